@@ -65,7 +65,7 @@ final class ArchitectureTest {
   private static final ImmutableListMultimap<String, String> RESERVED =
       ImmutableListMultimap.<String, String>builder()
           .putAll("xen.jna", "daemon", "demo")
-          .putAll("xen.embedded", "daemon", "demo")
+          .putAll("xen.embedded", "daemon", "demo", "vdevice.block.frontend")
           .putAll("vdevice.block.frontend", "demo")
           .build();
 

@@ -1,0 +1,76 @@
+package io.netchannel.coordinator;
+
+import com.google.protobuf.ByteString;
+import java.time.Duration;
+import java.util.List;
+import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
+
+/**
+ * What the coordinator asks of the devices on its own host; implemented over the mid-points. May be
+ * called from any thread. A device is named by its domain's UUID and its target, because the domid
+ * changes with the host.
+ */
+public interface LocalDevices {
+
+  /**
+   * One disk of a domain.
+   *
+   * @param target "xvdb"
+   * @param source where its mid-point sends requests, without "inherit": that is resolved
+   * @param generation the generation its mid-point was started with
+   */
+  record Disk(
+      UUID domain,
+      String target,
+      String source,
+      boolean readOnly,
+      long sizeBytes,
+      long generation) {}
+
+  /**
+   * A sealed disk.
+   *
+   * @param manifest the encoded pending set, see {@code midpoint.Manifest}
+   * @param pending requests in it the guest has not seen answered
+   * @param incomplete those of them whose outcome was not known when the seal began
+   */
+  record Sealed(Disk disk, ByteString manifest, int pending, int incomplete) {}
+
+  /** UUIDs of the running domains with this name that have Netchannel disks here (0 or 1). */
+  List<UUID> domainsNamed(String name);
+
+  /** The disks of a domain that have a mid-point here, in order of target. */
+  List<Disk> disksOf(UUID domain);
+
+  /**
+   * Whether this host could serve the disk: opens and closes it.
+   *
+   * @throws MigrationRefusedException when not, or when its size is not {@code disk.sizeBytes()}
+   */
+  void probe(Disk disk) throws MigrationRefusedException;
+
+  /**
+   * Stops taking requests, waits for those at the device, flushes the device, and gives what is
+   * pending. The guest must be suspended. Fails when the bound passes; the disk then goes on
+   * serving.
+   */
+  CompletableFuture<Sealed> seal(UUID domain, String target, Duration bound);
+
+  /** Undoes a seal: answers and issues what is pending and goes on, with {@code generation}. */
+  void unseal(UUID domain, String target, long generation);
+
+  /** Ends a sealed disk: nothing is issued any more. Its nodes go when the domain goes. */
+  void retire(UUID domain, String target);
+
+  /**
+   * Gives a disk of an incoming domain (already restored, not yet running, its nodes published) its
+   * device: opens it, finishes what is pending, keeps the replay map and lets the frontend connect.
+   *
+   * @param domid the domain's id on this host
+   */
+  CompletableFuture<Void> takeOver(int domid, Disk disk, ByteString manifest);
+
+  /** Gives up a disk that was taken over: nothing is issued any more after the future completes. */
+  CompletableFuture<Void> giveUp(UUID domain, String target);
+}

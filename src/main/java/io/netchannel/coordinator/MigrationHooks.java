@@ -1,0 +1,40 @@
+package io.netchannel.coordinator;
+
+import java.util.UUID;
+
+/**
+ * What a domain's life on this host means for migrations: called for hooks, by the daemon. Every
+ * method is bounded in time. A {@link MigrationRefusedException} carries the plain words for the
+ * user.
+ */
+public interface MigrationHooks {
+
+  /**
+   * PREPARE: hook "migrate begin" at the destination; only the name is known. Asks the peers. Does
+   * nothing for a domain that no peer serves.
+   */
+  void incomingAnnounced(String domainName) throws MigrationRefusedException;
+
+  /**
+   * Whether a domain that is about to be made here ("start begin") comes by a migration that was
+   * announced; {@code hasDisks} tells that its XML names Netchannel disks, so that a start of a
+   * domain which still has its devices at a peer is refused.
+   */
+  boolean incomingStarts(String domainName, UUID domain, boolean hasDisks)
+      throws MigrationRefusedException;
+
+  /**
+   * SEAL to REDIRECT: hook "started begin" of an incoming domain, restored and paused. On return
+   * the guest may run. On an exception everything is as before and the source goes on.
+   *
+   * @param domid its id on this host
+   */
+  void incomingRestored(UUID domain, int domid) throws MigrationRefusedException;
+
+  /**
+   * A domain has ended here (hook "stopped"/"release", or its nodes went). For an incoming one this
+   * is ABORT: what was taken over is given back. For an outgoing one whose devices were taken over
+   * by the destination it is COMMIT. Idempotent: libvirt calls it twice for a failed migration.
+   */
+  void domainEnded(UUID domain);
+}

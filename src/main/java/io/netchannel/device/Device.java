@@ -1,0 +1,42 @@
+package io.netchannel.device;
+
+import java.nio.ByteBuffer;
+
+/**
+ * A block device that requests are sent to: a file, a block device, later an NBD export or a device
+ * on another host; or a filter around one of them.
+ *
+ * <p>Requests are asynchronous and may complete in any order on any thread, also on the caller's
+ * before the method returns. The device may run overlapping requests in any order: who needs an
+ * order waits for the completion. Offsets and lengths are in bytes, multiples of {@link
+ * DeviceGeometry#logicalBlockBytes}, within the device; the caller has validated that.
+ *
+ * <p>A submitted request is always completed, exactly once, even when the device is closed
+ * meanwhile. No method throws for an I/O problem.
+ */
+public interface Device extends AutoCloseable {
+
+  /** Size, block sizes and abilities, fixed while the device is open. */
+  DeviceGeometry geometry();
+
+  /**
+   * Reads {@code data.remaining()} bytes at {@code offsetBytes} into {@code data}.
+   *
+   * @param data a direct buffer, aligned as {@link BlockBuffers} makes them; owned by the device
+   *     until completion; its position and limit are left as they are
+   */
+  void read(long offsetBytes, ByteBuffer data, Completion completion);
+
+  /** Writes {@code data.remaining()} bytes at {@code offsetBytes}; {@code data} as for reads. */
+  void write(long offsetBytes, ByteBuffer data, Completion completion);
+
+  /** Makes every write that completed before this call durable. */
+  void flush(Completion completion);
+
+  /** Tells that the range is not needed any more; reading it afterwards gives zeros or old data. */
+  void discard(long offsetBytes, long lengthBytes, Completion completion);
+
+  /** Waits for what is running and releases the device. Idempotent. */
+  @Override
+  void close();
+}

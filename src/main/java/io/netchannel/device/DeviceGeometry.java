@@ -1,0 +1,22 @@
+package io.netchannel.device;
+
+/**
+ * What a device is like.
+ *
+ * @param sizeBytes its size
+ * @param logicalBlockBytes the smallest unit of a request: 512 or 4096
+ * @param physicalBlockBytes the unit it writes without reading first
+ * @param readOnly whether writes are refused
+ * @param canFlush whether {@link Device#flush} does something; false only for devices without a
+ *     volatile cache
+ * @param canDiscard whether {@link Device#discard} works
+ * @param discardGranularityBytes the unit of discards; 0 when it cannot
+ */
+public record DeviceGeometry(
+    long sizeBytes,
+    int logicalBlockBytes,
+    int physicalBlockBytes,
+    boolean readOnly,
+    boolean canFlush,
+    boolean canDiscard,
+    int discardGranularityBytes) {}

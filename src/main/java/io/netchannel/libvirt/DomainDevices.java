@@ -1,0 +1,25 @@
+package io.netchannel.libvirt;
+
+import java.util.List;
+import java.util.OptionalInt;
+import java.util.UUID;
+
+/**
+ * What a domain's XML says about its Netchannel devices.
+ *
+ * @param domid from {@code <domain id=>}; present only while it runs, in "started" and "stopped"
+ * @param disks from {@code <metadata>}, in the order written
+ */
+public record DomainDevices(String name, UUID uuid, OptionalInt domid, List<Disk> disks) {
+
+  /**
+   * A {@code <netchannel:disk>}.
+   *
+   * @param target the guest's name for it: "xvdb"
+   * @param source a device source, or {@link #INHERIT}
+   */
+  public record Disk(String target, String source, boolean readOnly) {
+    /** Take over the libxl-made phy disk of the same target. */
+    public static final String INHERIT = "inherit";
+  }
+}

@@ -1,0 +1,16 @@
+package io.netchannel.libvirt;
+
+/**
+ * What the hook script says to libvirtd.
+ *
+ * @param exitCode 0 lets the operation go on, anything else stops it
+ * @param message printed to stderr: with "migrate" the user sees it; empty when there is nothing to
+ *     say
+ */
+public record HookReply(int exitCode, String message) {
+  public static final HookReply OK = new HookReply(0, "");
+
+  public static HookReply refuse(String message) {
+    return new HookReply(1, message);
+  }
+}
