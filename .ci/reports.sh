@@ -12,7 +12,7 @@ total() {
   reports |
     awk -v attribute=" $1=\"" '
       # A <testsuite> element is the only one with these counts; it ends at the first ">".
-      /<testsuite / { inside = 1 }
+      /^<testsuite / { inside = 1 }
       inside {
         at = index($0, attribute)
         if (at) sum += substr($0, at + length(attribute)) + 0
@@ -35,8 +35,8 @@ skipped_tests() {
         rest = substr($0, at + length(attribute) + 3)
         return substr(rest, 1, index(rest, "\"") - 1)
       }
-      /<testcase / { test = value("classname") "." value("name") }
-      /<skipped/ { print "  " test }'
+      /^ *<testcase / { test = value("classname") "." value("name") }
+      /^ *<skipped/ { print "  " test }'
 }
 
 # test_classes_not_run: the classes in src/test/java with tests of their own but without a report.
