@@ -1,5 +1,6 @@
 package io.netchannel.xen.embedded;
 
+import io.netchannel.xen.Listener;
 import io.netchannel.xen.XenStore;
 import io.netchannel.xen.XenStoreException;
 import io.netchannel.xen.XenStoreException.Reason;

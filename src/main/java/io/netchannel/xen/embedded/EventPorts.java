@@ -1,5 +1,6 @@
 package io.netchannel.xen.embedded;
 
+import io.netchannel.xen.Listener;
 import io.netchannel.xen.XenException;
 import java.util.HashMap;
 import java.util.List;

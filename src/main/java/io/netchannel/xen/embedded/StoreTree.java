@@ -2,6 +2,7 @@ package io.netchannel.xen.embedded;
 
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableSet;
+import io.netchannel.xen.Listener;
 import io.netchannel.xen.XenStorePermission;
 import io.netchannel.xen.XenStorePermission.Access;
 import io.netchannel.xen.embedded.StoreNode.Right;

@@ -1,22 +1,22 @@
-package io.netchannel.xen.embedded;
+package io.netchannel.xen;
 
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
 
 /**
- * A listener that is certainly silent once {@link #close} has returned: a call under way on another
- * thread is waited for. A listener may close itself.
+ * For the implementations of the contracts: a listener that is certainly silent once {@link #close}
+ * has returned: a call under way on another thread is waited for. A listener may close itself.
  */
-final class Listener<T> {
+public final class Listener<T> {
   private final Consumer<? super T> consumer;
   private final ReentrantLock lock = new ReentrantLock();
   private boolean closed;
 
-  Listener(Consumer<? super T> consumer) {
+  public Listener(Consumer<? super T> consumer) {
     this.consumer = consumer;
   }
 
-  void accept(T value) {
+  public void accept(T value) {
     lock.lock();
     try {
       if (!closed) {
@@ -27,7 +27,7 @@ final class Listener<T> {
     }
   }
 
-  void close() {
+  public void close() {
     lock.lock();
     try {
       closed = true;
