@@ -42,6 +42,9 @@ final class WatchLoop implements AutoCloseable {
   }
 
   Watch watch(String path, Consumer<String> listener) {
+    if (!path.startsWith("/") && !path.startsWith("@")) {
+      throw Errors.storeFailure("watch", path, LibC.EINVAL);
+    }
     Registration registration =
         new Registration(path, Long.toString(lastToken.incrementAndGet()), listener);
     // Known before xenstored fires it for the first time.
