@@ -12,6 +12,21 @@ public interface BlockRequest {
   /** Bytes of the longest encoding: header and 256 indirect segments. */
   int MAX_ENCODED_BYTES = 64 + 256 * 8;
 
+  /**
+   * Where in an encoded request (see {@link #encode}) its answer is: 8 bytes, little endian,
+   * aligned, 0 while there is none.
+   */
+  int ENCODED_ANSWER_OFFSET = 0;
+
+  /**
+   * What to store at {@link #ENCODED_ANSWER_OFFSET} when {@link #respond} has returned, before
+   * {@link VirtualDisk#publishResponses}: one store, so that it is there or not whenever the
+   * process dies.
+   */
+  static long encodedAnswer(int responseIndex) {
+    return 1L << Integer.SIZE | Integer.toUnsignedLong(responseIndex);
+  }
+
   int queue();
 
   /** The frontend's name for it, echoed in the response; unique only among its outstanding ones. */
@@ -49,7 +64,10 @@ public interface BlockRequest {
    */
   boolean seen();
 
-  /** Writes what {@link VirtualDisk#reattach} needs: at most {@link #MAX_ENCODED_BYTES}. */
+  /**
+   * Writes what {@link VirtualDisk#reattach} needs, from the position of {@code target} on: at most
+   * {@link #MAX_ENCODED_BYTES}, in little-endian order whatever the order of {@code target}.
+   */
   void encode(ByteBuffer target);
 
   /** Gives the object back to its ring. It must not be used afterwards. */

@@ -78,12 +78,21 @@ public interface VirtualDisk extends AutoCloseable {
   int untaken();
 
   /**
-   * Maps the rings of a frontend that is Connected since before this process started, and makes the
-   * requests again that the process before had taken.
+   * Instead of the first {@link #offer} in a restarted process: maps the rings of a frontend that
+   * is Connected since before, and makes the requests again that the process before had taken.
    *
-   * @param taken encoded requests as {@link BlockRequest#encode} wrote them, any order
-   * @param requestConsumers per queue, the index of the next request to take
-   * @return the requests that have not been answered; those that were are left out
+   * <p>The state tells what came of it: CONNECTED; PREPARED when there is no such connection any
+   * more (the frontend never connected, or started again meanwhile: what was taken will be asked
+   * for again, finish it and {@link #offer}); CLOSED when {@code taken} does not fit what the rings
+   * say; GONE.
+   *
+   * @param taken all encoded requests that were not released, as {@link BlockRequest#encode} wrote
+   *     them, with their answers at {@link BlockRequest#ENCODED_ANSWER_OFFSET}; any order
+   * @param requestConsumers per queue, what {@link #requestConsumer} said last, or a value from
+   *     before that: the rings themselves tell how many requests were answered, this only has to
+   *     agree
+   * @return the requests that have not been answered, in the order of {@code taken}; those whose
+   *     answer the frontend can see are left out, a new answer replaces one that it cannot
    */
   List<BlockRequest> reattach(List<ByteBuffer> taken, int[] requestConsumers);
 
