@@ -12,21 +12,6 @@ public interface BlockRequest {
   /** Bytes of the longest encoding: header and 256 indirect segments. */
   int MAX_ENCODED_BYTES = 64 + 256 * 8;
 
-  /**
-   * Where in an encoded request (see {@link #encode}) its answer is: 8 bytes, little endian,
-   * aligned, 0 while there is none.
-   */
-  int ENCODED_ANSWER_OFFSET = 0;
-
-  /**
-   * What to store at {@link #ENCODED_ANSWER_OFFSET} when {@link #respond} has returned, before
-   * {@link VirtualDisk#publishResponses}: one store, so that it is there or not whenever the
-   * process dies.
-   */
-  static long encodedAnswer(int responseIndex) {
-    return 1L << Integer.SIZE | Integer.toUnsignedLong(responseIndex);
-  }
-
   int queue();
 
   /** The frontend's name for it, echoed in the response; unique only among its outstanding ones. */
@@ -66,7 +51,9 @@ public interface BlockRequest {
 
   /**
    * Writes what {@link VirtualDisk#reattach} needs, from the position of {@code target} on: at most
-   * {@link #MAX_ENCODED_BYTES}, in little-endian order whatever the order of {@code target}.
+   * {@link #MAX_ENCODED_BYTES}, in little-endian order whatever the order of {@code target}. The
+   * index of the response is in it once there is one: encode again after {@link #respond}, before
+   * {@link VirtualDisk#publishResponses}.
    */
   void encode(ByteBuffer target);
 

@@ -92,7 +92,6 @@ final class BlockRing {
    */
   int take(VirtualDisk.Handler handler, int max) throws RingBrokenException {
     int taken = 0;
-    boolean refused = false;
     do {
       int waiting = ring.waiting();
       for (; waiting > 0 && taken < max && held < maxHeld && connected; waiting--, taken++) {
@@ -105,13 +104,9 @@ final class BlockRing {
           log.warn("bad request refused: " + refusal.get().reason());
           request.respond(refusal.get().status());
           request.release();
-          refused = true;
         }
       }
     } while (taken < max && held < maxHeld && connected && ring.finalCheckForRequests());
-    if (refused) {
-      push();
-    }
     return taken;
   }
 

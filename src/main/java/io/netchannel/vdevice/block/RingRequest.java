@@ -13,7 +13,7 @@ import java.util.Arrays;
  * <p>Encoded (little endian, at most {@link BlockRequest#MAX_ENCODED_BYTES}):
  *
  * <pre>
- *    0  answer: 0, or ANSWERED | index of the response   (see BlockRequest.encodedAnswer)
+ *    0  index of the response in the low half, 1 in the high half; 0 when there is none
  *    8  format (16 bits), operation on the ring (16), queue (32)
  *   16  id
  *   24  offset in bytes
@@ -23,6 +23,7 @@ import java.util.Arrays;
  * </pre>
  */
 final class RingRequest implements BlockRequest {
+  private static final long ANSWERED = 1L << 32;
   private static final int FORMAT = 1;
   private static final int HEADER_BYTES = 64;
   private static final int SEGMENT_BYTES = 8;
@@ -163,7 +164,7 @@ final class RingRequest implements BlockRequest {
   public void encode(ByteBuffer target) {
     checkHeld();
     ByteBuffer out = target.slice().order(ByteOrder.LITTLE_ENDIAN);
-    out.putLong(answered ? BlockRequest.encodedAnswer(responseIndex) : 0);
+    out.putLong(answered ? ANSWERED | Integer.toUnsignedLong(responseIndex) : 0);
     out.putShort((short) FORMAT);
     out.putShort((short) wireOperation);
     out.putInt(ring.queue());
@@ -185,9 +186,13 @@ final class RingRequest implements BlockRequest {
     return view(encoded).getInt(12);
   }
 
-  /** 0 or {@link BlockRequest#encodedAnswer} of the response's index. */
-  static long encodedAnswer(ByteBuffer encoded) {
-    return view(encoded).getLong(0);
+  /**
+   * Whether an encoded request has an answer which a frontend sees that is shown those before
+   * {@code published}.
+   */
+  static boolean encodedAnswerSeen(ByteBuffer encoded, int published) {
+    long answer = view(encoded).getLong(0);
+    return answer != 0 && published - (int) answer > 0;
   }
 
   /** Becomes the request that was encoded, not answered. */

@@ -43,8 +43,7 @@ final class TakenBefore {
     int unanswered = 0;
     for (int i = 0; i < answered.length; i++) {
       if (RingRequest.encodedQueue(taken.get(i)) == queue) {
-        long answer = RingRequest.encodedAnswer(taken.get(i));
-        answered[i] = answer != 0 && published - (int) answer > 0;
+        answered[i] = RingRequest.encodedAnswerSeen(taken.get(i), published);
         unanswered += answered[i] ? 0 : 1;
       }
     }

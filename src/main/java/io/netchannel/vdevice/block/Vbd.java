@@ -50,11 +50,11 @@ public final class Vbd implements VirtualDisk {
   /** What we last wrote to our own "state" node; UNKNOWN in a restarted process. */
   private XenbusState backendState = XenbusState.UNKNOWN;
 
-  private Optional<BlockGeometry> geometry = Optional.empty();
+  private Optional<BlockGeometry> geometry;
 
   // ---- of the present connection
   private ImmutableList<BlockRing> rings = ImmutableList.of();
-  private Optional<ConnectionParameters> connection = Optional.empty();
+  private Optional<ConnectionParameters> connection;
   private boolean frontendWasConnected;
 
   /** The ring that is served first, so that none starves the others. */
@@ -90,6 +90,12 @@ public final class Vbd implements VirtualDisk {
         new GuestLog(
             LoggerFactory.getLogger(Vbd.class),
             "guest %s (domain %d), vbd %d".formatted(guestName, address.domid(), address.devid()));
+    geometry = VbdFeatures.readGeometry(store, address.backendPath());
+    connection = connectionBefore();
+    if (connection.isPresent()) {
+      state = State.CONNECTED;
+      backendState = XenbusState.CONNECTED;
+    }
     watch =
         store.watch(
             address.frontendPath(),
@@ -351,15 +357,21 @@ public final class Vbd implements VirtualDisk {
 
   @Override
   public List<BlockRequest> reattach(List<ByteBuffer> taken, int[] requestConsumers) {
-    if (state != State.PREPARED) {
+    if (state != State.CONNECTED || !rings.isEmpty()) {
       throw new IllegalStateException(
-          "%s is %s: reattach comes first, while it is PREPARED".formatted(log.device(), state));
+          "%s is %s: only a disk that is CONNECTED from the start on is reattached"
+              .formatted(log.device(), state));
     }
     try {
-      Optional<ConnectionParameters> before = connectionBefore();
-      return before.isPresent()
-          ? reattach(before.get(), taken, requestConsumers)
-          : ImmutableList.of();
+      ConnectionParameters parameters = connection.orElseThrow();
+      TakenBefore before = new TakenBefore(taken, requestConsumers, parameters);
+      rings = open(parameters, before::attach);
+      List<BlockRequest> requests = new ArrayList<>();
+      for (ByteBuffer encoded : before.unanswered()) {
+        requests.add(rings.get(RingRequest.encodedQueue(encoded)).adopt(encoded));
+      }
+      log.info("reattached with %d requests, %s".formatted(requests.size(), rings));
+      return ImmutableList.copyOf(requests);
     } catch (XenException | RingBrokenException e) {
       String reason = "cannot go on with the rings: " + e.getMessage();
       closeWithError(reason);
@@ -368,9 +380,8 @@ public final class Vbd implements VirtualDisk {
     }
   }
 
-  /** The rings that the process before had mapped, if the frontend still uses them. */
+  /** The rings that a process before this one had mapped, if the frontend still uses them. */
   private Optional<ConnectionParameters> connectionBefore() {
-    geometry = VbdFeatures.readGeometry(store, address.backendPath());
     Optional<String> recorded = store.read(address.backendPath() + CONNECTION);
     XenbusState backend = readState(address.backendPath());
     XenbusState frontend = readState(address.frontendPath());
@@ -390,21 +401,6 @@ public final class Vbd implements VirtualDisk {
 
   private XenbusState readState(String end) {
     return store.read(end + VbdNodes.STATE).map(XenbusState::parse).orElse(XenbusState.UNKNOWN);
-  }
-
-  private List<BlockRequest> reattach(
-      ConnectionParameters parameters, List<ByteBuffer> taken, int[] requestConsumers)
-      throws RingBrokenException {
-    TakenBefore before = new TakenBefore(taken, requestConsumers, parameters);
-    rings = open(parameters, before::attach);
-    List<BlockRequest> requests = new ArrayList<>();
-    for (ByteBuffer encoded : before.unanswered()) {
-      requests.add(rings.get(RingRequest.encodedQueue(encoded)).adopt(encoded));
-    }
-    connection = Optional.of(parameters);
-    backendState = XenbusState.CONNECTED;
-    change(State.CONNECTED, "reattached with %d requests, %s".formatted(requests.size(), rings));
-    return requests;
   }
 
   @Override

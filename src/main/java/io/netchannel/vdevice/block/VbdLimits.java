@@ -15,8 +15,8 @@ public record VbdLimits(int maxQueues, int maxRingPageOrder, int maxIndirectSegm
   /** As many as blkback takes, and as fit in one page (a page holds 512 segments). */
   public static final int HIGHEST_INDIRECT_SEGMENTS = 256;
 
-  /** More rings than any guest of ours has CPUs. */
-  public static final int HIGHEST_QUEUES = 64;
+  /** blkfront uses one per CPU, and four at most unless it is told otherwise. */
+  public static final int HIGHEST_QUEUES = 16;
 
   /** blkback's own, but for the queues: it offers one per CPU, blkfront uses four at most. */
   public static final VbdLimits DEFAULT =

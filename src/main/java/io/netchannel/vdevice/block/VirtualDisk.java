@@ -57,8 +57,8 @@ public interface VirtualDisk extends AutoCloseable {
 
   /**
    * Follows the frontend's state and takes requests off the rings. Malformed requests are answered
-   * with an error here; a ring that breaks the protocol closes the device, with a log line that
-   * names guest and device.
+   * with an error here, visible with the next {@link #publishResponses}; a ring that breaks the
+   * protocol closes the device, with a log line that names guest and device.
    *
    * @param maxRequests 0 follows the handshake only: requests stay on the ring
    * @return how much was done; 0 when there was nothing to do
@@ -78,16 +78,15 @@ public interface VirtualDisk extends AutoCloseable {
   int untaken();
 
   /**
-   * Instead of the first {@link #offer} in a restarted process: maps the rings of a frontend that
-   * is Connected since before, and makes the requests again that the process before had taken.
+   * Maps the rings of a frontend that is Connected since before this process started, and makes the
+   * requests again that the process before had taken. Only for a disk that is CONNECTED from its
+   * construction on, and before anything else.
    *
-   * <p>The state tells what came of it: CONNECTED; PREPARED when there is no such connection any
-   * more (the frontend never connected, or started again meanwhile: what was taken will be asked
-   * for again, finish it and {@link #offer}); CLOSED when {@code taken} does not fit what the rings
-   * say; GONE.
+   * <p>The state may be another one afterwards: CLOSED when {@code taken} does not fit what the
+   * rings say. Nothing is returned then.
    *
    * @param taken all encoded requests that were not released, as {@link BlockRequest#encode} wrote
-   *     them, with their answers at {@link BlockRequest#ENCODED_ANSWER_OFFSET}; any order
+   *     them last: before and, if they were answered, after {@link BlockRequest#respond}; any order
    * @param requestConsumers per queue, what {@link #requestConsumer} said last, or a value from
    *     before that: the rings themselves tell how many requests were answered, this only has to
    *     agree
