@@ -28,14 +28,14 @@ final class DeviceOpenerTest {
     Path trace = directory.resolve("trace.jsonl");
     byte[] data = new byte[1024];
     new Random(1).nextBytes(data);
-    String source = "trace:%s!delay:write=1ms,flush=1ms!error:read=2!file:%s".formatted(trace, image);
+    String source =
+        "trace:%s!delay:write=1ms,flush=1ms!error:read=2!file:%s".formatted(trace, image);
     try (Device device = opener.open(source, false)) {
       assertThat(device.geometry().sizeBytes()).isEqualTo(8192);
       assertThat(Requests.write(device, 512, data)).isEqualTo(Outcome.OK);
       assertThat(Requests.flush(device)).isEqualTo(Outcome.OK);
       assertThat(Requests.read(device, 512, 1024)).isEqualTo(data);
-      Outcome second =
-          Requests.await(done -> device.read(512, BlockBuffers.allocate(512), done));
+      Outcome second = Requests.await(done -> device.read(512, BlockBuffers.allocate(512), done));
       assertThat(second).isEqualTo(Outcome.IO_ERROR);
     }
     assertThat(Files.readAllLines(trace)).hasSize(2 + 4 * 2).last().asString().contains("close");
@@ -79,7 +79,8 @@ final class DeviceOpenerTest {
     assertThatThrownBy(() -> opener.check("delay:reed=1s!file:/no/such/file"))
         .isInstanceOf(DeviceException.class)
         .hasMessageContaining("no option \"reed\"");
-    assertThatCode(() -> opener.check("delay:read=1s!file:/no/such/file")).doesNotThrowAnyException();
+    assertThatCode(() -> opener.check("delay:read=1s!file:/no/such/file"))
+        .doesNotThrowAnyException();
   }
 
   private Path image(String name) throws Exception {
