@@ -13,6 +13,7 @@ import io.netchannel.vdevice.block.ResponseStatus;
 import io.netchannel.vdevice.block.VirtualDisk;
 import java.nio.ByteBuffer;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
@@ -321,6 +322,51 @@ final class MidPointTest {
     finish();
     assertThat(host.midPoint.status().replayed()).isZero();
     assertThat(host.device.calls).containsExactly(Kind.WRITE, Kind.WRITE);
+  }
+
+  @Test
+  void aWriteTakesItsRangeOutOfTheReplayMap() {
+    connect();
+    write(1, 1);
+    read(2);
+    finish();
+    host.disk.disconnect(VirtualDisk.State.PREPARED);
+    SharedRings again = new SharedRings(1);
+    host.disk.connect(again);
+    finish();
+    again.push(0, new Request(0, BlockOperation.WRITE, 512, 1024, twoSectors(2, 3)));
+    again.push(0, new Request(1, BlockOperation.WRITE, 512, SECTOR_BYTES, DiskModel.content(1)));
+    Request read = new Request(2, BlockOperation.READ, 1024, SECTOR_BYTES, new byte[512]);
+    again.push(0, read);
+    finish();
+    assertThat(host.midPoint.status().replayed()).isZero();
+    assertThat(DiskModel.stampOf(read.data(), 0)).isEqualTo(3);
+    host.await(host.midPoint.seal(BOUND));
+    assertThat(DiskModel.stampOf(storage.bytes, 512)).isEqualTo(1);
+  }
+
+  @Test
+  void resubmissionsAreAnsweredFromTheReplayMap() {
+    connect();
+    write(1, 1);
+    read(2);
+    finish();
+    host.disk.disconnect(VirtualDisk.State.PREPARED);
+    SharedRings again = new SharedRings(1);
+    host.disk.connect(again);
+    finish();
+    again.push(0, new Request(0, BlockOperation.WRITE, 512, SECTOR_BYTES, DiskModel.content(1)));
+    again.push(0, new Request(1, BlockOperation.READ, 1024, SECTOR_BYTES, new byte[512]));
+    finish();
+    assertThat(host.midPoint.status().replayed()).isEqualTo(2);
+    assertThat(host.device.calls).containsExactly(Kind.WRITE, Kind.READ);
+    assertThat(again.queues.get(0).responses).hasSize(2);
+  }
+
+  private static byte[] twoSectors(long first, long second) {
+    byte[] both = Arrays.copyOf(DiskModel.content(first), 2 * SECTOR_BYTES);
+    System.arraycopy(DiskModel.content(second), 0, both, SECTOR_BYTES, SECTOR_BYTES);
+    return both;
   }
 
   @Test
