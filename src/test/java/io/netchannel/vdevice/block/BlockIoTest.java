@@ -260,7 +260,7 @@ final class BlockIoTest {
     front.read(0, 512, io -> {});
     front.poll();
     vbd.poll(disk, 64);
-    // The second ring page would be 8; find the data grant by what is granted beyond the ring.
+    // Grants are numbered from 8 on: the ring's page, then the page of the read.
     int reference = 9;
     try (var mapping = host.grants.map(domain.domid(), new int[] {reference})) {
       disk.answerAll();
