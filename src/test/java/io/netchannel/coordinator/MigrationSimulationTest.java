@@ -17,7 +17,7 @@ final class MigrationSimulationTest {
   private static final long SEED = 20260101;
 
   /** A run takes a few milliseconds. */
-  private static final int RANDOM_RUNS = 3_000;
+  private static final int RANDOM_RUNS = 800;
 
   private static final Logger logger =
       (Logger) LoggerFactory.getLogger(Coordinator.class.getPackageName());

@@ -24,7 +24,7 @@ final class Simulation {
   static final List<String> TARGETS = List.of("xvda", "xvdb");
 
   /** Longer than every bound that ends something. */
-  private static final Duration SETTLE = Timeouts.DEFAULTS.sealed().multipliedBy(3);
+  private static final Duration SETTLE = Timeouts.DEFAULTS.sealed().multipliedBy(2);
 
   /** When a crashed daemon is started again. */
   enum Restart {
