@@ -1,15 +1,19 @@
 package io.netchannel.coordinator;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import ch.qos.logback.classic.Level;
 import ch.qos.logback.classic.Logger;
+import java.util.Map;
 import java.util.Random;
+import java.util.UUID;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.slf4j.LoggerFactory;
 
 /** Whatever crashes and whatever gets lost: one owner, and it is where the guest runs. */
@@ -134,5 +138,99 @@ final class MigrationSimulationTest {
       world.assertOneOwner("seed " + seed);
     }
     assertThat(moved).as("migrations that went through").isBetween(1, RANDOM_RUNS - 1);
+  }
+
+  @ParameterizedTest
+  @EnumSource(FaultPoints.Point.class)
+  void everyFaultPointLeavesTheGuestAtTheSource(FaultPoints.Point at) throws JournalException {
+    Simulation world = new Simulation(SEED, 0, Simulation.Restart.AT_ONCE, false);
+    world.setFaultPoints(new ConfiguredFaults(Map.of(at.key(), "fail")));
+    assertThat(world.migrate("a", "b")).isFalse();
+    // Without waiting for anything: the guest goes on at once.
+    assertThat(world.disk("xvda").writers()).containsOnlyKeys("a");
+    assertThat(world.host("a").coordinator().migrations().list())
+        .allMatch(m -> m.phase() == Phase.ABORT);
+    world.setFaultPoints(FaultPoints.NONE);
+    assertThat(world.migrate("a", "b")).isTrue();
+    world.settle();
+    world.assertOneOwner(at.key());
+  }
+
+  @Test
+  void aSealedSourceWithoutATakeOverGoesOnAlone() throws Exception {
+    Simulation world = new Simulation(SEED, 0, Simulation.Restart.LATE, false);
+    world.setFaultPoints(
+        point -> {
+          if (point == FaultPoints.Point.DESTINATION_SEALED) {
+            world.host("b").crashAtStep(world.host("b").steps() + 1);
+          }
+        });
+    assertThat(world.migrate("a", "b")).isFalse();
+    assertThat(world.host("b").isUp()).isFalse();
+    assertThat(world.disk("xvda").writers()).isEmpty();
+    world.pass(Timeouts.DEFAULTS.sealed().plusSeconds(2));
+    assertThat(world.disk("xvda").writers()).containsExactly(Map.entry("a", 1L));
+    assertThat(world.host("a").coordinator().migrations().list().get(0).detail())
+        .isEqualTo("no take-over within PT1M");
+  }
+
+  @Test
+  void aTimelineTellsWhatHappened() throws JournalException {
+    Simulation world = new Simulation(SEED, 0, Simulation.Restart.AT_ONCE, false);
+    world.migrate("a", "b");
+    world.settle();
+    Migrations there = world.host("b").coordinator().migrations();
+    assertThat(there.timeline(there.list().get(0)))
+        .extracting(Migrations.Entry::phase)
+        .containsExactly(
+            Phase.PREPARE,
+            Phase.PRECOPY,
+            Phase.SEAL,
+            Phase.HAND_OVER,
+            Phase.TAKE_OVER,
+            Phase.REDIRECT,
+            Phase.RESUME,
+            Phase.COMMIT);
+    Migrations here = world.host("a").coordinator().migrations();
+    assertThat(here.timeline(here.list().get(0)))
+        .extracting(Migrations.Entry::detail)
+        .contains("6 pending, 2 of them incomplete", "given to b");
+  }
+
+  @Test
+  void aDomainThatAPeerServesDoesNotStart() throws Exception {
+    Simulation world = new Simulation(SEED, 0, Simulation.Restart.AT_ONCE, false);
+    Coordinator b = world.host("b").coordinator();
+    assertThatThrownBy(() -> b.incomingStarts("db", Simulation.DOMAIN, true))
+        .isInstanceOf(MigrationRefusedException.class)
+        .hasMessageContaining("a serves the disks of db right now");
+    assertThat(b.incomingStarts("db", Simulation.DOMAIN, false)).isFalse();
+  }
+
+  @Test
+  void aStockGuestPassesAndOneWithDisksNobodyServesDoesNot() throws Exception {
+    Simulation world = new Simulation(SEED, 0, Simulation.Restart.AT_ONCE, false);
+    Coordinator b = world.host("b").coordinator();
+    UUID stock = new UUID(8, 8);
+    b.incomingAnnounced("stock");
+    assertThat(b.incomingStarts("stock", stock, false)).isFalse();
+    b.incomingAnnounced("stock");
+    assertThatThrownBy(() -> b.incomingStarts("stock", stock, true))
+        .hasMessageContaining("no peer of b serves them");
+  }
+
+  @Test
+  void whatASilentPeerMayServeIsRefusedOnlyWithDisks() throws Exception {
+    Simulation world = new Simulation(SEED, 0, Simulation.Restart.LATE, false);
+    world.host("a").crashAtStep(world.host("a").steps() + 1);
+    Coordinator b = world.host("b").coordinator();
+    b.incomingAnnounced("db");
+    assertThatThrownBy(() -> b.incomingStarts("db", Simulation.DOMAIN, true))
+        .hasMessageContaining("could not be asked whether they serve them: a (")
+        .hasMessageContaining("start netchanneld there and migrate again");
+    b.incomingAnnounced("db");
+    assertThat(b.incomingStarts("db", Simulation.DOMAIN, false)).isFalse();
+    // A plain start: who is silent cannot forbid it.
+    assertThat(b.incomingStarts("db", Simulation.DOMAIN, true)).isFalse();
   }
 }

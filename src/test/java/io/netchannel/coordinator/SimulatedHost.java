@@ -88,7 +88,7 @@ final class SimulatedHost {
               devices,
               List.of(world.peer(this)),
               Timeouts.DEFAULTS,
-              FaultPoints.NONE,
+              world.faultPoints(),
               world.clock(),
               Runnable::run,
               world::newId);

@@ -64,6 +64,7 @@ final class Simulation {
   private final Set<String> domainOn = new HashSet<>();
   private final Set<String> hasRunOn = new HashSet<>();
   private String guestOn = "a";
+  private FaultPoints faultPoints = FaultPoints.NONE;
 
   Simulation(long seed, double faultRate, Restart restart, boolean hookIsRetried)
       throws JournalException {
@@ -203,7 +204,7 @@ final class Simulation {
     }
   }
 
-  private void pass(Duration time) {
+  void pass(Duration time) {
     Instant end = clock.now.plus(time);
     while (clock.now.isBefore(end)) {
       clock.now = clock.now.plusSeconds(1);
@@ -225,6 +226,15 @@ final class Simulation {
     b.crashAtStep(0);
     startAll();
     pass(SETTLE);
+  }
+
+  /** What every daemon does at the points of a migration, also after a restart. */
+  void setFaultPoints(FaultPoints points) {
+    faultPoints = points;
+  }
+
+  FaultPoints faultPoints() {
+    return point -> faultPoints.at(point);
   }
 
   void assertOneOwner(String description) {
