@@ -18,8 +18,8 @@ import picocli.CommandLine.Spec;
     description = {
       "Gives a domain a disk that Netchannel serves.",
       "",
-      "The disk is plugged into the running domain and noted in its <metadata>, so that a save or a "
-          + "migration carries it; with --config or --persistent also for its next start."
+      "The disk is plugged into the running domain and noted in its <metadata>, so that a save or a"
+          + " migration carries it; with --config or --persistent also for its next start."
     })
 final class AttachDiskCommand implements Callable<Integer> {
   enum Mode {

@@ -15,10 +15,11 @@ import picocli.CommandLine.Option;
     name = "daemon",
     mixinStandardHelpOptions = true,
     description = {
-      "Serves the Netchannel devices of this host, in the foreground: what netchanneld.service runs.",
+      "Serves the Netchannel devices of this host, in the foreground: what netchanneld.service"
+          + " runs.",
       "",
-      "On SIGTERM it ends and leaves the disks of running guests as they are: the guests wait, and the "
-          + "next start goes on."
+      "On SIGTERM it ends and leaves the disks of running guests as they are: the guests wait, and"
+          + " the next start goes on."
     })
 final class DaemonCommand implements Callable<Integer> {
   @Option(

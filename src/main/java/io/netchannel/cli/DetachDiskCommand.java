@@ -16,8 +16,8 @@ import picocli.CommandLine.Spec;
     description = {
       "Takes a Netchannel disk from a domain.",
       "",
-      "The guest is asked to let go of the disk and finishes its requests first; a disk that it has "
-          + "mounted stays until --timeout passes, and is then left as it was asked: closing."
+      "The guest is asked to let go of the disk and finishes its requests first; a disk that it has"
+          + " mounted stays until --timeout passes, and is then left as it was asked: closing."
     })
 final class DetachDiskCommand implements Callable<Integer> {
   @Mixin private ControlOptions control;

@@ -41,8 +41,17 @@ final class DevicesCommand implements Callable<Integer> {
   private static void print(PrintWriter out, List<Map<String, Object>> devices) {
     Table table =
         new Table(
-            "Domain", "Id", "Target", "State", "Frontend", "Mode", "Gen", "Size", "Pending",
-            "Answered", "Source");
+            "Domain",
+            "Id",
+            "Target",
+            "State",
+            "Frontend",
+            "Mode",
+            "Gen",
+            "Size",
+            "Pending",
+            "Answered",
+            "Source");
     for (Map<String, Object> device : devices) {
       table.row(
           device.get("domain"),

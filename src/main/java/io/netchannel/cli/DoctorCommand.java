@@ -74,6 +74,7 @@ final class DoctorCommand implements Callable<Integer> {
 
   private static void print(PrintWriter out, List<Finding> findings) {
     findings.forEach(
-        found -> out.println("%-4s  %s: %s".formatted(found.level(), found.check(), found.detail())));
+        found ->
+            out.println("%-4s  %s: %s".formatted(found.level(), found.check(), found.detail())));
   }
 }

@@ -24,10 +24,12 @@ import org.xml.sax.InputSource;
 import org.xml.sax.SAXException;
 
 /**
- * The Netchannel part of a domain's {@code <metadata>}, changed through {@code virsh metadata}: virsh is
- * on every host with libvirt, and a process of its own costs less start time than libvirt's binding.
+ * The Netchannel part of a domain's {@code <metadata>}, changed through {@code virsh metadata}:
+ * virsh is on every host with libvirt, and a process of its own costs less start time than
+ * libvirt's binding.
  *
- * <p>libvirt takes and gives the element without its namespace: {@code <devices><disk .../></devices>}.
+ * <p>libvirt takes and gives the element without its namespace: {@code <devices><disk
+ * .../></devices>}.
  */
 final class DomainMetadata {
   static final String NAMESPACE = "https://netchannel.io/domain/1";
@@ -110,8 +112,7 @@ final class DomainMetadata {
       Transformer transformer = TransformerFactory.newInstance().newTransformer();
       transformer.setOutputProperty(OutputKeys.OMIT_XML_DECLARATION, "yes");
       StringWriter text = new StringWriter();
-      transformer.transform(
-          new DOMSource(document.getDocumentElement()), new StreamResult(text));
+      transformer.transform(new DOMSource(document.getDocumentElement()), new StreamResult(text));
       return text.toString();
     } catch (TransformerException e) {
       throw new CommandFailedException("cannot write the metadata: " + e.getMessage(), e);
@@ -139,7 +140,8 @@ final class DomainMetadata {
   private CommandFailedException failed(String what, Output output) {
     return new CommandFailedException(
         "cannot %s the %s metadata of domain %s: virsh says: %s"
-            .formatted(what, definition.name().toLowerCase(Locale.ROOT), domain, output.text.strip()));
+            .formatted(
+                what, definition.name().toLowerCase(Locale.ROOT), domain, output.text.strip()));
   }
 
   private Output virsh(String... more) throws CommandFailedException {

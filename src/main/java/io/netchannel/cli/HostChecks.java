@@ -20,7 +20,11 @@ import java.util.stream.Stream;
 final class HostChecks {
   private static final List<String> LIBRARY_DIRECTORIES =
       List.of(
-          "lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu", "usr/lib64", "usr/lib", "usr/local/lib");
+          "lib/x86_64-linux-gnu",
+          "usr/lib/x86_64-linux-gnu",
+          "usr/lib64",
+          "usr/lib",
+          "usr/local/lib");
 
   /** By library, the Debian package that has it. */
   private static final Map<String, String> LIBRARIES =
@@ -76,14 +80,13 @@ final class HostChecks {
       report.accept(
           Finding.fail(
               "libvirt hook",
-              hook + (Files.exists(hook) ? " is not executable" : " is missing")
+              hook
+                  + (Files.exists(hook) ? " is not executable" : " is missing")
                   + ": run xen-hooks/install and restart libvirtd"));
       return;
     }
     Optional<Instant> started =
-        text("run/libvirtd.pid")
-            .or(() -> text("run/virtxend.pid"))
-            .flatMap(HostChecks::startOf);
+        text("run/libvirtd.pid").or(() -> text("run/virtxend.pid")).flatMap(HostChecks::startOf);
     try {
       Instant installed = ((FileTime) Files.getAttribute(hook, "unix:ctime")).toInstant();
       if (started.isPresent() && started.get().isBefore(installed)) {
@@ -109,7 +112,8 @@ final class HostChecks {
   void daemon(DaemonConfiguration configuration) {
     try {
       Map<String, Object> pong =
-          Json.object(new ControlClient(configuration.controlSocket()).call(Map.of("command", "ping")));
+          Json.object(
+              new ControlClient(configuration.controlSocket()).call(Map.of("command", "ping")));
       report.accept(Finding.ok("daemon", "runs, version " + pong.get("version")));
     } catch (CommandFailedException | IllegalArgumentException e) {
       report.accept(Finding.fail("daemon", e.getMessage()));

@@ -61,7 +61,9 @@ public final class Main {
   static CommandLine commandLine(List<String> arguments) {
     String first = arguments.isEmpty() ? "" : arguments.get(0);
     boolean one =
-        COMMANDS.containsKey(first) && !first.equals("help") && !first.equals("generate-completion");
+        COMMANDS.containsKey(first)
+            && !first.equals("help")
+            && !first.equals("generate-completion");
     CommandLine line = new CommandLine(new Main());
     COMMANDS.forEach(
         (name, command) -> {
@@ -74,8 +76,8 @@ public final class Main {
     return line;
   }
 
-  private static int failed(
-      Exception failure, CommandLine line, CommandLine.ParseResult result) throws Exception {
+  private static int failed(Exception failure, CommandLine line, CommandLine.ParseResult result)
+      throws Exception {
     if (failure instanceof CommandFailedException) {
       line.getErr().println("error: " + failure.getMessage());
       return FAILURE;
@@ -86,8 +88,7 @@ public final class Main {
   private static int misused(CommandLine.ParameterException misuse, String[] arguments) {
     CommandLine line = misuse.getCommandLine();
     line.getErr().println("error: " + misuse.getMessage());
-    line.getErr()
-        .println("See '%s --help'.".formatted(line.getCommandSpec().qualifiedName()));
+    line.getErr().println("See '%s --help'.".formatted(line.getCommandSpec().qualifiedName()));
     return FAILURE;
   }
 

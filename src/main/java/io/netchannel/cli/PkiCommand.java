@@ -51,7 +51,8 @@ final class PkiCommand implements Runnable {
         throw new CommandFailedException(e.getMessage(), e);
       }
       PrintWriter out = spec.commandLine().getOut();
-      out.println("Authority made: copy %s to every host's /etc/pki".formatted(directory.resolve("CA")));
+      out.println(
+          "Authority made: copy %s to every host's /etc/pki".formatted(directory.resolve("CA")));
       return 0;
     }
   }

@@ -49,7 +49,8 @@ final class TlsChecks {
     if (configuration.peers().isEmpty()) {
       report.accept(
           Finding.warn(
-              "peers", "none configured: domains with Netchannel disks cannot migrate; add [[peer]]"));
+              "peers",
+              "none configured: domains with Netchannel disks cannot migrate; add [[peer]]"));
     }
     TlsFiles tls = configuration.tls();
     X509Certificate ca = certificate("CA certificate", tls.authority(), null);
@@ -91,7 +92,8 @@ final class TlsChecks {
     } catch (IOException e) {
       report.accept(
           Finding.fail(
-              what, "cannot read " + file + ": make one with 'netchannel pki', or set it in [tls]"));
+              what,
+              "cannot read " + file + ": make one with 'netchannel pki', or set it in [tls]"));
     } catch (GeneralSecurityException e) {
       report.accept(
           Finding.fail(what, "%s is not signed by the CA: %s".formatted(file, e.getMessage())));
@@ -134,8 +136,8 @@ final class TlsChecks {
   }
 
   /**
-   * Shakes hands as the daemon would and waits for the peer's first byte: with TLS 1.3 that is when a
-   * server has accepted our certificate.
+   * Shakes hands as the daemon would and waits for the peer's first byte: with TLS 1.3 that is when
+   * a server has accepted our certificate.
    */
   private void peer(PeerAddress peer) {
     HostAndPort address = HostAndPort.fromParts(peer.host(), peer.port());

@@ -59,7 +59,9 @@ final class Arrival {
     return placed.containsKey(target);
   }
 
-  /** A disk's nodes are published; {@code ready} completes when it is served, or not needed here. */
+  /**
+   * A disk's nodes are published; {@code ready} completes when it is served, or not needed here.
+   */
   void place(String target, CompletableFuture<Void> ready) {
     placed.put(target, ready);
   }

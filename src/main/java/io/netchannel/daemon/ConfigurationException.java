@@ -1,6 +1,8 @@
 package io.netchannel.daemon;
 
-/** The configuration cannot be used. The message names file, line where known, and what is expected. */
+/**
+ * The configuration cannot be used. The message names file, line where known, and what is expected.
+ */
 public final class ConfigurationException extends Exception {
   private static final long serialVersionUID = 1L;
 

@@ -22,7 +22,9 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 
-/** What the command line asks of a running daemon: requests and results of {@link ControlEndpoint}. */
+/**
+ * What the command line asks of a running daemon: requests and results of {@link ControlEndpoint}.
+ */
 final class ControlCommands implements ControlEndpoint.Handler {
   /** Opening a device and offering it takes well under a second. */
   private static final Duration ATTACH_BOUND = Duration.ofSeconds(20);
@@ -76,7 +78,8 @@ final class ControlCommands implements ControlEndpoint.Handler {
     status.put("name", configuration.name());
     status.put("version", ProductVersion.get());
     status.put("since", started.toString());
-    status.put("domains", midPoints.all().stream().map(disk -> disk.guest().uuid()).distinct().count());
+    status.put(
+        "domains", midPoints.all().stream().map(disk -> disk.guest().uuid()).distinct().count());
     status.put("devices", midPoints.all().size());
     status.put("starting", lifecycle.armedDomains());
     List<Migration> active = migrations.list().stream().filter(Migration::isActive).toList();
@@ -86,7 +89,8 @@ final class ControlCommands implements ControlEndpoint.Handler {
         configuration.peers().stream()
             .map(
                 peer ->
-                    ImmutableMap.of("name", peer.name(), "address", peer.host() + ":" + peer.port()))
+                    ImmutableMap.of(
+                        "name", peer.name(), "address", peer.host() + ":" + peer.port()))
             .toList());
     status.put("waiting", active.stream().map(ControlCommands::progress).toList());
     return status;
@@ -175,7 +179,8 @@ final class ControlCommands implements ControlEndpoint.Handler {
         midPoints
             .find(guest.domid(), target)
             .orElseThrow(
-                () -> new ControlException("%s has no Netchannel disk %s".formatted(guest, target)));
+                () ->
+                    new ControlException("%s has no Netchannel disk %s".formatted(guest, target)));
     Map<String, Object> described = describe(disk);
     VbdNodes.requestClose(store, disk.address());
     try {
@@ -211,7 +216,8 @@ final class ControlCommands implements ControlEndpoint.Handler {
             .<Object>map(ControlCommands::summary)
             .toList();
     if (found.isEmpty()) {
-      throw new ControlException("no migration and no migrated domain \"" + which.get() + "\" here");
+      throw new ControlException(
+          "no migration and no migrated domain \"" + which.get() + "\" here");
     }
     return found;
   }
@@ -226,8 +232,7 @@ final class ControlCommands implements ControlEndpoint.Handler {
     summary.put("state", lowerCase(migration.phase()));
     summary.put("started", migration.steps().get(0).at());
     summary.put("outcome", migration.detail());
-    summary.put(
-        "pending", migration.disks().stream().mapToInt(Migration.MovedDisk::pending).sum());
+    summary.put("pending", migration.disks().stream().mapToInt(Migration.MovedDisk::pending).sum());
     summary.put(
         "incomplete", migration.disks().stream().mapToInt(Migration.MovedDisk::incomplete).sum());
     summary.put(
@@ -262,7 +267,8 @@ final class ControlCommands implements ControlEndpoint.Handler {
 
   private Guest guest(String which) throws ControlException {
     return Guest.find(store, which)
-        .orElseThrow(() -> new ControlException("no running domain \"" + which + "\" on this host"));
+        .orElseThrow(
+            () -> new ControlException("no running domain \"" + which + "\" on this host"));
   }
 
   private static void await(CompletableFuture<Void> future, Duration bound)

@@ -34,8 +34,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Follows domains by libvirt's hooks and a xenstore watch, and sees that their disks are there before
- * they run and gone after they end.
+ * Follows domains by libvirt's hooks and a xenstore watch, and sees that their disks are there
+ * before they run and gone after they end.
  *
  * <pre>
  *   hook start begin --> ARMED --watch: /local/domain/N has a name--> nodes published
@@ -47,8 +47,8 @@ import org.slf4j.LoggerFactory;
  *   hook stopped/release end, or the domain's directory goes --> ended and cleaned up (idempotent)
  * </pre>
  *
- * Looks at xenstore are repeatable: each reads what is there and does what is missing, so it does not
- * matter which event or hook comes first.
+ * Looks at xenstore are repeatable: each reads what is there and does what is missing, so it does
+ * not matter which event or hook comes first.
  */
 public final class DomainLifecycle implements HookHandler, AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(DomainLifecycle.class);
@@ -183,15 +183,15 @@ public final class DomainLifecycle implements HookHandler, AutoCloseable {
     return HookReply.OK;
   }
 
-  private HookReply started(HookCall call)
-      throws MigrationRefusedException, DomainXmlException {
+  private HookReply started(HookCall call) throws MigrationRefusedException, DomainXmlException {
     DomainDevices found = DomainXmlParser.parse(call.xml());
     Arrival arrival = arrivals.get(found.uuid());
     if (arrival == null && found.disks().isEmpty()) {
       return HookReply.OK;
     }
     if (arrival == null) {
-      // The daemon was restarted since "start begin", or was not there: the journal and the peers know.
+      // The daemon was restarted since "start begin", or was not there: the journal and the peers
+      // know.
       boolean incoming = hooks.incomingStarts(found.name(), found.uuid(), true);
       arrival = new Arrival(found, incoming, Set.of(), nanoTime.getAsLong());
     }
@@ -261,7 +261,8 @@ public final class DomainLifecycle implements HookHandler, AutoCloseable {
     }
   }
 
-  private void await(String target, CompletableFuture<Void> ready) throws MigrationRefusedException {
+  private void await(String target, CompletableFuture<Void> ready)
+      throws MigrationRefusedException {
     try {
       ready.get(bounds.ready().toMillis(), TimeUnit.MILLISECONDS);
     } catch (ExecutionException e) {
@@ -311,11 +312,14 @@ public final class DomainLifecycle implements HookHandler, AutoCloseable {
 
   /** A domain's directory has gone, perhaps without libvirt: xl destroy, a crash. */
   private void vanished(int domid) {
-    midPoints.guestOf(domid).ifPresent(guest -> {
-      log.info("{}: has gone", guest);
-      hooks.domainEnded(guest.uuid());
-      midPoints.endDomain(domid);
-    });
+    midPoints
+        .guestOf(domid)
+        .ifPresent(
+            guest -> {
+              log.info("{}: has gone", guest);
+              hooks.domainEnded(guest.uuid());
+              midPoints.endDomain(domid);
+            });
   }
 
   /** Publishes the nodes of all disks that have none, and opens the devices of a plain start. */

@@ -28,11 +28,11 @@ import org.slf4j.LoggerFactory;
 
 /**
  * One host's Netchannel, wired from parts: mid-points, coordinator, domain lifecycle. Knows neither
- * sockets nor where Xen is, so that two hosts fit in a process; {@link NetchannelDaemon} puts one on a
- * real host.
+ * sockets nor where Xen is, so that two hosts fit in a process; {@link NetchannelDaemon} puts one
+ * on a real host.
  *
- * <p>Closing it is what a restart of the daemon does: nodes, rings and in-flight tables stay, and the
- * next {@code Host} over the same xenstore goes on from there.
+ * <p>Closing it is what a restart of the daemon does: nodes, rings and in-flight tables stay, and
+ * the next {@code Host} over the same xenstore goes on from there.
  */
 public final class Host implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(Host.class);
@@ -61,8 +61,7 @@ public final class Host implements AutoCloseable {
   private final Coordinator coordinator;
   private final DomainLifecycle lifecycle;
   private final ControlCommands control;
-  private final ExecutorService executor =
-      Executors.newCachedThreadPool(threads("coordinator-%d"));
+  private final ExecutorService executor = Executors.newCachedThreadPool(threads("coordinator-%d"));
   private final ScheduledExecutorService scheduler =
       Executors.newSingleThreadScheduledExecutor(threads("coordinator-tick"));
 

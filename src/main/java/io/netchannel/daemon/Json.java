@@ -13,8 +13,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * JSON as plain maps, lists, strings, numbers and booleans, over Jackson's streaming layer alone: its
- * data binding would double the start time of every command.
+ * JSON as plain maps, lists, strings, numbers and booleans, over Jackson's streaming layer alone:
+ * its data binding would double the start time of every command.
  */
 public final class Json {
   private static final JsonFactory FACTORY = new JsonFactory();

@@ -7,9 +7,9 @@ import java.util.concurrent.locks.LockSupport;
 import java.util.function.LongSupplier;
 
 /**
- * The kernel's own block backends, seen through sysfs. blkback watches every frontend it was made for
- * and grabs its ring when that is Initialised, whatever the frontend's "backend" node says: before a
- * disk is taken from it, its device must be gone.
+ * The kernel's own block backends, seen through sysfs. blkback watches every frontend it was made
+ * for and grabs its ring when that is Initialised, whatever the frontend's "backend" node says:
+ * before a disk is taken from it, its device must be gone.
  */
 @FunctionalInterface
 public interface KernelBackends {

@@ -38,12 +38,15 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The mid-points of this host, and what the coordinator asks of them. A disk is in here from the
- * publication of its nodes until they are removed; one that was retired stays until its domain goes.
+ * publication of its nodes until they are removed; one that was retired stays until its domain
+ * goes.
  */
 public final class MidPoints implements LocalDevices, AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(MidPoints.class);
 
-  /** A mid-point answers a command within a poll of its thread; its device may be slow to finish. */
+  /**
+   * A mid-point answers a command within a poll of its thread; its device may be slow to finish.
+   */
   private static final Duration COMMAND_BOUND = Duration.ofSeconds(20);
 
   /** Names the generation that a disk starts with here; durable when it returns. */
@@ -73,6 +76,25 @@ public final class MidPoints implements LocalDevices, AutoCloseable {
    */
   ServedDisk publish(Guest guest, String target, boolean readOnly) {
     DiskDetails details = DiskDetails.expecting(guest, target, readOnly);
+    return adopt(details, () -> publishNodes(details));
+  }
+
+  /** As {@link #publish} for nodes that are there already: those of an inherited disk. */
+  ServedDisk adopt(DiskDetails details) {
+    return adopt(details, () -> {});
+  }
+
+  /** Within the map's lock of that disk: an earlier disk of that name is wholly gone before. */
+  private ServedDisk adopt(DiskDetails details, Runnable publish) {
+    return disks.computeIfAbsent(
+        new Key(details.guest().domid(), details.target()),
+        absent -> {
+          publish.run();
+          return start(() -> ServedDisk.fresh(environment, details));
+        });
+  }
+
+  private void publishNodes(DiskDetails details) {
     VbdNodes.Outcome outcome =
         VbdNodes.publish(
             environment.store(), details.address(), details.nodes(), VbdLimits.DEFAULT);
@@ -82,13 +104,6 @@ public final class MidPoints implements LocalDevices, AutoCloseable {
           throw new IllegalStateException(
               "%s: its nodes cannot be published: %s".formatted(details, outcome));
     }
-    return adopt(details);
-  }
-
-  /** As {@link #publish} for nodes that are there already: those of an inherited disk. */
-  ServedDisk adopt(DiskDetails details) {
-    Key key = new Key(details.guest().domid(), details.target());
-    return disks.computeIfAbsent(key, absent -> start(() -> ServedDisk.fresh(environment, details)));
   }
 
   /** Opens a device and serves a disk from it: plain start, restore, hot plug. */
@@ -108,8 +123,8 @@ public final class MidPoints implements LocalDevices, AutoCloseable {
   }
 
   /**
-   * Serves again what a daemon before us served, and removes what it has left of domains that have gone.
-   * Called once, before anything else.
+   * Serves again what a daemon before us served, and removes what it has left of domains that have
+   * gone. Called once, before anything else.
    *
    * @param standings what the journal says of each disk
    */
@@ -169,10 +184,16 @@ public final class MidPoints implements LocalDevices, AutoCloseable {
 
   /** Ends one disk and removes its nodes. Idempotent. */
   void remove(ServedDisk disk) {
-    if (disks.remove(new Key(disk.guest().domid(), disk.target()), disk)) {
-      disk.end(true);
-      log.info("{}: ended", disk);
-    }
+    disks.computeIfPresent(
+        new Key(disk.guest().domid(), disk.target()),
+        (key, found) -> {
+          if (found != disk) {
+            return found;
+          }
+          disk.end(true);
+          log.info("{}: ended", disk);
+          return null;
+        });
   }
 
   /** Ends all threads and leaves nodes, rings and tables for the daemon after us. */
@@ -221,8 +242,9 @@ public final class MidPoints implements LocalDevices, AutoCloseable {
 
   @Override
   public CompletableFuture<Sealed> seal(UUID domain, String target, Duration bound) {
-    ServedDisk disk = get(domain, target);
-    return disk.midPoint().seal(bound).thenApply(manifest -> sealed(disk, manifest));
+    return find(domain, target)
+        .map(disk -> disk.midPoint().seal(bound).thenApply(manifest -> sealed(disk, manifest)))
+        .orElseGet(() -> CompletableFuture.failedFuture(missing(domain, target)));
   }
 
   @Override
@@ -241,8 +263,7 @@ public final class MidPoints implements LocalDevices, AutoCloseable {
   @Override
   public CompletableFuture<Void> takeOver(int domid, Disk disk, ByteString manifest) {
     try {
-      ServedDisk served =
-          find(domid, disk.target()).orElseGet(() -> publishLate(domid, disk));
+      ServedDisk served = find(domid, disk.target()).orElseGet(() -> publishLate(domid, disk));
       Manifest decoded = Manifest.decode(manifest.toByteArray());
       Device device = open(served, disk.source(), disk.generation());
       try {
@@ -372,11 +393,12 @@ public final class MidPoints implements LocalDevices, AutoCloseable {
   }
 
   private ServedDisk get(UUID domain, String target) {
-    return find(domain, target)
-        .orElseThrow(
-            () ->
-                new IllegalStateException(
-                    "domain %s has no Netchannel disk %s here".formatted(domain, target)));
+    return find(domain, target).orElseThrow(() -> missing(domain, target));
+  }
+
+  private static IllegalStateException missing(UUID domain, String target) {
+    return new IllegalStateException(
+        "domain %s has no Netchannel disk %s here".formatted(domain, target));
   }
 
   private static boolean hasDevice(ServedDisk disk) {
@@ -406,7 +428,8 @@ public final class MidPoints implements LocalDevices, AutoCloseable {
     return new Sealed(
         describe(disk),
         ByteString.copyFrom(manifest.encode()),
-        manifest.pending(), manifest.incomplete());
+        manifest.pending(),
+        manifest.incomplete());
   }
 
   private static void check(Disk disk, long sizeBytes) throws DeviceException {

@@ -106,8 +106,8 @@ public final class NetchannelDaemon implements AutoCloseable {
   }
 
   /**
-   * Null when this host takes part in no migration: no peers, or no certificates. Guests get their disks
-   * all the same; "migrate" is refused in plain words.
+   * Null when this host takes part in no migration: no peers, or no certificates. Guests get their
+   * disks all the same; "migrate" is refused in plain words.
    */
   private static PeerTls tls(DaemonConfiguration configuration) {
     if (configuration.peers().isEmpty()) {

@@ -23,7 +23,9 @@ import java.util.function.LongSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** One virtual disk with its mid-point, the mid-point's thread, its in-flight table and its trace. */
+/**
+ * One virtual disk with its mid-point, the mid-point's thread, its in-flight table and its trace.
+ */
 final class ServedDisk {
   private static final Logger log = LoggerFactory.getLogger(ServedDisk.class);
 
@@ -121,8 +123,8 @@ final class ServedDisk {
   }
 
   /**
-   * Notes the device it is about to use, in the nodes too: before the device is used, so that a process
-   * after us knows.
+   * Notes the device it is about to use, in the nodes too: before the device is used, so that a
+   * process after us knows.
    *
    * @throws IllegalStateException when the nodes have gone
    */

@@ -104,7 +104,8 @@ final class TomlTable {
     if (value != null && !value.isObject()) {
       throw error(key, "a table: [" + key + "]", value.toString());
     }
-    return new TomlTable(file, lines, key, value == null ? new TomlMapper().createObjectNode() : value);
+    return new TomlTable(
+        file, lines, key, value == null ? new TomlMapper().createObjectNode() : value);
   }
 
   /** The tables of [[key]]. */
@@ -162,7 +163,9 @@ final class TomlTable {
     return node.get(key);
   }
 
-  /** File and line of a key: Jackson gives no position for values, so it is looked up in the text. */
+  /**
+   * File and line of a key: Jackson gives no position for values, so it is looked up in the text.
+   */
   private String position(String key) {
     String table = "";
     for (int i = 0; i < lines.size(); i++) {

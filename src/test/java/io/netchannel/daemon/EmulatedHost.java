@@ -42,7 +42,8 @@ final class EmulatedHost implements AutoCloseable {
 
   private volatile Host daemon;
 
-  EmulatedHost(String name, Path directory, ImmutableMap<String, String> faults, DirectPeer... peers) {
+  EmulatedHost(
+      String name, Path directory, ImmutableMap<String, String> faults, DirectPeer... peers) {
     this.name = name;
     this.peers = ImmutableList.copyOf(peers);
     DaemonConfiguration defaults = DaemonConfiguration.defaults(name);
@@ -177,25 +178,23 @@ final class EmulatedHost implements AutoCloseable {
 
   static String xml(String domainName, UUID uuid, EmbeddedDomain domain, String devices) {
     return """
-        <domain type='xen'%s><name>%s</name><uuid>%s</uuid>
-          <metadata>
-            <n:devices xmlns:n='https://netchannel.io/domain/1'>%s</n:devices>
-          </metadata>
-          <devices>
-            <disk type='block' device='disk'><driver name='phy'/><source dev='/dev/x'/>
-              <target dev='xvda' bus='xen'/></disk>
-          </devices>
-        </domain>
-        """
-        .formatted(
-            domain == null ? "" : " id='" + domain.domid() + "'", domainName, uuid, devices);
+    <domain type='xen'%s><name>%s</name><uuid>%s</uuid>
+      <metadata>
+        <n:devices xmlns:n='https://netchannel.io/domain/1'>%s</n:devices>
+      </metadata>
+      <devices>
+        <disk type='block' device='disk'><driver name='phy'/><source dev='/dev/x'/>
+          <target dev='xvda' bus='xen'/></disk>
+      </devices>
+    </domain>
+    """
+        .formatted(domain == null ? "" : " id='" + domain.domid() + "'", domainName, uuid, devices);
   }
 
   /** Everything of ours that xenstore still has. */
   List<String> leftovers() {
     return store.directory("/local/domain/0/backend/netchannel");
   }
-
 
   @Override
   public void close() {

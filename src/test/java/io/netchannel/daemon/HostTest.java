@@ -179,8 +179,7 @@ final class HostTest {
     HookReply reply = hosta.hook(GUEST, "start", "begin", xml(null, devices));
     assertThat(reply.exitCode()).isEqualTo(1);
     assertThat(reply.message()).contains(GUEST).contains("/nonexistent/disk");
-    HookReply wrong =
-        hosta.hook(GUEST, "prepare", "begin", xml(null, "<n:disk target='xvdb'/>"));
+    HookReply wrong = hosta.hook(GUEST, "prepare", "begin", xml(null, "<n:disk target='xvdb'/>"));
     assertThat(wrong.exitCode()).isEqualTo(1);
   }
 
@@ -208,7 +207,9 @@ final class HostTest {
     hosta.hookOk(GUEST, "start", "begin", xml(null, devices));
     EmbeddedDomain domain = hosta.createDomain(GUEST, uuid);
     hosta.addLibxlDisk(domain, XVDA, image);
-    hosta.store().write("/local/domain/%d/device/vbd/%d/state".formatted(domain.domid(), XVDA), "4");
+    hosta
+        .store()
+        .write("/local/domain/%d/device/vbd/%d/state".formatted(domain.domid(), XVDA), "4");
     hosta.finishHotplug(domain, XVDA);
     hosta.hookOk(GUEST, "started", "begin", xml(domain, devices));
     assertThat(hosta.isKernels(domain, XVDA)).isTrue();
@@ -252,7 +253,8 @@ final class HostTest {
     domain.unpause();
     ControlEndpoint.Handler control = hosta.daemon().control();
     Map<String, Object> attach =
-        Map.of("command", "attach-disk", "domain", GUEST, "source", "file:" + image, "target", "xvdb");
+        Map.of(
+            "command", "attach-disk", "domain", GUEST, "source", "file:" + image, "target", "xvdb");
     control.handle(attach);
     Blkfront guest = connect(hosta, domain, XVDB);
     GuestIo io = write(guest, 5);
@@ -337,8 +339,9 @@ final class HostTest {
     assertThat(guest.failure()).isEmpty();
   }
 
-  /** Up to the restored, paused domain at hostb. */
+  /** Up to the restored, paused domain at hostb, whose id there is another one. */
   private EmbeddedDomain beginMigration() {
+    hostb.hypervisor().createDomain().destroy();
     hostb.hookOk(GUEST, "migrate", "begin", "");
     hostb.hookOk(GUEST, "prepare", "begin", xml(null, xvdb));
     hostb.hookOk(GUEST, "start", "begin", xml(null, xvdb));
