@@ -279,7 +279,10 @@ public abstract class XenStoreContractTest {
     return events;
   }
 
-  /** Changes something both stores tell of last, and waits until {@code events} ends with it. */
+  /**
+   * Makes a last change, at a path that nothing else has changed, and waits until {@code events}
+   * ends with it: whatever was to come before has come.
+   */
   private void settle(List<String> events, String path) {
     dom0.write(path, "last");
     Waiting.until(
@@ -316,7 +319,7 @@ public abstract class XenStoreContractTest {
     other.write(deep, "1");
     List<String> events = watched(dom0, deep);
     other.remove(place.secret());
-    settle(events, deep);
+    settle(events, deep + "/last");
     assertThat(events).containsExactly(deep);
   }
 
@@ -326,7 +329,7 @@ public abstract class XenStoreContractTest {
     List<String> events = watched(dom0, path);
     other.write(place.secret() + "/later", "");
     other.remove(place.secret() + "/missing");
-    settle(events, path);
+    settle(events, path + "/last");
     assertThat(events).isEmpty();
   }
 

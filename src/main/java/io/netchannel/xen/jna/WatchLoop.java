@@ -146,16 +146,15 @@ final class WatchLoop implements AutoCloseable {
     }
 
     private void unwatch() {
-      try {
-        if (handle.use(h -> LibXenStore.xs_unwatch(h, cString(path), cString(token))) == 0) {
-          LOG.warn(
-              "xenstored did not end the watch of {}: {}",
-              path,
-              LibC.describe(Native.getLastError()));
-        }
-      } catch (XenStoreException e) {
-        LOG.debug("the connection was closed at the same time, and the watch of {} with it", path);
-      }
+      handle.useIfOpen(
+          h -> {
+            if (LibXenStore.xs_unwatch(h, cString(path), cString(token)) == 0) {
+              LOG.warn(
+                  "xenstored did not end the watch of {}: {}",
+                  path,
+                  LibC.describe(Native.getLastError()));
+            }
+          });
     }
   }
 }

@@ -7,8 +7,6 @@ import io.netchannel.xen.XenStore;
 import io.netchannel.xen.XenStoreException;
 import io.netchannel.xen.XenStoreException.Reason;
 import io.netchannel.xen.XenStoreOperations;
-import io.netchannel.xen.XenStorePermission;
-import io.netchannel.xen.XenStorePermission.Access;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -35,7 +33,7 @@ import java.util.function.Function;
  * The guest's end of a ring to xenstored (xen/include/public/io/xs_wire.h), as a guest's kernel has
  * it: so the real xenstored can be asked what it lets a guest do.
  */
-final class RingXenStore implements XenStore {
+final class RingXenStore extends RingOperations implements XenStore {
   /** struct xenstore_domain_interface: two rings of 1024 bytes, then their four indices. */
   private static final int RING_BYTES = 1024;
 
@@ -55,23 +53,6 @@ final class RingXenStore implements XenStore {
 
   private static final VarHandle INTS =
       MethodHandles.byteBufferViewVarHandle(int[].class, ByteOrder.LITTLE_ENDIAN);
-
-  /** enum xsd_sockmsg_type. */
-  private static final class Type {
-    static final int DIRECTORY = 1;
-    static final int READ = 2;
-    static final int GET_PERMS = 3;
-    static final int WATCH = 4;
-    static final int UNWATCH = 5;
-    static final int TRANSACTION_START = 6;
-    static final int TRANSACTION_END = 7;
-    static final int WRITE = 11;
-    static final int MKDIR = 12;
-    static final int RM = 13;
-    static final int SET_PERMS = 14;
-    static final int WATCH_EVENT = 15;
-    static final int ERROR = 16;
-  }
 
   private static final Map<String, Reason> REASONS =
       Map.of(
@@ -94,6 +75,7 @@ final class RingXenStore implements XenStore {
   private volatile boolean closed;
 
   RingXenStore(Path ringPage, Runnable raiseEvent) {
+    super(NO_TRANSACTION);
     try (FileChannel file =
         FileChannel.open(ringPage, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
       page = file.map(MapMode.READ_WRITE, 0, PAGE_BYTES).order(ByteOrder.LITTLE_ENDIAN);
@@ -106,73 +88,9 @@ final class RingXenStore implements XenStore {
   }
 
   @Override
-  public Optional<String> read(String path) {
-    return read(0, path);
-  }
-
-  @Override
-  public List<String> directory(String path) {
-    return directory(0, path);
-  }
-
-  @Override
-  public void write(String path, String value) {
-    call(Type.WRITE, 0, path + '\0' + value);
-  }
-
-  @Override
-  public void mkdir(String path) {
-    call(Type.MKDIR, 0, path + '\0');
-  }
-
-  @Override
-  public boolean remove(String path) {
-    return remove(0, path);
-  }
-
-  @Override
-  public List<XenStorePermission> permissions(String path) {
-    return permissions(0, path);
-  }
-
-  @Override
-  public void setPermissions(String path, List<XenStorePermission> permissions) {
-    call(Type.SET_PERMS, 0, path + '\0' + encode(permissions));
-  }
-
-  private Optional<String> read(int transaction, String path) {
-    return missingIsEmpty(() -> call(Type.READ, transaction, path + '\0'));
-  }
-
-  private List<String> directory(int transaction, String path) {
-    return missingIsEmpty(() -> call(Type.DIRECTORY, transaction, path + '\0'))
-        .map(RingXenStore::split)
-        .orElse(List.of());
-  }
-
-  private boolean remove(int transaction, String path) {
-    try {
-      if (read(transaction, path).isEmpty()) {
-        return false;
-      }
-    } catch (XenStoreException e) {
-      if (e.reason() != Reason.DENIED) {
-        throw e;
-      }
-    }
-    return missingIsEmpty(() -> call(Type.RM, transaction, path + '\0')).isPresent();
-  }
-
-  private List<XenStorePermission> permissions(int transaction, String path) {
-    return split(call(Type.GET_PERMS, transaction, path + '\0')).stream()
-        .map(text -> new XenStorePermission(Integer.parseInt(text.substring(1)), access(text)))
-        .toList();
-  }
-
-  @Override
   public <T> T transaction(Function<XenStoreOperations, T> body) {
     while (true) {
-      String started = call(Type.TRANSACTION_START, 0, "\0");
+      String started = call(Type.TRANSACTION_START, NO_TRANSACTION, "\0");
       int transaction = Integer.parseInt(started.substring(0, started.indexOf('\0')));
       T result;
       try {
@@ -192,46 +110,14 @@ final class RingXenStore implements XenStore {
     }
   }
 
-  private final class RingTransaction implements XenStoreOperations {
-    private final int id;
-
+  private final class RingTransaction extends RingOperations {
     RingTransaction(int id) {
-      this.id = id;
+      super(id);
     }
 
     @Override
-    public Optional<String> read(String path) {
-      return RingXenStore.this.read(id, path);
-    }
-
-    @Override
-    public List<String> directory(String path) {
-      return RingXenStore.this.directory(id, path);
-    }
-
-    @Override
-    public void write(String path, String value) {
-      call(Type.WRITE, id, path + '\0' + value);
-    }
-
-    @Override
-    public void mkdir(String path) {
-      call(Type.MKDIR, id, path + '\0');
-    }
-
-    @Override
-    public boolean remove(String path) {
-      return RingXenStore.this.remove(id, path);
-    }
-
-    @Override
-    public List<XenStorePermission> permissions(String path) {
-      return RingXenStore.this.permissions(id, path);
-    }
-
-    @Override
-    public void setPermissions(String path, List<XenStorePermission> permissions) {
-      call(Type.SET_PERMS, id, path + '\0' + encode(permissions));
+    String call(int type, int transaction, String payload) {
+      return RingXenStore.this.call(type, transaction, payload);
     }
   }
 
@@ -243,7 +129,7 @@ final class RingXenStore implements XenStore {
     }
     listeners.put(token, listener);
     try {
-      call(Type.WATCH, 0, path + '\0' + token + '\0');
+      call(Type.WATCH, NO_TRANSACTION, path + '\0' + token + '\0');
     } catch (XenStoreException e) {
       listeners.remove(token);
       // What xenstored says when the quota of watches is used up.
@@ -253,7 +139,7 @@ final class RingXenStore implements XenStore {
     }
     return () -> {
       if (listeners.remove(token) != null && !closed) {
-        call(Type.UNWATCH, 0, path + '\0' + token + '\0');
+        call(Type.UNWATCH, NO_TRANSACTION, path + '\0' + token + '\0');
       }
     };
   }
@@ -263,7 +149,8 @@ final class RingXenStore implements XenStore {
     closed = true;
   }
 
-  private synchronized String call(int type, int transaction, String payload) {
+  @Override
+  synchronized String call(int type, int transaction, String payload) {
     byte[] bytes = payload.getBytes(UTF_8);
     ByteBuffer message =
         ByteBuffer.allocate(HEADER_BYTES + bytes.length).order(ByteOrder.LITTLE_ENDIAN);
@@ -357,53 +244,5 @@ final class RingXenStore implements XenStore {
     Thread thread = new Thread(body, name);
     thread.setDaemon(true);
     thread.start();
-  }
-
-  private interface Answer {
-    String get();
-  }
-
-  private static Optional<String> missingIsEmpty(Answer answer) {
-    try {
-      return Optional.of(answer.get());
-    } catch (XenStoreException e) {
-      if (e.reason() == Reason.NOT_FOUND) {
-        return Optional.empty();
-      }
-      throw e;
-    }
-  }
-
-  private static List<String> split(String zeroTerminated) {
-    return zeroTerminated.isEmpty()
-        ? List.of()
-        : List.of(zeroTerminated.split("\0", -1))
-            .subList(0, (int) zeroTerminated.chars().filter(c -> c == 0).count());
-  }
-
-  private static String encode(List<XenStorePermission> permissions) {
-    StringBuilder text = new StringBuilder();
-    for (XenStorePermission permission : permissions) {
-      text.append(
-              switch (permission.access()) {
-                case NONE -> 'n';
-                case READ -> 'r';
-                case WRITE -> 'w';
-                case BOTH -> 'b';
-              })
-          .append(permission.domid())
-          .append('\0');
-    }
-    return text.toString();
-  }
-
-  private static Access access(String text) {
-    return switch (text.charAt(0)) {
-      case 'n' -> Access.NONE;
-      case 'r' -> Access.READ;
-      case 'w' -> Access.WRITE;
-      case 'b' -> Access.BOTH;
-      default -> throw new AssertionError("not a permission: " + text);
-    };
   }
 }
