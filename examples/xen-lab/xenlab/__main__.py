@@ -87,8 +87,9 @@ def collect(context: Context, since: dict[Host, int], consoles: dict[Host, int])
         save("xen.txt", "xl list -v; xenstore-ls -f /local/domain; dmesg | tail -n 100")
         for guest in context.guests:
             save(f"guest-{guest.name}.log", f"cat {guest.log}")
-        if context.options.product:
-            save("trace.jsonl", f"cat {product.TRACES}/*.jsonl 2>/dev/null")
+            for disk in guest.disks:
+                if disk.source:
+                    save(f"trace-{disk.target}.jsonl", f"cat {product.TRACES}/{guest.name}-{disk.target}.jsonl")
         with open(host.directory / "console.log", "rb") as console:
             console.seek(consoles[host])
             (context.logs / f"{host}-console.log").write_bytes(console.read())
@@ -137,7 +138,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--round-trips", type=int, default=d.round_trips, help="of scenario migrate, default %(default)s")
     parser.add_argument("--abort-point", default=d.abort_point, help="where the destination fails in scenario abort, default %(default)s; a key of [faults] in netchannel.toml")
     parser.add_argument("--kill-point", default=d.kill_point, help="where the destination's daemon dies in scenario kill, default %(default)s")
-    parser.add_argument("--kill-after", type=float, default=d.kill_after_seconds, metavar="SECONDS", help="when the source's daemon dies in scenario kill, after virsh began, default %(default)s")
+    parser.add_argument("--kill-after", type=float, default=d.kill_after_seconds, metavar="SECONDS", help="when the source's daemon dies in scenario kill, after pre-copy began, default %(default)s")
     arguments = parser.parse_args()
     unknown = [name for name in arguments.scenarios if name not in ORDER]
     if unknown:

@@ -9,8 +9,9 @@ from tempfile import TemporaryDirectory
 from xml.sax.saxutils import quoteattr
 
 from .hosts import SHARED_DISKS, Host, Hosts
-from .report import Failure, LabError, expect, say
-from .settings import COMMAND_SECONDS, GUEST_BOOT_SECONDS, LAB, MIGRATION_SECONDS, ROUND_SECONDS, Options
+from .product import TRACES
+from .report import Failure, expect, say
+from .settings import COMMAND_SECONDS, GUEST_BOOT_SECONDS, LAB, LEFTOVERS_SECONDS, MIGRATION_SECONDS, ROUND_SECONDS, Options
 
 HOT_BYTES = 1 << 20  # as in guest/init
 NAMESPACE = "https://netchannel.io/domain/1"
@@ -55,8 +56,8 @@ class Guest:
 
     def start(self, host: Host) -> None:
         self.host = host
-        for each in self.hosts.both:  # the initramfs must be on the destination only for a restart there
-            each.run(f": >{self.log}")
+        for each in self.hosts.both:  # what an earlier run with --keep left
+            each.run(f": >{self.log}; rm -f {TRACES}/{self.name}-*.jsonl")
         host.write("/run/lab.cpio", self.parameters())
         host.run(f"cat /opt/lab/guest.cpio /run/lab.cpio >/run/{self.name}.cpio")
         host.write(f"/run/{self.name}.xml", self.xml())
@@ -64,6 +65,7 @@ class Guest:
         created = host.run(f"virsh -c xen:///system create /run/{self.name}.xml", check=False)
         expect(created.returncode == 0, f"virsh create failed: {created.stderr.strip()}")
         self.wait_console(r"guest up", GUEST_BOOT_SECONDS, "the guest to boot")
+        self.expect_backends()
 
     def xml(self) -> str:
         devices = "".join(
@@ -93,14 +95,19 @@ class Guest:
             return subprocess.run(["cpio", "-o", "-H", "newc", "--quiet", "-R", "0:0"], input=names, cwd=root,
                                   stdout=subprocess.PIPE, check=True).stdout
 
-    def migrate(self, to: Host, check: bool = True) -> subprocess.CompletedProcess:
-        """`virsh migrate --live`, as a user types it."""
+    def migrate(self, to: Host) -> float:
+        """`virsh migrate --live`, as a user types it. Returns the seconds it took; the guest runs at `to` and verifies."""
+        began = time.monotonic()
+        done = self.try_to_migrate(to)
+        seconds = round(time.monotonic() - began, 1)
+        expect(done.returncode == 0, f"virsh migrate {self.host} -> {to} failed: {done.stderr.strip()}")
+        self.host = to
+        self.verified_again()
+        return seconds
+
+    def try_to_migrate(self, to: Host) -> subprocess.CompletedProcess:
         say(f"virsh migrate --live {self.name} {self.host} -> {to}")
-        done = self.host.run(self.migrate_command(to), check=False, timeout=MIGRATION_SECONDS)
-        if check:
-            expect(done.returncode == 0, f"virsh migrate {self.host} -> {to} failed: {done.stderr.strip()}")
-            self.host = to
-        return done
+        return self.host.run(self.migrate_command(to), check=False, timeout=MIGRATION_SECONDS)
 
     def migrate_command(self, to: Host) -> str:
         return f"virsh -c xen:///system migrate --live {self.name} xen+ssh://{to}/system"
@@ -110,10 +117,41 @@ class Guest:
         for host in self.hosts.both:
             host.run(f"virsh -c xen:///system destroy {self.name} || xl destroy {self.name}", check=False)
 
-    def running_on(self) -> list[Host]:
-        """Hosts where the domain exists and is neither paused, shut down, crashed nor dying."""
-        script = f"xl list {self.name} 2>/dev/null | awk 'NR > 1 {{ print $5 }}'"
-        return [h for h in self.hosts.both if re.fullmatch(r"[rb-]{3}---|[rb-]+", h.output(script).strip() or "absent")]
+    def expect_only_on(self, host: Host) -> None:
+        """The guest runs on this host, and no domain of its name is on the other one, a zombie neither."""
+        deadline = time.monotonic() + LEFTOVERS_SECONDS
+        while True:
+            # xl list: name, id, memory, VCPUs, state (running, blocked, paused, shut down, crashed, dying), time
+            states = {h: h.output("xl list | awk 'NR > 2 { print $1, $5 }'").split("\n")[:-1] for h in self.hosts.both}
+            if len(states[host]) == 1 and not states[self.hosts.other(host)]:
+                found, state = states[host][0].split()
+                if found == self.name and not set(state) & set("pscd"):
+                    self.host = host
+                    return
+            expect(time.monotonic() < deadline, f"expected {self.name} to run on {host} and nowhere else; domains found: "
+                   + ", ".join(f"{h}: {found}" for h, found in states.items()))
+            time.sleep(1)
+
+    def expect_nothing_left(self) -> None:
+        """After the guest's end: no domain, a zombie neither, and no xenstore node of it or of its disks."""
+        script = ("xl list | tail -n +3; xenstore-list /local/domain | grep -vx 0; "
+                  "for type in netchannel vbd; do xenstore-ls -f /local/domain/0/backend/$type 2>/dev/null; done; true")
+        deadline = time.monotonic() + LEFTOVERS_SECONDS
+        while True:
+            left = [f"{h}: {line}" for h in self.hosts.both for line in h.output(script).splitlines()]
+            if not left:
+                return
+            expect(time.monotonic() < deadline, f"{self.name} has ended, but {LEFTOVERS_SECONDS:.0f} s later there is "
+                   "still: " + "; ".join(left[:6]))
+            time.sleep(1)
+
+    def expect_backends(self) -> None:
+        """Every disk the metadata names is served by Netchannel, every other one by the kernel."""
+        for disk in self.disks:
+            devid = 202 << 8 | (ord(disk.target[3]) - ord("a")) << 4  # xvda is 51712
+            path = self.host.output(f"xenstore-read /local/domain/$(xl domid {self.name})/device/vbd/{devid}/backend")
+            wanted = "/backend/netchannel/" if disk.source else "/backend/vbd/"
+            expect(wanted in path, f"expected {disk.target} at a backend of {wanted}, found {path.strip()}")
 
     # --------------------------------------------------------- console
 
@@ -160,7 +198,9 @@ class Guest:
         say(f"guest {self.name}: last verification")
         self.type("stop")
         last = int(self.wait_console(r"fio final ok, last round (\d+)", ROUND_SECONDS * 2, "the last verification")[1])
+        self.expect_only_on(self.host)
         self.destroy()
+        self.expect_nothing_left()
         for disk in self.disks:
             self.verify_from_outside(disk, last)
         return last

@@ -17,7 +17,7 @@ import subprocess
 import zlib
 from pathlib import Path
 
-from . import guest_image
+from . import guest_image, product
 from .settings import IMAGE, IMAGE_SIZE, INSTALLER, JAR, LAB
 from .report import LabError, say
 
@@ -52,7 +52,7 @@ def build(with_product: bool) -> None:
         make_rootfs()
         write_key("rootfs", rootfs_key)
     image_key = digest(rootfs_key, LAB / "dom0", LAB / "guest/init", LAB / "xenlab/image.py",
-                       LAB / "xenlab/guest_image.py", str(with_product), IMAGE / "lab_key.pub",
+                       LAB / "xenlab/guest_image.py", LAB / "xenlab/product.py", str(with_product), IMAGE / "lab_key.pub",
                        *((JAR, INSTALLER.parent) if with_product else ()))
     if up_to_date("dom0.raw", image_key, IMAGE / "dom0.raw"):
         say("image: up to date")
@@ -149,8 +149,16 @@ def install_product(tree: Path) -> None:
         run("netchannel", "pki", "host", "/opt/lab/pki", host, root=tree)
         own = tree / "opt/lab" / host
         own.mkdir(parents=True, exist_ok=True)
-        # `pki host` leaves DIR/NAME/... laid out below /etc/pki as libvirt expects it.
+        # What `pki host` says: "copy DIR/NAME/* to the host's /etc/pki".
         shutil.copytree(tree / "opt/lab/pki" / host, own / "etc/pki")
+        (own / "etc/netchannel").mkdir(parents=True)
+        (peer,) = set(HOSTS) - {host}
+        (own / "etc/netchannel/netchannel.toml").write_text(product.configuration(host, peer))
+    # What the installer does on a running host: an archive of loaded classes, so that the daemon starts sooner.
+    cache = "/var/cache/netchannel/netchannel.jsa"
+    (tree / "var/cache/netchannel").mkdir(parents=True, exist_ok=True)
+    run("sh", "-c", f"JAVA_OPTS='-XX:ArchiveClassesAtExit={cache} -Xlog:cds=off -Xlog:cds+dynamic=off' "
+        f"netchannel doctor >/dev/null 2>&1; test -s {cache}", root=tree)
 
 
 def kernel_version(tree: Path) -> str:
@@ -199,7 +207,9 @@ def replace(path: Path, change) -> None:
 
 def run(*command, root: Path | None = None, stdin=subprocess.DEVNULL) -> None:
     """Runs a command (inside `root` when given); its output goes to image/build.log, and into the error if it fails."""
-    command = [str(word) for word in (("chroot", root) if root else ()) + command]
+    # In a mount namespace of its own, whose /proc goes with it: java finds itself there.
+    inside = ("unshare", "--mount", "sh", "-c", 'mount -t proc proc "$0/proc" && exec chroot "$0" "$@"', root)
+    command = [str(word) for word in (inside if root else ()) + command]
     done = subprocess.run(command, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     with open(IMAGE / "build.log", "a") as log:
         log.write(f"$ {' '.join(command)}\n{done.stdout}")

@@ -30,6 +30,7 @@ MIGRATION_SECONDS = 300 * PATIENCE
 GUEST_BOOT_SECONDS = 240 * PATIENCE
 ROUND_SECONDS = 180 * PATIENCE
 DAEMON_START_SECONDS = 180 * PATIENCE
+LEFTOVERS_SECONDS = 90 * PATIENCE
 
 
 @dataclass
@@ -47,4 +48,4 @@ class Options:
     round_trips: int = 3  # scenario migrate
     abort_point: str = "destination.sealed"  # scenario abort
     kill_point: str = "destination.sealed"  # scenario kill, destination daemon
-    kill_after_seconds: float = 8  # scenario kill, source daemon: so long after virsh migrate began
+    kill_after_seconds: float = 3  # scenario kill, source daemon: so long after pre-copy began

@@ -1,66 +1,111 @@
 """Reads the mid-points' own traces and says whether every request had exactly one outcome.
 
-A mid-point writes one JSON object a line. What is relied on here, and nothing else (`FIELDS` is the place to adapt):
+A mid-point appends one JSON object a line to its host's DOMAIN-TARGET.jsonl (MidPointTrace.java):
 
-    {"event": "taken",     "device": "g/xvdb", "id": 17, "op": "WRITE", ...}   off the ring, into the pending table
-    {"event": "answered",  "device": "g/xvdb", "id": 17, ...}                  response on the ring
-    {"event": "handed-over", "device": "g/xvdb", "id": 17, ...}                left with the manifest, at the source
-    {"event": "took-over", "device": "g/xvdb", "id": 17, ...}                  came with the manifest, at the destination
+    {"t":micros,"gen":1,"seq":7,"e":"take","q":0,"id":3,"op":"write","off":4096,"len":4096}
 
-Exactly once means: every request a mid-point took is answered or handed over by it, once and not both; and the
-set handed over by one side is the set taken over by the other.
+A request is named by the generation it was taken in and its sequence; it keeps that name when it moves. Its events:
+take, replay (answered from what came along), issue, done, answer, seen, drop (its guest has gone), hand (left with
+the manifest, in a state), adopt (came with it). Of the mid-point: serve, seal, unseal, retire.
 """
 
 import json
-from collections import Counter
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
 
-FIELDS = {"event": "event", "device": "device", "id": "id"}
-TAKEN, ANSWERED, HANDED_OVER, TOOK_OVER = "taken", "answered", "handed-over", "took-over"
+MID_POINT_EVENTS = {"serve", "seal", "unseal", "retire"}
 
 
 @dataclass
 class Verdict:
     requests: int = 0
-    handed_over: int = 0
-    took_over: int = 0
-    problems: tuple = ()
+    migrations: list[dict] = field(default_factory=list)  # one per seal that was not taken back
+    problems: list[str] = field(default_factory=list)
 
 
-def check(source: str, destination: str) -> Verdict:
-    """`source`, `destination`: the trace lines of one migration on both hosts, from empty files on."""
-    problems = []
-    left, right = events(source, "source", problems), events(destination, "destination", problems)
-    for side, seen in (("source", left), ("destination", right)):
-        taken = Counter(key for event, key in seen if event == TAKEN)
-        outcomes = Counter(key for event, key in seen if event in (ANSWERED, HANDED_OVER))
-        for key, times in taken.items():
+@dataclass
+class Side:
+    """What one host's trace says."""
+
+    counts: dict[str, Counter] = field(default_factory=lambda: defaultdict(Counter))  # event -> request -> times
+    handed: dict[tuple, str] = field(default_factory=dict)  # request -> state; only seals that held
+    adopted: dict[tuple, str] = field(default_factory=dict)
+    migrations: list[dict] = field(default_factory=list)
+
+
+def check(traces: dict[str, str]) -> Verdict:
+    """`traces`: the trace of one disk by host, from its guest's start to its end and later."""
+    verdict = Verdict()
+    sides = {host: read(host, text, verdict.problems) for host, text in traces.items()}
+    counts: dict[str, Counter] = defaultdict(Counter)
+    handed: dict[tuple, str] = {}
+    adopted: dict[tuple, str] = {}
+    for side in sides.values():
+        for event, times in side.counts.items():
+            counts[event] += times
+        handed |= side.handed
+        adopted |= side.adopted
+        verdict.migrations += side.migrations
+    verdict.migrations.sort(key=lambda m: m["generation"])
+    verdict.requests = len(counts["take"])
+    complain = verdict.problems.append
+
+    for event in ("take", "issue", "done", "replay", "answer"):
+        for request, times in counts[event].items():
             if times > 1:
-                problems.append(f"{side}: request {key} was taken {times} times")
-            # The destination goes on serving while we look: what it took last may still be in its table.
-            if outcomes[key] > 1 or (outcomes[key] == 0 and side == "source"):
-                problems.append(f"{side}: request {key} had {outcomes[key]} outcomes, expected exactly one")
-        for key in outcomes.keys() - taken.keys():
-            problems.append(f"{side}: outcome of request {key}, which was never taken")
-    handed = Counter(key for event, key in left if event == HANDED_OVER)
-    taken_over = Counter(key for event, key in right if event == TOOK_OVER)
-    if handed != taken_over:
-        problems.append(f"handed over {sum(handed.values())} requests, taken over {sum(taken_over.values())}; "
-                        f"differing: {list((handed - taken_over) + (taken_over - handed))[:5]}")
-    requests = sum(event == TAKEN for event, _ in left + right)
-    return Verdict(requests, sum(handed.values()), sum(taken_over.values()), tuple(problems))
+                complain(f"request {name(request)}: {event} {times} times")
+    for request in counts["replay"].keys() & counts["issue"].keys():
+        complain(f"request {name(request)}: replayed and issued as well")
+    for request in counts["take"]:
+        state = handed.get(request)
+        answered = counts["answer"][request]
+        if (state in ("done", "unissued") and answered) or (state == "answered" and not answered):
+            complain(f"request {name(request)}: handed over as {state}, answered {answered} times")
+        if not state and not answered and not counts["drop"][request]:
+            complain(f"request {name(request)}: taken, then neither answered nor handed over")
+    for request in (counts["issue"].keys() | counts["answer"].keys()) - counts["take"].keys():
+        complain(f"request {name(request)}: dealt with, but never taken")
+    if handed != adopted:
+        complain(f"handed over {len(handed)} requests, adopted {len(adopted)}; differing: "
+                 + ", ".join(name(r) for r in sorted(handed.keys() ^ adopted.keys())[:5]))
+    for request, state in adopted.items():
+        # The source waited for what it had issued, so only what it had not is to be done, once, by the destination.
+        if state == "unissued" and counts["done"][request] != 1:
+            complain(f"request {name(request)}: adopted as unissued, done {counts['done'][request]} times")
+    return verdict
 
 
-def events(text: str, side: str, problems: list) -> list[tuple[str, tuple]]:
-    found = []
-    lines = text.splitlines()
-    for number, line in enumerate(lines, 1):
+def read(host: str, text: str, problems: list[str]) -> Side:
+    side = Side()
+    since_seal: dict[tuple, str] = {}
+    for number, line in enumerate(text.splitlines(), 1):
         try:
             entry = json.loads(line)
-            found.append((entry[FIELDS["event"]], (entry[FIELDS["device"]], entry[FIELDS["id"]])))
+            event, generation = entry["e"], entry["gen"]
+            request = None if event in MID_POINT_EVENTS else (generation, entry["seq"])
         except (ValueError, KeyError, TypeError) as wrong:
-            if number < len(lines):  # the last line of a file still being written may be half a line
-                problems.append(f"{side}: line {number} of the trace is not as expected ({wrong}): {line[:120]}")
-    if not found:
-        problems.append(f"{side}: the trace is empty, so it shows nothing")
-    return found
+            problems.append(f"{host}: line {number} of the trace is not as expected ({wrong!r}): {line[:120]}")
+            continue
+        match event:
+            case "seal":
+                since_seal = {}
+                side.migrations.append({"source": host, "generation": generation, "pending": entry["pending"],
+                                        "incomplete": entry["incomplete"], "states": Counter()})
+            case "hand":
+                since_seal[request] = side.handed[request] = entry["state"]
+                side.migrations[-1]["states"][entry["state"]] += 1
+            case "unseal":  # aborted: the guest goes on here, nothing was handed over
+                for taken_back in since_seal:
+                    side.handed.pop(taken_back, None)
+                if side.migrations:
+                    side.migrations.pop()
+            case "adopt":
+                side.adopted[request] = entry["state"]
+            case _:
+                if request:
+                    side.counts[event][request] += 1
+    return side
+
+
+def name(request: tuple) -> str:
+    return f"{request[0]}/{request[1]}"
