@@ -1,0 +1,226 @@
+"""The guest under test: its domain, its console, its workload, and a last look at its disks from outside."""
+
+import re
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from xml.sax.saxutils import quoteattr
+
+from .hosts import SHARED_DISKS, Host, Hosts
+from .product import TRACES
+from .report import Failure, expect, say
+from .settings import COMMAND_SECONDS, GUEST_BOOT_SECONDS, LAB, LEFTOVERS_SECONDS, MIGRATION_SECONDS, ROUND_SECONDS, Options
+
+HOT_BYTES = 1 << 20  # as in guest/init
+NAMESPACE = "https://netchannel.io/domain/1"
+
+# What a healthy guest never says.
+COMPLAINTS = re.compile(r"I/O error|FAILED|guest lacks|g\.e\. still in use|BUG:|Oops|Call Trace|blocked for more than"
+                        r"|Kernel panic|Out of memory|talk_to_otherend")
+
+
+@dataclass
+class Disk:
+    """One disk of the guest. `source`: what Netchannel's metadata says; None is a plain libxl disk, no metadata."""
+
+    target: str  # xvda
+    device: str  # /dev/vdb in both hosts
+    source: str | None
+
+    @property
+    def libxl_made(self) -> bool:
+        return self.source in (None, "inherit")
+
+
+def netchannel(target: str, device: str, filters: str = "") -> Disk:
+    return Disk(target, device, (filters + "!" if filters else "") + "file:" + device)
+
+
+def inherit(target: str, device: str) -> Disk:
+    return Disk(target, device, "inherit")
+
+
+def plain(target: str, device: str) -> Disk:
+    return Disk(target, device, None)
+
+
+class Guest:
+    def __init__(self, name: str, hosts: Hosts, options: Options, disks: list[Disk]):
+        self.name, self.hosts, self.options, self.disks = name, hosts, options, disks
+        self.host = hosts.a  # where it runs
+        self.log = f"/var/log/xen/console/guest-{name}.log"
+
+    # ------------------------------------------------------------ life
+
+    def start(self, host: Host) -> None:
+        self.host = host
+        for each in self.hosts.both:  # what an earlier run with --keep left
+            each.run(f": >{self.log}; rm -f {TRACES}/{self.name}-*.jsonl")
+        host.write("/run/lab.cpio", self.parameters())
+        host.run(f"cat /opt/lab/guest.cpio /run/lab.cpio >/run/{self.name}.cpio")
+        host.write(f"/run/{self.name}.xml", self.xml())
+        say(f"guest {self.name} starts on {host}")
+        created = host.run(f"virsh -c xen:///system create /run/{self.name}.xml", check=False)
+        expect(created.returncode == 0, f"virsh create failed: {created.stderr.strip()}")
+        self.wait_console(r"guest up", GUEST_BOOT_SECONDS, "the guest to boot")
+        self.expect_backends()
+
+    def xml(self) -> str:
+        devices = "".join(
+            f"    <disk type='block' device='disk'><driver name='phy'/><source dev='{d.device}'/>"
+            f"<target dev='{d.target}' bus='xen'/><shareable/></disk>\n" for d in self.disks if d.libxl_made)
+        ours = "".join(f"      <netchannel:disk target='{d.target}' source={quoteattr(d.source)}/>\n"
+                       for d in self.disks if d.source)
+        metadata = (f"  <metadata>\n    <netchannel:devices xmlns:netchannel='{NAMESPACE}'>\n{ours}"
+                    "    </netchannel:devices>\n  </metadata>\n") if ours else ""
+        return (f"<domain type='xen'>\n  <name>{self.name}</name>\n{metadata}"
+                f"  <memory unit='MiB'>{self.options.guest_memory_mib}</memory>\n  <vcpu>1</vcpu>\n"
+                "  <os>\n    <type arch='x86_64' machine='xenpvh'>xenpvh</type>\n"
+                f"    <kernel>/opt/lab/vmlinux</kernel>\n    <initrd>/run/{self.name}.cpio</initrd>\n"
+                "    <cmdline>console=hvc0 quiet loglevel=5 mitigations=off</cmdline>\n  </os>\n"
+                "  <on_crash>preserve</on_crash>\n"
+                f"  <devices>\n{devices}    <console type='pty'><target type='xen'/></console>\n  </devices>\n</domain>\n")
+
+    def parameters(self) -> bytes:
+        """A second archive behind the initramfs: what this guest shall do."""
+        with TemporaryDirectory() as directory:
+            root = Path(directory)
+            (root / "workload.fio").write_text(self.options.fio_job.read_text())
+            (root / "hot.fio").write_text((LAB / "guest/hot.fio").read_text())
+            (root / "lab.env").write_text(f"DISKS='{' '.join(d.target for d in self.disks)}'\n"
+                                          f"ROUND={self.round_bytes()}\nSLOTS={self.options.slots}\n")
+            names = "\n".join(p.name for p in root.iterdir()).encode()
+            return subprocess.run(["cpio", "-o", "-H", "newc", "--quiet", "-R", "0:0"], input=names, cwd=root,
+                                  stdout=subprocess.PIPE, check=True).stdout
+
+    def migrate(self, to: Host) -> float:
+        """`virsh migrate --live`, as a user types it. Returns the seconds it took; the guest runs at `to` and verifies."""
+        began = time.monotonic()
+        done = self.try_to_migrate(to)
+        seconds = round(time.monotonic() - began, 1)
+        expect(done.returncode == 0, f"virsh migrate {self.host} -> {to} failed: {done.stderr.strip()}")
+        self.host = to
+        self.verified_again()
+        return seconds
+
+    def try_to_migrate(self, to: Host) -> subprocess.CompletedProcess:
+        say(f"virsh migrate --live {self.name} {self.host} -> {to}")
+        return self.host.run(self.migrate_command(to), check=False, timeout=MIGRATION_SECONDS)
+
+    def migrate_command(self, to: Host) -> str:
+        return f"virsh -c xen:///system migrate --live {self.name} xen+ssh://{to}/system"
+
+    def destroy(self) -> None:
+        """Ends the guest wherever it is; afterwards there is none."""
+        for host in self.hosts.both:
+            host.run(f"virsh -c xen:///system destroy {self.name} || xl destroy {self.name}", check=False)
+
+    def expect_only_on(self, host: Host) -> None:
+        """The guest runs on this host, and no domain of its name is on the other one, a zombie neither."""
+        deadline = time.monotonic() + LEFTOVERS_SECONDS
+        while True:
+            # xl list: name, id, memory, VCPUs, state (running, blocked, paused, shut down, crashed, dying), time
+            states = {h: h.output("xl list | awk 'NR > 2 { print $1, $5 }'").split("\n")[:-1] for h in self.hosts.both}
+            if len(states[host]) == 1 and not states[self.hosts.other(host)]:
+                found, state = states[host][0].split()
+                if found == self.name and not set(state) & set("pscd"):
+                    self.host = host
+                    return
+            expect(time.monotonic() < deadline, f"expected {self.name} to run on {host} and nowhere else; domains found: "
+                   + ", ".join(f"{h}: {found}" for h, found in states.items()))
+            time.sleep(1)
+
+    def expect_nothing_left(self) -> None:
+        """After the guest's end: no domain, a zombie neither, and no xenstore node of it or of its disks."""
+        script = ("xl list | tail -n +3; xenstore-list /local/domain | grep -vx 0; "
+                  "for type in netchannel vbd; do xenstore-ls -f /local/domain/0/backend/$type 2>/dev/null; done; true")
+        deadline = time.monotonic() + LEFTOVERS_SECONDS
+        while True:
+            left = [f"{h}: {line}" for h in self.hosts.both for line in h.output(script).splitlines()]
+            if not left:
+                return
+            expect(time.monotonic() < deadline, f"{self.name} has ended, but {LEFTOVERS_SECONDS:.0f} s later there is "
+                   "still: " + "; ".join(left[:6]))
+            time.sleep(1)
+
+    def expect_backends(self) -> None:
+        """Every disk the metadata names is served by Netchannel, every other one by the kernel."""
+        for disk in self.disks:
+            devid = 202 << 8 | (ord(disk.target[3]) - ord("a")) << 4  # xvda is 51712
+            path = self.host.output(f"xenstore-read /local/domain/$(xl domid {self.name})/device/vbd/{devid}/backend")
+            wanted = "/backend/netchannel/" if disk.source else "/backend/vbd/"
+            expect(wanted in path, f"expected {disk.target} at a backend of {wanted}, found {path.strip()}")
+
+    # --------------------------------------------------------- console
+
+    def console(self, host: Host | None = None) -> str:
+        return "".join(h.output(f"cat {self.log}") for h in ([host] if host else self.hosts.both))
+
+    def type(self, line: str) -> None:
+        self.host.run(f"printf '%s\\n' '{line}' >$(xenstore-read /local/domain/$(xl domid {self.name})/console/tty)")
+
+    def wait_console(self, pattern: str, seconds: float, what: str) -> re.Match:
+        """Until the console of either host shows the pattern; a complaint of the guest ends the wait."""
+        deadline = time.monotonic() + seconds
+        while True:
+            text = self.console()
+            self.complain(text)
+            found = re.search(pattern, text)
+            if found:
+                return found
+            if time.monotonic() > deadline:
+                raise Failure(f"expected {what} within {seconds:.0f} s; the console ends with: {text[-400:].strip()}")
+            time.sleep(1)
+
+    @staticmethod
+    def complain(text: str) -> None:
+        complaint = COMPLAINTS.search(text)
+        if complaint:
+            line = text[text.rfind("\n", 0, complaint.start()) + 1:text.find("\n", complaint.end())]
+            raise Failure(f"the guest says: {line.strip()}")
+
+    # -------------------------------------------------------- workload
+
+    def rounds(self) -> int:
+        return max((int(k) for k in re.findall(r"fio round (\d+) ok", self.console())), default=0)
+
+    def verified_again(self, rounds: int = 2) -> int:
+        """Waits for so many more verified rounds; two, because the first may have begun before now."""
+        wanted = self.rounds() + rounds
+        self.wait_console(rf"fio round {wanted} ok", ROUND_SECONDS * rounds, f"fio round {wanted}")
+        return wanted
+
+    def finish(self) -> int:
+        """Stops the workload, lets the guest verify all it has written, destroys it and verifies the raw disks from
+        outside. Returns the number of rounds."""
+        say(f"guest {self.name}: last verification")
+        self.type("stop")
+        last = int(self.wait_console(r"fio final ok, last round (\d+)", ROUND_SECONDS * 2, "the last verification")[1])
+        self.expect_only_on(self.host)
+        self.destroy()
+        self.expect_nothing_left()
+        for disk in self.disks:
+            self.verify_from_outside(disk, last)
+        return last
+
+    def round_bytes(self) -> int:
+        return min(self.options.round_bytes, self.stride())
+
+    def stride(self) -> int:
+        return (self.options.disk_bytes - HOT_BYTES) // self.options.slots // 65536 * 65536
+
+    def verify_from_outside(self, disk: Disk, last: int) -> None:
+        """The same job, `verify_only`, on the file behind the disk, by the machine the lab runs on."""
+        with TemporaryDirectory() as directory:
+            job = Path(directory) / "verify.fio"
+            job.write_text(re.sub(r"^\[global\]", "[global]\nverify_only", self.options.fio_job.read_text(), flags=re.M))
+            for k in range(max(1, last - self.options.slots + 1), last + 1):
+                environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "DISK": str(SHARED_DISKS[disk.device]),
+                               "OFFSET": str(HOT_BYTES + k % self.options.slots * self.stride()),
+                               "SIZE": str(self.round_bytes()), "SEED": str(k)}
+                done = subprocess.run(["fio", "--eta=never", job], env=environment, cwd=directory, text=True,
+                                      stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=COMMAND_SECONDS)
+                expect(done.returncode == 0, f"{disk.target} from outside: the slot of round {k} does not hold what "
+                                             f"the guest wrote: {done.stdout.strip()[:600]}")

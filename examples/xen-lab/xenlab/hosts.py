@@ -1,0 +1,209 @@
+"""The two emulated Xen hosts: boot, commands by ssh, stop."""
+
+import json
+import os
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from .report import LabError, say
+from .settings import (ACCEL, BOOT_SECONDS, COMMAND_SECONDS, CPU, DOM0_MEMORY_MIB, HOST_MEMORY_MIB, IMAGE, RUN,
+                       Options)
+
+SHARED_DISKS = {"/dev/vdb": RUN / "vdb.raw", "/dev/vdc": RUN / "vdc.raw"}  # the same files in both hosts
+
+
+class Host:
+    def __init__(self, name: str, number: int, ssh_port: int, wire: str, sockets: Path):
+        self.name, self.number, self.ssh_port, self.wire = name, number, ssh_port, wire
+        self.directory = RUN / name
+        self.ssh_options = ["-i", str(IMAGE / "lab_key"), "-o", "StrictHostKeyChecking=no",
+                            "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-o", "ConnectTimeout=20",
+                            "-o", "ServerAliveInterval=15", "-o", "ControlMaster=auto", "-o", "ControlPersist=600",
+                            "-o", f"ControlPath={sockets}/{name}"]
+        self.process: subprocess.Popen | None = None
+
+    def __str__(self) -> str:
+        return self.name
+
+    # ---------------------------------------------------------------- life
+
+    def start(self, keep: bool) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        overlay = self.directory / "root.qcow2"
+        overlay.unlink(missing_ok=True)
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", IMAGE / "dom0.raw", overlay],
+                       check=True)
+        # Without --keep the kernel ends QEMU with us, however we end.
+        guard = [] if keep else ["setpriv", "--pdeathsig", "KILL"]
+        with open(self.directory / "qemu.log", "w") as log:
+            self.process = subprocess.Popen(guard + self.qemu(overlay), stdin=subprocess.DEVNULL, stdout=log,
+                                            stderr=log, start_new_session=True)
+
+    def qemu(self, overlay: Path) -> list[str]:
+        n = self.number
+        xen = (f"dom0_mem={DOM0_MEMORY_MIB}M,max:{DOM0_MEMORY_MIB}M console=com1 com1=115200,8n1 bootscrub=0 "
+               "loglvl=warning guest_loglvl=warning noreboot")
+        linux = f"root=/dev/vda rw console=hvc0 lab.id={n} mitigations=off quiet loglevel=4"
+        command = ["qemu-system-x86_64", "-name", self.name, "-machine", "q35,usb=off", "-accel", ACCEL, "-cpu", CPU,
+                   "-smp", "1", "-m", str(HOST_MEMORY_MIB), "-uuid", f"6c616221-0000-4000-8000-00000000000{n}",
+                   "-nodefaults", "-display", "none",
+                   "-kernel", str(IMAGE / "xen"), "-append", xen,
+                   "-initrd", f"{IMAGE}/vmlinux {linux},{IMAGE}/initrd.img",
+                   "-drive", f"file={overlay},if=none,id=vda,cache=unsafe,discard=unmap",
+                   "-device", "virtio-blk-pci,drive=vda"]
+        for device, path in SHARED_DISKS.items():
+            name = device.rpartition("/")[2]
+            command += ["-blockdev", f"driver=raw,node-name={name},cache.direct=on,file.driver=file,"
+                                     f"file.filename={path},file.locking=off",
+                        "-device", f"virtio-blk-pci,drive={name},share-rw=on"]
+        return command + [
+            "-netdev", f"user,id=n0,restrict=on,hostfwd=tcp:127.0.0.1:{self.ssh_port}-10.0.2.15:22",
+            "-device", f"virtio-net-pci,netdev=n0,mac=52:54:00:77:00:0{n},romfile=",
+            "-netdev", f"socket,id=n1,{self.wire}",
+            "-device", f"virtio-net-pci,netdev=n1,mac=52:54:00:77:01:0{n},romfile=",
+            "-device", "virtio-rng-pci",
+            "-chardev", f"file,id=com1,path={self.directory}/console.log", "-serial", "chardev:com1",
+            "-monitor", f"unix:{self.directory}/monitor.sock,server=on,wait=off",
+            "-pidfile", str(self.directory / "pid")]
+
+    def alive(self) -> bool:
+        if self.process:
+            return self.process.poll() is None
+        try:
+            os.kill(int((self.directory / "pid").read_text()), 0)
+            return True
+        except (OSError, ValueError):
+            return False
+
+    def wait_up(self) -> None:
+        """Until libvirt's xen driver answers."""
+        deadline = time.monotonic() + BOOT_SECONDS
+        while self.run("virsh -c xen:///system version", check=False, timeout=60).returncode:
+            if not self.alive():
+                raise LabError(f"QEMU of {self} ended: {(self.directory / 'qemu.log').read_text()[-1000:]}")
+            if time.monotonic() > deadline:
+                raise LabError(f"expected {self} to answer within {BOOT_SECONDS:.0f} s; see {self.directory}/console.log")
+            time.sleep(1)
+        # One emulated CPU: a guest that keeps its disk busy must not starve the dom0 that serves it.
+        self.run("xl sched-credit2 -d Domain-0 -w 4096")
+        say(f"{self} is up")
+
+    def stop(self) -> None:
+        subprocess.run(["ssh", *self.ssh_options, "-O", "exit", "127.0.0.1"], capture_output=True)
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+        elif self.alive():
+            os.kill(int((self.directory / "pid").read_text()), signal.SIGKILL)
+        (self.directory / "pid").unlink(missing_ok=True)
+
+    # ------------------------------------------------------------ commands
+
+    def run(self, script: str, check: bool = True, timeout: float = COMMAND_SECONDS,
+            stdin: bytes | None = None) -> subprocess.CompletedProcess:
+        """Runs a shell script in dom0. A `check`ed one that fails is an error of the lab."""
+        command = ["ssh", *self.ssh_options, "-p", str(self.ssh_port), "root@127.0.0.1", script]
+        try:
+            done = subprocess.run(command, input=stdin or b"", stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                  timeout=timeout)
+        except subprocess.TimeoutExpired as late:
+            if not check:
+                return subprocess.CompletedProcess(command, 124, "", f"did not end within {timeout:.0f} s")
+            raise LabError(f"{self}: `{script}` did not end within {timeout:.0f} s") from late
+        done.stdout, done.stderr = (s.decode(errors="replace") for s in (done.stdout, done.stderr))
+        if check and done.returncode:
+            raise LabError(f"{self}: `{script}` ended with {done.returncode}: {(done.stderr or done.stdout).strip()}")
+        return done
+
+    def output(self, script: str, **options) -> str:
+        return self.run(script, **options).stdout
+
+    def spawn(self, script: str) -> subprocess.Popen:
+        """Starts a script in dom0 and goes on; the caller waits for it."""
+        return subprocess.Popen(["ssh", *self.ssh_options, "-p", str(self.ssh_port), "root@127.0.0.1", script],
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def write(self, path: str, content: bytes | str) -> None:
+        data = content.encode() if isinstance(content, str) else content
+        self.run(f"mkdir -p {shlex.quote(os.path.dirname(path))} && cat >{shlex.quote(path)}", stdin=data)
+
+
+class Hosts:
+    """Both hosts. Use as a context: everything started is stopped at the end, unless the user wants to keep it."""
+
+    def __init__(self, options: Options):
+        self.options = options
+        self.state = RUN / "state.json"  # ports of hosts kept by an earlier run
+        kept = json.loads(self.state.read_text()) if self.state.exists() else None
+        ports = kept or {"hosta": free_port(), "hostb": free_port(), "wire": free_port(),
+                         "sockets": tempfile.mkdtemp(prefix="xen-lab-")}
+        sockets = Path(ports["sockets"])
+        self.ports, self.kept = ports, kept is not None
+        self.a = Host("hosta", 1, ports["hosta"], f"listen=127.0.0.1:{ports['wire']}", sockets)
+        self.b = Host("hostb", 2, ports["hostb"], f"connect=127.0.0.1:{ports['wire']}", sockets)
+        self.both = (self.a, self.b)
+
+    def other(self, host: Host) -> Host:
+        return self.b if host is self.a else self.a
+
+    def __enter__(self) -> "Hosts":
+        if self.kept and all(host.alive() for host in self.both):
+            say("hosts kept by an earlier run")
+            return self
+        RUN.mkdir(parents=True, exist_ok=True)
+        for path in SHARED_DISKS.values():
+            path.unlink(missing_ok=True)
+            with open(path, "wb") as disk:
+                disk.truncate(self.options.disk_bytes)
+        say("booting hosta and hostb")
+        try:
+            self.a.start(self.options.keep)
+            wait_for_listener(self.ports["wire"], self.a)
+            self.b.start(self.options.keep)
+            for host in self.both:
+                host.wait_up()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_) -> None:
+        if self.options.keep:
+            self.state.write_text(json.dumps(self.ports))
+            for host in self.both:
+                say(f"kept: ssh -i {IMAGE}/lab_key -o StrictHostKeyChecking=no -p {host.ssh_port} root@127.0.0.1  # {host}")
+            say("kept until `run --stop`")
+        else:
+            self.stop()
+
+    def stop(self) -> None:
+        for host in self.both:
+            host.stop()
+        self.state.unlink(missing_ok=True)
+        shutil.rmtree(self.ports["sockets"], ignore_errors=True)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for_listener(port: int, host: Host) -> None:
+    """hostb's QEMU connects to hosta's at start, so that one must listen first. Looks without connecting: QEMU takes
+    one connection only."""
+    wanted = f"0100007F:{port:04X}"
+    for _ in range(200):
+        if any(line.split()[1] == wanted and line.split()[3] == "0A"
+               for line in Path("/proc/net/tcp").read_text().splitlines()[1:]):
+            return
+        if not host.alive():
+            raise LabError(f"QEMU of {host} ended: {(host.directory / 'qemu.log').read_text()[-1000:]}")
+        time.sleep(0.05)
+    raise LabError(f"QEMU of {host} does not listen on port {port}")

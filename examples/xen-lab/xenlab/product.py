@@ -1,0 +1,85 @@
+"""Netchannel inside a host: its configuration, its daemon, what it leaves behind."""
+
+import time
+
+from .hosts import Host, Hosts
+from .report import expect, say
+from .settings import DAEMON_START_SECONDS
+
+CONFIGURATION = "/etc/netchannel/netchannel.toml"
+TRACES = "/var/log/netchannel"
+HOOK_SOCKET = "/run/netchannel/hook.sock"
+
+
+def configuration(name: str, peer: str, faults: dict[str, str] | None = None) -> str:
+    """The netchannel.toml of a host. Timeouts fit an emulated one; `hook` stays below the hook script's own 90 s."""
+    text = f"""[daemon]
+name = "{name}"
+
+[[peer]]
+name = "{peer}"
+address = "{peer}:16515"
+
+[timeouts]
+prepare = "40s"
+seal = "40s"
+hand-over = "30s"
+take-over = "40s"
+tell = "10s"
+hook = "85s"
+sealed = "85s"
+ready = "60s"
+unbind = "30s"
+
+[trace]
+directory = "{TRACES}"
+"""
+    if faults:
+        text += "\n[faults]\n" + "".join(f'"{point}" = "{what}"\n' for point, what in faults.items())
+    return text
+
+
+def set_faults(host: Host, peer: Host, faults: dict[str, str]) -> None:
+    """Writes the host's configuration with these faults, {} for none, and restarts its daemon."""
+    say(f"netchanneld on {host} restarts with faults: {faults or 'none'}")
+    host.write(CONFIGURATION, configuration(host.name, peer.name, faults))
+    host.run("systemctl restart netchanneld", timeout=DAEMON_START_SECONDS)
+    wait_ready(host)
+
+
+def wait_ready(host: Host) -> None:
+    """Until the daemon answers on the socket the hooks use."""
+    deadline = time.monotonic() + DAEMON_START_SECONDS
+    while host.run(f"nc -zU {HOOK_SOCKET}", check=False).returncode:
+        if time.monotonic() > deadline:
+            journal = host.output("journalctl -u netchanneld -n 20 --no-pager -o cat", check=False)
+            expect(False, f"expected netchanneld on {host} to answer at {HOOK_SOCKET} within "
+                          f"{DAEMON_START_SECONDS:.0f} s; its journal ends with:\n{journal}")
+        time.sleep(1)
+
+
+def stop(host: Host) -> None:
+    say(f"netchanneld on {host} stops")
+    host.run("systemctl stop netchanneld")
+
+
+def start(host: Host) -> None:
+    say(f"netchanneld on {host} starts")
+    host.run("systemctl start netchanneld", timeout=DAEMON_START_SECONDS)
+    wait_ready(host)
+
+
+def kill(host: Host) -> None:
+    """As a crash would end it; systemd starts it again."""
+    say(f"netchanneld on {host} is killed")
+    host.run("systemctl kill --signal=KILL netchanneld")
+
+
+def restart_libvirtd(host: Host) -> None:
+    """libvirt 9.0 keeps the job lock of a migration its destination refused until its daemon restarts."""
+    say(f"libvirtd on {host} restarts")
+    host.run("systemctl restart libvirtd && virsh -c xen:///system version >/dev/null")
+
+
+def trace(host: Host, guest: str, target: str) -> str:
+    return host.output(f"cat {TRACES}/{guest}-{target}.jsonl 2>/dev/null || true")

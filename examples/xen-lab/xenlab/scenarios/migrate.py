@@ -1,0 +1,33 @@
+TITLE = "there and back under fio at queue depth 32; pending requests handed over each time, each exactly once"
+
+from .. import product, trace_check
+from ..guest import netchannel
+from ..hosts import SHARED_DISKS
+from ..report import expect
+from ..watch import Watch
+
+DEVICE = "/dev/vdb"
+
+
+def run(context):
+    hosts, trips = context.hosts, context.options.round_trips
+    guest = context.guest("migrate", netchannel("xvdb", DEVICE, context.options.disk_filter))
+    guest.start(hosts.a)
+    guest.verified_again(1)
+    seconds = []
+    with Watch(SHARED_DISKS[DEVICE]) as watch:
+        for _ in range(trips):
+            seconds += [guest.migrate(hosts.b), guest.migrate(hosts.a)]
+    context.figures |= {"migration_seconds": seconds} | watch.figures()
+    context.figures["fio_rounds"] = guest.finish()
+    expect(not watch.steps_back, f"late writes landed: {watch.steps_back[:3]}")
+
+    verdict = trace_check.check({host.name: product.trace(host, guest.name, "xvdb") for host in hosts.both})
+    context.figures |= {"requests": verdict.requests, "migrations": verdict.migrations}
+    expect(not verdict.problems, f"{len(verdict.problems)} requests not exactly once: {verdict.problems[:3]}")
+    expect(len(verdict.migrations) == 2 * trips,
+           f"expected {2 * trips} migrations in the traces, found {len(verdict.migrations)}")
+    expect(all(m["pending"] > 0 for m in verdict.migrations),
+           f"expected pending requests handed over each time, found {[m['pending'] for m in verdict.migrations]}")
+    context.figures["summary"] = (f"{2 * trips} migrations, {verdict.requests} requests each exactly once, handed over: "
+                                  + ", ".join(str(m["pending"]) for m in verdict.migrations))

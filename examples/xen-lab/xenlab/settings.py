@@ -1,0 +1,51 @@
+"""Paths, sizes and bounds of the lab. Everything a user may change is in `Options`."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+LAB = Path(__file__).resolve().parent.parent  # examples/xen-lab
+REPO = LAB.parent.parent
+TARGET = REPO / "target" / "xen-lab"
+IMAGE = TARGET / "image"  # what image.py builds, kept between runs
+RUN = TARGET / "run"  # overlays, shared disks, consoles, pids of the running hosts
+JAR = REPO / "target" / "netchannel.jar"
+INSTALLER = REPO / "xen-hooks" / "install"
+
+MIB = 1 << 20
+
+# QEMU. TCG runs anywhere; `max` as CPU crashes dom0, so name one with nested paging for PVH guests.
+ACCEL = os.environ.get("LAB_ACCEL", "tcg,thread=multi")
+CPU = os.environ.get("LAB_CPU", "qemu64,+svm,+npt")
+HOST_MEMORY_MIB = int(os.environ.get("LAB_HOST_MEMORY_MIB", "3072"))
+DOM0_MEMORY_MIB = int(os.environ.get("LAB_DOM0_MEMORY_MIB", "2048"))
+IMAGE_SIZE = "3G"  # sparse
+
+# Bounds of every wait, in seconds. Generous: emulation on two shared cores is slow, and a bound that
+# passes is a failed scenario. LAB_PATIENCE=2 doubles them all on a slower machine.
+PATIENCE = float(os.environ.get("LAB_PATIENCE", "1"))
+BOOT_SECONDS = 400 * PATIENCE
+COMMAND_SECONDS = 120 * PATIENCE
+MIGRATION_SECONDS = 300 * PATIENCE
+GUEST_BOOT_SECONDS = 240 * PATIENCE
+ROUND_SECONDS = 180 * PATIENCE
+DAEMON_START_SECONDS = 180 * PATIENCE
+LEFTOVERS_SECONDS = 90 * PATIENCE
+
+
+@dataclass
+class Options:
+    """What the command line of `run` can change; each scenario reads what concerns it."""
+
+    keep: bool = False  # leave the hosts running at the end
+    product: bool = True  # False: stock hosts without Netchannel, for comparison
+    fio_job: Path = field(default_factory=lambda: LAB / "guest" / "workload.fio")
+    round_bytes: int = 1 * MIB  # what fio writes and verifies in one round, per disk
+    slots: int = 4  # places on a disk the rounds go through in turn
+    disk_bytes: int = 256 * MIB
+    disk_filter: str = "delay:read=250ms,write=250ms"  # in front of file: devices in the scenarios that migrate
+    guest_memory_mib: int = 128
+    round_trips: int = 3  # scenario migrate
+    abort_point: str = "destination.sealed"  # scenario abort
+    kill_point: str = "destination.sealed"  # scenario kill, destination daemon
+    kill_after_seconds: float = 3  # scenario kill, source daemon: so long after pre-copy began
