@@ -73,4 +73,14 @@ public interface LocalDevices {
 
   /** Gives up a disk that was taken over: nothing is issued any more after the future completes. */
   CompletableFuture<Void> giveUp(UUID domain, String target);
+
+  /** Whether libvirt has a domain with this UUID on this host, running or paused. */
+  boolean domainExists(UUID domain);
+
+  /**
+   * Whether the guest has run on this host since {@link #takeOver}: a frontend of one of its disks
+   * has connected and made a request. True means that the source must never resume it. False when
+   * not known, as after a restart of the daemon before the frontend connected.
+   */
+  boolean guestHasRun(UUID domain);
 }

@@ -11,9 +11,9 @@ public final class BlockBuffers {
 
   /** A zeroed direct buffer of {@code lengthBytes} which starts at a page boundary. */
   public static ByteBuffer allocate(int lengthBytes) {
-    return ByteBuffer.allocateDirect(lengthBytes + ALIGNMENT_BYTES - 1)
-        .alignedSlice(ALIGNMENT_BYTES)
-        .limit(lengthBytes)
-        .slice();
+    ByteBuffer whole = ByteBuffer.allocateDirect(lengthBytes + ALIGNMENT_BYTES - 1);
+    // Not alignedSlice: that also rounds the end down, so that a part of a page would be lost.
+    int misalignment = whole.alignmentOffset(0, ALIGNMENT_BYTES);
+    return whole.slice(misalignment == 0 ? 0 : ALIGNMENT_BYTES - misalignment, lengthBytes);
   }
 }

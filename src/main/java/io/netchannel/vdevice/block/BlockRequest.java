@@ -49,7 +49,12 @@ public interface BlockRequest {
    */
   boolean seen();
 
-  /** Writes what {@link VirtualDisk#reattach} needs: at most {@link #MAX_ENCODED_BYTES}. */
+  /**
+   * Writes what {@link VirtualDisk#reattach} needs, from the position of {@code target} on: at most
+   * {@link #MAX_ENCODED_BYTES}, in little-endian order whatever the order of {@code target}. The
+   * index of the response is in it once there is one: encode again after {@link #respond}, before
+   * {@link VirtualDisk#publishResponses}.
+   */
   void encode(ByteBuffer target);
 
   /** Gives the object back to its ring. It must not be used afterwards. */

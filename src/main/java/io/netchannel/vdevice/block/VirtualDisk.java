@@ -57,8 +57,8 @@ public interface VirtualDisk extends AutoCloseable {
 
   /**
    * Follows the frontend's state and takes requests off the rings. Malformed requests are answered
-   * with an error here; a ring that breaks the protocol closes the device, with a log line that
-   * names guest and device.
+   * with an error here, visible with the next {@link #publishResponses}; a ring that breaks the
+   * protocol closes the device, with a log line that names guest and device.
    *
    * @param maxRequests 0 follows the handshake only: requests stay on the ring
    * @return how much was done; 0 when there was nothing to do
@@ -79,11 +79,19 @@ public interface VirtualDisk extends AutoCloseable {
 
   /**
    * Maps the rings of a frontend that is Connected since before this process started, and makes the
-   * requests again that the process before had taken.
+   * requests again that the process before had taken. Only for a disk that is CONNECTED from its
+   * construction on, and before anything else.
    *
-   * @param taken encoded requests as {@link BlockRequest#encode} wrote them, any order
-   * @param requestConsumers per queue, the index of the next request to take
-   * @return the requests that have not been answered; those that were are left out
+   * <p>The state may be another one afterwards: CLOSED when {@code taken} does not fit what the
+   * rings say. Nothing is returned then.
+   *
+   * @param taken all encoded requests that were not released, as {@link BlockRequest#encode} wrote
+   *     them last: before and, if they were answered, after {@link BlockRequest#respond}; any order
+   * @param requestConsumers per queue, what {@link #requestConsumer} said last, or a value from
+   *     before that: the rings themselves tell how many requests were answered, this only has to
+   *     agree
+   * @return the requests that have not been answered, in the order of {@code taken}; those whose
+   *     answer the frontend can see are left out, a new answer replaces one that it cannot
    */
   List<BlockRequest> reattach(List<ByteBuffer> taken, int[] requestConsumers);
 

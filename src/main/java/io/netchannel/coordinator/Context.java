@@ -1,0 +1,36 @@
+package io.netchannel.coordinator;
+
+import com.google.common.collect.ImmutableMap;
+import java.time.Clock;
+import java.util.UUID;
+import java.util.concurrent.Executor;
+import java.util.function.Supplier;
+
+/** What both sides of a migration need. */
+record Context(
+    String host,
+    MigrationStore store,
+    LocalDevices devices,
+    ImmutableMap<String, Peer> peers,
+    Timeouts timeouts,
+    FaultPoints faults,
+    Clock clock,
+    Executor executor,
+    Supplier<UUID> ids,
+    MigrationLocks locks,
+    Backoff backoff,
+    Tells tells) {
+
+  /**
+   * @throws PeerException when it was configured once and is not any more
+   */
+  Peer peer(String name) throws PeerException {
+    Peer peer = peers.get(name);
+    if (peer == null) {
+      throw new PeerException(
+          PeerException.Kind.NO_ANSWER,
+          name + " is not configured as a [[peer]] on " + host + "; add it again");
+    }
+    return peer;
+  }
+}

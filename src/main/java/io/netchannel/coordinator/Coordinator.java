@@ -1,0 +1,337 @@
+package io.netchannel.coordinator;
+
+import com.google.common.collect.ImmutableMap;
+import com.google.common.collect.Maps;
+import io.netchannel.coordinator.PeerMessages.Claim;
+import io.netchannel.coordinator.PeerMessages.PhaseReport;
+import io.netchannel.coordinator.PeerMessages.SealedDisk;
+import io.netchannel.coordinator.PeerMessages.ServedDomain;
+import java.time.Clock;
+import java.util.Collection;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.UUID;
+import java.util.concurrent.Executor;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Carries migrations of this host's domains through their phases. One per host.
+ *
+ * <p>A start of the daemon is: open the journal, make the coordinator, give every mid-point found
+ * in xenstore its {@link #standing}, {@link #recover}, {@link #start}, and only then listen to
+ * hooks and peers.
+ */
+public final class Coordinator implements MigrationHooks, PeerService {
+  private static final Logger log = LoggerFactory.getLogger(Coordinator.class);
+
+  /** Bounds are seconds; a tick that finds nothing to do reads a few objects. */
+  private static final long TICK_MILLIS = 1_000;
+
+  private final Context context;
+  private final MigrationStore store;
+  private final Outgoing outgoing;
+  private final Incoming incoming;
+  private final Announcements announcements;
+  private final PeerQueries queries;
+  private final Migrations migrations;
+
+  /**
+   * @param host this host's name, as its peers have it configured
+   * @param executor for questions to several peers at once and for what need not be waited for;
+   *     needs a thread for each peer
+   * @param ids names of new migrations, unique for ever
+   */
+  public Coordinator(
+      String host,
+      MigrationJournal journal,
+      LocalDevices devices,
+      Collection<? extends Peer> peers,
+      Timeouts timeouts,
+      FaultPoints faults,
+      Clock clock,
+      Executor executor,
+      Supplier<UUID> ids) {
+    this.store = new MigrationStore(journal, clock);
+    ImmutableMap<String, Peer> byName = ImmutableMap.copyOf(Maps.uniqueIndex(peers, Peer::name));
+    this.context =
+        new Context(
+            host,
+            store,
+            devices,
+            byName,
+            timeouts,
+            faults,
+            clock,
+            executor,
+            ids,
+            new MigrationLocks(store),
+            new Backoff(clock),
+            new Tells(byName, timeouts.tell(), clock));
+    this.outgoing = new Outgoing(context);
+    this.incoming = new Incoming(context);
+    this.announcements = new Announcements(clock);
+    this.queries = new PeerQueries(context);
+    this.migrations = new Migrations(journal, clock, host);
+  }
+
+  /** What to show people. */
+  public Migrations migrations() {
+    return migrations;
+  }
+
+  /**
+   * A new generation of a disk that starts here, higher than any before; durable when it returns.
+   *
+   * @throws JournalException when it cannot be made durable: do not serve the disk
+   */
+  public synchronized long claimGeneration(UUID domain, String target) throws JournalException {
+    DiskKey key = new DiskKey(domain, target);
+    long number = store.generation(key).map(Generation::number).orElse(0L) + 1;
+    store.setGenerations(Map.of(key, Generation.here(number)));
+    return number;
+  }
+
+  /** What this host may do with a disk, from the journal; for a daemon that has restarted. */
+  public Standing standing(UUID domain, String target) {
+    Generation generation = store.generation(new DiskKey(domain, target)).orElse(null);
+    Migration in = store.active(Direction.INCOMING, domain).orElse(null);
+    Migration out = store.active(Direction.OUTGOING, domain).orElse(null);
+    if (in != null && in.phase() != Phase.RESUME) {
+      return new Standing(Standing.State.WAITS, generation == null ? 0 : generation.number());
+    }
+    if (out != null && (out.phase() == Phase.HAND_OVER || out.phase() == Phase.TAKE_OVER)) {
+      long own =
+          out.disks().stream()
+              .filter(moved -> moved.target().equals(target))
+              .mapToLong(moved -> moved.disk().generation())
+              .findFirst()
+              .orElse(0);
+      return new Standing(Standing.State.SEALED, own);
+    }
+    if (generation == null) {
+      return new Standing(Standing.State.UNKNOWN, 0);
+    }
+    return new Standing(
+        generation.isHere() ? Standing.State.SERVES : Standing.State.AWAY, generation.number());
+  }
+
+  /** Ends or takes up what a crash has left; call once, with the mid-points in their standing. */
+  public void recover() {
+    outgoing.recover();
+    incoming.recover();
+  }
+
+  /** Looks after bounds and unfinished migrations from now on, until the scheduler ends. */
+  public void start(ScheduledExecutorService scheduler) {
+    var ticking =
+        scheduler.scheduleWithFixedDelay(
+            this::tick, TICK_MILLIS, TICK_MILLIS, TimeUnit.MILLISECONDS);
+    log.debug("looking after migrations every {} ms: {}", TICK_MILLIS, !ticking.isDone());
+  }
+
+  /** One look; {@link #start} calls it. */
+  public void tick() {
+    run("outgoing migrations", outgoing::tick);
+    run("incoming migrations", incoming::tick);
+    run("messages to peers", () -> context.tells().tick());
+    run("announcements", announcements::tick);
+  }
+
+  /** A tick that throws would be the last one, and a failing part must not keep the others off. */
+  private static void run(String what, Runnable part) {
+    try {
+      part.run();
+    } catch (RuntimeException e) {
+      log.error("looking after {} failed, will be tried again", what, e);
+    }
+  }
+
+  // Hooks of libvirt
+
+  @Override
+  public void incomingAnnounced(String domainName) throws MigrationRefusedException {
+    announcements.forget(domainName);
+    PeerQueries.Answers answers = queries.whoServes(domainName);
+    switch (answers.serving().size()) {
+      case 0 -> announcements.put(domainName, answers.silentInWords());
+      case 1 -> {
+        var served = answers.serving().entrySet().iterator().next();
+        incoming.prepare(served.getKey(), served.getValue());
+      }
+      default ->
+          throw new MigrationRefusedException(
+              "expected one peer of "
+                  + context.host()
+                  + " to serve "
+                  + domainName
+                  + ", found "
+                  + String.join(" and ", answers.serving().keySet())
+                  + ": their domains have the same name; rename one");
+    }
+  }
+
+  @Override
+  public boolean incomingStarts(String domainName, UUID domain, boolean hasDisks)
+      throws MigrationRefusedException {
+    Migration expected = store.active(Direction.INCOMING, domain).orElse(null);
+    if (expected != null && expected.phase() == Phase.PRECOPY && incoming.isExpected(expected)) {
+      return true;
+    }
+    Announcements.Unserved unserved = announcements.take(domainName).orElse(null);
+    if (!hasDisks) {
+      return false;
+    }
+    if (unserved != null) {
+      throw new MigrationRefusedException(
+          unserved.silent().isEmpty()
+              ? domainName
+                  + " has Netchannel disks, and no peer of "
+                  + context.host()
+                  + " serves them: is the source configured as a [[peer]] here, and does its"
+                  + " netchanneld serve the domain?"
+              : domainName
+                  + " has Netchannel disks, and these peers of "
+                  + context.host()
+                  + " could not be asked whether they serve them: "
+                  + unserved.silent()
+                  + "; start netchanneld there and migrate again");
+    }
+    checkPlainStart(domainName, domain);
+    return false;
+  }
+
+  /** A domain that another host serves would have two writers. */
+  private void checkPlainStart(String domainName, UUID domain) throws MigrationRefusedException {
+    outgoing.domainEnded(domain);
+    incoming.domainEnded(domain);
+    PeerQueries.Answers answers = queries.whoServes(domain);
+    if (!answers.serving().isEmpty()) {
+      throw new MigrationRefusedException(
+          String.join(" and ", answers.serving().keySet())
+              + " serves the disks of "
+              + domainName
+              + " right now: it must not start on "
+              + context.host()
+              + " as well; shut it down there, or migrate it");
+    }
+    if (!answers.silent().isEmpty()) {
+      log.warn(
+          "{} starts, and these peers could not be asked whether they serve it: {}",
+          domainName,
+          answers.silentInWords());
+    }
+  }
+
+  @Override
+  public void incomingRestored(UUID domain, int domid) throws MigrationRefusedException {
+    incoming.restored(domain, domid);
+  }
+
+  @Override
+  public void domainEnded(UUID domain) {
+    incoming.domainEnded(domain);
+    outgoing.domainEnded(domain);
+  }
+
+  // Calls of peers
+
+  @Override
+  public List<ServedDomain> describe(String domainName) {
+    return context.devices().domainsNamed(domainName).stream()
+        .flatMap(domain -> served(domainName, domain).stream())
+        .toList();
+  }
+
+  @Override
+  public Optional<ServedDomain> describe(UUID domain) {
+    return served(domain.toString(), domain);
+  }
+
+  private Optional<ServedDomain> served(String name, UUID domain) {
+    List<LocalDevices.Disk> disks = context.devices().disksOf(domain);
+    boolean ours =
+        !disks.isEmpty()
+            && disks.stream()
+                .allMatch(
+                    disk ->
+                        store.generation(DiskKey.of(disk)).filter(Generation::isHere).isPresent());
+    return ours ? Optional.of(new ServedDomain(name, domain, disks)) : Optional.empty();
+  }
+
+  @Override
+  public void prepare(String caller, PeerMessages.Prepare request)
+      throws MigrationRefusedException {
+    // The one that brought it here is as good as over when its guest has run.
+    incoming.tick();
+    outgoing.prepare(caller, request);
+  }
+
+  @Override
+  public List<SealedDisk> seal(String caller, UUID migration) throws MigrationRefusedException {
+    return outgoing.seal(caller, migration);
+  }
+
+  @Override
+  public void takeOver(String caller, UUID migration, List<Claim> claims)
+      throws MigrationRefusedException {
+    outgoing.takeOver(caller, migration, claims);
+  }
+
+  @Override
+  public PhaseReport abort(String caller, UUID id, String reason) throws MigrationRefusedException {
+    Migration migration = find(caller, id).orElse(null);
+    if (migration == null) {
+      return new PhaseReport(Phase.ABORT, "not known on " + context.host());
+    }
+    switch (migration.direction()) {
+      case OUTGOING -> {
+        return outgoing.givenUp(migration, reason);
+      }
+      case INCOMING -> incoming.abortedBySource(id, reason);
+    }
+    return report(id);
+  }
+
+  @Override
+  public PhaseReport commit(String caller, UUID id) throws MigrationRefusedException {
+    Migration migration =
+        find(caller, id)
+            .orElseThrow(
+                () ->
+                    new MigrationRefusedException(
+                        context.host() + " knows no migration " + id + " with " + caller));
+    switch (migration.direction()) {
+      case OUTGOING -> {
+        return outgoing.committed(migration);
+      }
+      case INCOMING -> incoming.committedBySource(id);
+    }
+    return report(id);
+  }
+
+  @Override
+  public PhaseReport status(String caller, UUID id, UUID domain, Direction asked)
+      throws MigrationRefusedException {
+    if (find(caller, id).isPresent()) {
+      return report(id);
+    }
+    return switch (asked) {
+      case OUTGOING -> new PhaseReport(Phase.ABORT, "not known on " + context.host());
+      case INCOMING -> incoming.forswear(caller, id, domain);
+    };
+  }
+
+  private PhaseReport report(UUID id) {
+    Migration migration = store.get(id);
+    return new PhaseReport(migration.phase(), migration.detail());
+  }
+
+  private Optional<Migration> find(String caller, UUID id) {
+    return store.find(id).filter(migration -> migration.peer().equals(caller));
+  }
+}

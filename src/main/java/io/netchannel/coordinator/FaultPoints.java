@@ -1,0 +1,47 @@
+package io.netchannel.coordinator;
+
+/**
+ * Makes a migration fail at a chosen point, for tests; section [faults] of the configuration.
+ * {@link #NONE} costs nothing.
+ */
+@FunctionalInterface
+public interface FaultPoints {
+
+  /** Points, each after what its name says is done and before anything follows from it. */
+  enum Point {
+    DESTINATION_PREPARED("destination.prepared"),
+    /** Manifests are durable here, N+1 not yet asked for. */
+    DESTINATION_SEALED("destination.sealed"),
+    /** N+1 is durable here, no device taken over. */
+    DESTINATION_TAKEN_OVER("destination.taken-over"),
+    SOURCE_PREPARED("source.prepared"),
+    SOURCE_SEALED("source.sealed"),
+    /** N+1 was given, durably, and the destination was not told. */
+    SOURCE_GIVEN("source.given");
+
+    private final String key;
+
+    Point(String key) {
+      this.key = key;
+    }
+
+    /** Its name in the configuration. */
+    public String key() {
+      return key;
+    }
+  }
+
+  /** A fault that was asked for. */
+  final class FaultException extends RuntimeException {
+    private static final long serialVersionUID = 1L;
+
+    public FaultException(Point point) {
+      super("[faults] " + point.key() + " = \"fail\"");
+    }
+  }
+
+  FaultPoints NONE = point -> {};
+
+  /** Returns, throws {@link FaultException}, waits, or ends the process. */
+  void at(Point point);
+}

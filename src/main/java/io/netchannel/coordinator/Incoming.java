@@ -1,0 +1,525 @@
+package io.netchannel.coordinator;
+
+import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableMap;
+import com.google.protobuf.ByteString;
+import io.netchannel.coordinator.FaultPoints.Point;
+import io.netchannel.coordinator.Migration.MovedDisk;
+import io.netchannel.coordinator.PeerMessages.Claim;
+import io.netchannel.coordinator.PeerMessages.PhaseReport;
+import io.netchannel.coordinator.PeerMessages.SealedDisk;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The destination's side: carries a migration through its phases inside hook "started".
+ *
+ * <p>{@link #restored} is a list of phases with one failure path, {@link #fail}. What it
+ * guarantees: when the hook fails, nothing here touches the disks any more, that is in the journal,
+ * and the source has been told or will find out by asking.
+ */
+final class Incoming {
+  private static final Logger log = LoggerFactory.getLogger(Incoming.class);
+
+  /**
+   * A lost connection shows at once and is made again within the call's bound; a source that loses
+   * more of them than this has another problem.
+   */
+  private static final int ATTEMPTS = 4;
+
+  private final Context context;
+  private final MigrationStore store;
+  private final LocalDevices devices;
+
+  Incoming(Context context) {
+    this.context = context;
+    this.store = context.store();
+    this.devices = context.devices();
+  }
+
+  /** PREPARE: both sides check every disk, then both have the migration in their journals. */
+  void prepare(String peerName, PeerMessages.ServedDomain served) throws MigrationRefusedException {
+    Migration other = store.active(Direction.INCOMING, served.domain()).orElse(null);
+    if (other != null) {
+      domainEnded(served.domain());
+      if (store.get(other.id()).isActive()) {
+        throw refused(other, "is not over yet; try again");
+      }
+    }
+    for (LocalDevices.Disk disk : served.disks()) {
+      try {
+        devices.probe(disk);
+      } catch (MigrationRefusedException e) {
+        throw new MigrationRefusedException(
+            context.host()
+                + " cannot serve disk "
+                + disk.target()
+                + " of "
+                + served.name()
+                + ": "
+                + Deadline.words(e),
+            e);
+      }
+    }
+    Migration migration =
+        Migration.begin(
+            context.ids().get(),
+            Direction.INCOMING,
+            served.name(),
+            served.domain(),
+            peerName,
+            served.disks(),
+            context.clock().instant());
+    try {
+      store.journal().makeRoom();
+      Deadline deadline = Deadline.after(context.clock(), context.timeouts().prepare());
+      Peer source = context.peer(peerName);
+      ask(
+          deadline,
+          bound -> {
+            source.prepare(
+                new PeerMessages.Prepare(
+                    migration.id(), served.name(), served.domain(), served.disks()),
+                bound);
+            return true;
+          });
+      store.apply(migration, Event.PREPARED, served.disks().size() + " disks, both sides agree");
+      context.faults().at(Point.DESTINATION_PREPARED);
+    } catch (PeerException | JournalException | RuntimeException e) {
+      Optional<Migration> known = store.find(migration.id());
+      if (known.isPresent()) {
+        abort(known.get(), Deadline.words(e));
+      } else {
+        // The source may have registered it.
+        context
+            .tells()
+            .now(migration.moved(Phase.ABORT, context.clock().instant(), Deadline.words(e)));
+      }
+      throw refused(migration, Deadline.words(e), e);
+    }
+  }
+
+  /** SEAL to REDIRECT, then RESUME: hook "started". A hook that is called again goes on. */
+  void restored(UUID domain, int domid) throws MigrationRefusedException {
+    Migration migration =
+        store
+            .active(Direction.INCOMING, domain)
+            .orElseThrow(
+                () ->
+                    new MigrationRefusedException(
+                        context.host()
+                            + " has no migration of domain "
+                            + domain
+                            + " under way: it was never announced or has been aborted; migrate it"
+                            + " again"));
+    Timeouts timeouts = context.timeouts();
+    try (MigrationLocks.Held held = context.locks().lock(migration, timeouts.hook())) {
+      migration = held.migration();
+      Deadline deadline = Deadline.after(context.clock(), timeouts.hook().minus(timeouts.tell()));
+      try {
+        switch (migration.phase()) {
+          case PRECOPY -> {
+            Peer source = context.peer(migration.peer());
+            seal(migration, source, deadline);
+            takeOver(migration.id(), source, deadline);
+            redirect(migration.id(), domid, deadline);
+            answer(migration.id());
+          }
+          case TAKE_OVER -> {
+            // Before a restart of this daemon. The guest has not run: libvirt had no answer.
+            Peer source = context.peer(migration.peer());
+            claim(migration, source, deadline);
+            redirect(migration.id(), domid, deadline);
+            answer(migration.id());
+          }
+          case RESUME -> log.info("{}: restored again", migration.label());
+          case PREPARE, SEAL, HAND_OVER, REDIRECT, COMMIT, ABORT ->
+              throw refused(migration, "is in phase " + migration.phase());
+        }
+      } catch (PeerException | JournalException | MigrationRefusedException | RuntimeException e) {
+        throw fail(store.get(migration.id()), e);
+      }
+    }
+  }
+
+  /** SEAL and HAND OVER: all manifests are here and durable when it returns. */
+  private void seal(Migration prepared, Peer source, Deadline deadline)
+      throws PeerException, JournalException, MigrationRefusedException {
+    Migration migration = store.apply(prepared, Event.SUSPENDED, "domain restored and paused");
+    Timeouts timeouts = context.timeouts();
+    List<SealedDisk> sealed =
+        ask(
+            deadline.within(timeouts.seal().plus(timeouts.handOver())),
+            bound -> source.seal(prepared.id(), bound));
+    List<String> expected = migration.disks().stream().map(MovedDisk::target).toList();
+    List<String> found = sealed.stream().map(SealedDisk::target).toList();
+    if (!expected.equals(found)) {
+      throw refused(migration, "expected the disks " + expected + " sealed, found " + found);
+    }
+    ImmutableList.Builder<MovedDisk> counted = ImmutableList.builder();
+    int pending = 0;
+    long bytes = 0;
+    for (int i = 0; i < sealed.size(); i++) {
+      SealedDisk disk = sealed.get(i);
+      store.journal().putManifest(migration.id(), i, disk.manifest());
+      counted.add(
+          new MovedDisk(
+              migration.disks().get(i).disk(),
+              disk.pending(),
+              disk.incomplete(),
+              Outgoing.checksum(disk.manifest())));
+      pending += disk.pending();
+      bytes += disk.manifest().size();
+    }
+    store.apply(
+        migration.withDisks(counted.build()),
+        Event.SEALED,
+        pending + " pending requests, " + bytes + " bytes handed over");
+    context.faults().at(Point.DESTINATION_SEALED);
+  }
+
+  /** TAKE OVER: N+1 is ours at the source, and then in our journal. */
+  private void takeOver(UUID id, Peer source, Deadline deadline)
+      throws PeerException, JournalException {
+    Migration migration = store.get(id);
+    claim(migration, source, deadline);
+    store.apply(
+        migration,
+        Event.GIVEN,
+        "generation " + numbers(migration) + " from " + migration.peer(),
+        generations(migration, ""));
+    context.faults().at(Point.DESTINATION_TAKEN_OVER);
+  }
+
+  private void claim(Migration migration, Peer source, Deadline deadline) throws PeerException {
+    List<Claim> claims =
+        migration.disks().stream()
+            .map(d -> new Claim(d.target(), d.nextGeneration(), d.manifestCrc32c()))
+            .toList();
+    ask(
+        deadline.within(context.timeouts().takeOver()),
+        bound -> {
+          source.takeOver(migration.id(), claims, bound);
+          return true;
+        });
+  }
+
+  /** REDIRECT: every mid-point here has its device and what was pending. */
+  private void redirect(UUID id, int domid, Deadline deadline)
+      throws JournalException, MigrationRefusedException {
+    Migration migration = store.get(id);
+    List<CompletableFuture<Void>> takeOvers = new ArrayList<>();
+    for (int i = 0; i < migration.disks().size(); i++) {
+      MovedDisk moved = migration.disks().get(i);
+      ByteString manifest = store.journal().manifest(id, i);
+      takeOvers.add(devices.takeOver(domid, withNextGeneration(moved), manifest));
+    }
+    Deadline bound = deadline.within(context.timeouts().takeOver());
+    for (int i = 0; i < takeOvers.size(); i++) {
+      bound.await(takeOvers.get(i), "taking over " + migration.disks().get(i).target());
+    }
+    store.apply(migration, Event.TAKEN_OVER, takeOvers.size() + " disks");
+  }
+
+  /** RESUME: durable before libvirt hears it, as from then on the guest may run here. */
+  private void answer(UUID id) throws JournalException {
+    store.apply(store.get(id), Event.ANSWERED, "hook answered, the guest may run");
+  }
+
+  /** The one failure path. */
+  private MigrationRefusedException fail(Migration migration, Exception cause) {
+    String reason = Deadline.words(cause);
+    log.warn("{}: failed in phase {}: {}", migration.label(), migration.phase(), reason);
+    end(migration, reason);
+    return refused(migration, reason, cause);
+  }
+
+  /** Ends it on this side without the guest: nothing here touches the disks afterwards. */
+  private void end(Migration migration, String reason) {
+    switch (migration.phase()) {
+      case PREPARE, PRECOPY, SEAL, HAND_OVER -> abort(migration, reason);
+      case TAKE_OVER, REDIRECT, RESUME -> giveUp(migration, reason);
+      case COMMIT, ABORT -> {}
+    }
+  }
+
+  private void abort(Migration migration, String reason) {
+    try {
+      context.tells().now(store.apply(migration, Event.ABORTED, reason));
+    } catch (JournalException e) {
+      throw new AssertionError("an abort before the take-over needs no journal", e);
+    }
+  }
+
+  /** Gives N+1 up: first the devices stop, then it is durable, then the source hears it. */
+  private void giveUp(Migration migration, String reason) {
+    Deadline deadline = Deadline.after(context.clock(), context.timeouts().takeOver());
+    try {
+      List<CompletableFuture<Void>> stops =
+          migration.disks().stream()
+              .map(moved -> devices.giveUp(migration.domain(), moved.target()))
+              .toList();
+      for (CompletableFuture<Void> stop : stops) {
+        deadline.await(stop, "stopping the devices");
+      }
+      context
+          .tells()
+          .now(
+              store.apply(
+                  migration, Event.GIVEN_UP, reason, generations(migration, migration.peer())));
+      context.backoff().forget(migration.id());
+    } catch (MigrationRefusedException | JournalException e) {
+      log.error(
+          "{}: cannot give the disks back to {} yet: {}",
+          migration.label(),
+          migration.peer(),
+          e.getMessage());
+    }
+  }
+
+  /** The domain has ended on this host. */
+  void domainEnded(UUID domain) {
+    Migration migration = store.active(Direction.INCOMING, domain).orElse(null);
+    if (migration == null) {
+      return;
+    }
+    try (MigrationLocks.Held held = context.locks().lock(migration, context.timeouts().hook())) {
+      ended(held.migration());
+    } catch (MigrationRefusedException e) {
+      log.warn("{}: its domain has ended, seen to later: {}", migration.label(), e.getMessage());
+    }
+  }
+
+  private void ended(Migration migration) {
+    if (migration.phase() == Phase.RESUME && hasMovedForGood(migration)) {
+      commit(migration, "the guest ran here and has ended");
+    } else {
+      end(migration, "the domain has ended on " + context.host());
+    }
+  }
+
+  /** Whether the guest has run here or the source has let go; else the source may still run it. */
+  private boolean hasMovedForGood(Migration migration) {
+    return devices.guestHasRun(migration.domain())
+        || sourceSays(migration).filter(phase -> phase == Phase.COMMIT).isPresent();
+  }
+
+  private Optional<Phase> sourceSays(Migration migration) {
+    try {
+      return Optional.of(
+          context
+              .peer(migration.peer())
+              .status(
+                  migration.id(), migration.domain(), Direction.OUTGOING, context.timeouts().tell())
+              .phase());
+    } catch (PeerException e) {
+      log.warn("{}: {}", migration.label(), e.getMessage());
+      return Optional.empty();
+    }
+  }
+
+  private void commit(Migration migration, String reason) {
+    try {
+      context.tells().later(store.apply(migration, Event.COMMITTED, reason));
+      context.backoff().forget(migration.id());
+      context.executor().execute(context.tells()::tick);
+    } catch (JournalException e) {
+      log.error("{}: cannot be committed yet: {}", migration.label(), e.getMessage());
+    }
+  }
+
+  /** Whether the migration that brings this domain goes on; ends it here when not. */
+  boolean isExpected(Migration migration) throws MigrationRefusedException {
+    try (MigrationLocks.Held held = context.locks().lock(migration, context.timeouts().prepare())) {
+      PhaseReport report =
+          ask(
+              Deadline.after(context.clock(), context.timeouts().prepare()),
+              bound ->
+                  context
+                      .peer(migration.peer())
+                      .status(migration.id(), migration.domain(), Direction.OUTGOING, bound));
+      if (report.phase() == Phase.PRECOPY) {
+        return true;
+      }
+      end(held.migration(), migration.peer() + " says " + report.detail());
+      return false;
+    } catch (PeerException e) {
+      throw refused(migration, "cannot be checked: " + e.getMessage(), e);
+    }
+  }
+
+  /** The source will not go on with it. */
+  void abortedBySource(UUID id, String reason) {
+    // When it is busy it finds out by its own next call.
+    context
+        .locks()
+        .ifFree(
+            id,
+            migration -> {
+              if (migration.phase() == Phase.PRECOPY) {
+                abort(migration, migration.peer() + ": " + reason);
+              }
+            });
+  }
+
+  /** The source has let go. */
+  void committedBySource(UUID id) {
+    context
+        .locks()
+        .ifFree(
+            id,
+            migration -> {
+              if (migration.phase() == Phase.RESUME) {
+                commit(migration, "released by " + migration.peer());
+              }
+            });
+  }
+
+  /** A source asks about a migration that is not in the journal: from now on it is, as aborted. */
+  PhaseReport forswear(String caller, UUID id, UUID domain) throws MigrationRefusedException {
+    if (devices.domainExists(domain)) {
+      throw new MigrationRefusedException(
+          context.host()
+              + " knows no migration "
+              + id
+              + " but has its domain "
+              + domain
+              + "; look where the guest runs before anything is done by hand");
+    }
+    Migration unknown =
+        Migration.begin(
+            id,
+            Direction.INCOMING,
+            domain.toString(),
+            domain,
+            caller,
+            List.of(),
+            context.clock().instant());
+    try {
+      Migration aborted = store.apply(unknown, Event.ABORTED, "not known on " + context.host());
+      return new PhaseReport(aborted.phase(), aborted.detail());
+    } catch (JournalException e) {
+      throw refused(unknown, e.getMessage(), e);
+    }
+  }
+
+  /** What a crash left: before "given" is in our journal we never use it. */
+  void recover() {
+    for (Migration migration : store.active(Direction.INCOMING)) {
+      switch (migration.phase()) {
+        case SEAL, HAND_OVER -> {
+          try {
+            context
+                .tells()
+                .later(
+                    store.apply(
+                        migration,
+                        Event.ABORTED,
+                        "netchanneld on " + context.host() + " restarted before the take-over"));
+          } catch (JournalException e) {
+            throw new AssertionError("an abort before the take-over needs no journal", e);
+          }
+        }
+        case TAKE_OVER, REDIRECT, RESUME ->
+            log.warn("{}: in {} before a restart", migration.label(), migration.phase());
+        case PREPARE, PRECOPY, COMMIT, ABORT -> {}
+      }
+    }
+  }
+
+  /** Sees to bounds and to what a crash or a lost message left. */
+  void tick() {
+    for (Migration active : store.active(Direction.INCOMING)) {
+      context.locks().ifFree(active.id(), this::lookAfter);
+    }
+  }
+
+  private void lookAfter(Migration migration) {
+    Duration age = Duration.between(migration.since(), context.clock().instant());
+    boolean exists = devices.domainExists(migration.domain());
+    switch (migration.phase()) {
+      case PRECOPY -> {
+        if (age.compareTo(context.timeouts().prepared()) > 0) {
+          abort(migration, "not restored within " + context.timeouts().prepared());
+        }
+      }
+      case TAKE_OVER, REDIRECT -> {
+        // The hook is over without an answer, and libvirt does not let the guest run.
+        if (!exists || age.compareTo(context.timeouts().hook()) > 0) {
+          giveUp(migration, "the hook did not finish on " + context.host());
+        }
+      }
+      case RESUME -> {
+        if (!exists) {
+          ended(migration);
+        } else if (devices.guestHasRun(migration.domain())) {
+          commit(migration, "the guest runs here");
+        } else if (context.backoff().isDue(migration.id())
+            && sourceSays(migration).filter(phase -> phase == Phase.COMMIT).isPresent()) {
+          commit(migration, "released by " + migration.peer());
+        }
+      }
+      case PREPARE, SEAL, HAND_OVER, COMMIT, ABORT -> {}
+    }
+  }
+
+  @FunctionalInterface
+  private interface Call<T> {
+    T run(Duration bound) throws PeerException;
+  }
+
+  /** Asks until there is an answer, as every call is idempotent. */
+  private static <T> T ask(Deadline deadline, Call<T> call) throws PeerException {
+    for (int attempt = 1; ; attempt++) {
+      try {
+        return call.run(deadline.remaining());
+      } catch (PeerException e) {
+        if (e.kind() == PeerException.Kind.REFUSED || attempt == ATTEMPTS || deadline.hasPassed()) {
+          throw e;
+        }
+        log.info("asking again: {}", e.getMessage());
+      }
+    }
+  }
+
+  private static LocalDevices.Disk withNextGeneration(MovedDisk moved) {
+    LocalDevices.Disk disk = moved.disk();
+    return new LocalDevices.Disk(
+        disk.domain(),
+        disk.target(),
+        disk.source(),
+        disk.readOnly(),
+        disk.sizeBytes(),
+        moved.nextGeneration());
+  }
+
+  private static ImmutableMap<DiskKey, Generation> generations(Migration migration, String holder) {
+    return migration.disks().stream()
+        .collect(
+            ImmutableMap.toImmutableMap(
+                moved -> DiskKey.of(moved.disk()),
+                moved -> new Generation(moved.nextGeneration(), holder)));
+  }
+
+  private static String numbers(Migration migration) {
+    return migration.disks().stream()
+        .map(d -> d.nextGeneration() + " of " + d.target())
+        .reduce((a, b) -> a + ", " + b)
+        .orElse("none");
+  }
+
+  private MigrationRefusedException refused(Migration migration, String why) {
+    return new MigrationRefusedException(context.host() + ": " + migration.label() + " " + why);
+  }
+
+  private MigrationRefusedException refused(Migration migration, String why, Exception cause) {
+    return new MigrationRefusedException(
+        context.host() + ": " + migration.label() + " " + why, cause);
+  }
+}

@@ -1,0 +1,14 @@
+package io.netchannel.coordinator;
+
+/** The journal cannot be read or written; nothing of what was to be written has happened. */
+public final class JournalException extends Exception {
+  private static final long serialVersionUID = 1L;
+
+  public JournalException(String message) {
+    super(message);
+  }
+
+  public JournalException(String message, Throwable cause) {
+    super(message, cause);
+  }
+}

@@ -1,0 +1,108 @@
+package io.netchannel.coordinator;
+
+import com.google.common.collect.ImmutableList;
+import java.time.Instant;
+import java.util.List;
+import java.util.UUID;
+
+/**
+ * One migration as this host knows it; immutable, {@link MigrationStore} holds the newest.
+ *
+ * @param id chosen by the destination
+ * @param peer name of the other host
+ * @param disks every Netchannel disk of the domain, in order of target
+ * @param steps what happened, oldest first; never empty
+ */
+public record Migration(
+    UUID id,
+    Direction direction,
+    String domainName,
+    UUID domain,
+    String peer,
+    Phase phase,
+    List<MovedDisk> disks,
+    List<Step> steps) {
+
+  /**
+   * A disk that moves.
+   *
+   * @param disk with generation N, the source's; the destination gets N+1
+   * @param pending requests in the manifest; 0 before the seal
+   * @param manifestCrc32c of the encoded manifest; 0 before the seal
+   */
+  public record MovedDisk(LocalDevices.Disk disk, int pending, int incomplete, int manifestCrc32c) {
+    static MovedDisk of(LocalDevices.Disk disk) {
+      return new MovedDisk(disk, 0, 0, 0);
+    }
+
+    String target() {
+      return disk.target();
+    }
+
+    long nextGeneration() {
+      return disk.generation() + 1;
+    }
+  }
+
+  /** A phase was entered. */
+  public record Step(Phase phase, Instant at, String detail) {}
+
+  public Migration {
+    disks = ImmutableList.copyOf(disks);
+    steps = ImmutableList.copyOf(steps);
+  }
+
+  /** A migration that is in no phase anybody else knows of yet. */
+  static Migration begin(
+      UUID id,
+      Direction direction,
+      String domainName,
+      UUID domain,
+      String peer,
+      List<LocalDevices.Disk> disks,
+      Instant at) {
+    return new Migration(
+        id,
+        direction,
+        domainName,
+        domain,
+        peer,
+        Phase.PREPARE,
+        disks.stream().map(MovedDisk::of).collect(ImmutableList.toImmutableList()),
+        List.of(new Step(Phase.PREPARE, at, "")));
+  }
+
+  Migration moved(Phase to, Instant at, String detail) {
+    List<Step> more =
+        ImmutableList.<Step>builder().addAll(steps).add(new Step(to, at, detail)).build();
+    return new Migration(id, direction, domainName, domain, peer, to, disks, more);
+  }
+
+  Migration withDisks(List<MovedDisk> changed) {
+    return new Migration(id, direction, domainName, domain, peer, phase, changed, steps);
+  }
+
+  /** When the phase it is in was entered. */
+  public Instant since() {
+    return steps.get(steps.size() - 1).at();
+  }
+
+  /** Why it is in its phase. */
+  public String detail() {
+    return steps.get(steps.size() - 1).detail();
+  }
+
+  public boolean isActive() {
+    return !phase.isOver();
+  }
+
+  /** "migration 1b9d… of db from hosta". */
+  String label() {
+    return "migration "
+        + id
+        + " of "
+        + domainName
+        + (direction == Direction.OUTGOING ? " to " : " from ")
+        + peer;
+  }
+}

@@ -1,0 +1,187 @@
+package io.netchannel.coordinator;
+
+import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableMap;
+import com.google.protobuf.ByteString;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.UUID;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * What survives a restart: every disk's generation and holder, the migrations with their timelines,
+ * and the manifests of incoming ones. Thread-safe. Only {@link MigrationStore} changes it.
+ */
+public final class MigrationJournal implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(MigrationJournal.class);
+
+  /** Migrations that are over and still listed; the active ones are kept whatever their number. */
+  static final int KEPT_MIGRATIONS = 100;
+
+  private static final String MANIFEST = ".manifest";
+
+  private final JournalStorage storage;
+  private final FrameLog frames;
+  private final Map<UUID, Migration> migrations = new LinkedHashMap<>();
+  private final Map<DiskKey, Generation> generations = new LinkedHashMap<>();
+
+  /**
+   * Opens the journal of this host, or begins one.
+   *
+   * @param directory usually /var/lib/netchannel/journal; made when missing
+   * @throws JournalException when it is damaged, another daemon has it, or it cannot be read
+   */
+  public static MigrationJournal open(Path directory) throws JournalException {
+    try {
+      return new MigrationJournal(new FileJournalStorage(directory));
+    } catch (IOException e) {
+      throw new JournalException(
+          "cannot open the journal in " + directory + ": " + e.getMessage(), e);
+    }
+  }
+
+  MigrationJournal(JournalStorage storage) throws JournalException {
+    this.storage = storage;
+    this.frames = new FrameLog(storage);
+    for (byte[] frame : frames.found()) {
+      apply(JournalCodec.decode(frame));
+    }
+    prune();
+    removeOldManifests();
+    try {
+      makeRoom();
+    } catch (JournalException e) {
+      // Starting matters more: running guests need their generations. A migration will be refused.
+      log.error("{}; no migration can begin until then", e.getMessage());
+    }
+  }
+
+  /** Oldest first. */
+  synchronized ImmutableList<Migration> migrations() {
+    return ImmutableList.copyOf(migrations.values());
+  }
+
+  synchronized Optional<Migration> migration(UUID id) {
+    return Optional.ofNullable(migrations.get(id));
+  }
+
+  synchronized Optional<Generation> generation(DiskKey key) {
+    return Optional.ofNullable(generations.get(key));
+  }
+
+  /** Durable when it returns; when it throws nothing has changed. */
+  synchronized void put(Optional<Migration> migration, Map<DiskKey, Generation> changed)
+      throws JournalException {
+    frames.append(JournalCodec.encode(migration, changed));
+    apply(new JournalCodec.Decoded(migration, ImmutableMap.copyOf(changed)));
+    prune();
+  }
+
+  /** Changes what is in memory only: a restart finds the phase before. */
+  synchronized void putVolatile(Migration migration) {
+    migrations.put(migration.id(), migration);
+    prune();
+  }
+
+  /**
+   * Makes sure that a migration which begins now can be written to its end.
+   *
+   * @throws JournalException when the disk is full
+   */
+  synchronized void makeRoom() throws JournalException {
+    if (frames.isLong()) {
+      long before = frames.usedBytes();
+      frames.replace(snapshot());
+      log.info("journal compacted from {} to {} bytes", before, frames.usedBytes());
+    }
+    frames.makeRoom();
+  }
+
+  /** Keeps the manifest of one disk of an incoming migration, durably. */
+  synchronized void putManifest(UUID migration, int disk, ByteString manifest)
+      throws JournalException {
+    try {
+      storage.putFile(manifestName(migration, disk), manifest.toByteArray());
+    } catch (IOException e) {
+      throw new JournalException(
+          "cannot keep a manifest of "
+              + manifest.size()
+              + " bytes beside "
+              + storage.location()
+              + ": "
+              + e.getMessage(),
+          e);
+    }
+  }
+
+  synchronized ByteString manifest(UUID migration, int disk) throws JournalException {
+    try {
+      return storage
+          .getFile(manifestName(migration, disk))
+          .map(ByteString::copyFrom)
+          .orElseThrow(
+              () ->
+                  new JournalException(
+                      manifestName(migration, disk) + " is missing beside " + storage.location()));
+    } catch (IOException e) {
+      throw new JournalException("cannot read a manifest: " + e.getMessage(), e);
+    }
+  }
+
+  /** Removes the manifests of migrations that are over; what cannot be removed stays till later. */
+  synchronized void removeOldManifests() {
+    try {
+      for (String name : storage.files()) {
+        if (!isNeeded(name)) {
+          storage.deleteFile(name);
+        }
+      }
+    } catch (IOException e) {
+      log.warn("cannot clean up beside {}: {}", storage.location(), e.getMessage());
+    }
+  }
+
+  @Override
+  public synchronized void close() throws JournalException {
+    frames.close();
+  }
+
+  private boolean isNeeded(String name) {
+    return name.endsWith(MANIFEST)
+        && migrations.values().stream()
+            .anyMatch(m -> m.isActive() && name.startsWith(m.id().toString()));
+  }
+
+  private static String manifestName(UUID migration, int disk) {
+    return migration + "-" + disk + MANIFEST;
+  }
+
+  private void apply(JournalCodec.Decoded decoded) {
+    decoded.migration().ifPresent(migration -> migrations.put(migration.id(), migration));
+    generations.putAll(decoded.generations());
+  }
+
+  private void prune() {
+    List<UUID> over =
+        new ArrayList<>(
+            migrations.values().stream().filter(m -> !m.isActive()).map(Migration::id).toList());
+    over.stream().limit(Math.max(0, over.size() - KEPT_MIGRATIONS)).forEach(migrations::remove);
+  }
+
+  private List<byte[]> snapshot() {
+    List<byte[]> frames = new ArrayList<>();
+    generations.forEach(
+        (key, generation) ->
+            frames.add(JournalCodec.encode(Optional.empty(), ImmutableMap.of(key, generation))));
+    migrations
+        .values()
+        .forEach(m -> frames.add(JournalCodec.encode(Optional.of(m), ImmutableMap.of())));
+    return frames;
+  }
+}

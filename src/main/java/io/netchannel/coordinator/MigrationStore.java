@@ -1,0 +1,111 @@
+package io.netchannel.coordinator;
+
+import com.google.common.collect.ImmutableMap;
+import java.time.Clock;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.UUID;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * All migrations of this host; the one place where a migration changes its phase. Follows {@link
+ * Transitions}: the journal is written before anybody sees the new phase.
+ */
+final class MigrationStore {
+  private static final Logger log = LoggerFactory.getLogger(MigrationStore.class);
+
+  private final MigrationJournal journal;
+  private final Clock clock;
+
+  MigrationStore(MigrationJournal journal, Clock clock) {
+    this.journal = journal;
+    this.clock = clock;
+  }
+
+  MigrationJournal journal() {
+    return journal;
+  }
+
+  Optional<Migration> find(UUID id) {
+    return journal.migration(id);
+  }
+
+  /** Its newest state. */
+  Migration get(UUID id) {
+    return find(id).orElseThrow(() -> new IllegalStateException("no migration " + id));
+  }
+
+  List<Migration> all() {
+    return journal.migrations();
+  }
+
+  List<Migration> active(Direction direction) {
+    return all().stream().filter(m -> m.isActive() && m.direction() == direction).toList();
+  }
+
+  /** The migration of a domain that is not over, in one direction; there is at most one. */
+  Optional<Migration> active(Direction direction, UUID domain) {
+    return active(direction).stream().filter(m -> m.domain().equals(domain)).findFirst();
+  }
+
+  Optional<Generation> generation(DiskKey key) {
+    return journal.generation(key);
+  }
+
+  void setGenerations(Map<DiskKey, Generation> generations) throws JournalException {
+    journal.put(Optional.empty(), generations);
+  }
+
+  /** {@link #apply(Migration, Event, String, Map)} without a change of generations. */
+  Migration apply(Migration migration, Event event, String reason) throws JournalException {
+    return apply(migration, event, reason, ImmutableMap.of());
+  }
+
+  /**
+   * Moves a migration to its next phase.
+   *
+   * @param migration its state, with what the event changes besides the phase
+   * @param generations written in the same record: both or none
+   * @return the new state
+   * @throws JournalException when it could not be made durable and has to be: nothing has changed
+   * @throws IllegalStateException for an event that cannot happen in its phase
+   */
+  synchronized Migration apply(
+      Migration migration, Event event, String reason, Map<DiskKey, Generation> generations)
+      throws JournalException {
+    Phase now = find(migration.id()).map(Migration::phase).orElse(Phase.PREPARE);
+    Transitions.To to =
+        Transitions.next(migration.direction(), now, event)
+            .filter(next -> now == migration.phase())
+            .orElseThrow(
+                () ->
+                    new IllegalStateException(
+                        migration.label() + ": " + event + " in phase " + now));
+    Migration next = migration.moved(to.phase(), clock.instant(), reason);
+    switch (to.record()) {
+      case DURABLE -> journal.put(Optional.of(next), generations);
+      case PRESUMED -> putPresumed(next, generations);
+      case NONE -> journal.putVolatile(next);
+    }
+    log.info("{}: {} -> {}: {}", next.label(), now, next.phase(), reason);
+    if (!next.isActive()) {
+      journal.removeOldManifests();
+    }
+    return next;
+  }
+
+  private void putPresumed(Migration next, Map<DiskKey, Generation> generations) {
+    try {
+      journal.put(Optional.of(next), generations);
+    } catch (JournalException e) {
+      log.error(
+          "{}: {} is not in the journal, a restart comes to the same: {}",
+          next.label(),
+          next.phase(),
+          e.getMessage());
+      journal.putVolatile(next);
+    }
+  }
+}

@@ -1,0 +1,43 @@
+package io.netchannel.coordinator;
+
+import java.util.List;
+import java.util.Optional;
+import java.util.UUID;
+
+/**
+ * What this host answers its peers; see peer.proto. A {@link MigrationRefusedException} is certain:
+ * nothing was done. {@code caller} is the name of a configured peer, proved by its certificate.
+ */
+public interface PeerService {
+
+  /** Domains of that name with disks that this host may write. */
+  List<PeerMessages.ServedDomain> describe(String domainName);
+
+  Optional<PeerMessages.ServedDomain> describe(UUID domain);
+
+  void prepare(String caller, PeerMessages.Prepare request) throws MigrationRefusedException;
+
+  /** Seals all disks or none; again for the same migration gives the same manifests. */
+  List<PeerMessages.SealedDisk> seal(String caller, UUID migration)
+      throws MigrationRefusedException;
+
+  /** Gives generation N+1 of all disks or of none, durably. */
+  void takeOver(String caller, UUID migration, List<PeerMessages.Claim> claims)
+      throws MigrationRefusedException;
+
+  /** The caller does not use what it may have been given, and never will. */
+  PeerMessages.PhaseReport abort(String caller, UUID migration, String reason)
+      throws MigrationRefusedException;
+
+  /** The caller knows that the guest is at the destination for good. */
+  PeerMessages.PhaseReport commit(String caller, UUID migration) throws MigrationRefusedException;
+
+  /**
+   * The phase of a migration here. A destination that knows neither the migration nor the domain
+   * notes that it never will use the disks and answers ABORT.
+   *
+   * @param asked which side of the migration this host is
+   */
+  PeerMessages.PhaseReport status(String caller, UUID migration, UUID domain, Direction asked)
+      throws MigrationRefusedException;
+}

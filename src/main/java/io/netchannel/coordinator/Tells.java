@@ -1,0 +1,85 @@
+package io.netchannel.coordinator;
+
+import com.google.common.collect.ImmutableMap;
+import java.time.Clock;
+import java.time.Duration;
+import java.util.Map;
+import java.util.UUID;
+import java.util.concurrent.ConcurrentHashMap;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Tells peers that a migration is over, again and again until they have answered. Only a courtesy
+ * that makes it quick: a peer that must know asks by itself.
+ */
+final class Tells {
+  private static final Logger log = LoggerFactory.getLogger(Tells.class);
+
+  private final ImmutableMap<String, Peer> peers;
+  private final Duration bound;
+  private final Backoff backoff;
+  private final Map<UUID, Migration> untold = new ConcurrentHashMap<>();
+
+  Tells(ImmutableMap<String, Peer> peers, Duration bound, Clock clock) {
+    this.peers = peers;
+    this.bound = bound;
+    this.backoff = new Backoff(clock);
+  }
+
+  /** Tells now, once; later again when that fails. */
+  void now(Migration over) {
+    later(over);
+    tell(over);
+  }
+
+  /** Tells with the next {@link #tick}. */
+  void later(Migration over) {
+    untold.put(over.id(), over);
+  }
+
+  void tick() {
+    for (Migration over : untold.values()) {
+      if (backoff.isDue(over.id())) {
+        tell(over);
+      }
+    }
+  }
+
+  private void tell(Migration over) {
+    Peer peer = peers.get(over.peer());
+    if (peer == null) {
+      done(over);
+      return;
+    }
+    try {
+      PeerMessages.PhaseReport report =
+          over.phase() == Phase.COMMIT
+              ? peer.commit(over.id(), bound)
+              : peer.abort(over.id(), over.detail(), bound);
+      log.info(
+          "{}: told {} of {}, it is in {} there",
+          over.label(),
+          over.peer(),
+          over.phase(),
+          report.phase());
+      if (report.phase().isOver()) {
+        done(over);
+      }
+    } catch (PeerException e) {
+      switch (e.kind()) {
+        case NO_ANSWER ->
+            log.warn("{}: {} not told yet: {}", over.label(), over.peer(), e.getMessage());
+        case REFUSED -> {
+          log.warn("{}: {} will not hear: {}", over.label(), over.peer(), e.getMessage());
+          done(over);
+        }
+      }
+    }
+  }
+
+  private void done(Migration over) {
+    untold.remove(over.id());
+    backoff.forget(over.id());
+  }
+}

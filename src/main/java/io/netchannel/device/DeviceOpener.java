@@ -1,0 +1,160 @@
+package io.netchannel.device;
+
+import com.google.common.collect.ImmutableSortedMap;
+import io.netchannel.device.file.FileDevice;
+import io.netchannel.device.filter.DelayFilter;
+import io.netchannel.device.filter.DeviceFilter;
+import io.netchannel.device.filter.ErrorFilter;
+import io.netchannel.device.filter.TraceFilter;
+import java.time.Clock;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ScheduledThreadPoolExecutor;
+import java.util.function.LongSupplier;
+
+/**
+ * The kinds of devices and filters that a source text can name:
+ *
+ * <pre>
+ *   source  := { filter "!" } device
+ *   device  := "file:" absolute path of a regular file or block device
+ *   filter  := "delay:" options   {@link DelayFilter}
+ *            | "error:" options   {@link ErrorFilter}
+ *            | "trace:" path      {@link TraceFilter}
+ *   options := name "=" value { "," name "=" value }
+ * </pre>
+ *
+ * for example {@code trace:/var/log/netchannel/x.jsonl!delay:read=300ms,write=300ms!file:/dev/vdb}.
+ * The outermost filter comes first. What follows the device's scheme is all its own and may contain
+ * '!'. A new kind is one more entry in the maps below.
+ */
+public final class DeviceOpener implements Devices, AutoCloseable {
+  private static final char FILTER_END = '!';
+
+  /** Opens the device behind a scheme. */
+  @FunctionalInterface
+  private interface DeviceKind {
+    Device open(String text, boolean readOnly) throws DeviceException;
+  }
+
+  /** Reads the options of a filter. */
+  @FunctionalInterface
+  private interface FilterKind {
+    DeviceFilter parse(String text) throws DeviceException;
+  }
+
+  private final Map<String, DeviceKind> devices;
+  private final Map<String, FilterKind> filters;
+  private final ScheduledExecutorService timer;
+
+  /** Devices with default settings and system clocks. */
+  public DeviceOpener() {
+    this(FileDevice.DEFAULT_IO_THREADS, newTimer(), Clock.systemUTC(), System::nanoTime);
+  }
+
+  /**
+   * @param ioThreads requests a file: device runs at the same time
+   * @param timer runs the delays; ended by {@link #close}
+   * @param clock stamps traces
+   * @param nanoTime holds back repeated errors in the log
+   */
+  public DeviceOpener(
+      int ioThreads, ScheduledExecutorService timer, Clock clock, LongSupplier nanoTime) {
+    this.timer = timer;
+    devices =
+        ImmutableSortedMap.of(
+            "file", (text, readOnly) -> FileDevice.open(text, readOnly, ioThreads, true, nanoTime));
+    filters =
+        ImmutableSortedMap.of(
+            "delay", text -> DelayFilter.parse(text, timer),
+            "error", ErrorFilter::parse,
+            "trace", text -> TraceFilter.parse(text, clock));
+  }
+
+  private static ScheduledExecutorService newTimer() {
+    ScheduledThreadPoolExecutor timer =
+        new ScheduledThreadPoolExecutor(
+            1,
+            task -> {
+              Thread thread = new Thread(task, "device-delays");
+              thread.setDaemon(true);
+              return thread;
+            });
+    timer.setExecuteExistingDelayedTasksAfterShutdownPolicy(true);
+    return timer;
+  }
+
+  @Override
+  public Device open(String source, boolean readOnly) throws DeviceException {
+    return parse(source).open(readOnly);
+  }
+
+  /**
+   * Checks the text of a source without opening anything.
+   *
+   * @throws DeviceException when it names unknown things or options
+   */
+  public void check(String source) throws DeviceException {
+    var unused = parse(source);
+  }
+
+  /** Ends the timer; devices that are still open complete what they hold back without delay. */
+  @Override
+  public void close() {
+    timer.shutdown();
+  }
+
+  private record Parsed(List<DeviceFilter> outermostFirst, DeviceKind kind, String text) {
+    Device open(boolean readOnly) throws DeviceException {
+      Device device = kind.open(text, readOnly);
+      for (int i = outermostFirst.size() - 1; i >= 0; i--) {
+        try {
+          device = outermostFirst.get(i).around(device);
+        } catch (DeviceException | RuntimeException e) {
+          device.close();
+          throw e;
+        }
+      }
+      return device;
+    }
+  }
+
+  private Parsed parse(String source) throws DeviceException {
+    List<DeviceFilter> found = new ArrayList<>();
+    String rest = source;
+    while (true) {
+      int colon = rest.indexOf(':');
+      if (colon <= 0) {
+        throw new DeviceException(
+            "\"%s\" does not start with a kind of device and a colon; %s"
+                .formatted(rest, known(source)));
+      }
+      String word = rest.substring(0, colon);
+      String text = rest.substring(colon + 1);
+      DeviceKind kind = devices.get(word);
+      if (kind != null) {
+        return new Parsed(found, kind, text);
+      }
+      FilterKind filter = filters.get(word);
+      if (filter == null) {
+        throw new DeviceException(
+            "\"%s\" is no known kind of device or filter; %s".formatted(word, known(source)));
+      }
+      int end = text.indexOf(FILTER_END);
+      if (end < 0) {
+        throw new DeviceException(
+            "filter %s is not followed by '!' and a device; %s".formatted(word, known(source)));
+      }
+      found.add(filter.parse(text.substring(0, end)));
+      rest = text.substring(end + 1);
+    }
+  }
+
+  private String known(String source) {
+    return "known devices: %s; known filters: %s (in the source \"%s\")"
+        .formatted(
+            String.join(", ", devices.keySet()), String.join(", ", filters.keySet()), source);
+  }
+}

@@ -1,0 +1,363 @@
+package io.netchannel.device.file;
+
+import io.netchannel.device.BlockBuffers;
+import io.netchannel.device.Completion;
+import io.netchannel.device.Device;
+import io.netchannel.device.DeviceException;
+import io.netchannel.device.DeviceGeometry;
+import io.netchannel.device.Outcome;
+import java.nio.ByteBuffer;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.RejectedExecutionHandler;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.LongSupplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A regular file or a block device of this host. See the package for its states and invariants.
+ *
+ * <p>Buffers of any kind are taken; direct ones, aligned as {@link BlockBuffers} makes them, are
+ * used without a copy. {@link #close} must not be called from a completion: it waits for them.
+ */
+public final class FileDevice implements Device {
+  private static final Logger log = LoggerFactory.getLogger(FileDevice.class);
+
+  /**
+   * Keeps an SSD busy, and a disk's elevator; more would only wait in the kernel instead of here.
+   */
+  public static final int DEFAULT_IO_THREADS = 16;
+
+  /**
+   * Requests that wait for a thread: 8 rings of 16 pages (512 requests each), the most a frontend
+   * may have, fit. When it is full the submitter runs the request itself: that slows it down.
+   */
+  static final int MAX_QUEUED = 4096;
+
+  /** An idle disk keeps no threads. */
+  private static final long IDLE_THREAD_SECONDS = 30;
+
+  /** How often {@link #close} says that it still waits, e.g. for a storage that hangs. */
+  private static final long CLOSE_REPORT_SECONDS = 10;
+
+  private final String name;
+  private final NativeFile file;
+  private final DeviceGeometry geometry;
+  private final boolean direct;
+  private final boolean blockDevice;
+  private final ThreadPoolExecutor threads;
+  private final ErrorLog errors;
+  private volatile boolean flushFailed;
+  private volatile boolean discardRefused;
+
+  private FileDevice(OpenFile opened, int ioThreads, LongSupplier nanoTime) {
+    name = opened.path().toString();
+    file = opened.file();
+    geometry = opened.geometry();
+    direct = opened.direct();
+    blockDevice = opened.blockDevice();
+    errors = new ErrorLog(log, nanoTime);
+    AtomicInteger number = new AtomicInteger();
+    threads =
+        new ThreadPoolExecutor(
+            ioThreads,
+            ioThreads,
+            IDLE_THREAD_SECONDS,
+            TimeUnit.SECONDS,
+            new ArrayBlockingQueue<>(MAX_QUEUED),
+            task -> {
+              Thread thread = new Thread(task, "io-" + number.incrementAndGet() + " " + name);
+              thread.setDaemon(true);
+              return thread;
+            },
+            runHereOrFail());
+    threads.allowCoreThreadTimeOut(true);
+  }
+
+  /** Opens {@code path}, an absolute one, with the default number of threads and direct I/O. */
+  public static FileDevice open(String path, boolean readOnly) throws DeviceException {
+    return open(path, readOnly, DEFAULT_IO_THREADS, true, System::nanoTime);
+  }
+
+  /**
+   * Opens {@code path}.
+   *
+   * @param ioThreads how many requests run at the same time
+   * @param tryDirect false uses the page cache even where direct I/O works
+   * @param nanoTime the clock by which repeated errors are held back in the log
+   */
+  public static FileDevice open(
+      String path, boolean readOnly, int ioThreads, boolean tryDirect, LongSupplier nanoTime)
+      throws DeviceException {
+    if (ioThreads < 1) {
+      throw new IllegalArgumentException("a device needs at least 1 I/O thread, not " + ioThreads);
+    }
+    OpenFile opened = OpenFile.open(path, readOnly, tryDirect);
+    FileDevice device = new FileDevice(opened, ioThreads, nanoTime);
+    log.info(
+        "{}: opened {}, {} bytes, sectors of {}, {}{}",
+        path,
+        opened.blockDevice() ? "block device" : "regular file",
+        device.geometry.sizeBytes(),
+        device.geometry.logicalBlockBytes(),
+        device.direct ? "direct I/O" : "page cache",
+        readOnly ? ", read-only" : "");
+    return device;
+  }
+
+  @Override
+  public DeviceGeometry geometry() {
+    return geometry;
+  }
+
+  /** Whether I/O bypasses the page cache. */
+  public boolean direct() {
+    return direct;
+  }
+
+  @Override
+  public void read(long offsetBytes, ByteBuffer data, Completion completion) {
+    submit(new Request(Operation.READ, offsetBytes, data.remaining(), data, completion));
+  }
+
+  @Override
+  public void write(long offsetBytes, ByteBuffer data, Completion completion) {
+    submit(new Request(Operation.WRITE, offsetBytes, data.remaining(), data, completion));
+  }
+
+  @Override
+  public void flush(Completion completion) {
+    submit(new Request(Operation.FLUSH, 0, 0, null, completion));
+  }
+
+  @Override
+  public void discard(long offsetBytes, long lengthBytes, Completion completion) {
+    submit(new Request(Operation.DISCARD, offsetBytes, lengthBytes, null, completion));
+  }
+
+  @Override
+  public void close() {
+    threads.shutdown();
+    boolean interrupted = false;
+    while (true) {
+      try {
+        if (threads.awaitTermination(CLOSE_REPORT_SECONDS, TimeUnit.SECONDS)) {
+          break;
+        }
+        log.warn("{}: close waits for {} requests", name, unfinished());
+      } catch (InterruptedException e) {
+        // The descriptor must stay until the last request is done: its number would be used again.
+        interrupted = true;
+      }
+    }
+    file.close();
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private int unfinished() {
+    return threads.getActiveCount() + threads.getQueue().size();
+  }
+
+  private enum Operation {
+    READ("read"),
+    WRITE("write"),
+    FLUSH("flush"),
+    DISCARD("discard");
+
+    private final String word;
+
+    Operation(String word) {
+      this.word = word;
+    }
+  }
+
+  private final class Request implements Runnable {
+    private final Operation operation;
+    private final long offsetBytes;
+    private final long lengthBytes;
+    private final ByteBuffer data;
+    private final Completion completion;
+
+    Request(
+        Operation operation,
+        long offsetBytes,
+        long lengthBytes,
+        ByteBuffer data,
+        Completion completion) {
+      this.operation = operation;
+      this.offsetBytes = offsetBytes;
+      this.lengthBytes = lengthBytes;
+      this.data = data;
+      this.completion = completion;
+    }
+
+    @Override
+    public void run() {
+      Outcome outcome;
+      try {
+        outcome = perform(this);
+      } catch (RuntimeException | Error e) {
+        log.error("{}: {} failed inside netchanneld", name, operation.word, e);
+        outcome = Outcome.IO_ERROR;
+      }
+      complete(outcome);
+    }
+
+    void complete(Outcome outcome) {
+      try {
+        completion.complete(outcome);
+      } catch (RuntimeException e) {
+        log.error("{}: the completion of a {} threw; it must not", name, operation.word, e);
+      }
+    }
+  }
+
+  private void submit(Request request) {
+    threads.execute(request);
+  }
+
+  private RejectedExecutionHandler runHereOrFail() {
+    return (task, executor) -> {
+      if (executor.isShutdown()) {
+        Request request = (Request) task;
+        errors.report(request.operation.word + ": the device is closed", name);
+        request.complete(Outcome.IO_ERROR);
+      } else {
+        task.run();
+      }
+    };
+  }
+
+  private Outcome perform(Request request) {
+    if (!withinDevice(request)) {
+      errors.report(
+          request.operation.word + ": outside the device or not aligned (a bug of the caller)",
+          where(request));
+      return Outcome.IO_ERROR;
+    }
+    return switch (request.operation) {
+      case READ -> read(request);
+      case WRITE -> geometry.readOnly() ? Outcome.UNSUPPORTED : write(request);
+      case FLUSH -> flush(request);
+      case DISCARD -> discard(request);
+    };
+  }
+
+  /** Also keeps a regular file from growing. */
+  private boolean withinDevice(Request request) {
+    int unit = geometry.logicalBlockBytes();
+    return request.offsetBytes >= 0
+        && request.lengthBytes <= geometry.sizeBytes() - request.offsetBytes
+        && request.offsetBytes % unit == 0
+        && request.lengthBytes % unit == 0;
+  }
+
+  private Outcome read(Request request) {
+    ByteBuffer target = request.data.slice();
+    boolean usable = usable(target);
+    ByteBuffer buffer = usable ? target : BlockBuffers.allocate(target.remaining());
+    int done = 0;
+    while (done < request.lengthBytes) {
+      long result =
+          file.read(buffer, done, (int) request.lengthBytes - done, request.offsetBytes + done);
+      if (result == 0) {
+        errors.report("read: the file has become shorter while it is served", where(request));
+        return Outcome.IO_ERROR;
+      }
+      if (result < 0) {
+        return failed(request, done, (int) -result);
+      }
+      done += (int) result;
+    }
+    if (!usable) {
+      target.put(buffer);
+    }
+    return Outcome.OK;
+  }
+
+  private Outcome write(Request request) {
+    ByteBuffer buffer = request.data.slice();
+    if (!usable(buffer)) {
+      ByteBuffer copy = BlockBuffers.allocate(buffer.remaining());
+      copy.put(buffer).flip();
+      buffer = copy;
+    }
+    int done = 0;
+    while (done < request.lengthBytes) {
+      long result =
+          file.write(buffer, done, (int) request.lengthBytes - done, request.offsetBytes + done);
+      if (result == 0) {
+        errors.report("write: nothing was written and no error given", where(request));
+        return Outcome.IO_ERROR;
+      }
+      if (result < 0) {
+        return failed(request, done, (int) -result);
+      }
+      done += (int) result;
+    }
+    return Outcome.OK;
+  }
+
+  private Outcome flush(Request request) {
+    if (geometry.readOnly()) {
+      return Outcome.OK; // nothing was written
+    }
+    if (!flushFailed) {
+      long result = file.sync();
+      if (result < 0) {
+        flushFailed = true;
+        log.error(
+            "{}: a flush failed, written data may be lost; all further flushes fail until the"
+                + " device is opened again",
+            name);
+        return failed(request, 0, (int) -result);
+      }
+    }
+    // A flush that ran beside one that failed may have found the pages marked clean already.
+    return flushFailed ? Outcome.IO_ERROR : Outcome.OK;
+  }
+
+  private Outcome discard(Request request) {
+    if (!geometry.canDiscard() || discardRefused) {
+      return Outcome.UNSUPPORTED;
+    }
+    if (request.lengthBytes == 0) {
+      return Outcome.OK;
+    }
+    long result =
+        blockDevice
+            ? file.discardBlocks(request.offsetBytes, request.lengthBytes)
+            : file.punchHole(request.offsetBytes, request.lengthBytes);
+    return result < 0 ? failed(request, 0, (int) -result) : Outcome.OK;
+  }
+
+  private boolean usable(ByteBuffer data) {
+    return data.isDirect()
+        && (!direct || NativeFile.addressOf(data) % geometry.logicalBlockBytes() == 0);
+  }
+
+  private Outcome failed(Request request, int doneBytes, int errno) {
+    errors.report(
+        request.operation.word + " failed: " + NativeFile.describe(errno),
+        where(request) + (doneBytes == 0 ? "" : ", after " + doneBytes + " bytes"));
+    return switch (errno) {
+      case Libc.ENOSPC, Libc.EDQUOT -> Outcome.NO_SPACE;
+      case Libc.EROFS -> Outcome.UNSUPPORTED;
+      case Libc.EOPNOTSUPP, Libc.ENOSYS -> {
+        if (request.operation == Operation.DISCARD) {
+          discardRefused = true;
+        }
+        yield Outcome.UNSUPPORTED;
+      }
+      default -> Outcome.IO_ERROR;
+    };
+  }
+
+  private String where(Request request) {
+    return "%s, offset %d, %d bytes".formatted(name, request.offsetBytes, request.lengthBytes);
+  }
+}

@@ -1,0 +1,229 @@
+package io.netchannel.device.file;
+
+import com.sun.jna.Platform;
+import io.netchannel.device.BlockBuffers;
+import io.netchannel.device.DeviceException;
+import io.netchannel.device.DeviceGeometry;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.Map;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A file or block device that has been opened and found fit to serve.
+ *
+ * @param direct whether I/O bypasses the page cache
+ */
+record OpenFile(
+    Path path, NativeFile file, DeviceGeometry geometry, boolean direct, boolean blockDevice) {
+  private static final Logger log = LoggerFactory.getLogger(OpenFile.class);
+
+  /** The unit of io/blkif.h, and of direct I/O on every common file system. */
+  static final int SECTOR_BYTES = 512;
+
+  /** The block of common file systems: smaller writes make them read first. */
+  static final int FILE_BLOCK_BYTES = 4096;
+
+  /** Largest logical block a guest's disk may have: a page, the unit of a ring segment. */
+  private static final int MAX_LOGICAL_BLOCK_BYTES = 4096;
+
+  private static final int TYPE_MASK = 0170000;
+  private static final int TYPE_REGULAR = 0100000;
+  private static final int TYPE_BLOCK = 0060000;
+  private static final int TYPE_DIRECTORY = 0040000;
+
+  /** Opens {@code text} or says in plain words why that cannot be. */
+  static OpenFile open(String text, boolean readOnly, boolean tryDirect) throws DeviceException {
+    if (!text.startsWith("/")) {
+      throw new DeviceException(
+          "file:%s is not an absolute path; write it from the root, for example file:/srv/disk.raw"
+              .formatted(text));
+    }
+    if (!Platform.isLinux() || !Platform.is64Bit()) {
+      throw new DeviceException("file: devices need a 64-bit Linux");
+    }
+    Path path = Path.of(text);
+    Map<String, Object> attributes = attributesOf(path);
+    int type = (Integer) attributes.get("mode") & TYPE_MASK;
+    if (type == TYPE_DIRECTORY) {
+      throw new DeviceException(
+          path + " is a directory; a regular file or a block device is needed");
+    }
+    if (type != TYPE_REGULAR && type != TYPE_BLOCK) {
+      throw new DeviceException(
+          path + " is neither a regular file nor a block device; only these can be served");
+    }
+    boolean blockDevice = type == TYPE_BLOCK;
+    boolean direct = tryDirect;
+    NativeFile file = direct ? openDirect(path, readOnly) : null;
+    if (file == null) {
+      direct = false;
+      file = openWith(path, readOnly, 0);
+    }
+    try {
+      DeviceGeometry geometry =
+          blockDevice
+              ? blockGeometry(path, file, (Long) attributes.get("rdev"), readOnly)
+              : fileGeometry(path, file, (Long) attributes.get("size"), readOnly);
+      if (direct && !acceptsDirectRead(file, geometry)) {
+        log.warn(
+            "{}: its file system wants direct I/O in units larger than {} bytes;"
+                + " the page cache is used instead",
+            path,
+            geometry.logicalBlockBytes());
+        file.close();
+        direct = false;
+        file = openWith(path, readOnly, 0);
+      }
+      if (!direct) {
+        forgetCache(path, file, readOnly);
+      }
+      return new OpenFile(path, file, geometry, direct, blockDevice);
+    } catch (DeviceException | RuntimeException e) {
+      file.close();
+      throw e;
+    }
+  }
+
+  private static Map<String, Object> attributesOf(Path path) throws DeviceException {
+    try {
+      return Files.readAttributes(path, "unix:mode,size,rdev");
+    } catch (NoSuchFileException e) {
+      throw new DeviceException(path + " does not exist on this host", e);
+    } catch (IOException e) {
+      throw new DeviceException("%s cannot be examined: %s".formatted(path, e.getMessage()), e);
+    }
+  }
+
+  /** Null, with a log line, when the file system has no direct I/O. */
+  private static NativeFile openDirect(Path path, boolean readOnly) throws DeviceException {
+    try {
+      return NativeFile.open(path.toString(), flags(readOnly) | Libc.O_DIRECT);
+    } catch (NativeFile.OpenException e) {
+      if (e.errno() == Libc.EINVAL) {
+        log.warn("{}: its file system has no direct I/O; the page cache is used instead", path);
+        return null;
+      }
+      throw cannotOpen(path, readOnly, e);
+    }
+  }
+
+  private static NativeFile openWith(Path path, boolean readOnly, int flags)
+      throws DeviceException {
+    try {
+      return NativeFile.open(path.toString(), flags(readOnly) | flags);
+    } catch (NativeFile.OpenException e) {
+      throw cannotOpen(path, readOnly, e);
+    }
+  }
+
+  private static int flags(boolean readOnly) {
+    return readOnly ? Libc.O_RDONLY : Libc.O_RDWR;
+  }
+
+  private static DeviceException cannotOpen(
+      Path path, boolean readOnly, NativeFile.OpenException e) {
+    String forWhat = readOnly ? "reading" : "reading and writing";
+    String advice =
+        switch (e.errno()) {
+          case Libc.EACCES, Libc.EPERM ->
+              readOnly
+                  ? "; netchanneld needs permission to read it"
+                  : "; netchanneld needs permission to write it, or serve it with readonly=\"yes\"";
+          case Libc.EROFS -> "; it can only be served with readonly=\"yes\"";
+          case Libc.EBUSY -> "; something else on this host holds it exclusively";
+          default -> "";
+        };
+    return new DeviceException(
+        "%s cannot be opened for %s: %s%s".formatted(path, forWhat, e.getMessage(), advice), e);
+  }
+
+  private static DeviceGeometry fileGeometry(
+      Path path, NativeFile file, long sizeBytes, boolean readOnly) throws DeviceException {
+    long usable = sizeBytes - sizeBytes % SECTOR_BYTES;
+    if (usable == 0) {
+      throw new DeviceException(
+          "%s has %d bytes; a disk needs at least one sector of %d (make one with: truncate -s 10G %s)"
+              .formatted(path, sizeBytes, SECTOR_BYTES, path));
+    }
+    if (usable != sizeBytes) {
+      log.warn(
+          "{}: its size of {} bytes is not a multiple of {}; the last {} bytes are not served",
+          path,
+          sizeBytes,
+          SECTOR_BYTES,
+          sizeBytes - usable);
+    }
+    // A hole beyond the end changes nothing, but tells whether the file system can make holes.
+    long past = (sizeBytes / FILE_BLOCK_BYTES + 1) * FILE_BLOCK_BYTES;
+    boolean canDiscard = !readOnly && file.punchHole(past, FILE_BLOCK_BYTES) == 0;
+    return new DeviceGeometry(
+        usable,
+        SECTOR_BYTES,
+        FILE_BLOCK_BYTES,
+        readOnly,
+        true,
+        canDiscard,
+        canDiscard ? FILE_BLOCK_BYTES : 0);
+  }
+
+  private static DeviceGeometry blockGeometry(
+      Path path, NativeFile file, long rdev, boolean readOnly) throws DeviceException {
+    long sizeBytes = ask(path, "size", file.ioctlLong(Libc.BLKGETSIZE64));
+    int logical = (int) ask(path, "logical block size", file.ioctlInt(Libc.BLKSSZGET));
+    int physical = (int) ask(path, "physical block size", file.ioctlInt(Libc.BLKPBSZGET));
+    if (logical < SECTOR_BYTES || logical > MAX_LOGICAL_BLOCK_BYTES) {
+      throw new DeviceException(
+          "%s has logical blocks of %d bytes; a Xen virtual disk has %d to %d"
+              .formatted(path, logical, SECTOR_BYTES, MAX_LOGICAL_BLOCK_BYTES));
+    }
+    if (sizeBytes == 0) {
+      throw new DeviceException(path + " has no size: no medium, or not set up yet");
+    }
+    if (!readOnly && ask(path, "read-only flag", file.ioctlInt(Libc.BLKROGET)) != 0) {
+      throw new DeviceException(
+          path + " is a read-only block device; it can only be served with readonly=\"yes\"");
+    }
+    int granularity = readOnly ? 0 : BlockQueue.of(rdev).discardGranularityBytes();
+    return new DeviceGeometry(
+        sizeBytes - sizeBytes % logical,
+        logical,
+        Math.max(physical, logical),
+        readOnly,
+        true,
+        granularity > 0,
+        granularity);
+  }
+
+  private static long ask(Path path, String what, long result) throws DeviceException {
+    if (result < 0) {
+      throw new DeviceException(
+          "%s does not tell its %s: %s".formatted(path, what, NativeFile.describe((int) -result)));
+    }
+    return result;
+  }
+
+  /** Some file systems accept O_DIRECT and then refuse a sector: their unit is larger. */
+  private static boolean acceptsDirectRead(NativeFile file, DeviceGeometry geometry) {
+    int unit = geometry.logicalBlockBytes();
+    long lastUnit = geometry.sizeBytes() - unit;
+    return file.read(BlockBuffers.allocate(unit), 0, unit, lastUnit) != -Libc.EINVAL;
+  }
+
+  /** Pages read before now may be older than what another host has written since. */
+  private static void forgetCache(Path path, NativeFile file, boolean readOnly)
+      throws DeviceException {
+    // Dirty pages are not dropped: write them first, while nobody uses the device yet.
+    long synced = readOnly ? 0 : file.sync();
+    long dropped = file.dropCache();
+    long error = synced < 0 ? synced : dropped;
+    if (error < 0) {
+      throw new DeviceException(
+          "the cached pages of %s cannot be dropped: %s"
+              .formatted(path, NativeFile.describe((int) -error)));
+    }
+  }
+}

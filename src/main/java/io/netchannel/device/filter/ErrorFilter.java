@@ -1,0 +1,145 @@
+package io.netchannel.device.filter;
+
+import io.netchannel.device.Completion;
+import io.netchannel.device.Device;
+import io.netchannel.device.DeviceException;
+import io.netchannel.device.DeviceGeometry;
+import io.netchannel.device.Outcome;
+import java.nio.ByteBuffer;
+import java.util.List;
+import java.util.Random;
+import java.util.function.BooleanSupplier;
+
+/**
+ * Fails requests without sending them to the device: {@code
+ * error:read=100,write=0.01,kind=nospace,seed=7}. A whole number N fails every Nth request of that
+ * kind (1: all of them), a fraction fails each with that probability. {@code kind} is io (the
+ * default) or nospace.
+ */
+public final class ErrorFilter implements Device {
+  static final List<String> OPTIONS = List.of("read", "write", "flush", "discard", "kind", "seed");
+
+  /** Says for each request of a kind whether it fails; called under the filter's lock. */
+  public record Failures(
+      BooleanSupplier read,
+      BooleanSupplier write,
+      BooleanSupplier flush,
+      BooleanSupplier discard) {}
+
+  private final Device device;
+  private final Failures failures;
+  private final Outcome failure;
+
+  /**
+   * @param failure what a failed request is answered with
+   */
+  public ErrorFilter(Device device, Failures failures, Outcome failure) {
+    this.device = device;
+    this.failures = failures;
+    this.failure = failure;
+  }
+
+  /** Reads the options of the text form. */
+  public static DeviceFilter parse(String text) throws DeviceException {
+    FilterOptions options = new FilterOptions("error", text, OPTIONS);
+    Random random = new Random(options.number("seed", 0));
+    Failures failures =
+        new Failures(
+            rule(options, "read", random),
+            rule(options, "write", random),
+            rule(options, "flush", random),
+            rule(options, "discard", random));
+    String kind = options.text("kind").orElse("io");
+    Outcome failure =
+        switch (kind) {
+          case "io" -> Outcome.IO_ERROR;
+          case "nospace" -> Outcome.NO_SPACE;
+          default ->
+              throw new DeviceException(
+                  "filter error: kind=%s is unknown; known are io and nospace".formatted(kind));
+        };
+    return device -> new ErrorFilter(device, failures, failure);
+  }
+
+  private static BooleanSupplier rule(FilterOptions options, String name, Random random)
+      throws DeviceException {
+    String value = options.text(name).orElse(null);
+    if (value == null) {
+      return () -> false;
+    }
+    try {
+      if (value.contains(".")) {
+        double probability = Double.parseDouble(value);
+        if (probability > 0 && probability < 1) {
+          return () -> random.nextDouble() < probability;
+        }
+      } else {
+        long every = Long.parseLong(value);
+        if (every >= 1) {
+          return everyNth(every);
+        }
+      }
+    } catch (NumberFormatException e) {
+      // told below
+    }
+    throw new DeviceException(
+        "filter error: %s=%s is neither a whole number from 1 (every Nth fails) nor a probability"
+                .formatted(name, value)
+            + " between 0 and 1 such as 0.01");
+  }
+
+  private static BooleanSupplier everyNth(long every) {
+    long[] count = new long[1];
+    return () -> ++count[0] % every == 0;
+  }
+
+  @Override
+  public DeviceGeometry geometry() {
+    return device.geometry();
+  }
+
+  @Override
+  public void read(long offsetBytes, ByteBuffer data, Completion completion) {
+    if (fails(failures.read)) {
+      completion.complete(failure);
+    } else {
+      device.read(offsetBytes, data, completion);
+    }
+  }
+
+  @Override
+  public void write(long offsetBytes, ByteBuffer data, Completion completion) {
+    if (fails(failures.write)) {
+      completion.complete(failure);
+    } else {
+      device.write(offsetBytes, data, completion);
+    }
+  }
+
+  @Override
+  public void flush(Completion completion) {
+    if (fails(failures.flush)) {
+      completion.complete(failure);
+    } else {
+      device.flush(completion);
+    }
+  }
+
+  @Override
+  public void discard(long offsetBytes, long lengthBytes, Completion completion) {
+    if (fails(failures.discard)) {
+      completion.complete(failure);
+    } else {
+      device.discard(offsetBytes, lengthBytes, completion);
+    }
+  }
+
+  @Override
+  public void close() {
+    device.close();
+  }
+
+  private synchronized boolean fails(BooleanSupplier rule) {
+    return rule.getAsBoolean();
+  }
+}

@@ -1,0 +1,10 @@
+package io.netchannel.vdevice.block;
+
+/** A frontend's nodes cannot be connected to. */
+final class HandshakeException extends Exception {
+  private static final long serialVersionUID = 1L;
+
+  HandshakeException(String message) {
+    super(message);
+  }
+}

@@ -1,0 +1,70 @@
+package io.netchannel.vdevice.block;
+
+import io.netchannel.vdevice.BackRing;
+import io.netchannel.vdevice.RingBrokenException;
+import io.netchannel.vdevice.SharedRing;
+import java.nio.ByteBuffer;
+import java.util.List;
+import java.util.stream.IntStream;
+
+/**
+ * The requests that a process which died had taken off the rings, sorted into answered and
+ * unanswered as the rings are attached one by one.
+ *
+ * <p>A request is answered when its answer was recorded and the shared rsp_prod has passed it. An
+ * answer is recorded before it is published, so nothing the frontend has seen is missed; what was
+ * recorded only is answered again.
+ */
+final class TakenBefore {
+  private final List<ByteBuffer> taken;
+  private final boolean[] answered;
+  private final int[] consumers;
+  private final RingLayout layout;
+
+  TakenBefore(List<ByteBuffer> taken, int[] consumers, ConnectionParameters parameters)
+      throws RingBrokenException {
+    this.taken = taken;
+    this.consumers = consumers;
+    layout = parameters.layout();
+    answered = new boolean[taken.size()];
+    for (ByteBuffer encoded : taken) {
+      int queue = RingRequest.encodedQueue(encoded);
+      if (queue < 0 || queue >= parameters.queues().size()) {
+        throw new RingBrokenException(
+            "a request was taken from queue %d, the frontend has %d"
+                .formatted(queue, parameters.queues().size()));
+      }
+    }
+  }
+
+  /** Attaches to the ring of one queue, and learns from it what was answered. */
+  BackRing attach(int queue, ByteBuffer memory) throws RingBrokenException {
+    int published = SharedRing.readIndex(memory, SharedRing.RSP_PROD_OFFSET);
+    int unanswered = 0;
+    for (int i = 0; i < answered.length; i++) {
+      if (RingRequest.encodedQueue(taken.get(i)) == queue) {
+        answered[i] = RingRequest.encodedAnswerSeen(taken.get(i), published);
+        unanswered += answered[i] ? 0 : 1;
+      }
+    }
+    BackRing ring = BackRing.attach(memory, layout.slotBytes(), published, unanswered);
+    // Requests refused as malformed were answered without having been recorded: consumers may lag.
+    if (queue < consumers.length && consumers[queue] - ring.consumer() > 0) {
+      throw new RingBrokenException(
+          "queue %d: %s requests were taken, but only %s are accounted for"
+              .formatted(
+                  queue,
+                  Integer.toUnsignedString(consumers[queue]),
+                  Integer.toUnsignedString(ring.consumer())));
+    }
+    return ring;
+  }
+
+  /** In the order they were given; complete when all rings are attached. */
+  List<ByteBuffer> unanswered() {
+    return IntStream.range(0, answered.length)
+        .filter(i -> !answered[i])
+        .mapToObj(taken::get)
+        .toList();
+  }
+}

@@ -1,0 +1,48 @@
+package io.netchannel.xen.embedded;
+
+import io.netchannel.xen.GrantTable;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+
+/** Contiguous pages of a domain's own memory. */
+public final class GuestPages {
+  private final EmbeddedDomain owner;
+  private final ByteBuffer memory;
+
+  GuestPages(EmbeddedDomain owner, int count) {
+    this.owner = owner;
+    memory =
+        ByteBuffer.allocateDirect((count + 1) * GrantTable.PAGE_BYTES)
+            .alignedSlice(GrantTable.PAGE_BYTES)
+            .slice(0, count * GrantTable.PAGE_BYTES)
+            .order(ByteOrder.LITTLE_ENDIAN);
+  }
+
+  /** The number of pages. */
+  public int count() {
+    return memory.capacity() / GrantTable.PAGE_BYTES;
+  }
+
+  /**
+   * All pages as one direct buffer in little-endian order. Always the same object; its position and
+   * limit belong to the caller, so use {@code duplicate()} where they matter.
+   */
+  public ByteBuffer memory() {
+    return memory;
+  }
+
+  /** One page as a buffer of its own over the same memory, in little-endian order. */
+  public ByteBuffer page(int index) {
+    return slice(index, 1);
+  }
+
+  ByteBuffer slice(int firstPage, int pages) {
+    return memory
+        .slice(firstPage * GrantTable.PAGE_BYTES, pages * GrantTable.PAGE_BYTES)
+        .order(ByteOrder.LITTLE_ENDIAN);
+  }
+
+  EmbeddedDomain owner() {
+    return owner;
+  }
+}

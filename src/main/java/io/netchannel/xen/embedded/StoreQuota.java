@@ -1,0 +1,14 @@
+package io.netchannel.xen.embedded;
+
+/**
+ * What a domain other than 0 may use: the defaults of xenstored 4.17 (options -E, -S, -W, -A, -t).
+ */
+final class StoreQuota {
+  static final int NODES_PER_DOMAIN = 1000;
+  static final int NODE_BYTES = 2048;
+  static final int WATCHES_PER_DOMAIN = 128;
+  static final int PERMISSIONS_PER_NODE = 5;
+  static final int TRANSACTIONS_PER_CONNECTION = 10;
+
+  private StoreQuota() {}
+}

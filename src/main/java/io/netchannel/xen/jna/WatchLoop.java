@@ -1,0 +1,158 @@
+package io.netchannel.xen.jna;
+
+import static io.netchannel.xen.jna.XenStoreCalls.cString;
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import com.google.common.util.concurrent.Uninterruptibles;
+import com.sun.jna.Native;
+import com.sun.jna.Pointer;
+import io.netchannel.xen.Listener;
+import io.netchannel.xen.XenStore.Watch;
+import io.netchannel.xen.XenStoreException;
+import io.netchannel.xen.XenStoreException.Reason;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Consumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The watches of a connection, on a handle and a thread of their own, so that a listener may use
+ * the store while the requests of others go on.
+ */
+final class WatchLoop implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(WatchLoop.class);
+
+  private final NativeHandle handle;
+  private final FdWaiter waiter;
+  private final Thread thread;
+  private final Map<String, Registration> registrations = new ConcurrentHashMap<>();
+  private final AtomicLong lastToken = new AtomicLong();
+  private volatile boolean stopped;
+
+  /** Owns {@code handle} from now on. */
+  WatchLoop(NativeHandle handle) {
+    this.handle = handle;
+    // Before the first watch: libxenstore tells of events through this pipe.
+    waiter = new FdWaiter(handle.use(LibXenStore::xs_fileno));
+    thread = new Thread(this::run, "xenstore-watch");
+    thread.setDaemon(true);
+    thread.start();
+  }
+
+  Watch watch(String path, Consumer<String> listener) {
+    Registration registration =
+        new Registration(path, Long.toString(lastToken.incrementAndGet()), listener);
+    // Known before xenstored fires it for the first time.
+    registrations.put(registration.token, registration);
+    int errno =
+        handle.use(
+            h ->
+                LibXenStore.xs_watch(h, cString(path), cString(registration.token)) == 0
+                    ? Native.getLastError()
+                    : 0);
+    if (errno != 0) {
+      registrations.remove(registration.token);
+      if (errno == LibC.E2BIG) { // what xenstored answers when the quota of watches is used up
+        throw new XenStoreException(
+            Reason.QUOTA,
+            "cannot watch %s: this domain has too many watches; close some".formatted(path));
+      }
+      throw Errors.storeFailure("watch", path, errno);
+    }
+    return registration;
+  }
+
+  @Override
+  public void close() {
+    if (stopped) {
+      return;
+    }
+    stopped = true;
+    registrations.values().forEach(Registration::close);
+    waiter.stop();
+    if (Thread.currentThread() != thread) {
+      Uninterruptibles.joinUninterruptibly(thread);
+    }
+  }
+
+  private void run() {
+    try {
+      while (waiter.await() && !stopped) {
+        drain();
+      }
+    } catch (RuntimeException e) {
+      LOG.error("the watches of this connection to xenstored have ended; restart the daemon", e);
+    } finally {
+      waiter.close();
+      handle.close();
+    }
+  }
+
+  private void drain() {
+    while (!stopped) {
+      Pointer event = handle.use(LibXenStore::xs_check_watch);
+      if (event == null) {
+        int errno = Native.getLastError();
+        if (errno != LibC.EAGAIN) {
+          throw Errors.storeFailure("read watch events of", "xenstored", errno);
+        }
+        return;
+      }
+      String path;
+      String token;
+      try {
+        path = event.getPointer(0).getString(0, UTF_8.name());
+        token = event.getPointer(Native.POINTER_SIZE).getString(0, UTF_8.name());
+      } finally {
+        LibC.free(event);
+      }
+      Registration registration = registrations.get(token);
+      if (registration != null) {
+        registration.fire(path);
+      }
+    }
+  }
+
+  private final class Registration implements Watch {
+    private final String path;
+    private final String token;
+    private final Listener<String> listener;
+
+    Registration(String path, String token, Consumer<String> listener) {
+      this.path = path;
+      this.token = token;
+      this.listener = new Listener<>(listener);
+    }
+
+    void fire(String changedPath) {
+      try {
+        listener.accept(changedPath);
+      } catch (RuntimeException e) {
+        LOG.error("the listener of {} threw for {}; listeners must not", path, changedPath, e);
+      }
+    }
+
+    @Override
+    public void close() {
+      if (registrations.remove(token) != null) {
+        unwatch();
+      }
+      listener.close();
+    }
+
+    private void unwatch() {
+      try {
+        if (handle.use(h -> LibXenStore.xs_unwatch(h, cString(path), cString(token))) == 0) {
+          LOG.warn(
+              "xenstored did not end the watch of {}: {}",
+              path,
+              LibC.describe(Native.getLastError()));
+        }
+      } catch (XenStoreException e) {
+        LOG.debug("the connection was closed at the same time, and the watch of {} with it", path);
+      }
+    }
+  }
+}

@@ -1,0 +1,288 @@
+package io.netchannel.device.file;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.netchannel.device.BlockBuffers;
+import io.netchannel.device.DeviceException;
+import io.netchannel.device.DeviceGeometry;
+import io.netchannel.device.Outcome;
+import io.netchannel.device.Requests;
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+final class FileDeviceTest {
+  private static final int SIZE_BYTES = 1 << 20;
+
+  @TempDir Path directory;
+
+  @ParameterizedTest
+  @ValueSource(booleans = {true, false})
+  void readsBackWhatWasWrittenInUnitsOfOneSector(boolean tryDirect) throws Exception {
+    Path path = image(SIZE_BYTES);
+    try (FileDevice device = open(path, tryDirect)) {
+      byte[] sector = bytes(1, 512);
+      byte[] more = bytes(2, 3 * 512);
+      assertThat(Requests.write(device, 512, sector)).isEqualTo(Outcome.OK);
+      assertThat(Requests.write(device, SIZE_BYTES - more.length, more)).isEqualTo(Outcome.OK);
+      assertThat(Requests.flush(device)).isEqualTo(Outcome.OK);
+      assertThat(Requests.read(device, 512, 512)).isEqualTo(sector);
+      assertThat(Requests.read(device, SIZE_BYTES - more.length, more.length)).isEqualTo(more);
+      assertThat(Requests.read(device, 0, 512)).containsOnly(0);
+    }
+    byte[] all = Files.readAllBytes(path);
+    assertThat(Arrays.copyOfRange(all, 512, 1024)).isEqualTo(bytes(1, 512));
+    assertThat(all).hasSize(SIZE_BYTES);
+  }
+
+  @Test
+  void servesTmpfs() throws Exception {
+    Path path = Files.createTempFile(Path.of("/dev/shm"), "netchannel", ".img");
+    try {
+      Files.write(path, new byte[SIZE_BYTES]);
+      try (FileDevice device = FileDevice.open(path.toString(), false)) {
+        assertThat(Requests.write(device, 1024, bytes(3, 4096))).isEqualTo(Outcome.OK);
+        assertThat(Requests.read(device, 1024, 4096)).isEqualTo(bytes(3, 4096));
+        assertThat(Requests.flush(device)).isEqualTo(Outcome.OK);
+      }
+    } finally {
+      Files.delete(path);
+    }
+  }
+
+  @Test
+  void regularFileHasSectorsOf512AndItsSize() throws Exception {
+    try (FileDevice device = open(image(SIZE_BYTES), true)) {
+      DeviceGeometry geometry = device.geometry();
+      assertThat(geometry.sizeBytes()).isEqualTo(SIZE_BYTES);
+      assertThat(geometry.logicalBlockBytes()).isEqualTo(512);
+      assertThat(geometry.physicalBlockBytes()).isEqualTo(4096);
+      assertThat(geometry.canFlush()).isTrue();
+      assertThat(geometry.readOnly()).isFalse();
+    }
+  }
+
+  @Test
+  void sizeIsRoundedDownToWholeSectors() throws Exception {
+    Path path = image(SIZE_BYTES + 100);
+    try (FileDevice device = open(path, true)) {
+      assertThat(device.geometry().sizeBytes()).isEqualTo(SIZE_BYTES);
+    }
+    assertThat(path).hasSize(SIZE_BYTES + 100);
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "disk.raw, 'not an absolute path'",
+    "/no/such/file, 'does not exist on this host'",
+    "/tmp, 'is a directory'",
+    "/dev/null, 'neither a regular file nor a block device'",
+  })
+  void saysWhyAFileCannotBeServed(String path, String words) {
+    assertThatThrownBy(() -> FileDevice.open(path, false))
+        .isInstanceOf(DeviceException.class)
+        .hasMessageContaining(path)
+        .hasMessageContaining(words);
+  }
+
+  @Test
+  void refusesAFileWithoutASector() throws Exception {
+    Path path = image(511);
+    assertThatThrownBy(() -> open(path, true))
+        .isInstanceOf(DeviceException.class)
+        .hasMessageContaining("511 bytes")
+        .hasMessageContaining("truncate");
+  }
+
+  @Test
+  void readOnlyRefusesWritesAndDiscards() throws Exception {
+    Path path = image(SIZE_BYTES);
+    try (FileDevice device = FileDevice.open(path.toString(), true)) {
+      assertThat(device.geometry().readOnly()).isTrue();
+      assertThat(device.geometry().canDiscard()).isFalse();
+      assertThat(Requests.write(device, 0, bytes(1, 512))).isEqualTo(Outcome.UNSUPPORTED);
+      assertThat(Requests.discard(device, 0, 4096)).isEqualTo(Outcome.UNSUPPORTED);
+      assertThat(Requests.flush(device)).isEqualTo(Outcome.OK);
+      assertThat(Requests.read(device, 0, 512)).containsOnly(0);
+    }
+  }
+
+  @Test
+  void takesHeapBuffersAndUnalignedOnes() throws Exception {
+    try (FileDevice device = open(image(SIZE_BYTES), true)) {
+      byte[] data = bytes(5, 1024);
+      assertThat(Requests.await(done -> device.write(4096, ByteBuffer.wrap(data), done)))
+          .isEqualTo(Outcome.OK);
+      ByteBuffer unaligned = BlockBuffers.allocate(4096).position(3).limit(3 + 1024);
+      assertThat(Requests.await(done -> device.read(4096, unaligned, done))).isEqualTo(Outcome.OK);
+      assertThat(unaligned.position()).isEqualTo(3);
+      assertThat(unaligned.remaining()).isEqualTo(1024);
+      assertThat(unaligned.slice()).isEqualTo(ByteBuffer.wrap(data));
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({"1048576, 512", "1048064, 1024", "-512, 512", "100, 512", "512, 100"})
+  void neverWritesOutsideTheDevice(long offsetBytes, int lengthBytes) throws Exception {
+    Path path = image(SIZE_BYTES);
+    try (FileDevice device = open(path, true)) {
+      assertThat(Requests.write(device, offsetBytes, bytes(1, lengthBytes)))
+          .isEqualTo(Outcome.IO_ERROR);
+    }
+    assertThat(Files.readAllBytes(path)).hasSize(SIZE_BYTES).containsOnly(0);
+  }
+
+  @Test
+  void aFileThatBecameShorterGivesAnError() throws Exception {
+    Path path = image(SIZE_BYTES);
+    try (FileDevice device = open(path, true)) {
+      try (RandomAccessFile file = new RandomAccessFile(path.toFile(), "rw")) {
+        file.setLength(4096);
+      }
+      ByteBuffer data = BlockBuffers.allocate(8192);
+      assertThat(Requests.await(done -> device.read(0, data, done))).isEqualTo(Outcome.IO_ERROR);
+      assertThat(Requests.read(device, 0, 4096)).containsOnly(0);
+    }
+  }
+
+  @Test
+  void discardMakesAHoleAndKeepsTheSize() throws Exception {
+    Path path = image(SIZE_BYTES);
+    try (FileDevice device = open(path, true)) {
+      assertThat(Requests.write(device, 0, bytes(9, SIZE_BYTES))).isEqualTo(Outcome.OK);
+      if (device.geometry().canDiscard()) {
+        assertThat(device.geometry().discardGranularityBytes()).isEqualTo(4096);
+        assertThat(Requests.discard(device, 4096, 8192)).isEqualTo(Outcome.OK);
+        assertThat(Requests.read(device, 4096, 8192)).containsOnly(0);
+      } else {
+        assertThat(Requests.discard(device, 4096, 8192)).isEqualTo(Outcome.UNSUPPORTED);
+      }
+      assertThat(Requests.read(device, 0, 4096))
+          .isEqualTo(Arrays.copyOf(bytes(9, SIZE_BYTES), 4096));
+    }
+    assertThat(path).hasSize(SIZE_BYTES);
+  }
+
+  /**
+   * Many requests in flight; each sector has one writer at a time, reads check what was answered.
+   */
+  @Test
+  void keepsEveryWriteOfManyConcurrentRequests() throws Exception {
+    long seed = new Random().nextLong();
+    Random random = new Random(seed);
+    int slotBytes = 16 * 512;
+    int slots = SIZE_BYTES / slotBytes;
+    byte[] model = new byte[SIZE_BYTES];
+    Path path = image(SIZE_BYTES);
+    try (FileDevice device = open(path, true)) {
+      for (int round = 0; round < 20; round++) {
+        List<CompletableFuture<Outcome>> writes = new ArrayList<>();
+        for (int slot = 0; slot < slots; slot++) {
+          int first = random.nextInt(16);
+          int sectors = 1 + random.nextInt(16 - first);
+          int offset = slot * slotBytes + first * 512;
+          byte[] data = new byte[sectors * 512];
+          random.nextBytes(data);
+          System.arraycopy(data, 0, model, offset, data.length);
+          ByteBuffer buffer = BlockBuffers.allocate(data.length);
+          buffer.put(data).flip();
+          writes.add(Requests.submit(done -> device.write(offset, buffer, done)));
+          if (random.nextInt(16) == 0) {
+            writes.add(Requests.submit(device::flush));
+          }
+        }
+        for (CompletableFuture<Outcome> write : writes) {
+          assertThat(Requests.join(write)).as("seed %d", seed).isEqualTo(Outcome.OK);
+        }
+        int slot = random.nextInt(slots);
+        assertThat(Requests.read(device, (long) slot * slotBytes, slotBytes))
+            .as("seed %d round %d slot %d", seed, round, slot)
+            .isEqualTo(Arrays.copyOfRange(model, slot * slotBytes, (slot + 1) * slotBytes));
+      }
+    }
+    assertThat(Files.readAllBytes(path)).as("seed %d", seed).isEqualTo(model);
+  }
+
+  @Test
+  void closeWaitsForWhatRunsAndLaterRequestsFail() throws Exception {
+    FileDevice device =
+        FileDevice.open(image(SIZE_BYTES).toString(), false, 1, true, System::nanoTime);
+    CountDownLatch proceed = new CountDownLatch(1);
+    // The only I/O thread is held in a completion; the others wait in the queue.
+    device.flush(outcome -> awaitLatch(proceed));
+    List<CompletableFuture<Outcome>> queued = new ArrayList<>();
+    for (int i = 0; i < 100; i++) {
+      queued.add(Requests.submit(device::flush));
+    }
+    CompletableFuture<Void> closed = CompletableFuture.runAsync(device::close);
+    assertThat(queued).noneMatch(CompletableFuture::isDone);
+    assertThat(closed).isNotDone();
+    proceed.countDown();
+    Requests.join(closed);
+    assertThat(queued).allMatch(done -> done.isDone() && done.join() == Outcome.OK);
+    assertThat(Requests.flush(device)).isEqualTo(Outcome.IO_ERROR);
+    device.close();
+  }
+
+  @Test
+  void aFullQueueSlowsTheSubmitterDownAndLosesNothing() throws Exception {
+    try (FileDevice device =
+        FileDevice.open(image(SIZE_BYTES).toString(), false, 1, true, System::nanoTime)) {
+      CountDownLatch proceed = new CountDownLatch(1);
+      CountDownLatch held = new CountDownLatch(1);
+      device.flush(
+          outcome -> {
+            held.countDown();
+            awaitLatch(proceed);
+          });
+      awaitLatch(held);
+      List<CompletableFuture<Outcome>> requests = new ArrayList<>();
+      for (int i = 0; i < FileDevice.MAX_QUEUED; i++) {
+        requests.add(Requests.submit(done -> device.discard(0, 0, done)));
+      }
+      assertThat(requests).noneMatch(CompletableFuture::isDone);
+      assertThat(Requests.submit(done -> device.discard(0, 0, done))).isDone();
+      proceed.countDown();
+      requests.forEach(Requests::join);
+    }
+  }
+
+  private static void awaitLatch(CountDownLatch latch) {
+    try {
+      latch.await();
+    } catch (InterruptedException e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  private FileDevice open(Path path, boolean tryDirect) throws DeviceException {
+    return FileDevice.open(
+        path.toString(), false, FileDevice.DEFAULT_IO_THREADS, tryDirect, System::nanoTime);
+  }
+
+  private Path image(int sizeBytes) throws IOException {
+    Path path = directory.resolve("disk.raw");
+    Files.write(path, new byte[sizeBytes]);
+    return path;
+  }
+
+  private static byte[] bytes(long seed, int lengthBytes) {
+    byte[] data = new byte[lengthBytes];
+    new Random(seed).nextBytes(data);
+    return data;
+  }
+}

@@ -1,0 +1,176 @@
+package io.netchannel.libvirt;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.netchannel.libvirt.DomainDevices.Disk;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.UUID;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+final class DomainXmlParserTest {
+  private static final String UUID_TEXT = "4dea22b3-1d52-d8f3-2516-782e98ab3fa0";
+
+  /** As libvirt 9.0 gives it to a hook: prefixes are its own, other metadata is there, too. */
+  private static final String DOMAIN =
+      """
+      <domain type='xen' id='3'>
+        <name>guest one</name>
+        <uuid>%s</uuid>
+        <metadata>
+          <app:info xmlns:app='http://example.org/app'><app:disk target='xvdz'/></app:info>
+          %s
+        </metadata>
+        <memory unit='KiB'>131072</memory>
+        <devices>
+          <disk type='block' device='disk'>
+            <driver name='phy' type='raw'/>
+            <source dev='/dev/vdb'/>
+            <target dev='xvda' bus='xen'/>
+          </disk>
+          <disk type='file' device='disk'>
+            <source file='/srv/stock.raw'/>
+            <target dev='xvdd' bus='xen'/>
+            <readonly/>
+          </disk>
+          <disk type='network' device='disk'>
+            <source protocol='rbd' name='pool/vol'/>
+            <target dev='xvde' bus='xen'/>
+          </disk>
+        </devices>
+      </domain>
+      """;
+
+  private static String domain(String metadata) {
+    return DOMAIN.formatted(UUID_TEXT, metadata);
+  }
+
+  private static String disks(String disks) {
+    return domain(
+        "<n:devices xmlns:n='" + DomainXmlParser.NAMESPACE + "'>" + disks + "</n:devices>");
+  }
+
+  @Test
+  void readsTheDisksByNamespaceWhateverThePrefix() throws Exception {
+    String xml =
+        domain(
+            """
+            <ns0:devices xmlns:ns0='https://netchannel.io/domain/1'>
+              <!-- two of ours -->
+              <ns0:disk target='xvdb' source='delay:read=1ms!file:/dev/vdb' readonly='yes'/>
+              <disk xmlns='https://netchannel.io/domain/1' target='xvda' source='inherit'/>
+              <ns0:disk target='xvdd' source='inherit'/>
+            </ns0:devices>
+            """);
+    DomainDevices devices = DomainXmlParser.parse(xml);
+    assertThat(devices.name()).isEqualTo("guest one");
+    assertThat(devices.uuid()).isEqualTo(UUID.fromString(UUID_TEXT));
+    assertThat(devices.domid()).hasValue(3);
+    assertThat(devices.disks())
+        .containsExactly(
+            new Disk("xvdb", "delay:read=1ms!file:/dev/vdb", true),
+            new Disk("xvda", Disk.INHERIT, false),
+            new Disk("xvdd", Disk.INHERIT, true));
+  }
+
+  @Test
+  void aDomainWithoutOurMetadataHasNone() throws Exception {
+    assertThat(DomainXmlParser.parse(domain("")).disks()).isEmpty();
+    String bare = "<domain><name>g</name><uuid>" + UUID_TEXT + "</uuid></domain>";
+    assertThat(DomainXmlParser.parse(bare).domid()).isEmpty();
+    assertThat(DomainXmlParser.parse(bare.replace("<domain>", "<domain id='-1'>")).domid())
+        .isEmpty();
+  }
+
+  @Test
+  void listsStockDisks() throws Exception {
+    assertThat(DomainXmlParser.stockDisks(domain("")))
+        .containsExactly(
+            new StockDisk("xvda", "block", "/dev/vdb", false),
+            new StockDisk("xvdd", "file", "/srv/stock.raw", true),
+            new StockDisk("xvde", "network", "", false));
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "<n:disk source='file:/a'/> | has no target=",
+        "<n:disk target='xvdb'/> | disk xvdb has no source=",
+        "<n:disk target='xvdb' source=' '/> | disk xvdb has no source=",
+        "<n:disk target='hda' source='file:/a'/> | hda is no Xen disk",
+        "<n:disk target='xvdb1' source='file:/a'/> | xvdb1 is a partition",
+        "<n:disk target='xvda' source='file:/a'/> | xvda is also a <disk>",
+        "<n:disk target='xvdc' source='inherit'/> | there are: xvda, xvdd, xvde",
+        "<n:disk target='xvde' source='inherit'/> | <disk type=\"network\"> is no block device",
+        "<n:disk target='xvdb' source='file:/a' cache='no'/> | attribute cache of <disk> is"
+            + " unknown",
+        "<n:disk target='xvdb' source='file:/a' readonly='1'/> | neither \"yes\" nor \"no\"",
+        "<n:usb port='1'/> | <n:usb> is unknown",
+        "<disk target='xvdb' source='file:/a'/> | <disk> is unknown",
+        "<n:disk target='xvdb' source='file:/a'/><n:disk target='xvdb' source='file:/b'/>"
+            + " | xvdb is given to two",
+      })
+  void namesTheDomainAndWhatIsWrong(String disk, String words) {
+    assertThatThrownBy(() -> DomainXmlParser.parse(disks(disk)))
+        .isInstanceOf(DomainXmlException.class)
+        .hasMessageStartingWith("domain guest one: ")
+        .hasMessageContaining(words);
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "<n:device xmlns:n='https://netchannel.io/domain/1'/> | <device> is unknown in <metadata>",
+        "<n:devices xmlns:n='https://netchannel.io/domain/2'/> | domain/2 is not known here",
+        "<n:devices xmlns:n='https://netchannel.io/domain/1'/>"
+            + "<m:devices xmlns:m='https://netchannel.io/domain/1'/> | <devices> is there 2 times",
+      })
+  void refusesMetadataOfOursThatItDoesNotKnow(String metadata, String words) {
+    assertThatThrownBy(() -> DomainXmlParser.parse(domain(metadata)))
+        .isInstanceOf(DomainXmlException.class)
+        .hasMessageStartingWith("domain guest one: ")
+        .hasMessageContaining(words);
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "",
+        "  \n",
+        "no xml",
+        "<domain><name>g</name>",
+        "<network><name>n</name></network>",
+        "<domain><uuid>4dea22b3-1d52-d8f3-2516-782e98ab3fa0</uuid></domain>",
+        "<domain><name>g</name><uuid>seven</uuid></domain>",
+        "<domain><name>g</name></domain>",
+        "<domain id='x'><name>g</name><uuid>4dea22b3-1d52-d8f3-2516-782e98ab3fa0</uuid></domain>",
+      })
+  void refusesWhatIsNoDomain(String xml) {
+    assertThatThrownBy(() -> DomainXmlParser.parse(xml)).isInstanceOf(DomainXmlException.class);
+  }
+
+  @Test
+  void readsNoOtherFileAndExpandsNothing(@TempDir Path directory) throws Exception {
+    Path secret = directory.resolve("secret");
+    Files.writeString(secret, "s3cret");
+    String external =
+        "<!DOCTYPE domain [<!ENTITY x SYSTEM '%s'>]><domain><name>&x;</name><uuid>%s</uuid></domain>"
+            .formatted(secret.toUri(), UUID_TEXT);
+    String bomb =
+        "<!DOCTYPE d [<!ENTITY a 'aaaaaaaa'><!ENTITY b"
+            + " '&a;&a;&a;'>]><domain><name>&b;</name></domain>";
+    for (String xml : new String[] {external, bomb}) {
+      assertThatThrownBy(() -> DomainXmlParser.parse(xml))
+          .isInstanceOf(DomainXmlException.class)
+          .hasMessageContaining("DOCTYPE")
+          .hasMessageNotContaining("s3cret");
+    }
+  }
+}
