@@ -1,0 +1,207 @@
+package io.netchannel.midpoint;
+
+import static com.google.common.base.Preconditions.checkArgument;
+
+import com.google.common.hash.Hashing;
+import io.netchannel.midpoint.Manifest.Entry;
+import io.netchannel.midpoint.Manifest.State;
+import io.netchannel.vdevice.block.BlockOperation;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * The manifest as bytes, big-endian.
+ *
+ * <pre>
+ *   magic "NCMF" (4)  version (2)  0 (2)  generation (8)  disk bytes (8)  incomplete (4)  entries (4)
+ *   per entry: sequence (8)  generation (8)  offset bytes (8)  length bytes (8)  operation (1)
+ *              state (1)  0 (2)  payload bytes (4)  payload
+ *   CRC32C of all before it (4)
+ * </pre>
+ *
+ * The peer is authenticated, but a manifest decides what is written to a disk: every field is
+ * checked before it is used, and nothing is allocated by a number that was not compared with the
+ * length.
+ */
+final class ManifestCodec {
+  private static final int MAGIC = 0x4e434d46;
+  private static final short VERSION = 1;
+  private static final int HEADER_BYTES = 32;
+  private static final int ENTRY_BYTES = 40;
+  private static final int CRC_BYTES = 4;
+
+  /** Far more than any ring holds; keeps a damaged count from being believed. */
+  static final int MAX_ENTRIES = 1 << 16;
+
+  private ManifestCodec() {}
+
+  static byte[] encode(Manifest manifest) {
+    long sizeBytes = HEADER_BYTES + CRC_BYTES;
+    for (Entry entry : manifest.entries()) {
+      sizeBytes += ENTRY_BYTES + entry.payload().remaining();
+    }
+    ByteBuffer out = ByteBuffer.allocate(Math.toIntExact(sizeBytes));
+    out.putInt(MAGIC).putShort(VERSION).putShort((short) 0);
+    out.putLong(manifest.generation()).putLong(manifest.diskBytes());
+    out.putInt(manifest.incomplete()).putInt(manifest.entries().size());
+    for (Entry entry : manifest.entries()) {
+      out.putLong(entry.sequence()).putLong(entry.generation());
+      out.putLong(entry.offsetBytes()).putLong(entry.lengthBytes());
+      out.put(operationCode(entry.operation())).put(stateCode(entry.state())).putShort((short) 0);
+      out.putInt(entry.payload().remaining()).put(entry.payload().duplicate());
+    }
+    out.putInt(crc(out.array(), out.position()));
+    return out.array();
+  }
+
+  static Manifest decode(byte[] encoded) {
+    checkArgument(
+        encoded.length >= HEADER_BYTES + CRC_BYTES,
+        "manifest: expected at least %s bytes, found %s; it was cut off",
+        HEADER_BYTES + CRC_BYTES,
+        encoded.length);
+    int bodyBytes = encoded.length - CRC_BYTES;
+    ByteBuffer in = ByteBuffer.wrap(encoded).asReadOnlyBuffer();
+    int magic = in.getInt();
+    checkArgument(magic == MAGIC, "manifest: expected magic %x, found %x".formatted(MAGIC, magic));
+    int version = in.getShort();
+    checkArgument(
+        version == VERSION,
+        "manifest: expected version %s, found %s; run the same netchannel on both hosts",
+        VERSION,
+        version);
+    int expectedCrc = crc(encoded, bodyBytes);
+    int foundCrc = in.getInt(bodyBytes);
+    checkArgument(
+        foundCrc == expectedCrc,
+        "manifest: checksum does not match its %s bytes; it was damaged or cut off",
+        encoded.length);
+    in.limit(bodyBytes);
+    reserved(in.getShort());
+    long generation = in.getLong();
+    long diskBytes = in.getLong();
+    int incomplete = in.getInt();
+    int count = in.getInt();
+    checkArgument(diskBytes >= 0, "manifest: disk of %s bytes", diskBytes);
+    checkArgument(
+        count >= 0 && count <= MAX_ENTRIES && count <= in.remaining() / ENTRY_BYTES,
+        "manifest: %s entries do not fit into %s bytes",
+        count,
+        in.remaining());
+    checkArgument(
+        incomplete >= 0 && incomplete <= count,
+        "manifest: %s incomplete of %s entries",
+        incomplete,
+        count);
+    List<Entry> entries = new ArrayList<>(count);
+    long previous = Long.MIN_VALUE;
+    for (int i = 0; i < count; i++) {
+      Entry entry = decodeEntry(in, i, diskBytes);
+      checkArgument(
+          i == 0 || entry.sequence() > previous,
+          "manifest: entry %s has sequence %s after %s; expected rising ones",
+          i,
+          entry.sequence(),
+          previous);
+      previous = entry.sequence();
+      entries.add(entry);
+    }
+    checkArgument(!in.hasRemaining(), "manifest: %s bytes after the last entry", in.remaining());
+    return new Manifest(generation, diskBytes, incomplete, entries);
+  }
+
+  private static Entry decodeEntry(ByteBuffer in, int index, long diskBytes) {
+    checkArgument(in.remaining() >= ENTRY_BYTES, "manifest: entry %s is cut off", index);
+    long sequence = in.getLong();
+    long generation = in.getLong();
+    long offsetBytes = in.getLong();
+    long lengthBytes = in.getLong();
+    BlockOperation operation = operation(in.get(), index);
+    State state = state(in.get(), index);
+    reserved(in.getShort());
+    int payloadBytes = in.getInt();
+    checkArgument(
+        offsetBytes >= 0
+            && lengthBytes >= 0
+            && offsetBytes <= diskBytes
+            && lengthBytes <= diskBytes - offsetBytes
+            && offsetBytes % MidPointLimits.SECTOR_BYTES == 0
+            && lengthBytes % MidPointLimits.SECTOR_BYTES == 0,
+        "manifest: entry %s: %s bytes at %s are not sectors of a disk of %s bytes",
+        index,
+        lengthBytes,
+        offsetBytes,
+        diskBytes);
+    checkArgument(
+        operation == BlockOperation.DISCARD || lengthBytes <= MidPointLimits.MAX_REQUEST_BYTES,
+        "manifest: entry %s: %s of %s bytes; a request has at most %s",
+        index,
+        operation,
+        lengthBytes,
+        MidPointLimits.MAX_REQUEST_BYTES);
+    long whole = Entry.payloadBytes(operation, state, lengthBytes);
+    checkArgument(
+        payloadBytes == 0 || payloadBytes == whole,
+        "manifest: entry %s: %s %s of %s bytes with %s bytes of payload; expected 0 or %s",
+        index,
+        state,
+        operation,
+        lengthBytes,
+        payloadBytes,
+        whole);
+    checkArgument(
+        payloadBytes <= in.remaining(), "manifest: payload of entry %s is cut off", index);
+    ByteBuffer payload = in.slice(in.position(), payloadBytes);
+    in.position(in.position() + payloadBytes);
+    return new Entry(sequence, generation, operation, offsetBytes, lengthBytes, state, payload);
+  }
+
+  private static void reserved(short value) {
+    checkArgument(value == 0, "manifest: a reserved field is %s; expected 0", value);
+  }
+
+  private static BlockOperation operation(byte code, int index) {
+    for (BlockOperation operation : BlockOperation.values()) {
+      if (operationCode(operation) == code) {
+        return operation;
+      }
+    }
+    throw new IllegalArgumentException(
+        "manifest: entry %d: there is no operation %d".formatted(index, code));
+  }
+
+  private static State state(byte code, int index) {
+    for (State state : State.values()) {
+      if (stateCode(state) == code) {
+        return state;
+      }
+    }
+    throw new IllegalArgumentException(
+        "manifest: entry %d: there is no state %d".formatted(index, code));
+  }
+
+  /** Numbers on the wire, written out: the order in the enum may change, these may not. */
+  private static byte operationCode(BlockOperation operation) {
+    return switch (operation) {
+      case READ -> 0;
+      case WRITE -> 1;
+      case WRITE_BARRIER -> 2;
+      case FLUSH -> 3;
+      case DISCARD -> 4;
+    };
+  }
+
+  private static byte stateCode(State state) {
+    return switch (state) {
+      case UNISSUED -> 0;
+      case DONE -> 1;
+      case FAILED -> 2;
+      case ANSWERED -> 3;
+    };
+  }
+
+  private static int crc(byte[] bytes, int lengthBytes) {
+    return Hashing.crc32c().hashBytes(bytes, 0, lengthBytes).asInt();
+  }
+}

@@ -1,0 +1,674 @@
+package io.netchannel.midpoint;
+
+import static com.google.common.base.Preconditions.checkArgument;
+import static com.google.common.base.Preconditions.checkState;
+
+import com.google.common.collect.ImmutableList;
+import io.netchannel.device.Device;
+import io.netchannel.device.DeviceGeometry;
+import io.netchannel.device.Outcome;
+import io.netchannel.midpoint.Counters.Counter;
+import io.netchannel.midpoint.Manifest.Entry;
+import io.netchannel.midpoint.PendingTable.Fate;
+import io.netchannel.vdevice.block.BlockGeometry;
+import io.netchannel.vdevice.block.BlockRequest;
+import io.netchannel.vdevice.block.VirtualDisk;
+import java.time.Duration;
+import java.util.List;
+import java.util.Queue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.function.LongSupplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The mid-point of one virtual disk: between the guest's requests and the device they go to. The
+ * state diagram and the invariants are in the package's description.
+ *
+ * <p>Everything happens in {@link #doWork}, on one thread. Commands may be given on any thread;
+ * their futures complete on the agent's, exceptionally with {@link IllegalStateException} where the
+ * command does not fit the state.
+ */
+public final class MidPoint implements Agent {
+  private static final Logger log = LoggerFactory.getLogger(MidPoint.class);
+
+  public enum State {
+    /**
+     * Nodes are published, so the frontend waits; there is no device yet, or it is being taken
+     * over.
+     */
+    EXPECTING,
+    SERVING,
+    /** Takes nothing and answers nothing; waits for what is at the device. */
+    SEALING,
+    /** Touches neither the guest nor the device. */
+    SEALED,
+    /** For good. */
+    RETIRED
+  }
+
+  private final MidPointId id;
+  private final VirtualDisk disk;
+  private final InflightTable inflight;
+  private final MidPointLimits limits;
+  private final MidPointTrace trace;
+  private final LongSupplier nanoTime;
+  private final Runnable wake;
+  private final Counters counters = new Counters();
+  private final RequestFlow flow;
+  private final Queue<Runnable> mailbox = new ConcurrentLinkedQueue<>();
+  private final CompletableFuture<Void> retired = new CompletableFuture<>();
+  private final CompletableFuture<Void> nothingIssued = new CompletableFuture<>();
+  private final VirtualDisk.Handler handler = new DiskHandler();
+
+  private volatile State state = State.EXPECTING;
+  private volatile VirtualDisk.State diskState;
+  private volatile long generation;
+  private volatile boolean closed;
+
+  private Device device;
+  private Settlement settlement;
+  private Seal seal;
+  private Manifest manifest;
+
+  /** The frontend began again or left: what it had pending is finished before it may connect. */
+  private boolean connectionLost;
+
+  /** Waiting for the device, then RETIRED. */
+  private boolean departing;
+
+  private boolean diskClosed;
+  private long replayDeadlineNanos;
+
+  /**
+   * A mid-point that expects its device.
+   *
+   * @param disk published already, not offered; owned by the mid-point from now on
+   * @param table likewise
+   * @param nanoTime of a monotonic clock
+   * @param wake makes somebody call {@link #doWork} soon; called on any thread
+   */
+  public MidPoint(
+      MidPointId id,
+      VirtualDisk disk,
+      InflightTable table,
+      MidPointLimits limits,
+      MidPointTrace trace,
+      LongSupplier nanoTime,
+      Runnable wake) {
+    this.id = id;
+    this.disk = disk;
+    this.inflight = table;
+    this.limits = limits;
+    this.trace = trace;
+    this.nanoTime = nanoTime;
+    this.wake = wake;
+    diskState = disk.state();
+    flow = new RequestFlow(disk, table, limits, trace, counters, wake);
+  }
+
+  /** Serves a guest that has nothing pending: plain start, restore, hot plug. */
+  public CompletableFuture<Void> serve(Device newDevice, long newGeneration) {
+    return command(
+        future -> {
+          begin(newDevice, newGeneration);
+          inflight.clear();
+          become(State.SERVING, "serve");
+          offerIfPrepared();
+          future.complete(null);
+        });
+  }
+
+  /**
+   * Serves a guest that was served elsewhere: finishes what the manifest has, then offers the disk.
+   * The future completes then. When it fails the mid-point has to be retired.
+   */
+  public CompletableFuture<Void> takeOver(
+      Device newDevice, long newGeneration, Manifest handedOver) {
+    return command(
+        future -> {
+          long sizeBytes = newDevice.geometry().sizeBytes();
+          checkArgument(
+              handedOver.entries().isEmpty() || handedOver.diskBytes() == sizeBytes,
+              "%s: the source's disk has %s bytes and this device %s; give both the same device",
+              id,
+              handedOver.diskBytes(),
+              sizeBytes);
+          begin(newDevice, newGeneration);
+          inflight.clear();
+          for (Entry entry : handedOver.entries()) {
+            trace.adopt(entry);
+          }
+          counters.add(Counter.ADOPTED, handedOver.pending());
+          settlement = new Settlement(handedOver.entries(), future);
+        });
+  }
+
+  /**
+   * Goes on after a restart of the daemon, with the rings and the in-flight table of the process
+   * before.
+   *
+   * @param wasSealed the process before had sealed it: answers nothing until unsealed or retired
+   */
+  public CompletableFuture<Void> recover(Device newDevice, long newGeneration, boolean wasSealed) {
+    return command(
+        future -> {
+          begin(newDevice, newGeneration);
+          if (disk.state() == VirtualDisk.State.CONNECTED) {
+            flow.recover();
+          } else {
+            // The frontend has begun again meanwhile and will resubmit everything.
+            inflight.clear();
+          }
+          become(wasSealed ? State.SEALED : State.SERVING, "recover");
+          flow.answering(!wasSealed);
+          if (!wasSealed) {
+            offerIfPrepared();
+          }
+          future.complete(null);
+        });
+  }
+
+  /**
+   * Stops taking requests, waits for those at the device, flushes the device and gives what is
+   * pending. The guest must be suspended. Sealed already: the same manifest again.
+   *
+   * @param bound how long it may take; then the future fails with {@link TimeoutException} and the
+   *     mid-point goes on serving
+   */
+  public CompletableFuture<Manifest> seal(Duration bound) {
+    return command(future -> pass(startSeal(bound), future));
+  }
+
+  /** Undoes a seal, also one that is going on: answers and issues what is pending and goes on. */
+  public CompletableFuture<Void> unseal(long newGeneration) {
+    return command(
+        future -> {
+          switch (state) {
+            case EXPECTING, SERVING -> {}
+            case SEALING -> failSeal(new IllegalStateException(id + ": unsealed meanwhile"));
+            case SEALED -> {
+              manifest = null;
+              setGeneration(newGeneration);
+              trace.event(generation, "unseal");
+              goOn("unseal");
+            }
+            case RETIRED -> throw unfit("unseal");
+          }
+          setGeneration(newGeneration);
+          future.complete(null);
+        });
+  }
+
+  /**
+   * Ends it without answering what is pending. After the future completes nothing is issued and the
+   * device is closed. The nodes stay until the domain goes.
+   */
+  public CompletableFuture<Void> retire() {
+    return command(
+        future -> {
+          if (state != State.RETIRED) {
+            depart();
+          }
+          pass(nothingIssued, future);
+        });
+  }
+
+  /**
+   * Completes when the mid-point is RETIRED and its virtual disk is closed, nodes and all: it can
+   * be forgotten. Exceptionally when it was closed before.
+   */
+  public CompletableFuture<Void> retired() {
+    return retired.copy();
+  }
+
+  /** From any thread. */
+  public MidPointStatus status() {
+    return new MidPointStatus(
+        id,
+        state,
+        generation,
+        diskState,
+        counters.get(Counter.TAKEN),
+        counters.get(Counter.ANSWERED),
+        (int) counters.get(Counter.PENDING),
+        counters.get(Counter.REPLAYED),
+        counters.get(Counter.HANDED_OVER),
+        counters.get(Counter.ADOPTED),
+        counters.get(Counter.ERRORS),
+        counters.get(Counter.BYTES_READ),
+        counters.get(Counter.BYTES_WRITTEN));
+  }
+
+  @Override
+  public String roleName() {
+    return "mid-point " + id;
+  }
+
+  @Override
+  public int doWork() {
+    if (closed) {
+      return 0;
+    }
+    int work = runCommands();
+    flow.answering(state == State.SERVING && !departing && settlement == null && !connectionLost);
+    work += flow.reap();
+    if (departing) {
+      work += follow() + depart();
+    } else {
+      work +=
+          switch (state) {
+            case EXPECTING -> settlement == null ? follow() : settle();
+            case SERVING -> serveOn();
+            case SEALING -> follow() + sealOn();
+            case SEALED, RETIRED -> follow();
+          };
+    }
+    noteGone();
+    if (work > 0) {
+      counters.set(Counter.PENDING, flow.table().open().size());
+      trace.flush();
+    }
+    return work;
+  }
+
+  /** For a restart: nodes and in-flight table stay, so that the next process goes on from there. */
+  @Override
+  public void close() {
+    if (closed) {
+      return;
+    }
+    closed = true;
+    IllegalStateException reason = new IllegalStateException(id + ": the mid-point was closed");
+    try {
+      if (device != null) {
+        device.close();
+      }
+      closeDisk(false);
+    } finally {
+      inflight.close();
+      trace.close();
+      if (seal != null) {
+        seal.result.completeExceptionally(reason);
+      }
+      if (settlement != null && settlement.settled() != null) {
+        settlement.settled().completeExceptionally(reason);
+      }
+      nothingIssued.completeExceptionally(reason);
+      retired.completeExceptionally(reason);
+      // Commands that came too late see closed and fail.
+      runCommands();
+    }
+  }
+
+  // Commands
+
+  private interface Command<T> {
+    void run(CompletableFuture<T> future);
+  }
+
+  private <T> CompletableFuture<T> command(Command<T> command) {
+    CompletableFuture<T> future = new CompletableFuture<>();
+    mailbox.add(
+        () -> {
+          if (closed) {
+            future.completeExceptionally(
+                new IllegalStateException(id + ": the mid-point was closed"));
+            return;
+          }
+          try {
+            command.run(future);
+          } catch (RuntimeException e) {
+            future.completeExceptionally(e);
+          }
+        });
+    wake.run();
+    if (closed) {
+      runCommands();
+    }
+    return future;
+  }
+
+  /** {@code to} gets the result of {@code from}; commands of the same kind share one. */
+  private static <T> void pass(CompletableFuture<T> from, CompletableFuture<T> to) {
+    var unused =
+        from.whenComplete(
+            (result, failure) -> {
+              if (failure == null) {
+                to.complete(result);
+              } else {
+                to.completeExceptionally(failure);
+              }
+            });
+  }
+
+  private int runCommands() {
+    int count = 0;
+    Runnable command;
+    while ((command = mailbox.poll()) != null) {
+      command.run();
+      count++;
+    }
+    return count;
+  }
+
+  private void begin(Device newDevice, long newGeneration) {
+    if (state != State.EXPECTING || device != null || departing) {
+      throw unfit("start serving");
+    }
+    device = newDevice;
+    flow.device(newDevice);
+    setGeneration(newGeneration);
+  }
+
+  private void setGeneration(long newGeneration) {
+    generation = newGeneration;
+    flow.generation(newGeneration);
+  }
+
+  private IllegalStateException unfit(String command) {
+    return new IllegalStateException(
+        "%s: cannot %s, it is %s%s%s"
+            .formatted(
+                id,
+                command,
+                state,
+                device == null ? " without a device" : "",
+                departing ? " and its frontend or owner has left" : ""));
+  }
+
+  private void become(State next, String reason) {
+    log.info("{}: {} -> {} ({}, generation {})", id, state, next, reason, generation);
+    if (next == State.SERVING && state == State.EXPECTING) {
+      trace.event(generation, "serve");
+    }
+    state = next;
+  }
+
+  // Serving
+
+  private int serveOn() {
+    if (connectionLost && settlement == null) {
+      settlement = new Settlement(ImmutableList.of(), null);
+    }
+    if (settlement != null) {
+      return settle();
+    }
+    flow.publish();
+    int work = flow.sweep() + flow.issueHeld() + poll(flow.pollBudget());
+    flow.publish();
+    offerIfPrepared();
+    if (flow.hasReplay() && isConnected() && nanoTime.getAsLong() - replayDeadlineNanos >= 0) {
+      flow.replay(null);
+    }
+    return work;
+  }
+
+  private int poll(int maxRequests) {
+    int work = disk.poll(handler, maxRequests);
+    flow.rememberConsumers();
+    diskState = disk.state();
+    return work;
+  }
+
+  /** The handshake only: requests stay on the rings. */
+  private int follow() {
+    return diskClosed ? 0 : poll(0);
+  }
+
+  private boolean isConnected() {
+    return disk.state() == VirtualDisk.State.CONNECTED;
+  }
+
+  private void offerIfPrepared() {
+    if (disk.state() == VirtualDisk.State.PREPARED && !connectionLost) {
+      DeviceGeometry geometry = device.geometry();
+      disk.offer(
+          new BlockGeometry(
+              geometry.sizeBytes(),
+              geometry.logicalBlockBytes(),
+              geometry.physicalBlockBytes(),
+              geometry.readOnly(),
+              geometry.canFlush(),
+              geometry.canDiscard() ? geometry.discardGranularityBytes() : 0));
+      diskState = disk.state();
+    }
+  }
+
+  // Settling: what is pending is finished, then the frontend may connect
+
+  private int settle() {
+    int work = settlement.feed(flow) + flow.issueHeld() + follow();
+    if (disk.state() == VirtualDisk.State.GONE || !settlement.isFinished(flow)) {
+      return work;
+    }
+    List<Entry> known = flow.takeSettled();
+    flow.release(Fate.SETTLED, true);
+    // After Closed there is no resubmission: that frontend has given its requests up itself.
+    flow.replay(disk.state() == VirtualDisk.State.CLOSED ? null : ReplayMap.of(known));
+    inflight.clear();
+    connectionLost = false;
+    Settlement finished = settlement;
+    settlement = null;
+    if (state == State.EXPECTING) {
+      become(State.SERVING, "taken over " + known.size() + " requests");
+    }
+    offerIfPrepared();
+    if (finished.settled() != null) {
+      finished.settled().complete(null);
+    }
+    return work + 1;
+  }
+
+  // Sealing
+
+  private CompletableFuture<Manifest> startSeal(Duration bound) {
+    if (departing || (state == State.EXPECTING && settlement != null)) {
+      throw unfit("seal");
+    }
+    switch (state) {
+      case EXPECTING -> {
+        manifest = new Manifest(generation, 0, 0, List.of());
+        become(State.SEALED, "nothing to seal");
+        return CompletableFuture.completedFuture(manifest);
+      }
+      case SERVING -> {}
+      case SEALING -> {
+        return seal.result;
+      }
+      case SEALED -> {
+        checkState(
+            manifest != null,
+            "%s: was sealed by a process before this one; unseal or retire it",
+            id);
+        return CompletableFuture.completedFuture(manifest);
+      }
+      case RETIRED -> throw unfit("seal");
+    }
+    flow.answering(false);
+    seal = new Seal(bound, nanoTime.getAsLong(), flow.table().issuedCount(), wake);
+    become(State.SEALING, "seal");
+    if (settlement == null && !connectionLost) {
+      flow.publish();
+      flow.sweep();
+      takeTheRest();
+    }
+    return seal.result;
+  }
+
+  /** Requests still on the rings travel too; those that find no room the guest resubmits anyway. */
+  private void takeTheRest() {
+    int budget = flow.pollBudget();
+    while (isConnected() && disk.untaken() > 0 && budget > 0 && poll(budget) > 0) {
+      budget = flow.pollBudget();
+    }
+    flow.publish();
+  }
+
+  private int sealOn() {
+    Seal current = seal;
+    if (disk.state() == VirtualDisk.State.GONE) {
+      failSeal(new IllegalStateException(id + ": the domain went away during the seal"));
+      return 1;
+    }
+    if (current.isOverdue(nanoTime.getAsLong())) {
+      failSeal(
+          new TimeoutException(
+              "%s: %d requests and %s at the device after %d ms; is its storage stuck?"
+                  .formatted(
+                      id,
+                      flow.table().issuedCount(),
+                      current.flushing ? "a flush" : "no flush",
+                      TimeUnit.NANOSECONDS.toMillis(current.bound.toNanos()))));
+      return 1;
+    }
+    if (flow.table().issuedCount() > 0) {
+      return 0;
+    }
+    if (!current.flushing) {
+      current.flushing = true;
+      device.flush(current);
+    }
+    Outcome flushed = current.flushed();
+    if (flushed == null) {
+      return 0;
+    }
+    switch (flushed) {
+      case OK, UNSUPPORTED -> finishSeal(current);
+      case IO_ERROR, NO_SPACE ->
+          failSeal(
+              new IllegalStateException(
+                  id
+                      + ": the device could not be flushed ("
+                      + flushed
+                      + "); another host might not see what the guest has written"));
+    }
+    return 1;
+  }
+
+  private void finishSeal(Seal current) {
+    List<Entry> entries = flow.entries();
+    manifest = new Manifest(generation, device.geometry().sizeBytes(), current.incomplete, entries);
+    trace.seal(generation, manifest.pending(), current.incomplete);
+    for (Entry entry : entries) {
+      trace.hand(entry);
+    }
+    trace.flush();
+    counters.add(Counter.HANDED_OVER, entries.size());
+    seal = null;
+    become(State.SEALED, manifest.pending() + " pending, " + current.incomplete + " incomplete");
+    current.result.complete(manifest);
+  }
+
+  private void failSeal(Exception reason) {
+    Seal failed = seal;
+    seal = null;
+    goOn("seal failed");
+    failed.result.completeExceptionally(reason);
+  }
+
+  /** After a seal that is undone. */
+  private void goOn(String reason) {
+    if (device == null) {
+      become(State.EXPECTING, reason);
+      return;
+    }
+    become(State.SERVING, reason);
+    if (settlement == null && !connectionLost && disk.state() != VirtualDisk.State.GONE) {
+      flow.answering(true);
+      flow.answerDone();
+      flow.publish();
+    }
+  }
+
+  // The end
+
+  private void noteGone() {
+    if (departing || diskClosed || disk.state() != VirtualDisk.State.GONE) {
+      return;
+    }
+    log.info("{}: its frontend has gone", id);
+    if (state == State.RETIRED) {
+      finishDisk();
+    } else {
+      depart();
+    }
+  }
+
+  /** One step towards RETIRED: waits for what is at the device, drops the rest. */
+  private int depart() {
+    departing = true;
+    flow.answering(false);
+    if (seal != null) {
+      seal.result.completeExceptionally(
+          new IllegalStateException(id + ": retired during the seal"));
+      seal = null;
+    }
+    if (settlement != null && settlement.settled() != null) {
+      settlement
+          .settled()
+          .completeExceptionally(new IllegalStateException(id + ": retired during the take-over"));
+    }
+    settlement = null;
+    // What a manifest has is the destination's; anything else is lost with the frontend.
+    boolean handedOver = state == State.SEALED;
+    flow.release(handedOver ? Fate.HANDED_OVER : Fate.ABANDONED, !handedOver);
+    flow.settled().clear();
+    if (flow.table().issuedCount() > 0) {
+      return 0;
+    }
+    departing = false;
+    flow.replay(null);
+    if (device != null) {
+      device.close();
+    }
+    inflight.clear();
+    become(State.RETIRED, handedOver ? "handed over" : "dropped");
+    trace.event(generation, "retire");
+    trace.flush();
+    if (disk.state() == VirtualDisk.State.GONE) {
+      finishDisk();
+    }
+    nothingIssued.complete(null);
+    return 1;
+  }
+
+  private void finishDisk() {
+    closeDisk(true);
+    inflight.remove();
+    retired.complete(null);
+  }
+
+  private void closeDisk(boolean removeNodes) {
+    if (!diskClosed) {
+      diskClosed = true;
+      flow.connected(false);
+      disk.close(removeNodes);
+      diskState = disk.state();
+    }
+  }
+
+  private final class DiskHandler implements VirtualDisk.Handler {
+    @Override
+    public void onRequest(BlockRequest request) {
+      flow.take(request);
+    }
+
+    @Override
+    public void onConnected() {
+      flow.connected(true);
+      replayDeadlineNanos =
+          nanoTime.getAsLong() + TimeUnit.MILLISECONDS.toNanos(limits.replayMillis());
+    }
+
+    @Override
+    public void onDisconnected() {
+      flow.connected(false);
+      flow.answering(false);
+      connectionLost = true;
+    }
+  }
+}

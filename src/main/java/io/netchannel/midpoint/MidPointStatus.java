@@ -1,0 +1,34 @@
+package io.netchannel.midpoint;
+
+import io.netchannel.vdevice.block.VirtualDisk;
+
+/**
+ * A look at a mid-point from outside. Counters are since its start; they are read one by one, not
+ * as one snapshot.
+ *
+ * @param generation the one it was started or unsealed with; 0 while EXPECTING
+ * @param disk the frontend's connection
+ * @param taken requests taken off the rings
+ * @param answered responses given
+ * @param pending requests taken and not answered
+ * @param replayed requests answered from the replay map
+ * @param handedOver entries of manifests made here
+ * @param adopted entries of manifests taken over here
+ * @param errors responses that were not OKAY
+ * @param bytesRead of answered reads
+ * @param bytesWritten of answered writes
+ */
+public record MidPointStatus(
+    MidPointId id,
+    MidPoint.State state,
+    long generation,
+    VirtualDisk.State disk,
+    long taken,
+    long answered,
+    int pending,
+    long replayed,
+    long handedOver,
+    long adopted,
+    long errors,
+    long bytesRead,
+    long bytesWritten) {}

@@ -1,0 +1,487 @@
+package io.netchannel.midpoint;
+
+import static com.google.common.base.Preconditions.checkState;
+
+import io.netchannel.device.Device;
+import io.netchannel.device.Outcome;
+import io.netchannel.midpoint.Counters.Counter;
+import io.netchannel.midpoint.Manifest.Entry;
+import io.netchannel.midpoint.PendingTable.Fate;
+import io.netchannel.vdevice.block.BlockOperation;
+import io.netchannel.vdevice.block.BlockRequest;
+import io.netchannel.vdevice.block.ResponseStatus;
+import io.netchannel.vdevice.block.VirtualDisk;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * The way of requests through a mid-point: taken, filled with data, ordered, issued, completed,
+ * answered, forgotten. {@link MidPoint} decides which of these steps happen when. Owned by the
+ * agent's thread.
+ *
+ * <pre>
+ *   take --> [replay map] --> hold --> issue --> device --> reap --> answer --> publish --> forget
+ * </pre>
+ */
+final class RequestFlow {
+  private enum Fill {
+    READY,
+    NO_MEMORY,
+    REFUSED
+  }
+
+  private static final ByteBuffer NOTHING = ByteBuffer.allocate(0);
+
+  private final VirtualDisk disk;
+  private final InflightTable inflight;
+  private final MidPointLimits limits;
+  private final MidPointTrace trace;
+  private final Counters counters;
+  private final BufferPool buffers;
+  private final CompletionQueue completions = new CompletionQueue();
+  private final PendingTable table;
+
+  /** Adopted requests that are finished. */
+  private final List<Entry> settled = new ArrayList<>();
+
+  private Device device;
+  private long generation;
+  private long nextSequence = 1;
+  private ReplayMap replay;
+
+  /** Whether requests may be answered now; otherwise they stay DONE. */
+  private boolean answering;
+
+  /**
+   * Whether the connection the guest's requests came by still is; no guest memory is touched else.
+   */
+  private boolean connected;
+
+  RequestFlow(
+      VirtualDisk disk,
+      InflightTable inflight,
+      MidPointLimits limits,
+      MidPointTrace trace,
+      Counters counters,
+      Runnable wake) {
+    this.disk = disk;
+    this.inflight = inflight;
+    this.limits = limits;
+    this.trace = trace;
+    this.counters = counters;
+    buffers = new BufferPool(limits.bufferBytes());
+    table = new PendingTable(inflight.slots(), buffers, completions, wake);
+  }
+
+  void device(Device newDevice) {
+    device = newDevice;
+  }
+
+  void generation(long newGeneration) {
+    generation = newGeneration;
+  }
+
+  void answering(boolean now) {
+    answering = now;
+  }
+
+  void connected(boolean now) {
+    connected = now;
+  }
+
+  void replay(ReplayMap map) {
+    replay = map == null || map.isEmpty() ? null : map;
+  }
+
+  boolean hasReplay() {
+    return replay != null;
+  }
+
+  PendingTable table() {
+    return table;
+  }
+
+  List<Entry> settled() {
+    return settled;
+  }
+
+  /** Takes a request off the guest's hands. */
+  void take(BlockRequest request) {
+    while (!table.hasFree() || !inflight.hasFree()) {
+      checkState(table.unseenCount() > 0, "more requests were polled than allowed");
+      forget(table.unseen(0), Fate.GIVEN_UP);
+    }
+    long sequence = nextSequence++;
+    int slot = inflight.take(request, sequence, generation, disk.requestConsumer(request.queue()));
+    PendingRequest entry = table.take(request, sequence, generation, slot);
+    counters.add(Counter.TAKEN, 1);
+    trace.take(entry);
+    if (entry.changesData()) {
+      table.supersede(entry);
+    }
+    Fill fill = fill(entry);
+    if (fill == Fill.REFUSED && answering) {
+      forgetRange(entry);
+      finish(entry, Outcome.IO_ERROR);
+    } else if (fill == Fill.READY && answering && replayed(entry)) {
+      counters.add(Counter.REPLAYED, 1);
+    } else {
+      forgetRange(entry);
+      if (answering && !IssueOrder.mustWait(entry, table.open())) {
+        issue(entry);
+      }
+    }
+  }
+
+  /** Takes a request over from another mid-point's manifest. */
+  void adopt(Entry source) {
+    boolean missingData = source.writesData() && !source.payload().hasRemaining();
+    if (source.state() != Manifest.State.UNISSUED || missingData) {
+      settled.add(source);
+    } else {
+      table.adopt(source);
+    }
+  }
+
+  /**
+   * Makes the table again from what an earlier process left and the ring tells. Nothing is issued.
+   *
+   * <p>The same name may be in several slots: the frontend has used it again after an answer that
+   * nobody knows it has seen. Then only the last one can be unanswered.
+   */
+  void recover() {
+    List<InflightTable.Slot> slots = inflight.recovered();
+    nextSequence = inflight.recoveredNextSequence();
+    List<BlockRequest> unanswered =
+        disk.reattach(
+            slots.stream().map(InflightTable.Slot::encoded).toList(), inflight.requestConsumers());
+    connected = true;
+    rememberConsumers();
+    Map<Integer, BlockRequest> bySlot = new HashMap<>();
+    for (BlockRequest request : unanswered) {
+      int slot = newestSlotOf(request, slots);
+      checkState(
+          bySlot.put(slot, request) == null,
+          "request %s of queue %s came back twice",
+          request.id(),
+          request.queue());
+    }
+    for (InflightTable.Slot slot : slots) {
+      BlockRequest request = bySlot.get(slot.slot());
+      if (request == null) {
+        inflight.forget(slot.slot());
+      } else {
+        inflight.takenAgain(slot.slot(), request);
+        PendingRequest entry = table.take(request, slot.sequence(), slot.generation(), slot.slot());
+        trace.take(entry);
+      }
+    }
+  }
+
+  private static int newestSlotOf(BlockRequest request, List<InflightTable.Slot> slots) {
+    for (int i = slots.size() - 1; i >= 0; i--) {
+      InflightTable.Slot slot = slots.get(i);
+      if (slot.queue() == request.queue() && slot.id() == request.id()) {
+        return slot.slot();
+      }
+    }
+    throw new IllegalStateException(
+        "request %d of queue %d came back and is not in the in-flight table"
+            .formatted(request.id(), request.queue()));
+  }
+
+  /** How many requests may be taken now; each may be as long as a request can be. */
+  int pollBudget() {
+    int entries = table.freeCount() + table.unseenCount();
+    long batchBytes = (long) limits.pollBatch() * MidPointLimits.MAX_REQUEST_BYTES;
+    long bytes = buffers.availableBytes();
+    if (bytes < batchBytes) {
+      bytes += table.retainedBytes();
+    }
+    return (int)
+        Math.min(Math.min(limits.pollBatch(), entries), bytes / MidPointLimits.MAX_REQUEST_BYTES);
+  }
+
+  /** After every poll, before anything is published: malformed requests move the consumers too. */
+  void rememberConsumers() {
+    if (connected) {
+      for (int queue = 0; queue < disk.queues(); queue++) {
+        inflight.consumed(queue, disk.requestConsumer(queue));
+      }
+    }
+  }
+
+  /** Takes note of what the device has completed. */
+  int reap() {
+    int count = 0;
+    PendingRequest entry = completions.takeAll();
+    while (entry != null) {
+      PendingRequest next = entry.nextCompleted;
+      entry.nextCompleted = null;
+      PendingRequest.Step step = entry.outcome == Outcome.OK ? entry.nextStep() : null;
+      if (step == null) {
+        finish(entry, entry.outcome);
+      } else {
+        entry.step = step;
+        submit(entry);
+      }
+      entry = next;
+      count++;
+    }
+    return count;
+  }
+
+  /**
+   * Issues what was held and has nothing to wait for any more. After {@link #publish}, so that no
+   * request passes another one's answer.
+   */
+  int issueHeld() {
+    int count = 0;
+    List<PendingRequest> open = table.open();
+    for (int i = 0; i < open.size() && table.heldCount() > 0; i++) {
+      PendingRequest entry = open.get(i);
+      if (entry.state == PendingRequest.State.HELD && !IssueOrder.mustWait(entry, open)) {
+        count += issue(entry) ? 1 : 0;
+        if (i < open.size() && open.get(i) != entry) {
+          i--;
+        }
+      }
+    }
+    return count;
+  }
+
+  /** Answers what was finished while that was not allowed. */
+  void answerDone() {
+    for (PendingRequest entry : List.copyOf(table.open())) {
+      if (entry.state == PendingRequest.State.DONE) {
+        answer(entry);
+      }
+    }
+  }
+
+  /** Makes the responses visible. */
+  void publish() {
+    if (connected) {
+      disk.publishResponses();
+    }
+    table.published();
+  }
+
+  /** Forgets what the frontend has seen. */
+  int sweep() {
+    int count = 0;
+    for (int i = 0; i < table.unseenCount(); ) {
+      PendingRequest entry = table.unseen(i);
+      if (entry.request.seen()) {
+        trace.seen(entry);
+        forget(entry, Fate.SEEN);
+        count++;
+      } else {
+        i++;
+      }
+    }
+    return count;
+  }
+
+  /** The manifest's entries for all that is in the table; nothing may be at the device. */
+  List<Entry> entries() {
+    List<Entry> entries = new ArrayList<>();
+    for (PendingRequest entry : table.all()) {
+      entries.add(entry(entry));
+    }
+    return entries;
+  }
+
+  /**
+   * What is known after everything was finished, in order of sequence; empties {@link #settled}.
+   */
+  List<Entry> takeSettled() {
+    List<Entry> known = new ArrayList<>(settled);
+    known.addAll(entries());
+    known.sort(Comparator.comparingLong(Entry::sequence));
+    settled.clear();
+    return known;
+  }
+
+  /** Empties the table of all that is not at the device. The in-flight file stays as it is. */
+  void release(Fate fate, boolean traceDrop) {
+    for (PendingRequest entry : table.all()) {
+      if (entry.state != PendingRequest.State.ISSUED) {
+        if (traceDrop) {
+          trace.drop(entry);
+        }
+        table.release(entry, fate);
+      }
+    }
+  }
+
+  private void forget(PendingRequest entry, Fate fate) {
+    inflight.forget(entry.slot);
+    table.release(entry, fate);
+  }
+
+  private void forgetRange(PendingRequest entry) {
+    if (replay != null && entry.changesData()) {
+      replay.remove(entry.offsetBytes, entry.lengthBytes);
+    }
+  }
+
+  private boolean replayed(PendingRequest entry) {
+    if (replay == null || entry.lengthBytes == 0) {
+      return false;
+    }
+    boolean known =
+        switch (entry.operation) {
+          case READ -> replay.answerRead(entry.offsetBytes, entry.buffer);
+          case WRITE -> replay.confirmWrite(entry.offsetBytes, entry.buffer);
+          case WRITE_BARRIER, FLUSH, DISCARD -> false;
+        };
+    if (known) {
+      trace.replay(entry);
+      table.done(entry, Outcome.OK);
+      answer(entry);
+      if (replay.isEmpty()) {
+        replay = null;
+      }
+    }
+    return known;
+  }
+
+  /** False when it has to stay held for want of memory. */
+  private boolean issue(PendingRequest entry) {
+    return switch (fill(entry)) {
+      case NO_MEMORY -> false;
+      case REFUSED -> {
+        finish(entry, Outcome.IO_ERROR);
+        yield true;
+      }
+      case READY -> {
+        table.issued(entry);
+        trace.issue(entry);
+        submit(entry);
+        yield true;
+      }
+    };
+  }
+
+  private void submit(PendingRequest entry) {
+    entry.leaveForDevice();
+    switch (entry.step) {
+      case FLUSH_BEFORE, FLUSH_AFTER -> device.flush(entry);
+      case TRANSFER -> {
+        switch (entry.operation) {
+          case READ -> device.read(entry.offsetBytes, entry.buffer, entry);
+          case WRITE, WRITE_BARRIER, FLUSH -> device.write(entry.offsetBytes, entry.buffer, entry);
+          case DISCARD -> device.discard(entry.offsetBytes, entry.lengthBytes, entry);
+        }
+      }
+    }
+  }
+
+  private void finish(PendingRequest entry, Outcome outcome) {
+    trace.done(entry, outcome);
+    table.done(entry, outcome);
+    if (entry.request == null) {
+      settled.add(entry(entry));
+      table.release(entry, Fate.SETTLED);
+    } else if (answering) {
+      answer(entry);
+    }
+  }
+
+  private void answer(PendingRequest entry) {
+    ResponseStatus status =
+        switch (entry.outcome) {
+          case OK -> ResponseStatus.OKAY;
+          case UNSUPPORTED -> ResponseStatus.NOT_SUPPORTED;
+          case IO_ERROR, NO_SPACE -> ResponseStatus.ERROR;
+        };
+    if (status == ResponseStatus.OKAY
+        && entry.operation == BlockOperation.READ
+        && entry.lengthBytes > 0
+        && !entry.request.copyToGuest(entry.buffer)) {
+      status = ResponseStatus.ERROR;
+      entry.outcome = Outcome.IO_ERROR;
+    }
+    entry.request.respond(status);
+    inflight.answered(entry.slot, entry.request);
+    counters.add(Counter.ANSWERED, 1);
+    if (status != ResponseStatus.OKAY) {
+      counters.add(Counter.ERRORS, 1);
+    } else if (entry.operation == BlockOperation.READ) {
+      counters.add(Counter.BYTES_READ, entry.lengthBytes);
+    } else if (entry.carriesData()) {
+      counters.add(Counter.BYTES_WRITTEN, entry.lengthBytes);
+    }
+    trace.answer(entry, status);
+    table.answered(entry);
+  }
+
+  private Fill fill(PendingRequest entry) {
+    if (!entry.needsBuffer() || entry.buffer != null) {
+      return Fill.READY;
+    }
+    if (entry.request != null && !connected) {
+      return Fill.REFUSED;
+    }
+    ByteBuffer buffer = buffers.acquire(entry.lengthBytes);
+    while (buffer == null && table.giveUpOldestBuffer()) {
+      buffer = buffers.acquire(entry.lengthBytes);
+    }
+    if (buffer == null) {
+      return Fill.NO_MEMORY;
+    }
+    if (entry.carriesData()) {
+      if (entry.request == null) {
+        buffer.put(0, entry.adoptedData, 0, buffer.limit());
+      } else if (!entry.request.copyFromGuest(buffer)) {
+        buffers.release(buffer);
+        return Fill.REFUSED;
+      }
+    }
+    entry.buffer = buffer;
+    return Fill.READY;
+  }
+
+  private Entry entry(PendingRequest request) {
+    boolean ok = request.outcome == Outcome.OK;
+    Manifest.State state =
+        switch (request.state) {
+          case HELD -> Manifest.State.UNISSUED;
+          case DONE -> ok ? Manifest.State.DONE : Manifest.State.FAILED;
+          case ANSWERED, UNSEEN -> ok ? Manifest.State.ANSWERED : Manifest.State.FAILED;
+          case ISSUED, FREE ->
+              throw new IllegalStateException(
+                  "request "
+                      + request.sequence
+                      + " is "
+                      + request.state
+                      + ": nobody knows its outcome");
+        };
+    return new Entry(
+        request.sequence,
+        request.generation,
+        request.operation,
+        request.offsetBytes,
+        request.lengthBytes,
+        state,
+        payload(request, state));
+  }
+
+  private static ByteBuffer payload(PendingRequest request, Manifest.State state) {
+    if (request.buffer == null
+        || Entry.payloadBytes(request.operation, state, request.lengthBytes) == 0) {
+      return NOTHING;
+    }
+    if (request.carriesData() && state != Manifest.State.UNISSUED) {
+      return SectorDigests.of(request.buffer);
+    }
+    ByteBuffer copy = ByteBuffer.allocate(request.buffer.limit());
+    copy.put(0, request.buffer, 0, request.buffer.limit());
+    return copy;
+  }
+}

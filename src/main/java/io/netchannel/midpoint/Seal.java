@@ -1,0 +1,49 @@
+package io.netchannel.midpoint;
+
+import io.netchannel.device.Completion;
+import io.netchannel.device.Outcome;
+import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
+
+/**
+ * One attempt to seal, and the completion of its flush.
+ *
+ * <pre>
+ *   DRAINING --nothing at the device--> FLUSHING --flushed--> FLUSHED
+ * </pre>
+ *
+ * A new object per attempt: the flush of one that ran out of time cannot be taken for a later
+ * one's.
+ */
+final class Seal implements Completion {
+  final CompletableFuture<Manifest> result = new CompletableFuture<>();
+  final Duration bound;
+  final long startNanos;
+  final int incomplete;
+  boolean flushing;
+
+  private final Runnable wake;
+  private volatile Outcome flushed;
+
+  Seal(Duration bound, long startNanos, int incomplete, Runnable wake) {
+    this.bound = bound;
+    this.startNanos = startNanos;
+    this.incomplete = incomplete;
+    this.wake = wake;
+  }
+
+  boolean isOverdue(long nowNanos) {
+    return nowNanos - startNanos > bound.toNanos();
+  }
+
+  /** Null until the flush is complete. */
+  Outcome flushed() {
+    return flushed;
+  }
+
+  @Override
+  public void complete(Outcome outcome) {
+    flushed = outcome;
+    wake.run();
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * The mid-point: between a guest's virtual disk and the device its requests go to.
+ *
+ * <pre>
+ *                 serve, takeOver, recover               seal
+ *   EXPECTING ----------------------------> SERVING -------------> SEALING
+ *      |                                    ^  |  ^                 |   |
+ *      |                                    |  |  +--- bound passed,+   | nothing at the device,
+ *      |                                    |  |       flush failed     | flushed
+ *      |                            unseal  |  |                        v
+ *      |                                    +--|--------------------- SEALED
+ *      | frontend gone, retire                 | gone, retire           | gone, retire
+ *      +---------------------------------> RETIRED <--------------------+
+ * </pre>
+ *
+ * Inside SERVING the frontend may begin again (it resumed on this host) and inside EXPECTING a
+ * manifest may be taken over: both are a {@code Settlement}: what is pending is finished, becomes
+ * the replay map, and only then is the disk offered. Any state waits for what is at the device
+ * before it becomes RETIRED. RETIRED keeps following the frontend until its nodes have gone, then
+ * closes the disk.
+ *
+ * <h2>Invariants</h2>
+ *
+ * <ul>
+ *   <li>Every request taken has one outcome: answered, handed over, settled, dropped because its
+ *       frontend has gone; or it is in the table ({@code PendingTable.Fate}).
+ *   <li>SEALED and RETIRED touch neither device nor guest memory, and answer nothing.
+ *   <li>Overlapping requests that change something are at the device one after the other, in the
+ *       order in which they were taken; a barrier is alone ({@code IssueOrder}). It costs a scan
+ *       over the open requests and buys one order that holds across crash, reconnect and migration.
+ *   <li>A request leaves the in-flight file only after its response was visible ({@code
+ *       InflightTable}).
+ *   <li>The replay map tells only what is on the disk now ({@code ReplayMap}).
+ * </ul>
+ *
+ * <h2>What is in a manifest, and in which order</h2>
+ *
+ * All that the guest will resubmit, as far as it was taken: requests held, finished but unanswered,
+ * and answered but not known to be seen. A guest suspends before the backend's last answers: these
+ * are on a ring whose memory has been copied already. Order is that of taking, which is also the
+ * order of effects where requests overlap. Requests still on the rings are taken by the seal while
+ * there is room for them; the others just have no shortcut.
+ *
+ * <p>An answered entry loses its data when a later request changes its range: that later request
+ * may be seen, forgotten and thus missing from the manifest, and what the older entry tells would
+ * be believed although the disk has moved on. It also loses it when memory is short, oldest first.
+ * The entry stays, without its shortcut.
+ *
+ * <p>A failed request travels as FAILED: not tried again, nothing known of its range. The guest
+ * resubmits it and gets the outcome of that.
+ *
+ * <h2>Why replay is an optimisation and the seal is not</h2>
+ *
+ * A guest that resumes elsewhere resubmits every request it has not seen answered, and block writes
+ * may be repeated as long as nothing newer has been written meanwhile. So a destination without
+ * replay map is slower and still right, and whatever is missing from a manifest is only time. But a
+ * request still at the source's device could land after a newer write of the destination: nothing
+ * at the destination can undo that. Hence the seal waits for the device, and a seal that cannot
+ * have that within its bound fails; the guest goes on at the source.
+ *
+ * <h2>Particular cases</h2>
+ *
+ * <ul>
+ *   <li>Flush: the seal always flushes, because completed writes may be in a cache that only this
+ *       host reads, and the guest may have been told before that they are durable. A pending flush
+ *       is done at the destination, and done again when the guest resubmits it: flushes, barriers
+ *       and discards are never answered from the replay map.
+ *   <li>Racing overlapping writes of a guest: either order is legal while both are outstanding.
+ *       After a resume the guest's resubmissions decide: one that equals what is on the disk is
+ *       only acknowledged, another one is written, and takes what is known of its range away.
+ *   <li>A request that is covered in part by the map is issued as a whole. All is in sectors of 512
+ *       bytes, the unit of the ring, so no range straddles one.
+ *   <li>The frontend begins again on this host: same as a take-over, from the own table. After
+ *       Closed nothing is resubmitted: finished, no map.
+ *   <li>The frontend goes (domain destroyed, disk detached): what is at the device is waited for,
+ *       the rest is dropped and traced so. While SEALED that is the normal end after a migration:
+ *       silent.
+ *   <li>A seal while EXPECTING without device, or without a connected frontend: an empty manifest.
+ *   <li>A guest that is not suspended after all and puts more on the rings: it stays there untaken,
+ *       and is taken after an unseal.
+ *   <li>Unseal after a restart of the daemon: recover(sealed) makes the table again and keeps
+ *       still; unseal then issues it. Retained data of answered requests is lost with a process: no
+ *       shortcut.
+ *   <li>A malformed request is answered by the virtual disk without coming here. If the process
+ *       dies between its being taken and its answer becoming visible while a later request of the
+ *       same poll has been remembered, it stays unanswered: the guest that sent it broke the
+ *       protocol.
+ * </ul>
+ */
+package io.netchannel.midpoint;

@@ -1,0 +1,232 @@
+package io.netchannel.midpoint;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.netchannel.midpoint.SimulatedHost.Killed;
+import io.netchannel.vdevice.block.VirtualDisk;
+import java.time.Duration;
+import java.util.Random;
+import java.util.concurrent.CompletableFuture;
+import org.junit.jupiter.api.Test;
+
+/**
+ * A guest with random racing I/O while its mid-point is sealed, handed over, unsealed, killed and
+ * connected anew: each answer, and the disk at the end, against a plain model of a disk. Hosts have
+ * caches of their own in front of the shared storage, so a missing flush shows.
+ */
+final class MigrationPropertyTest {
+  private static final Duration BOUND = Duration.ofSeconds(10);
+
+  private long replayed;
+  private long adopted;
+
+  @Test
+  void migrations() {
+    Seeds.forEach(800, random -> new Run(random, false).go(Event.MIGRATE));
+    assertThat(replayed).as("requests answered from replay maps").isGreaterThan(1000);
+    assertThat(adopted).as("requests handed over").isGreaterThan(4000);
+  }
+
+  @Test
+  void migrationsWithFailingDevice() {
+    Seeds.forEach(500, random -> new Run(random, true).go(Event.MIGRATE));
+  }
+
+  @Test
+  void abortedSeals() {
+    Seeds.forEach(600, random -> new Run(random, false).go(Event.ABORT));
+  }
+
+  @Test
+  void reconnectsOnTheSameHost() {
+    Seeds.forEach(600, random -> new Run(random, false).go(Event.RECONNECT));
+  }
+
+  @Test
+  void killedDaemons() {
+    Seeds.forEach(1000, random -> new Run(random, false).go(Event.KILL));
+  }
+
+  @Test
+  void killedWhileSealed() {
+    Seeds.forEach(400, random -> new Run(random, false).go(Event.KILL_SEALED));
+  }
+
+  @Test
+  void everything() {
+    Seeds.forEach(1500, random -> new Run(random, random.nextInt(4) == 0).go(Event.values()));
+  }
+
+  private enum Event {
+    MIGRATE,
+    ABORT,
+    RECONNECT,
+    KILL,
+    KILL_SEALED
+  }
+
+  private final class Run {
+    private final Random random;
+    private final boolean errors;
+    private final Storage storage =
+        new Storage(SimulatedGuest.SECTORS * MidPointLimits.SECTOR_BYTES);
+    private final SimulatedGuest guest;
+    private SimulatedHost host;
+    private long generation = 1;
+
+    Run(Random random, boolean errors) {
+      this.random = random;
+      this.errors = errors;
+      guest = new SimulatedGuest(random, new DiskModel(SimulatedGuest.SECTORS), storage, errors);
+      host = new SimulatedHost(random, storage, errors);
+    }
+
+    void go(Event... events) {
+      host.await(host.midPoint.serve(host.device, generation));
+      host.disk.connect(guest.rings());
+      int count = 1 + random.nextInt(3);
+      for (int i = 0; i < count; i++) {
+        load(random.nextInt(60));
+        switch (events[random.nextInt(events.length)]) {
+          case MIGRATE -> migrate();
+          case ABORT -> abort();
+          case RECONNECT -> reconnect();
+          case KILL -> kill();
+          case KILL_SEALED -> killSealed();
+        }
+      }
+      load(random.nextInt(30));
+      finish();
+    }
+
+    private void load(int steps) {
+      for (int i = 0; i < steps; i++) {
+        switch (random.nextInt(4)) {
+          case 0 -> guest.submit(12);
+          case 1 -> host.work();
+          case 2 -> host.completeSome();
+          default -> guest.interrupt(random.nextInt(4) == 0);
+        }
+        if (random.nextInt(3) == 0) {
+          guest.submit(12);
+        }
+      }
+    }
+
+    private Manifest seal() {
+      guest.halt();
+      CompletableFuture<Manifest> sealing = host.midPoint.seal(BOUND);
+      while (!sealing.isDone()) {
+        host.work();
+        if (random.nextInt(3) == 0) {
+          host.completeSome();
+        }
+        if (sealing.isCompletedExceptionally() && errors) {
+          // The flush was made to fail: the mid-point goes on serving, and is asked again.
+          sealing = host.midPoint.seal(BOUND);
+        }
+      }
+      Manifest manifest = sealing.join();
+      assertThat(host.device.running).isEmpty();
+      host.device.fence("it is sealed");
+      host.disk.fence("it is sealed");
+      host.work();
+      return manifest;
+    }
+
+    private void migrate() {
+      byte[] encoded = seal().encode();
+      SimulatedHost source = host;
+      host = new SimulatedHost(random, storage, errors);
+      generation++;
+      host.midPoint.doWork();
+      CompletableFuture<Void> taken =
+          host.midPoint.takeOver(host.device, generation, Manifest.decode(encoded));
+      SharedRings rings = guest.resumeElsewhere();
+      host.disk.connect(rings);
+      while (!taken.isDone()) {
+        assertThat(host.disk.state()).isEqualTo(VirtualDisk.State.PREPARED);
+        host.work();
+        host.completeSome();
+      }
+      taken.join();
+      CompletableFuture<Void> retiring = source.midPoint.retire();
+      source.disk.disconnect(VirtualDisk.State.GONE);
+      for (int i = 0; i < 3; i++) {
+        source.work();
+      }
+      assertThat(source.midPoint.status().state()).isEqualTo(MidPoint.State.RETIRED);
+      assertThat(retiring).isCompleted();
+      assertThat(source.midPoint.retired()).isCompleted();
+      assertThat(source.device.closed).isTrue();
+      assertThat(source.disk.nodesRemoved).isTrue();
+      note(source);
+    }
+
+    private void abort() {
+      seal();
+      unseal();
+    }
+
+    private void unseal() {
+      host.device.unfence();
+      host.disk.fence(null);
+      generation += 2;
+      host.await(host.midPoint.unseal(generation));
+      guest.resume();
+    }
+
+    private void reconnect() {
+      guest.halt();
+      host.disk.disconnect(VirtualDisk.State.PREPARED);
+      host.disk.connect(guest.resumeElsewhere());
+    }
+
+    private void kill() {
+      host.killAtStore(1 + random.nextInt(60));
+      try {
+        load(80);
+      } catch (Killed expected) {
+        // At a store to the in-flight table; otherwise between two steps.
+      }
+      host.restart(guest.rings(), generation, false);
+    }
+
+    private void killSealed() {
+      for (int i = 0; i < 1000 && !host.disk.isSteady(); i++) {
+        host.work();
+        host.completeSome();
+      }
+      assertThat(host.disk.isSteady()).isTrue();
+      seal();
+      host.restart(guest.rings(), generation, true);
+      for (int i = 0; i < 3; i++) {
+        host.work();
+      }
+      assertThat(host.device.calls).isEmpty();
+      assertThat(host.midPoint.status().state()).isEqualTo(MidPoint.State.SEALED);
+      unseal();
+    }
+
+    private void finish() {
+      for (int i = 0; i < 2000 && guest.outstanding() > 0; i++) {
+        host.work();
+        host.completeSome();
+        guest.interrupt(true);
+      }
+      assertThat(guest.outstanding()).as("requests never answered").isZero();
+      for (int i = 0; i < 3; i++) {
+        host.work();
+      }
+      assertThat(host.midPoint.status().pending()).isZero();
+      seal();
+      guest.checkDisk(storage.bytes, "at the end");
+      note(host);
+    }
+
+    private void note(SimulatedHost done) {
+      replayed += done.midPoint.status().replayed();
+      adopted += done.midPoint.status().adopted();
+    }
+  }
+}

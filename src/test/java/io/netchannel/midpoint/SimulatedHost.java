@@ -1,0 +1,112 @@
+package io.netchannel.midpoint;
+
+import io.netchannel.device.Outcome;
+import java.nio.ByteBuffer;
+import java.util.Random;
+import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
+
+/**
+ * One host's side: its daemon with a mid-point, its device and its cache; the daemon may be killed.
+ */
+final class SimulatedHost {
+  /** The process is killed at this point of the program. */
+  static final class Killed extends Error {
+    private static final long serialVersionUID = 1L;
+  }
+
+  static final MidPointLimits LIMITS =
+      new MidPointLimits(24, 3L * MidPointLimits.MAX_REQUEST_BYTES, 4, 1_000);
+
+  private final Random random;
+  private final boolean errors;
+  private final Storage.HostCache cache;
+  private final ByteBuffer inflight;
+  private int storesToLive = -1;
+  long nanos;
+  MemoryDisk disk = new MemoryDisk();
+  ScriptedDevice device;
+  MidPoint midPoint;
+  int stores;
+
+  SimulatedHost(Random random, Storage storage, boolean errors) {
+    this.random = random;
+    this.errors = errors;
+    cache = storage.host();
+    device = new ScriptedDevice(cache);
+    inflight =
+        ByteBuffer.allocateDirect(InflightLayout.fileBytes(LIMITS.maxPending()) + 64)
+            .alignedSlice(64);
+    InflightTable.inMemory(inflight, LIMITS);
+    midPoint = newMidPoint();
+  }
+
+  private MidPoint newMidPoint() {
+    return new MidPoint(
+        new MidPointId("guest", new UUID(0, 1), 7, "xvdb"),
+        disk,
+        new InflightTable(inflight, null, this::onStore),
+        LIMITS,
+        MidPointTrace.off(),
+        () -> nanos,
+        () -> {});
+  }
+
+  private void onStore() {
+    stores++;
+    if (storesToLive > 0 && --storesToLive == 0) {
+      throw new Killed();
+    }
+  }
+
+  /** Kills the daemon at the given store to the in-flight table, counted from now. */
+  void killAtStore(int store) {
+    storesToLive = store;
+  }
+
+  /** The process is dead: nothing of it is used any more, and a new one goes on. */
+  void restart(SharedRings rings, long generation, boolean sealed) {
+    boolean steady = disk.isSteady();
+    storesToLive = -1;
+    device.die(random::nextBoolean);
+    disk.fence("its process is dead");
+    device = new ScriptedDevice(cache);
+    if (steady) {
+      disk = MemoryDisk.restarted(rings);
+    } else {
+      // The frontend had not finished connecting: it begins again with the new process.
+      disk = new MemoryDisk();
+      disk.connect(rings);
+    }
+    midPoint = newMidPoint();
+    await(midPoint.recover(device, generation, sealed));
+  }
+
+  void work() {
+    midPoint.doWork();
+  }
+
+  /** Some of what is at the device completes. */
+  void completeSome() {
+    int count = random.nextInt(3);
+    while (count-- > 0 && !device.running.isEmpty()) {
+      boolean fails = errors && random.nextInt(12) == 0;
+      device.complete(
+          random.nextInt(device.running.size()),
+          fails ? Outcome.IO_ERROR : Outcome.OK,
+          !fails || random.nextBoolean());
+    }
+  }
+
+  /** Works until the future is done, the device completing everything. */
+  <T> T await(CompletableFuture<T> future) {
+    for (int i = 0; i < 10_000 && !future.isDone(); i++) {
+      work();
+      device.completeAll();
+    }
+    if (!future.isDone()) {
+      throw new AssertionError("it does not end: " + midPoint.status());
+    }
+    return future.join();
+  }
+}
