@@ -35,11 +35,10 @@ public final class Vbd implements VirtualDisk {
 
   private final VbdAddress address;
   private final XenStore store;
-  private final EventChannels events;
   private final VbdLimits limits;
   private final Runnable wake;
   private final GuestLog log;
-  private final GuestMemory guest;
+  private final RingMapper mapper;
   private final XenStore.Watch watch;
 
   /** Set by the watch, cleared by {@link #poll}. */
@@ -67,7 +66,8 @@ public final class Vbd implements VirtualDisk {
 
   /**
    * Watches the frontend of nodes that have been published ({@link VbdNodes}); nothing is written
-   * before {@link #offer}.
+   * before {@link #offer}. The state is PREPARED; or CONNECTED, when a process before this one has
+   * connected and the frontend still uses the same rings: {@link #reattach} maps them.
    *
    * @param guestName for log lines
    * @param wake runs on any thread when there may be something to poll
@@ -82,14 +82,13 @@ public final class Vbd implements VirtualDisk {
       Runnable wake) {
     this.address = address;
     this.store = store;
-    this.events = events;
     this.limits = limits;
     this.wake = wake;
-    guest = new GuestMemory(address.domid(), grants);
     log =
         new GuestLog(
             LoggerFactory.getLogger(Vbd.class),
             "guest %s (domain %d), vbd %d".formatted(guestName, address.domid(), address.devid()));
+    mapper = new RingMapper(address.domid(), grants, events, limits, wake, log);
     geometry = VbdFeatures.readGeometry(store, address.backendPath());
     connection = connectionBefore();
     if (connection.isPresent()) {
@@ -246,12 +245,15 @@ public final class Vbd implements VirtualDisk {
   }
 
   private void connect(Handler handler) {
+    disconnect(); // of an attempt that xenstore made fail
     try {
       ConnectionParameters parameters =
           ConnectionParameters.read(store, address.frontendPath(), limits);
       rings =
-          open(
-              parameters, (queue, memory) -> new BackRing(memory, parameters.layout().slotBytes()));
+          mapper.open(
+              parameters,
+              geometry.orElseThrow(),
+              (queue, memory) -> new BackRing(memory, parameters.layout().slotBytes()));
       connection = Optional.of(parameters);
       if (!switchBackend(
           XenbusState.CONNECTED,
@@ -270,54 +272,6 @@ public final class Vbd implements VirtualDisk {
     frontendWasConnected = false;
     change(State.CONNECTED, rings.toString());
     handler.onConnected();
-  }
-
-  /** Makes our end of a mapped ring. */
-  private interface RingOpener {
-    BackRing open(int queue, ByteBuffer memory) throws RingBrokenException;
-  }
-
-  /** Maps and binds all rings, or none. */
-  private ImmutableList<BlockRing> open(ConnectionParameters parameters, RingOpener opener)
-      throws RingBrokenException {
-    List<BlockRing> opened = new ArrayList<>();
-    boolean complete = false;
-    try {
-      for (int queue = 0; queue < parameters.queues().size(); queue++) {
-        opened.add(openRing(parameters, queue, opener));
-      }
-      complete = true;
-      return ImmutableList.copyOf(opened);
-    } finally {
-      if (!complete) {
-        opened.forEach(BlockRing::disconnect);
-      }
-    }
-  }
-
-  private BlockRing openRing(ConnectionParameters parameters, int queue, RingOpener opener)
-      throws RingBrokenException {
-    ConnectionParameters.Queue nodes = parameters.queues().get(queue);
-    GrantTable.Mapping mapping = guest.map(nodes.pages());
-    BlockRing ring = null;
-    try {
-      BackRing back = opener.open(queue, mapping.memory());
-      ring =
-          new BlockRing(
-              queue,
-              parameters.layout(),
-              mapping,
-              events.bindInterdomain(address.domid(), nodes.port(), wake),
-              back,
-              new RequestParser(parameters.layout(), geometry.orElseThrow(), limits, guest),
-              guest,
-              log);
-      return ring;
-    } finally {
-      if (ring == null) {
-        mapping.close();
-      }
-    }
   }
 
   private int takeRequests(Handler handler, int maxRequests) {
@@ -365,7 +319,7 @@ public final class Vbd implements VirtualDisk {
     try {
       ConnectionParameters parameters = connection.orElseThrow();
       TakenBefore before = new TakenBefore(taken, requestConsumers, parameters);
-      rings = open(parameters, before::attach);
+      rings = mapper.open(parameters, geometry.orElseThrow(), before::attach);
       List<BlockRequest> requests = new ArrayList<>();
       for (ByteBuffer encoded : before.unanswered()) {
         requests.add(rings.get(RingRequest.encodedQueue(encoded)).adopt(encoded));

@@ -7,6 +7,7 @@
  *  VbdNodes            makes and removes the nodes of both ends
  *  Vbd                 follows the frontend, owns the rings        (one per disk, one thread)
  *   +- ConnectionParameters, VbdFeatures    what the ends tell each other in xenstore
+ *   +- RingMapper, TakenBefore              rings mapped afresh, or again by a restarted process
  *   +- BlockRing       one ring: requests out, responses in        (one per queue)
  *       +- RequestParser, RingLayout        a slot becomes a RingRequest, or is refused
  * </pre>

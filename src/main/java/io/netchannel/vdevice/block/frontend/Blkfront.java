@@ -7,6 +7,7 @@ import io.netchannel.vdevice.block.frontend.FrontRequest.Piece;
 import io.netchannel.xen.GrantTable;
 import io.netchannel.xen.XenException;
 import io.netchannel.xen.XenStore;
+import io.netchannel.xen.XenStoreException;
 import io.netchannel.xen.XenStoreOperations;
 import io.netchannel.xen.embedded.EmbeddedDomain;
 import java.nio.ByteBuffer;
@@ -219,8 +220,10 @@ public final class Blkfront implements AutoCloseable {
   /** The backend's state may have changed (blkback_changed). */
   private int followBackend() {
     XenbusState before = state;
-    XenbusState backendState =
-        store.read(backend + "/state").map(XenbusState::parse).orElse(XenbusState.UNKNOWN);
+    XenbusState backendState = readState(backend);
+    if (readState(frontend) == XenbusState.UNKNOWN) {
+      release(); // the device has been removed
+    }
     switch (backendState) {
       case INIT_WAIT -> {
         if (state == XenbusState.INITIALISING) {
@@ -475,6 +478,15 @@ public final class Blkfront implements AutoCloseable {
             return false;
           }
         });
+  }
+
+  /** Unknown also when we may not read it: a node that has been removed has no permissions. */
+  private XenbusState readState(String end) {
+    try {
+      return store.read(end + "/state").map(XenbusState::parse).orElse(XenbusState.UNKNOWN);
+    } catch (XenStoreException e) {
+      return XenbusState.UNKNOWN;
+    }
   }
 
   private void switchState(XenbusState next) {

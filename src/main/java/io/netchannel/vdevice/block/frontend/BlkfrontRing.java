@@ -150,7 +150,7 @@ final class BlkfrontRing {
 
   private void writeSegment(
       Shadow entry, FrontRequest.Segment segment, ByteBuffer memory, int position) {
-    int reference = segment.io().grant(domain, backendDomid, segment.page());
+    int reference = segment.io().grant(backendDomid, segment.page());
     entry.grants.add(reference);
     RingLayout.writeSegment(
         memory, position, reference, segment.firstSector(), segment.lastSector());

@@ -41,7 +41,9 @@ public final class GuestIo {
   private final Consumer<GuestIo> onDone;
 
   private GuestPages pages;
-  private int pagesDomid;
+
+  /** Whose the pages are. */
+  private EmbeddedDomain owner;
 
   /** The pages' content when the domain was suspended: what a migration carries over. */
   private byte[] image = new byte[0];
@@ -92,8 +94,8 @@ public final class GuestIo {
     return failed;
   }
 
-  int grant(EmbeddedDomain domain, int backendDomid, int page) {
-    return domain.grantAccess(backendDomid, pages, page, false);
+  int grant(int backendDomid, int page) {
+    return owner.grantAccess(backendDomid, pages, page, false);
   }
 
   void complete(long bytes, boolean success) {
@@ -118,14 +120,14 @@ public final class GuestIo {
 
   /** Moves to pages of {@code domain}, with the content of the image. */
   void moveTo(EmbeddedDomain domain) {
-    if (pagesDomid != domain.domid()) {
+    if (owner != domain) {
       allocate(domain);
       data().put(image);
     }
   }
 
   private void allocate(EmbeddedDomain domain) {
-    pagesDomid = domain.domid();
+    owner = domain;
     if (kind.hasData()) {
       pages =
           domain.allocatePages(
