@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.ToLongFunction;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -89,7 +90,13 @@ final class Incoming {
                 bound);
             return true;
           });
-      store.apply(migration, Event.PREPARED, served.disks().size() + " disks, both sides agree");
+      // That the source has them is written down as well: should this end, no restart of the
+      // daemon takes the half-made domain's disks for ones of its own.
+      store.apply(
+          migration,
+          Event.PREPARED,
+          served.disks().size() + " disks, both sides agree",
+          generations(migration, d -> d.disk().generation(), peerName));
       context.faults().at(Point.DESTINATION_PREPARED);
     } catch (PeerException | JournalException | RuntimeException e) {
       Optional<Migration> known = store.find(migration.id());
@@ -193,7 +200,7 @@ final class Incoming {
         migration,
         Event.GIVEN,
         "generation " + numbers(migration) + " from " + migration.peer(),
-        generations(migration, ""));
+        generations(migration, MovedDisk::nextGeneration, ""));
     context.faults().at(Point.DESTINATION_TAKEN_OVER);
   }
 
@@ -272,7 +279,10 @@ final class Incoming {
           .tells()
           .now(
               store.apply(
-                  migration, Event.GIVEN_UP, reason, generations(migration, migration.peer())));
+                  migration,
+                  Event.GIVEN_UP,
+                  reason,
+                  generations(migration, MovedDisk::nextGeneration, migration.peer())));
       context.backoff().forget(migration.id());
     } catch (MigrationRefusedException | JournalException e) {
       log.error(
@@ -499,12 +509,13 @@ final class Incoming {
         moved.nextGeneration());
   }
 
-  private static ImmutableMap<DiskKey, Generation> generations(Migration migration, String holder) {
+  private static ImmutableMap<DiskKey, Generation> generations(
+      Migration migration, ToLongFunction<MovedDisk> number, String holder) {
     return migration.disks().stream()
         .collect(
             ImmutableMap.toImmutableMap(
                 moved -> DiskKey.of(moved.disk()),
-                moved -> new Generation(moved.nextGeneration(), holder)));
+                moved -> new Generation(number.applyAsLong(moved), holder)));
   }
 
   private static String numbers(Migration migration) {

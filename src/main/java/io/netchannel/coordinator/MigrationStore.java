@@ -84,7 +84,7 @@ final class MigrationStore {
                     new IllegalStateException(
                         migration.label() + ": " + event + " in phase " + now));
     Migration next = migration.moved(to.phase(), clock.instant(), reason);
-    switch (to.record()) {
+    switch (to.durability()) {
       case DURABLE -> journal.put(Optional.of(next), generations);
       case PRESUMED -> putPresumed(next, generations);
       case NONE -> journal.putVolatile(next);

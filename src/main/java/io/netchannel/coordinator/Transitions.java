@@ -2,9 +2,9 @@ package io.netchannel.coordinator;
 
 import static io.netchannel.coordinator.Direction.INCOMING;
 import static io.netchannel.coordinator.Direction.OUTGOING;
-import static io.netchannel.coordinator.Transitions.Record.DURABLE;
-import static io.netchannel.coordinator.Transitions.Record.NONE;
-import static io.netchannel.coordinator.Transitions.Record.PRESUMED;
+import static io.netchannel.coordinator.Transitions.Durability.DURABLE;
+import static io.netchannel.coordinator.Transitions.Durability.NONE;
+import static io.netchannel.coordinator.Transitions.Durability.PRESUMED;
 
 import com.google.common.collect.ImmutableTable;
 import java.util.Optional;
@@ -13,7 +13,7 @@ import java.util.Optional;
 final class Transitions {
 
   /** What the journal does before a transition has its effect. */
-  enum Record {
+  enum Durability {
     /** Nothing: after a crash the migration is where it was, and that is right. */
     NONE,
     /** On stable storage first; without it the transition does not happen. */
@@ -25,7 +25,7 @@ final class Transitions {
     PRESUMED
   }
 
-  record To(Phase phase, Record record) {}
+  record To(Phase phase, Durability durability) {}
 
   private record From(Direction side, Phase phase) {}
 
@@ -67,8 +67,8 @@ final class Transitions {
   private static final class Rows {
     private final ImmutableTable.Builder<From, Event, To> table = ImmutableTable.builder();
 
-    Rows row(Direction side, Phase from, Event event, Phase to, Record record) {
-      table.put(new From(side, from), event, new To(to, record));
+    Rows row(Direction side, Phase from, Event event, Phase to, Durability durability) {
+      table.put(new From(side, from), event, new To(to, durability));
       return this;
     }
 

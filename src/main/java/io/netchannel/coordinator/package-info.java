@@ -1,0 +1,82 @@
+/**
+ * Carries a migration through its phases, on both hosts, so that at any moment at most one of them
+ * may write to a disk and in the end exactly one does.
+ *
+ * <h2>Phases</h2>
+ *
+ * {@code Transitions} is the table; {@code MigrationStore} the only place that changes a phase. "="
+ * is an arrow that is in the journal, durably, before it has any effect; "~" one that is written
+ * when the disk allows, because recovery comes to it by itself; "-" one that is not written.
+ *
+ * <pre>
+ *  Source (Outgoing)                           Destination (Incoming)
+ *
+ *  PREPARE                                     PREPARE     hook "migrate": a peer serves the domain
+ *     = Prepare called, disks are the same        = every disk can be opened, source has agreed
+ *  PRECOPY ~~~~~~~~~~~~~~~~~~~~~~~.            PRECOPY ~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~.
+ *     - Seal called               ~               - hook "started": restored and paused    ~
+ *  SEAL ~~~~~~~~~~~~~~~~~~~~~~~~~~+            SEAL ~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~+
+ *     = all disks sealed          ~               = all manifests here and durable         ~
+ *  HAND_OVER ~~~~~~~~~~~~~~~~~~~~~+            HAND_OVER ~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~+
+ *     = TakeOver(N+1) called:     ~               = TakeOver answered: N+1 is ours         ~
+ *     = "given", the one moment   ~            TAKE_OVER ==================================+
+ *     = disks change hands        ~               - every mid-point has its device         =
+ *  TAKE_OVER =====================+            REDIRECT ===================================+
+ *     ~ domain ended here, or     =               = before libvirt is answered             =
+ *     ~ guest has run there       =            RESUME =====================================+
+ *  COMMIT                         v               = guest has run here, or source let go   v
+ *                               ABORT          COMMIT                                    ABORT
+ *                    (reclaimed: N+2)                                       (N+1 given up: N+1
+ *                                                                            is never used again)
+ * </pre>
+ *
+ * <h2>Who has the disks after a crash</h2>
+ *
+ * <pre>
+ *  crash of the SOURCE's daemon
+ *    before PRECOPY     source; nothing is known of a migration, Seal is refused
+ *    after PRECOPY      source; Seal works after the restart
+ *    before HAND_OVER   source; sealed in memory only, the new daemon serves with N
+ *    after HAND_OVER    source; recovery aborts and unseals with N, TakeOver is refused
+ *    before "given"     the same
+ *    after "given"      nobody until the destination is asked, then the destination when it has
+ *                       TAKE_OVER in its journal, else the source with N+2
+ *    after COMMIT       destination
+ *    after ABORT        source, with N or N+2: the generation is in the same record
+ *
+ *  crash of the DESTINATION's daemon
+ *    before PRECOPY     source; its registration is replaced by the next one or forgotten
+ *    after PRECOPY      source; hook "started" goes on with it
+ *    after HAND_OVER    source; recovery aborts. If the source had given N+1 it is told, or asks,
+ *                       and reclaims with N+2
+ *    before TAKE_OVER   the same: N+1 was given and is not used here
+ *    after TAKE_OVER    destination while its domain exists and the hook may be called again (it asks
+ *                       for N+1 again first); else it gives up and the source reclaims with N+2
+ *    after RESUME       destination while its domain exists; else it asks the source, and gives up
+ *                       unless the source has let go
+ *    after COMMIT       destination
+ *    after ABORT        source
+ * </pre>
+ *
+ * <p>Never two owners: the source stops (SEAL) before it gives; it gives durably before it answers;
+ * the destination's record of N+1 is durable before a device is opened with it; the destination
+ * stops its devices, then records ABORT, then says so; only then does the source go on. A record
+ * that may or may not have reached the disk leads to the same end both ways: "given" that nobody
+ * took is reclaimed, N+1 that was never answered for is asked for again.
+ *
+ * <p>Never none: every phase in which nobody serves has a bound after which it moves by itself.
+ * SEAL is bounded by the devices, HAND_OVER by [timeouts] sealed, TAKE_OVER and REDIRECT at the
+ * destination by hook. A source in TAKE_OVER asks again and again; a destination that has lost its
+ * journal and has not the domain notes that it never will and says so. What remains is a peer that
+ * is down for ever: that the disks stay sealed then is the price of never two.
+ *
+ * <p>Once the guest has run at the destination its source is history: a destination that has seen a
+ * request of it commits, and gives nothing back even when the guest ends before the source's hook.
+ *
+ * <h2>Generations</h2>
+ *
+ * N counts who may write to a disk. A start claims the next one; a migration gives N+1; a reclaim
+ * takes N+2. Each is in the journal before it is used, with who holds it, and a claim of any other
+ * number is refused for ever.
+ */
+package io.netchannel.coordinator;

@@ -1,0 +1,205 @@
+package io.netchannel.coordinator.peer;
+
+import com.google.protobuf.ByteString;
+import io.grpc.Status;
+import io.grpc.stub.StreamObserver;
+import io.netchannel.coordinator.Direction;
+import io.netchannel.coordinator.MigrationRefusedException;
+import io.netchannel.coordinator.PeerMessages;
+import io.netchannel.coordinator.PeerMessages.Claim;
+import io.netchannel.coordinator.PeerService;
+import io.netchannel.coordinator.peer.v1.AbortRequest;
+import io.netchannel.coordinator.peer.v1.CommitRequest;
+import io.netchannel.coordinator.peer.v1.DescribeReply;
+import io.netchannel.coordinator.peer.v1.DescribeRequest;
+import io.netchannel.coordinator.peer.v1.HelloReply;
+import io.netchannel.coordinator.peer.v1.HelloRequest;
+import io.netchannel.coordinator.peer.v1.PeerProtocolGrpc;
+import io.netchannel.coordinator.peer.v1.PhaseReply;
+import io.netchannel.coordinator.peer.v1.PrepareReply;
+import io.netchannel.coordinator.peer.v1.PrepareRequest;
+import io.netchannel.coordinator.peer.v1.SealPart;
+import io.netchannel.coordinator.peer.v1.SealRequest;
+import io.netchannel.coordinator.peer.v1.SealedDisk;
+import io.netchannel.coordinator.peer.v1.StatusRequest;
+import io.netchannel.coordinator.peer.v1.TakeOverReply;
+import io.netchannel.coordinator.peer.v1.TakeOverRequest;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.UUID;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Calls of peers, as they arrive, handed to the {@link PeerService}. */
+final class PeerEndpoint extends PeerProtocolGrpc.PeerProtocolImplBase {
+  private static final Logger log = LoggerFactory.getLogger(PeerEndpoint.class);
+
+  /** Well under gRPC's limit of 4 MiB for a message. */
+  static final int CHUNK_BYTES = 1 << 20;
+
+  private final String host;
+  private final PeerService service;
+
+  PeerEndpoint(String host, PeerService service) {
+    this.host = host;
+    this.service = service;
+  }
+
+  @FunctionalInterface
+  private interface Answer<A> {
+    List<A> to(String caller) throws MigrationRefusedException;
+  }
+
+  private <A> void answer(StreamObserver<A> observer, Answer<A> answer) {
+    List<A> parts;
+    try {
+      parts = answer.to(PeerIdentity.CALLER.get());
+    } catch (MigrationRefusedException e) {
+      log.info("refused: {}", e.getMessage());
+      observer.onError(
+          Status.FAILED_PRECONDITION.withDescription(e.getMessage()).asRuntimeException());
+      return;
+    } catch (RuntimeException e) {
+      log.error("a call of {} failed", PeerIdentity.CALLER.get(), e);
+      observer.onError(
+          Status.INTERNAL
+              .withDescription(host + ": " + e + "; see the log of netchanneld there")
+              .asRuntimeException());
+      return;
+    }
+    parts.forEach(observer::onNext);
+    observer.onCompleted();
+  }
+
+  @Override
+  public void hello(HelloRequest request, StreamObserver<HelloReply> observer) {
+    answer(
+        observer,
+        caller ->
+            List.of(
+                HelloReply.newBuilder()
+                    .setProtocolVersion(ProtocolVersion.CURRENT)
+                    .setName(host)
+                    .build()));
+  }
+
+  @Override
+  public void describe(DescribeRequest request, StreamObserver<DescribeReply> observer) {
+    answer(
+        observer,
+        caller -> {
+          List<PeerMessages.ServedDomain> served =
+              request.hasDomain()
+                  ? service.describe(UUID.fromString(request.getDomain())).stream().toList()
+                  : service.describe(request.getName());
+          return List.of(
+              DescribeReply.newBuilder()
+                  .addAllDomains(served.stream().map(PeerCodec::toProto).toList())
+                  .build());
+        });
+  }
+
+  @Override
+  public void prepare(PrepareRequest request, StreamObserver<PrepareReply> observer) {
+    answer(
+        observer,
+        caller -> {
+          UUID domain = UUID.fromString(request.getDomain());
+          service.prepare(
+              caller,
+              new PeerMessages.Prepare(
+                  UUID.fromString(request.getMigration()),
+                  request.getDomainName(),
+                  domain,
+                  request.getDisksList().stream()
+                      .map(disk -> PeerCodec.fromProto(domain, disk))
+                      .toList()));
+          return List.of(PrepareReply.getDefaultInstance());
+        });
+  }
+
+  @Override
+  public void seal(SealRequest request, StreamObserver<SealPart> observer) {
+    answer(
+        observer,
+        caller ->
+            service.seal(caller, UUID.fromString(request.getMigration())).stream()
+                .flatMap(disk -> parts(disk).stream())
+                .toList());
+  }
+
+  private static List<SealPart> parts(PeerMessages.SealedDisk disk) {
+    List<SealPart> parts = new ArrayList<>();
+    ByteString manifest = disk.manifest();
+    parts.add(
+        SealPart.newBuilder()
+            .setDisk(
+                SealedDisk.newBuilder()
+                    .setTarget(disk.target())
+                    .setPending(disk.pending())
+                    .setIncomplete(disk.incomplete())
+                    .setManifestBytes(manifest.size())
+                    .setManifestCrc32C(ManifestParts.checksum(manifest)))
+            .build());
+    for (int at = 0; at < manifest.size(); at += CHUNK_BYTES) {
+      int end = Math.min(manifest.size(), at + CHUNK_BYTES);
+      parts.add(SealPart.newBuilder().setManifest(manifest.substring(at, end)).build());
+    }
+    return parts;
+  }
+
+  @Override
+  public void takeOver(TakeOverRequest request, StreamObserver<TakeOverReply> observer) {
+    answer(
+        observer,
+        caller -> {
+          service.takeOver(
+              caller,
+              UUID.fromString(request.getMigration()),
+              request.getClaimsList().stream()
+                  .map(
+                      claim ->
+                          new Claim(
+                              claim.getTarget(), claim.getGeneration(), claim.getManifestCrc32C()))
+                  .toList());
+          return List.of(TakeOverReply.getDefaultInstance());
+        });
+  }
+
+  @Override
+  public void abort(AbortRequest request, StreamObserver<PhaseReply> observer) {
+    answer(
+        observer,
+        caller ->
+            List.of(
+                PeerCodec.toProto(
+                    service.abort(
+                        caller, UUID.fromString(request.getMigration()), request.getReason()))));
+  }
+
+  @Override
+  public void commit(CommitRequest request, StreamObserver<PhaseReply> observer) {
+    answer(
+        observer,
+        caller ->
+            List.of(
+                PeerCodec.toProto(
+                    service.commit(caller, UUID.fromString(request.getMigration())))));
+  }
+
+  @Override
+  public void status(StatusRequest request, StreamObserver<PhaseReply> observer) {
+    answer(
+        observer,
+        caller ->
+            List.of(
+                PeerCodec.toProto(
+                    service.status(
+                        caller,
+                        UUID.fromString(request.getMigration()),
+                        UUID.fromString(request.getDomain()),
+                        request.getAskedIsDestination()
+                            ? Direction.INCOMING
+                            : Direction.OUTGOING))));
+  }
+}

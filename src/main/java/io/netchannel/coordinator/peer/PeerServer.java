@@ -1,0 +1,77 @@
+package io.netchannel.coordinator.peer;
+
+import io.grpc.Server;
+import io.grpc.ServerInterceptors;
+import io.grpc.netty.NettyServerBuilder;
+import io.netchannel.coordinator.PeerService;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.util.Collection;
+import java.util.concurrent.TimeUnit;
+
+/** Answers the configured peers over mutual TLS. */
+public final class PeerServer implements AutoCloseable {
+  /** Clients ping every {@link Peers#KEEPALIVE_SECONDS}; twice as often is still welcome. */
+  private static final int PERMITTED_PING_SECONDS = Peers.KEEPALIVE_SECONDS / 2;
+
+  /** A call that is still running at the end of the daemon gets this long. */
+  private static final int CLOSE_SECONDS = 2;
+
+  private final Server server;
+
+  /**
+   * Listens and answers from now on.
+   *
+   * @param address port 0 takes any free one, see {@link #port}
+   * @throws IOException when the port cannot be had
+   */
+  public PeerServer(
+      String host,
+      InetSocketAddress address,
+      PeerTls tls,
+      Collection<PeerAddress> peers,
+      PeerService service)
+      throws IOException, TlsException {
+    this(host, address, tls, peers, service, ProtocolVersion.CURRENT);
+  }
+
+  PeerServer(
+      String host,
+      InetSocketAddress address,
+      PeerTls tls,
+      Collection<PeerAddress> peers,
+      PeerService service,
+      int protocolVersion)
+      throws IOException, TlsException {
+    this.server =
+        NettyServerBuilder.forAddress(address)
+            .sslContext(tls.forServer())
+            .permitKeepAliveTime(PERMITTED_PING_SECONDS, TimeUnit.SECONDS)
+            .permitKeepAliveWithoutCalls(true)
+            .addService(
+                // The last one runs first: who calls matters before what version.
+                ServerInterceptors.intercept(
+                    new PeerEndpoint(host, service),
+                    new ProtocolVersion(host, protocolVersion),
+                    new PeerIdentity(host, peers)))
+            .build()
+            .start();
+  }
+
+  public int port() {
+    return server.getPort();
+  }
+
+  @Override
+  public void close() {
+    server.shutdown();
+    try {
+      if (!server.awaitTermination(CLOSE_SECONDS, TimeUnit.SECONDS)) {
+        server.shutdownNow().awaitTermination(CLOSE_SECONDS, TimeUnit.SECONDS);
+      }
+    } catch (InterruptedException e) {
+      server.shutdownNow();
+      Thread.currentThread().interrupt();
+    }
+  }
+}

@@ -1,0 +1,106 @@
+package io.netchannel.coordinator.peer;
+
+import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableMap;
+import io.grpc.ManagedChannel;
+import io.grpc.netty.NettyChannelBuilder;
+import io.netchannel.coordinator.Peer;
+import io.netchannel.coordinator.PeerException;
+import java.time.Duration;
+import java.util.Collection;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The configured peers, each with a channel that is connected ahead and kept so: a TLS handshake
+ * must not fall into the time in which a guest stands still.
+ */
+public final class Peers implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(Peers.class);
+
+  /** Finds a dead connection long before a hook's bound; one small packet each. */
+  static final int KEEPALIVE_SECONDS = 10;
+
+  /** A live host answers a ping in milliseconds, a busy emulated one in a second. */
+  private static final int KEEPALIVE_TIMEOUT_SECONDS = 5;
+
+  /** gRPC takes 30 days and more for "never". */
+  private static final int NEVER_IDLE_DAYS = 365;
+
+  /** A peer that was restarted is connected again this soon. */
+  private static final int RECONNECT_SECONDS = 5;
+
+  /**
+   * What `netchannel doctor` and `status` show of a peer.
+   *
+   * @param problem empty when it answers
+   */
+  public record Health(PeerAddress address, boolean connected, String problem) {}
+
+  private final ImmutableList<PeerAddress> addresses;
+  private final ImmutableMap<String, GrpcPeer> peers;
+  private final ImmutableList<ManagedChannel> channels;
+
+  /** Connects to all, in the background. */
+  public Peers(String host, PeerTls tls, Collection<PeerAddress> addresses) throws TlsException {
+    this.addresses = ImmutableList.copyOf(addresses);
+    ImmutableMap.Builder<String, GrpcPeer> peers = ImmutableMap.builder();
+    ImmutableList.Builder<ManagedChannel> channels = ImmutableList.builder();
+    for (PeerAddress address : addresses) {
+      ManagedChannel channel =
+          NettyChannelBuilder.forAddress(address.host(), address.port())
+              .sslContext(tls.forClientOf(address))
+              .keepAliveTime(KEEPALIVE_SECONDS, TimeUnit.SECONDS)
+              .keepAliveTimeout(KEEPALIVE_TIMEOUT_SECONDS, TimeUnit.SECONDS)
+              .keepAliveWithoutCalls(true)
+              .idleTimeout(NEVER_IDLE_DAYS, TimeUnit.DAYS)
+              .intercept(new ProtocolVersion(host, ProtocolVersion.CURRENT))
+              .build();
+      channels.add(channel);
+      peers.put(address.name(), new GrpcPeer(address, host, channel));
+    }
+    this.peers = peers.buildOrThrow();
+    this.channels = channels.build();
+    connect();
+  }
+
+  /** For the coordinator. */
+  public ImmutableList<Peer> all() {
+    return ImmutableList.copyOf(peers.values());
+  }
+
+  /** Keeps them connected from now on, until the scheduler ends. */
+  public void start(ScheduledExecutorService scheduler) {
+    var connecting =
+        scheduler.scheduleWithFixedDelay(
+            this::connect, RECONNECT_SECONDS, RECONNECT_SECONDS, TimeUnit.SECONDS);
+    log.debug("keeping {} peers connected: {}", peers.size(), !connecting.isDone());
+  }
+
+  private void connect() {
+    peers.values().forEach(GrpcPeer::connect);
+  }
+
+  /** Asks every peer whether it is there; each for at most the bound. */
+  public ImmutableList<Health> health(Duration bound) {
+    ImmutableList.Builder<Health> found = ImmutableList.builder();
+    for (PeerAddress address : addresses) {
+      GrpcPeer peer = peers.get(address.name());
+      String problem = "";
+      try {
+        log.debug("{} calls itself {}", address, peer.hello(bound));
+      } catch (PeerException e) {
+        problem = e.getMessage();
+      }
+      found.add(new Health(address, peer.isConnected(), problem));
+    }
+    return found.build();
+  }
+
+  @Override
+  public void close() {
+    channels.forEach(ManagedChannel::shutdownNow);
+  }
+}

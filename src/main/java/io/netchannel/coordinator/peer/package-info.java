@@ -1,0 +1,16 @@
+/**
+ * The coordinator's peers over gRPC with mutual TLS, and a certificate authority for tests.
+ *
+ * <pre>
+ *   coordinator -> Peers -> GrpcPeer  == TLS, peer.proto ==>  PeerServer -> PeerEndpoint -> coordinator
+ *                            PeerTrust                          PeerTrust
+ *                            (is it that peer?)                 PeerIdentity (is it one of ours?)
+ *                            ProtocolVersion                    ProtocolVersion
+ * </pre>
+ *
+ * Channels are connected when the daemon starts and kept so: no handshake falls into the time in
+ * which a guest stands still. A call while nothing stands still reports at once why a peer cannot
+ * be reached; a call while the guest stands still waits for the connection to come back, within its
+ * bound.
+ */
+package io.netchannel.coordinator.peer;

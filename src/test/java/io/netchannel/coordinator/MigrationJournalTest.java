@@ -1,0 +1,208 @@
+package io.netchannel.coordinator;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.google.protobuf.ByteString;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Instant;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.UUID;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+final class MigrationJournalTest {
+  private static final UUID DOMAIN = new UUID(1, 2);
+  private static final DiskKey KEY = new DiskKey(DOMAIN, "xvda");
+
+  @TempDir Path directory;
+
+  private static Migration migration(int number) {
+    LocalDevices.Disk disk = new LocalDevices.Disk(DOMAIN, "xvda", "file:/x", true, 4096, number);
+    return Migration.begin(
+            new UUID(9, number),
+            Direction.OUTGOING,
+            "db",
+            DOMAIN,
+            "hostb",
+            List.of(disk),
+            Instant.parse("2026-01-01T00:00:00.123456Z"))
+        .moved(Phase.PRECOPY, Instant.parse("2026-01-01T00:00:01Z"), "1 disk");
+  }
+
+  private static void put(MigrationJournal journal, int number) throws JournalException {
+    journal.put(Optional.of(migration(number)), Map.of(KEY, Generation.at("hostb", number)));
+  }
+
+  private static byte[] logOf(int records) throws JournalException {
+    MemoryStorage storage = new MemoryStorage();
+    MigrationJournal journal = new MigrationJournal(storage);
+    for (int number = 1; number <= records; number++) {
+      put(journal, number);
+    }
+    return storage.log();
+  }
+
+  private static int usedBytes(byte[] log) {
+    int end = log.length;
+    while (end > 0 && log[end - 1] == 0) {
+      end--;
+    }
+    return end;
+  }
+
+  @Test
+  void isThereAfterARestart() throws JournalException {
+    try (MigrationJournal journal = MigrationJournal.open(directory)) {
+      put(journal, 1);
+      put(journal, 2);
+      journal.putManifest(migration(2).id(), 0, ByteString.copyFromUtf8("pending"));
+      journal.putManifest(new UUID(5, 5), 0, ByteString.copyFromUtf8("of nobody"));
+    }
+    try (MigrationJournal journal = MigrationJournal.open(directory)) {
+      assertThat(journal.migrations()).containsExactly(migration(1), migration(2));
+      assertThat(journal.generation(KEY)).contains(Generation.at("hostb", 2));
+      assertThat(journal.manifest(migration(2).id(), 0).toStringUtf8()).isEqualTo("pending");
+      assertThatThrownBy(() -> journal.manifest(new UUID(5, 5), 0))
+          .isInstanceOf(JournalException.class)
+          .hasMessageContaining("missing");
+    }
+  }
+
+  @Test
+  void hasOneDaemon() throws JournalException {
+    try (MigrationJournal journal = MigrationJournal.open(directory)) {
+      put(journal, 1);
+      assertThatThrownBy(() -> MigrationJournal.open(directory))
+          .isInstanceOf(JournalException.class)
+          .hasMessageContaining("another daemon uses");
+    }
+  }
+
+  @Test
+  void aTornLastRecordIsCutOffAtEveryByte() throws JournalException {
+    byte[] two = logOf(2);
+    byte[] three = logOf(3);
+    int begin = usedBytes(two);
+    int end = usedBytes(three);
+    assertThat(end - begin).isGreaterThan(50);
+    for (int torn = begin; torn < end; torn++) {
+      MemoryStorage storage = new MemoryStorage();
+      byte[] log = Arrays.copyOf(two, two.length);
+      System.arraycopy(three, begin, log, begin, torn - begin);
+      storage.setLog(log);
+      MigrationJournal journal = new MigrationJournal(storage);
+      assertThat(journal.migrations()).as("torn at %s", torn).hasSize(2);
+      put(journal, 4);
+      assertThat(new MigrationJournal(storage).migrations())
+          .as("torn at %s, then written", torn)
+          .containsExactly(migration(1), migration(2), migration(4));
+    }
+  }
+
+  @Test
+  void aFileThatEndsInTheLastRecordIsCutOffAtEveryByte() throws JournalException {
+    byte[] log = logOf(2);
+    int begin = usedBytes(logOf(1));
+    for (int length = begin; length < usedBytes(log); length++) {
+      MemoryStorage storage = new MemoryStorage();
+      storage.setLog(Arrays.copyOf(log, length));
+      assertThat(new MigrationJournal(storage).migrations()).as("%s bytes", length).hasSize(1);
+    }
+  }
+
+  @Test
+  void damageBeforeAGoodRecordIsNotForgottenAtAnyByte() throws JournalException {
+    byte[] log = logOf(3);
+    for (int at = 0; at < usedBytes(logOf(2)); at++) {
+      byte[] damaged = log.clone();
+      damaged[at] ^= 0x40;
+      MemoryStorage storage = new MemoryStorage();
+      storage.setLog(damaged);
+      assertThatThrownBy(() -> new MigrationJournal(storage))
+          .as("bit flipped in byte %s", at)
+          .isInstanceOf(JournalException.class)
+          .hasMessageContaining("is damaged at byte");
+    }
+  }
+
+  @Test
+  void aFullDiskRefusesWhatBeginsAndEndsWhatHasBegun() throws JournalException {
+    MemoryStorage storage = new MemoryStorage();
+    MigrationJournal journal = new MigrationJournal(storage);
+    journal.makeRoom();
+    put(journal, 1);
+    storage.setCapacityBytes(0);
+    int records = 1;
+    while (storage.log().length - usedBytes(storage.log()) > FrameLog.RESERVE_BYTES / 4) {
+      records++;
+      put(journal, records);
+    }
+    assertThatThrownBy(journal::makeRoom)
+        .isInstanceOf(JournalException.class)
+        .hasMessageContaining("No space left on device")
+        .hasMessageContaining("free some space");
+    assertThatThrownBy(
+            () -> {
+              for (int number = 1_000; number < 2_000; number++) {
+                put(journal, number);
+              }
+            })
+        .isInstanceOf(JournalException.class)
+        .hasMessageContaining("No space left");
+    Optional<Generation> reached = journal.generation(KEY);
+    assertThat(new MigrationJournal(storage).generation(KEY)).isEqualTo(reached);
+    storage.setCapacityBytes(Long.MAX_VALUE);
+    put(journal, 3_000);
+    assertThat(new MigrationJournal(storage).generation(KEY))
+        .contains(Generation.at("hostb", 3_000));
+  }
+
+  @Test
+  void aFullDeviceIsAClearError() throws Exception {
+    Files.createSymbolicLink(directory.resolve("journal"), Path.of("/dev/full"));
+    try (MigrationJournal journal = MigrationJournal.open(directory)) {
+      assertThatThrownBy(() -> put(journal, 1))
+          .isInstanceOf(JournalException.class)
+          .hasMessageContaining("No space left on device");
+      assertThat(journal.migrations()).isEmpty();
+    }
+  }
+
+  @Test
+  void afterAFailedForceNothingIsWritten() throws JournalException {
+    MemoryStorage storage = new MemoryStorage();
+    MigrationJournal journal = new MigrationJournal(storage);
+    storage.setForceFails();
+    for (int attempt = 0; attempt < 2; attempt++) {
+      assertThatThrownBy(() -> put(journal, 1))
+          .isInstanceOf(JournalException.class)
+          .hasMessageContaining("restart netchanneld");
+    }
+    assertThat(journal.migrations()).isEmpty();
+  }
+
+  @Test
+  void isCompacted() throws JournalException {
+    try (MigrationJournal journal = MigrationJournal.open(directory)) {
+      int number = 0;
+      Path log = directory.resolve("journal");
+      while (log.toFile().length() <= FrameLog.COMPACT_BYTES + FrameLog.RESERVE_BYTES) {
+        number++;
+        Migration over = migration(number).moved(Phase.COMMIT, Instant.EPOCH, "over");
+        journal.put(Optional.of(over), Map.of(KEY, Generation.here(number)));
+      }
+      journal.makeRoom();
+      assertThat(log.toFile().length()).isLessThan(2L * FrameLog.RESERVE_BYTES);
+      put(journal, number + 1);
+    }
+    try (MigrationJournal journal = MigrationJournal.open(directory)) {
+      assertThat(journal.migrations()).hasSize(MigrationJournal.KEPT_MIGRATIONS + 1);
+      assertThat(journal.generation(KEY)).isPresent();
+    }
+  }
+}

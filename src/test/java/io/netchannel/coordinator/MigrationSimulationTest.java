@@ -1,0 +1,236 @@
+package io.netchannel.coordinator;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import ch.qos.logback.classic.Level;
+import ch.qos.logback.classic.Logger;
+import java.util.Map;
+import java.util.Random;
+import java.util.UUID;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.slf4j.LoggerFactory;
+
+/** Whatever crashes and whatever gets lost: one owner, and it is where the guest runs. */
+final class MigrationSimulationTest {
+  private static final long SEED = 20260101;
+
+  /** A run takes a few milliseconds. */
+  private static final int RANDOM_RUNS = 800;
+
+  private static final Logger logger =
+      (Logger) LoggerFactory.getLogger(Coordinator.class.getPackageName());
+
+  /** Thousands of migrations that fail on purpose say it all in the log. */
+  @BeforeAll
+  static void quiet() {
+    logger.setLevel(Level.OFF);
+  }
+
+  @AfterAll
+  static void loud() {
+    logger.setLevel(null);
+  }
+
+  @Test
+  void migratesThereAndBackAgain() throws JournalException {
+    Simulation world = new Simulation(SEED, 0, Simulation.Restart.AT_ONCE, false);
+    for (int trip = 0; trip < 3; trip++) {
+      assertThat(world.migrate("a", "b")).isTrue();
+      world.settle();
+      assertThat(world.migrate("b", "a")).isTrue();
+      world.settle();
+      world.assertOneOwner("trip " + trip);
+    }
+    assertThat(world.disk("xvda").writers()).containsEntry("a", 7L);
+  }
+
+  @Test
+  void migratesBackAtOnce() throws JournalException {
+    Simulation world = new Simulation(SEED, 0, Simulation.Restart.AT_ONCE, false);
+    assertThat(world.migrate("a", "b")).isTrue();
+    assertThat(world.migrate("b", "a")).isTrue();
+    world.settle();
+    world.assertOneOwner("back at once");
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "a, AT_ONCE, false",
+    "a, AT_ONCE, true",
+    "a, LATE, false",
+    "a, LATE, true",
+    "b, AT_ONCE, false",
+    "b, AT_ONCE, true",
+    "b, LATE, false",
+    "b, LATE, true"
+  })
+  void crashAtEveryStep(String host, Simulation.Restart restart, boolean hookIsRetried)
+      throws JournalException {
+    Simulation whole = new Simulation(SEED, 0, restart, hookIsRetried);
+    int first = whole.host(host).steps() + 1;
+    assertThat(whole.migrate("a", "b")).isTrue();
+    whole.settle();
+    int last = whole.host(host).steps();
+    assertThat(last - first).as("crash points").isGreaterThan(20);
+    int moved = 0;
+    for (int step = first; step <= last; step++) {
+      String description = host + " crashes at step " + step + ", " + restart;
+      Simulation world = new Simulation(SEED + step, 0, restart, hookIsRetried);
+      world.host(host).crashAtStep(step);
+      moved += world.migrate("a", "b") ? 1 : 0;
+      world.settle();
+      world.assertOneOwner(description);
+      // And nothing is left that would hinder the next one.
+      String other = world.guestOn().equals("a") ? "b" : "a";
+      assertThat(world.migrate(world.guestOn(), other)).as(description + ", next").isTrue();
+      world.settle();
+      world.assertOneOwner(description + ", next");
+    }
+    assertThat(moved).as("migrations that went through").isBetween(1, last - first);
+  }
+
+  @Test
+  void crashesOfBothHosts() throws JournalException {
+    Random random = new Random(SEED);
+    for (int run = 0; run < RANDOM_RUNS; run++) {
+      long seed = random.nextLong();
+      Random plan = new Random(seed);
+      Simulation world =
+          new Simulation(
+              seed,
+              0,
+              plan.nextBoolean() ? Simulation.Restart.AT_ONCE : Simulation.Restart.LATE,
+              plan.nextBoolean());
+      for (String host : new String[] {"a", "b"}) {
+        world.host(host).crashAtStep(world.host(host).steps() + 1 + plan.nextInt(80));
+      }
+      world.migrate("a", "b");
+      world.settle();
+      world.assertOneOwner("seed " + seed);
+    }
+  }
+
+  @Test
+  void messagesLostDoubledAndLate() throws JournalException {
+    Random random = new Random(SEED);
+    int moved = 0;
+    for (int run = 0; run < RANDOM_RUNS; run++) {
+      long seed = random.nextLong();
+      Random plan = new Random(seed);
+      Simulation world =
+          new Simulation(
+              seed,
+              plan.nextDouble() * 0.3,
+              plan.nextBoolean() ? Simulation.Restart.AT_ONCE : Simulation.Restart.LATE,
+              plan.nextBoolean());
+      if (plan.nextBoolean()) {
+        String host = plan.nextBoolean() ? "a" : "b";
+        world.host(host).crashAtStep(world.host(host).steps() + 1 + plan.nextInt(120));
+      }
+      moved += world.migrate("a", "b") ? 1 : 0;
+      world.settle();
+      world.assertOneOwner("seed " + seed);
+    }
+    assertThat(moved).as("migrations that went through").isBetween(1, RANDOM_RUNS - 1);
+  }
+
+  @ParameterizedTest
+  @EnumSource(FaultPoints.Point.class)
+  void everyFaultPointLeavesTheGuestAtTheSource(FaultPoints.Point at) throws JournalException {
+    Simulation world = new Simulation(SEED, 0, Simulation.Restart.AT_ONCE, false);
+    world.setFaultPoints(new ConfiguredFaults(Map.of(at.key(), "fail")));
+    assertThat(world.migrate("a", "b")).isFalse();
+    // Without waiting for anything: the guest goes on at once.
+    assertThat(world.disk("xvda").writers()).containsOnlyKeys("a");
+    assertThat(world.host("a").coordinator().migrations().list())
+        .allMatch(m -> m.phase() == Phase.ABORT);
+    world.setFaultPoints(FaultPoints.NONE);
+    assertThat(world.migrate("a", "b")).isTrue();
+    world.settle();
+    world.assertOneOwner(at.key());
+  }
+
+  @Test
+  void aSealedSourceWithoutATakeOverGoesOnAlone() throws Exception {
+    Simulation world = new Simulation(SEED, 0, Simulation.Restart.LATE, false);
+    world.setFaultPoints(
+        point -> {
+          if (point == FaultPoints.Point.DESTINATION_SEALED) {
+            world.host("b").crashAtStep(world.host("b").steps() + 1);
+          }
+        });
+    assertThat(world.migrate("a", "b")).isFalse();
+    assertThat(world.host("b").isUp()).isFalse();
+    assertThat(world.disk("xvda").writers()).isEmpty();
+    world.pass(Timeouts.DEFAULTS.sealed().plusSeconds(2));
+    assertThat(world.disk("xvda").writers()).containsExactly(Map.entry("a", 1L));
+    assertThat(world.host("a").coordinator().migrations().list().get(0).detail())
+        .isEqualTo("no take-over within PT1M");
+  }
+
+  @Test
+  void aTimelineTellsWhatHappened() throws JournalException {
+    Simulation world = new Simulation(SEED, 0, Simulation.Restart.AT_ONCE, false);
+    world.migrate("a", "b");
+    world.settle();
+    Migrations there = world.host("b").coordinator().migrations();
+    assertThat(there.timeline(there.list().get(0)))
+        .extracting(Migrations.Entry::phase)
+        .containsExactly(
+            Phase.PREPARE,
+            Phase.PRECOPY,
+            Phase.SEAL,
+            Phase.HAND_OVER,
+            Phase.TAKE_OVER,
+            Phase.REDIRECT,
+            Phase.RESUME,
+            Phase.COMMIT);
+    Migrations here = world.host("a").coordinator().migrations();
+    assertThat(here.timeline(here.list().get(0)))
+        .extracting(Migrations.Entry::detail)
+        .contains("6 pending, 2 of them incomplete", "given to b");
+  }
+
+  @Test
+  void aDomainThatAPeerServesDoesNotStart() throws Exception {
+    Simulation world = new Simulation(SEED, 0, Simulation.Restart.AT_ONCE, false);
+    Coordinator b = world.host("b").coordinator();
+    assertThatThrownBy(() -> b.incomingStarts("db", Simulation.DOMAIN, true))
+        .isInstanceOf(MigrationRefusedException.class)
+        .hasMessageContaining("a serves the disks of db right now");
+    assertThat(b.incomingStarts("db", Simulation.DOMAIN, false)).isFalse();
+  }
+
+  @Test
+  void aStockGuestPassesAndOneWithDisksNobodyServesDoesNot() throws Exception {
+    Simulation world = new Simulation(SEED, 0, Simulation.Restart.AT_ONCE, false);
+    Coordinator b = world.host("b").coordinator();
+    UUID stock = new UUID(8, 8);
+    b.incomingAnnounced("stock");
+    assertThat(b.incomingStarts("stock", stock, false)).isFalse();
+    b.incomingAnnounced("stock");
+    assertThatThrownBy(() -> b.incomingStarts("stock", stock, true))
+        .hasMessageContaining("no peer of b serves them");
+  }
+
+  @Test
+  void whatASilentPeerMayServeIsRefusedOnlyWithDisks() throws Exception {
+    Simulation world = new Simulation(SEED, 0, Simulation.Restart.LATE, false);
+    world.host("a").crashAtStep(world.host("a").steps() + 1);
+    Coordinator b = world.host("b").coordinator();
+    b.incomingAnnounced("db");
+    assertThatThrownBy(() -> b.incomingStarts("db", Simulation.DOMAIN, true))
+        .hasMessageContaining("could not be asked whether they serve them: a (")
+        .hasMessageContaining("start netchanneld there and migrate again");
+    b.incomingAnnounced("db");
+    assertThat(b.incomingStarts("db", Simulation.DOMAIN, false)).isFalse();
+    // A plain start: who is silent cannot forbid it.
+    assertThat(b.incomingStarts("db", Simulation.DOMAIN, true)).isFalse();
+  }
+}

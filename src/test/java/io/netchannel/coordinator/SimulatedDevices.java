@@ -1,0 +1,140 @@
+package io.netchannel.coordinator;
+
+import com.google.common.collect.ImmutableList;
+import com.google.protobuf.ByteString;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
+
+/** The mid-points of one daemon's life on one host: one domain, over {@link SimulatedDisk}s. */
+final class SimulatedDevices implements LocalDevices {
+  private enum State {
+    SERVING,
+    SEALED,
+    WAITING,
+    RETIRED
+  }
+
+  private record MidPoint(State state, long generation) {}
+
+  private final Simulation world;
+  private final SimulatedHost host;
+  private final int life;
+  private final Map<String, MidPoint> midPoints = new TreeMap<>();
+
+  SimulatedDevices(Simulation world, SimulatedHost host) {
+    this.world = world;
+    this.host = host;
+    this.life = host.life();
+  }
+
+  /** A restarted daemon puts a mid-point where its nodes are. */
+  void restore(String target, Standing standing) {
+    switch (standing.state()) {
+      case SERVES -> set(target, State.SERVING, standing.generation());
+      case SEALED -> set(target, State.SEALED, standing.generation());
+      case WAITS -> set(target, State.WAITING, standing.generation());
+      case AWAY -> set(target, State.RETIRED, standing.generation());
+      case UNKNOWN -> throw new AssertionError("every disk has a generation");
+    }
+  }
+
+  void serve(String target, long generation) {
+    set(target, State.SERVING, generation);
+  }
+
+  private void set(String target, State state, long generation) {
+    host.step(life);
+    midPoints.put(target, new MidPoint(state, generation));
+    if (state == State.SERVING) {
+      world.disk(target).open(host.name(), generation);
+    } else {
+      world.disk(target).close(host.name());
+    }
+    host.step(life);
+  }
+
+  void domainEnded() {
+    midPoints.keySet().forEach(target -> world.disk(target).close(host.name()));
+    midPoints.clear();
+  }
+
+  @Override
+  public List<UUID> domainsNamed(String name) {
+    return name.equals(Simulation.NAME) && !midPoints.isEmpty()
+        ? List.of(Simulation.DOMAIN)
+        : List.of();
+  }
+
+  @Override
+  public List<Disk> disksOf(UUID domain) {
+    ImmutableList.Builder<Disk> disks = ImmutableList.builder();
+    midPoints.forEach(
+        (target, midPoint) ->
+            disks.add(
+                new Disk(domain, target, "file:/" + target, false, 4096, midPoint.generation())));
+    return disks.build();
+  }
+
+  @Override
+  public void probe(Disk disk) {
+    host.step(life);
+  }
+
+  @Override
+  public CompletableFuture<Sealed> seal(UUID domain, String target, Duration bound) {
+    MidPoint midPoint = midPoints.get(target);
+    if (midPoint == null || midPoint.state() != State.SERVING) {
+      return CompletableFuture.failedFuture(
+          new IllegalStateException("does not serve: " + midPoint));
+    }
+    set(target, State.SEALED, midPoint.generation());
+    Disk disk = new Disk(domain, target, "file:/" + target, false, 4096, midPoint.generation());
+    return CompletableFuture.completedFuture(
+        new Sealed(disk, ByteString.copyFromUtf8("manifest of " + target), 3, 1));
+  }
+
+  @Override
+  public void unseal(UUID domain, String target, long generation) {
+    if (midPoints.containsKey(target)) {
+      set(target, State.SERVING, generation);
+    }
+  }
+
+  @Override
+  public void retire(UUID domain, String target) {
+    if (midPoints.containsKey(target)) {
+      set(target, State.RETIRED, midPoints.get(target).generation());
+    }
+  }
+
+  @Override
+  public CompletableFuture<Void> takeOver(int domid, Disk disk, ByteString manifest) {
+    if (!manifest.toStringUtf8().equals("manifest of " + disk.target())) {
+      return CompletableFuture.failedFuture(new IllegalArgumentException("not its manifest"));
+    }
+    set(disk.target(), State.SERVING, disk.generation());
+    return CompletableFuture.completedFuture(null);
+  }
+
+  @Override
+  public CompletableFuture<Void> giveUp(UUID domain, String target) {
+    if (midPoints.containsKey(target)) {
+      set(target, State.RETIRED, midPoints.get(target).generation());
+    }
+    return CompletableFuture.completedFuture(null);
+  }
+
+  @Override
+  public boolean domainExists(UUID domain) {
+    return world.domainExistsOn(host.name());
+  }
+
+  @Override
+  public boolean guestHasRun(UUID domain) {
+    return world.guestHasRunOn(host.name());
+  }
+}

@@ -1,0 +1,169 @@
+package io.netchannel.coordinator;
+
+import io.netchannel.coordinator.PeerException.Kind;
+import io.netchannel.coordinator.PeerMessages.Claim;
+import io.netchannel.coordinator.PeerMessages.PhaseReport;
+import io.netchannel.coordinator.PeerMessages.Prepare;
+import io.netchannel.coordinator.PeerMessages.SealedDisk;
+import io.netchannel.coordinator.PeerMessages.ServedDomain;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.Random;
+import java.util.UUID;
+
+/** Calls from one host to the other, lost, doubled and late as a plan says. */
+final class SimulatedLink implements Peer {
+  private final SimulatedHost from;
+  private final SimulatedHost to;
+  private final int life;
+  private final Faults faults;
+
+  /** What the network does to messages; shared by both directions. */
+  static final class Faults {
+    private final Random random;
+    private final double rate;
+    private final List<Runnable> late = new ArrayList<>();
+    private boolean on = true;
+
+    /**
+     * @param rate probability of each kind of fault for each message
+     */
+    Faults(Random random, double rate) {
+      this.random = random;
+      this.rate = rate;
+    }
+
+    private boolean happens() {
+      return on && rate > 0 && random.nextDouble() < rate;
+    }
+
+    void stop() {
+      on = false;
+    }
+
+    /** Late messages arrive now. */
+    void deliverLate() {
+      List<Runnable> now = List.copyOf(late);
+      late.clear();
+      now.forEach(Runnable::run);
+    }
+  }
+
+  SimulatedLink(SimulatedHost from, SimulatedHost to, Faults faults) {
+    this.from = from;
+    this.to = to;
+    this.life = from.life();
+    this.faults = faults;
+  }
+
+  @FunctionalInterface
+  private interface Handler<T> {
+    T run(PeerService service) throws MigrationRefusedException;
+  }
+
+  private <T> T call(Handler<T> handler) throws PeerException {
+    from.step(life);
+    if (faults.happens()) {
+      faults.deliverLate();
+    }
+    if (faults.happens()) {
+      throw noAnswer("request lost");
+    }
+    if (faults.happens()) {
+      faults.late.add(() -> deliverQuietly(handler));
+      throw noAnswer("request late");
+    }
+    if (faults.happens()) {
+      deliverQuietly(handler);
+    }
+    T answer = deliver(handler);
+    if (faults.happens()) {
+      throw noAnswer("answer lost");
+    }
+    from.step(life);
+    return answer;
+  }
+
+  private <T> T deliver(Handler<T> handler) throws PeerException {
+    int lifeThere = to.life();
+    try {
+      to.step(lifeThere);
+      T answer = handler.run(to.coordinator());
+      to.step(lifeThere);
+      return answer;
+    } catch (MigrationRefusedException e) {
+      throw new PeerException(Kind.REFUSED, e.getMessage(), e);
+    } catch (SimulatedHost.Crash e) {
+      from.step(life);
+      throw noAnswer("connection lost");
+    }
+  }
+
+  private <T> void deliverQuietly(Handler<T> handler) {
+    try {
+      deliver(handler);
+    } catch (PeerException e) {
+      // Nobody waits for it.
+    }
+  }
+
+  private PeerException noAnswer(String why) {
+    return new PeerException(Kind.NO_ANSWER, to.name() + ": " + why);
+  }
+
+  @Override
+  public String name() {
+    return to.name();
+  }
+
+  @Override
+  public List<ServedDomain> describe(String domainName, Duration bound) throws PeerException {
+    return call(service -> service.describe(domainName));
+  }
+
+  @Override
+  public Optional<ServedDomain> describe(UUID domain, Duration bound) throws PeerException {
+    return call(service -> service.describe(domain));
+  }
+
+  @Override
+  public void prepare(Prepare request, Duration bound) throws PeerException {
+    call(
+        service -> {
+          service.prepare(from.name(), request);
+          return true;
+        });
+  }
+
+  @Override
+  public List<SealedDisk> seal(UUID migration, Duration bound) throws PeerException {
+    return call(service -> service.seal(from.name(), migration));
+  }
+
+  @Override
+  public void takeOver(UUID migration, List<Claim> claims, Duration bound) throws PeerException {
+    call(
+        service -> {
+          service.takeOver(from.name(), migration, claims);
+          return true;
+        });
+  }
+
+  @Override
+  public PhaseReport abort(UUID migration, String reason, Duration bound) throws PeerException {
+    return call(service -> service.abort(from.name(), migration, reason));
+  }
+
+  @Override
+  public PhaseReport commit(UUID migration, Duration bound) throws PeerException {
+    return call(service -> service.commit(from.name(), migration));
+  }
+
+  @Override
+  public PhaseReport status(UUID migration, UUID domain, Direction asked, Duration bound)
+      throws PeerException {
+    return call(service -> service.status(from.name(), migration, domain, asked));
+  }
+}

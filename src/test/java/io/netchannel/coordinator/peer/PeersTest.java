@@ -1,0 +1,290 @@
+package io.netchannel.coordinator.peer;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.catchThrowableOfType;
+
+import com.google.protobuf.ByteString;
+import io.grpc.ManagedChannel;
+import io.grpc.netty.GrpcSslContexts;
+import io.grpc.netty.NettyChannelBuilder;
+import io.netchannel.coordinator.Direction;
+import io.netchannel.coordinator.Peer;
+import io.netchannel.coordinator.PeerException;
+import io.netchannel.coordinator.PeerException.Kind;
+import io.netchannel.coordinator.PeerMessages.Claim;
+import io.netchannel.coordinator.PeerMessages.PhaseReport;
+import io.netchannel.coordinator.PeerMessages.Prepare;
+import io.netchannel.coordinator.PeerMessages.SealedDisk;
+import io.netchannel.coordinator.Phase;
+import io.netty.handler.ssl.SslProvider;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.security.SecureRandom;
+import java.time.Clock;
+import java.time.Duration;
+import java.util.List;
+import java.util.UUID;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Over loopback, with real certificates. */
+final class PeersTest {
+  private static final Duration BOUND = Duration.ofSeconds(20);
+  private static final UUID MIGRATION = new UUID(3, 4);
+
+  @TempDir static Path pki;
+
+  private final ScriptedService service = new ScriptedService();
+  private PeerServer server;
+  private Peers peers;
+
+  @BeforeAll
+  static void certificates() throws IOException {
+    TestCertificateAuthority authority =
+        new TestCertificateAuthority(Clock.systemUTC(), new SecureRandom());
+    authority.init(pki.resolve("ca"));
+    authority.init(pki.resolve("otherca"));
+    authority.host(pki.resolve("ca"), pki.resolve("hosta"), "hosta", "10.0.0.1");
+    authority.host(pki.resolve("ca"), pki.resolve("hostb"), "hostb", "127.0.0.1");
+    authority.host(pki.resolve("ca"), pki.resolve("byaddress"), "b.example", "127.0.0.1");
+    authority.host(pki.resolve("ca"), pki.resolve("stranger"), "stranger");
+    authority.host(pki.resolve("otherca"), pki.resolve("foreign"), "hosta", "127.0.0.1");
+    authority.host(
+        pki.resolve("ca"), pki.resolve("expired"), Duration.ofHours(-2), "hosta", "hostb");
+  }
+
+  @AfterEach
+  void close() {
+    service.released.countDown();
+    if (peers != null) {
+      peers.close();
+    }
+    if (server != null) {
+      server.close();
+    }
+  }
+
+  private static PeerTls tls(String host) throws TlsException {
+    return new PeerTls(TlsFiles.libvirt(pki.resolve(host)));
+  }
+
+  private int serve(String certificates, int port, int version) throws Exception {
+    server =
+        new PeerServer(
+            "hostb",
+            new InetSocketAddress(InetAddress.getLoopbackAddress(), port),
+            tls(certificates),
+            List.of(new PeerAddress("hosta", "hosta.example", 1)),
+            service,
+            version);
+    return server.port();
+  }
+
+  private Peer connect(String certificates, int port) throws TlsException {
+    peers =
+        new Peers("hosta", tls(certificates), List.of(new PeerAddress("hostb", "127.0.0.1", port)));
+    return peers.all().get(0);
+  }
+
+  private Peer connected(String clientCertificates, String serverCertificates) throws Exception {
+    return connect(clientCertificates, serve(serverCertificates, 0, ProtocolVersion.CURRENT));
+  }
+
+  private static PeerException failure(Peer peer) {
+    PeerException failure =
+        catchThrowableOfType(PeerException.class, () -> peer.describe("db", BOUND));
+    assertThat(failure).as("the call fails").isNotNull();
+    return failure;
+  }
+
+  @Test
+  void everyCallArrives() throws Exception {
+    Peer peer = connected("hosta", "hostb");
+    var served = peer.describe("db", BOUND);
+    assertThat(served).hasSize(1);
+    assertThat(served.get(0).disks()).containsExactly(ScriptedService.DISK);
+    assertThat(peer.describe(ScriptedService.DOMAIN, BOUND)).isPresent();
+    assertThat(peer.describe(new UUID(0, 0), BOUND)).isEmpty();
+    peer.prepare(
+        new Prepare(MIGRATION, "db", ScriptedService.DOMAIN, List.of(ScriptedService.DISK)), BOUND);
+    assertThat(peer.seal(MIGRATION, BOUND))
+        .containsExactly(
+            new SealedDisk("xvda", 32, 7, ScriptedService.LARGE),
+            new SealedDisk("xvdb", 0, 0, ByteString.EMPTY));
+    peer.takeOver(MIGRATION, List.of(new Claim("xvda", 42, -5)), BOUND);
+    assertThat(peer.abort(MIGRATION, "why", BOUND)).isEqualTo(new PhaseReport(Phase.ABORT, "why"));
+    assertThat(peer.status(MIGRATION, ScriptedService.DOMAIN, Direction.INCOMING, BOUND))
+        .isEqualTo(new PhaseReport(Phase.RESUME, "INCOMING"));
+    assertThat(service.callers).containsOnly("hosta");
+    assertThat(peers.health(BOUND).get(0).problem()).isEmpty();
+    assertThat(peers.health(BOUND).get(0).connected()).isTrue();
+  }
+
+  @Test
+  void theNativeTlsIsUsed() {
+    assertThat(PeerTls.provider()).isEqualTo(SslProvider.OPENSSL);
+  }
+
+  @Test
+  void aRefusalIsCertainAndABugIsNot() throws Exception {
+    Peer peer = connected("hosta", "hostb");
+    PeerException refused =
+        catchThrowableOfType(
+            PeerException.class,
+            () -> peer.takeOver(MIGRATION, List.of(new Claim("xvda", 41, -5)), BOUND));
+    assertThat(refused.kind()).isEqualTo(Kind.REFUSED);
+    assertThat(refused).hasMessageStartingWith("take-over refused: found");
+    PeerException bug =
+        catchThrowableOfType(PeerException.class, () -> peer.commit(MIGRATION, BOUND));
+    assertThat(bug.kind()).isEqualTo(Kind.NO_ANSWER);
+    assertThat(bug).hasMessageContaining("see the log of netchanneld there");
+  }
+
+  @Test
+  void theAddressInTheCertificateWillDo() throws Exception {
+    assertThat(connected("hosta", "byaddress").describe("db", BOUND)).hasSize(1);
+  }
+
+  @Test
+  void aServerOfAnotherAuthorityIsNotTrusted() throws Exception {
+    assertThat(failure(connected("hosta", "foreign")))
+        .hasMessageContaining("hostb (127.0.0.1:")
+        .hasMessageContaining("is not trusted: expected one signed by")
+        .hasMessageContaining("cacert.pem");
+  }
+
+  @Test
+  void anExpiredServerIsNotTrusted() throws Exception {
+    assertThat(failure(connected("hosta", "expired")))
+        .hasMessageContaining("is not trusted")
+        .hasMessageContaining("NotAfter");
+  }
+
+  @Test
+  void aServerWithAnotherNameIsNotTrusted() throws Exception {
+    assertThat(failure(connected("hosta", "stranger")))
+        .hasMessageContaining("expected a certificate for hostb or 127.0.0.1, found one for")
+        .hasMessageContaining("stranger");
+  }
+
+  @Test
+  void aClientOfAnotherAuthorityGetsNothing() throws Exception {
+    // It trusts the server's authority, so that only its own certificate is wrong.
+    Files.copy(
+        pki.resolve("ca/CA/cacert.pem"),
+        pki.resolve("foreign/CA/serverca.pem"),
+        StandardCopyOption.REPLACE_EXISTING);
+    TlsFiles foreign = TlsFiles.libvirt(pki.resolve("foreign"));
+    int port = serve("hostb", 0, ProtocolVersion.CURRENT);
+    peers =
+        new Peers(
+            "hosta",
+            new PeerTls(
+                TlsFiles.of(
+                    pki.resolve("foreign/CA/serverca.pem"),
+                    foreign.clientCertificate(),
+                    foreign.clientKey())),
+            List.of(new PeerAddress("hostb", "127.0.0.1", port)));
+    assertThat(failure(peers.all().get(0))).hasMessageContaining("hostb (127.0.0.1:");
+    assertThat(service.callers).isEmpty();
+  }
+
+  @Test
+  void anExpiredClientGetsNothing() throws Exception {
+    assertThat(failure(connected("expired", "hostb"))).hasMessageContaining("hostb (127.0.0.1:");
+  }
+
+  @Test
+  void aStrangerIsTurnedAwayInWords() throws Exception {
+    PeerException refused = failure(connected("stranger", "hostb"));
+    assertThat(refused.kind()).isEqualTo(Kind.REFUSED);
+    assertThat(refused)
+        .hasMessageContaining("expected a certificate of one of the peers [hosta]")
+        .hasMessageContaining("add the caller as a [[peer]] on hostb");
+  }
+
+  @Test
+  void aCallerWithoutACertificateIsTurnedAwayInWords() throws Exception {
+    int port = serve("hostb", 0, ProtocolVersion.CURRENT);
+    ManagedChannel channel =
+        NettyChannelBuilder.forAddress("127.0.0.1", port)
+            .sslContext(
+                GrpcSslContexts.forClient()
+                    .trustManager(pki.resolve("ca/CA/cacert.pem").toFile())
+                    .build())
+            .intercept(new ProtocolVersion("hosta", ProtocolVersion.CURRENT))
+            .build();
+    try {
+      PeerException refused =
+          failure(new GrpcPeer(new PeerAddress("hostb", "127.0.0.1", port), "hosta", channel));
+      assertThat(refused).hasMessageContaining("expected a client certificate, found none");
+      assertThat(refused.kind()).isEqualTo(Kind.REFUSED);
+    } finally {
+      channel.shutdownNow();
+    }
+  }
+
+  @Test
+  void anotherProtocolVersionIsRefusedInWords() throws Exception {
+    Peer peer = connect("hosta", serve("hostb", 0, ProtocolVersion.CURRENT + 1));
+    assertThat(failure(peer))
+        .hasMessage(
+            "hostb expected peer protocol 2, found 1; install the same version of Netchannel on"
+                + " both hosts");
+  }
+
+  @Test
+  void aDeadlineIsKept() throws Exception {
+    Peer peer = connected("hosta", "hostb");
+    assertThat(peer.describe("db", BOUND)).hasSize(1);
+    PeerException late =
+        catchThrowableOfType(
+            PeerException.class, () -> peer.describe("slow", Duration.ofMillis(200)));
+    assertThat(late.kind()).isEqualTo(Kind.NO_ANSWER);
+    assertThat(late).hasMessageContaining("did not answer within 200 ms");
+  }
+
+  @Test
+  void aServerThatIsDownIsReportedAndOneThatComesBackIsFound() throws Exception {
+    int port = serve("hostb", 0, ProtocolVersion.CURRENT);
+    Peer peer = connect("hosta", port);
+    assertThat(peer.describe("db", BOUND)).hasSize(1);
+    server.close();
+    assertThat(failure(peer))
+        .hasMessageContaining("cannot be reached")
+        .hasMessageContaining("is netchanneld running there?");
+    assertThat(peers.health(BOUND).get(0).problem()).contains("cannot be reached");
+    serve("hostb", port, ProtocolVersion.CURRENT);
+    assertThat(peer.seal(MIGRATION, BOUND)).hasSize(2);
+    assertThat(peer.describe("db", BOUND)).hasSize(1);
+  }
+
+  @Test
+  void aMissingFileIsNamed() {
+    TlsException missing = catchThrowableOfType(TlsException.class, () -> tls("nowhere"));
+    assertThat(missing)
+        .hasMessageContaining("found: no such file")
+        .hasMessageContaining("nowhere")
+        .hasMessageContaining("netchannel pki");
+  }
+
+  @Test
+  void keysAreForTheirOwnerOnly() throws IOException {
+    for (String key :
+        List.of(
+            "ca/CA/private/cakey.pem",
+            "hosta/libvirt/private/serverkey.pem",
+            "hosta/libvirt/private/clientkey.pem")) {
+      assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(pki.resolve(key))))
+          .as(key)
+          .isEqualTo("rw-------");
+    }
+  }
+}

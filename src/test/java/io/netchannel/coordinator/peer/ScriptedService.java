@@ -1,0 +1,90 @@
+package io.netchannel.coordinator.peer;
+
+import com.google.protobuf.ByteString;
+import io.netchannel.coordinator.Direction;
+import io.netchannel.coordinator.LocalDevices;
+import io.netchannel.coordinator.MigrationRefusedException;
+import io.netchannel.coordinator.PeerMessages.Claim;
+import io.netchannel.coordinator.PeerMessages.PhaseReport;
+import io.netchannel.coordinator.PeerMessages.Prepare;
+import io.netchannel.coordinator.PeerMessages.SealedDisk;
+import io.netchannel.coordinator.PeerMessages.ServedDomain;
+import io.netchannel.coordinator.PeerService;
+import io.netchannel.coordinator.Phase;
+import java.util.List;
+import java.util.Optional;
+import java.util.UUID;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.CountDownLatch;
+
+/** Answers what a test says and remembers who asked. */
+final class ScriptedService implements PeerService {
+  static final UUID DOMAIN = new UUID(1, 2);
+  static final LocalDevices.Disk DISK =
+      new LocalDevices.Disk(DOMAIN, "xvda", "file:/dev/vdb", true, 1 << 30, 41);
+
+  /** Two chunks and a bit. */
+  static final ByteString LARGE =
+      ByteString.copyFrom(new byte[2 * PeerEndpoint.CHUNK_BYTES + 17])
+          .concat(ByteString.copyFromUtf8("end"));
+
+  final ConcurrentLinkedQueue<String> callers = new ConcurrentLinkedQueue<>();
+  final CountDownLatch released = new CountDownLatch(1);
+
+  @Override
+  public List<ServedDomain> describe(String domainName) {
+    if (domainName.equals("slow")) {
+      try {
+        released.await();
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+      }
+    }
+    return List.of(new ServedDomain(domainName, DOMAIN, List.of(DISK)));
+  }
+
+  @Override
+  public Optional<ServedDomain> describe(UUID domain) {
+    return domain.equals(DOMAIN)
+        ? Optional.of(new ServedDomain("db", DOMAIN, List.of(DISK)))
+        : Optional.empty();
+  }
+
+  @Override
+  public void prepare(String caller, Prepare request) throws MigrationRefusedException {
+    callers.add(caller);
+    if (!request.disks().equals(List.of(DISK))) {
+      throw new MigrationRefusedException("expected " + DISK);
+    }
+  }
+
+  @Override
+  public List<SealedDisk> seal(String caller, UUID migration) {
+    callers.add(caller);
+    return List.of(
+        new SealedDisk("xvda", 32, 7, LARGE), new SealedDisk("xvdb", 0, 0, ByteString.EMPTY));
+  }
+
+  @Override
+  public void takeOver(String caller, UUID migration, List<Claim> claims)
+      throws MigrationRefusedException {
+    if (!claims.equals(List.of(new Claim("xvda", 42, -5)))) {
+      throw new MigrationRefusedException("take-over refused: found " + claims);
+    }
+  }
+
+  @Override
+  public PhaseReport abort(String caller, UUID migration, String reason) {
+    return new PhaseReport(Phase.ABORT, reason);
+  }
+
+  @Override
+  public PhaseReport commit(String caller, UUID migration) {
+    throw new IllegalStateException("a bug");
+  }
+
+  @Override
+  public PhaseReport status(String caller, UUID migration, UUID domain, Direction asked) {
+    return new PhaseReport(Phase.RESUME, asked.name());
+  }
+}
