@@ -1,7 +1,9 @@
 package io.netchannel.libvirt;
 
+import org.libvirt.Connect;
 import org.libvirt.Library;
 import org.libvirt.LibvirtException;
+import org.libvirt.jna.Libvirt;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -14,6 +16,9 @@ final class LibvirtEventLoop {
 
   /** Between two turns of a loop that fails; libvirt gives no reason to expect it. */
   private static final long FAILURE_PAUSE_MILLIS = 1000;
+
+  /** By default the library prints every error to stderr; they come as exceptions, too. */
+  private static final Libvirt.VirErrorCallback QUIET = (userData, error) -> {};
 
   private static boolean running;
 
@@ -29,6 +34,7 @@ final class LibvirtEventLoop {
       return;
     }
     Library.initEventLoop();
+    Connect.setErrorCallback(QUIET);
     Thread thread = new Thread(LibvirtEventLoop::run, "libvirt-events");
     thread.setDaemon(true);
     thread.start();

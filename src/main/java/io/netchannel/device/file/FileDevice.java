@@ -8,9 +8,11 @@ import io.netchannel.device.DeviceGeometry;
 import io.netchannel.device.Outcome;
 import java.nio.ByteBuffer;
 import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.Phaser;
 import java.util.concurrent.RejectedExecutionHandler;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.LongSupplier;
 import org.slf4j.Logger;
@@ -49,6 +51,11 @@ public final class FileDevice implements Device {
   private final boolean blockDevice;
   private final ThreadPoolExecutor threads;
   private final ErrorLog errors;
+
+  /** One party for the open device and one per request that its submitter runs itself. */
+  private final Phaser submitters = new Phaser(1);
+
+  private final AtomicBoolean closing = new AtomicBoolean();
   private volatile boolean flushFailed;
   private volatile boolean discardRefused;
 
@@ -139,6 +146,9 @@ public final class FileDevice implements Device {
 
   @Override
   public void close() {
+    if (!closing.compareAndSet(false, true)) {
+      return;
+    }
     threads.shutdown();
     boolean interrupted = false;
     while (true) {
@@ -152,6 +162,7 @@ public final class FileDevice implements Device {
         interrupted = true;
       }
     }
+    submitters.awaitAdvance(submitters.arriveAndDeregister());
     file.close();
     if (interrupted) {
       Thread.currentThread().interrupt();
@@ -222,12 +233,17 @@ public final class FileDevice implements Device {
 
   private RejectedExecutionHandler runHereOrFail() {
     return (task, executor) -> {
-      if (executor.isShutdown()) {
+      // Registration fails when close has waited for all: the descriptor may be gone already.
+      if (!executor.isShutdown() && submitters.register() >= 0) {
+        try {
+          task.run();
+        } finally {
+          submitters.arriveAndDeregister();
+        }
+      } else {
         Request request = (Request) task;
         errors.report(request.operation.word + ": the device is closed", name);
         request.complete(Outcome.IO_ERROR);
-      } else {
-        task.run();
       }
     };
   }

@@ -12,6 +12,7 @@ import java.util.concurrent.Phaser;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
  * Holds requests back before they reach the device, as a slow storage path does: {@code
@@ -34,8 +35,10 @@ public final class DelayFilter implements Device {
   private final ScheduledExecutorService timer;
   private final Random random;
 
-  /** One party for the filter itself and one per held request; advances when all have left. */
+  /** One party for the open filter and one per held request; ends when all have left. */
   private final Phaser held = new Phaser(1);
+
+  private final AtomicBoolean closing = new AtomicBoolean();
 
   /**
    * @param timer shared with others; its tasks only submit
@@ -90,9 +93,8 @@ public final class DelayFilter implements Device {
 
   @Override
   public void close() {
-    if (!held.isTerminated()) {
-      held.arriveAndAwaitAdvance(); // all that is held has been passed on
-      held.forceTermination();
+    if (closing.compareAndSet(false, true)) {
+      held.awaitAdvance(held.arriveAndDeregister()); // all that is held has been passed on
     }
     device.close();
   }

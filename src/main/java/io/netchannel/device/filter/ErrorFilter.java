@@ -68,8 +68,10 @@ public final class ErrorFilter implements Device {
       return () -> false;
     }
     try {
-      if (value.contains(".")) {
-        double probability = Double.parseDouble(value);
+      boolean percent = value.endsWith("%");
+      if (percent || value.contains(".")) {
+        String number = percent ? value.substring(0, value.length() - 1) : value;
+        double probability = Double.parseDouble(number) / (percent ? 100 : 1);
         if (probability > 0 && probability < 1) {
           return () -> random.nextDouble() < probability;
         }
@@ -85,7 +87,7 @@ public final class ErrorFilter implements Device {
     throw new DeviceException(
         "filter error: %s=%s is neither a whole number from 1 (every Nth fails) nor a probability"
                 .formatted(name, value)
-            + " between 0 and 1 such as 0.01");
+            + " between 0 and 1 such as 0.01 or 1%");
   }
 
   private static BooleanSupplier everyNth(long every) {

@@ -12,7 +12,7 @@ import java.util.regex.Pattern;
 
 /** The "name=value,name=value" of a filter in a device source. */
 final class FilterOptions {
-  private static final Pattern DURATION = Pattern.compile("(\\d{1,9})(us|ms|s|m)");
+  private static final Pattern DURATION = Pattern.compile("(\\d{1,9})(us|ms|s|min)");
 
   private final String filter;
   private final Map<String, String> values = new HashMap<>();
@@ -56,7 +56,7 @@ final class FilterOptions {
     Matcher matcher = DURATION.matcher(value);
     if (!matcher.matches()) {
       throw new DeviceException(
-          "filter %s: %s=%s is not a duration such as 300ms, 2s, 50us or 1m"
+          "filter %s: %s=%s is not a duration such as 300ms, 2s, 50us or 1min"
               .formatted(filter, name, value));
     }
     long amount = Long.parseLong(matcher.group(1));

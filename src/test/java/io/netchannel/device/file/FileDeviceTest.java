@@ -19,6 +19,8 @@ import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -259,6 +261,44 @@ final class FileDeviceTest {
       proceed.countDown();
       requests.forEach(Requests::join);
     }
+  }
+
+  /**
+   * Else the descriptor is closed, perhaps used for another file, under the submitter's request.
+   */
+  @Test
+  void closeWaitsForARequestThatItsSubmitterRuns() throws Exception {
+    FileDevice device =
+        FileDevice.open(image(SIZE_BYTES).toString(), false, 1, true, System::nanoTime);
+    CountDownLatch proceed = new CountDownLatch(1);
+    CountDownLatch held = new CountDownLatch(1);
+    device.flush(
+        outcome -> {
+          held.countDown();
+          awaitLatch(proceed);
+        });
+    awaitLatch(held);
+    for (int i = 0; i < FileDevice.MAX_QUEUED; i++) {
+      device.discard(0, 0, outcome -> {});
+    }
+    CountDownLatch submitterRuns = new CountDownLatch(1);
+    CountDownLatch submitterProceeds = new CountDownLatch(1);
+    CompletableFuture<Void> submitter =
+        CompletableFuture.runAsync(
+            () ->
+                device.flush(
+                    outcome -> {
+                      submitterRuns.countDown();
+                      awaitLatch(submitterProceeds);
+                    }));
+    awaitLatch(submitterRuns);
+    proceed.countDown(); // the I/O thread and its queue come to their end
+    CompletableFuture<Void> closed = CompletableFuture.runAsync(device::close);
+    assertThatThrownBy(() -> closed.get(200, TimeUnit.MILLISECONDS))
+        .isInstanceOf(TimeoutException.class);
+    submitterProceeds.countDown();
+    Requests.join(closed);
+    Requests.join(submitter);
   }
 
   private static void awaitLatch(CountDownLatch latch) {

@@ -50,7 +50,7 @@ final class DelayFilterTest {
 
   @Test
   void eachKindIsHeldBackForItsOwnTime() throws Exception {
-    Device slow = around("read=300ms,write=2s,flush=50us,discard=1m");
+    Device slow = around("read=300ms,write=2s,flush=50us,discard=1min");
     slow.read(0, data, outcomes::add);
     slow.write(512, data, outcomes::add);
     slow.flush(outcomes::add);

@@ -52,7 +52,8 @@ final class ErrorFilterTest {
     List<List<String>> runs = new ArrayList<>();
     for (int run = 0; run < 2; run++) {
       HeldDevice fresh = new HeldDevice();
-      Device failing = ErrorFilter.parse("read=0.25,seed=5").around(fresh);
+      Device failing =
+          ErrorFilter.parse(run == 0 ? "read=0.25,seed=5" : "read=25%,seed=5").around(fresh);
       for (int i = 0; i < 1000; i++) {
         failing.read(512L * i, data, outcomes::add);
       }
@@ -71,6 +72,7 @@ final class ErrorFilterTest {
   @ParameterizedTest
   @CsvSource({
     "read=0, neither a whole number from 1",
+    "read=0%, neither a whole number from 1",
     "read=1.5, neither a whole number from 1",
     "read=often, neither a whole number from 1",
     "kind=eio, known are io and nospace",
