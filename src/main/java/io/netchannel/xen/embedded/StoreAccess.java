@@ -69,7 +69,7 @@ final class StoreAccess implements XenStoreOperations {
 
   @Override
   public boolean remove(String path) {
-    Optional<StoreNode> found = find(path, Right.OWN);
+    Optional<StoreNode> found = find(path, Right.WRITE);
     Optional<String> parent = StorePath.parent(path);
     if (found.isEmpty()) {
       return false;
@@ -130,7 +130,7 @@ final class StoreAccess implements XenStoreOperations {
                   switch (right) {
                     case READ -> "read";
                     case WRITE -> "write";
-                    case OWN -> "remove or re-permit";
+                    case OWN -> "change the permissions of";
                   },
                   path,
                   decidesPath,

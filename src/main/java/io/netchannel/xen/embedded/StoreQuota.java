@@ -6,7 +6,10 @@ package io.netchannel.xen.embedded;
 final class StoreQuota {
   static final int NODES_PER_DOMAIN = 1000;
   static final int NODE_BYTES = 2048;
-  static final int WATCHES_PER_DOMAIN = 128;
+
+  /** xenstored is told 128 and refuses when there are more already. */
+  static final int WATCHES_PER_DOMAIN = 129;
+
   static final int PERMISSIONS_PER_NODE = 5;
   static final int TRANSACTIONS_PER_CONNECTION = 10;
 

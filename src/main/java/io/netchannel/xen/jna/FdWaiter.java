@@ -19,6 +19,7 @@ final class FdWaiter implements AutoCloseable {
 
   private final Memory pollFds = new Memory(2L * POLLFD_BYTES);
   private final int stopFd;
+  private boolean closed;
 
   FdWaiter(int fd) {
     stopFd = LibC.eventfd(0, LibC.EFD_CLOEXEC);
@@ -45,8 +46,11 @@ final class FdWaiter implements AutoCloseable {
     }
   }
 
-  /** Ends this and all later waits; from any thread. */
-  void stop() {
+  /** Ends this and all later waits; from any thread. Does nothing after {@link #close}. */
+  synchronized void stop() {
+    if (closed) {
+      return;
+    }
     byte[] one = {1, 0, 0, 0, 0, 0, 0, 0};
     if (LibC.write(stopFd, one, one.length) != one.length) {
       throw new XenException("cannot stop a wait: " + LibC.describe(Native.getLastError()));
@@ -55,7 +59,8 @@ final class FdWaiter implements AutoCloseable {
 
   /** Frees the eventfd; by the waiting thread once it waits no more. */
   @Override
-  public void close() {
+  public synchronized void close() {
+    closed = true;
     LibC.close(stopFd);
     pollFds.close();
   }

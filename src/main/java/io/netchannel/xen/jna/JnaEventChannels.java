@@ -154,12 +154,17 @@ public final class JnaEventChannels implements EventChannels {
     @Override
     public void close() {
       synchronized (channels) {
-        if (channels.remove(port, this)
-            && handle.use(h -> LibXenEvtchn.xenevtchn_unbind(h, port)) != 0) {
-          LOG.warn("cannot unbind from {}: {}", remote, LibC.describe(Native.getLastError()));
+        if (channels.remove(port, this)) {
+          handle.useIfOpen(this::unbind);
         }
       }
       listener.close();
+    }
+
+    private void unbind(Pointer h) {
+      if (LibXenEvtchn.xenevtchn_unbind(h, port) != 0) {
+        LOG.warn("cannot unbind from {}: {}", remote, LibC.describe(Native.getLastError()));
+      }
     }
 
     private void fire() {

@@ -133,7 +133,11 @@ public final class JnaGrantTable implements GrantTable {
         return;
       }
       mappings.remove(this);
-      if (handle.use(h -> LibXenGnttab.xengnttab_unmap(h, start, pages)) != 0) {
+      handle.useIfOpen(this::unmap);
+    }
+
+    private void unmap(Pointer h) {
+      if (LibXenGnttab.xengnttab_unmap(h, start, pages) != 0) {
         LOG.error(
             "cannot unmap {} pages of domain {}: {}; the domain stays as a zombie until the daemon"
                 + " ends",

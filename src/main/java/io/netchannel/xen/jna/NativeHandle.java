@@ -32,6 +32,20 @@ final class NativeHandle {
     }
   }
 
+  /**
+   * For cleaning up: what belongs to a handle goes with it, so nothing is to do once it is closed.
+   */
+  void useIfOpen(Consumer<Pointer> use) {
+    lock.readLock().lock();
+    try {
+      if (handle != null) {
+        use.accept(handle);
+      }
+    } finally {
+      lock.readLock().unlock();
+    }
+  }
+
   /** Idempotent. */
   void close() {
     lock.writeLock().lock();

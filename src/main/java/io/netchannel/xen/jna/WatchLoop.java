@@ -42,6 +42,9 @@ final class WatchLoop implements AutoCloseable {
   }
 
   Watch watch(String path, Consumer<String> listener) {
+    if (!path.startsWith("/") && !path.startsWith("@")) {
+      throw Errors.storeFailure("watch", path, LibC.EINVAL);
+    }
     Registration registration =
         new Registration(path, Long.toString(lastToken.incrementAndGet()), listener);
     // Known before xenstored fires it for the first time.
@@ -143,16 +146,15 @@ final class WatchLoop implements AutoCloseable {
     }
 
     private void unwatch() {
-      try {
-        if (handle.use(h -> LibXenStore.xs_unwatch(h, cString(path), cString(token))) == 0) {
-          LOG.warn(
-              "xenstored did not end the watch of {}: {}",
-              path,
-              LibC.describe(Native.getLastError()));
-        }
-      } catch (XenStoreException e) {
-        LOG.debug("the connection was closed at the same time, and the watch of {} with it", path);
-      }
+      handle.useIfOpen(
+          h -> {
+            if (LibXenStore.xs_unwatch(h, cString(path), cString(token)) == 0) {
+              LOG.warn(
+                  "xenstored did not end the watch of {}: {}",
+                  path,
+                  LibC.describe(Native.getLastError()));
+            }
+          });
     }
   }
 }

@@ -40,18 +40,28 @@ class XenStoreCalls implements XenStoreOperations {
     return handle.use(call);
   }
 
+  /**
+   * A path as the library wants it. Only absolute ones: xenstored would look for others below
+   * /local/domain/0.
+   */
+  private static byte[] absolute(String path) {
+    if (!path.startsWith("/")) {
+      throw Errors.storeFailure("use the path", path, LibC.EINVAL);
+    }
+    return cString(path);
+  }
+
   /** A zero-terminated string. */
   static byte[] cString(String text) {
     if (text.indexOf('\0') >= 0) {
-      throw new XenStoreException(
-          Reason.INVALID, "a path with a zero character: " + text.replace('\0', '?'));
+      throw Errors.storeFailure("use the path", text.replace('\0', '?'), LibC.EINVAL);
     }
     return (text + '\0').getBytes(UTF_8);
   }
 
   @Override
   public Optional<String> read(String path) {
-    byte[] cPath = cString(path);
+    byte[] cPath = absolute(path);
     return use(
         h -> {
           int[] lengthBytes = new int[1];
@@ -69,7 +79,7 @@ class XenStoreCalls implements XenStoreOperations {
 
   @Override
   public List<String> directory(String path) {
-    byte[] cPath = cString(path);
+    byte[] cPath = absolute(path);
     return use(
         h -> {
           int[] count = new int[1];
@@ -93,14 +103,14 @@ class XenStoreCalls implements XenStoreOperations {
 
   @Override
   public void write(String path, String value) {
-    byte[] cPath = cString(path);
+    byte[] cPath = absolute(path);
     byte[] bytes = value.getBytes(UTF_8);
     check("write", path, h -> LibXenStore.xs_write(h, transaction, cPath, bytes, bytes.length));
   }
 
   @Override
   public void mkdir(String path) {
-    byte[] cPath = cString(path);
+    byte[] cPath = absolute(path);
     check("create", path, h -> LibXenStore.xs_mkdir(h, transaction, cPath));
   }
 
@@ -110,7 +120,7 @@ class XenStoreCalls implements XenStoreOperations {
    */
   @Override
   public boolean remove(String path) {
-    byte[] cPath = cString(path);
+    byte[] cPath = absolute(path);
     return use(
         h -> {
           Pointer value = LibXenStore.xs_read(h, transaction, cPath, new int[1]);
@@ -127,7 +137,7 @@ class XenStoreCalls implements XenStoreOperations {
 
   @Override
   public List<XenStorePermission> permissions(String path) {
-    byte[] cPath = cString(path);
+    byte[] cPath = absolute(path);
     return use(
         h -> {
           int[] count = new int[1];
@@ -152,7 +162,7 @@ class XenStoreCalls implements XenStoreOperations {
 
   @Override
   public void setPermissions(String path, List<XenStorePermission> permissions) {
-    byte[] cPath = cString(path);
+    byte[] cPath = absolute(path);
     if (permissions.isEmpty()) {
       throw new XenStoreException(
           Reason.INVALID,
