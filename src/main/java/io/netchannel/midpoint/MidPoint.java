@@ -81,6 +81,7 @@ public final class MidPoint implements Agent {
   private boolean departing;
 
   private boolean diskClosed;
+  private boolean stalled;
   private long replayDeadlineNanos;
 
   /**
@@ -398,12 +399,32 @@ public final class MidPoint implements Agent {
       return settle();
     }
     flow.publish();
-    int work = flow.sweep() + flow.issueHeld() + poll(flow.pollBudget());
+    int work = flow.sweep() + flow.issueHeld();
+    int budget = flow.pollBudget();
+    int polled = poll(budget);
     flow.publish();
+    work += polled + relieve(budget > 0 && polled == 0);
     offerIfPrepared();
     if (flow.hasReplay() && isConnected() && nanoTime.getAsLong() - replayDeadlineNanos >= 0) {
       flow.replay(null);
     }
+    return work;
+  }
+
+  /**
+   * A virtual disk stops giving requests when too many are kept. That a frontend has seen answers
+   * need not ever become known, so the oldest are given up then; at the second fruitless poll,
+   * because a request may have come just after the first.
+   */
+  private int relieve(boolean fruitless) {
+    boolean waiting = fruitless && isConnected() && disk.untaken() > 0;
+    int work = 0;
+    if (waiting && stalled) {
+      work = flow.giveUpOldest(limits.pollBatch());
+    } else if (waiting) {
+      work = 1;
+    }
+    stalled = waiting;
     return work;
   }
 
@@ -501,9 +522,12 @@ public final class MidPoint implements Agent {
 
   /** Requests still on the rings travel too; those that find no room the guest resubmits anyway. */
   private void takeTheRest() {
-    int budget = flow.pollBudget();
-    while (isConnected() && disk.untaken() > 0 && budget > 0 && poll(budget) > 0) {
-      budget = flow.pollBudget();
+    // As many as there are now: a guest that runs after all must not keep us here.
+    int rest = isConnected() ? disk.untaken() : 0;
+    int polled = 1;
+    while (rest > 0 && polled > 0 && isConnected()) {
+      polled = poll(Math.min(rest, flow.pollBudget()));
+      rest -= polled;
     }
     flow.publish();
   }

@@ -159,7 +159,13 @@ final class RequestFlow {
     List<BlockRequest> unanswered =
         disk.reattach(
             slots.stream().map(InflightTable.Slot::encoded).toList(), inflight.requestConsumers());
-    connected = true;
+    connected = disk.state() == VirtualDisk.State.CONNECTED;
+    if (!connected) {
+      // The rings cannot be used any more; the virtual disk has logged why and closed itself.
+      inflight.clear();
+      return;
+    }
+    // Before slots are forgotten: a slot may be all that tells how far its queue was consumed.
     rememberConsumers();
     Map<Integer, BlockRequest> bySlot = new HashMap<>();
     for (BlockRequest request : unanswered) {
@@ -285,6 +291,15 @@ final class RequestFlow {
       }
     }
     return count;
+  }
+
+  /** Forgets the oldest answered requests although the frontend may not have seen them. */
+  int giveUpOldest(int count) {
+    int given = Math.min(count, table.unseenCount());
+    for (int i = 0; i < given; i++) {
+      forget(table.unseen(0), Fate.GIVEN_UP);
+    }
+    return given;
   }
 
   /** The manifest's entries for all that is in the table; nothing may be at the device. */

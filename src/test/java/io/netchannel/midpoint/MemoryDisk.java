@@ -20,6 +20,8 @@ final class MemoryDisk implements VirtualDisk {
   private SharedRings arriving;
   private State leaving;
   private int connection;
+  private int held;
+  int maxHeld = Integer.MAX_VALUE;
   private String fence;
   boolean closed;
   boolean nodesRemoved;
@@ -98,9 +100,10 @@ final class MemoryDisk implements VirtualDisk {
     if (state == State.CONNECTED) {
       for (int queue = 0; queue < rings.queues.size(); queue++) {
         List<Request> requests = rings.queues.get(queue).requests;
-        while (count < maxRequests && requestConsumers[queue] < requests.size()) {
+        while (count < maxRequests && held < maxHeld && requestConsumers[queue] < requests.size()) {
           touch();
           Taken taken = new Taken(queue, requestConsumers[queue]++);
+          held++;
           handler.onRequest(taken);
           count++;
         }
@@ -152,6 +155,7 @@ final class MemoryDisk implements VirtualDisk {
       int response = bytes.getInt();
       if (response < 0 || response >= rings.queues.get(queue).responses.size()) {
         unanswered.add(new Taken(queue, index));
+        held++;
       }
     }
     return unanswered;
@@ -271,6 +275,7 @@ final class MemoryDisk implements VirtualDisk {
         throw new AssertionError("released twice");
       }
       released = true;
+      held--;
     }
   }
 }

@@ -66,8 +66,13 @@ final class SimulatedHost {
 
   /** The process is dead: nothing of it is used any more, and a new one goes on. */
   void restart(SharedRings rings, long generation, boolean sealed) {
+    restart(rings, generation, sealed, -1);
+  }
+
+  /** Likewise; the new process is killed too, at the given store counted from its start. */
+  void restart(SharedRings rings, long generation, boolean sealed, int killAtStore) {
     boolean steady = disk.isSteady();
-    storesToLive = -1;
+    storesToLive = killAtStore;
     device.die(random::nextBoolean);
     disk.fence("its process is dead");
     device = new ScriptedDevice(cache);

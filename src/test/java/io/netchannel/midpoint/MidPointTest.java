@@ -1,0 +1,421 @@
+package io.netchannel.midpoint;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.netchannel.device.Outcome;
+import io.netchannel.midpoint.MidPoint.State;
+import io.netchannel.midpoint.ScriptedDevice.Kind;
+import io.netchannel.midpoint.SharedRings.Request;
+import io.netchannel.midpoint.SharedRings.Response;
+import io.netchannel.vdevice.block.BlockOperation;
+import io.netchannel.vdevice.block.ResponseStatus;
+import io.netchannel.vdevice.block.VirtualDisk;
+import java.nio.ByteBuffer;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeoutException;
+import org.junit.jupiter.api.Test;
+
+/** One behaviour each; doWork is called by hand. */
+final class MidPointTest {
+  private static final int SECTOR_BYTES = MidPointLimits.SECTOR_BYTES;
+  private static final Duration BOUND = Duration.ofSeconds(10);
+
+  private final Storage storage = new Storage(64 * SECTOR_BYTES);
+  private final SharedRings rings = new SharedRings(1);
+  private final SimulatedHost host = new SimulatedHost(new Random(1), storage, false);
+  private long nextId;
+
+  private void connect() {
+    host.await(host.midPoint.serve(host.device, 1));
+    host.disk.connect(rings);
+    host.work();
+    assertThat(host.disk.state()).isEqualTo(VirtualDisk.State.CONNECTED);
+  }
+
+  private Request push(BlockOperation operation, int sector, int sectors, byte[] data) {
+    Request request =
+        new Request(
+            nextId++, operation, (long) sector * SECTOR_BYTES, (long) sectors * SECTOR_BYTES, data);
+    rings.push(0, request);
+    return request;
+  }
+
+  private Request write(int sector, long stamp) {
+    return push(BlockOperation.WRITE, sector, 1, DiskModel.content(stamp));
+  }
+
+  private Request read(int sector) {
+    return push(BlockOperation.READ, sector, 1, new byte[SECTOR_BYTES]);
+  }
+
+  private List<ResponseStatus> statuses() {
+    return rings.queues.get(0).responses.stream().map(Response::status).toList();
+  }
+
+  private void finish() {
+    for (int i = 0; i < 20; i++) {
+      host.work();
+      host.device.completeAll();
+    }
+    host.work();
+  }
+
+  @Test
+  void outcomesBecomeStatuses() {
+    connect();
+    for (Outcome outcome : Outcome.values()) {
+      read(outcome.name().length());
+      host.work();
+      host.device.complete(0, outcome, true);
+      host.work();
+    }
+    assertThat(statuses())
+        .containsExactly(
+            ResponseStatus.OKAY,
+            ResponseStatus.ERROR,
+            ResponseStatus.ERROR,
+            ResponseStatus.NOT_SUPPORTED);
+    assertThat(host.midPoint.status().errors()).isEqualTo(3);
+  }
+
+  @Test
+  void aBadGrantIsAnErrorAndReachesNoDevice() {
+    connect();
+    push(BlockOperation.WRITE, 0, 1, null);
+    host.work();
+    assertThat(statuses()).containsExactly(ResponseStatus.ERROR);
+    assertThat(host.device.calls).isEmpty();
+  }
+
+  @Test
+  void aBarrierIsAlone() {
+    connect();
+    write(1, 11);
+    push(BlockOperation.WRITE_BARRIER, 5, 1, DiskModel.content(12));
+    write(9, 13);
+    host.work();
+    assertThat(host.device.calls).containsExactly(Kind.WRITE);
+    finish();
+    assertThat(host.device.calls)
+        .containsExactly(Kind.WRITE, Kind.FLUSH, Kind.WRITE, Kind.FLUSH, Kind.WRITE);
+    assertThat(statuses()).hasSize(3).containsOnly(ResponseStatus.OKAY);
+  }
+
+  @Test
+  void aFlushWaitsForNothingAndItsDataIsBetweenTwoFlushes() {
+    connect();
+    write(1, 11);
+    push(BlockOperation.FLUSH, 1, 0, new byte[0]);
+    push(BlockOperation.FLUSH, 5, 1, DiskModel.content(12));
+    host.work();
+    assertThat(host.device.calls).containsExactly(Kind.WRITE, Kind.FLUSH, Kind.FLUSH);
+    host.device.completeAll();
+    host.work();
+    host.device.completeAll();
+    finish();
+    assertThat(host.device.calls)
+        .containsExactly(Kind.WRITE, Kind.FLUSH, Kind.FLUSH, Kind.WRITE, Kind.FLUSH);
+  }
+
+  @Test
+  void aFailedFirstFlushLeavesTheDataUnwritten() {
+    connect();
+    push(BlockOperation.FLUSH, 5, 1, DiskModel.content(12));
+    host.work();
+    host.device.complete(0, Outcome.IO_ERROR, false);
+    finish();
+    assertThat(host.device.calls).containsExactly(Kind.FLUSH);
+    assertThat(statuses()).containsExactly(ResponseStatus.ERROR);
+  }
+
+  @Test
+  void overlappingRequestsGoOneAfterTheOther() {
+    connect();
+    write(3, 1);
+    write(3, 2);
+    read(3);
+    write(4, 3);
+    host.work();
+    host.work();
+    assertThat(host.device.running).hasSize(2);
+    finish();
+    assertThat(host.device.calls).containsExactly(Kind.WRITE, Kind.WRITE, Kind.WRITE, Kind.READ);
+    assertThat(statuses()).hasSize(4).containsOnly(ResponseStatus.OKAY);
+  }
+
+  @Test
+  void aSealThatTakesTooLongIsUndoneAndServingGoesOn() {
+    connect();
+    write(3, 1);
+    host.work();
+    write(4, 2);
+    CompletableFuture<Manifest> sealing = host.midPoint.seal(BOUND);
+    host.work();
+    assertThat(host.midPoint.status().state()).isEqualTo(State.SEALING);
+    host.nanos += BOUND.toNanos() + 1;
+    host.work();
+    assertThat(sealing).isCompletedExceptionally();
+    assertThatThrownBy(sealing::join)
+        .hasCauseInstanceOf(TimeoutException.class)
+        .hasMessageContaining("1 requests");
+    finish();
+    assertThat(host.midPoint.status().state()).isEqualTo(State.SERVING);
+    assertThat(statuses()).containsExactly(ResponseStatus.OKAY, ResponseStatus.OKAY);
+  }
+
+  @Test
+  void aSealWithoutFlushFails() {
+    connect();
+    CompletableFuture<Manifest> sealing = host.midPoint.seal(BOUND);
+    host.work();
+    host.device.complete(0, Outcome.IO_ERROR, false);
+    host.work();
+    assertThatThrownBy(sealing::join).hasMessageContaining("could not be flushed");
+    assertThat(host.midPoint.status().state()).isEqualTo(State.SERVING);
+  }
+
+  @Test
+  void theManifestTellsHowFarEachRequestHadCome() {
+    connect();
+    read(1);
+    host.work();
+    host.device.completeAll();
+    host.work();
+    write(2, 22);
+    write(3, 33);
+    host.work();
+    host.device.complete(0, Outcome.OK, true);
+    write(4, 44);
+    CompletableFuture<Manifest> sealing = host.midPoint.seal(BOUND);
+    host.work();
+    host.device.complete(0, Outcome.NO_SPACE, false);
+    Manifest manifest = host.await(sealing);
+    assertThat(manifest.entries())
+        .extracting(Manifest.Entry::state)
+        .containsExactly(
+            Manifest.State.ANSWERED,
+            Manifest.State.DONE,
+            Manifest.State.FAILED,
+            Manifest.State.UNISSUED);
+    assertThat(manifest.incomplete()).isEqualTo(2);
+    assertThat(manifest.entries())
+        .extracting(entry -> entry.payload().remaining())
+        .containsExactly(SECTOR_BYTES, 16, 0, SECTOR_BYTES);
+    assertThat(host.await(host.midPoint.seal(BOUND))).isSameAs(manifest);
+  }
+
+  /**
+   * What an older answer tells must not be believed after a newer write that was seen and
+   * forgotten.
+   */
+  @Test
+  void anAnswerLosesItsDataToALaterWrite() {
+    SharedRings two = new SharedRings(2);
+    host.await(host.midPoint.serve(host.device, 1));
+    host.disk.connect(two);
+    host.work();
+    two.push(0, new Request(1, BlockOperation.READ, 0, SECTOR_BYTES, new byte[SECTOR_BYTES]));
+    finish();
+    two.push(1, new Request(1, BlockOperation.WRITE, 0, SECTOR_BYTES, DiskModel.content(9)));
+    finish();
+    two.queues.get(1).responseConsumer = 1;
+    host.work();
+    Manifest manifest = host.await(host.midPoint.seal(BOUND));
+    assertThat(manifest.entries()).hasSize(1);
+    assertThat(manifest.entries().get(0).operation()).isEqualTo(BlockOperation.READ);
+    assertThat(manifest.entries().get(0).payload().hasRemaining()).isFalse();
+  }
+
+  @Test
+  void sealingWhatServesNothingGivesAnEmptyManifest() {
+    assertThat(host.await(host.midPoint.seal(BOUND)).pending()).isZero();
+    assertThat(host.midPoint.status().state()).isEqualTo(State.SEALED);
+    host.await(host.midPoint.unseal(1));
+    assertThat(host.midPoint.status().state()).isEqualTo(State.EXPECTING);
+    host.await(host.midPoint.serve(host.device, 1));
+    assertThat(host.await(host.midPoint.seal(BOUND)).pending()).isZero();
+  }
+
+  @Test
+  void requestsAfterTheSealStayOnTheRingUntilTheUnseal() {
+    connect();
+    host.await(host.midPoint.seal(BOUND));
+    write(1, 1);
+    finish();
+    assertThat(host.disk.untaken()).isEqualTo(1);
+    host.await(host.midPoint.unseal(3));
+    finish();
+    assertThat(statuses()).containsExactly(ResponseStatus.OKAY);
+    assertThat(host.midPoint.status().generation()).isEqualTo(3);
+  }
+
+  @Test
+  void aFrontendThatGoesWithRequestsAtTheDevice() {
+    connect();
+    write(1, 1);
+    write(1, 2);
+    host.work();
+    host.disk.disconnect(VirtualDisk.State.GONE);
+    host.work();
+    assertThat(host.midPoint.status().state()).isEqualTo(State.SERVING);
+    assertThat(host.device.closed).isFalse();
+    host.device.completeAll();
+    host.work();
+    assertThat(host.midPoint.status().state()).isEqualTo(State.RETIRED);
+    assertThat(host.midPoint.retired()).isCompleted();
+    assertThat(host.device.calls).containsExactly(Kind.WRITE);
+    assertThat(host.device.closed).isTrue();
+    assertThat(host.disk.nodesRemoved).isTrue();
+  }
+
+  @Test
+  void aClosedFrontendMayComeBack() {
+    connect();
+    write(1, 1);
+    host.work();
+    host.disk.disconnect(VirtualDisk.State.CLOSED);
+    finish();
+    SharedRings again = new SharedRings(1);
+    again.push(0, new Request(0, BlockOperation.WRITE, 0, SECTOR_BYTES, DiskModel.content(5)));
+    host.disk.connect(again);
+    finish();
+    assertThat(again.queues.get(0).responses).hasSize(1);
+    assertThat(host.midPoint.status().replayed()).isZero();
+  }
+
+  @Test
+  void aManifestOfAnotherDiskIsRefused() {
+    Manifest.Entry entry =
+        new Manifest.Entry(
+            1,
+            1,
+            BlockOperation.DISCARD,
+            0,
+            SECTOR_BYTES,
+            Manifest.State.UNISSUED,
+            ByteBuffer.allocate(0));
+    CompletableFuture<Void> taken =
+        host.midPoint.takeOver(host.device, 2, new Manifest(1, 4096, 0, List.of(entry)));
+    host.work();
+    assertThatThrownBy(taken::join).hasMessageContaining("the source's disk has 4096 bytes");
+    assertThat(host.midPoint.status().state()).isEqualTo(State.EXPECTING);
+  }
+
+  @Test
+  void theReplayMapExpires() {
+    connect();
+    write(1, 1);
+    finish();
+    host.disk.disconnect(VirtualDisk.State.PREPARED);
+    SharedRings again = new SharedRings(1);
+    host.disk.connect(again);
+    finish();
+    assertThat(host.disk.state()).isEqualTo(VirtualDisk.State.CONNECTED);
+    host.nanos += Duration.ofMillis(SimulatedHost.LIMITS.replayMillis()).toNanos();
+    host.work();
+    again.push(0, new Request(0, BlockOperation.WRITE, 512, SECTOR_BYTES, DiskModel.content(1)));
+    finish();
+    assertThat(host.midPoint.status().replayed()).isZero();
+    assertThat(host.device.calls).containsExactly(Kind.WRITE, Kind.WRITE);
+  }
+
+  @Test
+  void aWriteTakesItsRangeOutOfTheReplayMap() {
+    connect();
+    write(1, 1);
+    read(2);
+    finish();
+    host.disk.disconnect(VirtualDisk.State.PREPARED);
+    SharedRings again = new SharedRings(1);
+    host.disk.connect(again);
+    finish();
+    again.push(0, new Request(0, BlockOperation.WRITE, 512, 1024, twoSectors(2, 3)));
+    again.push(0, new Request(1, BlockOperation.WRITE, 512, SECTOR_BYTES, DiskModel.content(1)));
+    Request read = new Request(2, BlockOperation.READ, 1024, SECTOR_BYTES, new byte[512]);
+    again.push(0, read);
+    finish();
+    assertThat(host.midPoint.status().replayed()).isZero();
+    assertThat(DiskModel.stampOf(read.data(), 0)).isEqualTo(3);
+    host.await(host.midPoint.seal(BOUND));
+    assertThat(DiskModel.stampOf(storage.bytes, 512)).isEqualTo(1);
+  }
+
+  @Test
+  void resubmissionsAreAnsweredFromTheReplayMap() {
+    connect();
+    write(1, 1);
+    read(2);
+    finish();
+    host.disk.disconnect(VirtualDisk.State.PREPARED);
+    SharedRings again = new SharedRings(1);
+    host.disk.connect(again);
+    finish();
+    again.push(0, new Request(0, BlockOperation.WRITE, 512, SECTOR_BYTES, DiskModel.content(1)));
+    again.push(0, new Request(1, BlockOperation.READ, 1024, SECTOR_BYTES, new byte[512]));
+    finish();
+    assertThat(host.midPoint.status().replayed()).isEqualTo(2);
+    assertThat(host.device.calls).containsExactly(Kind.WRITE, Kind.READ);
+    assertThat(again.queues.get(0).responses).hasSize(2);
+  }
+
+  private static byte[] twoSectors(long first, long second) {
+    byte[] both = Arrays.copyOf(DiskModel.content(first), 2 * SECTOR_BYTES);
+    System.arraycopy(DiskModel.content(second), 0, both, SECTOR_BYTES, SECTOR_BYTES);
+    return both;
+  }
+
+  @Test
+  void moreRequestsThanMemory() {
+    Storage large = new Storage(8 << 20);
+    SimulatedHost small = new SimulatedHost(new Random(1), large, false);
+    small.await(small.midPoint.serve(small.device, 1));
+    small.disk.connect(rings);
+    small.work();
+    for (int i = 0; i < 8; i++) {
+      push(BlockOperation.READ, i * 2048, 2048, new byte[1 << 20]);
+    }
+    small.work();
+    small.work();
+    assertThat(small.device.running).as("3 MiB of buffers").hasSize(3);
+    for (int i = 0; i < 20; i++) {
+      small.work();
+      small.device.completeAll();
+    }
+    assertThat(statuses()).hasSize(8).containsOnly(ResponseStatus.OKAY);
+    assertThat(small.await(small.midPoint.seal(BOUND)).entries())
+        .extracting(entry -> entry.payload().hasRemaining())
+        .containsExactly(false, false, false, false, false, true, true, true);
+  }
+
+  /** A frontend that never tells what it has seen. */
+  @Test
+  void aDiskThatHoldsNoMoreIsRelieved() {
+    connect();
+    host.disk.maxHeld = 5;
+    for (int i = 0; i < 100; i++) {
+      write(i % 60, i);
+      finish();
+    }
+    assertThat(statuses()).hasSize(100);
+  }
+
+  @Test
+  void commandsThatDoNotFitFail() {
+    connect();
+    CompletableFuture<Void> again = host.midPoint.serve(host.device, 1);
+    host.work();
+    assertThatThrownBy(again::join)
+        .hasCauseInstanceOf(IllegalStateException.class)
+        .hasMessageContaining("cannot start serving, it is SERVING");
+    host.midPoint.close();
+    assertThat(host.midPoint.retire()).isCompletedExceptionally();
+    assertThat(host.midPoint.retired()).isCompletedExceptionally();
+    assertThat(host.disk.closed).isTrue();
+    assertThat(host.disk.nodesRemoved).isFalse();
+  }
+}

@@ -1,0 +1,77 @@
+package io.netchannel.midpoint;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.netchannel.vdevice.block.BlockOperation;
+import java.io.IOException;
+import java.io.StringWriter;
+import java.io.Writer;
+import java.time.Clock;
+import java.time.Instant;
+import java.time.ZoneOffset;
+import java.util.Random;
+import java.util.UUID;
+import org.junit.jupiter.api.Test;
+
+final class MidPointTraceTest {
+  private final Clock clock = Clock.fixed(Instant.ofEpochSecond(1, 2_000), ZoneOffset.UTC);
+
+  @Test
+  void aRequestFromTakeToSeen() {
+    StringWriter out = new StringWriter();
+    serveOneWrite(out);
+    assertThat(out.toString().lines())
+        .containsExactly(
+            "{\"t\":1000002,\"gen\":5,\"e\":\"serve\"}",
+            "{\"t\":1000002,\"gen\":5,\"seq\":1,\"e\":\"take\",\"q\":0,\"id\":3,\"op\":\"write\",\"off\":4096,\"len\":512}",
+            "{\"t\":1000002,\"gen\":5,\"seq\":1,\"e\":\"issue\"}",
+            "{\"t\":1000002,\"gen\":5,\"seq\":1,\"e\":\"done\",\"outcome\":\"ok\"}",
+            "{\"t\":1000002,\"gen\":5,\"seq\":1,\"e\":\"answer\",\"status\":\"okay\"}",
+            "{\"t\":1000002,\"gen\":5,\"seq\":1,\"e\":\"seen\"}");
+  }
+
+  @Test
+  void aTraceThatCannotBeWrittenDisturbsNobody() {
+    serveOneWrite(
+        new Writer() {
+          @Override
+          public void write(char[] buffer, int offset, int length) throws IOException {
+            throw new IOException("no space left");
+          }
+
+          @Override
+          public void flush() {}
+
+          @Override
+          public void close() {}
+        });
+  }
+
+  private void serveOneWrite(Writer out) {
+    SimulatedHost host = new SimulatedHost(new Random(1), new Storage(1 << 14), false);
+    SharedRings rings = new SharedRings(1);
+    MidPoint midPoint =
+        new MidPoint(
+            new MidPointId("guest", new UUID(0, 1), 7, "xvdb"),
+            host.disk,
+            InflightTable.inMemory(SimulatedHost.LIMITS),
+            SimulatedHost.LIMITS,
+            MidPointTrace.to(out, clock),
+            () -> 0,
+            () -> {});
+    host.midPoint = midPoint;
+    host.await(midPoint.serve(host.device, 5));
+    host.disk.connect(rings);
+    host.work();
+    rings.push(
+        0, new SharedRings.Request(3, BlockOperation.WRITE, 4096, 512, DiskModel.content(1)));
+    for (int i = 0; i < 5; i++) {
+      host.work();
+      host.device.completeAll();
+    }
+    rings.queues.get(0).responseConsumer = 1;
+    host.work();
+    assertThat(rings.queues.get(0).responses).hasSize(1);
+    assertThat(midPoint.status().bytesWritten()).isEqualTo(512);
+  }
+}
