@@ -1,10 +1,102 @@
 package io.netchannel.cli;
 
+import io.netchannel.daemon.ProductVersion;
+import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Supplier;
+import picocli.AutoComplete;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.IVersionProvider;
+
 /** Entry point of the {@code netchannel} command. */
+@Command(
+    name = "netchannel",
+    mixinStandardHelpOptions = true,
+    versionProvider = Main.Version.class,
+    description = "Keeps the disks of Xen guests with them through 'virsh migrate'.",
+    synopsisSubcommandLabel = "COMMAND",
+    footer = {
+      "",
+      "Exit status: 0 when all went well, 1 with a message on stderr when it did not.",
+      "See 'netchannel help COMMAND' for one command."
+    })
 public final class Main {
+  /** virsh's exit code for everything that went wrong, a bad command line included. */
+  static final int FAILURE = 1;
+
+  /** By name, in the order of the help; a class is loaded when its command is built. */
+  private static final Map<String, Supplier<Object>> COMMANDS = new LinkedHashMap<>();
+
+  static {
+    COMMANDS.put("daemon", DaemonCommand::new);
+    COMMANDS.put("status", StatusCommand::new);
+    COMMANDS.put("devices", DevicesCommand::new);
+    COMMANDS.put("attach-disk", AttachDiskCommand::new);
+    COMMANDS.put("detach-disk", DetachDiskCommand::new);
+    COMMANDS.put("migrations", MigrationsCommand::new);
+    COMMANDS.put("doctor", DoctorCommand::new);
+    COMMANDS.put("pki", PkiCommand::new);
+    COMMANDS.put("generate-completion", AutoComplete.GenerateCompletion::new);
+    COMMANDS.put("help", CommandLine.HelpCommand::new);
+  }
+
   private Main() {}
 
   public static void main(String[] arguments) {
-    System.out.println("netchannel");
+    PrintWriter out = new PrintWriter(System.out, true, StandardCharsets.UTF_8);
+    PrintWriter err = new PrintWriter(System.err, true, StandardCharsets.UTF_8);
+    System.exit(run(out, err, arguments));
+  }
+
+  /** Runs one command line and returns its exit code. */
+  static int run(PrintWriter out, PrintWriter err, String... arguments) {
+    return commandLine(List.of(arguments)).setOut(out).setErr(err).execute(arguments);
+  }
+
+  /** All commands; or only the one that is called, which saves the start time of the others. */
+  static CommandLine commandLine(List<String> arguments) {
+    String first = arguments.isEmpty() ? "" : arguments.get(0);
+    boolean one =
+        COMMANDS.containsKey(first)
+            && !first.equals("help")
+            && !first.equals("generate-completion");
+    CommandLine line = new CommandLine(new Main());
+    COMMANDS.forEach(
+        (name, command) -> {
+          if (!one || name.equals(first)) {
+            line.addSubcommand(name, command.get());
+          }
+        });
+    line.setExecutionExceptionHandler(Main::failed);
+    line.setParameterExceptionHandler(Main::misused);
+    return line;
+  }
+
+  private static int failed(Exception failure, CommandLine line, CommandLine.ParseResult result)
+      throws Exception {
+    if (failure instanceof CommandFailedException) {
+      line.getErr().println("error: " + failure.getMessage());
+      return FAILURE;
+    }
+    throw failure;
+  }
+
+  private static int misused(CommandLine.ParameterException misuse, String[] arguments) {
+    CommandLine line = misuse.getCommandLine();
+    line.getErr().println("error: " + misuse.getMessage());
+    line.getErr().println("See '%s --help'.".formatted(line.getCommandSpec().qualifiedName()));
+    return FAILURE;
+  }
+
+  /** The version that the build wrote into the jar. */
+  static final class Version implements IVersionProvider {
+    @Override
+    public String[] getVersion() {
+      return new String[] {"netchannel " + ProductVersion.get()};
+    }
   }
 }

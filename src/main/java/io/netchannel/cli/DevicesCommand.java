@@ -1,0 +1,83 @@
+package io.netchannel.cli;
+
+import io.netchannel.daemon.Json;
+import java.io.PrintWriter;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+@Command(
+    name = "devices",
+    mixinStandardHelpOptions = true,
+    description = "Lists the Netchannel devices of the domains that run on this host.")
+final class DevicesCommand implements Callable<Integer> {
+  @Mixin private OutputOptions output;
+  @Mixin private ControlOptions control;
+  @Spec private CommandSpec spec;
+
+  @Parameters(
+      arity = "0..1",
+      paramLabel = "DOMAIN",
+      description = "Only of this domain: its name, id or UUID.")
+  private String domain;
+
+  @Override
+  public Integer call() throws CommandFailedException {
+    Map<String, Object> request = new TreeMap<>(Map.of("command", "devices"));
+    if (domain != null) {
+      request.put("domain", domain);
+    }
+    List<Map<String, Object>> devices = Json.objects(control.call(request));
+    output.print(spec.commandLine().getOut(), devices, out -> print(out, devices));
+    return 0;
+  }
+
+  private static void print(PrintWriter out, List<Map<String, Object>> devices) {
+    Table table =
+        new Table(
+            "Domain",
+            "Id",
+            "Target",
+            "State",
+            "Frontend",
+            "Mode",
+            "Gen",
+            "Size",
+            "Pending",
+            "Answered",
+            "Source");
+    for (Map<String, Object> device : devices) {
+      table.row(
+          device.get("domain"),
+          device.get("domid"),
+          device.get("target"),
+          device.get("state"),
+          device.get("frontend"),
+          device.get("mode"),
+          device.get("generation"),
+          device.get("sizeBytes") instanceof Long size ? size(size) : null,
+          device.get("pending"),
+          device.get("answered"),
+          device.get("source"));
+    }
+    table.print(out);
+  }
+
+  /** Bytes in the largest unit that keeps it exact to a tenth, as virsh's --human does. */
+  static String size(long bytes) {
+    String[] units = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
+    double value = bytes;
+    int unit = 0;
+    while (value >= 1024 && unit < units.length - 1) {
+      value /= 1024;
+      unit++;
+    }
+    return unit == 0 ? bytes + " B" : "%.1f %s".formatted(value, units[unit]);
+  }
+}

@@ -1,0 +1,47 @@
+package io.netchannel.cli;
+
+import io.netchannel.daemon.Json;
+import java.io.PrintWriter;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Spec;
+
+@Command(
+    name = "status",
+    mixinStandardHelpOptions = true,
+    description = "Shows the daemon of this host, its peers, and what it waits for.")
+final class StatusCommand implements Callable<Integer> {
+  @Mixin private OutputOptions output;
+  @Mixin private ControlOptions control;
+  @Spec private CommandSpec spec;
+
+  @Override
+  public Integer call() throws CommandFailedException {
+    Map<String, Object> status = Json.object(control.call(Map.of("command", "status")));
+    output.print(spec.commandLine().getOut(), status, out -> print(out, status));
+    return 0;
+  }
+
+  private static void print(PrintWriter out, Map<String, Object> status) {
+    status.forEach(
+        (name, value) -> {
+          if (!(value instanceof List<?>)) {
+            out.println(" %-14s %s".formatted(name + ":", value));
+          }
+        });
+    List<Map<String, Object>> peers = Json.objects(status.getOrDefault("peers", List.of()));
+    if (!peers.isEmpty()) {
+      out.println();
+      Table table = new Table("Peer", "Address");
+      peers.forEach(peer -> table.row(peer.get("name"), peer.get("address")));
+      table.print(out);
+    }
+    if (status.getOrDefault("waiting", List.of()) instanceof List<?> waiting) {
+      waiting.forEach(line -> out.println("\nwaiting: " + line));
+    }
+  }
+}

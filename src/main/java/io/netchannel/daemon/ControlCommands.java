@@ -1,0 +1,308 @@
+package io.netchannel.daemon;
+
+import com.google.common.collect.ImmutableMap;
+import io.netchannel.coordinator.Coordinator;
+import io.netchannel.coordinator.Migration;
+import io.netchannel.coordinator.Migrations;
+import io.netchannel.midpoint.MidPointStatus;
+import io.netchannel.vdevice.block.DiskName;
+import io.netchannel.vdevice.block.VbdNodes;
+import io.netchannel.xen.XenStore;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+
+/**
+ * What the command line asks of a running daemon: requests and results of {@link ControlEndpoint}.
+ */
+final class ControlCommands implements ControlEndpoint.Handler {
+  /** Opening a device and offering it takes well under a second. */
+  private static final Duration ATTACH_BOUND = Duration.ofSeconds(20);
+
+  /** The longest anybody may wait at a prompt for a guest to let go of a disk. */
+  private static final long MAX_DETACH_SECONDS = 600;
+
+  private final DaemonConfiguration configuration;
+  private final XenStore store;
+  private final MidPoints midPoints;
+  private final DomainLifecycle lifecycle;
+  private final Coordinator coordinator;
+  private final Migrations migrations;
+  private final Instant started;
+
+  ControlCommands(
+      DaemonConfiguration configuration,
+      XenStore store,
+      MidPoints midPoints,
+      DomainLifecycle lifecycle,
+      Coordinator coordinator,
+      Clock clock) {
+    this.configuration = configuration;
+    this.store = store;
+    this.midPoints = midPoints;
+    this.lifecycle = lifecycle;
+    this.coordinator = coordinator;
+    this.migrations = coordinator.migrations();
+    this.started = clock.instant();
+  }
+
+  @Override
+  public Object handle(Map<String, Object> request) throws ControlException {
+    String command = text(request, "command");
+    return switch (command) {
+      case "ping" -> ImmutableMap.of("name", configuration.name(), "version", ProductVersion.get());
+      case "status" -> status();
+      case "devices" -> devices(optional(request, "domain"));
+      case "attach-disk" -> attach(request);
+      case "detach-disk" -> detach(request);
+      case "migrations" -> migrations(optional(request, "which"));
+      default ->
+          throw new ControlException(
+              "this daemon (version %s) knows no command \"%s\""
+                  .formatted(ProductVersion.get(), command));
+    };
+  }
+
+  private Object status() {
+    Map<String, Object> status = new LinkedHashMap<>();
+    status.put("name", configuration.name());
+    status.put("version", ProductVersion.get());
+    status.put("since", started.toString());
+    status.put(
+        "domains", midPoints.all().stream().map(disk -> disk.guest().uuid()).distinct().count());
+    status.put("devices", midPoints.all().size());
+    status.put("starting", lifecycle.armedDomains());
+    List<Migration> active = migrations.list().stream().filter(Migration::isActive).toList();
+    status.put("migrations", active.size());
+    status.put(
+        "peers",
+        configuration.peers().stream()
+            .map(
+                peer ->
+                    ImmutableMap.of(
+                        "name", peer.name(), "address", peer.host() + ":" + peer.port()))
+            .toList());
+    status.put("waiting", active.stream().map(ControlCommands::progress).toList());
+    return status;
+  }
+
+  private static String progress(Migration migration) {
+    return "migration %s of %s (%s, peer %s) is in %s since %s: %s"
+        .formatted(
+            migration.id(),
+            migration.domainName(),
+            lowerCase(migration.direction()),
+            migration.peer(),
+            migration.phase(),
+            migration.since(),
+            migration.detail());
+  }
+
+  private Object devices(Optional<String> which) throws ControlException {
+    Optional<Guest> guest = which.isPresent() ? Optional.of(guest(which.get())) : Optional.empty();
+    return midPoints.all().stream()
+        .filter(disk -> guest.isEmpty() || guest.get().domid() == disk.guest().domid())
+        .map(ControlCommands::describe)
+        .toList();
+  }
+
+  private static Map<String, Object> describe(ServedDisk disk) {
+    MidPointStatus status = disk.midPoint().status();
+    DiskDetails details = disk.details();
+    Map<String, Object> device = new LinkedHashMap<>();
+    device.put("domain", details.guest().name());
+    device.put("domid", details.guest().domid());
+    device.put("uuid", details.guest().uuid());
+    device.put("target", details.target());
+    device.put("source", details.source().orElse(null));
+    device.put("mode", details.readOnly() ? "ro" : "rw");
+    device.put("state", lowerCase(status.state()));
+    device.put("frontend", lowerCase(status.disk()));
+    device.put("generation", details.generation());
+    device.put("sizeBytes", disk.sizeBytes());
+    device.put("taken", status.taken());
+    device.put("answered", status.answered());
+    device.put("pending", status.pending());
+    device.put("replayed", status.replayed());
+    device.put("handedOver", status.handedOver());
+    device.put("adopted", status.adopted());
+    device.put("errors", status.errors());
+    device.put("bytesRead", status.bytesRead());
+    device.put("bytesWritten", status.bytesWritten());
+    return device;
+  }
+
+  private Object attach(Map<String, Object> request) throws ControlException {
+    Guest guest = guest(text(request, "domain"));
+    String target = text(request, "target");
+    String source = text(request, "source");
+    boolean readOnly = Boolean.TRUE.equals(request.get("readOnly"));
+    String frontend = DiskDetails.expecting(guest, target, readOnly).address().frontendPath();
+    if (store.exists(frontend)) {
+      throw new ControlException(
+          "%s has a disk %s (vbd %d) already".formatted(guest, target, DiskName.devid(target)));
+    }
+    ServedDisk disk;
+    try {
+      disk = midPoints.publish(guest, target, readOnly);
+    } catch (IllegalStateException e) {
+      throw new ControlException(e.getMessage(), e);
+    }
+    try {
+      await(midPoints.serve(disk, source, coordinator::claimGeneration), ATTACH_BOUND);
+    } catch (ControlException e) {
+      midPoints.remove(disk);
+      throw e;
+    }
+    return describe(disk);
+  }
+
+  private Object detach(Map<String, Object> request) throws ControlException {
+    Guest guest = guest(text(request, "domain"));
+    String target = text(request, "target");
+    boolean force = Boolean.TRUE.equals(request.get("force"));
+    Duration bound =
+        request.get("timeoutSeconds") instanceof Long seconds && seconds > 0
+            ? Duration.ofSeconds(Math.min(seconds, MAX_DETACH_SECONDS))
+            : ATTACH_BOUND;
+    ServedDisk disk =
+        midPoints
+            .find(guest.domid(), target)
+            .orElseThrow(
+                () ->
+                    new ControlException("%s has no Netchannel disk %s".formatted(guest, target)));
+    Map<String, Object> described = describe(disk);
+    VbdNodes.requestClose(store, disk.address());
+    try {
+      await(disk.midPoint().retired(), bound);
+    } catch (ControlException e) {
+      if (!force) {
+        throw new ControlException(
+            "%s still uses %s after %d s (mounted?): it goes when the guest lets go; --force removes it now"
+                .formatted(guest, target, bound.toSeconds()),
+            e);
+      }
+    }
+    midPoints.remove(disk);
+    return described;
+  }
+
+  private Object migrations(Optional<String> which) throws ControlException {
+    if (which.isEmpty()) {
+      return migrations.list().stream().map(ControlCommands::summary).toList();
+    }
+    Optional<Migration> one = uuid(which.get()).flatMap(migrations::find);
+    if (one.isPresent()) {
+      Map<String, Object> detail = summary(one.get());
+      detail.put("timeline", timeline(one.get()));
+      return detail;
+    }
+    List<Object> found =
+        migrations.list().stream()
+            .filter(
+                migration ->
+                    migration.domainName().equals(which.get())
+                        || migration.domain().toString().equalsIgnoreCase(which.get()))
+            .<Object>map(ControlCommands::summary)
+            .toList();
+    if (found.isEmpty()) {
+      throw new ControlException(
+          "no migration and no migrated domain \"" + which.get() + "\" here");
+    }
+    return found;
+  }
+
+  private static Map<String, Object> summary(Migration migration) {
+    Map<String, Object> summary = new LinkedHashMap<>();
+    summary.put("id", migration.id());
+    summary.put("domain", migration.domainName());
+    summary.put("uuid", migration.domain());
+    summary.put("role", lowerCase(migration.direction()));
+    summary.put("peer", migration.peer());
+    summary.put("state", lowerCase(migration.phase()));
+    summary.put("started", migration.steps().get(0).at());
+    summary.put("outcome", migration.detail());
+    summary.put("pending", migration.disks().stream().mapToInt(Migration.MovedDisk::pending).sum());
+    summary.put(
+        "incomplete", migration.disks().stream().mapToInt(Migration.MovedDisk::incomplete).sum());
+    summary.put(
+        "disks",
+        migration.disks().stream()
+            .map(
+                moved ->
+                    "%s generation %d, %d pending, %d incomplete"
+                        .formatted(
+                            moved.disk().target(),
+                            moved.disk().generation(),
+                            moved.pending(),
+                            moved.incomplete()))
+            .toList());
+    return summary;
+  }
+
+  private List<Map<String, Object>> timeline(Migration migration) {
+    return migrations.timeline(migration).stream()
+        .map(
+            entry -> {
+              Map<String, Object> line = new LinkedHashMap<>();
+              line.put("time", entry.at());
+              line.put("event", lowerCase(entry.phase()));
+              line.put("millis", entry.duration().toMillis());
+              line.put("host", entry.host());
+              line.put("detail", entry.detail());
+              return line;
+            })
+        .toList();
+  }
+
+  private Guest guest(String which) throws ControlException {
+    return Guest.find(store, which)
+        .orElseThrow(
+            () -> new ControlException("no running domain \"" + which + "\" on this host"));
+  }
+
+  private static void await(CompletableFuture<Void> future, Duration bound)
+      throws ControlException {
+    try {
+      future.get(bound.toMillis(), TimeUnit.MILLISECONDS);
+    } catch (ExecutionException e) {
+      throw new ControlException(String.valueOf(e.getCause().getMessage()), e);
+    } catch (TimeoutException e) {
+      throw new ControlException("not done within " + bound.toSeconds() + " s", e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new ControlException("the daemon is shutting down", e);
+    }
+  }
+
+  private static String text(Map<String, Object> request, String name) throws ControlException {
+    return optional(request, name)
+        .orElseThrow(() -> new ControlException("the request has no \"" + name + "\""));
+  }
+
+  private static Optional<String> optional(Map<String, Object> request, String name) {
+    return request.get(name) instanceof String value ? Optional.of(value) : Optional.empty();
+  }
+
+  private static Optional<UUID> uuid(String text) {
+    try {
+      return Optional.of(UUID.fromString(text));
+    } catch (IllegalArgumentException e) {
+      return Optional.empty();
+    }
+  }
+
+  private static String lowerCase(Enum<?> value) {
+    return value.name().toLowerCase(Locale.ROOT);
+  }
+}

@@ -1,0 +1,227 @@
+package io.netchannel.daemon;
+
+import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableMap;
+import com.google.common.net.HostAndPort;
+import io.netchannel.coordinator.Timeouts;
+import io.netchannel.coordinator.peer.PeerAddress;
+import io.netchannel.coordinator.peer.TlsFiles;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.HashSet;
+import java.util.Optional;
+import java.util.Set;
+
+/**
+ * What {@code /etc/netchannel/netchannel.toml} says. Everything has a default; without peers a host
+ * serves disks but takes part in no migration.
+ *
+ * @param name this host's name among the peers: what their [[peer]] calls it
+ * @param listen where peers reach this daemon
+ * @param runDirectory sockets and in-flight tables: must be a tmpfs that a reboot empties
+ * @param stateDirectory the journal: must survive a reboot
+ * @param peers the hosts that domains may come from and go to
+ * @param timeouts bounds of a migration's waits
+ * @param waits bounds of the others
+ * @param traceDirectory where mid-points write their traces; empty when off
+ * @param faults failures to provoke, by point of a migration: only for tests
+ */
+public record DaemonConfiguration(
+    String name,
+    HostAndPort listen,
+    Path runDirectory,
+    Path stateDirectory,
+    ImmutableList<PeerAddress> peers,
+    TlsFiles tls,
+    Timeouts timeouts,
+    Waits waits,
+    Optional<Path> traceDirectory,
+    ImmutableMap<String, String> faults) {
+
+  public static final Path DEFAULT_FILE = Path.of("/etc/netchannel/netchannel.toml");
+  public static final Path DEFAULT_RUN_DIRECTORY = Path.of("/run/netchannel");
+  public static final Path DEFAULT_STATE_DIRECTORY = Path.of("/var/lib/netchannel");
+
+  /** libvirt's PKI: a host that libvirt trusts is one we trust. */
+  public static final TlsFiles LIBVIRT_TLS = TlsFiles.libvirt(Path.of("/etc/pki"));
+
+  /** In the order that {@link Timeouts#with} wants: "hook" before "sealed". */
+  private static final ImmutableList<String> MIGRATION_TIMEOUTS =
+      ImmutableList.of(
+          "prepare", "seal", "hand-over", "take-over", "tell", "hook", "sealed", "prepared");
+
+  /**
+   * Bounds of waits that are not a migration's.
+   *
+   * @param armed from "start begin" to the domain's directory in xenstore
+   * @param ready opening a device and offering it to a guest
+   * @param unbind the kernel's blkback letting go of an inherited disk
+   */
+  public record Waits(Duration armed, Duration ready, Duration unbind) {
+    public static final Waits DEFAULT =
+        new Waits(
+            // libxl makes the directory within seconds; ten minutes forgets what never came.
+            Duration.ofMinutes(10),
+            // A device that takes longer to open will not serve a boot either.
+            Duration.ofSeconds(20),
+            // The kernel needs milliseconds, on an overcommitted host seconds.
+            Duration.ofSeconds(10));
+  }
+
+  /** The configuration of an empty file. */
+  public static DaemonConfiguration defaults(String name) {
+    return new DaemonConfiguration(
+        name,
+        HostAndPort.fromParts("0.0.0.0", PeerAddress.DEFAULT_PORT),
+        DEFAULT_RUN_DIRECTORY,
+        DEFAULT_STATE_DIRECTORY,
+        ImmutableList.of(),
+        LIBVIRT_TLS,
+        Timeouts.DEFAULTS,
+        Waits.DEFAULT,
+        Optional.empty(),
+        ImmutableMap.of());
+  }
+
+  /**
+   * Reads a file; a missing one gives the defaults.
+   *
+   * @throws ConfigurationException when it cannot be read or says something we do not know
+   */
+  public static DaemonConfiguration read(Path file) throws ConfigurationException {
+    String text = "";
+    if (Files.exists(file)) {
+      try {
+        text = Files.readString(file);
+      } catch (IOException e) {
+        throw new ConfigurationException("cannot read " + file + ": " + e.getMessage(), e);
+      }
+    }
+    return parse(file.toString(), text);
+  }
+
+  /** As {@link #read}; {@code file} is only for messages. */
+  public static DaemonConfiguration parse(String file, String text) throws ConfigurationException {
+    TomlTable top = TomlTable.parse(file, text);
+    TomlTable daemon = top.table("daemon");
+    Optional<String> name = daemon.text("name");
+    TomlTable timeouts = top.table("timeouts");
+    DaemonConfiguration configuration =
+        new DaemonConfiguration(
+            name.isPresent() ? name.get() : hostName(),
+            address(daemon, "listen", daemon.text("listen").orElse("0.0.0.0")),
+            daemon.path("run-directory", DEFAULT_RUN_DIRECTORY),
+            daemon.path("state-directory", DEFAULT_STATE_DIRECTORY),
+            peers(top),
+            tls(top.table("tls")),
+            timeouts(timeouts),
+            waits(timeouts),
+            trace(top.table("trace")),
+            top.table("faults").texts());
+    daemon.finish();
+    timeouts.finish();
+    top.finish();
+    return configuration;
+  }
+
+  public Path controlSocket() {
+    return runDirectory.resolve("control.sock");
+  }
+
+  public Path hookSocket() {
+    return runDirectory.resolve("hook.sock");
+  }
+
+  /** Mapped tables of requests in flight, one per disk. */
+  public Path inflightDirectory() {
+    return runDirectory.resolve("inflight");
+  }
+
+  private static ImmutableList<PeerAddress> peers(TomlTable top) throws ConfigurationException {
+    ImmutableList.Builder<PeerAddress> peers = ImmutableList.builder();
+    Set<String> names = new HashSet<>();
+    for (TomlTable table : top.tables("peer")) {
+      String name = table.required("name");
+      Optional<String> address = table.text("address");
+      if (!names.add(name)) {
+        throw table.error("name", "another name for each peer", name + " twice");
+      }
+      try {
+        peers.add(PeerAddress.parse(name, address.orElse(name)));
+      } catch (IllegalArgumentException e) {
+        throw table.error("address", e.getMessage());
+      }
+      table.finish();
+    }
+    return peers.build();
+  }
+
+  private static TlsFiles tls(TomlTable table) throws ConfigurationException {
+    // One certificate may do both; libvirt's layout has one for each side.
+    Path certificate = table.path("certificate", null);
+    Path key = table.path("key", null);
+    TlsFiles libvirt = LIBVIRT_TLS;
+    TlsFiles tls =
+        new TlsFiles(
+            table.path("ca", libvirt.authority()),
+            table.path("server-certificate", either(certificate, libvirt.serverCertificate())),
+            table.path("server-key", either(key, libvirt.serverKey())),
+            table.path("client-certificate", either(certificate, libvirt.clientCertificate())),
+            table.path("client-key", either(key, libvirt.clientKey())));
+    table.finish();
+    return tls;
+  }
+
+  private static Timeouts timeouts(TomlTable table) throws ConfigurationException {
+    Timeouts timeouts = Timeouts.DEFAULTS;
+    for (String name : MIGRATION_TIMEOUTS) {
+      Optional<Duration> value = table.duration(name);
+      if (value.isPresent()) {
+        try {
+          timeouts = timeouts.with(name, value.get());
+        } catch (IllegalArgumentException e) {
+          throw table.error(name, e.getMessage());
+        }
+      }
+    }
+    return timeouts;
+  }
+
+  private static Waits waits(TomlTable table) throws ConfigurationException {
+    Waits otherwise = Waits.DEFAULT;
+    return new Waits(
+        table.duration("armed").orElse(otherwise.armed()),
+        table.duration("ready").orElse(otherwise.ready()),
+        table.duration("unbind").orElse(otherwise.unbind()));
+  }
+
+  private static Optional<Path> trace(TomlTable table) throws ConfigurationException {
+    Optional<Path> directory = table.text("directory").map(Path::of);
+    table.finish();
+    return directory;
+  }
+
+  private static HostAndPort address(TomlTable table, String key, String text)
+      throws ConfigurationException {
+    try {
+      return HostAndPort.fromString(text).withDefaultPort(PeerAddress.DEFAULT_PORT);
+    } catch (IllegalArgumentException e) {
+      throw table.error(key, "an address such as \"hostb:16515\"", text);
+    }
+  }
+
+  private static Path either(Path first, Path second) {
+    return first == null ? second : first;
+  }
+
+  /** What hostname(1) prints, up to the first dot: how peers usually call this host. */
+  private static String hostName() throws ConfigurationException {
+    try {
+      return Files.readString(Path.of("/proc/sys/kernel/hostname")).strip().split("\\.", 2)[0];
+    } catch (IOException e) {
+      throw new ConfigurationException("this host's name is not known: set name in [daemon]", e);
+    }
+  }
+}

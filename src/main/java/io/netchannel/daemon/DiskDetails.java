@@ -1,0 +1,79 @@
+package io.netchannel.daemon;
+
+import com.google.common.collect.ImmutableMap;
+import io.netchannel.vdevice.block.DiskName;
+import io.netchannel.vdevice.block.VbdAddress;
+import io.netchannel.vdevice.block.VbdNodes.Detail;
+import java.util.Map;
+import java.util.Optional;
+import java.util.UUID;
+
+/**
+ * What our backend's nodes say of a disk beside the handshake: all that a restarted daemon needs to
+ * serve it again, and what administrators look for.
+ *
+ * @param source where its requests go; empty while it waits for a take-over
+ * @param generation 0 while it waits for a take-over
+ */
+record DiskDetails(
+    Guest guest, String target, boolean readOnly, Optional<String> source, long generation) {
+
+  /** The service domain we run in. */
+  static final int BACKEND_DOMID = 0;
+
+  private static final String READ_ONLY = "r";
+  private static final String READ_WRITE = "w";
+
+  /** A disk that has no device yet. */
+  static DiskDetails expecting(Guest guest, String target, boolean readOnly) {
+    return new DiskDetails(guest, target, readOnly, Optional.empty(), 0);
+  }
+
+  /** What the nodes at {@code address} say; empty when something is missing or malformed. */
+  static Optional<DiskDetails> parse(VbdAddress address, Map<String, String> nodes) {
+    try {
+      Guest guest =
+          new Guest(
+              required(nodes, Detail.DOMAIN),
+              UUID.fromString(required(nodes, Detail.UUID)),
+              address.domid());
+      return Optional.of(
+          new DiskDetails(
+              guest,
+              required(nodes, Detail.DEV),
+              required(nodes, Detail.MODE).equals(READ_ONLY),
+              Optional.ofNullable(nodes.get(Detail.PARAMS)),
+              Long.parseLong(required(nodes, Detail.GENERATION))));
+    } catch (IllegalArgumentException e) {
+      return Optional.empty();
+    }
+  }
+
+  VbdAddress address() {
+    return new VbdAddress(guest.domid(), DiskName.devid(target), BACKEND_DOMID);
+  }
+
+  ImmutableMap<String, String> nodes() {
+    ImmutableMap.Builder<String, String> nodes = ImmutableMap.builder();
+    nodes.put(Detail.DOMAIN, guest.name());
+    nodes.put(Detail.UUID, guest.uuid().toString());
+    nodes.put(Detail.DEV, target);
+    nodes.put(Detail.MODE, readOnly ? READ_ONLY : READ_WRITE);
+    nodes.put(Detail.GENERATION, Long.toString(generation));
+    source.ifPresent(text -> nodes.put(Detail.PARAMS, text));
+    return nodes.buildOrThrow();
+  }
+
+  private static String required(Map<String, String> nodes, String name) {
+    String value = nodes.get(name);
+    if (value == null) {
+      throw new IllegalArgumentException("no node " + name);
+    }
+    return value;
+  }
+
+  @Override
+  public String toString() {
+    return guest + " " + target;
+  }
+}

@@ -1,0 +1,413 @@
+package io.netchannel.daemon;
+
+import com.google.common.util.concurrent.ThreadFactoryBuilder;
+import io.netchannel.coordinator.MigrationHooks;
+import io.netchannel.coordinator.MigrationRefusedException;
+import io.netchannel.device.DeviceException;
+import io.netchannel.device.Devices;
+import io.netchannel.libvirt.DomainDevices;
+import io.netchannel.libvirt.DomainXmlException;
+import io.netchannel.libvirt.DomainXmlParser;
+import io.netchannel.libvirt.HookCall;
+import io.netchannel.libvirt.HookHandler;
+import io.netchannel.libvirt.HookReply;
+import io.netchannel.vdevice.block.DiskName;
+import io.netchannel.xen.XenStore;
+import java.time.Duration;
+import java.util.HashSet;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.function.LongSupplier;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Follows domains by libvirt's hooks and a xenstore watch, and sees that their disks are there
+ * before they run and gone after they end.
+ *
+ * <pre>
+ *   hook start begin --> ARMED --watch: /local/domain/N has a name--> nodes published
+ *                                                                        |
+ *          plain start, restore: device opened, served at once  <--------+--> incoming: EXPECTING
+ *                       |                                                            |
+ *   hook started begin: verified, or an error               hook started begin: taken over, or refused
+ *
+ *   hook stopped/release end, or the domain's directory goes --> ended and cleaned up (idempotent)
+ * </pre>
+ *
+ * Looks at xenstore are repeatable: each reads what is there and does what is missing, so it does
+ * not matter which event or hook comes first.
+ */
+public final class DomainLifecycle implements HookHandler, AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(DomainLifecycle.class);
+
+  /** What a look depends on: a domain's directory, its name or UUID, its block frontends. */
+  private static final Pattern RELEVANT =
+      Pattern.compile("/local/domain/([1-9]\\d{0,4})(?:|/name|/vm|/device|/device/vbd(?:/.*)?)");
+
+  /** libxl's backends: their hotplug scripts are done when an inherited disk may be taken. */
+  private static final Pattern LIBXL_BACKEND =
+      Pattern.compile("/local/domain/0/backend/vbd/([1-9]\\d{0,4})/.*");
+
+  /**
+   * Bounds of its waits.
+   *
+   * @param armed from "start begin" to the domain's directory in xenstore
+   * @param ready opening a device and offering it
+   */
+  public record Bounds(Duration armed, Duration ready) {}
+
+  private final XenStore store;
+  private final Devices devices;
+  private final MidPoints midPoints;
+  private final InheritedDisks inherited;
+  private final MigrationHooks hooks;
+  private final MidPoints.GenerationClaim generations;
+  private final Bounds bounds;
+  private final LongSupplier nanoTime;
+  private final Map<UUID, Arrival> arrivals = new ConcurrentHashMap<>();
+  private final Set<Integer> dirty = ConcurrentHashMap.newKeySet();
+  private final ExecutorService looks =
+      Executors.newCachedThreadPool(
+          new ThreadFactoryBuilder().setNameFormat("domains-%d").setDaemon(true).build());
+  private final XenStore.Watch domains;
+
+  /** Starts to watch. */
+  public DomainLifecycle(
+      XenStore store,
+      Devices devices,
+      MidPoints midPoints,
+      InheritedDisks inherited,
+      MigrationHooks hooks,
+      MidPoints.GenerationClaim generations,
+      Bounds bounds,
+      LongSupplier nanoTime) {
+    this.store = store;
+    this.devices = devices;
+    this.midPoints = midPoints;
+    this.inherited = inherited;
+    this.hooks = hooks;
+    this.generations = generations;
+    this.bounds = bounds;
+    this.nanoTime = nanoTime;
+    this.domains = store.watch(Guest.DOMAINS, this::changed);
+  }
+
+  @Override
+  public void close() {
+    domains.close();
+    looks.shutdownNow();
+  }
+
+  @Override
+  public HookReply handle(HookCall call) {
+    String what = call.operation() + " " + call.subOperation();
+    log.info("{}: hook {}", call.domain(), what);
+    try {
+      return switch (what) {
+        case "migrate begin" -> announced(call);
+        case "prepare begin" -> prepared(call);
+        case "start begin" -> arm(call);
+        case "started begin" -> started(call);
+        case "stopped end", "release end" -> ended(call);
+        // "reconnect" and what later versions of libvirt add must not stop a domain.
+        default -> HookReply.OK;
+      };
+    } catch (MigrationRefusedException | DeviceException | DomainXmlException e) {
+      return refused(call, e.getMessage());
+    } catch (RuntimeException e) {
+      log.error("{}: hook {}", call.domain(), what, e);
+      return refused(call, String.valueOf(e.getMessage()));
+    }
+  }
+
+  /** Domains between "start begin" and "started begin". */
+  public int armedDomains() {
+    forgetStale();
+    return arrivals.size();
+  }
+
+  /** Looks at every domain with disks of ours: something says that one may have ended. */
+  public void lookAtAll() {
+    midPoints.all().stream()
+        .map(disk -> disk.guest().domid())
+        .filter(dirty::add)
+        .forEach(this::lookSoon);
+  }
+
+  private HookReply announced(HookCall call) throws MigrationRefusedException {
+    hooks.incomingAnnounced(call.domain());
+    return HookReply.OK;
+  }
+
+  /** Metadata that cannot be understood is refused before anything is made for the domain. */
+  private HookReply prepared(HookCall call) throws DomainXmlException {
+    for (DomainDevices.Disk disk : DomainXmlParser.parse(call.xml()).disks()) {
+      log.debug("{}: {} is vbd {}", call.domain(), disk, DiskName.devid(disk.target()));
+    }
+    return HookReply.OK;
+  }
+
+  private HookReply arm(HookCall call)
+      throws MigrationRefusedException, DeviceException, DomainXmlException {
+    forgetStale();
+    DomainDevices found = DomainXmlParser.parse(call.xml());
+    boolean hasDisks = !found.disks().isEmpty();
+    boolean incoming = hooks.incomingStarts(found.name(), found.uuid(), hasDisks);
+    if (!hasDisks && !incoming) {
+      return HookReply.OK;
+    }
+    for (DomainDevices.Disk disk : found.disks()) {
+      if (!incoming && !disk.source().equals(DomainDevices.Disk.INHERIT)) {
+        devices.probe(disk.source(), disk.readOnly());
+      }
+    }
+    arrivals.put(found.uuid(), arrival(found, incoming));
+    log.info(
+        "{}: armed for {} disks{}",
+        found.name(),
+        found.disks().size(),
+        incoming ? ", coming by a migration" : "");
+    return HookReply.OK;
+  }
+
+  private HookReply started(HookCall call) throws MigrationRefusedException, DomainXmlException {
+    DomainDevices found = DomainXmlParser.parse(call.xml());
+    Arrival arrival = arrivals.get(found.uuid());
+    if (arrival == null && found.disks().isEmpty()) {
+      return HookReply.OK;
+    }
+    if (arrival == null) {
+      // The daemon was restarted since "start begin", or was not there: the journal and the peers
+      // know.
+      boolean incoming = hooks.incomingStarts(found.name(), found.uuid(), true);
+      arrival = new Arrival(found, incoming, Set.of(), nanoTime.getAsLong());
+    }
+    Optional<Guest> guest = guestOf(found);
+    if (guest.isEmpty()) {
+      return refused(call, "xenstore has no running domain with UUID " + found.uuid());
+    }
+    place(arrival, guest.get());
+    if (arrival.incoming()) {
+      verifyPlaced(arrival);
+      hooks.incomingRestored(found.uuid(), guest.get().domid());
+    }
+    verifyReady(arrival, guest.get());
+    arrivals.remove(found.uuid(), arrival);
+    log.info("{}: runs with its disks", guest.get());
+    return HookReply.OK;
+  }
+
+  private HookReply ended(HookCall call) {
+    try {
+      DomainDevices found = DomainXmlParser.parse(call.xml());
+      arrivals.remove(found.uuid());
+      hooks.domainEnded(found.uuid());
+      found.domid().ifPresent(midPoints::endDomain);
+      midPoints.ofDomain(found.uuid()).stream()
+          .map(disk -> disk.guest().domid())
+          .filter(domid -> !store.exists(Guest.path(domid)))
+          .distinct()
+          .forEach(midPoints::endDomain);
+    } catch (DomainXmlException | RuntimeException e) {
+      // The domain has ended whatever we say; the watch cleans up what is left.
+      log.warn("{}: hook {}: {}", call.domain(), call.operation(), e.toString());
+    }
+    return HookReply.OK;
+  }
+
+  private void verifyPlaced(Arrival arrival) throws MigrationRefusedException {
+    for (DomainDevices.Disk disk : arrival.devices().disks()) {
+      CompletableFuture<Void> ready = readyOf(arrival, disk.target());
+      if (ready.isCompletedExceptionally()) {
+        await(disk.target(), ready);
+      }
+    }
+  }
+
+  private void verifyReady(Arrival arrival, Guest guest) throws MigrationRefusedException {
+    for (DomainDevices.Disk disk : arrival.devices().disks()) {
+      await(disk.target(), readyOf(arrival, disk.target()));
+      if (arrival.incoming() && !midPoints.isServing(guest.domid(), disk.target())) {
+        throw new MigrationRefusedException(
+            "disk %s of %s was not handed over by the source: it must have the same <metadata> there"
+                .formatted(disk.target(), guest));
+      }
+    }
+  }
+
+  private static CompletableFuture<Void> readyOf(Arrival arrival, String target)
+      throws MigrationRefusedException {
+    synchronized (arrival) {
+      return arrival
+          .ready(target)
+          .orElseThrow(
+              () ->
+                  new MigrationRefusedException(
+                      "disk %s is to be inherited, but libxl has made no disk %s: give it a <disk> too"
+                          .formatted(target, target)));
+    }
+  }
+
+  private void await(String target, CompletableFuture<Void> ready)
+      throws MigrationRefusedException {
+    try {
+      ready.get(bounds.ready().toMillis(), TimeUnit.MILLISECONDS);
+    } catch (ExecutionException e) {
+      throw new MigrationRefusedException(
+          "disk %s cannot be served: %s".formatted(target, e.getCause().getMessage()), e);
+    } catch (TimeoutException e) {
+      throw new MigrationRefusedException(
+          "disk %s was not ready within %s".formatted(target, bounds.ready()), e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new MigrationRefusedException("the daemon is shutting down", e);
+    }
+  }
+
+  /** A xenstore event; on the watch thread: it only notes which domain to look at. */
+  private void changed(String path) {
+    domidOf(path).filter(dirty::add).ifPresent(this::lookSoon);
+  }
+
+  private void lookSoon(int domid) {
+    try {
+      looks.execute(
+          () -> {
+            dirty.remove(domid);
+            look(domid);
+          });
+    } catch (RejectedExecutionException e) {
+      log.debug("domid {}: not looked at, shutting down", domid);
+    }
+  }
+
+  private void look(int domid) {
+    try {
+      if (!store.exists(Guest.path(domid))) {
+        vanished(domid);
+        return;
+      }
+      Optional<Guest> guest = Guest.byId(store, domid);
+      Arrival arrival = guest.map(found -> arrivals.get(found.uuid())).orElse(null);
+      if (arrival != null && !arrival.isEarlier(domid)) {
+        place(arrival, guest.get());
+      }
+    } catch (RuntimeException e) {
+      log.error("domid {}: {}", domid, e.getMessage(), e);
+    }
+  }
+
+  /** A domain's directory has gone, perhaps without libvirt: xl destroy, a crash. */
+  private void vanished(int domid) {
+    midPoints
+        .guestOf(domid)
+        .ifPresent(
+            guest -> {
+              log.info("{}: has gone", guest);
+              hooks.domainEnded(guest.uuid());
+              midPoints.endDomain(domid);
+            });
+  }
+
+  /** Publishes the nodes of all disks that have none, and opens the devices of a plain start. */
+  private void place(Arrival arrival, Guest guest) {
+    synchronized (arrival) {
+      for (DomainDevices.Disk disk : arrival.devices().disks()) {
+        if (!arrival.isPlaced(disk.target())) {
+          try {
+            place(arrival, guest, disk);
+          } catch (RuntimeException e) {
+            log.error("{} {}: {}", guest, disk.target(), e.getMessage(), e);
+            arrival.place(disk.target(), CompletableFuture.failedFuture(e));
+          }
+        }
+      }
+    }
+  }
+
+  private void place(Arrival arrival, Guest guest, DomainDevices.Disk disk) {
+    ServedDisk served;
+    String source = disk.source();
+    if (source.equals(DomainDevices.Disk.INHERIT)) {
+      InheritedDisks.Take take = inherited.take(guest, disk.target());
+      switch (take.outcome()) {
+        case NOT_YET -> {
+          return;
+        }
+        case TOO_LATE -> {
+          String why =
+              "%s: disk %s stays with the kernel's backend: %s"
+                  .formatted(guest, disk.target(), take.detail());
+          log.warn("{}", why);
+          arrival.place(
+              disk.target(),
+              arrival.incoming()
+                  ? CompletableFuture.failedFuture(new IllegalStateException(why))
+                  : CompletableFuture.completedFuture(null));
+          return;
+        }
+        case TAKEN -> log.info("{} {}: inherited {}", guest, disk.target(), take.detail());
+      }
+      source = take.detail();
+      served =
+          midPoints.adopt(
+              DiskDetails.expecting(guest, disk.target(), take.readOnly() || disk.readOnly()));
+    } else {
+      served = midPoints.publish(guest, disk.target(), disk.readOnly());
+    }
+    if (arrival.incoming()) {
+      arrival.place(disk.target(), CompletableFuture.completedFuture(null));
+    } else {
+      arrival.place(disk.target(), midPoints.serve(served, source, generations));
+    }
+  }
+
+  private Optional<Guest> guestOf(DomainDevices found) {
+    return found.domid().isPresent()
+        ? Guest.byId(store, found.domid().getAsInt())
+        : Guest.all(store).stream().filter(guest -> guest.uuid().equals(found.uuid())).findFirst();
+  }
+
+  private Arrival arrival(DomainDevices found, boolean incoming) {
+    Set<Integer> earlier = new HashSet<>();
+    for (Guest guest : Guest.all(store)) {
+      if (guest.uuid().equals(found.uuid())) {
+        earlier.add(guest.domid());
+      }
+    }
+    return new Arrival(found, incoming, earlier, nanoTime.getAsLong());
+  }
+
+  private void forgetStale() {
+    long now = nanoTime.getAsLong();
+    arrivals.values().removeIf(arrival -> now - arrival.armedAtNanos() > bounds.armed().toNanos());
+  }
+
+  private static HookReply refused(HookCall call, String why) {
+    String message = "netchannel: " + call.domain() + ": " + why;
+    log.warn("refused {} {}: {}", call.operation(), call.subOperation(), message);
+    return HookReply.refuse(message);
+  }
+
+  private static Optional<Integer> domidOf(String path) {
+    Matcher domain = RELEVANT.matcher(path);
+    if (domain.matches()) {
+      return Optional.of(Integer.valueOf(domain.group(1)));
+    }
+    Matcher backend = LIBXL_BACKEND.matcher(path);
+    return backend.matches() ? Optional.of(Integer.valueOf(backend.group(1))) : Optional.empty();
+  }
+}

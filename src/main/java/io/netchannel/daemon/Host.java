@@ -1,0 +1,178 @@
+package io.netchannel.daemon;
+
+import com.google.common.util.concurrent.ThreadFactoryBuilder;
+import io.netchannel.coordinator.ConfiguredFaults;
+import io.netchannel.coordinator.Coordinator;
+import io.netchannel.coordinator.JournalException;
+import io.netchannel.coordinator.MigrationJournal;
+import io.netchannel.coordinator.Peer;
+import io.netchannel.coordinator.PeerService;
+import io.netchannel.device.Devices;
+import io.netchannel.libvirt.HookHandler;
+import io.netchannel.xen.EventChannels;
+import io.netchannel.xen.GrantTable;
+import io.netchannel.xen.XenStore;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.time.Clock;
+import java.util.Collection;
+import java.util.UUID;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ThreadFactory;
+import java.util.function.LongSupplier;
+import java.util.function.Supplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * One host's Netchannel, wired from parts: mid-points, coordinator, domain lifecycle. Knows neither
+ * sockets nor where Xen is, so that two hosts fit in a process; {@link NetchannelDaemon} puts one
+ * on a real host.
+ *
+ * <p>Closing it is what a restart of the daemon does: nodes, rings and in-flight tables stay, and
+ * the next {@code Host} over the same xenstore goes on from there.
+ */
+public final class Host implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(Host.class);
+
+  /**
+   * What a host is made of; closing what was passed in stays with the caller.
+   *
+   * @param kernel the kernel's own block backends
+   * @param peers the other hosts of the configuration
+   * @param ids names of new migrations
+   */
+  public record Parts(
+      DaemonConfiguration configuration,
+      XenStore store,
+      GrantTable grants,
+      EventChannels events,
+      Devices devices,
+      KernelBackends kernel,
+      Collection<? extends Peer> peers,
+      Clock clock,
+      LongSupplier nanoTime,
+      Supplier<UUID> ids) {}
+
+  private final MigrationJournal journal;
+  private final MidPoints midPoints;
+  private final Coordinator coordinator;
+  private final DomainLifecycle lifecycle;
+  private final ControlCommands control;
+  private final ExecutorService executor = Executors.newCachedThreadPool(threads("coordinator-%d"));
+  private final ScheduledExecutorService scheduler =
+      Executors.newSingleThreadScheduledExecutor(threads("coordinator-tick"));
+
+  private Host(Parts parts, MigrationJournal journal) {
+    DaemonConfiguration configuration = parts.configuration();
+    DaemonConfiguration.Waits waits = configuration.waits();
+    this.journal = journal;
+    midPoints =
+        new MidPoints(
+            new ServedDisk.Environment(
+                parts.store(),
+                parts.grants(),
+                parts.events(),
+                configuration.inflightDirectory(),
+                configuration.traceDirectory(),
+                parts.clock(),
+                parts.nanoTime()),
+            parts.devices());
+    coordinator =
+        new Coordinator(
+            configuration.name(),
+            journal,
+            midPoints,
+            parts.peers(),
+            configuration.timeouts(),
+            new ConfiguredFaults(configuration.faults()),
+            parts.clock(),
+            executor,
+            parts.ids());
+    midPoints.recover(coordinator::standing, coordinator::claimGeneration);
+    coordinator.recover();
+    coordinator.start(scheduler);
+    lifecycle =
+        new DomainLifecycle(
+            parts.store(),
+            parts.devices(),
+            midPoints,
+            new InheritedDisks(parts.store(), parts.kernel(), waits.unbind(), parts.nanoTime()),
+            coordinator,
+            coordinator::claimGeneration,
+            new DomainLifecycle.Bounds(waits.armed(), waits.ready()),
+            parts.nanoTime());
+    control =
+        new ControlCommands(
+            configuration, parts.store(), midPoints, lifecycle, coordinator, parts.clock());
+  }
+
+  /**
+   * Takes up what a daemon before has left, and follows domains from then on.
+   *
+   * @throws JournalException when the journal cannot be read: nothing is served then
+   */
+  public static Host open(Parts parts) throws IOException, JournalException {
+    DaemonConfiguration configuration = parts.configuration();
+    Files.createDirectories(configuration.inflightDirectory());
+    MigrationJournal journal =
+        MigrationJournal.open(configuration.stateDirectory().resolve("journal"));
+    try {
+      Host host = new Host(parts, journal);
+      log.info("{}: ready with {} disks", configuration.name(), host.midPoints.all().size());
+      return host;
+    } catch (RuntimeException e) {
+      journal.close();
+      throw e;
+    }
+  }
+
+  /** What libvirt's hooks call. */
+  public HookHandler hooks() {
+    return lifecycle;
+  }
+
+  /** Something says that a domain may have ended, libvirt's events for instance. */
+  public void lookAtDomains() {
+    lifecycle.lookAtAll();
+  }
+
+  /** What the command line asks. */
+  public ControlEndpoint.Handler control() {
+    return control;
+  }
+
+  /** What peers call. */
+  public PeerService peerService() {
+    return coordinator;
+  }
+
+  /** Migrations of this host. */
+  public Coordinator coordinator() {
+    return coordinator;
+  }
+
+  /** Disks of this host. */
+  public MidPoints midPoints() {
+    return midPoints;
+  }
+
+  @Override
+  public void close() {
+    lifecycle.close();
+    scheduler.shutdownNow();
+    executor.shutdownNow();
+    midPoints.close();
+    try {
+      journal.close();
+    } catch (JournalException e) {
+      log.warn("closing the journal: {}", e.getMessage());
+    }
+  }
+
+  private static ThreadFactory threads(String name) {
+    return new ThreadFactoryBuilder().setNameFormat(name).setDaemon(true).build();
+  }
+}

@@ -1,0 +1,465 @@
+package io.netchannel.daemon;
+
+import com.google.common.collect.ImmutableList;
+import com.google.common.util.concurrent.ThreadFactoryBuilder;
+import com.google.protobuf.ByteString;
+import io.netchannel.coordinator.JournalException;
+import io.netchannel.coordinator.LocalDevices;
+import io.netchannel.coordinator.MigrationRefusedException;
+import io.netchannel.coordinator.Standing;
+import io.netchannel.device.Device;
+import io.netchannel.device.DeviceException;
+import io.netchannel.device.Devices;
+import io.netchannel.midpoint.Manifest;
+import io.netchannel.midpoint.MidPoint;
+import io.netchannel.vdevice.block.VbdAddress;
+import io.netchannel.vdevice.block.VbdLimits;
+import io.netchannel.vdevice.block.VbdNodes;
+import io.netchannel.vdevice.block.VirtualDisk;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.time.Duration;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Optional;
+import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.function.BiFunction;
+import java.util.stream.Stream;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The mid-points of this host, and what the coordinator asks of them. A disk is in here from the
+ * publication of its nodes until they are removed; one that was retired stays until its domain
+ * goes.
+ */
+public final class MidPoints implements LocalDevices, AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(MidPoints.class);
+
+  /**
+   * A mid-point answers a command within a poll of its thread; its device may be slow to finish.
+   */
+  private static final Duration COMMAND_BOUND = Duration.ofSeconds(20);
+
+  /** Names the generation that a disk starts with here; durable when it returns. */
+  @FunctionalInterface
+  public interface GenerationClaim {
+    long claim(UUID domain, String target) throws JournalException;
+  }
+
+  private record Key(int domid, String target) {}
+
+  private final ServedDisk.Environment environment;
+  private final Devices devices;
+  private final ConcurrentHashMap<Key, ServedDisk> disks = new ConcurrentHashMap<>();
+  private final ExecutorService cleaner =
+      Executors.newSingleThreadExecutor(
+          new ThreadFactoryBuilder().setNameFormat("disk-cleaner").setDaemon(true).build());
+
+  MidPoints(ServedDisk.Environment environment, Devices devices) {
+    this.environment = environment;
+    this.devices = devices;
+  }
+
+  /**
+   * Publishes the nodes of a new disk; it expects its device.
+   *
+   * @throws IllegalStateException when the domain has gone
+   */
+  ServedDisk publish(Guest guest, String target, boolean readOnly) {
+    DiskDetails details = DiskDetails.expecting(guest, target, readOnly);
+    return adopt(details, () -> publishNodes(details));
+  }
+
+  /** As {@link #publish} for nodes that are there already: those of an inherited disk. */
+  ServedDisk adopt(DiskDetails details) {
+    return adopt(details, () -> {});
+  }
+
+  /** Within the map's lock of that disk: an earlier disk of that name is wholly gone before. */
+  private ServedDisk adopt(DiskDetails details, Runnable publish) {
+    return disks.computeIfAbsent(
+        new Key(details.guest().domid(), details.target()),
+        absent -> {
+          publish.run();
+          return start(() -> ServedDisk.fresh(environment, details));
+        });
+  }
+
+  private void publishNodes(DiskDetails details) {
+    VbdNodes.Outcome outcome =
+        VbdNodes.publish(
+            environment.store(), details.address(), details.nodes(), VbdLimits.DEFAULT);
+    switch (outcome) {
+      case PUBLISHED, ALREADY -> log.info("{}: nodes published", details);
+      case NO_DOMAIN, NO_FRONTEND, TAKEN, TOO_LATE ->
+          throw new IllegalStateException(
+              "%s: its nodes cannot be published: %s".formatted(details, outcome));
+    }
+  }
+
+  /** Opens a device and serves a disk from it: plain start, restore, hot plug. */
+  CompletableFuture<Void> serve(ServedDisk disk, String source, GenerationClaim generations) {
+    if (disk.midPoint().status().state() != MidPoint.State.EXPECTING) {
+      return CompletableFuture.completedFuture(null); // a daemon before us had begun
+    }
+    try {
+      long generation = generations.claim(disk.guest().uuid(), disk.target());
+      Device device = open(disk, source, generation);
+      return disk.midPoint()
+          .serve(device, generation)
+          .thenRun(() -> log.info("{}: served from {}, generation {}", disk, source, generation));
+    } catch (DeviceException | JournalException | RuntimeException e) {
+      return CompletableFuture.failedFuture(e);
+    }
+  }
+
+  /**
+   * Serves again what a daemon before us served, and removes what it has left of domains that have
+   * gone. Called once, before anything else.
+   *
+   * @param standings what the journal says of each disk
+   */
+  void recover(BiFunction<UUID, String, Standing> standings, GenerationClaim generations) {
+    for (VbdAddress address : VbdNodes.list(environment.store(), DiskDetails.BACKEND_DOMID)) {
+      try {
+        Optional<DiskDetails> details =
+            DiskDetails.parse(address, VbdNodes.details(environment.store(), address));
+        if (details.isPresent() && isAlive(details.get())) {
+          recover(details.get(), standings, generations);
+        } else {
+          log.info("domid {} vbd {}: stale nodes removed", address.domid(), address.devid());
+          ServedDisk.removeLeftovers(environment, address);
+        }
+      } catch (IOException | DeviceException | JournalException | RuntimeException e) {
+        log.error(
+            "domid {} vbd {}: cannot be served again: {}",
+            address.domid(),
+            address.devid(),
+            e.getMessage(),
+            e);
+      }
+    }
+  }
+
+  /** Disks of a domain, of every life of it that is still in xenstore, in order of target. */
+  List<ServedDisk> ofDomain(UUID domain) {
+    return sorted(disks.values().stream().filter(disk -> disk.guest().uuid().equals(domain)));
+  }
+
+  List<ServedDisk> all() {
+    return sorted(disks.values().stream());
+  }
+
+  Optional<ServedDisk> find(int domid, String target) {
+    return Optional.ofNullable(disks.get(new Key(domid, target)));
+  }
+
+  /** Who a domid with disks of ours is, or was. */
+  Optional<Guest> guestOf(int domid) {
+    return disks.values().stream()
+        .map(ServedDisk::guest)
+        .filter(guest -> guest.domid() == domid)
+        .findAny();
+  }
+
+  boolean isServing(int domid, String target) {
+    return find(domid, target)
+        .map(disk -> disk.midPoint().status().state() == MidPoint.State.SERVING)
+        .orElse(false);
+  }
+
+  /** Ends all disks of a domain that has gone and removes their nodes. Idempotent. */
+  void endDomain(int domid) {
+    disks.values().stream().filter(disk -> disk.guest().domid() == domid).forEach(this::remove);
+  }
+
+  /** Ends one disk and removes its nodes. Idempotent. */
+  void remove(ServedDisk disk) {
+    disks.computeIfPresent(
+        new Key(disk.guest().domid(), disk.target()),
+        (key, found) -> {
+          if (found != disk) {
+            return found;
+          }
+          disk.end(true);
+          log.info("{}: ended", disk);
+          return null;
+        });
+  }
+
+  /** Ends all threads and leaves nodes, rings and tables for the daemon after us. */
+  @Override
+  public void close() {
+    cleaner.shutdownNow();
+    disks.values().forEach(disk -> disk.end(false));
+    disks.clear();
+  }
+
+  @Override
+  public List<UUID> domainsNamed(String name) {
+    return disks.values().stream()
+        .filter(disk -> disk.guest().name().equals(name) && hasDevice(disk))
+        .map(disk -> disk.guest().uuid())
+        .distinct()
+        .toList();
+  }
+
+  @Override
+  public List<Disk> disksOf(UUID domain) {
+    return ofDomain(domain).stream().filter(MidPoints::hasDevice).map(MidPoints::describe).toList();
+  }
+
+  @Override
+  public void probe(Disk disk) throws MigrationRefusedException {
+    try {
+      check(disk, devices.probe(disk.source(), disk.readOnly()).sizeBytes());
+    } catch (DeviceException e) {
+      throw new MigrationRefusedException(e.getMessage(), e);
+    }
+  }
+
+  @Override
+  public boolean domainExists(UUID domain) {
+    return Guest.all(environment.store()).stream().anyMatch(guest -> guest.uuid().equals(domain));
+  }
+
+  /** A frontend of a restored domain connects when the guest runs, and not before. */
+  @Override
+  public boolean guestHasRun(UUID domain) {
+    return ofDomain(domain).stream()
+        .map(disk -> disk.midPoint().status())
+        .anyMatch(status -> status.disk() == VirtualDisk.State.CONNECTED || status.taken() > 0);
+  }
+
+  @Override
+  public CompletableFuture<Sealed> seal(UUID domain, String target, Duration bound) {
+    return find(domain, target)
+        .map(disk -> disk.midPoint().seal(bound).thenApply(manifest -> sealed(disk, manifest)))
+        .orElseGet(() -> CompletableFuture.failedFuture(missing(domain, target)));
+  }
+
+  @Override
+  public void unseal(UUID domain, String target, long generation) {
+    ServedDisk disk = get(domain, target);
+    disk.usesGeneration(generation);
+    await(disk, "unseal", disk.midPoint().unseal(generation));
+    log.info("{}: goes on, generation {}", disk, generation);
+  }
+
+  @Override
+  public void retire(UUID domain, String target) {
+    find(domain, target).ifPresent(disk -> await(disk, "retire", disk.midPoint().retire()));
+  }
+
+  @Override
+  public CompletableFuture<Void> takeOver(int domid, Disk disk, ByteString manifest) {
+    try {
+      ServedDisk served = find(domid, disk.target()).orElseGet(() -> publishLate(domid, disk));
+      Manifest decoded = Manifest.decode(manifest.toByteArray());
+      Device device = open(served, disk.source(), disk.generation());
+      try {
+        check(disk, device.geometry().sizeBytes());
+      } catch (DeviceException e) {
+        device.close();
+        throw e;
+      }
+      return served
+          .midPoint()
+          .takeOver(device, disk.generation(), decoded)
+          .thenRun(
+              () ->
+                  log.info(
+                      "{}: taken over with {} pending, generation {}",
+                      served,
+                      decoded.pending(),
+                      disk.generation()));
+    } catch (DeviceException | RuntimeException e) {
+      return CompletableFuture.failedFuture(e);
+    }
+  }
+
+  @Override
+  public CompletableFuture<Void> giveUp(UUID domain, String target) {
+    return find(domain, target)
+        .map(disk -> disk.midPoint().retire())
+        .orElseGet(() -> CompletableFuture.completedFuture(null));
+  }
+
+  /** A disk that the domain's XML does not name here: it was hot-plugged at the source. */
+  private ServedDisk publishLate(int domid, Disk disk) {
+    Guest guest =
+        Guest.byId(environment.store(), domid)
+            .orElseThrow(() -> new IllegalStateException("domid " + domid + " has gone"));
+    return publish(guest, disk.target(), disk.readOnly());
+  }
+
+  private void recover(
+      DiskDetails details,
+      BiFunction<UUID, String, Standing> standings,
+      GenerationClaim generations)
+      throws IOException, DeviceException, JournalException {
+    UUID domain = details.guest().uuid();
+    ServedDisk disk = start(() -> ServedDisk.again(environment, details));
+    disks.put(new Key(details.guest().domid(), details.target()), disk);
+    Standing standing = standings.apply(domain, details.target());
+    log.info("{}: found, the journal says {}", disk, standing);
+    switch (standing.state()) {
+      case SERVES -> recover(disk, standing.generation(), false);
+      case SEALED -> recover(disk, standing.generation(), true);
+      case UNKNOWN -> recover(disk, generations.claim(domain, details.target()), false);
+      case WAITS -> log.info("{}: waits for its take-over", disk);
+      case AWAY -> await(disk, "retire", disk.midPoint().retire());
+    }
+  }
+
+  private void recover(ServedDisk disk, long generation, boolean sealed) throws DeviceException {
+    Optional<String> source = disk.details().source();
+    if (source.isEmpty()) {
+      log.info("{}: was published and had no device yet; waits for it", disk);
+      return;
+    }
+    Device device = open(disk, source.get(), generation);
+    await(disk, "recover", disk.midPoint().recover(device, generation, sealed));
+    log.info("{}: goes on with {}, generation {}", disk, source.get(), generation);
+  }
+
+  /** Whether the domain of these nodes still runs, and still has this disk. */
+  private boolean isAlive(DiskDetails details) {
+    return Guest.byId(environment.store(), details.guest().domid())
+            .filter(guest -> guest.uuid().equals(details.guest().uuid()))
+            .isPresent()
+        && environment
+            .store()
+            .read(details.address().frontendPath() + "/backend")
+            .equals(Optional.of(details.address().backendPath()));
+  }
+
+  private Device open(ServedDisk disk, String source, long generation) throws DeviceException {
+    Device device = devices.open(source, disk.details().readOnly());
+    try {
+      disk.uses(device, source, generation);
+      return device;
+    } catch (RuntimeException e) {
+      device.close();
+      throw e;
+    }
+  }
+
+  private interface Starter {
+    ServedDisk start() throws IOException;
+  }
+
+  private ServedDisk start(Starter starter) {
+    ServedDisk disk;
+    try {
+      disk = starter.start();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+    CompletableFuture<Void> unused =
+        disk.midPoint()
+            .retired()
+            .whenComplete(
+                (done, closedBefore) -> {
+                  if (closedBefore == null) {
+                    removeLater(disk);
+                  }
+                });
+    return disk;
+  }
+
+  /** On the mid-point's own thread, which cannot wait for its own end. */
+  private void removeLater(ServedDisk disk) {
+    try {
+      cleaner.execute(() -> remove(disk));
+    } catch (RejectedExecutionException e) {
+      log.debug("{}: left for the next daemon to clean up", disk);
+    }
+  }
+
+  private Optional<ServedDisk> find(UUID domain, String target) {
+    return ofDomain(domain).stream()
+        .filter(disk -> disk.target().equals(target))
+        .max(Comparator.comparingInt(disk -> disk.guest().domid()));
+  }
+
+  private ServedDisk get(UUID domain, String target) {
+    return find(domain, target).orElseThrow(() -> missing(domain, target));
+  }
+
+  private static IllegalStateException missing(UUID domain, String target) {
+    return new IllegalStateException(
+        "domain %s has no Netchannel disk %s here".formatted(domain, target));
+  }
+
+  private static boolean hasDevice(ServedDisk disk) {
+    return switch (disk.midPoint().status().state()) {
+      case SERVING, SEALING, SEALED -> true;
+      case EXPECTING, RETIRED -> false;
+    };
+  }
+
+  private static Disk describe(ServedDisk disk) {
+    DiskDetails details = disk.details();
+    return new Disk(
+        details.guest().uuid(),
+        details.target(),
+        details.source().orElse(""),
+        details.readOnly(),
+        disk.sizeBytes(),
+        details.generation());
+  }
+
+  private static Sealed sealed(ServedDisk disk, Manifest manifest) {
+    log.info(
+        "{}: sealed, {} pending, {} of them incomplete",
+        disk,
+        manifest.pending(),
+        manifest.incomplete());
+    return new Sealed(
+        describe(disk),
+        ByteString.copyFrom(manifest.encode()),
+        manifest.pending(),
+        manifest.incomplete());
+  }
+
+  private static void check(Disk disk, long sizeBytes) throws DeviceException {
+    if (sizeBytes != disk.sizeBytes()) {
+      throw new DeviceException(
+          "disk %s: %s has %d bytes here and %d at the source: it is not the same device"
+              .formatted(disk.target(), disk.source(), sizeBytes, disk.sizeBytes()));
+    }
+  }
+
+  private static void await(ServedDisk disk, String what, CompletableFuture<Void> future) {
+    try {
+      future.get(COMMAND_BOUND.toMillis(), TimeUnit.MILLISECONDS);
+    } catch (ExecutionException e) {
+      throw new IllegalStateException(
+          "%s: %s: %s".formatted(disk, what, e.getCause().getMessage()), e);
+    } catch (TimeoutException e) {
+      throw new IllegalStateException(
+          "%s: %s not done within %s".formatted(disk, what, COMMAND_BOUND), e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IllegalStateException(disk + ": " + what + ": interrupted", e);
+    }
+  }
+
+  private static List<ServedDisk> sorted(Stream<ServedDisk> unsorted) {
+    return unsorted
+        .sorted(
+            Comparator.comparingInt((ServedDisk disk) -> disk.guest().domid())
+                .thenComparing(ServedDisk::target))
+        .collect(ImmutableList.toImmutableList());
+  }
+}

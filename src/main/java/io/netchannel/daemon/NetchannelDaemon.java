@@ -1,0 +1,196 @@
+package io.netchannel.daemon;
+
+import io.netchannel.coordinator.JournalException;
+import io.netchannel.coordinator.Peer;
+import io.netchannel.coordinator.peer.PeerServer;
+import io.netchannel.coordinator.peer.PeerTls;
+import io.netchannel.coordinator.peer.Peers;
+import io.netchannel.coordinator.peer.TlsException;
+import io.netchannel.device.DeviceOpener;
+import io.netchannel.libvirt.DomainEvent;
+import io.netchannel.libvirt.HookEndpoint;
+import io.netchannel.libvirt.LibvirtEvents;
+import io.netchannel.xen.XenException;
+import io.netchannel.xen.jna.XenHost;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Clock;
+import java.util.ArrayDeque;
+import java.util.Collection;
+import java.util.Deque;
+import java.util.List;
+import java.util.UUID;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * {@code netchanneld}: a {@link Host} on the Xen below us, with its sockets.
+ *
+ * <p>Ends on SIGTERM and leaves the disks of running guests as they are: their requests wait in the
+ * rings for the next start, which finds them again.
+ */
+public final class NetchannelDaemon implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(NetchannelDaemon.class);
+
+  /** What was opened; closed in the opposite order. */
+  private final Deque<AutoCloseable> opened = new ArrayDeque<>();
+
+  private NetchannelDaemon() {}
+
+  /**
+   * Runs until the process is told to end.
+   *
+   * @throws XenException when there is no Xen, with what is missing
+   */
+  public static void run(DaemonConfiguration configuration)
+      throws IOException, JournalException, InterruptedException {
+    CountDownLatch terminated = new CountDownLatch(1);
+    try (NetchannelDaemon daemon = open(configuration)) {
+      Thread ender = new Thread(() -> end(daemon, terminated), "shutdown");
+      Runtime.getRuntime().addShutdownHook(ender);
+      log.info("{}: netchanneld {} is ready", configuration.name(), ProductVersion.get());
+      terminated.await();
+    }
+  }
+
+  private static void end(NetchannelDaemon daemon, CountDownLatch terminated) {
+    log.info("ending; running guests wait for the next start");
+    daemon.close();
+    terminated.countDown();
+  }
+
+  private static NetchannelDaemon open(DaemonConfiguration configuration)
+      throws IOException, JournalException {
+    NetchannelDaemon daemon = new NetchannelDaemon();
+    try {
+      daemon.openAll(configuration);
+      return daemon;
+    } catch (IOException | JournalException | RuntimeException e) {
+      daemon.close();
+      throw e;
+    }
+  }
+
+  private void openAll(DaemonConfiguration configuration) throws IOException, JournalException {
+    makeDirectory(configuration.runDirectory());
+    makeDirectory(configuration.stateDirectory());
+    XenHost xen = opened(XenHost.open());
+    DeviceOpener devices = opened(new DeviceOpener());
+    PeerTls tls = tls(configuration);
+    Host host =
+        opened(
+            Host.open(
+                new Host.Parts(
+                    configuration,
+                    xen.store(),
+                    xen.grants(),
+                    xen.events(),
+                    devices,
+                    KernelBackends.sysfs(KernelBackends.SYSFS),
+                    peers(configuration, tls),
+                    Clock.systemUTC(),
+                    System::nanoTime,
+                    UUID::randomUUID)));
+    if (tls != null) {
+      listenToPeers(configuration, tls, host);
+    }
+    opened(HookEndpoint.listen(configuration.hookSocket(), host.hooks()));
+    opened(ControlEndpoint.open(configuration.controlSocket(), host.control()));
+    opened(LibvirtEvents.start(LibvirtEvents.DEFAULT_URI, new DomainsEnd(host)));
+  }
+
+  /**
+   * Null when this host takes part in no migration: no peers, or no certificates. Guests get their
+   * disks all the same; "migrate" is refused in plain words.
+   */
+  private static PeerTls tls(DaemonConfiguration configuration) {
+    if (configuration.peers().isEmpty()) {
+      log.warn("no [[peer]] is configured: no domain with Netchannel disks can migrate");
+      return null;
+    }
+    try {
+      return new PeerTls(configuration.tls());
+    } catch (TlsException e) {
+      log.error("no domain with Netchannel disks can migrate: {}", e.getMessage());
+      return null;
+    }
+  }
+
+  private Collection<Peer> peers(DaemonConfiguration configuration, PeerTls tls)
+      throws IOException {
+    if (tls == null) {
+      return List.of();
+    }
+    try {
+      Peers peers = opened(new Peers(configuration.name(), tls, configuration.peers()));
+      ScheduledExecutorService scheduler = Executors.newSingleThreadScheduledExecutor();
+      opened.push(scheduler::shutdownNow);
+      peers.start(scheduler);
+      return peers.all();
+    } catch (TlsException e) {
+      throw new IOException(e.getMessage(), e);
+    }
+  }
+
+  private void listenToPeers(DaemonConfiguration configuration, PeerTls tls, Host host)
+      throws IOException {
+    InetSocketAddress address =
+        new InetSocketAddress(configuration.listen().getHost(), configuration.listen().getPort());
+    try {
+      PeerServer server =
+          opened(
+              new PeerServer(
+                  configuration.name(), address, tls, configuration.peers(), host.peerService()));
+      log.info("{}: listening to peers on port {}", configuration.name(), server.port());
+    } catch (TlsException e) {
+      throw new IOException(e.getMessage(), e);
+    }
+  }
+
+  private <T extends AutoCloseable> T opened(T part) {
+    opened.push(part);
+    return part;
+  }
+
+  /** Idempotent. */
+  @Override
+  public synchronized void close() {
+    while (!opened.isEmpty()) {
+      AutoCloseable part = opened.pop();
+      try {
+        part.close();
+      } catch (Exception e) {
+        log.warn("closing {}: {}", part.getClass().getSimpleName(), e.toString());
+      }
+    }
+  }
+
+  /** For root only, as systemd makes them; without systemd we do. */
+  private static void makeDirectory(Path directory) throws IOException {
+    Files.createDirectories(
+        directory,
+        PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+  }
+
+  /** libvirt's events hasten a clean-up that the xenstore watch does anyway. */
+  private record DomainsEnd(Host host) implements LibvirtEvents.Listener {
+    @Override
+    public void connected() {
+      host.lookAtDomains();
+    }
+
+    @Override
+    public void onEvent(DomainEvent event) {
+      switch (event.kind()) {
+        case STOPPED, CRASHED, UNDEFINED -> host.lookAtDomains();
+        case DEFINED, STARTED, SUSPENDED, RESUMED, SHUTDOWN, PMSUSPENDED, OTHER -> {}
+      }
+    }
+  }
+}

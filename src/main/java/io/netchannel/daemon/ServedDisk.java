@@ -1,0 +1,195 @@
+package io.netchannel.daemon;
+
+import io.netchannel.device.Device;
+import io.netchannel.midpoint.AgentRunner;
+import io.netchannel.midpoint.InflightTable;
+import io.netchannel.midpoint.MidPoint;
+import io.netchannel.midpoint.MidPointId;
+import io.netchannel.midpoint.MidPointLimits;
+import io.netchannel.midpoint.MidPointTrace;
+import io.netchannel.vdevice.block.Vbd;
+import io.netchannel.vdevice.block.VbdAddress;
+import io.netchannel.vdevice.block.VbdLimits;
+import io.netchannel.vdevice.block.VbdNodes;
+import io.netchannel.xen.EventChannels;
+import io.netchannel.xen.GrantTable;
+import io.netchannel.xen.XenStore;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.util.Optional;
+import java.util.function.LongSupplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * One virtual disk with its mid-point, the mid-point's thread, its in-flight table and its trace.
+ */
+final class ServedDisk {
+  private static final Logger log = LoggerFactory.getLogger(ServedDisk.class);
+
+  /**
+   * What every disk of a host uses.
+   *
+   * @param traceDirectory where mid-points trace their requests; empty for nowhere
+   */
+  record Environment(
+      XenStore store,
+      GrantTable grants,
+      EventChannels events,
+      Path inflightDirectory,
+      Optional<Path> traceDirectory,
+      Clock clock,
+      LongSupplier nanoTime) {}
+
+  private final Environment environment;
+  private final VbdAddress address;
+  private final AgentRunner runner = new AgentRunner();
+  private final MidPoint midPoint;
+  private volatile DiskDetails details;
+  private volatile long sizeBytes;
+
+  private ServedDisk(Environment environment, DiskDetails details, Path inflightFile)
+      throws IOException {
+    this.environment = environment;
+    this.details = details;
+    Guest guest = details.guest();
+    address = details.address();
+    MidPointLimits limits = MidPointLimits.defaults();
+    InflightTable table = InflightTable.open(inflightFile, limits);
+    Vbd vbd =
+        new Vbd(
+            address,
+            guest.name(),
+            environment.store(),
+            environment.grants(),
+            environment.events(),
+            VbdLimits.DEFAULT,
+            runner::wake);
+    midPoint =
+        new MidPoint(
+            new MidPointId(guest.name(), guest.uuid(), guest.domid(), details.target()),
+            vbd,
+            table,
+            limits,
+            trace(environment, details),
+            environment.nanoTime(),
+            runner::wake);
+    runner.start(midPoint);
+  }
+
+  /** Serves nodes that have just been published; what an earlier disk has left is dropped. */
+  static ServedDisk fresh(Environment environment, DiskDetails details) throws IOException {
+    Path file = inflightFile(environment, details.address());
+    Files.deleteIfExists(file);
+    return new ServedDisk(environment, details, file);
+  }
+
+  /** Serves nodes that a process before us had published, with its table of requests in flight. */
+  static ServedDisk again(Environment environment, DiskDetails details) throws IOException {
+    return new ServedDisk(environment, details, inflightFile(environment, details.address()));
+  }
+
+  /** Removes what a disk that nobody serves has left. */
+  static void removeLeftovers(Environment environment, VbdAddress address) throws IOException {
+    VbdNodes.remove(environment.store(), address);
+    Files.deleteIfExists(inflightFile(environment, address));
+  }
+
+  Guest guest() {
+    return details.guest();
+  }
+
+  String target() {
+    return details.target();
+  }
+
+  DiskDetails details() {
+    return details;
+  }
+
+  VbdAddress address() {
+    return address;
+  }
+
+  MidPoint midPoint() {
+    return midPoint;
+  }
+
+  /** Bytes of its device; 0 while it has none. */
+  long sizeBytes() {
+    return sizeBytes;
+  }
+
+  /**
+   * Notes the device it is about to use, in the nodes too: before the device is used, so that a
+   * process after us knows.
+   *
+   * @throws IllegalStateException when the nodes have gone
+   */
+  void uses(Device device, String source, long generation) {
+    sizeBytes = device.geometry().sizeBytes();
+    note(
+        new DiskDetails(
+            details.guest(),
+            details.target(),
+            details.readOnly(),
+            Optional.of(source),
+            generation));
+  }
+
+  /** Notes a generation before it is used. */
+  void usesGeneration(long generation) {
+    note(
+        new DiskDetails(
+            details.guest(), details.target(), details.readOnly(), details.source(), generation));
+  }
+
+  /**
+   * Ends the mid-point's thread.
+   *
+   * @param removeNodes false when a process after us shall serve the disk again
+   */
+  void end(boolean removeNodes) {
+    runner.close();
+    if (removeNodes) {
+      try {
+        removeLeftovers(environment, address);
+      } catch (IOException e) {
+        log.warn("{}: {}", this, e.toString());
+      }
+    }
+  }
+
+  private void note(DiskDetails changed) {
+    details = changed;
+    changed
+        .nodes()
+        .forEach(
+            (name, value) -> {
+              if (!VbdNodes.setDetail(environment.store(), address, name, value)) {
+                throw new IllegalStateException(this + " has been removed from xenstore");
+              }
+            });
+  }
+
+  private static Path inflightFile(Environment environment, VbdAddress address) {
+    return environment.inflightDirectory().resolve(address.domid() + "-" + address.devid());
+  }
+
+  private static MidPointTrace trace(Environment environment, DiskDetails details)
+      throws IOException {
+    if (environment.traceDirectory().isEmpty()) {
+      return MidPointTrace.off();
+    }
+    String name = details.guest().name() + "-" + details.target() + ".jsonl";
+    return MidPointTrace.open(
+        environment.traceDirectory().get().resolve(name), environment.clock());
+  }
+
+  @Override
+  public String toString() {
+    return details.toString();
+  }
+}

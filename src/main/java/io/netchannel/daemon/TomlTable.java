@@ -1,0 +1,187 @@
+package io.netchannel.daemon;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.dataformat.toml.TomlMapper;
+import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableMap;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeSet;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/**
+ * A table of a TOML file that knows which of its keys were asked for, so that a misspelt one is an
+ * error ({@link #finish}) and not a default. Errors name file, line and key.
+ */
+final class TomlTable {
+  private static final Pattern HEADER = Pattern.compile("\\s*\\[{1,2}\\s*([^]]+?)\\s*]{1,2}.*");
+  private static final Pattern DURATION = Pattern.compile("(\\d{1,9})\\s*(ms|s|m|h)");
+
+  private final String file;
+  private final List<String> lines;
+  private final String name;
+  private final JsonNode node;
+  private final TreeSet<String> known = new TreeSet<>();
+
+  private TomlTable(String file, List<String> lines, String name, JsonNode node) {
+    this.file = file;
+    this.lines = lines;
+    this.name = name;
+    this.node = node;
+  }
+
+  /** The top table of a file. */
+  static TomlTable parse(String file, String text) throws ConfigurationException {
+    try {
+      return new TomlTable(file, text.lines().toList(), "", new TomlMapper().readTree(text));
+    } catch (JsonProcessingException e) {
+      int line = e.getLocation() == null ? 0 : e.getLocation().getLineNr();
+      throw new ConfigurationException(
+          "%s%s: not TOML: %s".formatted(file, line > 0 ? ":" + line : "", e.getOriginalMessage()),
+          e);
+    }
+  }
+
+  /** A duration as "300ms", "10s", "2m" or "1h". */
+  static Optional<Duration> parseDuration(String text) {
+    Matcher matcher = DURATION.matcher(text.strip());
+    if (!matcher.matches()) {
+      return Optional.empty();
+    }
+    long count = Long.parseLong(matcher.group(1));
+    return Optional.of(
+        switch (matcher.group(2)) {
+          case "ms" -> Duration.ofMillis(count);
+          case "s" -> Duration.ofSeconds(count);
+          case "m" -> Duration.ofMinutes(count);
+          default -> Duration.ofHours(count);
+        });
+  }
+
+  Optional<String> text(String key) throws ConfigurationException {
+    JsonNode value = take(key);
+    if (value == null) {
+      return Optional.empty();
+    }
+    if (!value.isTextual() || value.textValue().isBlank()) {
+      throw error(key, "a text in quotes", value.toString());
+    }
+    return Optional.of(value.textValue());
+  }
+
+  String required(String key) throws ConfigurationException {
+    Optional<String> value = text(key);
+    if (value.isEmpty()) {
+      throw new ConfigurationException("%s: [%s] needs a key \"%s\"".formatted(file, name, key));
+    }
+    return value.get();
+  }
+
+  Path path(String key, Path otherwise) throws ConfigurationException {
+    return text(key).map(Path::of).orElse(otherwise);
+  }
+
+  Optional<Duration> duration(String key) throws ConfigurationException {
+    Optional<String> value = text(key);
+    if (value.isEmpty()) {
+      return Optional.empty();
+    }
+    Optional<Duration> duration = parseDuration(value.get());
+    if (duration.isEmpty() || duration.get().isZero()) {
+      throw error(key, "a duration such as \"300ms\", \"10s\" or \"2m\"", value.get());
+    }
+    return duration;
+  }
+
+  /** The table {@code key}, empty when it is not there. */
+  TomlTable table(String key) throws ConfigurationException {
+    JsonNode value = take(key);
+    if (value != null && !value.isObject()) {
+      throw error(key, "a table: [" + key + "]", value.toString());
+    }
+    return new TomlTable(
+        file, lines, key, value == null ? new TomlMapper().createObjectNode() : value);
+  }
+
+  /** The tables of [[key]]. */
+  List<TomlTable> tables(String key) throws ConfigurationException {
+    JsonNode value = take(key);
+    if (value == null) {
+      return ImmutableList.of();
+    }
+    if (!value.isArray()) {
+      throw error(key, "tables written as [[" + key + "]]", value.toString());
+    }
+    ImmutableList.Builder<TomlTable> tables = ImmutableList.builder();
+    for (JsonNode entry : value) {
+      tables.add(new TomlTable(file, lines, key, entry));
+    }
+    return tables.build();
+  }
+
+  /** All keys with their texts, for a table whose keys are free. */
+  ImmutableMap<String, String> texts() throws ConfigurationException {
+    ImmutableMap.Builder<String, String> texts = ImmutableMap.builder();
+    for (Map.Entry<String, JsonNode> entry : node.properties()) {
+      texts.put(entry.getKey(), required(entry.getKey()));
+    }
+    return texts.buildOrThrow();
+  }
+
+  /** Ends the reading: a key nobody asked for is an error. */
+  void finish() throws ConfigurationException {
+    for (Map.Entry<String, JsonNode> entry : node.properties()) {
+      if (!known.contains(entry.getKey())) {
+        throw new ConfigurationException(
+            "%s: unknown key \"%s\"%s; known are %s"
+                .formatted(
+                    position(entry.getKey()),
+                    entry.getKey(),
+                    name.isEmpty() ? "" : " in [" + name + "]",
+                    String.join(", ", known)));
+      }
+    }
+  }
+
+  ConfigurationException error(String key, String expected, String found) {
+    return new ConfigurationException(
+        "%s: %s%s: expected %s, found %s"
+            .formatted(position(key), name.isEmpty() ? "" : name + ".", key, expected, found));
+  }
+
+  ConfigurationException error(String key, String problem) {
+    return new ConfigurationException(position(key) + ": " + problem);
+  }
+
+  private JsonNode take(String key) {
+    known.add(key);
+    return node.get(key);
+  }
+
+  /**
+   * File and line of a key: Jackson gives no position for values, so it is looked up in the text.
+   */
+  private String position(String key) {
+    String table = "";
+    for (int i = 0; i < lines.size(); i++) {
+      Matcher header = HEADER.matcher(lines.get(i));
+      String before = lines.get(i).split("=", 2)[0].strip().replaceAll("^[\"']|[\"']$", "");
+      if (header.matches()) {
+        table = header.group(1);
+      }
+      boolean here =
+          header.matches()
+              ? name.isEmpty() && table.equals(key)
+              : table.equals(name) && before.equals(key);
+      if (here) {
+        return file + ":" + (i + 1);
+      }
+    }
+    return file;
+  }
+}

@@ -1,0 +1,35 @@
+/**
+ * One host's Netchannel: wiring, configuration, the life of domains and their disks.
+ *
+ * <pre>
+ *   libvirt's hooks ---> DomainLifecycle ---> MidPoints ---> ServedDisk (Vbd, MidPoint, its thread)
+ *   xenstore watch ------^      |                ^
+ *                               v                | LocalDevices
+ *                          Coordinator ----------+      peers ---> Coordinator
+ *   netchannel's commands ---> ControlEndpoint ---> ControlCommands ---> all of them
+ * </pre>
+ *
+ * A disk in {@link io.netchannel.daemon.MidPoints}:
+ *
+ * <pre>
+ *   (none) --nodes published--> EXPECTING --device opened, or taken over--> SERVING
+ *      ^                            |                                          |
+ *      |                            +----domain gone, detached, given up-------+
+ *      |                                               v
+ *      +------nodes and in-flight table removed---- RETIRED
+ *
+ *   restart: nodes, rings and in-flight table stay; the next process finds the nodes, asks the
+ *   journal for the disk's standing, and goes on
+ * </pre>
+ *
+ * Invariants:
+ *
+ * <ul>
+ *   <li>A disk's nodes name its source and generation before a request goes to that source.
+ *   <li>A disk has one mid-point per domid; a new one starts when the old one is wholly gone.
+ *   <li>An incoming domain's guest runs only when each of its disks was taken over.
+ *   <li>Hooks never call libvirt; "stopped", "release" and "reconnect" never fail.
+ *   <li>A domain that has gone leaves no node, no mapped page and no thread.
+ * </ul>
+ */
+package io.netchannel.daemon;

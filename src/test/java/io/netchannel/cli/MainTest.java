@@ -1,0 +1,189 @@
+package io.netchannel.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.google.common.base.Splitter;
+import io.netchannel.daemon.ControlEndpoint;
+import io.netchannel.daemon.ControlException;
+import io.netchannel.daemon.Json;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import picocli.CommandLine;
+
+@Timeout(60)
+final class MainTest {
+  @TempDir private Path directory;
+  private Path socket;
+  private ControlEndpoint endpoint;
+  private final StringWriter out = new StringWriter();
+  private final StringWriter err = new StringWriter();
+
+  @BeforeEach
+  void listen() throws Exception {
+    socket = directory.resolve("control.sock");
+    endpoint = ControlEndpoint.open(socket, MainTest::answer);
+  }
+
+  @AfterEach
+  void close() {
+    endpoint.close();
+  }
+
+  private static Object answer(Map<String, Object> request) throws ControlException {
+    return switch (String.valueOf(request.get("command"))) {
+      case "status" ->
+          Map.of(
+              "name", "hosta",
+              "peers", List.of(Map.of("name", "hostb", "address", "hostb:16515")),
+              "waiting", List.of("migration 1 is in TAKE_OVER"));
+      case "devices" ->
+          List.of(
+              Map.of("domain", "g1", "domid", 3, "target", "xvdb", "sizeBytes", 3L << 29),
+              Map.of("domain", "g2", "domid", 4, "target", "xvdb", "source", "file:/dev/vdb"));
+      case "migrations" ->
+          request.containsKey("which")
+              ? Map.of(
+                  "id", "1",
+                  "domain", "g1",
+                  "timeline", List.of(Map.of("time", "t", "event", "seal", "detail", "d")))
+              : List.of(Map.of("id", "1", "domain", "g1", "disks", List.of("xvdb")));
+      default -> throw new ControlException("no running domain \"g9\" on this host");
+    };
+  }
+
+  private static String[] words(String line) {
+    return Splitter.on(' ').splitToList(line).toArray(String[]::new);
+  }
+
+  private int run(String... arguments) {
+    return Main.run(new PrintWriter(out, true), new PrintWriter(err, true), arguments);
+  }
+
+  private int control(String... arguments) {
+    List<String> line = new ArrayList<>(Arrays.asList(arguments));
+    line.add("--socket=" + socket);
+    return run(line.toArray(String[]::new));
+  }
+
+  static Stream<String> commands() {
+    return paths(Main.commandLine(List.of()), "");
+  }
+
+  /** "pki", "pki init", ... */
+  private static Stream<String> paths(CommandLine line, String prefix) {
+    return line.getSubcommands().entrySet().stream()
+        .flatMap(
+            entry -> {
+              String path = prefix + entry.getKey();
+              return Stream.concat(Stream.of(path), paths(entry.getValue(), path + " "));
+            });
+  }
+
+  @ParameterizedTest
+  @MethodSource("commands")
+  void everyCommandExplainsItself(String command) {
+    assertThat(run(words(command + " --help"))).isZero();
+    assertThat(out.toString()).contains("Usage: netchannel " + command);
+    assertThat(err.toString()).isEmpty();
+    CommandLine line = Main.commandLine(List.of());
+    for (String name : words(command)) {
+      line = line.getSubcommands().get(name);
+    }
+    assertThat(line.getCommandSpec().usageMessage().description()).isNotEmpty();
+    assertThat(line.getCommandSpec().args())
+        .filteredOn(arg -> !command.equals("help")) // picocli's own, from its resources
+        .allSatisfy(arg -> assertThat(arg.description()).as(arg.paramLabel()).isNotEmpty());
+  }
+
+  @Test
+  void theHelpListsEveryCommand() {
+    assertThat(run("--help")).isZero();
+    Main.commandLine(List.of())
+        .getSubcommands()
+        .keySet()
+        .forEach(name -> assertThat(out.toString()).contains("  " + name));
+  }
+
+  @Test
+  void aCalledCommandIsTheOnlyOneThatIsLoaded() {
+    assertThat(Main.commandLine(List.of("status")).getSubcommands()).containsOnlyKeys("status");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"status", "devices", "migrations", "migrations 1"})
+  void jsonIsJsonAndTablesAreTables(String command) {
+    assertThat(control(words(command + " --format json"))).isZero();
+    assertThat(Json.parse(out.toString())).isNotNull();
+    out.getBuffer().setLength(0);
+    assertThat(control(words(command))).isZero();
+    assertThat(out.toString()).contains("---").containsAnyOf("g1", "hosta");
+  }
+
+  @Test
+  void aMissingValueIsADashAndSizesAreReadable() {
+    assertThat(control("devices")).isZero();
+    assertThat(out.toString()).contains("1.5 GiB").contains("file:/dev/vdb").contains(" - ");
+  }
+
+  @Test
+  void aRefusalIsExitCodeOneAndASentence() {
+    assertThat(control("attach-disk", "g9", "/dev/vdb", "xvdb")).isEqualTo(1);
+    assertThat(err.toString()).isEqualTo("error: no running domain \"g9\" on this host\n");
+    assertThat(out.toString()).isEmpty();
+  }
+
+  @Test
+  void withoutADaemonTheUserIsToldSo() {
+    assertThat(run("status", "--socket=" + directory.resolve("none"))).isEqualTo(1);
+    assertThat(err.toString())
+        .startsWith("error: no daemon on this host")
+        .contains("systemctl start netchanneld");
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "nonsense",
+        "devices --nonsense",
+        "attach-disk g1",
+        "status --format xml",
+        "detach-disk g1 xvdb --timeout soon"
+      })
+  void misuseIsExitCodeOneAsVirshHasIt(String line) {
+    assertThat(run(words(line))).isEqualTo(1);
+    assertThat(err.toString()).startsWith("error: ").contains("--help");
+  }
+
+  @Test
+  void theVersionIsPrinted() {
+    assertThat(run("--version")).isZero();
+    assertThat(out.toString()).startsWith("netchannel ");
+  }
+
+  @Test
+  void completionKnowsEveryCommand() {
+    assertThat(run("generate-completion")).isZero();
+    commands().forEach(name -> assertThat(out.toString()).contains(words(name)[0]));
+  }
+
+  @Test
+  void filtersGoInFrontOfTheDevice() {
+    assertThat(AttachDiskCommand.sourceText("/dev/vdb", List.of("trace:/t", "delay:read=1s")))
+        .isEqualTo("trace:/t!delay:read=1s!file:/dev/vdb");
+    assertThat(AttachDiskCommand.sourceText("file:/a", List.of())).isEqualTo("file:/a");
+  }
+}

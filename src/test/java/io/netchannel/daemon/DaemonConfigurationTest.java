@@ -1,0 +1,98 @@
+package io.netchannel.daemon;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.netchannel.coordinator.peer.PeerAddress;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+final class DaemonConfigurationTest {
+  private static DaemonConfiguration parse(String text) throws ConfigurationException {
+    return DaemonConfiguration.parse("test.toml", text);
+  }
+
+  @Test
+  void anEmptyFileGivesTheDefaults() throws Exception {
+    DaemonConfiguration found = parse("");
+    assertThat(found).isEqualTo(DaemonConfiguration.defaults(found.name()));
+    assertThat(found.name()).isNotBlank();
+    assertThat(found.controlSocket()).isEqualTo(Path.of("/run/netchannel/control.sock"));
+  }
+
+  @Test
+  void everythingCanBeSet() throws Exception {
+    DaemonConfiguration found =
+        parse(
+            """
+            [daemon]
+            name = "hosta"
+            listen = "10.0.0.1:7000"
+            run-directory = "/tmp/run"
+            state-directory = "/tmp/state"
+            [[peer]]
+            name = "hostb"
+            address = "10.0.0.2"
+            [[peer]]
+            name = "hostc"
+            [tls]
+            ca = "/tmp/ca.pem"
+            certificate = "/tmp/cert.pem"
+            key = "/tmp/key.pem"
+            [timeouts]
+            prepare = "300ms"
+            hook = "2m"
+            sealed = "3m"
+            unbind = "4s"
+            [trace]
+            directory = "/tmp/trace"
+            [faults]
+            "destination.sealed" = "hang 30s"
+            """);
+    assertThat(found.name()).isEqualTo("hosta");
+    assertThat(found.listen()).hasToString("10.0.0.1:7000");
+    assertThat(found.peers())
+        .containsExactly(
+            new PeerAddress("hostb", "10.0.0.2", 16515), new PeerAddress("hostc", "hostc", 16515));
+    assertThat(found.tls().serverCertificate()).isEqualTo(Path.of("/tmp/cert.pem"));
+    assertThat(found.tls().clientKey()).isEqualTo(Path.of("/tmp/key.pem"));
+    assertThat(found.timeouts().prepare()).isEqualTo(Duration.ofMillis(300));
+    assertThat(found.timeouts().hook()).isEqualTo(Duration.ofMinutes(2));
+    assertThat(found.timeouts().sealed()).isEqualTo(Duration.ofMinutes(3));
+    assertThat(found.waits().unbind()).isEqualTo(Duration.ofSeconds(4));
+    assertThat(found.traceDirectory()).contains(Path.of("/tmp/trace"));
+    assertThat(found.faults()).containsEntry("destination.sealed", "hang 30s");
+    assertThat(found.inflightDirectory()).isEqualTo(Path.of("/tmp/run/inflight"));
+  }
+
+  static Stream<Arguments> mistakes() {
+    return Stream.of(
+        Arguments.of("[daemon]\nnmae = \"x\"\n", "test.toml:2: unknown key \"nmae\" in [daemon]"),
+        Arguments.of("\n[demon]\nname = \"x\"\n", "test.toml:2: unknown key \"demon\""),
+        Arguments.of("[[peer]]\nname = \"b\"\nadress = \"b\"\n", "test.toml:3: unknown key"),
+        Arguments.of("[[peer]]\naddress = \"b\"\n", "[peer] needs a key \"name\""),
+        Arguments.of("[[peer]]\nname = \"b\"\n[[peer]]\nname = \"b\"\n", "b twice"),
+        Arguments.of("[[peer]]\nname = \"b\"\naddress = \"b:x\"\n", "expected an address"),
+        Arguments.of("[timeouts]\n\nseal = \"20\"\n", "test.toml:3: timeouts.seal: expected a"),
+        Arguments.of("[timeouts]\nseal = 20\n", "test.toml:2: timeouts.seal: expected a text"),
+        Arguments.of("[timeouts]\nseal = \"0s\"\n", "expected a duration"),
+        Arguments.of("[timeouts]\nsealed = \"1s\"\n", "shorter than hook"),
+        Arguments.of("[timeouts]\nseel = \"1s\"\n", "unknown key \"seel\" in [timeouts]; known"),
+        Arguments.of("tls = \"x\"\n", "test.toml:1: tls: expected a table"),
+        Arguments.of("peer = \"x\"\n", "expected tables written as [[peer]]"),
+        Arguments.of("[daemon\n", "test.toml:1: not TOML"));
+  }
+
+  @ParameterizedTest
+  @MethodSource("mistakes")
+  void mistakesAreErrorsThatSayWhere(String text, String message) {
+    assertThatThrownBy(() -> parse(text))
+        .isInstanceOf(ConfigurationException.class)
+        .hasMessageContaining(message);
+  }
+}

@@ -1,0 +1,85 @@
+package io.netchannel.daemon;
+
+import io.netchannel.coordinator.Direction;
+import io.netchannel.coordinator.MigrationRefusedException;
+import io.netchannel.coordinator.Peer;
+import io.netchannel.coordinator.PeerException;
+import io.netchannel.coordinator.PeerMessages;
+import io.netchannel.coordinator.PeerService;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import java.util.UUID;
+import java.util.function.Supplier;
+
+/** Another host in the same process, without a network between. */
+record DirectPeer(String caller, String name, Supplier<PeerService> service) implements Peer {
+  private interface Call<T> {
+    T run(PeerService service) throws MigrationRefusedException;
+  }
+
+  private <T> T call(Call<T> call) throws PeerException {
+    PeerService answering = service.get();
+    if (answering == null) {
+      throw new PeerException(PeerException.Kind.NO_ANSWER, name + " does not run");
+    }
+    try {
+      return call.run(answering);
+    } catch (MigrationRefusedException e) {
+      throw new PeerException(PeerException.Kind.REFUSED, e.getMessage(), e);
+    }
+  }
+
+  @Override
+  public List<PeerMessages.ServedDomain> describe(String domainName, Duration bound)
+      throws PeerException {
+    return call(peer -> peer.describe(domainName));
+  }
+
+  @Override
+  public Optional<PeerMessages.ServedDomain> describe(UUID domain, Duration bound)
+      throws PeerException {
+    return call(peer -> peer.describe(domain));
+  }
+
+  @Override
+  public void prepare(PeerMessages.Prepare request, Duration bound) throws PeerException {
+    call(
+        peer -> {
+          peer.prepare(caller, request);
+          return true;
+        });
+  }
+
+  @Override
+  public List<PeerMessages.SealedDisk> seal(UUID migration, Duration bound) throws PeerException {
+    return call(peer -> peer.seal(caller, migration));
+  }
+
+  @Override
+  public void takeOver(UUID migration, List<PeerMessages.Claim> claims, Duration bound)
+      throws PeerException {
+    call(
+        peer -> {
+          peer.takeOver(caller, migration, claims);
+          return true;
+        });
+  }
+
+  @Override
+  public PeerMessages.PhaseReport abort(UUID migration, String reason, Duration bound)
+      throws PeerException {
+    return call(peer -> peer.abort(caller, migration, reason));
+  }
+
+  @Override
+  public PeerMessages.PhaseReport commit(UUID migration, Duration bound) throws PeerException {
+    return call(peer -> peer.commit(caller, migration));
+  }
+
+  @Override
+  public PeerMessages.PhaseReport status(
+      UUID migration, UUID domain, Direction asked, Duration bound) throws PeerException {
+    return call(peer -> peer.status(caller, migration, domain, asked));
+  }
+}
