@@ -18,6 +18,8 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.OptionalLong;
 import java.util.function.UnaryOperator;
 
 /**
@@ -26,13 +28,23 @@ import java.util.function.UnaryOperator;
  * requests in flight; an abort. See {@link Scenes} for what happens.
  */
 public final class Demo {
+  /** Short enough to be typed. */
+  private static final long SEEDS = 1_000_000;
+
   private final PrintWriter out;
   private final Load load;
   private final UnaryOperator<Devices> wrapDevices;
 
-  /** The demo as the command runs it. */
-  public Demo(PrintWriter out) {
-    this(out, Load.standard(new SecureRandom().nextLong(1_000_000)), UnaryOperator.identity());
+  /**
+   * The demo as the command runs it.
+   *
+   * @param seed of the guest's choices; random when empty
+   */
+  public Demo(PrintWriter out, OptionalLong seed) {
+    this(
+        out,
+        Load.standard(seed.orElseGet(() -> new SecureRandom().nextLong(SEEDS))),
+        UnaryOperator.identity());
   }
 
   /**
@@ -99,7 +111,7 @@ public final class Demo {
         Duration.between(begun, clock.instant()),
         version == null ? "built from source" : version,
         load.seed(),
-        scenes == null ? java.util.Map.of() : scenes.figures(),
+        scenes == null ? Map.of() : scenes.figures(),
         scenes == null ? List.of() : scenes.migrations(),
         verdicts);
   }

@@ -10,6 +10,8 @@ public interface GuestDisk {
   @FunctionalInterface
   interface Done {
     /**
+     * A request has ended.
+     *
      * @param ok false for an I/O error
      */
     void done(boolean ok);

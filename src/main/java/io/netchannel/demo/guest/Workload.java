@@ -109,6 +109,8 @@ public final class Workload {
   private volatile Progress progress = new Progress(0, 0, 0, 0, 0, 0, 0, 0, 0, List.of());
 
   /**
+   * A program that sends nothing yet.
+   *
    * @param depth requests outstanding at a time
    */
   public Workload(
