@@ -17,13 +17,21 @@ public final class Await {
    * @throws IllegalStateException when the bound passes first
    */
   public static void until(String what, Duration bound, BooleanSupplier condition) {
+    if (!within(bound, condition)) {
+      throw new IllegalStateException(
+          "waited %d s for %s, in vain".formatted(bound.toSeconds(), what));
+    }
+  }
+
+  /** Waits until the condition is true; false when the bound passes first. */
+  public static boolean within(Duration bound, BooleanSupplier condition) {
     long begun = System.nanoTime();
     while (!condition.getAsBoolean()) {
       if (System.nanoTime() - begun > bound.toNanos()) {
-        throw new IllegalStateException(
-            "waited %d s for %s, in vain".formatted(bound.toSeconds(), what));
+        return false;
       }
       LockSupport.parkNanos(PERIOD.toNanos());
     }
+    return true;
   }
 }

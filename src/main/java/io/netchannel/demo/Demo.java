@@ -21,6 +21,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
 import java.util.function.UnaryOperator;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Netchannel's main job without Xen: two hosts on the embedded hypervisor, each with a whole
@@ -28,6 +30,8 @@ import java.util.function.UnaryOperator;
  * requests in flight; an abort. See {@link Scenes} for what happens.
  */
 public final class Demo {
+  private static final Logger log = LoggerFactory.getLogger(Demo.class);
+
   /** Short enough to be typed. */
   private static final long SEEDS = 1_000_000;
 
@@ -94,7 +98,7 @@ public final class Demo {
       scenes.play();
     } catch (Exception e) {
       broken.add(new Verdict("every scene was played to its end", false, words(e)));
-      e.printStackTrace(out);
+      log.error("a scene broke off", e);
     } finally {
       if (scenes != null) {
         close(scenes, broken);

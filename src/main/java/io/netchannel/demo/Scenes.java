@@ -32,6 +32,7 @@ import java.util.Optional;
 import java.util.Random;
 import java.util.UUID;
 import java.util.function.UnaryOperator;
+import java.util.stream.Stream;
 
 /**
  * What the demo plays, one scene after the other, with the guest's I/O going on all the time:
@@ -206,16 +207,19 @@ final class Scenes implements AutoCloseable {
     verdict(
         "the guest's driver has nothing to complain about", driverFailure.isEmpty(), driverFailure);
     virsh.destroy(a, guest.domain());
-    Await.until(
-        "the last backend to go",
-        OVER_BOUND,
-        () -> a.backends().isEmpty() && b.backends().isEmpty());
-    Await.until(
-        "the guest's last pages to be let go",
-        OVER_BOUND,
-        () -> a.zombies().isEmpty() && b.zombies().isEmpty());
+    boolean clean =
+        Await.within(
+            OVER_BOUND,
+            () ->
+                Stream.of(a, b)
+                    .allMatch(host -> host.backends().isEmpty() && host.zombies().isEmpty()));
     verdict(
-        "nothing is left behind: no backend in xenstore, no zombie domain", true, "at both hosts");
+        "nothing is left behind: no backend in xenstore, no zombie domain",
+        clean,
+        clean
+            ? "at both hosts"
+            : "backends of domains %s and %s, zombies %s and %s"
+                .formatted(a.backends(), b.backends(), a.zombies(), b.zombies()));
     // Ends the traces, too.
     a.stopDaemon();
     b.stopDaemon();

@@ -164,19 +164,17 @@ final class WorkloadTest {
   }
 
   @Test
-  void strayWriteIsFound() throws IOException {
+  void strayWriteIsFound() {
     MemoryDisk disk =
         new MemoryDisk() {
           @Override
           void write(int offset, ByteBuffer data) {
-            boolean stray = writes == 100 && offset >= DiskModel.BLOCK_BYTES;
+            boolean stray = writes % 20 == 0 && offset >= DiskModel.BLOCK_BYTES;
             super.write(stray ? offset - DiskModel.BLOCK_BYTES : offset, data);
           }
         };
 
-    run(disk);
-
-    assertThat(model.compare(file(disk))).isNotEmpty();
+    assertThat(run(disk).violations()).anyMatch(words -> words.contains("it went astray"));
   }
 
   @Test

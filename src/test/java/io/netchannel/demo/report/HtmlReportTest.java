@@ -37,6 +37,7 @@ final class HtmlReportTest {
           List.of(
               new Step("a", "PRECOPY", T - 900_000, 900_000, "1 disk"),
               new Step("a", "SEAL", T, 40_000, "asked"),
+              new Step("a", "HAND_OVER", T + 40_000, 20_000, ""),
               new Step("b", "TAKE_OVER", T + 50_000, 20_000, "generation 2 & more")),
           List.of(
               span("a", 1, T - 50_000, T - 10_000, Ending.ANSWERED),
