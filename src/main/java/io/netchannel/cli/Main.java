@@ -40,6 +40,7 @@ public final class Main {
     COMMANDS.put("migrations", MigrationsCommand::new);
     COMMANDS.put("doctor", DoctorCommand::new);
     COMMANDS.put("pki", PkiCommand::new);
+    COMMANDS.put("demo", DemoCommand::new);
     COMMANDS.put("generate-completion", AutoComplete.GenerateCompletion::new);
     COMMANDS.put("help", CommandLine.HelpCommand::new);
   }

@@ -1,0 +1,214 @@
+package io.netchannel.demo.host;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.netchannel.coordinator.JournalException;
+import io.netchannel.coordinator.Migration;
+import io.netchannel.coordinator.Migrations;
+import io.netchannel.coordinator.peer.PeerServer;
+import io.netchannel.coordinator.peer.PeerTls;
+import io.netchannel.coordinator.peer.Peers;
+import io.netchannel.coordinator.peer.TlsException;
+import io.netchannel.daemon.ConfigurationException;
+import io.netchannel.daemon.ControlEndpoint;
+import io.netchannel.daemon.DaemonConfiguration;
+import io.netchannel.daemon.Host;
+import io.netchannel.demo.trace.TraceEvent;
+import io.netchannel.device.DeviceOpener;
+import io.netchannel.device.Devices;
+import io.netchannel.libvirt.HookEndpoint;
+import io.netchannel.libvirt.HookReply;
+import io.netchannel.xen.EventChannels;
+import io.netchannel.xen.GrantTable;
+import io.netchannel.xen.XenStore;
+import io.netchannel.xen.embedded.EmbeddedHypervisor;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.List;
+import java.util.Optional;
+import java.util.UUID;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.function.UnaryOperator;
+
+/**
+ * A host of the demo: an embedded hypervisor, which lives as long as the demo, and on it a whole
+ * netchanneld with its configuration file, certificates, sockets and journal, which may be
+ * restarted.
+ */
+public final class DemoHost implements AutoCloseable {
+  private static final ObjectMapper JSON = new ObjectMapper();
+
+  private final String name;
+  private final Path configurationFile;
+  private final UnaryOperator<Devices> wrapDevices;
+  private final ExecutorService interrupts =
+      Executors.newCachedThreadPool(
+          task -> {
+            Thread thread = new Thread(task, "xen-events");
+            thread.setDaemon(true);
+            return thread;
+          });
+  private final EmbeddedHypervisor hypervisor = new EmbeddedHypervisor(interrupts);
+  private final Libxl libxl = new Libxl(hypervisor);
+
+  /** Parts of the daemon that runs; closed in the opposite order. */
+  private final Deque<AutoCloseable> opened = new ArrayDeque<>();
+
+  private DaemonConfiguration configuration;
+  private Host host;
+
+  /**
+   * A host without a daemon.
+   *
+   * @param configurationFile its netchannel.toml
+   * @param wrapDevices for tests: puts something around every device
+   */
+  public DemoHost(String name, Path configurationFile, UnaryOperator<Devices> wrapDevices) {
+    this.name = name;
+    this.configurationFile = configurationFile;
+    this.wrapDevices = wrapDevices;
+  }
+
+  public String name() {
+    return name;
+  }
+
+  EmbeddedHypervisor hypervisor() {
+    return hypervisor;
+  }
+
+  Libxl libxl() {
+    return libxl;
+  }
+
+  /** Starts the daemon with what the configuration file says now: {@code systemctl start}. */
+  public void startDaemon() throws IOException {
+    try {
+      configuration = DaemonConfiguration.read(configurationFile);
+      Files.createDirectories(configuration.runDirectory());
+      Files.createDirectories(configuration.stateDirectory());
+      open();
+    } catch (ConfigurationException | JournalException | TlsException e) {
+      stopDaemon();
+      throw new IOException(
+          "%s: netchanneld does not start: %s".formatted(name, e.getMessage()), e);
+    } catch (IOException | RuntimeException e) {
+      stopDaemon();
+      throw e;
+    }
+  }
+
+  private void open() throws IOException, JournalException, TlsException {
+    XenStore store = opened(hypervisor.xenStore(0));
+    GrantTable grants = opened(hypervisor.grantTable(0));
+    EventChannels events = opened(hypervisor.eventChannels(0));
+    Devices devices = wrapDevices.apply(opened(new DeviceOpener()));
+    PeerTls tls = new PeerTls(configuration.tls());
+    Peers peers = opened(new Peers(name, tls, configuration.peers()));
+    ScheduledExecutorService reconnects = Executors.newSingleThreadScheduledExecutor();
+    opened.push(reconnects::shutdownNow);
+    peers.start(reconnects);
+    host =
+        opened(
+            Host.open(
+                new Host.Parts(
+                    configuration,
+                    store,
+                    grants,
+                    events,
+                    devices,
+                    (domid, devid) -> false,
+                    peers.all(),
+                    Clock.systemUTC(),
+                    System::nanoTime,
+                    UUID::randomUUID)));
+    opened(
+        new PeerServer(
+            name,
+            new InetSocketAddress(
+                configuration.listen().getHost(), configuration.listen().getPort()),
+            tls,
+            configuration.peers(),
+            host.peerService()));
+    opened(HookEndpoint.listen(configuration.hookSocket(), host.hooks()));
+    opened(ControlEndpoint.open(configuration.controlSocket(), host.control()));
+  }
+
+  /** Ends the daemon; what it serves waits for the next one. Idempotent. */
+  public void stopDaemon() throws IOException {
+    while (!opened.isEmpty()) {
+      try {
+        opened.pop().close();
+      } catch (Exception e) {
+        throw new IOException(name + ": netchanneld does not end: " + e.getMessage(), e);
+      }
+    }
+    host = null;
+  }
+
+  /** Calls the hook as libvirtd does; libvirt percent-encodes nothing, our script does. */
+  public HookReply hook(String domain, String operation, String subOperation, String xml)
+      throws IOException {
+    String call = "hook %s %s %s -\n%s".formatted(domain, operation, subOperation, xml);
+    String reply = UnixCall.exchange(configuration.hookSocket(), call);
+    int end = reply.indexOf('\n');
+    if (end < 0) {
+      throw new IOException("%s: hook %s: no answer".formatted(name, operation));
+    }
+    return new HookReply(
+        Integer.parseInt(reply.substring(0, end)), reply.substring(end + 1).strip());
+  }
+
+  /** What {@code netchannel devices} gets. */
+  public JsonNode devices() throws IOException {
+    String reply = UnixCall.exchange(configuration.controlSocket(), "{\"command\":\"devices\"}\n");
+    return JSON.readTree(reply).path("result");
+  }
+
+  /** The migration that this host has begun last. */
+  public Optional<Migration> lastMigration() {
+    return migrations().list().stream().findFirst();
+  }
+
+  public Migrations migrations() {
+    return host.coordinator().migrations();
+  }
+
+  /** What the mid-points of this host have traced so far; empty before the first one. */
+  public List<TraceEvent> trace(DomainDefinition definition) throws IOException {
+    Path file =
+        configuration
+            .traceDirectory()
+            .orElseThrow()
+            .resolve(definition.name() + "-" + definition.target() + ".jsonl");
+    return Files.exists(file) ? TraceEvent.read(name, file) : List.of();
+  }
+
+  /** Domids with backends of ours that are still in xenstore. */
+  public List<String> backends() {
+    return libxl.backends();
+  }
+
+  /** Domains that are destroyed and whose pages somebody still uses. */
+  public List<Integer> zombies() {
+    return hypervisor.zombies();
+  }
+
+  @Override
+  public void close() throws IOException {
+    stopDaemon();
+    interrupts.shutdownNow();
+  }
+
+  private <T extends AutoCloseable> T opened(T part) {
+    opened.push(part);
+    return part;
+  }
+}
