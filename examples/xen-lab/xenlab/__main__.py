@@ -24,8 +24,9 @@ def main() -> int:
             print(f"{name:<10} {load(name).TITLE}")
         return 0
     options = to_options(arguments)
-    # SIGTERM ends the lab as Ctrl-C does: through the clean-up.
+    # Both end the lab through the clean-up. A shell starts background jobs with SIGINT ignored; not this one.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if arguments.stop:
         Hosts(options).stop()
         return 0

@@ -24,12 +24,12 @@ IMAGE_SIZE = "3G"  # sparse
 # Bounds of every wait, in seconds. Generous: emulation on two shared cores is slow, and a bound that
 # passes is a failed scenario. LAB_PATIENCE=2 doubles them all on a slower machine.
 PATIENCE = float(os.environ.get("LAB_PATIENCE", "1"))
-BOOT_SECONDS = 400 * PATIENCE
+BOOT_SECONDS = 600 * PATIENCE
 COMMAND_SECONDS = 120 * PATIENCE
 MIGRATION_SECONDS = 300 * PATIENCE
 GUEST_BOOT_SECONDS = 240 * PATIENCE
 ROUND_SECONDS = 180 * PATIENCE
-DAEMON_START_SECONDS = 180 * PATIENCE
+DAEMON_START_SECONDS = 300 * PATIENCE
 LEFTOVERS_SECONDS = 90 * PATIENCE
 
 
