@@ -19,7 +19,8 @@ import picocli.CommandLine.Spec;
       "Gives a domain a disk that Netchannel serves.",
       "",
       "The disk is plugged into the running domain and noted in its <metadata>, so that a save or a"
-          + " migration carries it; with --config or --persistent also for its next start."
+          + " migration carries it. With --persistent it is also noted for the next start; with"
+          + " --config only for that."
     })
 final class AttachDiskCommand implements Callable<Integer> {
   enum Mode {

@@ -16,8 +16,8 @@ import picocli.CommandLine.Spec;
     name = "migrations",
     mixinStandardHelpOptions = true,
     description = {
-      "Lists the migrations that this host took part in, newest last; with a migration's id, shows "
-          + "that one with its timeline."
+      "Lists the migrations that this host took part in, newest first; with a migration's id, shows"
+          + " that one with its timeline."
     })
 final class MigrationsCommand implements Callable<Integer> {
   @Mixin private OutputOptions output;

@@ -52,7 +52,8 @@ final class PkiCommand implements Runnable {
       }
       PrintWriter out = spec.commandLine().getOut();
       out.println(
-          "Authority made: copy %s to every host's /etc/pki".formatted(directory.resolve("CA")));
+          "Authority made; its key stays in %s. Next: netchannel pki host %s NAME..."
+              .formatted(directory.resolve("CA"), directory));
       return 0;
     }
   }

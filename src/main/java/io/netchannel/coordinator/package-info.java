@@ -30,6 +30,9 @@
  *                                                                            is never used again)
  * </pre>
  *
+ * Not in the picture: a destination that is asked about a migration it does not know, and has not
+ * its domain, journals that migration as ABORT at once.
+ *
  * <h2>Who has the disks after a crash</h2>
  *
  * <pre>

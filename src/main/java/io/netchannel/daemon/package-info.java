@@ -18,6 +18,8 @@
  *      |                                               v
  *      +------nodes and in-flight table removed---- RETIRED
  *
+ *   seal and unseal of a migration: inside SERVING, see midpoint
+ *
  *   restart: nodes, rings and in-flight table stay; the next process finds the nodes, asks the
  *   journal for the disk's standing, and goes on
  * </pre>

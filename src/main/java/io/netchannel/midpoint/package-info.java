@@ -6,14 +6,18 @@
  *   EXPECTING ----------------------------> SERVING -------------> SEALING
  *      |                                    ^  |  ^                 |   |
  *      |                                    |  |  +--- bound passed,+   | nothing at the device,
- *      |                                    |  |       flush failed     | flushed
- *      |                            unseal  |  |                        v
+ *      |                                    |  |       flush failed,    | flushed
+ *      |                            unseal  |  |       unseal           v
  *      |                                    +--|--------------------- SEALED
  *      | frontend gone, retire                 | gone, retire           | gone, retire
  *      +---------------------------------> RETIRED <--------------------+
  * </pre>
  *
- * Inside SERVING the frontend may begin again (it resumed on this host) and inside EXPECTING a
+ * Not in the picture: EXPECTING becomes SEALED when it is sealed without a device (unseal leads
+ * back) and when a disk that was sealed is recovered after a restart. From SEALING a retire, or a
+ * frontend that goes, fails the seal and leads to RETIRED.
+ *
+ * <p>Inside SERVING the frontend may begin again (it resumed on this host) and inside EXPECTING a
  * manifest may be taken over: both are a {@code Settlement}: what is pending is finished, becomes
  * the replay map, and only then is the disk offered. Any state waits for what is at the device
  * before it becomes RETIRED. RETIRED keeps following the frontend until its nodes have gone, then

@@ -1,7 +1,7 @@
 /**
  * What all virtual devices share: the xenbus states two ends go through, and the mechanics of a
- * shared ring. {@code vdevice.block} and {@code vdevice.usb} speak the two protocols over it. Where
- * requests go is nobody's business here.
+ * shared ring. {@code vdevice.block} speaks the protocol of disks over it. Where requests go is
+ * nobody's business here.
  *
  * <p>The ring, with the two indexes each end keeps to itself:
  *

@@ -9,7 +9,9 @@
  * </ul>
  *
  * {@code xen.jna} talks to the real libxenstore, libxengnttab and libxenevtchn; {@code
- * xen.embedded} is an in-process hypervisor for the demo, the tests and simulation. The same
- * contract tests run against both. Nothing here knows of blocks, USB or migration.
+ * xen.embedded} is an in-process hypervisor for the demo, the tests and simulation. One contract
+ * test of the store runs against both. Grants and event channels need a hypervisor: the tests use
+ * the embedded ones, the real ones are tried in the Xen lab. Nothing here knows of blocks or
+ * migration.
  */
 package io.netchannel.xen;

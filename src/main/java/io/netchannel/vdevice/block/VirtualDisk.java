@@ -15,10 +15,13 @@ import java.util.List;
  *      ^  ^                |                                          |
  *      |  |                +--frontend gone--> GONE <--frontend gone--+
  *      |  +--frontend Initialising again (resume, reconnect)----------+
- *      +-----frontend Closed, then Initialising-----  CLOSED <--Closing/Closed--+
+ *      +-----frontend Closed, then Initialising-----  CLOSED <--Closed, nonsense--+
  * </pre>
  *
- * PREPARED: nodes are published, the backend is Initialising: the frontend waits. OFFERED: the
+ * A frontend that is Closing stays CONNECTED until it is Closed: it may wait for answers. One that
+ * was not connected becomes CLOSED at once. Any state becomes GONE.
+ *
+ * <p>PREPARED: nodes are published, the backend is Initialising: the frontend waits. OFFERED: the
  * backend is InitWait with its features. After a connection ended, the owner first finishes what
  * was pending and then calls {@link #offer} again: that is what keeps a late write from passing a
  * resubmitted one.
