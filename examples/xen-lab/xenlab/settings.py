@@ -43,7 +43,9 @@ class Options:
     round_bytes: int = 1 * MIB  # what fio writes and verifies in one round, per disk
     slots: int = 4  # places on a disk the rounds go through in turn
     disk_bytes: int = 256 * MIB
-    disk_filter: str = "delay:read=250ms,write=250ms"  # in front of file: devices in the scenarios that migrate
+    # In front of file: devices in the scenarios that migrate. Slower than a starved guest's way from frozen tasks to
+    # suspended, which takes seconds on an emulated host, so that it has requests in flight then.
+    disk_filter: str = "delay:write=4s,jitter=1s"
     guest_memory_mib: int = 128
     round_trips: int = 3  # scenario migrate
     abort_point: str = "destination.sealed"  # scenario abort

@@ -90,10 +90,11 @@ def read(host: str, text: str, problems: list[str]) -> Side:
             case "seal":
                 since_seal = {}
                 side.migrations.append({"source": host, "generation": generation, "pending": entry["pending"],
-                                        "incomplete": entry["incomplete"], "states": Counter()})
+                                        "incomplete": entry["incomplete"], "states": {}})
             case "hand":
                 since_seal[request] = side.handed[request] = entry["state"]
-                side.migrations[-1]["states"][entry["state"]] += 1
+                states = side.migrations[-1]["states"]
+                states[entry["state"]] = states.get(entry["state"], 0) + 1
             case "unseal":  # aborted: the guest goes on here, nothing was handed over
                 for taken_back in since_seal:
                     side.handed.pop(taken_back, None)

@@ -128,7 +128,21 @@ final class Outgoing {
       if (migration.phase() != Phase.PRECOPY) {
         throw refused(migration, "cannot be sealed in phase " + words(migration));
       }
+      sameDisks(migration);
       return sealAll(migration);
+    }
+  }
+
+  /** A disk plugged since PREPARE would stay behind, and the guest lose it. */
+  private void sameDisks(Migration migration) throws MigrationRefusedException {
+    List<String> agreed = migration.disks().stream().map(MovedDisk::target).toList();
+    List<String> present =
+        devices.disksOf(migration.domain()).stream().map(LocalDevices.Disk::target).toList();
+    if (!present.equals(agreed)) {
+      throw goOn(
+          migration,
+          "the guest has disks %s now, and %s were agreed on; do not plug disks while it migrates"
+              .formatted(present, agreed));
     }
   }
 

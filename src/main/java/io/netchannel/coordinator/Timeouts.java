@@ -2,11 +2,13 @@ package io.netchannel.coordinator;
 
 import static com.google.common.base.Preconditions.checkArgument;
 
+import com.google.common.collect.ImmutableList;
 import java.time.Duration;
+import java.util.Map;
 
 /**
  * Every bound of a migration; section [timeouts] of the configuration, names there as in {@link
- * #with}.
+ * #defaultsExcept}.
  *
  * @param prepare finding the domain at the peers and registering the migration there; nothing has
  *     begun, and the user waits at a prompt
@@ -30,6 +32,11 @@ public record Timeouts(
     Duration sealed,
     Duration prepared,
     Duration tell) {
+
+  /** Names in the configuration, in the order of the record. */
+  public static final ImmutableList<String> NAMES =
+      ImmutableList.of(
+          "prepare", "seal", "hand-over", "take-over", "hook", "sealed", "prepared", "tell");
 
   public static final Timeouts DEFAULTS =
       new Timeouts(
@@ -71,34 +78,22 @@ public record Timeouts(
   }
 
   /**
-   * A copy with one bound changed; set "hook" before "sealed".
+   * The defaults with some bounds changed. A longer hook alone means a longer sealed, too.
    *
-   * @param name as in the configuration: "prepare", "seal", "hand-over", "take-over", "hook",
-   *     "sealed", "prepared", "tell"
-   * @throws IllegalArgumentException for another name or an impossible value
+   * @param changed by {@link #NAMES}
+   * @throws IllegalArgumentException when the values do not fit each other
    */
-  public Timeouts with(String name, Duration value) {
-    return switch (name) {
-      case "prepare" -> new Timeouts(value, seal, handOver, takeOver, hook, sealed, prepared, tell);
-      case "seal" -> new Timeouts(prepare, value, handOver, takeOver, hook, sealed, prepared, tell);
-      case "hand-over" ->
-          new Timeouts(prepare, seal, value, takeOver, hook, sealed, prepared, tell);
-      case "take-over" ->
-          new Timeouts(prepare, seal, handOver, value, hook, sealed, prepared, tell);
-      // A longer hook alone means a longer seal too: the user said nothing about that one.
-      case "hook" ->
-          new Timeouts(
-              prepare, seal, handOver, takeOver, value, max(sealed, value), prepared, tell);
-      case "sealed" -> new Timeouts(prepare, seal, handOver, takeOver, hook, value, prepared, tell);
-      case "prepared" -> new Timeouts(prepare, seal, handOver, takeOver, hook, sealed, value, tell);
-      case "tell" -> new Timeouts(prepare, seal, handOver, takeOver, hook, sealed, prepared, value);
-      default ->
-          throw new IllegalArgumentException(
-              "[timeouts] "
-                  + name
-                  + " is not known; there are prepare, seal, hand-over, take-over, hook, sealed,"
-                  + " prepared, tell");
-    };
+  public static Timeouts defaultsExcept(Map<String, Duration> changed) {
+    Duration hook = changed.getOrDefault("hook", DEFAULTS.hook);
+    return new Timeouts(
+        changed.getOrDefault("prepare", DEFAULTS.prepare),
+        changed.getOrDefault("seal", DEFAULTS.seal),
+        changed.getOrDefault("hand-over", DEFAULTS.handOver),
+        changed.getOrDefault("take-over", DEFAULTS.takeOver),
+        hook,
+        changed.getOrDefault("sealed", max(DEFAULTS.sealed, hook)),
+        changed.getOrDefault("prepared", DEFAULTS.prepared),
+        changed.getOrDefault("tell", DEFAULTS.tell));
   }
 
   private static Duration max(Duration a, Duration b) {

@@ -147,6 +147,7 @@ final class ControlCommands implements ControlEndpoint.Handler {
     String target = text(request, "target");
     String source = text(request, "source");
     boolean readOnly = Boolean.TRUE.equals(request.get("readOnly"));
+    refuseWhileMigrating(guest);
     String frontend = DiskDetails.expecting(guest, target, readOnly).address().frontendPath();
     if (store.exists(frontend)) {
       throw new ControlException(
@@ -181,6 +182,7 @@ final class ControlCommands implements ControlEndpoint.Handler {
             .orElseThrow(
                 () ->
                     new ControlException("%s has no Netchannel disk %s".formatted(guest, target)));
+    refuseWhileMigrating(guest);
     Map<String, Object> described = describe(disk);
     VbdNodes.requestClose(store, disk.address());
     try {
@@ -195,6 +197,19 @@ final class ControlCommands implements ControlEndpoint.Handler {
     }
     midPoints.remove(disk);
     return described;
+  }
+
+  /** Both hosts have agreed on the disks; the seal would find others and fail the migration. */
+  private void refuseWhileMigrating(Guest guest) throws ControlException {
+    Optional<Migration> active =
+        migrations.list().stream()
+            .filter(migration -> migration.isActive() && migration.domain().equals(guest.uuid()))
+            .findFirst();
+    if (active.isPresent()) {
+      throw new ControlException(
+          "%s is being migrated (%s); try again when that is over"
+              .formatted(guest, progress(active.get())));
+    }
   }
 
   private Object migrations(Optional<String> which) throws ControlException {

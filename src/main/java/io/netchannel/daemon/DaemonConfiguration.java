@@ -47,11 +47,6 @@ public record DaemonConfiguration(
   /** libvirt's PKI: a host that libvirt trusts is one we trust. */
   public static final TlsFiles LIBVIRT_TLS = TlsFiles.libvirt(Path.of("/etc/pki"));
 
-  /** In the order that {@link Timeouts#with} wants: "hook" before "sealed". */
-  private static final ImmutableList<String> MIGRATION_TIMEOUTS =
-      ImmutableList.of(
-          "prepare", "seal", "hand-over", "take-over", "tell", "hook", "sealed", "prepared");
-
   /**
    * Bounds of waits that are not a migration's.
    *
@@ -175,18 +170,20 @@ public record DaemonConfiguration(
   }
 
   private static Timeouts timeouts(TomlTable table) throws ConfigurationException {
-    Timeouts timeouts = Timeouts.DEFAULTS;
-    for (String name : MIGRATION_TIMEOUTS) {
+    ImmutableMap.Builder<String, Duration> changed = ImmutableMap.builder();
+    String last = "hook";
+    for (String name : Timeouts.NAMES) {
       Optional<Duration> value = table.duration(name);
       if (value.isPresent()) {
-        try {
-          timeouts = timeouts.with(name, value.get());
-        } catch (IllegalArgumentException e) {
-          throw table.error(name, e.getMessage());
-        }
+        changed.put(name, value.get());
+        last = name;
       }
     }
-    return timeouts;
+    try {
+      return Timeouts.defaultsExcept(changed.buildOrThrow());
+    } catch (IllegalArgumentException e) {
+      throw table.error(last, e.getMessage());
+    }
   }
 
   private static Waits waits(TomlTable table) throws ConfigurationException {
