@@ -164,14 +164,8 @@ final class Outgoing {
       context.faults().at(Point.SOURCE_SEALED);
       return all;
     } catch (MigrationRefusedException | JournalException | RuntimeException e) {
-      Migration aborted = abort(migration, Deadline.words(e), List.of());
-      // A seal that is late is undone when it comes.
-      for (int i = 0; i < seals.size(); i++) {
-        LocalDevices.Disk disk = aborted.disks().get(i).disk();
-        var undone = seals.get(i).thenAccept(done -> unseal(disk, disk.generation()));
-        log.debug("{} unsealed: {}", disk.target(), undone.isDone());
-      }
-      throw refused(aborted, Deadline.words(e), e);
+      // Also the disks that are not sealed yet: their guest must not wait for that.
+      throw refused(abort(migration, Deadline.words(e), migration.disks()), Deadline.words(e), e);
     }
   }
 
@@ -252,7 +246,7 @@ final class Outgoing {
     switch (migration.phase()) {
       case PREPARE, PRECOPY, SEAL, HAND_OVER -> {
         Migration over = abort(migration, "its domain ended on " + context.host(), List.of());
-        over.disks().forEach(moved -> devices.retire(over.domain(), moved.target()));
+        over.disks().forEach(moved -> retire(moved.disk()));
         tellSoon(over);
       }
       case TAKE_OVER -> tellSoon(commit(migration, "its domain ended on " + context.host()));
@@ -344,7 +338,8 @@ final class Outgoing {
   }
 
   /**
-   * Ends it before anything was given; {@code sealed} disks go on with the generation they have.
+   * Ends it before anything was given; {@code sealed} disks, or ones that are about to be, go on
+   * with the generation they have.
    */
   private Migration abort(Migration migration, String reason, List<MovedDisk> sealed) {
     Migration current = store.get(migration.id());
@@ -382,12 +377,26 @@ final class Outgoing {
       throw new AssertionError("a commit at the source needs no journal", e);
     }
     context.backoff().forget(migration.id());
-    over.disks().forEach(moved -> devices.retire(over.domain(), moved.target()));
+    over.disks().forEach(moved -> retire(moved.disk()));
     return over;
   }
 
+  /** A disk that fails must not keep the others of its guest from going on. */
   private void unseal(LocalDevices.Disk disk, long generation) {
-    devices.unseal(disk.domain(), disk.target(), generation);
+    try {
+      devices.unseal(disk.domain(), disk.target(), generation);
+    } catch (RuntimeException e) {
+      log.warn("domain {}: {} does not go on: {}", disk.domain(), disk.target(), Deadline.words(e));
+    }
+  }
+
+  /** Nothing of it is lost when that fails: it is sealed, and ends with its nodes. */
+  private void retire(LocalDevices.Disk disk) {
+    try {
+      devices.retire(disk.domain(), disk.target());
+    } catch (RuntimeException e) {
+      log.warn("domain {}: {} is not retired: {}", disk.domain(), disk.target(), Deadline.words(e));
+    }
   }
 
   private void tellSoon(Migration over) {
