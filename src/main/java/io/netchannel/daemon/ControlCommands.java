@@ -21,6 +21,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.stream.Stream;
 
 /**
  * What the command line asks of a running daemon: requests and results of {@link ControlEndpoint}.
@@ -92,7 +93,12 @@ final class ControlCommands implements ControlEndpoint.Handler {
                     ImmutableMap.of(
                         "name", peer.name(), "address", peer.host() + ":" + peer.port()))
             .toList());
-    status.put("waiting", active.stream().map(ControlCommands::progress).toList());
+    status.put(
+        "waiting",
+        Stream.concat(
+                active.stream().map(ControlCommands::progress),
+                midPoints.all().stream().flatMap(ControlCommands::problem))
+            .toList());
     return status;
   }
 
@@ -106,6 +112,10 @@ final class ControlCommands implements ControlEndpoint.Handler {
             migration.phase(),
             migration.since(),
             migration.detail());
+  }
+
+  private static Stream<String> problem(ServedDisk disk) {
+    return disk.problem().stream().map(why -> "disk %s has no device: %s".formatted(disk, why));
   }
 
   private Object devices(Optional<String> which) throws ControlException {
@@ -130,6 +140,7 @@ final class ControlCommands implements ControlEndpoint.Handler {
     device.put("frontend", lowerCase(status.disk()));
     device.put("generation", details.generation());
     device.put("sizeBytes", disk.sizeBytes());
+    device.put("problem", disk.problem().orElse(null));
     device.put("taken", status.taken());
     device.put("answered", status.answered());
     device.put("pending", status.pending());

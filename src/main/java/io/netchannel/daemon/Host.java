@@ -19,8 +19,10 @@ import java.util.Collection;
 import java.util.UUID;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ThreadFactory;
+import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 import org.slf4j.Logger;
@@ -91,7 +93,12 @@ public final class Host implements AutoCloseable {
             parts.clock(),
             executor,
             parts.ids());
-    midPoints.recover(coordinator::standing, coordinator::claimGeneration);
+    midPoints.recover(
+        new DiskRecovery(
+            parts.devices(),
+            coordinator::standing,
+            coordinator::claimGeneration,
+            timer(scheduler, executor)));
     coordinator.recover();
     coordinator.start(scheduler);
     lifecycle =
@@ -170,6 +177,21 @@ public final class Host implements AutoCloseable {
     } catch (JournalException e) {
       log.warn("closing the journal: {}", e.getMessage());
     }
+  }
+
+  /** Until they are shut down; what comes due then is left for the next daemon. */
+  private static DiskRecovery.Timer timer(
+      ScheduledExecutorService scheduler, ExecutorService executor) {
+    return (delay, action) -> {
+      try {
+        var later =
+            scheduler.schedule(
+                () -> executor.execute(action), delay.toMillis(), TimeUnit.MILLISECONDS);
+        log.debug("scheduled: {}", !later.isDone());
+      } catch (RejectedExecutionException e) {
+        log.debug("not tried again, shutting down");
+      }
+    };
   }
 
   private static ThreadFactory threads(String name) {

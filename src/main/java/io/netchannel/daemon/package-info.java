@@ -19,7 +19,7 @@
  *      +------nodes and in-flight table removed---- RETIRED
  *
  *   restart: nodes, rings and in-flight table stay; the next process finds the nodes, asks the
- *   journal for the disk's standing, and goes on
+ *   journal for the disk's standing, and goes on ({@code DiskRecovery})
  * </pre>
  *
  * Invariants:

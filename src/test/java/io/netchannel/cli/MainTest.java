@@ -52,7 +52,12 @@ final class MainTest {
               "waiting", List.of("migration 1 is in TAKE_OVER"));
       case "devices" ->
           List.of(
-              Map.of("domain", "g1", "domid", 3, "target", "xvdb", "sizeBytes", 3L << 29),
+              Map.of(
+                  "domain", "g1",
+                  "domid", 3,
+                  "target", "xvdb",
+                  "sizeBytes", 3L << 29,
+                  "problem", "/dev/x: No such file"),
               Map.of("domain", "g2", "domid", 4, "target", "xvdb", "source", "file:/dev/vdb"));
       case "migrations" ->
           request.containsKey("which")
@@ -137,6 +142,8 @@ final class MainTest {
   void aMissingValueIsADashAndSizesAreReadable() {
     assertThat(control("devices")).isZero();
     assertThat(out.toString()).contains("1.5 GiB").contains("file:/dev/vdb").contains(" - ");
+    assertThat(out.toString())
+        .contains("xvdb of g1 has no device, its guest waits: /dev/x: No such file");
   }
 
   @Test

@@ -234,6 +234,39 @@ final class HostTest {
   }
 
   @Test
+  void aGuestWaitsForADeviceThatCannotBeOpenedAfterARestart() throws Exception {
+    Blkfront guest = runningGuest();
+    hosta.stopDaemon();
+    GuestIo meanwhile = write(guest, 2);
+    Path away = Files.move(image, directory.resolve("unmounted.raw"));
+    hosta.startDaemon();
+    ControlEndpoint.Handler control = hosta.daemon().control();
+    assertThat(Json.objects(control.handle(Map.of("command", "devices"))))
+        .singleElement()
+        .satisfies(
+            device ->
+                assertThat(device)
+                    .containsEntry("state", "expecting")
+                    .extractingByKey("problem")
+                    .asString()
+                    .contains(image.toString()));
+    assertThat(Json.object(control.handle(Map.of("command", "status"))).get("waiting"))
+        .asString()
+        .contains("xvdb has no device")
+        .contains(image.toString());
+    HookReply announced = hostb.hook(GUEST, "migrate", "begin", "");
+    assertThat(announced.exitCode()).isEqualTo(1);
+    guest.poll();
+    assertThat(meanwhile.isDone()).isFalse();
+
+    Files.move(away, image);
+    await("the write of the time without a device", guest, meanwhile::isDone);
+    assertThat(meanwhile.hasFailed()).isFalse();
+    assertWritten(2);
+    assertThat(guest.failure()).isEmpty();
+  }
+
+  @Test
   void nodesOfDomainsThatWentWhileNoDaemonRanAreRemoved() throws Exception {
     Blkfront guest = runningGuest();
     hosta.stopDaemon();
