@@ -48,7 +48,14 @@ final class MainTest {
       case "status" ->
           Map.of(
               "name", "hosta",
-              "peers", List.of(Map.of("name", "hostb", "address", "hostb:16515")),
+              "peers",
+                  List.of(
+                      Map.of("name", "hostb", "address", "hostb:16515", "state", "connected"),
+                      Map.of(
+                          "name", "hostc",
+                          "address", "hostc:16515",
+                          "state", "unreachable",
+                          "problem", "no route")),
               "waiting", List.of("migration 1 is in TAKE_OVER"));
       case "devices" ->
           List.of(
@@ -144,6 +151,15 @@ final class MainTest {
     assertThat(out.toString()).contains("1.5 GiB").contains("file:/dev/vdb").contains(" - ");
     assertThat(out.toString())
         .contains("xvdb of g1 has no device, its guest waits: /dev/x: No such file");
+  }
+
+  @Test
+  void statusTellsHowPeersAre() {
+    assertThat(control("status")).isZero();
+    assertThat(out.toString())
+        .containsPattern(" Peer +Address +State +Problem")
+        .containsPattern(" hostb +hostb:16515 +connected +-")
+        .containsPattern(" hostc +hostc:16515 +unreachable +no route");
   }
 
   @Test

@@ -6,6 +6,8 @@ import io.netchannel.coordinator.Peer;
 import io.netchannel.coordinator.PeerException;
 import io.netchannel.coordinator.PeerMessages;
 import io.netchannel.coordinator.PeerService;
+import io.netchannel.coordinator.peer.PeerAddress;
+import io.netchannel.coordinator.peer.Peers;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
@@ -28,6 +30,12 @@ record DirectPeer(String caller, String name, Supplier<PeerService> service) imp
     } catch (MigrationRefusedException e) {
       throw new PeerException(PeerException.Kind.REFUSED, e.getMessage(), e);
     }
+  }
+
+  Peers.Health health() {
+    boolean runs = service.get() != null;
+    return new Peers.Health(
+        PeerAddress.parse(name, name), runs, runs ? "" : name + " does not run");
   }
 
   @Override

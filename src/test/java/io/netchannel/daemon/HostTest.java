@@ -393,6 +393,31 @@ final class HostTest {
   }
 
   @Test
+  void statusTellsWhichPeersAnswer() throws Exception {
+    ControlEndpoint.Handler control = hosta.daemon().control();
+    assertThat(peersOf(control))
+        .singleElement()
+        .satisfies(
+            peer ->
+                assertThat(peer)
+                    .containsEntry("name", "hostb")
+                    .containsEntry("state", "connected"));
+    hostb.stopDaemon();
+    assertThat(peersOf(control))
+        .singleElement()
+        .satisfies(
+            peer ->
+                assertThat(peer)
+                    .containsEntry("state", "unreachable")
+                    .containsEntry("problem", "hostb does not run"));
+  }
+
+  private static List<Map<String, Object>> peersOf(ControlEndpoint.Handler control)
+      throws ControlException {
+    return Json.objects(Json.object(control.handle(Map.of("command", "status"))).get("peers"));
+  }
+
+  @Test
   void withoutTheSourceADomainWithDisksIsNotLetIn() {
     runningGuest();
     hosta.stopDaemon();
