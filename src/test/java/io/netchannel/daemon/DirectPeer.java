@@ -14,8 +14,17 @@ import java.util.Optional;
 import java.util.UUID;
 import java.util.function.Supplier;
 
-/** Another host in the same process, without a network between. */
-record DirectPeer(String caller, String name, Supplier<PeerService> service) implements Peer {
+/**
+ * Another host in the same process, without a network between.
+ *
+ * @param answered called after each answer, before the caller has it
+ */
+record DirectPeer(String caller, String name, Supplier<PeerService> service, Runnable answered)
+    implements Peer {
+  DirectPeer(String caller, String name, Supplier<PeerService> service) {
+    this(caller, name, service, () -> {});
+  }
+
   private interface Call<T> {
     T run(PeerService service) throws MigrationRefusedException;
   }
@@ -26,7 +35,9 @@ record DirectPeer(String caller, String name, Supplier<PeerService> service) imp
       throw new PeerException(PeerException.Kind.NO_ANSWER, name + " does not run");
     }
     try {
-      return call.run(answering);
+      T answer = call.run(answering);
+      answered.run();
+      return answer;
     } catch (MigrationRefusedException e) {
       throw new PeerException(PeerException.Kind.REFUSED, e.getMessage(), e);
     }
