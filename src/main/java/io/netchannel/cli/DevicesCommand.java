@@ -67,6 +67,13 @@ final class DevicesCommand implements Callable<Integer> {
           device.get("source"));
     }
     table.print(out);
+    for (Map<String, Object> device : devices) {
+      if (device.get("problem") != null) {
+        out.println(
+            "\n%s of %s has no device, its guest waits: %s"
+                .formatted(device.get("target"), device.get("domain"), device.get("problem")));
+      }
+    }
   }
 
   /** Bytes in the largest unit that keeps it exact to a tenth, as virsh's --human does. */

@@ -36,8 +36,11 @@ final class StatusCommand implements Callable<Integer> {
     List<Map<String, Object>> peers = Json.objects(status.getOrDefault("peers", List.of()));
     if (!peers.isEmpty()) {
       out.println();
-      Table table = new Table("Peer", "Address");
-      peers.forEach(peer -> table.row(peer.get("name"), peer.get("address")));
+      Table table = new Table("Peer", "Address", "State", "Problem");
+      peers.forEach(
+          peer ->
+              table.row(
+                  peer.get("name"), peer.get("address"), peer.get("state"), peer.get("problem")));
       table.print(out);
     }
     if (status.getOrDefault("waiting", List.of()) instanceof List<?> waiting) {

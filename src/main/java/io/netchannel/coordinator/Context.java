@@ -33,4 +33,13 @@ record Context(
     }
     return peer;
   }
+
+  /** What a user reads of a migration that cannot go on here. */
+  MigrationRefusedException refused(Migration migration, String why) {
+    return new MigrationRefusedException(host + ": " + migration.label() + " " + why);
+  }
+
+  MigrationRefusedException refused(Migration migration, String why, Exception cause) {
+    return new MigrationRefusedException(host + ": " + migration.label() + " " + why, cause);
+  }
 }

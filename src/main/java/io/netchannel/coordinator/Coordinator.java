@@ -142,7 +142,10 @@ public final class Coordinator implements MigrationHooks, PeerService {
     run("announcements", announcements::tick);
   }
 
-  /** A tick that throws would be the last one, and a failing part must not keep the others off. */
+  /**
+   * A tick that throws would be the last one, and a failing part must not keep the others off; each
+   * part comes back by a tick.
+   */
   private static void run(String what, Runnable part) {
     try {
       part.run();
@@ -234,8 +237,8 @@ public final class Coordinator implements MigrationHooks, PeerService {
 
   @Override
   public void domainEnded(UUID domain) {
-    incoming.domainEnded(domain);
-    outgoing.domainEnded(domain);
+    run("the arrival of domain " + domain, () -> incoming.domainEnded(domain));
+    run("the departure of domain " + domain, () -> outgoing.domainEnded(domain));
   }
 
   // Calls of peers

@@ -1,5 +1,9 @@
 package io.netchannel.coordinator;
 
+import com.google.common.collect.ImmutableMap;
+import io.netchannel.coordinator.Migration.MovedDisk;
+import java.util.function.ToLongFunction;
+
 /**
  * The highest generation of a disk this host has heard of, and who may use it.
  *
@@ -17,5 +21,20 @@ public record Generation(long number, String holder) {
   /** Whether this host may write with it. */
   public boolean isHere() {
     return holder.isEmpty();
+  }
+
+  /**
+   * What a step of a migration makes the generations of its disks.
+   *
+   * @param number of each disk
+   * @param holder of all of them
+   */
+  static ImmutableMap<DiskKey, Generation> of(
+      Migration migration, ToLongFunction<MovedDisk> number, String holder) {
+    return migration.disks().stream()
+        .collect(
+            ImmutableMap.toImmutableMap(
+                moved -> DiskKey.of(moved.disk()),
+                moved -> new Generation(number.applyAsLong(moved), holder)));
   }
 }

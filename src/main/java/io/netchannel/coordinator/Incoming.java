@@ -1,7 +1,6 @@
 package io.netchannel.coordinator;
 
 import com.google.common.collect.ImmutableList;
-import com.google.common.collect.ImmutableMap;
 import com.google.protobuf.ByteString;
 import io.netchannel.coordinator.FaultPoints.Point;
 import io.netchannel.coordinator.Migration.MovedDisk;
@@ -14,7 +13,6 @@ import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
-import java.util.function.ToLongFunction;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -37,11 +35,13 @@ final class Incoming {
   private final Context context;
   private final MigrationStore store;
   private final LocalDevices devices;
+  private final IncomingEnds ends;
 
   Incoming(Context context) {
     this.context = context;
     this.store = context.store();
     this.devices = context.devices();
+    this.ends = new IncomingEnds(context);
   }
 
   /** PREPARE: both sides check every disk, then both have the migration in their journals. */
@@ -50,7 +50,7 @@ final class Incoming {
     if (other != null) {
       domainEnded(served.domain());
       if (store.get(other.id()).isActive()) {
-        throw refused(other, "is not over yet; try again");
+        throw context.refused(other, "is not over yet; try again");
       }
     }
     for (LocalDevices.Disk disk : served.disks()) {
@@ -96,19 +96,19 @@ final class Incoming {
           migration,
           Event.PREPARED,
           served.disks().size() + " disks, both sides agree",
-          generations(migration, d -> d.disk().generation(), peerName));
+          Generation.of(migration, d -> d.disk().generation(), peerName));
       context.faults().at(Point.DESTINATION_PREPARED);
     } catch (PeerException | JournalException | RuntimeException e) {
       Optional<Migration> known = store.find(migration.id());
       if (known.isPresent()) {
-        abort(known.get(), Deadline.words(e));
+        ends.abort(known.get(), Deadline.words(e));
       } else {
         // The source may have registered it.
         context
             .tells()
             .now(migration.moved(Phase.ABORT, context.clock().instant(), Deadline.words(e)));
       }
-      throw refused(migration, Deadline.words(e), e);
+      throw context.refused(migration, Deadline.words(e), e);
     }
   }
 
@@ -147,7 +147,7 @@ final class Incoming {
           }
           case RESUME -> log.info("{}: restored again", migration.label());
           case PREPARE, SEAL, HAND_OVER, REDIRECT, COMMIT, ABORT ->
-              throw refused(migration, "is in phase " + migration.phase());
+              throw context.refused(migration, "is in phase " + migration.phase());
         }
       } catch (PeerException | JournalException | MigrationRefusedException | RuntimeException e) {
         throw fail(store.get(migration.id()), e);
@@ -167,7 +167,8 @@ final class Incoming {
     List<String> expected = migration.disks().stream().map(MovedDisk::target).toList();
     List<String> found = sealed.stream().map(SealedDisk::target).toList();
     if (!expected.equals(found)) {
-      throw refused(migration, "expected the disks " + expected + " sealed, found " + found);
+      throw context.refused(
+          migration, "expected the disks " + expected + " sealed, found " + found);
     }
     ImmutableList.Builder<MovedDisk> counted = ImmutableList.builder();
     int pending = 0;
@@ -200,7 +201,7 @@ final class Incoming {
         migration,
         Event.GIVEN,
         "generation " + numbers(migration) + " from " + migration.peer(),
-        generations(migration, MovedDisk::nextGeneration, ""));
+        Generation.of(migration, MovedDisk::nextGeneration, ""));
     context.faults().at(Point.DESTINATION_TAKEN_OVER);
   }
 
@@ -243,54 +244,8 @@ final class Incoming {
   private MigrationRefusedException fail(Migration migration, Exception cause) {
     String reason = Deadline.words(cause);
     log.warn("{}: failed in phase {}: {}", migration.label(), migration.phase(), reason);
-    end(migration, reason);
-    return refused(migration, reason, cause);
-  }
-
-  /** Ends it on this side without the guest: nothing here touches the disks afterwards. */
-  private void end(Migration migration, String reason) {
-    switch (migration.phase()) {
-      case PREPARE, PRECOPY, SEAL, HAND_OVER -> abort(migration, reason);
-      case TAKE_OVER, REDIRECT, RESUME -> giveUp(migration, reason);
-      case COMMIT, ABORT -> {}
-    }
-  }
-
-  private void abort(Migration migration, String reason) {
-    try {
-      context.tells().now(store.apply(migration, Event.ABORTED, reason));
-    } catch (JournalException e) {
-      throw new AssertionError("an abort before the take-over needs no journal", e);
-    }
-  }
-
-  /** Gives N+1 up: first the devices stop, then it is durable, then the source hears it. */
-  private void giveUp(Migration migration, String reason) {
-    Deadline deadline = Deadline.after(context.clock(), context.timeouts().takeOver());
-    try {
-      List<CompletableFuture<Void>> stops =
-          migration.disks().stream()
-              .map(moved -> devices.giveUp(migration.domain(), moved.target()))
-              .toList();
-      for (CompletableFuture<Void> stop : stops) {
-        deadline.await(stop, "stopping the devices");
-      }
-      context
-          .tells()
-          .now(
-              store.apply(
-                  migration,
-                  Event.GIVEN_UP,
-                  reason,
-                  generations(migration, MovedDisk::nextGeneration, migration.peer())));
-      context.backoff().forget(migration.id());
-    } catch (MigrationRefusedException | JournalException e) {
-      log.error(
-          "{}: cannot give the disks back to {} yet: {}",
-          migration.label(),
-          migration.peer(),
-          e.getMessage());
-    }
+    ends.end(migration, reason);
+    return context.refused(migration, reason, cause);
   }
 
   /** The domain has ended on this host. */
@@ -300,47 +255,9 @@ final class Incoming {
       return;
     }
     try (MigrationLocks.Held held = context.locks().lock(migration, context.timeouts().hook())) {
-      ended(held.migration());
+      ends.ended(held.migration());
     } catch (MigrationRefusedException e) {
       log.warn("{}: its domain has ended, seen to later: {}", migration.label(), e.getMessage());
-    }
-  }
-
-  private void ended(Migration migration) {
-    if (migration.phase() == Phase.RESUME && hasMovedForGood(migration)) {
-      commit(migration, "the guest ran here and has ended");
-    } else {
-      end(migration, "the domain has ended on " + context.host());
-    }
-  }
-
-  /** Whether the guest has run here or the source has let go; else the source may still run it. */
-  private boolean hasMovedForGood(Migration migration) {
-    return devices.guestHasRun(migration.domain())
-        || sourceSays(migration).filter(phase -> phase == Phase.COMMIT).isPresent();
-  }
-
-  private Optional<Phase> sourceSays(Migration migration) {
-    try {
-      return Optional.of(
-          context
-              .peer(migration.peer())
-              .status(
-                  migration.id(), migration.domain(), Direction.OUTGOING, context.timeouts().tell())
-              .phase());
-    } catch (PeerException e) {
-      log.warn("{}: {}", migration.label(), e.getMessage());
-      return Optional.empty();
-    }
-  }
-
-  private void commit(Migration migration, String reason) {
-    try {
-      context.tells().later(store.apply(migration, Event.COMMITTED, reason));
-      context.backoff().forget(migration.id());
-      context.executor().execute(context.tells()::tick);
-    } catch (JournalException e) {
-      log.error("{}: cannot be committed yet: {}", migration.label(), e.getMessage());
     }
   }
 
@@ -357,10 +274,10 @@ final class Incoming {
       if (report.phase() == Phase.PRECOPY) {
         return true;
       }
-      end(held.migration(), migration.peer() + " says " + report.detail());
+      ends.end(held.migration(), migration.peer() + " says " + report.detail());
       return false;
     } catch (PeerException e) {
-      throw refused(migration, "cannot be checked: " + e.getMessage(), e);
+      throw context.refused(migration, "cannot be checked: " + e.getMessage(), e);
     }
   }
 
@@ -373,7 +290,7 @@ final class Incoming {
             id,
             migration -> {
               if (migration.phase() == Phase.PRECOPY) {
-                abort(migration, migration.peer() + ": " + reason);
+                ends.abort(migration, migration.peer() + ": " + reason);
               }
             });
   }
@@ -386,7 +303,7 @@ final class Incoming {
             id,
             migration -> {
               if (migration.phase() == Phase.RESUME) {
-                commit(migration, "released by " + migration.peer());
+                ends.commit(migration, "released by " + migration.peer());
               }
             });
   }
@@ -415,7 +332,7 @@ final class Incoming {
       Migration aborted = store.apply(unknown, Event.ABORTED, "not known on " + context.host());
       return new PhaseReport(aborted.phase(), aborted.detail());
     } catch (JournalException e) {
-      throw refused(unknown, e.getMessage(), e);
+      throw context.refused(unknown, e.getMessage(), e);
     }
   }
 
@@ -456,23 +373,23 @@ final class Incoming {
     switch (migration.phase()) {
       case PRECOPY -> {
         if (age.compareTo(context.timeouts().prepared()) > 0) {
-          abort(migration, "not restored within " + context.timeouts().prepared());
+          ends.abort(migration, "not restored within " + context.timeouts().prepared());
         }
       }
       case TAKE_OVER, REDIRECT -> {
         // The hook is over without an answer, and libvirt does not let the guest run.
         if (!exists || age.compareTo(context.timeouts().hook()) > 0) {
-          giveUp(migration, "the hook did not finish on " + context.host());
+          ends.giveUp(migration, "the hook did not finish on " + context.host());
         }
       }
       case RESUME -> {
         if (!exists) {
-          ended(migration);
+          ends.ended(migration);
         } else if (devices.guestHasRun(migration.domain())) {
-          commit(migration, "the guest runs here");
+          ends.commit(migration, "the guest runs here");
         } else if (context.backoff().isDue(migration.id())
-            && sourceSays(migration).filter(phase -> phase == Phase.COMMIT).isPresent()) {
-          commit(migration, "released by " + migration.peer());
+            && ends.sourceSays(migration).filter(phase -> phase == Phase.COMMIT).isPresent()) {
+          ends.commit(migration, "released by " + migration.peer());
         }
       }
       case PREPARE, SEAL, HAND_OVER, COMMIT, ABORT -> {}
@@ -509,28 +426,10 @@ final class Incoming {
         moved.nextGeneration());
   }
 
-  private static ImmutableMap<DiskKey, Generation> generations(
-      Migration migration, ToLongFunction<MovedDisk> number, String holder) {
-    return migration.disks().stream()
-        .collect(
-            ImmutableMap.toImmutableMap(
-                moved -> DiskKey.of(moved.disk()),
-                moved -> new Generation(number.applyAsLong(moved), holder)));
-  }
-
   private static String numbers(Migration migration) {
     return migration.disks().stream()
         .map(d -> d.nextGeneration() + " of " + d.target())
         .reduce((a, b) -> a + ", " + b)
         .orElse("none");
-  }
-
-  private MigrationRefusedException refused(Migration migration, String why) {
-    return new MigrationRefusedException(context.host() + ": " + migration.label() + " " + why);
-  }
-
-  private MigrationRefusedException refused(Migration migration, String why, Exception cause) {
-    return new MigrationRefusedException(
-        context.host() + ": " + migration.label() + " " + why, cause);
   }
 }

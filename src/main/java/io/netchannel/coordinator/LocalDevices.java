@@ -57,10 +57,20 @@ public interface LocalDevices {
    */
   CompletableFuture<Sealed> seal(UUID domain, String target, Duration bound);
 
-  /** Undoes a seal: answers and issues what is pending and goes on, with {@code generation}. */
+  /**
+   * Undoes a seal, also one that is going on: answers and issues what is pending and goes on, with
+   * {@code generation}.
+   *
+   * @throws IllegalStateException when the disk has gone or cannot go on
+   */
   void unseal(UUID domain, String target, long generation);
 
-  /** Ends a sealed disk: nothing is issued any more. Its nodes go when the domain goes. */
+  /**
+   * Ends a sealed disk: nothing is issued any more. Its nodes go when the domain goes. Nothing to
+   * do when the disk has gone.
+   *
+   * @throws IllegalStateException when its device does not end in time
+   */
   void retire(UUID domain, String target);
 
   /**
@@ -71,7 +81,10 @@ public interface LocalDevices {
    */
   CompletableFuture<Void> takeOver(int domid, Disk disk, ByteString manifest);
 
-  /** Gives up a disk that was taken over: nothing is issued any more after the future completes. */
+  /**
+   * Gives up a disk that was taken over: nothing is issued any more after the future completes.
+   * Nothing to do when the disk has gone.
+   */
   CompletableFuture<Void> giveUp(UUID domain, String target);
 
   /** Whether libvirt has a domain with this UUID on this host, running or paused. */

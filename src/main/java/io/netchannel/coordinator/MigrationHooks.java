@@ -35,6 +35,7 @@ public interface MigrationHooks {
    * A domain has ended here (hook "stopped"/"release", or its nodes went). For an incoming one this
    * is ABORT: what was taken over is given back. For an outgoing one whose devices were taken over
    * by the destination it is COMMIT. Idempotent: libvirt calls it twice for a failed migration.
+   * Never throws: the domain has ended, and what follows from that must be done.
    */
   void domainEnded(UUID domain);
 }

@@ -1,7 +1,6 @@
 package io.netchannel.coordinator;
 
 import com.google.common.collect.ImmutableList;
-import com.google.common.collect.ImmutableMap;
 import com.google.common.hash.Hashing;
 import com.google.protobuf.ByteString;
 import io.netchannel.coordinator.FaultPoints.FaultException;
@@ -18,7 +17,6 @@ import java.util.Map;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.function.ToLongFunction;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -55,7 +53,8 @@ final class Outgoing {
       if (known.phase() == Phase.PRECOPY) {
         return;
       }
-      throw refused(known, "cannot be prepared in phase " + known.phase() + " " + known.detail());
+      throw context.refused(
+          known, "cannot be prepared in phase " + known.phase() + " " + known.detail());
     }
     Migration other = store.active(Direction.OUTGOING, request.domain()).orElse(null);
     if (other != null) {
@@ -97,7 +96,8 @@ final class Outgoing {
       store.journal().makeRoom();
       migration = store.apply(migration, Event.PREPARED, disks.size() + " disks");
     } catch (JournalException e) {
-      throw refused(migration, "the journal on " + context.host() + ": " + e.getMessage(), e);
+      throw context.refused(
+          migration, "the journal on " + context.host() + ": " + e.getMessage(), e);
     }
     try {
       context.faults().at(Point.SOURCE_PREPARED);
@@ -112,7 +112,7 @@ final class Outgoing {
     } else if (other.phase() == Phase.TAKE_OVER && !devices.domainExists(other.domain())) {
       ended(other);
     } else if (other.isActive()) {
-      throw refused(other, "is in phase " + other.phase() + "; wait until it is over");
+      throw context.refused(other, "is in phase " + other.phase() + "; wait until it is over");
     }
   }
 
@@ -126,7 +126,7 @@ final class Outgoing {
         return sealed;
       }
       if (migration.phase() != Phase.PRECOPY) {
-        throw refused(migration, "cannot be sealed in phase " + words(migration));
+        throw context.refused(migration, "cannot be sealed in phase " + words(migration));
       }
       sameDisks(migration);
       return sealAll(migration);
@@ -178,14 +178,9 @@ final class Outgoing {
       context.faults().at(Point.SOURCE_SEALED);
       return all;
     } catch (MigrationRefusedException | JournalException | RuntimeException e) {
-      Migration aborted = abort(migration, Deadline.words(e), List.of());
-      // A seal that is late is undone when it comes.
-      for (int i = 0; i < seals.size(); i++) {
-        LocalDevices.Disk disk = aborted.disks().get(i).disk();
-        var undone = seals.get(i).thenAccept(done -> unseal(disk, disk.generation()));
-        log.debug("{} unsealed: {}", disk.target(), undone.isDone());
-      }
-      throw refused(aborted, Deadline.words(e), e);
+      // Also the disks that are not sealed yet: their guest must not wait for that.
+      throw context.refused(
+          abort(migration, Deadline.words(e), migration.disks()), Deadline.words(e), e);
     }
   }
 
@@ -196,14 +191,15 @@ final class Outgoing {
         context.locks().lock(migration, context.timeouts().takeOver())) {
       migration = held.migration();
       if (migration.phase() != Phase.HAND_OVER && migration.phase() != Phase.TAKE_OVER) {
-        throw refused(migration, "cannot be taken over in phase " + words(migration));
+        throw context.refused(migration, "cannot be taken over in phase " + words(migration));
       }
       List<Claim> expected =
           migration.disks().stream()
               .map(d -> new Claim(d.target(), d.nextGeneration(), d.manifestCrc32c()))
               .toList();
       if (!claims.equals(expected)) {
-        throw refused(migration, "take-over refused: expected " + expected + ", found " + claims);
+        throw context.refused(
+            migration, "take-over refused: expected " + expected + ", found " + claims);
       }
       if (migration.phase() == Phase.HAND_OVER) {
         try {
@@ -211,7 +207,7 @@ final class Outgoing {
               migration,
               Event.GIVEN,
               "given to " + caller,
-              generations(migration, d -> d.disk().generation() + 1, caller));
+              Generation.of(migration, d -> d.disk().generation() + 1, caller));
           manifests.remove(id);
         } catch (JournalException e) {
           throw goOn(migration, "the journal on " + context.host() + ": " + e.getMessage());
@@ -243,7 +239,7 @@ final class Outgoing {
       if (migration.phase() == Phase.TAKE_OVER) {
         commit(migration, "the guest runs on " + migration.peer());
       } else if (migration.phase() != Phase.COMMIT) {
-        throw refused(migration, "cannot be committed in phase " + words(migration));
+        throw context.refused(migration, "cannot be committed in phase " + words(migration));
       }
     }
     return report(known.id());
@@ -266,7 +262,7 @@ final class Outgoing {
     switch (migration.phase()) {
       case PREPARE, PRECOPY, SEAL, HAND_OVER -> {
         Migration over = abort(migration, "its domain ended on " + context.host(), List.of());
-        over.disks().forEach(moved -> devices.retire(over.domain(), moved.target()));
+        over.disks().forEach(moved -> retire(moved.disk()));
         tellSoon(over);
       }
       case TAKE_OVER -> tellSoon(commit(migration, "its domain ended on " + context.host()));
@@ -347,7 +343,7 @@ final class Outgoing {
 
   /** Aborts and gives the exception that says why. */
   private MigrationRefusedException goOn(Migration migration, String reason) {
-    return refused(abort(migration, reason), reason);
+    return context.refused(abort(migration, reason), reason);
   }
 
   private Migration abort(Migration migration, String reason) {
@@ -358,7 +354,8 @@ final class Outgoing {
   }
 
   /**
-   * Ends it before anything was given; {@code sealed} disks go on with the generation they have.
+   * Ends it before anything was given; {@code sealed} disks, or ones that are about to be, go on
+   * with the generation they have.
    */
   private Migration abort(Migration migration, String reason, List<MovedDisk> sealed) {
     Migration current = store.get(migration.id());
@@ -380,9 +377,9 @@ final class Outgoing {
           migration,
           Event.GIVEN_UP,
           "given back by " + migration.peer() + ": " + reason,
-          generations(migration, d -> d.disk().generation() + 2, ""));
+          Generation.of(migration, d -> d.disk().generation() + 2, ""));
     } catch (JournalException e) {
-      throw refused(migration, "cannot be reclaimed yet: " + e.getMessage(), e);
+      throw context.refused(migration, "cannot be reclaimed yet: " + e.getMessage(), e);
     }
     context.backoff().forget(migration.id());
     migration.disks().forEach(moved -> unseal(moved.disk(), moved.disk().generation() + 2));
@@ -396,26 +393,31 @@ final class Outgoing {
       throw new AssertionError("a commit at the source needs no journal", e);
     }
     context.backoff().forget(migration.id());
-    over.disks().forEach(moved -> devices.retire(over.domain(), moved.target()));
+    over.disks().forEach(moved -> retire(moved.disk()));
     return over;
   }
 
+  /** A disk that fails must not keep the others of its guest from going on. */
   private void unseal(LocalDevices.Disk disk, long generation) {
-    devices.unseal(disk.domain(), disk.target(), generation);
+    try {
+      devices.unseal(disk.domain(), disk.target(), generation);
+    } catch (RuntimeException e) {
+      log.warn("domain {}: {} does not go on: {}", disk.domain(), disk.target(), Deadline.words(e));
+    }
+  }
+
+  /** Nothing of it is lost when that fails: it is sealed, and ends with its nodes. */
+  private void retire(LocalDevices.Disk disk) {
+    try {
+      devices.retire(disk.domain(), disk.target());
+    } catch (RuntimeException e) {
+      log.warn("domain {}: {} is not retired: {}", disk.domain(), disk.target(), Deadline.words(e));
+    }
   }
 
   private void tellSoon(Migration over) {
     context.tells().later(over);
     context.executor().execute(context.tells()::tick);
-  }
-
-  private static ImmutableMap<DiskKey, Generation> generations(
-      Migration migration, ToLongFunction<MovedDisk> number, String holder) {
-    return migration.disks().stream()
-        .collect(
-            ImmutableMap.toImmutableMap(
-                moved -> DiskKey.of(moved.disk()),
-                moved -> new Generation(number.applyAsLong(moved), holder)));
   }
 
   private Migration known(String caller, UUID id) throws MigrationRefusedException {
@@ -434,14 +436,5 @@ final class Outgoing {
 
   private static String words(Migration migration) {
     return migration.phase() + " (" + migration.detail() + ")";
-  }
-
-  private MigrationRefusedException refused(Migration migration, String why) {
-    return new MigrationRefusedException(context.host() + ": " + migration.label() + " " + why);
-  }
-
-  private MigrationRefusedException refused(Migration migration, String why, Exception cause) {
-    return new MigrationRefusedException(
-        context.host() + ": " + migration.label() + " " + why, cause);
   }
 }

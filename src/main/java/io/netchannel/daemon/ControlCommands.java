@@ -4,6 +4,7 @@ import com.google.common.collect.ImmutableMap;
 import io.netchannel.coordinator.Coordinator;
 import io.netchannel.coordinator.Migration;
 import io.netchannel.coordinator.Migrations;
+import io.netchannel.coordinator.peer.Peers;
 import io.netchannel.midpoint.MidPointStatus;
 import io.netchannel.vdevice.block.DiskName;
 import io.netchannel.vdevice.block.VbdNodes;
@@ -21,6 +22,8 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.function.Function;
+import java.util.stream.Stream;
 
 /**
  * What the command line asks of a running daemon: requests and results of {@link ControlEndpoint}.
@@ -28,6 +31,9 @@ import java.util.concurrent.TimeoutException;
 final class ControlCommands implements ControlEndpoint.Handler {
   /** Opening a device and offering it takes well under a second. */
   private static final Duration ATTACH_BOUND = Duration.ofSeconds(20);
+
+  /** Somebody waits at a prompt; a live peer answers in milliseconds, a busy one in a second. */
+  private static final Duration HEALTH_BOUND = Duration.ofSeconds(3);
 
   /** The longest anybody may wait at a prompt for a guest to let go of a disk. */
   private static final long MAX_DETACH_SECONDS = 600;
@@ -38,6 +44,7 @@ final class ControlCommands implements ControlEndpoint.Handler {
   private final DomainLifecycle lifecycle;
   private final Coordinator coordinator;
   private final Migrations migrations;
+  private final Function<Duration, ? extends List<Peers.Health>> health;
   private final Instant started;
 
   ControlCommands(
@@ -46,6 +53,7 @@ final class ControlCommands implements ControlEndpoint.Handler {
       MidPoints midPoints,
       DomainLifecycle lifecycle,
       Coordinator coordinator,
+      Function<Duration, ? extends List<Peers.Health>> health,
       Clock clock) {
     this.configuration = configuration;
     this.store = store;
@@ -53,6 +61,7 @@ final class ControlCommands implements ControlEndpoint.Handler {
     this.lifecycle = lifecycle;
     this.coordinator = coordinator;
     this.migrations = coordinator.migrations();
+    this.health = health;
     this.started = clock.instant();
   }
 
@@ -85,15 +94,24 @@ final class ControlCommands implements ControlEndpoint.Handler {
     List<Migration> active = migrations.list().stream().filter(Migration::isActive).toList();
     status.put("migrations", active.size());
     status.put(
-        "peers",
-        configuration.peers().stream()
-            .map(
-                peer ->
-                    ImmutableMap.of(
-                        "name", peer.name(), "address", peer.host() + ":" + peer.port()))
+        "peers", health.apply(HEALTH_BOUND).stream().map(ControlCommands::describe).toList());
+    status.put(
+        "waiting",
+        Stream.concat(
+                active.stream().map(ControlCommands::progress),
+                midPoints.all().stream().flatMap(ControlCommands::problem))
             .toList());
-    status.put("waiting", active.stream().map(ControlCommands::progress).toList());
     return status;
+  }
+
+  private static Map<String, Object> describe(Peers.Health peer) {
+    Map<String, Object> described = new LinkedHashMap<>();
+    described.put("name", peer.address().name());
+    described.put("address", peer.address().host() + ":" + peer.address().port());
+    String unwell = peer.connected() ? "refusing" : "unreachable";
+    described.put("state", peer.problem().isEmpty() ? "connected" : unwell);
+    described.put("problem", peer.problem().isEmpty() ? null : peer.problem());
+    return described;
   }
 
   private static String progress(Migration migration) {
@@ -106,6 +124,10 @@ final class ControlCommands implements ControlEndpoint.Handler {
             migration.phase(),
             migration.since(),
             migration.detail());
+  }
+
+  private static Stream<String> problem(ServedDisk disk) {
+    return disk.problem().stream().map(why -> "disk %s has no device: %s".formatted(disk, why));
   }
 
   private Object devices(Optional<String> which) throws ControlException {
@@ -130,6 +152,7 @@ final class ControlCommands implements ControlEndpoint.Handler {
     device.put("frontend", lowerCase(status.disk()));
     device.put("generation", details.generation());
     device.put("sizeBytes", disk.sizeBytes());
+    device.put("problem", disk.problem().orElse(null));
     device.put("taken", status.taken());
     device.put("answered", status.answered());
     device.put("pending", status.pending());

@@ -306,7 +306,16 @@ public final class DomainLifecycle implements HookHandler, AutoCloseable {
         place(arrival, guest.get());
       }
     } catch (RuntimeException e) {
-      log.error("domid {}: {}", domid, e.getMessage(), e);
+      failed("domid " + domid, e);
+    }
+  }
+
+  /** The daemon's end interrupts looks; the next daemon looks again. */
+  private void failed(String what, RuntimeException e) {
+    if (looks.isShutdown()) {
+      log.debug("{}: not looked at, shutting down: {}", what, e.getMessage());
+    } else {
+      log.error("{}: {}", what, e.getMessage(), e);
     }
   }
 
@@ -330,7 +339,7 @@ public final class DomainLifecycle implements HookHandler, AutoCloseable {
           try {
             place(arrival, guest, disk);
           } catch (RuntimeException e) {
-            log.error("{} {}: {}", guest, disk.target(), e.getMessage(), e);
+            failed(guest + " " + disk.target(), e);
             arrival.place(disk.target(), CompletableFuture.failedFuture(e));
           }
         }

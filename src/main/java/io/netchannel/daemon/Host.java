@@ -7,6 +7,7 @@ import io.netchannel.coordinator.JournalException;
 import io.netchannel.coordinator.MigrationJournal;
 import io.netchannel.coordinator.Peer;
 import io.netchannel.coordinator.PeerService;
+import io.netchannel.coordinator.peer.Peers;
 import io.netchannel.device.Devices;
 import io.netchannel.libvirt.HookHandler;
 import io.netchannel.xen.EventChannels;
@@ -15,12 +16,17 @@ import io.netchannel.xen.XenStore;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.time.Clock;
+import java.time.Duration;
 import java.util.Collection;
+import java.util.List;
 import java.util.UUID;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ThreadFactory;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
 import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 import org.slf4j.Logger;
@@ -42,6 +48,7 @@ public final class Host implements AutoCloseable {
    *
    * @param kernel the kernel's own block backends
    * @param peers the other hosts of the configuration
+   * @param health asks them whether they are there, for at most a bound
    * @param ids names of new migrations
    */
   public record Parts(
@@ -52,6 +59,7 @@ public final class Host implements AutoCloseable {
       Devices devices,
       KernelBackends kernel,
       Collection<? extends Peer> peers,
+      Function<Duration, ? extends List<Peers.Health>> health,
       Clock clock,
       LongSupplier nanoTime,
       Supplier<UUID> ids) {}
@@ -91,7 +99,12 @@ public final class Host implements AutoCloseable {
             parts.clock(),
             executor,
             parts.ids());
-    midPoints.recover(coordinator::standing, coordinator::claimGeneration);
+    midPoints.recover(
+        new DiskRecovery(
+            parts.devices(),
+            coordinator::standing,
+            coordinator::claimGeneration,
+            timer(scheduler, executor)));
     coordinator.recover();
     coordinator.start(scheduler);
     lifecycle =
@@ -106,7 +119,13 @@ public final class Host implements AutoCloseable {
             parts.nanoTime());
     control =
         new ControlCommands(
-            configuration, parts.store(), midPoints, lifecycle, coordinator, parts.clock());
+            configuration,
+            parts.store(),
+            midPoints,
+            lifecycle,
+            coordinator,
+            parts.health(),
+            parts.clock());
   }
 
   /**
@@ -170,6 +189,21 @@ public final class Host implements AutoCloseable {
     } catch (JournalException e) {
       log.warn("closing the journal: {}", e.getMessage());
     }
+  }
+
+  /** Until they are shut down; what comes due then is left for the next daemon. */
+  private static DiskRecovery.Timer timer(
+      ScheduledExecutorService scheduler, ExecutorService executor) {
+    return (delay, action) -> {
+      try {
+        var later =
+            scheduler.schedule(
+                () -> executor.execute(action), delay.toMillis(), TimeUnit.MILLISECONDS);
+        log.debug("scheduled: {}", !later.isDone());
+      } catch (RejectedExecutionException e) {
+        log.debug("not tried again, shutting down");
+      }
+    };
   }
 
   private static ThreadFactory threads(String name) {

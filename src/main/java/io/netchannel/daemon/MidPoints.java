@@ -6,7 +6,6 @@ import com.google.protobuf.ByteString;
 import io.netchannel.coordinator.JournalException;
 import io.netchannel.coordinator.LocalDevices;
 import io.netchannel.coordinator.MigrationRefusedException;
-import io.netchannel.coordinator.Standing;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.Devices;
@@ -25,13 +24,9 @@ import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
-import java.util.function.BiFunction;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -43,11 +38,6 @@ import org.slf4j.LoggerFactory;
  */
 public final class MidPoints implements LocalDevices, AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(MidPoints.class);
-
-  /**
-   * A mid-point answers a command within a poll of its thread; its device may be slow to finish.
-   */
-  private static final Duration COMMAND_BOUND = Duration.ofSeconds(20);
 
   /** Names the generation that a disk starts with here; durable when it returns. */
   @FunctionalInterface
@@ -108,38 +98,38 @@ public final class MidPoints implements LocalDevices, AutoCloseable {
 
   /** Opens a device and serves a disk from it: plain start, restore, hot plug. */
   CompletableFuture<Void> serve(ServedDisk disk, String source, GenerationClaim generations) {
-    if (disk.midPoint().status().state() != MidPoint.State.EXPECTING) {
-      return CompletableFuture.completedFuture(null); // a daemon before us had begun
-    }
-    try {
-      long generation = generations.claim(disk.guest().uuid(), disk.target());
-      Device device = open(disk, source, generation);
-      return disk.midPoint()
-          .serve(device, generation)
-          .thenRun(() -> log.info("{}: served from {}, generation {}", disk, source, generation));
-    } catch (DeviceException | JournalException | RuntimeException e) {
-      return CompletableFuture.failedFuture(e);
+    synchronized (disk) {
+      if (disk.midPoint().status().state() != MidPoint.State.EXPECTING) {
+        return CompletableFuture.completedFuture(null); // a daemon before us had begun
+      }
+      try {
+        long generation = generations.claim(disk.guest().uuid(), disk.target());
+        Device device = open(disk, source, generation);
+        return disk.midPoint()
+            .serve(device, generation)
+            .thenRun(() -> log.info("{}: served from {}, generation {}", disk, source, generation));
+      } catch (DeviceException | JournalException | RuntimeException e) {
+        return CompletableFuture.failedFuture(e);
+      }
     }
   }
 
   /**
    * Serves again what a daemon before us served, and removes what it has left of domains that have
    * gone. Called once, before anything else.
-   *
-   * @param standings what the journal says of each disk
    */
-  void recover(BiFunction<UUID, String, Standing> standings, GenerationClaim generations) {
+  void recover(DiskRecovery recovery) {
     for (VbdAddress address : VbdNodes.list(environment.store(), DiskDetails.BACKEND_DOMID)) {
       try {
         Optional<DiskDetails> details =
             DiskDetails.parse(address, VbdNodes.details(environment.store(), address));
         if (details.isPresent() && isAlive(details.get())) {
-          recover(details.get(), standings, generations);
+          recovery.recover(again(details.get()));
         } else {
           log.info("domid {} vbd {}: stale nodes removed", address.domid(), address.devid());
           ServedDisk.removeLeftovers(environment, address);
         }
-      } catch (IOException | DeviceException | JournalException | RuntimeException e) {
+      } catch (IOException | RuntimeException e) {
         log.error(
             "domid {} vbd {}: cannot be served again: {}",
             address.domid(),
@@ -207,7 +197,7 @@ public final class MidPoints implements LocalDevices, AutoCloseable {
   @Override
   public List<UUID> domainsNamed(String name) {
     return disks.values().stream()
-        .filter(disk -> disk.guest().name().equals(name) && hasDevice(disk))
+        .filter(disk -> disk.guest().name().equals(name) && isOurs(disk))
         .map(disk -> disk.guest().uuid())
         .distinct()
         .toList();
@@ -215,7 +205,7 @@ public final class MidPoints implements LocalDevices, AutoCloseable {
 
   @Override
   public List<Disk> disksOf(UUID domain) {
-    return ofDomain(domain).stream().filter(MidPoints::hasDevice).map(MidPoints::describe).toList();
+    return ofDomain(domain).stream().filter(MidPoints::isOurs).map(MidPoints::describe).toList();
   }
 
   @Override
@@ -242,22 +232,33 @@ public final class MidPoints implements LocalDevices, AutoCloseable {
 
   @Override
   public CompletableFuture<Sealed> seal(UUID domain, String target, Duration bound) {
-    return find(domain, target)
-        .map(disk -> disk.midPoint().seal(bound).thenApply(manifest -> sealed(disk, manifest)))
-        .orElseGet(() -> CompletableFuture.failedFuture(missing(domain, target)));
+    Optional<ServedDisk> found = find(domain, target);
+    if (found.isEmpty()) {
+      return CompletableFuture.failedFuture(missing(domain, target));
+    }
+    ServedDisk disk = found.get();
+    if (disk.problem().isPresent()) {
+      return CompletableFuture.failedFuture(
+          new IllegalStateException("%s has no device: %s".formatted(disk, disk.problem().get())));
+    }
+    return disk.midPoint().seal(bound).thenApply(manifest -> sealed(disk, manifest));
   }
 
   @Override
   public void unseal(UUID domain, String target, long generation) {
     ServedDisk disk = get(domain, target);
-    disk.usesGeneration(generation);
-    await(disk, "unseal", disk.midPoint().unseal(generation));
+    CompletableFuture<Void> unsealed;
+    synchronized (disk) {
+      disk.usesGeneration(generation);
+      unsealed = disk.midPoint().unseal(generation);
+    }
+    disk.await("unseal", unsealed);
     log.info("{}: goes on, generation {}", disk, generation);
   }
 
   @Override
   public void retire(UUID domain, String target) {
-    find(domain, target).ifPresent(disk -> await(disk, "retire", disk.midPoint().retire()));
+    find(domain, target).ifPresent(disk -> disk.await("retire", disk.midPoint().retire()));
   }
 
   @Override
@@ -302,34 +303,10 @@ public final class MidPoints implements LocalDevices, AutoCloseable {
     return publish(guest, disk.target(), disk.readOnly());
   }
 
-  private void recover(
-      DiskDetails details,
-      BiFunction<UUID, String, Standing> standings,
-      GenerationClaim generations)
-      throws IOException, DeviceException, JournalException {
-    UUID domain = details.guest().uuid();
+  private ServedDisk again(DiskDetails details) {
     ServedDisk disk = start(() -> ServedDisk.again(environment, details));
     disks.put(new Key(details.guest().domid(), details.target()), disk);
-    Standing standing = standings.apply(domain, details.target());
-    log.info("{}: found, the journal says {}", disk, standing);
-    switch (standing.state()) {
-      case SERVES -> recover(disk, standing.generation(), false);
-      case SEALED -> recover(disk, standing.generation(), true);
-      case UNKNOWN -> recover(disk, generations.claim(domain, details.target()), false);
-      case WAITS -> log.info("{}: waits for its take-over", disk);
-      case AWAY -> await(disk, "retire", disk.midPoint().retire());
-    }
-  }
-
-  private void recover(ServedDisk disk, long generation, boolean sealed) throws DeviceException {
-    Optional<String> source = disk.details().source();
-    if (source.isEmpty()) {
-      log.info("{}: was published and had no device yet; waits for it", disk);
-      return;
-    }
-    Device device = open(disk, source.get(), generation);
-    await(disk, "recover", disk.midPoint().recover(device, generation, sealed));
-    log.info("{}: goes on with {}, generation {}", disk, source.get(), generation);
+    return disk;
   }
 
   /** Whether the domain of these nodes still runs, and still has this disk. */
@@ -401,7 +378,11 @@ public final class MidPoints implements LocalDevices, AutoCloseable {
         "domain %s has no Netchannel disk %s here".formatted(domain, target));
   }
 
-  private static boolean hasDevice(ServedDisk disk) {
+  /** Whether its guest has it here, also while its device cannot be opened after a restart. */
+  private static boolean isOurs(ServedDisk disk) {
+    if (disk.problem().isPresent()) {
+      return true;
+    }
     return switch (disk.midPoint().status().state()) {
       case SERVING, SEALING, SEALED -> true;
       case EXPECTING, RETIRED -> false;
@@ -433,25 +414,15 @@ public final class MidPoints implements LocalDevices, AutoCloseable {
   }
 
   private static void check(Disk disk, long sizeBytes) throws DeviceException {
+    if (disk.sizeBytes() == 0) {
+      throw new DeviceException(
+          "disk %s: its source host cannot open %s at present; see `netchannel devices` there"
+              .formatted(disk.target(), disk.source()));
+    }
     if (sizeBytes != disk.sizeBytes()) {
       throw new DeviceException(
           "disk %s: %s has %d bytes here and %d at the source: it is not the same device"
               .formatted(disk.target(), disk.source(), sizeBytes, disk.sizeBytes()));
-    }
-  }
-
-  private static void await(ServedDisk disk, String what, CompletableFuture<Void> future) {
-    try {
-      future.get(COMMAND_BOUND.toMillis(), TimeUnit.MILLISECONDS);
-    } catch (ExecutionException e) {
-      throw new IllegalStateException(
-          "%s: %s: %s".formatted(disk, what, e.getCause().getMessage()), e);
-    } catch (TimeoutException e) {
-      throw new IllegalStateException(
-          "%s: %s not done within %s".formatted(disk, what, COMMAND_BOUND), e);
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new IllegalStateException(disk + ": " + what + ": interrupted", e);
     }
   }
 

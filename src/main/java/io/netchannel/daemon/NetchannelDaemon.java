@@ -1,7 +1,6 @@
 package io.netchannel.daemon;
 
 import io.netchannel.coordinator.JournalException;
-import io.netchannel.coordinator.Peer;
 import io.netchannel.coordinator.peer.PeerServer;
 import io.netchannel.coordinator.peer.PeerTls;
 import io.netchannel.coordinator.peer.Peers;
@@ -19,7 +18,6 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Clock;
 import java.util.ArrayDeque;
-import java.util.Collection;
 import java.util.Deque;
 import java.util.List;
 import java.util.UUID;
@@ -83,6 +81,7 @@ public final class NetchannelDaemon implements AutoCloseable {
     XenHost xen = opened(XenHost.open());
     DeviceOpener devices = opened(new DeviceOpener());
     PeerTls tls = tls(configuration);
+    Peers peers = tls == null ? null : peers(configuration, tls);
     Host host =
         opened(
             Host.open(
@@ -93,7 +92,8 @@ public final class NetchannelDaemon implements AutoCloseable {
                     xen.events(),
                     devices,
                     KernelBackends.sysfs(KernelBackends.SYSFS),
-                    peers(configuration, tls),
+                    peers == null ? List.of() : peers.all(),
+                    peers == null ? bound -> untrusted(configuration) : peers::health,
                     Clock.systemUTC(),
                     System::nanoTime,
                     UUID::randomUUID)));
@@ -122,17 +122,22 @@ public final class NetchannelDaemon implements AutoCloseable {
     }
   }
 
-  private Collection<Peer> peers(DaemonConfiguration configuration, PeerTls tls)
-      throws IOException {
-    if (tls == null) {
-      return List.of();
-    }
+  private static List<Peers.Health> untrusted(DaemonConfiguration configuration) {
+    return configuration.peers().stream()
+        .map(
+            peer ->
+                new Peers.Health(
+                    peer, false, "not asked: this host's certificates cannot be used; see its log"))
+        .toList();
+  }
+
+  private Peers peers(DaemonConfiguration configuration, PeerTls tls) throws IOException {
     try {
       Peers peers = opened(new Peers(configuration.name(), tls, configuration.peers()));
       ScheduledExecutorService scheduler = Executors.newSingleThreadScheduledExecutor();
       opened.push(scheduler::shutdownNow);
       peers.start(scheduler);
-      return peers.all();
+      return peers;
     } catch (TlsException e) {
       throw new IOException(e.getMessage(), e);
     }

@@ -18,7 +18,12 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
+import java.time.Duration;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.function.LongSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -28,6 +33,11 @@ import org.slf4j.LoggerFactory;
  */
 final class ServedDisk {
   private static final Logger log = LoggerFactory.getLogger(ServedDisk.class);
+
+  /**
+   * A mid-point answers a command within a poll of its thread; its device may be slow to finish.
+   */
+  private static final Duration COMMAND_BOUND = Duration.ofSeconds(20);
 
   /**
    * What every disk of a host uses.
@@ -49,6 +59,8 @@ final class ServedDisk {
   private final MidPoint midPoint;
   private volatile DiskDetails details;
   private volatile long sizeBytes;
+  private volatile Optional<String> problem = Optional.empty();
+  private volatile boolean ended;
 
   private ServedDisk(Environment environment, DiskDetails details, Path inflightFile)
       throws IOException {
@@ -122,6 +134,40 @@ final class ServedDisk {
     return sizeBytes;
   }
 
+  /** Why it has no device although its guest runs and waits; empty when all is well. */
+  Optional<String> problem() {
+    return isExpecting() ? problem : Optional.empty();
+  }
+
+  void problem(String reason) {
+    problem = Optional.of(reason);
+  }
+
+  /** Whether it is in use here and has no device yet. */
+  boolean isExpecting() {
+    return !ended && midPoint.status().state() == MidPoint.State.EXPECTING;
+  }
+
+  /**
+   * Waits for a command to its mid-point.
+   *
+   * @throws IllegalStateException when the command fails or takes too long
+   */
+  void await(String what, CompletableFuture<Void> future) {
+    try {
+      future.get(COMMAND_BOUND.toMillis(), TimeUnit.MILLISECONDS);
+    } catch (ExecutionException e) {
+      throw new IllegalStateException(
+          "%s: %s: %s".formatted(this, what, e.getCause().getMessage()), e);
+    } catch (TimeoutException e) {
+      throw new IllegalStateException(
+          "%s: %s not done within %s".formatted(this, what, COMMAND_BOUND), e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IllegalStateException(this + ": " + what + ": interrupted", e);
+    }
+  }
+
   /**
    * Notes the device it is about to use, in the nodes too: before the device is used, so that a
    * process after us knows.
@@ -147,17 +193,18 @@ final class ServedDisk {
   }
 
   /**
-   * Ends the mid-point's thread.
+   * Ends the mid-point's thread. Never fails: what cannot be removed is left for the next daemon.
    *
    * @param removeNodes false when a process after us shall serve the disk again
    */
   void end(boolean removeNodes) {
+    ended = true;
     runner.close();
     if (removeNodes) {
       try {
         removeLeftovers(environment, address);
-      } catch (IOException e) {
-        log.warn("{}: {}", this, e.toString());
+      } catch (IOException | RuntimeException e) {
+        log.warn("{}: not all of it is removed: {}", this, e.toString());
       }
     }
   }

@@ -21,7 +21,7 @@
  *   seal and unseal of a migration: inside SERVING, see midpoint
  *
  *   restart: nodes, rings and in-flight table stay; the next process finds the nodes, asks the
- *   journal for the disk's standing, and goes on
+ *   journal for the disk's standing, and goes on ({@code DiskRecovery})
  * </pre>
  *
  * Invariants:

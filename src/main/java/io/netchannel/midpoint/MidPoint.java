@@ -206,7 +206,8 @@ public final class MidPoint implements Agent {
 
   /**
    * Ends it without answering what is pending. After the future completes nothing is issued and the
-   * device is closed. The nodes stay until the domain goes.
+   * device is closed. The nodes stay until the domain goes. A mid-point that was closed meanwhile,
+   * as its domain went at the same time, has nothing issued either.
    */
   public CompletableFuture<Void> retire() {
     return command(
@@ -215,7 +216,8 @@ public final class MidPoint implements Agent {
             depart();
           }
           pass(nothingIssued, future);
-        });
+        },
+        future -> pass(nothingIssued, future));
   }
 
   /**
@@ -286,8 +288,9 @@ public final class MidPoint implements Agent {
     IllegalStateException reason = new IllegalStateException(id + ": the mid-point was closed");
     try {
       if (device != null) {
-        device.close();
+        device.close(); // waits for what is running
       }
+      nothingIssued.complete(null);
       closeDisk(false);
     } finally {
       inflight.close();
@@ -300,7 +303,7 @@ public final class MidPoint implements Agent {
       }
       nothingIssued.completeExceptionally(reason);
       retired.completeExceptionally(reason);
-      // Commands that came too late see closed and fail.
+      // Commands that came too late see closed.
       runCommands();
     }
   }
@@ -312,12 +315,19 @@ public final class MidPoint implements Agent {
   }
 
   private <T> CompletableFuture<T> command(Command<T> command) {
+    return command(
+        command,
+        future ->
+            future.completeExceptionally(
+                new IllegalStateException(id + ": the mid-point was closed")));
+  }
+
+  private <T> CompletableFuture<T> command(Command<T> command, Command<T> whenClosed) {
     CompletableFuture<T> future = new CompletableFuture<>();
     mailbox.add(
         () -> {
           if (closed) {
-            future.completeExceptionally(
-                new IllegalStateException(id + ": the mid-point was closed"));
+            whenClosed.run(future);
             return;
           }
           try {

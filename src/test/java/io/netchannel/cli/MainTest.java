@@ -48,11 +48,23 @@ final class MainTest {
       case "status" ->
           Map.of(
               "name", "hosta",
-              "peers", List.of(Map.of("name", "hostb", "address", "hostb:16515")),
+              "peers",
+                  List.of(
+                      Map.of("name", "hostb", "address", "hostb:16515", "state", "connected"),
+                      Map.of(
+                          "name", "hostc",
+                          "address", "hostc:16515",
+                          "state", "unreachable",
+                          "problem", "no route")),
               "waiting", List.of("migration 1 is in TAKE_OVER"));
       case "devices" ->
           List.of(
-              Map.of("domain", "g1", "domid", 3, "target", "xvdb", "sizeBytes", 3L << 29),
+              Map.of(
+                  "domain", "g1",
+                  "domid", 3,
+                  "target", "xvdb",
+                  "sizeBytes", 3L << 29,
+                  "problem", "/dev/x: No such file"),
               Map.of("domain", "g2", "domid", 4, "target", "xvdb", "source", "file:/dev/vdb"));
       case "migrations" ->
           request.containsKey("which")
@@ -137,6 +149,17 @@ final class MainTest {
   void aMissingValueIsADashAndSizesAreReadable() {
     assertThat(control("devices")).isZero();
     assertThat(out.toString()).contains("1.5 GiB").contains("file:/dev/vdb").contains(" - ");
+    assertThat(out.toString())
+        .contains("xvdb of g1 has no device, its guest waits: /dev/x: No such file");
+  }
+
+  @Test
+  void statusTellsHowPeersAre() {
+    assertThat(control("status")).isZero();
+    assertThat(out.toString())
+        .containsPattern(" Peer +Address +State +Problem")
+        .containsPattern(" hostb +hostb:16515 +connected +-")
+        .containsPattern(" hostc +hostc:16515 +unreachable +no route");
   }
 
   @Test

@@ -3,8 +3,10 @@ package io.netchannel.coordinator;
 import com.google.common.collect.ImmutableList;
 import com.google.protobuf.ByteString;
 import java.time.Duration;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
@@ -24,6 +26,8 @@ final class SimulatedDevices implements LocalDevices {
   private final SimulatedHost host;
   private final int life;
   private final Map<String, MidPoint> midPoints = new TreeMap<>();
+  private final Set<String> broken = new HashSet<>();
+  private final Set<String> retired = new HashSet<>();
 
   SimulatedDevices(Simulation world, SimulatedHost host) {
     this.world = world;
@@ -46,8 +50,21 @@ final class SimulatedDevices implements LocalDevices {
     set(target, State.SERVING, generation);
   }
 
+  /** From now on it does not do what it is told. */
+  void breaks(String target) {
+    broken.add(target);
+  }
+
+  /** Targets that have ended by {@link #retire}. */
+  Set<String> retired() {
+    return retired;
+  }
+
   private void set(String target, State state, long generation) {
     host.step(life);
+    if (broken.contains(target)) {
+      throw new IllegalStateException(target + " is broken");
+    }
     midPoints.put(target, new MidPoint(state, generation));
     if (state == State.SERVING) {
       world.disk(target).open(host.name(), generation);
@@ -108,6 +125,7 @@ final class SimulatedDevices implements LocalDevices {
   public void retire(UUID domain, String target) {
     if (midPoints.containsKey(target)) {
       set(target, State.RETIRED, midPoints.get(target).generation());
+      retired.add(target);
     }
   }
 

@@ -6,14 +6,25 @@ import io.netchannel.coordinator.Peer;
 import io.netchannel.coordinator.PeerException;
 import io.netchannel.coordinator.PeerMessages;
 import io.netchannel.coordinator.PeerService;
+import io.netchannel.coordinator.peer.PeerAddress;
+import io.netchannel.coordinator.peer.Peers;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.function.Supplier;
 
-/** Another host in the same process, without a network between. */
-record DirectPeer(String caller, String name, Supplier<PeerService> service) implements Peer {
+/**
+ * Another host in the same process, without a network between.
+ *
+ * @param answered called after each answer, before the caller has it
+ */
+record DirectPeer(String caller, String name, Supplier<PeerService> service, Runnable answered)
+    implements Peer {
+  DirectPeer(String caller, String name, Supplier<PeerService> service) {
+    this(caller, name, service, () -> {});
+  }
+
   private interface Call<T> {
     T run(PeerService service) throws MigrationRefusedException;
   }
@@ -24,10 +35,18 @@ record DirectPeer(String caller, String name, Supplier<PeerService> service) imp
       throw new PeerException(PeerException.Kind.NO_ANSWER, name + " does not run");
     }
     try {
-      return call.run(answering);
+      T answer = call.run(answering);
+      answered.run();
+      return answer;
     } catch (MigrationRefusedException e) {
       throw new PeerException(PeerException.Kind.REFUSED, e.getMessage(), e);
     }
+  }
+
+  Peers.Health health() {
+    boolean runs = service.get() != null;
+    return new Peers.Health(
+        PeerAddress.parse(name, name), runs, runs ? "" : name + " does not run");
   }
 
   @Override

@@ -80,6 +80,7 @@ final class EmulatedHost implements AutoCloseable {
                   return blkback.contains(key);
                 },
                 peers,
+                bound -> peers.stream().map(DirectPeer::health).toList(),
                 Clock.systemUTC(),
                 System::nanoTime,
                 UUID::randomUUID));

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.google.common.collect.ImmutableMap;
 import io.netchannel.libvirt.HookReply;
+import io.netchannel.midpoint.MidPoint;
 import io.netchannel.vdevice.block.DiskName;
 import io.netchannel.vdevice.block.frontend.Blkfront;
 import io.netchannel.vdevice.block.frontend.BlkfrontOptions;
@@ -27,6 +28,8 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** Whole hosts on the embedded hypervisor, driven by hooks and by a guest's blkfront. */
 @Timeout(120)
@@ -66,7 +69,7 @@ final class HostTest {
             "hostb",
             directory,
             faultsOfB,
-            new DirectPeer("hostb", "hosta", () -> hosta.peerService()));
+            new DirectPeer("hostb", "hosta", () -> hosta.peerService(), this::killInTime));
     hosta.startDaemon();
     hostb.startDaemon();
   }
@@ -234,6 +237,39 @@ final class HostTest {
   }
 
   @Test
+  void aGuestWaitsForADeviceThatCannotBeOpenedAfterARestart() throws Exception {
+    Blkfront guest = runningGuest();
+    hosta.stopDaemon();
+    GuestIo meanwhile = write(guest, 2);
+    Path away = Files.move(image, directory.resolve("unmounted.raw"));
+    hosta.startDaemon();
+    ControlEndpoint.Handler control = hosta.daemon().control();
+    assertThat(Json.objects(control.handle(Map.of("command", "devices"))))
+        .singleElement()
+        .satisfies(
+            device ->
+                assertThat(device)
+                    .containsEntry("state", "expecting")
+                    .extractingByKey("problem")
+                    .asString()
+                    .contains(image.toString()));
+    assertThat(Json.object(control.handle(Map.of("command", "status"))).get("waiting"))
+        .asString()
+        .contains("xvdb has no device")
+        .contains(image.toString());
+    HookReply announced = hostb.hook(GUEST, "migrate", "begin", "");
+    assertThat(announced.exitCode()).isEqualTo(1);
+    guest.poll();
+    assertThat(meanwhile.isDone()).isFalse();
+
+    Files.move(away, image);
+    await("the write of the time without a device", guest, meanwhile::isDone);
+    assertThat(meanwhile.hasFailed()).isFalse();
+    assertWritten(2);
+    assertThat(guest.failure()).isEmpty();
+  }
+
+  @Test
   void nodesOfDomainsThatWentWhileNoDaemonRanAreRemoved() throws Exception {
     Blkfront guest = runningGuest();
     hosta.stopDaemon();
@@ -357,6 +393,118 @@ final class HostTest {
     guest.suspend();
     source.suspend();
     return pending;
+  }
+
+  @Test
+  void statusTellsWhichPeersAnswer() throws Exception {
+    ControlEndpoint.Handler control = hosta.daemon().control();
+    assertThat(peersOf(control))
+        .singleElement()
+        .satisfies(
+            peer ->
+                assertThat(peer)
+                    .containsEntry("name", "hostb")
+                    .containsEntry("state", "connected"));
+    hostb.stopDaemon();
+    assertThat(peersOf(control))
+        .singleElement()
+        .satisfies(
+            peer ->
+                assertThat(peer)
+                    .containsEntry("state", "unreachable")
+                    .containsEntry("problem", "hostb does not run"));
+  }
+
+  private static List<Map<String, Object>> peersOf(ControlEndpoint.Handler control)
+      throws ControlException {
+    return Json.objects(Json.object(control.handle(Map.of("command", "status"))).get("peers"));
+  }
+
+  /** hostb's daemon is killed when it hears the answer number so many of its peer; 0: never. */
+  private int answersUntilKill;
+
+  /** What ends a thread of a daemon without a word, as SIGKILL does. */
+  private static final class Killed extends Error {
+    private static final long serialVersionUID = 1L;
+  }
+
+  private void killInTime() {
+    if (answersUntilKill > 0 && --answersUntilKill == 0) {
+      throw new Killed();
+    }
+  }
+
+  @Test
+  void aDestinationRestartedBetweenItsHooksTakesOver() throws Exception {
+    Blkfront guest = runningGuest();
+    EmbeddedDomain source = hosta.hypervisor().domain(1);
+    EmbeddedDomain destination = beginMigration();
+    hostb.startDaemon();
+    assertThat(statesAtB()).containsExactly(MidPoint.State.EXPECTING);
+    List<GuestIo> pending = suspendWithWrites(guest, source);
+    hostb.hookOk(GUEST, "started", "begin", xml(destination, xvdb));
+    destination.unpause();
+    guest.resume(destination);
+    source.destroy();
+    await("pending writes", guest, () -> pending.stream().allMatch(GuestIo::isDone));
+    assertThat(pending).noneMatch(GuestIo::hasFailed);
+    assertWritten(2);
+    assertWritten(3);
+  }
+
+  /**
+   * libvirt hears no answer to hook "started" (the script refuses then), destroys the domain at the
+   * destination and lets the guest go on at the source.
+   */
+  @ParameterizedTest
+  @EnumSource(KilledAfter.class)
+  void aDestinationKilledInHookStartedGivesTheGuestBack(KilledAfter moment) throws Exception {
+    Blkfront guest = runningGuest();
+    EmbeddedDomain source = hosta.hypervisor().domain(1);
+    EmbeddedDomain destination = beginMigration();
+    List<GuestIo> pending = suspendWithWrites(guest, source);
+    switch (moment) {
+      case SEAL, TAKE_OVER -> {
+        answersUntilKill = moment == KilledAfter.SEAL ? 1 : 2;
+        assertThatThrownBy(() -> hostb.hook(GUEST, "started", "begin", xml(destination, xvdb)))
+            .isInstanceOf(Killed.class);
+        hostb.startDaemon();
+        assertThat(statesAtB()).containsExactly(MidPoint.State.EXPECTING);
+      }
+      case ANSWER -> {
+        hostb.hookOk(GUEST, "started", "begin", xml(destination, xvdb));
+        hostb.startDaemon();
+        assertThat(statesAtB()).containsExactly(MidPoint.State.SERVING);
+      }
+    }
+    destination.destroy();
+    hostb.hookOk(GUEST, "stopped", "end", xml(destination, xvdb));
+    hostb.hookOk(GUEST, "release", "end", xml(null, xvdb));
+    source.resume();
+    await("pending writes", guest, () -> pending.stream().allMatch(GuestIo::isDone));
+    assertThat(pending).noneMatch(GuestIo::hasFailed);
+    GuestIo last = write(guest, 9);
+    await("a write back at the source", guest, last::isDone);
+    assertWritten(2);
+    assertWritten(3);
+    assertWritten(9);
+    await("nothing left at the destination", () -> hostb.leftovers().isEmpty());
+    await("its mid-points ended", () -> hostb.daemon().midPoints().all().isEmpty());
+    assertThat(hostb.hypervisor().zombies()).isEmpty();
+    assertThat(guest.failure()).isEmpty();
+  }
+
+  /** The last thing that a killed destination has heard or done. */
+  private enum KilledAfter {
+    SEAL,
+    TAKE_OVER,
+    ANSWER
+  }
+
+  private List<MidPoint.State> statesAtB() {
+    return hostb.daemon().midPoints().all().stream()
+        .map(disk -> disk.midPoint().status().state())
+        .toList();
   }
 
   @Test

@@ -5,14 +5,19 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.io.OutputStream;
+import java.io.UncheckedIOException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
 import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.BeforeAll;
@@ -129,6 +134,28 @@ final class HookScriptTest {
       assertThat(result.exitCode()).isEqualTo(1);
       assertThat(result.stderr()).contains("has not answered within 1 s");
       assertThat(run(OURS, "guest", "reconnect", "begin", "-").exitCode()).isZero();
+    }
+  }
+
+  /** netchanneld is killed while libvirt waits for it. */
+  @Test
+  void aDaemonThatEndsWhileItIsAskedCountsAsAbsent() throws Exception {
+    try (ServerSocketChannel dying = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+      dying.bind(UnixDomainSocketAddress.of(socket()));
+      CompletableFuture<Void> killed =
+          CompletableFuture.runAsync(
+              () -> {
+                try (SocketChannel client = dying.accept()) {
+                  ByteBuffer buffer = ByteBuffer.allocate(8192);
+                  while (client.read(buffer.clear()) >= 0) {}
+                } catch (IOException e) {
+                  throw new UncheckedIOException(e);
+                }
+              });
+      Result result = run(OURS, "guest", "started", "begin", "-");
+      assertThat(killed).succeedsWithin(Duration.ofSeconds(30));
+      assertThat(result.exitCode()).isEqualTo(1);
+      assertThat(result.stderr()).contains("ended while it was asked");
     }
   }
 

@@ -404,6 +404,20 @@ final class MidPointTest {
     assertThat(statuses()).hasSize(100);
   }
 
+  /** A domain's end closes its mid-points, and the end of its migration retires them. */
+  @Test
+  void whatWasClosedIsAsGoodAsRetired() {
+    connect();
+    write(1, 11);
+    host.work();
+    CompletableFuture<Void> before = host.midPoint.retire();
+    host.midPoint.close();
+    assertThat(host.device.running).isEmpty();
+    assertThat(host.device.closed).isTrue();
+    assertThat(before).isCompleted();
+    assertThat(host.midPoint.retire()).isCompleted();
+  }
+
   @Test
   void commandsThatDoNotFitFail() {
     connect();
@@ -413,7 +427,7 @@ final class MidPointTest {
         .hasCauseInstanceOf(IllegalStateException.class)
         .hasMessageContaining("cannot start serving, it is SERVING");
     host.midPoint.close();
-    assertThat(host.midPoint.retire()).isCompletedExceptionally();
+    assertThat(host.midPoint.unseal(1)).isCompletedExceptionally();
     assertThat(host.midPoint.retired()).isCompletedExceptionally();
     assertThat(host.disk.closed).isTrue();
     assertThat(host.disk.nodesRemoved).isFalse();

@@ -2,12 +2,17 @@ package io.netchannel.coordinator.peer;
 
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
+import com.google.common.util.concurrent.ThreadFactoryBuilder;
 import io.grpc.ManagedChannel;
 import io.grpc.netty.NettyChannelBuilder;
 import io.netchannel.coordinator.Peer;
 import io.netchannel.coordinator.PeerException;
 import java.time.Duration;
 import java.util.Collection;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
@@ -33,8 +38,9 @@ public final class Peers implements AutoCloseable {
   private static final int RECONNECT_SECONDS = 5;
 
   /**
-   * What `netchannel doctor` and `status` show of a peer.
+   * What `netchannel status` shows of a peer.
    *
+   * @param connected whether there is a connection, also to one that refuses us
    * @param problem empty when it answers
    */
   public record Health(PeerAddress address, boolean connected, String problem) {}
@@ -42,6 +48,9 @@ public final class Peers implements AutoCloseable {
   private final ImmutableList<PeerAddress> addresses;
   private final ImmutableMap<String, GrpcPeer> peers;
   private final ImmutableList<ManagedChannel> channels;
+  private final ExecutorService questions =
+      Executors.newCachedThreadPool(
+          new ThreadFactoryBuilder().setNameFormat("peer-health-%d").setDaemon(true).build());
 
   /** Connects to all, in the background. */
   public Peers(String host, PeerTls tls, Collection<PeerAddress> addresses) throws TlsException {
@@ -83,24 +92,38 @@ public final class Peers implements AutoCloseable {
     peers.values().forEach(GrpcPeer::connect);
   }
 
-  /** Asks every peer whether it is there; each for at most the bound. */
+  /** Asks all peers at once whether they are there; for at most the bound. */
   public ImmutableList<Health> health(Duration bound) {
-    ImmutableList.Builder<Health> found = ImmutableList.builder();
-    for (PeerAddress address : addresses) {
-      GrpcPeer peer = peers.get(address.name());
-      String problem = "";
-      try {
-        log.debug("{} calls itself {}", address, peer.hello(bound));
-      } catch (PeerException e) {
-        problem = e.getMessage();
-      }
-      found.add(new Health(address, peer.isConnected(), problem));
+    List<CompletableFuture<Health>> answers =
+        addresses.stream()
+            .map(
+                address ->
+                    CompletableFuture.supplyAsync(() -> health(address, bound), questions)
+                        .completeOnTimeout(
+                            silent(address, bound), bound.toMillis(), TimeUnit.MILLISECONDS))
+            .toList();
+    return answers.stream().map(CompletableFuture::join).collect(ImmutableList.toImmutableList());
+  }
+
+  private Health health(PeerAddress address, Duration bound) {
+    GrpcPeer peer = peers.get(address.name());
+    String problem = "";
+    try {
+      log.debug("{} calls itself {}", address, peer.hello(bound));
+    } catch (PeerException e) {
+      problem = e.getMessage();
     }
-    return found.build();
+    return new Health(address, peer.isConnected(), problem);
+  }
+
+  private static Health silent(PeerAddress address, Duration bound) {
+    return new Health(
+        address, false, address + " did not answer within " + bound.toMillis() + " ms");
   }
 
   @Override
   public void close() {
+    questions.shutdownNow();
     channels.forEach(ManagedChannel::shutdownNow);
   }
 }

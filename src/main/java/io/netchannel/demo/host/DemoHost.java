@@ -126,6 +126,7 @@ public final class DemoHost implements AutoCloseable {
                     devices,
                     (domid, devid) -> false,
                     peers.all(),
+                    peers::health,
                     Clock.systemUTC(),
                     System::nanoTime,
                     UUID::randomUUID)));

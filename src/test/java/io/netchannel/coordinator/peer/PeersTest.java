@@ -20,6 +20,7 @@ import io.netty.handler.ssl.SslProvider;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -27,6 +28,7 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.security.SecureRandom;
 import java.time.Clock;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.UUID;
 import org.junit.jupiter.api.AfterEach;
@@ -264,6 +266,36 @@ final class PeersTest {
     serve("hostb", port, ProtocolVersion.CURRENT);
     assertThat(peer.seal(MIGRATION, BOUND)).hasSize(2);
     assertThat(peer.describe("db", BOUND)).hasSize(1);
+  }
+
+  /** They take connections and say nothing. */
+  @Test
+  void silentPeersAreAskedAtOnceAndNotWaitedFor() throws Exception {
+    Duration bound = Duration.ofSeconds(2);
+    int silent = 5;
+    try (ServerSocket socket = new ServerSocket(0, 50, InetAddress.getLoopbackAddress())) {
+      List<PeerAddress> addresses = new ArrayList<>();
+      addresses.add(
+          new PeerAddress("hostb", "127.0.0.1", serve("hostb", 0, ProtocolVersion.CURRENT)));
+      for (int i = 0; i < silent; i++) {
+        addresses.add(new PeerAddress("silent" + i, "127.0.0.1", socket.getLocalPort()));
+      }
+      peers = new Peers("hosta", tls("hosta"), addresses);
+      assertThat(peers.all().get(0).describe("db", BOUND)).hasSize(1);
+      long begin = System.nanoTime();
+      List<Peers.Health> found = peers.health(bound);
+      assertThat(Duration.ofNanos(System.nanoTime() - begin))
+          .as("one after the other")
+          .isLessThan(bound.multipliedBy(silent));
+      assertThat(found).extracting(Peers.Health::address).isEqualTo(addresses);
+      assertThat(found.get(0).problem()).isEmpty();
+      assertThat(found.subList(1, found.size()))
+          .allSatisfy(
+              health -> {
+                assertThat(health.connected()).isFalse();
+                assertThat(health.problem()).contains(health.address().name());
+              });
+    }
   }
 
   @Test

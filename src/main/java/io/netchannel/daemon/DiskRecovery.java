@@ -1,0 +1,149 @@
+package io.netchannel.daemon;
+
+import io.netchannel.coordinator.JournalException;
+import io.netchannel.coordinator.Standing;
+import io.netchannel.device.Device;
+import io.netchannel.device.DeviceException;
+import io.netchannel.device.Devices;
+import io.netchannel.midpoint.MidPoint;
+import java.time.Duration;
+import java.util.Optional;
+import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
+import java.util.function.BiFunction;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Gives the disks that a daemon before us served their devices again. One that cannot be opened, as
+ * its file system is not mounted yet, is tried again and again: the guest waits meanwhile, it does
+ * not fail.
+ *
+ * <pre>
+ *   disk found --SERVES, SEALED, UNKNOWN--> EXPECTING --device opened--> SERVING or SEALED
+ *     |  |                                   |     ^
+ *     |  +--WAITS--> its take-over opens it  +-----+ not opened: 1 s, 2 s, 4 s ... 30 s, and the
+ *     +--AWAY--> RETIRED                             reason is shown; until the disk goes
+ * </pre>
+ *
+ * What the journal says is asked again at each attempt, under the disk's lock, which an unseal also
+ * takes: a disk does not stay sealed because it was unsealed while it had no device.
+ */
+final class DiskRecovery {
+  private static final Logger log = LoggerFactory.getLogger(DiskRecovery.class);
+
+  private static final Duration FIRST_DELAY = Duration.ofSeconds(1);
+
+  /** A mount that comes back is noticed this soon; a failed open costs next to nothing. */
+  private static final Duration LONGEST_DELAY = Duration.ofSeconds(30);
+
+  /** Runs an action once after a delay, on a thread that may be blocked; or never, at the end. */
+  @FunctionalInterface
+  interface Timer {
+    void after(Duration delay, Runnable action);
+  }
+
+  private final Devices devices;
+  private final BiFunction<UUID, String, Standing> standings;
+  private final MidPoints.GenerationClaim generations;
+  private final Timer timer;
+
+  /**
+   * @param standings what the journal says of a disk
+   */
+  DiskRecovery(
+      Devices devices,
+      BiFunction<UUID, String, Standing> standings,
+      MidPoints.GenerationClaim generations,
+      Timer timer) {
+    this.devices = devices;
+    this.standings = standings;
+    this.generations = generations;
+    this.timer = timer;
+  }
+
+  /** Makes the first attempt. */
+  void recover(ServedDisk disk) {
+    Standing standing = standing(disk);
+    log.info("{}: found, the journal says {}", disk, standing);
+    Optional<String> source = disk.details().source();
+    switch (standing.state()) {
+      case SERVES, SEALED, UNKNOWN -> {
+        if (source.isPresent()) {
+          attempt(disk, source.get(), FIRST_DELAY);
+        } else {
+          log.info("{}: was published and had no device yet; waits for it", disk);
+        }
+      }
+      case WAITS -> log.info("{}: waits for its take-over", disk);
+      case AWAY -> disk.await("retire", disk.midPoint().retire());
+    }
+  }
+
+  private void attempt(ServedDisk disk, String source, Duration delay) {
+    if (!disk.isExpecting()) {
+      return;
+    }
+    try {
+      open(disk, source);
+    } catch (DeviceException | JournalException e) {
+      disk.problem(e.getMessage());
+      log.warn(
+          "{}: its guest waits, next attempt in {} s: {}", disk, delay.toSeconds(), e.getMessage());
+      timer.after(delay, () -> attempt(disk, source, next(delay)));
+    } catch (RuntimeException e) {
+      // It has gone or its rings cannot be used: that does not become better by itself.
+      disk.problem(String.valueOf(e.getMessage()));
+      log.error("{}: cannot be served again: {}", disk, e.getMessage());
+    }
+  }
+
+  private void open(ServedDisk disk, String source) throws DeviceException, JournalException {
+    Device device = devices.open(source, disk.details().readOnly());
+    CompletableFuture<Void> recovered;
+    try {
+      recovered = handOver(disk, source, device);
+    } catch (JournalException | RuntimeException e) {
+      device.close();
+      throw e;
+    }
+    disk.await("recover", recovered);
+    log.info("{}: {} with {}", disk, disk.midPoint().status().state(), source);
+  }
+
+  private CompletableFuture<Void> handOver(ServedDisk disk, String source, Device device)
+      throws JournalException {
+    synchronized (disk) {
+      Standing standing = standing(disk);
+      boolean unknown = standing.state() == Standing.State.UNKNOWN;
+      long generation =
+          unknown ? generations.claim(disk.guest().uuid(), disk.target()) : standing.generation();
+      return switch (standing.state()) {
+        case SERVES, SEALED, UNKNOWN -> {
+          disk.uses(device, source, generation);
+          MidPoint midPoint = disk.midPoint();
+          boolean sealed = standing.state() == Standing.State.SEALED;
+          yield midPoint
+              .recover(device, generation, sealed)
+              .whenComplete(
+                  (done, unfit) -> {
+                    if (unfit != null) {
+                      device.close(); // the mid-point has another one, or has ended
+                    }
+                  });
+        }
+        case WAITS, AWAY ->
+            throw new IllegalStateException(disk + ": must not have its device: " + standing);
+      };
+    }
+  }
+
+  private Standing standing(ServedDisk disk) {
+    return standings.apply(disk.guest().uuid(), disk.target());
+  }
+
+  private static Duration next(Duration delay) {
+    Duration doubled = delay.multipliedBy(2);
+    return doubled.compareTo(LONGEST_DELAY) < 0 ? doubled : LONGEST_DELAY;
+  }
+}

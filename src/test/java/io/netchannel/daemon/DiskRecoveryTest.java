@@ -1,0 +1,147 @@
+package io.netchannel.daemon;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.google.common.collect.ImmutableMap;
+import io.netchannel.coordinator.Standing;
+import io.netchannel.coordinator.Standing.State;
+import io.netchannel.device.Device;
+import io.netchannel.device.DeviceException;
+import io.netchannel.device.DeviceOpener;
+import io.netchannel.midpoint.MidPoint;
+import io.netchannel.vdevice.block.VbdLimits;
+import io.netchannel.vdevice.block.VbdNodes;
+import java.io.RandomAccessFile;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.List;
+import java.util.Optional;
+import java.util.UUID;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A disk whose device cannot be opened, with time in the test's hand. */
+@Timeout(60)
+final class DiskRecoveryTest {
+  private static final UUID DOMAIN = new UUID(1, 2);
+  private static final long CLAIMED = 42;
+
+  @TempDir private Path directory;
+  private final DeviceOpener opener = new DeviceOpener();
+  private final List<Long> delaysSeconds = new ArrayList<>();
+  private final Deque<Runnable> later = new ArrayDeque<>();
+  private Standing standing = new Standing(State.SERVES, 3);
+  private boolean broken = true;
+  private EmulatedHost host;
+  private ServedDisk disk;
+  private DiskRecovery recovery;
+
+  @BeforeEach
+  void start() throws Exception {
+    Path image = directory.resolve("disk.raw");
+    try (RandomAccessFile file = new RandomAccessFile(image.toFile(), "rw")) {
+      file.setLength(1 << 20);
+    }
+    host = new EmulatedHost("hosta", directory, ImmutableMap.of());
+    host.startDaemon();
+    int domid = host.createDomain("g1", DOMAIN).domid();
+    DiskDetails details =
+        new DiskDetails(
+            new Guest("g1", DOMAIN, domid), "xvdb", false, Optional.of("file:" + image), 3);
+    VbdNodes.publish(host.store(), details.address(), details.nodes(), VbdLimits.DEFAULT);
+    disk = host.daemon().midPoints().adopt(details);
+    recovery =
+        new DiskRecovery(
+            this::open,
+            (domain, target) -> standing,
+            (domain, target) -> CLAIMED,
+            (delay, action) -> {
+              delaysSeconds.add(delay.toSeconds());
+              later.add(action);
+            });
+  }
+
+  @AfterEach
+  void close() {
+    host.close();
+    opener.close();
+  }
+
+  private Device open(String source, boolean readOnly) throws DeviceException {
+    if (broken) {
+      throw new DeviceException("not mounted");
+    }
+    return opener.open(source, readOnly);
+  }
+
+  private void timePasses() {
+    later.remove().run();
+  }
+
+  @Test
+  void itIsTriedAgainUntilItOpens() {
+    recovery.recover(disk);
+    assertThat(disk.problem()).contains("not mounted");
+    for (int i = 0; i < 7; i++) {
+      timePasses();
+    }
+    assertThat(delaysSeconds).containsExactly(1L, 2L, 4L, 8L, 16L, 30L, 30L, 30L);
+    assertThat(disk.isExpecting()).isTrue();
+    broken = false;
+    timePasses();
+    assertThat(later).isEmpty();
+    assertThat(disk.problem()).isEmpty();
+    assertThat(disk.midPoint().status().state()).isEqualTo(MidPoint.State.SERVING);
+    assertThat(disk.midPoint().status().generation()).isEqualTo(3);
+  }
+
+  @Test
+  void itGetsTheStandingOfTheMomentAtWhichItOpens() {
+    standing = new Standing(State.SEALED, 3);
+    recovery.recover(disk);
+    standing = new Standing(State.SERVES, 5);
+    host.daemon().midPoints().unseal(DOMAIN, "xvdb", 5);
+    broken = false;
+    timePasses();
+    assertThat(disk.midPoint().status().state()).isEqualTo(MidPoint.State.SERVING);
+    assertThat(disk.details().generation()).isEqualTo(5);
+  }
+
+  @Test
+  void anUnknownOneClaimsAGeneration() {
+    standing = new Standing(State.UNKNOWN, 0);
+    recovery.recover(disk);
+    broken = false;
+    timePasses();
+    assertThat(disk.midPoint().status().generation()).isEqualTo(CLAIMED);
+  }
+
+  @Test
+  void whatIsRetiredMeanwhileIsLeftAlone() {
+    recovery.recover(disk);
+    host.daemon().midPoints().retire(DOMAIN, "xvdb");
+    broken = false;
+    timePasses();
+    assertThat(later).isEmpty();
+    assertThat(disk.problem()).isEmpty();
+    assertThat(disk.midPoint().status().state()).isEqualTo(MidPoint.State.RETIRED);
+  }
+
+  @Test
+  void itIsOursButCannotMove() {
+    recovery.recover(disk);
+    MidPoints midPoints = host.daemon().midPoints();
+    assertThat(midPoints.domainsNamed("g1")).containsExactly(DOMAIN);
+    assertThat(midPoints.disksOf(DOMAIN)).hasSize(1);
+    assertThat(midPoints.seal(DOMAIN, "xvdb", Duration.ofSeconds(1)))
+        .failsWithin(Duration.ZERO)
+        .withThrowableThat()
+        .withMessageContaining("not mounted");
+  }
+}
