@@ -171,8 +171,17 @@ class Guest:
             if found:
                 return found
             if time.monotonic() > deadline:
+                self.explain()
                 raise Failure(f"expected {what} within {seconds:.0f} s; the console ends with: {text[-400:].strip()}")
             time.sleep(1)
+
+    def explain(self) -> None:
+        """Has a guest that does not get on show on its console, which is kept, what its workload waits for."""
+        if self.host.run(f"xl domid {self.name}", check=False).returncode == 0:
+            self.type("top -b -n 1 | head -n 15; cat /run/*.out; "
+                      "for t in $(pidof fio); do grep . /proc/$t/task/*/stat /proc/$t/task/*/stack; done; "
+                      "cat /proc/interrupts; cat /sys/block/xvd*/inflight")
+            time.sleep(15)  # an emulated console; nothing depends on it
 
     @staticmethod
     def complain(text: str) -> None:
