@@ -45,7 +45,8 @@ class Options:
     disk_bytes: int = 256 * MIB
     # In front of file: devices in the scenarios that migrate. Slower than a starved guest's way from frozen tasks to
     # suspended, which takes seconds on an emulated host, so that it has requests in flight then.
-    disk_filter: str = "delay:write=4s,jitter=1s"
+    # The jitter spreads them: writes that end together might all end in between.
+    disk_filter: str = "delay:write=3s,jitter=3s"
     guest_memory_mib: int = 128
     round_trips: int = 3  # scenario migrate
     abort_point: str = "destination.sealed"  # scenario abort
