@@ -46,7 +46,7 @@ class Options:
     # In front of file: devices in the scenarios that migrate. Slower than a starved guest's way from frozen tasks to
     # suspended, which takes seconds on an emulated host, so that it has requests in flight then.
     # The jitter spreads them: writes that end together might all end in between.
-    disk_filter: str = "delay:write=3s,jitter=3s"
+    disk_filter: str = "delay:write=4s,jitter=4s"
     guest_memory_mib: int = 128
     round_trips: int = 3  # scenario migrate
     abort_point: str = "destination.sealed"  # scenario abort
