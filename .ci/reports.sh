@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by test and run: what Surefire's XML reports say.
 
 REPORTS=target/surefire-reports
