@@ -3,6 +3,7 @@ package io.netchannel.coordinator;
 import com.google.protobuf.ByteString;
 import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 
@@ -37,11 +38,30 @@ public interface LocalDevices {
    */
   record Sealed(Disk disk, ByteString manifest, int pending, int incomplete) {}
 
-  /** UUIDs of the running domains with this name that have Netchannel disks here (0 or 1). */
+  /**
+   * A disk that another backend than ours serves.
+   *
+   * @param target "xvda"
+   * @param backend its type in xenstore: "vbd" is the kernel's blkback, "qdisk" QEMU's
+   */
+  record StockDisk(String target, String backend) {}
+
+  /**
+   * A stock disk whose backend has answered all that its suspended guest had asked for.
+   *
+   * @param unanswered requests on its rings without an answer when the wait began
+   * @param waited until there was none
+   */
+  record Drained(StockDisk disk, int unanswered, Duration waited) {}
+
+  /** UUIDs of the running domains with this name that have disks here, of ours or not (0 or 1). */
   List<UUID> domainsNamed(String name);
 
   /** The disks of a domain that have a mid-point here, in order of target. */
   List<Disk> disksOf(UUID domain);
+
+  /** The disks of a domain that other backends serve here, in order of target. */
+  List<StockDisk> stockDisksOf(UUID domain);
 
   /**
    * Whether this host could serve the disk: opens and closes it.
@@ -58,6 +78,25 @@ public interface LocalDevices {
   CompletableFuture<Sealed> seal(UUID domain, String target, Duration bound);
 
   /**
+   * Waits until the backends of a suspended domain's stock disks have answered every request on its
+   * rings. Nothing stays mapped when the future is complete. Exceptionally with a {@link
+   * java.util.concurrent.TimeoutException} when the bound passes with requests unanswered, with an
+   * {@link IllegalStateException} when the rings cannot be read; its words are for the user.
+   *
+   * @return of every stock disk, in order of target; empty when there is none
+   */
+  CompletableFuture<List<Drained>> drain(UUID domain, Duration bound);
+
+  /**
+   * Completes, on a thread that may block, when the hypervisor says that the domain has suspended.
+   * Never where the hypervisor cannot tell. To be cancelled when nobody waits for it any more.
+   */
+  CompletableFuture<Void> whenSuspended(UUID domain);
+
+  /** Whether the domain is suspended; empty when the hypervisor cannot tell or has no such one. */
+  Optional<Boolean> isSuspended(UUID domain);
+
+  /**
    * Undoes a seal, also one that is going on: answers and issues what is pending and goes on, with
    * {@code generation}.
    *
@@ -72,6 +111,13 @@ public interface LocalDevices {
    * @throws IllegalStateException when its device does not end in time
    */
   void retire(UUID domain, String target);
+
+  /**
+   * Brings what is pending to the mid-point of an incoming disk before its take-over, which has
+   * less to do then. Completes when the mid-point has it, or when there is no such mid-point yet:
+   * {@link #takeOver} gets the same manifest anyway.
+   */
+  CompletableFuture<Void> stage(UUID domain, String target, ByteString manifest);
 
   /**
    * Gives a disk of an incoming domain (already restored, not yet running, its nodes published) its

@@ -245,6 +245,31 @@ public final class MidPoints implements LocalDevices, AutoCloseable {
   }
 
   @Override
+  public List<StockDisk> stockDisksOf(UUID domain) {
+    return List.of();
+  }
+
+  @Override
+  public CompletableFuture<List<Drained>> drain(UUID domain, Duration bound) {
+    return CompletableFuture.completedFuture(List.of());
+  }
+
+  @Override
+  public CompletableFuture<Void> whenSuspended(UUID domain) {
+    return new CompletableFuture<>();
+  }
+
+  @Override
+  public Optional<Boolean> isSuspended(UUID domain) {
+    return Optional.empty();
+  }
+
+  @Override
+  public CompletableFuture<Void> stage(UUID domain, String target, ByteString manifest) {
+    return CompletableFuture.completedFuture(null);
+  }
+
+  @Override
   public void unseal(UUID domain, String target, long generation) {
     ServedDisk disk = get(domain, target);
     CompletableFuture<Void> unsealed;

@@ -22,6 +22,12 @@ public interface GrantTable extends AutoCloseable {
   Mapping map(int domid, int[] references);
 
   /**
+   * Maps pages of {@code domid} readable, to look at a ring that another backend serves and has
+   * mapped as well. As {@link #map} otherwise; the memory is read-only.
+   */
+  Mapping mapReadOnly(int domid, int[] references);
+
+  /**
    * Copies all segments of {@code batch} in one call. A bad reference fails its own segment only.
    *
    * @return true when every segment was copied; false when one was refused (its data is undefined)

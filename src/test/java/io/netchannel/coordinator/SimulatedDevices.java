@@ -6,6 +6,7 @@ import java.time.Duration;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.UUID;
@@ -112,6 +113,31 @@ final class SimulatedDevices implements LocalDevices {
     Disk disk = new Disk(domain, target, "file:/" + target, false, 4096, midPoint.generation());
     return CompletableFuture.completedFuture(
         new Sealed(disk, ByteString.copyFromUtf8("manifest of " + target), 3, 1));
+  }
+
+  @Override
+  public List<StockDisk> stockDisksOf(UUID domain) {
+    return List.of();
+  }
+
+  @Override
+  public CompletableFuture<List<Drained>> drain(UUID domain, Duration bound) {
+    return CompletableFuture.completedFuture(List.of());
+  }
+
+  @Override
+  public CompletableFuture<Void> whenSuspended(UUID domain) {
+    return new CompletableFuture<>();
+  }
+
+  @Override
+  public Optional<Boolean> isSuspended(UUID domain) {
+    return Optional.empty();
+  }
+
+  @Override
+  public CompletableFuture<Void> stage(UUID domain, String target, ByteString manifest) {
+    return CompletableFuture.completedFuture(null);
   }
 
   @Override

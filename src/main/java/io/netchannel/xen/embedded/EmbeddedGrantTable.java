@@ -59,6 +59,11 @@ final class EmbeddedGrantTable implements GrantTable {
   }
 
   @Override
+  public Mapping mapReadOnly(int remoteDomid, int[] references) {
+    return map(remoteDomid, references);
+  }
+
+  @Override
   public boolean copy(GrantCopy batch) {
     checkOpen();
     Optional<GrantEntries> entries = hypervisor.grants(batch.domid());

@@ -47,15 +47,24 @@ public final class JnaGrantTable implements GrantTable {
 
   @Override
   public Mapping map(int domid, int[] references) {
+    return map(domid, references, LibC.PROT_READ | LibC.PROT_WRITE);
+  }
+
+  @Override
+  public Mapping mapReadOnly(int domid, int[] references) {
+    return map(domid, references, LibC.PROT_READ);
+  }
+
+  private Mapping map(int domid, int[] references, int protection) {
     Pointer start =
         handle.use(
             h -> {
               Pointer mapped =
                   LibXenGnttab.xengnttab_map_domain_grant_refs(
-                      h, references.length, domid, references, LibC.PROT_READ | LibC.PROT_WRITE);
+                      h, references.length, domid, references, protection);
               if (mapped == null) {
                 throw new XenException(
-                    "cannot map %d grants of domain %d, the first is %d: %s; expected pages granted to us for reading and writing"
+                    "cannot map %d grants of domain %d, the first is %d: %s; expected pages granted to us, for writing too if we write"
                         .formatted(
                             references.length,
                             domid,
@@ -64,7 +73,8 @@ public final class JnaGrantTable implements GrantTable {
               }
               return mapped;
             });
-    JnaMapping mapping = new JnaMapping(domid, start, references.length);
+    JnaMapping mapping =
+        new JnaMapping(domid, start, references.length, (protection & LibC.PROT_WRITE) != 0);
     mappings.add(mapping);
     return mapping;
   }
@@ -112,11 +122,12 @@ public final class JnaGrantTable implements GrantTable {
     private final ByteBuffer memory;
     private final AtomicBoolean unmapped = new AtomicBoolean();
 
-    JnaMapping(int domid, Pointer start, int pages) {
+    JnaMapping(int domid, Pointer start, int pages, boolean writable) {
       this.domid = domid;
       this.start = start;
       this.pages = pages;
-      memory = start.getByteBuffer(0, (long) pages * PAGE_BYTES).order(ByteOrder.LITTLE_ENDIAN);
+      ByteBuffer mapped = start.getByteBuffer(0, (long) pages * PAGE_BYTES);
+      memory = (writable ? mapped : mapped.asReadOnlyBuffer()).order(ByteOrder.LITTLE_ENDIAN);
     }
 
     @Override
