@@ -47,8 +47,9 @@ def plain(target: str, device: str) -> Disk:
 
 
 class Guest:
-    def __init__(self, name: str, hosts: Hosts, options: Options, disks: list[Disk]):
+    def __init__(self, name: str, hosts: Hosts, options: Options, disks: list[Disk], program: str = ""):
         self.name, self.hosts, self.options, self.disks = name, hosts, options, disks
+        self.program = program  # what runs in the guest instead of fio
         self.host = hosts.a  # where it runs
         self.log = f"/var/log/xen/console/guest-{name}.log"
 
@@ -90,7 +91,8 @@ class Guest:
             (root / "workload.fio").write_text(self.options.fio_job.read_text())
             (root / "hot.fio").write_text((LAB / "guest/hot.fio").read_text())
             (root / "lab.env").write_text(f"DISKS='{' '.join(d.target for d in self.disks)}'\n"
-                                          f"ROUND={self.round_bytes()}\nSLOTS={self.options.slots}\n")
+                                          f"ROUND={self.round_bytes()}\nSLOTS={self.options.slots}\n"
+                                          f"PROGRAM='{self.program}'\n")
             names = "\n".join(p.name for p in root.iterdir()).encode()
             return subprocess.run(["cpio", "-o", "-H", "newc", "--quiet", "-R", "0:0"], input=names, cwd=root,
                                   stdout=subprocess.PIPE, check=True).stdout

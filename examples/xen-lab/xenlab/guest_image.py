@@ -32,6 +32,7 @@ def build(tree: Path, version: str, output: Path) -> None:
         (root / "init").chmod(0o755)
         copy_modules(tree, version, root)
         copy_fio(tree, root, Path(temporary))
+        compile_programs(LAB / "guest", root / "bin")
         names = "\n".join(str(p.relative_to(root)) for p in sorted(root.rglob("*"))) + "\n"
         with open(output, "wb") as archive:
             command(["cpio", "-o", "-H", "newc", "--quiet", "-R", "0:0"], input=names.encode(), stdout=archive, cwd=root)
@@ -63,6 +64,12 @@ def copy_fio(tree: Path, root: Path, scratch: Path) -> None:
         shutil.copy(stub, root / LIBRARIES / name)
     # Fails here, not in the guest, when a library or a name is missing.
     command(["chroot", root, "/bin/fio", "--version"])
+
+
+def compile_programs(sources: Path, directory: Path) -> None:
+    """Every C file there, as a program that needs no library."""
+    for source in sources.glob("*.c"):
+        command(["gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-static", "-pthread", "-o", directory / source.stem, source])
 
 
 def make_stub(wanted: list[tuple[str, str]], scratch: Path) -> Path:

@@ -51,7 +51,7 @@ def build(with_product: bool) -> None:
         say("image: installing Debian packages into the dom0 root (about 90 s)")
         make_rootfs()
         write_key("rootfs", rootfs_key)
-    image_key = digest(rootfs_key, LAB / "dom0", LAB / "guest/init", LAB / "xenlab/image.py",
+    image_key = digest(rootfs_key, LAB / "dom0", LAB / "guest", LAB / "xenlab/image.py",
                        LAB / "xenlab/guest_image.py", LAB / "xenlab/product.py", str(with_product), IMAGE / "lab_key.pub",
                        *((JAR, INSTALLER.parent) if with_product else ()))
     if up_to_date("dom0.raw", image_key, IMAGE / "dom0.raw"):
@@ -135,6 +135,7 @@ def configure(tree: Path) -> None:
     # Guest consoles are logged in dom0, with time stamps.
     replace(tree / "etc/default/xen", lambda text: text + '\nXENCONSOLED_ARGS="--log=guest --timestamp=guest"\n')
     (tree / "var/log/xen/console").mkdir(parents=True, exist_ok=True)
+    guest_image.compile_programs(LAB / "dom0", tree / "usr/local/sbin")
     # libvirt's xen driver refuses a CPU that matches no model of its map. TCG has no VME, so not even 486 matches.
     replace(tree / "usr/share/libvirt/cpu_map/x86_486.xml",
             lambda text: "".join(line for line in text.splitlines(True) if "vme" not in line))

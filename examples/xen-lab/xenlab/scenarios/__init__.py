@@ -19,8 +19,8 @@ class Context:
     guests: list[Guest] = field(default_factory=list)
     figures: dict = field(default_factory=dict)
 
-    def guest(self, name: str, *disks: Disk) -> Guest:
-        guest = Guest(name, self.hosts, self.options, list(disks))
+    def guest(self, name: str, *disks: Disk, program: str = "") -> Guest:
+        guest = Guest(name, self.hosts, self.options, list(disks), program)
         self.guests.append(guest)
         return guest
 
