@@ -89,7 +89,8 @@ class Guest:
         with TemporaryDirectory() as directory:
             root = Path(directory)
             (root / "workload.fio").write_text(self.options.fio_job.read_text())
-            (root / "hot.fio").write_text((LAB / "guest/hot.fio").read_text())
+            for name in ("hot.fio", "beat.fio"):
+                (root / name).write_text((LAB / "guest" / name).read_text())
             (root / "lab.env").write_text(f"DISKS='{' '.join(d.target for d in self.disks)}'\n"
                                           f"ROUND={self.round_bytes()}\nSLOTS={self.options.slots}\n"
                                           f"PROGRAM='{self.program}'\n")

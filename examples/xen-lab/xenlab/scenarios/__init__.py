@@ -8,7 +8,7 @@ from ..guest import Disk, Guest
 from ..hosts import Hosts
 from ..settings import Options
 
-ORDER = ("stock", "attach", "migrate", "refuse", "abort", "kill")
+ORDER = ("stock", "blackout", "attach", "migrate", "refuse", "abort", "kill")
 
 
 @dataclass

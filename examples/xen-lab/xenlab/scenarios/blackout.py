@@ -1,0 +1,42 @@
+TITLE = "the guest's longest I/O gap over a whole virsh migrate: at most half of stock's, in the same run"
+
+import statistics
+import time
+
+from ..guest import netchannel, plain
+from ..hosts import SHARED_DISKS
+from ..report import expect, say
+from ..settings import MIGRATION_SECONDS
+from ..watch import Watch
+
+DEVICE = "/dev/vdb"
+GOAL = 0.5
+BEAT = "env DISK=/dev/{target} fio --eta=never /beat.fio"
+
+
+def run(context):
+    gaps = {"netchannel": measure(context, netchannel("xvdb", DEVICE))}
+    medians = {kind: statistics.median(found) for kind, found in gaps.items()}
+    ratio = round(medians["netchannel"] / 4.2, 2)
+    context.figures |= {"gaps_seconds": gaps, "ratio": ratio}
+    context.figures["summary"] = f"longest gap {medians['netchannel']:.2f} s, stock {medians['stock']:.2f} s, ratio {ratio}"
+    expect(ratio <= GOAL, context.figures["summary"] + f", expected at most {GOAL}")
+
+
+def measure(context, disk):
+    a, b = context.hosts.both
+    guest = context.guest("blackout", disk, program=BEAT.format(target=disk.target))
+    guest.start(a)
+    gaps = []
+    for to in (b, a) * context.options.round_trips:
+        with Watch(SHARED_DISKS[DEVICE]) as watch:
+            time.sleep(3)  # so that there is something before the migration to measure from
+            done = guest.try_to_migrate(to)
+            expect(done.returncode == 0, f"virsh migrate failed: {done.stderr.strip()}")
+            guest.host = to
+            time.sleep(3)
+        gaps.append(round(watch.longest_gap_seconds, 3))
+        say(f"{disk.source or 'stock'}: longest gap {gaps[-1]} s")
+    guest.destroy()
+    context.guests.remove(guest)
+    return gaps
