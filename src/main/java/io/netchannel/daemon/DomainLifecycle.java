@@ -277,9 +277,15 @@ public final class DomainLifecycle implements HookHandler, AutoCloseable {
     }
   }
 
-  /** A xenstore event; on the watch thread: it only notes which domain to look at. */
+  /**
+   * A xenstore event; on the watch thread: it only notes which domain to look at. What changes
+   * inside a domain matters while one arrives; otherwise only that it goes.
+   */
   private void changed(String path) {
-    domidOf(path).filter(dirty::add).ifPresent(this::lookSoon);
+    domidOf(path)
+        .filter(domid -> !arrivals.isEmpty() || path.equals(Guest.path(domid)))
+        .filter(dirty::add)
+        .ifPresent(this::lookSoon);
   }
 
   private void lookSoon(int domid) {

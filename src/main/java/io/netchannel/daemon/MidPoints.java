@@ -303,7 +303,7 @@ public final class MidPoints implements LocalDevices, AutoCloseable {
           .takeOver(device, disk.generation(), decoded)
           .thenRun(
               () ->
-                  log.info(
+                  log.debug(
                       "{}: taken over with {} pending, generation {}",
                       served,
                       decoded.pending(),
@@ -426,7 +426,7 @@ public final class MidPoints implements LocalDevices, AutoCloseable {
   }
 
   private static Sealed sealed(ServedDisk disk, Manifest manifest) {
-    log.info(
+    log.debug(
         "{}: sealed, {} pending, {} of them incomplete",
         disk,
         manifest.pending(),

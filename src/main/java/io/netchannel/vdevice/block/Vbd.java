@@ -95,13 +95,19 @@ public final class Vbd implements VirtualDisk {
       state = State.CONNECTED;
       backendState = XenbusState.CONNECTED;
     }
-    watch =
-        store.watch(
-            address.frontendPath(),
-            path -> {
-              frontendChanged.set(true);
-              wake.run();
-            });
+    watch = store.watch(address.frontendPath(), this::frontendNodeChanged);
+  }
+
+  /**
+   * Only the state tells something, and the frontend itself when it is removed. A frontend writes
+   * its other nodes first, while its guest stands still: nobody should wake up for them.
+   */
+  private void frontendNodeChanged(String path) {
+    String frontend = address.frontendPath();
+    if (path.length() <= frontend.length() || path.equals(frontend + VbdNodes.STATE)) {
+      frontendChanged.set(true);
+      wake.run();
+    }
   }
 
   @Override
@@ -119,7 +125,7 @@ public final class Vbd implements VirtualDisk {
     boolean published =
         switchBackend(
             XenbusState.INIT_WAIT,
-            nodes -> VbdFeatures.writeFeatures(nodes, address.backendPath(), offered));
+            nodes -> VbdFeatures.write(nodes, address.backendPath(), offered));
     change(published ? State.OFFERED : State.GONE, published ? "offered" : "nodes removed");
     // A resumed blkfront does not wait for us: its rings may be there already.
     frontendChanged.set(true);
@@ -257,10 +263,7 @@ public final class Vbd implements VirtualDisk {
       connection = Optional.of(parameters);
       if (!switchBackend(
           XenbusState.CONNECTED,
-          nodes -> {
-            VbdFeatures.writeProperties(nodes, address.backendPath(), geometry.orElseThrow());
-            nodes.write(address.backendPath() + CONNECTION, parameters.toString());
-          })) {
+          nodes -> nodes.write(address.backendPath() + CONNECTION, parameters.toString()))) {
         gone(handler, "nodes removed");
         return;
       }

@@ -27,8 +27,11 @@ final class VbdFeatures {
     write(store, backend, "max-ring-page-order", limits.maxRingPageOrder());
   }
 
-  /** What requests the disk takes; before InitWait. */
-  static void writeFeatures(XenStoreOperations store, String backend, BlockGeometry geometry) {
+  /**
+   * What requests the disk takes, and what it is like; before InitWait. blkback writes the latter
+   * only before Connected, which is when a frontend reads it: but then a resumed guest waits.
+   */
+  static void write(XenStoreOperations store, String backend, BlockGeometry geometry) {
     // Both, as blkback: blkfront prefers flush and falls back on barriers when it is old.
     write(store, backend, "feature-flush-cache", geometry.flush() ? 1 : 0);
     write(store, backend, "feature-barrier", geometry.flush() ? 1 : 0);
@@ -40,10 +43,6 @@ final class VbdFeatures {
       write(store, backend, "discard-secure", 0);
     }
     write(store, backend, "feature-discard", discard ? 1 : 0);
-  }
-
-  /** What the disk is like; before Connected. */
-  static void writeProperties(XenStoreOperations store, String backend, BlockGeometry geometry) {
     write(store, backend, "sectors", geometry.sizeBytes() / RingLayout.SECTOR_BYTES);
     write(store, backend, "sector-size", geometry.sectorBytes());
     write(store, backend, "physical-sector-size", geometry.physicalSectorBytes());
