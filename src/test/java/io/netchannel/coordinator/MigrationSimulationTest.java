@@ -180,7 +180,7 @@ final class MigrationSimulationTest {
     world.migrate("a", "b");
     world.settle();
     Migrations there = world.host("b").coordinator().migrations();
-    assertThat(there.timeline(there.list().get(0)))
+    assertThat(there.ownTimeline(there.list().get(0)))
         .extracting(Migrations.Entry::phase)
         .containsExactly(
             Phase.PREPARE,
@@ -192,7 +192,7 @@ final class MigrationSimulationTest {
             Phase.RESUME,
             Phase.COMMIT);
     Migrations here = world.host("a").coordinator().migrations();
-    assertThat(here.timeline(here.list().get(0)))
+    assertThat(here.ownTimeline(here.list().get(0)))
         .extracting(Migrations.Entry::detail)
         .contains("6 pending, 2 of them incomplete", "given to b");
   }
@@ -201,10 +201,10 @@ final class MigrationSimulationTest {
   void aDomainThatAPeerServesDoesNotStart() throws Exception {
     Simulation world = new Simulation(SEED, 0, Simulation.Restart.AT_ONCE, false);
     Coordinator b = world.host("b").coordinator();
-    assertThatThrownBy(() -> b.incomingStarts("db", Simulation.DOMAIN, true))
+    assertThatThrownBy(() -> b.incomingStarts("db", Simulation.DOMAIN, true, false))
         .isInstanceOf(MigrationRefusedException.class)
         .hasMessageContaining("a serves the disks of db right now");
-    assertThat(b.incomingStarts("db", Simulation.DOMAIN, false)).isFalse();
+    assertThat(b.incomingStarts("db", Simulation.DOMAIN, false, false)).isFalse();
   }
 
   @Test
@@ -213,9 +213,9 @@ final class MigrationSimulationTest {
     Coordinator b = world.host("b").coordinator();
     UUID stock = new UUID(8, 8);
     b.incomingAnnounced("stock");
-    assertThat(b.incomingStarts("stock", stock, false)).isFalse();
+    assertThat(b.incomingStarts("stock", stock, false, false)).isFalse();
     b.incomingAnnounced("stock");
-    assertThatThrownBy(() -> b.incomingStarts("stock", stock, true))
+    assertThatThrownBy(() -> b.incomingStarts("stock", stock, true, false))
         .hasMessageContaining("no peer of b serves them");
   }
 
@@ -225,12 +225,12 @@ final class MigrationSimulationTest {
     world.host("a").crashAtStep(world.host("a").steps() + 1);
     Coordinator b = world.host("b").coordinator();
     b.incomingAnnounced("db");
-    assertThatThrownBy(() -> b.incomingStarts("db", Simulation.DOMAIN, true))
+    assertThatThrownBy(() -> b.incomingStarts("db", Simulation.DOMAIN, true, false))
         .hasMessageContaining("could not be asked whether they serve them: a (")
         .hasMessageContaining("start netchanneld there and migrate again");
     b.incomingAnnounced("db");
-    assertThat(b.incomingStarts("db", Simulation.DOMAIN, false)).isFalse();
+    assertThat(b.incomingStarts("db", Simulation.DOMAIN, false, false)).isFalse();
     // A plain start: who is silent cannot forbid it.
-    assertThat(b.incomingStarts("db", Simulation.DOMAIN, true)).isFalse();
+    assertThat(b.incomingStarts("db", Simulation.DOMAIN, true, false)).isFalse();
   }
 }
