@@ -215,44 +215,80 @@ final class Simulation {
   }
 
   /** virsh migrate; whether the guest has moved. */
-  boolean migrate(String fromName, String toName) {
-    SimulatedHost from = host(fromName);
-    SimulatedHost to = host(toName);
-    hasRunOn.remove(toName);
-    if (!hook(to, () -> to.coordinator().incomingAnnounced(NAME))) {
+  boolean migrate(String from, String to) {
+    hasRunOn.remove(to);
+    if (!hook(host(to), () -> host(to).coordinator().incomingAnnounced(NAME))) {
       return false;
     }
-    domainOn.add(toName);
+    domainOn.add(to);
     boolean[] expected = new boolean[1];
-    boolean restored = hook(to, () -> expected[0] = starts(to)) && expected[0];
-    if (restored) {
-      pass(Duration.ofSeconds(2));
-      suspend(fromName);
-      pass(Duration.ofSeconds(random.nextInt(3)));
-      restored = hook(to, () -> to.coordinator().incomingRestored(DOMAIN, 5));
-      if (!restored && hookIsRetried) {
-        restored = hook(to, () -> to.coordinator().incomingRestored(DOMAIN, 5));
-      }
+    boolean copies = hook(host(to), () -> expected[0] = starts(host(to))) && expected[0];
+    if (!copies) {
+      end(host(to));
+      return false;
     }
+    pass(Duration.ofSeconds(2));
+    suspend(from);
+    pass(Duration.ofSeconds(random.nextInt(3)));
+    return finish(from, to);
+  }
+
+  /** The first hooks, when nothing may go wrong. */
+  void begin(String to) throws MigrationRefusedException {
+    host(to).coordinator().incomingAnnounced(NAME);
+    domainOn.add(to);
+    assertThat(starts(host(to))).as("it is expected").isTrue();
+  }
+
+  /** The guest's memory is all there; libvirt lets it run where its hook says. */
+  boolean finish(String from, String to) {
+    boolean restored = restored(to) || (hookIsRetried && restored(to));
     if (restored) {
       assertThat(drainedOn)
           .as("its storage at the source has finished")
-          .isEqualTo(guest.policy() == StockDiskPolicy.IGNORE ? "" : fromName);
-      guestOn = toName;
-      if (to.isUp() && random.nextBoolean()) {
-        hasRunOn.add(toName);
+          .isEqualTo(guest.policy() == StockDiskPolicy.IGNORE ? "" : from);
+      guestOn = to;
+      if (host(to).isUp() && random.nextBoolean()) {
+        hasRunOn.add(to);
       }
-      end(from);
+      end(host(from));
       suspendedOn.clear();
     } else {
-      boolean resumedFirst = random.nextBoolean();
-      if (resumedFirst) {
-        resume(fromName);
+      if (random.nextBoolean()) {
+        resume(from);
       }
-      end(to);
-      resume(fromName);
+      end(host(to));
+      resume(from);
     }
     return restored;
+  }
+
+  /** Hook "started". */
+  boolean restored(String to) {
+    return hook(host(to), () -> host(to).coordinator().incomingRestored(DOMAIN, 5));
+  }
+
+  /** What hook "started" says when it refuses. */
+  String refusal(String to) {
+    try {
+      host(to).coordinator().incomingRestored(DOMAIN, 5);
+    } catch (MigrationRefusedException e) {
+      return e.getMessage();
+    }
+    throw new AssertionError("not refused");
+  }
+
+  /** The daemon is killed and started again. */
+  void restart(String name) {
+    SimulatedHost host = host(name);
+    host.crashAtStep(host.steps() + 1);
+    assertThat(hook(host, () -> host.coordinator().incomingAnnounced("nobody"))).isFalse();
+    startAll();
+  }
+
+  /** It goes without a hook. */
+  void forgetDomain(String host) {
+    domainOn.remove(host);
   }
 
   boolean starts(SimulatedHost host) throws MigrationRefusedException {
@@ -261,7 +297,7 @@ final class Simulation {
   }
 
   /** The domain is gone; hooks "stopped" and "release" both say so. */
-  private void end(SimulatedHost host) {
+  void end(SimulatedHost host) {
     domainOn.remove(host.name());
     hasRunOn.remove(host.name());
     for (int call = 0; call < 2; call++) {
