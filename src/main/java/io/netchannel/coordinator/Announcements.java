@@ -1,6 +1,7 @@
 package io.netchannel.coordinator;
 
 import com.google.common.collect.ImmutableMap;
+import io.netchannel.coordinator.PeerMessages.ServedDomain;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
@@ -9,50 +10,53 @@ import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 
 /**
- * Migrations that libvirt announced and no peer was found for: whether that is in order shows only
- * when the domain's XML is known, a moment later. In memory: after a restart a start is judged as a
- * plain one, by asking the peers again.
+ * Migrations that libvirt announced by the domain's name: which of the peers' domains it is, and
+ * whether it is in order that no peer has it, shows only when the domain's XML is known, a moment
+ * later. In memory: after a restart a start is judged as a plain one, by asking the peers again.
  */
 final class Announcements {
   /** libvirt asks for the domain's start right after the announcement, before the pre-copy. */
-  private static final Duration KEPT = Duration.ofSeconds(60);
+  static final Duration KEPT = Duration.ofSeconds(60);
 
   /**
+   * What the peers said.
+   *
+   * @param candidates domains of that name that may be meant, by peer; a single one is prepared
    * @param silent peers that did not answer, with the reason in words; empty when all did
    */
-  record Unserved(String silent, Instant at) {}
+  record Announced(ImmutableMap<String, ServedDomain> candidates, String silent, Instant at) {}
 
-  private final Map<String, Unserved> unserved = new ConcurrentHashMap<>();
+  private final Map<String, Announced> announced = new ConcurrentHashMap<>();
   private final Clock clock;
 
   Announcements(Clock clock) {
     this.clock = clock;
   }
 
-  void put(String domainName, String silent) {
-    unserved.put(domainName, new Unserved(silent, clock.instant()));
+  void put(String domainName, ImmutableMap<String, ServedDomain> candidates, String silent) {
+    announced.put(domainName, new Announced(candidates, silent, clock.instant()));
   }
 
   void forget(String domainName) {
-    unserved.remove(domainName);
+    announced.remove(domainName);
   }
 
   /** What is known of it, once. */
-  Optional<Unserved> take(String domainName) {
-    return Optional.ofNullable(unserved.remove(domainName)).filter(this::isFresh);
+  Optional<Announced> take(String domainName) {
+    return Optional.ofNullable(announced.remove(domainName)).filter(this::isFresh);
   }
 
   void tick() {
-    ImmutableMap.copyOf(unserved)
+    ImmutableMap.copyOf(announced)
         .forEach(
             (name, known) -> {
               if (!isFresh(known)) {
-                unserved.remove(name, known);
+                announced.remove(name, known);
               }
             });
   }
 
-  private boolean isFresh(Unserved known) {
+  private boolean isFresh(Announced known) {
     return !known.at().plus(KEPT).isBefore(clock.instant());
   }
 }

@@ -3,6 +3,8 @@ package io.netchannel.coordinator;
 import com.google.common.collect.ImmutableMap;
 import com.google.common.util.concurrent.Uninterruptibles;
 import com.google.errorprone.annotations.Immutable;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.Map;
@@ -16,6 +18,13 @@ import org.slf4j.LoggerFactory;
 public final class ConfiguredFaults implements FaultPoints {
   private static final Logger log = LoggerFactory.getLogger(ConfiguredFaults.class);
   private static final Pattern HANG = Pattern.compile("hang\\s+(\\d+)(ms|s)");
+  private static final Pattern HOLD = Pattern.compile("hold\\s+(/\\S+)");
+
+  /** So often a held point looks for its file: a fraction of what is measured with it. */
+  private static final Duration HOLD_LOOK = Duration.ofNanos(500_000);
+
+  /** A file that was forgotten must not hold a guest for ever. */
+  private static final Duration HOLD_LONGEST = Duration.ofSeconds(60);
 
   /** What a process killed by SIGKILL exits with in a shell. */
   private static final int KILLED = 137;
@@ -29,7 +38,8 @@ public final class ConfiguredFaults implements FaultPoints {
   private final ImmutableMap<Point, Action> actions;
 
   /**
-   * @param settings point to action: "fail", "kill", "hang 30s" or "hang 500ms"
+   * @param settings point to action: "fail", "kill", "hang 30s", "hang 500ms", or "hold FILE": for
+   *     as long as that file exists, but not longer than a minute
    * @throws IllegalArgumentException for a point or action that is not known
    */
   public ConfiguredFaults(Map<String, String> settings) {
@@ -78,7 +88,23 @@ public final class ConfiguredFaults implements FaultPoints {
           hang.group(2).equals("s") ? Duration.ofSeconds(count) : Duration.ofMillis(count);
       return point -> Uninterruptibles.sleepUninterruptibly(length);
     }
+    Matcher hold = HOLD.matcher(text);
+    if (hold.matches()) {
+      String file = hold.group(1);
+      return point -> hold(Path.of(file));
+    }
     throw new IllegalArgumentException(
-        "[faults] \"" + key + "\" = \"" + text + "\": expected fail, kill or hang 30s");
+        "[faults] \""
+            + key
+            + "\" = \""
+            + text
+            + "\": expected fail, kill, hang 30s or hold /run/file");
+  }
+
+  private static void hold(Path file) {
+    long begin = System.nanoTime();
+    while (Files.exists(file) && System.nanoTime() - begin < HOLD_LONGEST.toNanos()) {
+      Uninterruptibles.sleepUninterruptibly(HOLD_LOOK);
+    }
   }
 }

@@ -13,6 +13,7 @@ record Context(
     LocalDevices devices,
     ImmutableMap<String, Peer> peers,
     Timeouts timeouts,
+    StockDiskPolicy stockDisks,
     FaultPoints faults,
     Clock clock,
     Executor executor,

@@ -6,12 +6,14 @@ import io.netchannel.coordinator.PeerMessages.Claim;
 import io.netchannel.coordinator.PeerMessages.PhaseReport;
 import io.netchannel.coordinator.PeerMessages.SealedDisk;
 import io.netchannel.coordinator.PeerMessages.ServedDomain;
+import io.netchannel.coordinator.PeerMessages.TimelineStep;
 import java.time.Clock;
 import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
@@ -36,12 +38,12 @@ public final class Coordinator implements MigrationHooks, PeerService {
   private final MigrationStore store;
   private final Outgoing outgoing;
   private final Incoming incoming;
-  private final Announcements announcements;
-  private final PeerQueries queries;
+  private final Admission admission;
   private final Migrations migrations;
 
   /**
    * @param host this host's name, as its peers have it configured
+   * @param stockDisks what is done when a guest of this host leaves requests behind
    * @param executor for questions to several peers at once and for what need not be waited for;
    *     needs a thread for each peer
    * @param ids names of new migrations, unique for ever
@@ -52,6 +54,7 @@ public final class Coordinator implements MigrationHooks, PeerService {
       LocalDevices devices,
       Collection<? extends Peer> peers,
       Timeouts timeouts,
+      StockDiskPolicy stockDisks,
       FaultPoints faults,
       Clock clock,
       Executor executor,
@@ -65,6 +68,7 @@ public final class Coordinator implements MigrationHooks, PeerService {
             devices,
             byName,
             timeouts,
+            stockDisks,
             faults,
             clock,
             executor,
@@ -74,9 +78,8 @@ public final class Coordinator implements MigrationHooks, PeerService {
             new Tells(byName, timeouts.tell(), clock));
     this.outgoing = new Outgoing(context);
     this.incoming = new Incoming(context);
-    this.announcements = new Announcements(clock);
-    this.queries = new PeerQueries(context);
-    this.migrations = new Migrations(journal, clock, host);
+    this.admission = new Admission(context, incoming, outgoing);
+    this.migrations = new Migrations(context);
   }
 
   /** What to show people. */
@@ -139,7 +142,7 @@ public final class Coordinator implements MigrationHooks, PeerService {
     run("outgoing migrations", outgoing::tick);
     run("incoming migrations", incoming::tick);
     run("messages to peers", () -> context.tells().tick());
-    run("announcements", announcements::tick);
+    run("announcements", admission::tick);
   }
 
   /**
@@ -154,80 +157,34 @@ public final class Coordinator implements MigrationHooks, PeerService {
     }
   }
 
+  /**
+   * Notes what has happened to a domain in the newest migration that brought it here, also when
+   * that is over; does nothing when there is none.
+   */
+  public void note(UUID domain, String text) {
+    incoming.newest(domain).ifPresent(migration -> store.note(migration.id(), text));
+  }
+
   // Hooks of libvirt
 
   @Override
   public void incomingAnnounced(String domainName) throws MigrationRefusedException {
-    announcements.forget(domainName);
-    PeerQueries.Answers answers = queries.whoServes(domainName);
-    switch (answers.serving().size()) {
-      case 0 -> announcements.put(domainName, answers.silentInWords());
-      case 1 -> {
-        var served = answers.serving().entrySet().iterator().next();
-        incoming.prepare(served.getKey(), served.getValue());
-      }
-      default ->
-          throw new MigrationRefusedException(
-              "expected one peer of "
-                  + context.host()
-                  + " to serve "
-                  + domainName
-                  + ", found "
-                  + String.join(" and ", answers.serving().keySet())
-                  + ": their domains have the same name; rename one");
-    }
+    admission.announced(domainName);
   }
 
   @Override
-  public boolean incomingStarts(String domainName, UUID domain, boolean hasDisks)
+  public boolean incomingStarts(
+      String domainName, UUID domain, boolean hasDisks, boolean hasStockDisks)
       throws MigrationRefusedException {
-    Migration expected = store.active(Direction.INCOMING, domain).orElse(null);
-    if (expected != null && expected.phase() == Phase.PRECOPY && incoming.isExpected(expected)) {
-      return true;
-    }
-    Announcements.Unserved unserved = announcements.take(domainName).orElse(null);
-    if (!hasDisks) {
-      return false;
-    }
-    if (unserved != null) {
-      throw new MigrationRefusedException(
-          unserved.silent().isEmpty()
-              ? domainName
-                  + " has Netchannel disks, and no peer of "
-                  + context.host()
-                  + " serves them: is the source configured as a [[peer]] here, and does its"
-                  + " netchanneld serve the domain?"
-              : domainName
-                  + " has Netchannel disks, and these peers of "
-                  + context.host()
-                  + " could not be asked whether they serve them: "
-                  + unserved.silent()
-                  + "; start netchanneld there and migrate again");
-    }
-    checkPlainStart(domainName, domain);
-    return false;
+    return admission.starts(domainName, domain, hasDisks, hasStockDisks);
   }
 
-  /** A domain that another host serves would have two writers. */
-  private void checkPlainStart(String domainName, UUID domain) throws MigrationRefusedException {
-    outgoing.domainEnded(domain);
-    incoming.domainEnded(domain);
-    PeerQueries.Answers answers = queries.whoServes(domain);
-    if (!answers.serving().isEmpty()) {
-      throw new MigrationRefusedException(
-          String.join(" and ", answers.serving().keySet())
-              + " serves the disks of "
-              + domainName
-              + " right now: it must not start on "
-              + context.host()
-              + " as well; shut it down there, or migrate it");
-    }
-    if (!answers.silent().isEmpty()) {
-      log.warn(
-          "{} starts, and these peers could not be asked whether they serve it: {}",
-          domainName,
-          answers.silentInWords());
-    }
+  @Override
+  public boolean isIncoming(UUID domain) {
+    return store
+        .active(Direction.INCOMING, domain)
+        .filter(migration -> migration.phase() != Phase.RESUME)
+        .isPresent();
   }
 
   @Override
@@ -257,13 +214,17 @@ public final class Coordinator implements MigrationHooks, PeerService {
 
   private Optional<ServedDomain> served(String name, UUID domain) {
     List<LocalDevices.Disk> disks = context.devices().disksOf(domain);
-    boolean ours =
-        !disks.isEmpty()
-            && disks.stream()
-                .allMatch(
-                    disk ->
-                        store.generation(DiskKey.of(disk)).filter(Generation::isHere).isPresent());
-    return ours ? Optional.of(new ServedDomain(name, domain, disks)) : Optional.empty();
+    boolean away =
+        disks.stream()
+            .anyMatch(
+                disk -> store.generation(DiskKey.of(disk)).filter(Generation::isHere).isEmpty());
+    List<LocalDevices.StockDisk> stock =
+        context.stockDisks() == StockDiskPolicy.IGNORE
+            ? List.of()
+            : context.devices().stockDisksOf(domain);
+    return away || (disks.isEmpty() && stock.isEmpty())
+        ? Optional.empty()
+        : Optional.of(new ServedDomain(name, domain, disks, stock));
   }
 
   @Override
@@ -277,6 +238,12 @@ public final class Coordinator implements MigrationHooks, PeerService {
   @Override
   public List<SealedDisk> seal(String caller, UUID migration) throws MigrationRefusedException {
     return outgoing.seal(caller, migration);
+  }
+
+  @Override
+  public CompletableFuture<List<SealedDisk>> sealWhenSuspended(String caller, UUID migration)
+      throws MigrationRefusedException {
+    return outgoing.sealWhenSuspended(caller, migration);
   }
 
   @Override
@@ -327,6 +294,19 @@ public final class Coordinator implements MigrationHooks, PeerService {
       case OUTGOING -> new PhaseReport(Phase.ABORT, "not known on " + context.host());
       case INCOMING -> incoming.forswear(caller, id, domain);
     };
+  }
+
+  @Override
+  public List<TimelineStep> timeline(String caller, UUID id) throws MigrationRefusedException {
+    return find(caller, id)
+        .orElseThrow(
+            () ->
+                new MigrationRefusedException(
+                    context.host() + " knows no migration " + id + " with " + caller))
+        .steps()
+        .stream()
+        .map(step -> new TimelineStep(step.phase(), step.at(), step.detail()))
+        .toList();
   }
 
   private PhaseReport report(UUID id) {

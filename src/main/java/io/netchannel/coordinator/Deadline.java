@@ -7,9 +7,19 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** A point in time that bounds a chain of waits. */
 final class Deadline {
+  private static final Logger log = LoggerFactory.getLogger(Deadline.class);
+
+  /**
+   * A lost connection shows at once and is made again within the call's bound; a source that loses
+   * more of them than this has another problem.
+   */
+  private static final int ATTEMPTS = 4;
+
   private final Clock clock;
   private final Instant end;
 
@@ -54,6 +64,26 @@ final class Deadline {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new MigrationRefusedException(what + " was interrupted", e);
+    }
+  }
+
+  /** A call of another host, which is idempotent. */
+  @FunctionalInterface
+  interface Call<T> {
+    T run(Duration bound) throws PeerException;
+  }
+
+  /** Asks another host until there is an answer. */
+  <T> T ask(Call<T> call) throws PeerException {
+    for (int attempt = 1; ; attempt++) {
+      try {
+        return call.run(remaining());
+      } catch (PeerException e) {
+        if (e.kind() == PeerException.Kind.REFUSED || attempt == ATTEMPTS || hasPassed()) {
+          throw e;
+        }
+        log.info("asking again: {}", e.getMessage());
+      }
     }
   }
 

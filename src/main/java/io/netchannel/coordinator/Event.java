@@ -4,7 +4,7 @@ package io.netchannel.coordinator;
 enum Event {
   /** Both sides checked every disk. */
   PREPARED,
-  /** The destination's domain is restored and the guest is suspended. */
+  /** The guest is suspended, as the hypervisor says or the restored domain shows. */
   SUSPENDED,
   /** Every disk is sealed (source); every manifest is on stable storage (destination). */
   SEALED,

@@ -15,6 +15,8 @@ public interface FaultPoints {
     /** N+1 is durable here, no device taken over. */
     DESTINATION_TAKEN_OVER("destination.taken-over"),
     SOURCE_PREPARED("source.prepared"),
+    /** The guest is suspended and nobody has asked for the seal, which follows. */
+    SOURCE_SUSPENDED("source.suspended"),
     SOURCE_SEALED("source.sealed"),
     /** N+1 was given, durably, and the destination was not told. */
     SOURCE_GIVEN("source.given");

@@ -36,8 +36,10 @@ final class FrameLog implements AutoCloseable {
   /** A record is a few hundred bytes for each disk; more than this is no record. */
   private static final int MAX_PAYLOAD_BYTES = 1 << 20;
 
-  /** Room for the records of some ten migrations of a domain with many disks. */
-  static final int RESERVE_BYTES = 64 << 10;
+  /**
+   * Room for the records of a migration of a domain with many disks and as many notes as it may.
+   */
+  static final int RESERVE_BYTES = 256 << 10;
 
   /** Reading a log this long takes milliseconds; a record says all about its migration. */
   static final int COMPACT_BYTES = 1 << 20;

@@ -1,12 +1,10 @@
 package io.netchannel.coordinator;
 
-import com.google.common.collect.ImmutableList;
 import com.google.protobuf.ByteString;
 import io.netchannel.coordinator.FaultPoints.Point;
 import io.netchannel.coordinator.Migration.MovedDisk;
 import io.netchannel.coordinator.PeerMessages.Claim;
 import io.netchannel.coordinator.PeerMessages.PhaseReport;
-import io.netchannel.coordinator.PeerMessages.SealedDisk;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -26,22 +24,18 @@ import org.slf4j.LoggerFactory;
 final class Incoming {
   private static final Logger log = LoggerFactory.getLogger(Incoming.class);
 
-  /**
-   * A lost connection shows at once and is made again within the call's bound; a source that loses
-   * more of them than this has another problem.
-   */
-  private static final int ATTEMPTS = 4;
-
   private final Context context;
   private final MigrationStore store;
   private final LocalDevices devices;
   private final IncomingEnds ends;
+  private final IncomingSeal sealing;
 
   Incoming(Context context) {
     this.context = context;
     this.store = context.store();
     this.devices = context.devices();
     this.ends = new IncomingEnds(context);
+    this.sealing = new IncomingSeal(context);
   }
 
   /** PREPARE: both sides check every disk, then both have the migration in their journals. */
@@ -81,8 +75,7 @@ final class Incoming {
       store.journal().makeRoom();
       Deadline deadline = Deadline.after(context.clock(), context.timeouts().prepare());
       Peer source = context.peer(peerName);
-      ask(
-          deadline,
+      deadline.ask(
           bound -> {
             source.prepare(
                 new PeerMessages.Prepare(
@@ -95,7 +88,7 @@ final class Incoming {
       store.apply(
           migration,
           Event.PREPARED,
-          served.disks().size() + " disks, both sides agree",
+          Migration.count(served.disks().size(), served.stock().size()) + ", both sides agree",
           Generation.of(migration, d -> d.disk().generation(), peerName));
       context.faults().at(Point.DESTINATION_PREPARED);
     } catch (PeerException | JournalException | RuntimeException e) {
@@ -115,25 +108,24 @@ final class Incoming {
   /** SEAL to REDIRECT, then RESUME: hook "started". A hook that is called again goes on. */
   void restored(UUID domain, int domid) throws MigrationRefusedException {
     Migration migration =
-        store
-            .active(Direction.INCOMING, domain)
-            .orElseThrow(
-                () ->
-                    new MigrationRefusedException(
-                        context.host()
-                            + " has no migration of domain "
-                            + domain
-                            + " under way: it was never announced or has been aborted; migrate it"
-                            + " again"));
+        store.active(Direction.INCOMING, domain).orElseThrow(() -> notUnderWay(domain));
+    store.note(migration.id(), "hook \"started\"");
     Timeouts timeouts = context.timeouts();
     try (MigrationLocks.Held held = context.locks().lock(migration, timeouts.hook())) {
       migration = held.migration();
       Deadline deadline = Deadline.after(context.clock(), timeouts.hook().minus(timeouts.tell()));
       try {
         switch (migration.phase()) {
-          case PRECOPY -> {
+          case PRECOPY, SEAL -> {
             Peer source = context.peer(migration.peer());
-            seal(migration, source, deadline);
+            sealing.ask(migration, source, deadline);
+            takeOver(migration.id(), source, deadline);
+            redirect(migration.id(), domid, deadline);
+            answer(migration.id());
+          }
+          case HAND_OVER -> {
+            // Sealed early, or before a restart of this daemon.
+            Peer source = context.peer(migration.peer());
             takeOver(migration.id(), source, deadline);
             redirect(migration.id(), domid, deadline);
             answer(migration.id());
@@ -146,7 +138,7 @@ final class Incoming {
             answer(migration.id());
           }
           case RESUME -> log.info("{}: restored again", migration.label());
-          case PREPARE, SEAL, HAND_OVER, REDIRECT, COMMIT, ABORT ->
+          case PREPARE, REDIRECT, COMMIT, ABORT ->
               throw context.refused(migration, "is in phase " + migration.phase());
         }
       } catch (PeerException | JournalException | MigrationRefusedException | RuntimeException e) {
@@ -155,46 +147,30 @@ final class Incoming {
     }
   }
 
-  /** SEAL and HAND OVER: all manifests are here and durable when it returns. */
-  private void seal(Migration prepared, Peer source, Deadline deadline)
-      throws PeerException, JournalException, MigrationRefusedException {
-    Migration migration = store.apply(prepared, Event.SUSPENDED, "domain restored and paused");
-    Timeouts timeouts = context.timeouts();
-    List<SealedDisk> sealed =
-        ask(
-            deadline.within(timeouts.seal().plus(timeouts.handOver())),
-            bound -> source.seal(prepared.id(), bound));
-    List<String> expected = migration.disks().stream().map(MovedDisk::target).toList();
-    List<String> found = sealed.stream().map(SealedDisk::target).toList();
-    if (!expected.equals(found)) {
-      throw context.refused(
-          migration, "expected the disks " + expected + " sealed, found " + found);
-    }
-    ImmutableList.Builder<MovedDisk> counted = ImmutableList.builder();
-    int pending = 0;
-    long bytes = 0;
-    for (int i = 0; i < sealed.size(); i++) {
-      SealedDisk disk = sealed.get(i);
-      store.journal().putManifest(migration.id(), i, disk.manifest());
-      counted.add(
-          new MovedDisk(
-              migration.disks().get(i).disk(),
-              disk.pending(),
-              disk.incomplete(),
-              Outgoing.checksum(disk.manifest())));
-      pending += disk.pending();
-      bytes += disk.manifest().size();
-    }
-    store.apply(
-        migration.withDisks(counted.build()),
-        Event.SEALED,
-        pending + " pending requests, " + bytes + " bytes handed over");
-    context.faults().at(Point.DESTINATION_SEALED);
+  private MigrationRefusedException notUnderWay(UUID domain) {
+    return newest(domain)
+        .filter(migration -> migration.phase() == Phase.ABORT)
+        .map(migration -> context.refused(migration, "was aborted: " + migration.detail()))
+        .orElseGet(
+            () ->
+                new MigrationRefusedException(
+                    context.host()
+                        + " has no migration of domain "
+                        + domain
+                        + " under way: it was never announced; migrate it again"));
+  }
+
+  /** The last migration that has brought a domain here, or was to. */
+  Optional<Migration> newest(UUID domain) {
+    return store.all().stream()
+        .filter(m -> m.direction() == Direction.INCOMING && m.domain().equals(domain))
+        .reduce((earlier, later) -> later);
   }
 
   /** TAKE OVER: N+1 is ours at the source, and then in our journal. */
   private void takeOver(UUID id, Peer source, Deadline deadline)
       throws PeerException, JournalException {
+    context.faults().at(Point.DESTINATION_SEALED);
     Migration migration = store.get(id);
     claim(migration, source, deadline);
     store.apply(
@@ -210,12 +186,14 @@ final class Incoming {
         migration.disks().stream()
             .map(d -> new Claim(d.target(), d.nextGeneration(), d.manifestCrc32c()))
             .toList();
-    ask(
-        deadline.within(context.timeouts().takeOver()),
-        bound -> {
-          source.takeOver(migration.id(), claims, bound);
-          return true;
-        });
+    deadline
+        .within(context.timeouts().takeOver())
+        .ask(
+            bound -> {
+              source.takeOver(migration.id(), claims, bound);
+              return true;
+            });
+    store.note(migration.id(), "claim answered");
   }
 
   /** REDIRECT: every mid-point here has its device and what was pending. */
@@ -226,7 +204,10 @@ final class Incoming {
     for (int i = 0; i < migration.disks().size(); i++) {
       MovedDisk moved = migration.disks().get(i);
       ByteString manifest = store.journal().manifest(id, i);
-      takeOvers.add(devices.takeOver(domid, withNextGeneration(moved), manifest));
+      takeOvers.add(
+          devices
+              .takeOver(domid, withNextGeneration(moved), manifest)
+              .thenRun(() -> store.note(id, moved.target() + " taken over")));
     }
     Deadline bound = deadline.within(context.timeouts().takeOver());
     for (int i = 0; i < takeOvers.size(); i++) {
@@ -254,6 +235,7 @@ final class Incoming {
     if (migration == null) {
       return;
     }
+    sealing.forget(migration.id());
     try (MigrationLocks.Held held = context.locks().lock(migration, context.timeouts().hook())) {
       ends.ended(held.migration());
     } catch (MigrationRefusedException e) {
@@ -265,13 +247,21 @@ final class Incoming {
   boolean isExpected(Migration migration) throws MigrationRefusedException {
     try (MigrationLocks.Held held = context.locks().lock(migration, context.timeouts().prepare())) {
       PhaseReport report =
-          ask(
-              Deadline.after(context.clock(), context.timeouts().prepare()),
-              bound ->
-                  context
-                      .peer(migration.peer())
-                      .status(migration.id(), migration.domain(), Direction.OUTGOING, bound));
-      if (report.phase() == Phase.PRECOPY) {
+          Deadline.after(context.clock(), context.timeouts().prepare())
+              .ask(
+                  bound ->
+                      context
+                          .peer(migration.peer())
+                          .status(migration.id(), migration.domain(), Direction.OUTGOING, bound));
+      boolean goesOn =
+          switch (report.phase()) {
+            case PRECOPY, SEAL, HAND_OVER -> true;
+            case PREPARE, TAKE_OVER, REDIRECT, RESUME, COMMIT, ABORT -> false;
+          };
+      if (goesOn) {
+        if (held.migration().phase() == Phase.PRECOPY) {
+          sealing.park(held.migration());
+        }
         return true;
       }
       ends.end(held.migration(), migration.peer() + " says " + report.detail());
@@ -289,8 +279,12 @@ final class Incoming {
         .ifFree(
             id,
             migration -> {
-              if (migration.phase() == Phase.PRECOPY) {
-                ends.abort(migration, migration.peer() + ": " + reason);
+              switch (migration.phase()) {
+                case PRECOPY, SEAL, HAND_OVER -> {
+                  sealing.forget(id);
+                  ends.abort(migration, migration.peer() + ": " + reason);
+                }
+                case PREPARE, TAKE_OVER, REDIRECT, RESUME, COMMIT, ABORT -> {}
               }
             });
   }
@@ -336,27 +330,13 @@ final class Incoming {
     }
   }
 
-  /** What a crash left: before "given" is in our journal we never use it. */
+  /**
+   * What a crash left is taken up by the hook that comes next, or by {@link #tick}: in HAND_OVER
+   * N+1 is asked for, in TAKE_OVER once more.
+   */
   void recover() {
     for (Migration migration : store.active(Direction.INCOMING)) {
-      switch (migration.phase()) {
-        case SEAL, HAND_OVER -> {
-          try {
-            context
-                .tells()
-                .later(
-                    store.apply(
-                        migration,
-                        Event.ABORTED,
-                        "netchanneld on " + context.host() + " restarted before the take-over"));
-          } catch (JournalException e) {
-            throw new AssertionError("an abort before the take-over needs no journal", e);
-          }
-        }
-        case TAKE_OVER, REDIRECT, RESUME ->
-            log.warn("{}: in {} before a restart", migration.label(), migration.phase());
-        case PREPARE, PRECOPY, COMMIT, ABORT -> {}
-      }
+      log.warn("{}: in {} before a restart", migration.label(), migration.phase());
     }
   }
 
@@ -368,17 +348,26 @@ final class Incoming {
   }
 
   private void lookAfter(Migration migration) {
+    Timeouts timeouts = context.timeouts();
     Duration age = Duration.between(migration.since(), context.clock().instant());
     boolean exists = devices.domainExists(migration.domain());
     switch (migration.phase()) {
       case PRECOPY -> {
-        if (age.compareTo(context.timeouts().prepared()) > 0) {
-          ends.abort(migration, "not restored within " + context.timeouts().prepared());
+        if (age.compareTo(timeouts.prepared()) > 0) {
+          neverComes(migration, "not restored within " + timeouts.prepared());
+        }
+      }
+      case SEAL, HAND_OVER -> {
+        // No hook is at it. The domain was made before its guest could be suspended.
+        if (!exists && age.compareTo(timeouts.tell()) > 0) {
+          neverComes(migration, "the domain has gone from " + context.host());
+        } else if (age.compareTo(timeouts.prepared()) > 0) {
+          neverComes(migration, "not restored within " + timeouts.prepared());
         }
       }
       case TAKE_OVER, REDIRECT -> {
         // The hook is over without an answer, and libvirt does not let the guest run.
-        if (!exists || age.compareTo(context.timeouts().hook()) > 0) {
+        if (!exists || age.compareTo(timeouts.hook()) > 0) {
           ends.giveUp(migration, "the hook did not finish on " + context.host());
         }
       }
@@ -390,29 +379,35 @@ final class Incoming {
         } else if (context.backoff().isDue(migration.id())
             && ends.sourceSays(migration).filter(phase -> phase == Phase.COMMIT).isPresent()) {
           ends.commit(migration, "released by " + migration.peer());
+        } else if (migration.disks().isEmpty() && age.compareTo(timeouts.hook()) > 0) {
+          // Nothing here or there depends on it, and nobody sees its requests.
+          ends.commit(migration, "the guest has stock disks only");
         }
       }
-      case PREPARE, SEAL, HAND_OVER, COMMIT, ABORT -> {}
+      case PREPARE, COMMIT, ABORT -> {}
     }
   }
 
-  @FunctionalInterface
-  private interface Call<T> {
-    T run(Duration bound) throws PeerException;
+  private void neverComes(Migration migration, String reason) {
+    sealing.forget(migration.id());
+    ends.abort(migration, reason);
   }
 
-  /** Asks until there is an answer, as every call is idempotent. */
-  private static <T> T ask(Deadline deadline, Call<T> call) throws PeerException {
-    for (int attempt = 1; ; attempt++) {
-      try {
-        return call.run(deadline.remaining());
-      } catch (PeerException e) {
-        if (e.kind() == PeerException.Kind.REFUSED || attempt == ATTEMPTS || deadline.hasPassed()) {
-          throw e;
-        }
-        log.info("asking again: {}", e.getMessage());
-      }
-    }
+  /** Ends a migration that has not begun to bring a domain, when there is one. */
+  void neverComes(UUID domain, String reason) {
+    store
+        .active(Direction.INCOMING, domain)
+        .ifPresent(
+            active ->
+                context
+                    .locks()
+                    .ifFree(
+                        active.id(),
+                        migration -> {
+                          if (migration.phase() == Phase.PRECOPY) {
+                            neverComes(migration, reason);
+                          }
+                        }));
   }
 
   private static LocalDevices.Disk withNextGeneration(MovedDisk moved) {

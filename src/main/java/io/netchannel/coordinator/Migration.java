@@ -10,7 +10,8 @@ import java.util.UUID;
  *
  * @param id chosen by the destination
  * @param peer name of the other host
- * @param disks every Netchannel disk of the domain, in order of target
+ * @param disks every Netchannel disk of the domain, in order of target; none when it has only stock
+ *     disks
  * @param steps what happened, oldest first; never empty
  */
 public record Migration(
@@ -44,8 +45,14 @@ public record Migration(
     }
   }
 
-  /** A phase was entered. */
+  /**
+   * A phase was entered, or, when the step before has the same phase, something happened in it: a
+   * note.
+   */
   public record Step(Phase phase, Instant at, String detail) {}
+
+  /** Notes that one migration keeps: some for each of a guest's disks, and no flood. */
+  static final int MAX_NOTES = 200;
 
   public Migration {
     disks = ImmutableList.copyOf(disks);
@@ -78,22 +85,42 @@ public record Migration(
     return new Migration(id, direction, domainName, domain, peer, to, disks, more);
   }
 
+  /** With a note; unchanged when it has too many. */
+  Migration noted(Instant at, String text) {
+    return steps.size() >= MAX_NOTES + Phase.values().length ? this : moved(phase, at, text);
+  }
+
   Migration withDisks(List<MovedDisk> changed) {
     return new Migration(id, direction, domainName, domain, peer, phase, changed, steps);
   }
 
   /** When the phase it is in was entered. */
   public Instant since() {
-    return steps.get(steps.size() - 1).at();
+    return entered().at();
   }
 
   /** Why it is in its phase. */
   public String detail() {
-    return steps.get(steps.size() - 1).detail();
+    return entered().detail();
+  }
+
+  private Step entered() {
+    // No phase is entered twice.
+    return steps.stream().filter(step -> step.phase() == phase).findFirst().orElseThrow();
   }
 
   public boolean isActive() {
     return !phase.isOver();
+  }
+
+  /** "2 disks", "no Netchannel disks, 1 stock disk", for people. */
+  static String count(int disks, int stockDisks) {
+    String ours = disks == 1 ? "1 disk" : disks + " disks";
+    String stock = stockDisks == 1 ? "1 stock disk" : stockDisks + " stock disks";
+    if (disks == 0) {
+      return "no Netchannel disks, " + stock;
+    }
+    return stockDisks == 0 ? ours : ours + ", " + stock;
   }
 
   /** "migration 1b9d… of db from hosta". */

@@ -17,11 +17,18 @@ public interface MigrationHooks {
 
   /**
    * Whether a domain that is about to be made here ("start begin") comes by a migration that was
-   * announced; {@code hasDisks} tells that its XML names Netchannel disks, so that a start of a
-   * domain which still has its devices at a peer is refused.
+   * announced.
+   *
+   * @param hasDisks its XML names Netchannel disks: a start of a domain which still has its devices
+   *     at a peer is refused
+   * @param hasStockDisks its XML has disks of other backends: it may only come from a source that
+   *     looks after them, see {@link StockDiskPolicy}
    */
-  boolean incomingStarts(String domainName, UUID domain, boolean hasDisks)
+  boolean incomingStarts(String domainName, UUID domain, boolean hasDisks, boolean hasStockDisks)
       throws MigrationRefusedException;
+
+  /** Whether the journal knows of a migration that brings this domain here and is not finished. */
+  boolean isIncoming(UUID domain);
 
   /**
    * SEAL to REDIRECT: hook "started begin" of an incoming domain, restored and paused. On return

@@ -83,7 +83,12 @@ final class MigrationStore {
                 () ->
                     new IllegalStateException(
                         migration.label() + ": " + event + " in phase " + now));
-    Migration next = migration.moved(to.phase(), clock.instant(), reason);
+    // What was noted since the caller looked stays.
+    Migration next =
+        find(migration.id())
+            .map(newest -> newest.withDisks(migration.disks()))
+            .orElse(migration)
+            .moved(to.phase(), clock.instant(), reason);
     switch (to.durability()) {
       case DURABLE -> journal.put(Optional.of(next), generations);
       case PRESUMED -> putPresumed(next, generations);
@@ -94,6 +99,19 @@ final class MigrationStore {
       journal.removeOldManifests();
     }
     return next;
+  }
+
+  /**
+   * Adds a note to a migration in whatever phase it is: in memory, and in the journal with its next
+   * record. Nothing when it is not known any more.
+   */
+  synchronized void note(UUID id, String text) {
+    find(id)
+        .ifPresent(
+            migration -> {
+              journal.putVolatile(migration.noted(clock.instant(), text));
+              log.debug("{}: {}", migration.label(), text);
+            });
   }
 
   private void putPresumed(Migration next, Map<DiskKey, Generation> generations) {

@@ -1,63 +1,110 @@
 package io.netchannel.coordinator;
 
 import com.google.common.collect.ImmutableList;
-import java.time.Clock;
+import io.netchannel.coordinator.PeerMessages.TimelineStep;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
+import java.util.stream.Stream;
 
 /** The migrations of this host, both directions, for people. */
 public final class Migrations {
 
   /**
-   * One line of a timeline.
+   * One line of a timeline: a phase, or, when that host's line before has the same phase, a note of
+   * what happened in it.
    *
-   * @param duration until the next phase began, or until now in an unfinished migration; zero for
-   *     the last phase of one that is over
-   * @param host where it was seen: this host
+   * @param at as the clock of that host says
+   * @param duration of a phase: until that host's next phase began, or until now in an unfinished
+   *     migration; zero for the last phase of one that is over. Of a note: since that host's line
+   *     before.
+   * @param host where it was seen
    */
   public record Entry(Phase phase, Instant at, Duration duration, String host, String detail) {}
 
-  private final MigrationJournal journal;
-  private final Clock clock;
-  private final String host;
+  private final Context context;
 
-  Migrations(MigrationJournal journal, Clock clock, String host) {
-    this.journal = journal;
-    this.clock = clock;
-    this.host = host;
+  Migrations(Context context) {
+    this.context = context;
   }
 
   /** Newest first: all that are not over, and the last {@link MigrationJournal#KEPT_MIGRATIONS}. */
   public List<Migration> list() {
-    return journal.migrations().stream()
+    return context.store().all().stream()
         .sorted(Comparator.comparing((Migration m) -> m.steps().get(0).at()).reversed())
         .toList();
   }
 
   public Optional<Migration> find(UUID id) {
-    return journal.migration(id);
+    return context.store().find(id);
   }
 
-  /** What happened and how long it took, oldest first. */
+  /**
+   * What happened on both hosts and how long it took, oldest first. Asks the other host, for at
+   * most [timeouts] tell; when it does not answer, the last line is its, and says so.
+   */
   public List<Entry> timeline(Migration migration) {
-    ImmutableList.Builder<Entry> entries = ImmutableList.builder();
-    List<Migration.Step> steps = migration.steps();
-    for (int i = 0; i < steps.size(); i++) {
-      Migration.Step step = steps.get(i);
-      Instant end;
-      if (i + 1 < steps.size()) {
-        end = steps.get(i + 1).at();
-      } else {
-        end = migration.isActive() ? clock.instant() : step.at();
-      }
-      entries.add(
-          new Entry(
-              step.phase(), step.at(), Duration.between(step.at(), end), host, step.detail()));
+    List<Entry> ours = ownTimeline(migration);
+    Stream<Entry> theirs;
+    try {
+      List<TimelineStep> steps =
+          context.peer(migration.peer()).timeline(migration.id(), context.timeouts().tell());
+      theirs = entries(steps, migration.peer());
+    } catch (PeerException e) {
+      Entry last = ours.get(ours.size() - 1);
+      theirs =
+          Stream.of(
+              new Entry(
+                  migration.phase(),
+                  last.at(),
+                  Duration.ZERO,
+                  migration.peer(),
+                  "its side is not known: " + e.getMessage()));
     }
-    return entries.build();
+    return Stream.concat(ours.stream(), theirs)
+        .sorted(Comparator.comparing(Entry::at))
+        .collect(ImmutableList.toImmutableList());
+  }
+
+  /** What happened on this host only. */
+  public List<Entry> ownTimeline(Migration migration) {
+    return entries(
+            migration.steps().stream()
+                .map(step -> new TimelineStep(step.phase(), step.at(), step.detail()))
+                .toList(),
+            context.host())
+        .collect(ImmutableList.toImmutableList());
+  }
+
+  private Stream<Entry> entries(List<TimelineStep> steps, String host) {
+    ImmutableList.Builder<Entry> entries = ImmutableList.builder();
+    for (int i = 0; i < steps.size(); i++) {
+      TimelineStep step = steps.get(i);
+      boolean isNote = i > 0 && steps.get(i - 1).phase() == step.phase();
+      Duration duration =
+          isNote
+              ? Duration.between(steps.get(i - 1).at(), step.at())
+              : Duration.between(step.at(), end(steps, i));
+      entries.add(new Entry(step.phase(), step.at(), duration, host, step.detail()));
+    }
+    return entries.build().stream();
+  }
+
+  /** When the phase of step {@code i} ended. */
+  private Instant end(List<TimelineStep> steps, int i) {
+    Phase phase = steps.get(i).phase();
+    for (TimelineStep later : steps.subList(i, steps.size())) {
+      if (later.phase() != phase) {
+        return later.at();
+      }
+    }
+    if (phase.isOver()) {
+      return steps.get(i).at();
+    }
+    Instant now = context.clock().instant();
+    return now.isBefore(steps.get(i).at()) ? steps.get(i).at() : now;
   }
 }

@@ -1,22 +1,17 @@
 package io.netchannel.coordinator;
 
 import com.google.common.collect.ImmutableList;
-import com.google.common.hash.Hashing;
-import com.google.protobuf.ByteString;
 import io.netchannel.coordinator.FaultPoints.FaultException;
 import io.netchannel.coordinator.FaultPoints.Point;
-import io.netchannel.coordinator.Migration.MovedDisk;
 import io.netchannel.coordinator.PeerMessages.Claim;
 import io.netchannel.coordinator.PeerMessages.PhaseReport;
 import io.netchannel.coordinator.PeerMessages.SealedDisk;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
+import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ConcurrentHashMap;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -29,20 +24,19 @@ import org.slf4j.LoggerFactory;
 final class Outgoing {
   private static final Logger log = LoggerFactory.getLogger(Outgoing.class);
 
-  /** What a device may be late to report the failure of its own bounded seal. */
-  private static final Duration SEAL_GRACE = Duration.ofSeconds(2);
-
   private final Context context;
   private final MigrationStore store;
   private final LocalDevices devices;
-
-  /** Manifests of migrations in HAND_OVER; lost with the process, as its abort follows then. */
-  private final Map<UUID, ImmutableList<SealedDisk>> manifests = new ConcurrentHashMap<>();
+  private final SealAnswers answers = new SealAnswers();
+  private final OutgoingEnds ends;
+  private final SourceSeal sealing;
 
   Outgoing(Context context) {
     this.context = context;
     this.store = context.store();
     this.devices = context.devices();
+    this.ends = new OutgoingEnds(context, answers);
+    this.sealing = new SourceSeal(context, answers, ends);
   }
 
   /** PREPARE: the destination has chosen us; we check that it sees what we have. */
@@ -83,6 +77,7 @@ final class Outgoing {
               + disks
               + "; try again");
     }
+    int stock = devices.stockDisksOf(request.domain()).size();
     Migration migration =
         Migration.begin(
             request.migration(),
@@ -94,7 +89,7 @@ final class Outgoing {
             context.clock().instant());
     try {
       store.journal().makeRoom();
-      migration = store.apply(migration, Event.PREPARED, disks.size() + " disks");
+      migration = store.apply(migration, Event.PREPARED, Migration.count(disks.size(), stock));
     } catch (JournalException e) {
       throw context.refused(
           migration, "the journal on " + context.host() + ": " + e.getMessage(), e);
@@ -102,15 +97,16 @@ final class Outgoing {
     try {
       context.faults().at(Point.SOURCE_PREPARED);
     } catch (FaultException e) {
-      throw goOn(migration, e.getMessage());
+      throw ends.goOn(migration, e.getMessage());
     }
+    sealing.sealWhenSuspended(migration);
   }
 
   private void replace(Migration other, String caller) throws MigrationRefusedException {
     if (other.phase() == Phase.PRECOPY) {
-      abort(other, "replaced by a new migration to " + caller);
+      ends.abort(other, "replaced by a new migration to " + caller);
     } else if (other.phase() == Phase.TAKE_OVER && !devices.domainExists(other.domain())) {
-      ended(other);
+      ends.ended(other);
     } else if (other.isActive()) {
       throw context.refused(other, "is in phase " + other.phase() + "; wait until it is over");
     }
@@ -119,69 +115,38 @@ final class Outgoing {
   /** SEAL: all disks or none. */
   List<SealedDisk> seal(String caller, UUID id) throws MigrationRefusedException {
     Migration migration = known(caller, id);
-    try (MigrationLocks.Held held = context.locks().lock(migration, context.timeouts().seal())) {
+    List<SealedDisk> sealed;
+    try (MigrationLocks.Held held = context.locks().lock(migration, sealing.bound())) {
       migration = held.migration();
-      ImmutableList<SealedDisk> sealed = manifests.get(id);
-      if (migration.phase() == Phase.HAND_OVER && sealed != null) {
-        return sealed;
+      Optional<ImmutableList<SealedDisk>> before = answers.of(id);
+      if (migration.phase() == Phase.HAND_OVER && before.isPresent()) {
+        return before.get();
       }
       if (migration.phase() != Phase.PRECOPY) {
         throw context.refused(migration, "cannot be sealed in phase " + words(migration));
       }
-      sameDisks(migration);
-      return sealAll(migration);
+      sealed = sealing.seal(migration, "asked by " + migration.peer(), false);
     }
+    sealing.handOver(id);
+    return sealed;
   }
 
-  /** A disk plugged since PREPARE would stay behind, and the guest lose it. */
-  private void sameDisks(Migration migration) throws MigrationRefusedException {
-    List<String> agreed = migration.disks().stream().map(MovedDisk::target).toList();
-    List<String> present =
-        devices.disksOf(migration.domain()).stream().map(LocalDevices.Disk::target).toList();
-    if (!present.equals(agreed)) {
-      throw goOn(
-          migration,
-          "the guest has disks %s now, and %s were agreed on; do not plug disks while it migrates"
-              .formatted(present, agreed));
-    }
-  }
-
-  private ImmutableList<SealedDisk> sealAll(Migration prepared) throws MigrationRefusedException {
-    Migration migration = prepared;
-    Duration bound = context.timeouts().seal();
-    List<CompletableFuture<LocalDevices.Sealed>> seals = new ArrayList<>();
-    try {
-      migration = store.apply(migration, Event.SUSPENDED, "asked by " + migration.peer());
-      for (MovedDisk moved : migration.disks()) {
-        seals.add(devices.seal(migration.domain(), moved.target(), bound));
+  /** SEAL without asking for it: what {@link SourceSeal} does when the guest is suspended. */
+  CompletableFuture<List<SealedDisk>> sealWhenSuspended(String caller, UUID id)
+      throws MigrationRefusedException {
+    Migration known = known(caller, id);
+    CompletableFuture<List<SealedDisk>> parked = answers.park(id);
+    Migration migration = store.get(id);
+    return switch (migration.phase()) {
+      case PREPARE, PRECOPY, SEAL, HAND_OVER -> {
+        store.note(id, known.peer() + " waits for the seal");
+        yield parked;
       }
-      Deadline deadline = Deadline.after(context.clock(), bound.plus(SEAL_GRACE));
-      ImmutableList.Builder<SealedDisk> sealed = ImmutableList.builder();
-      ImmutableList.Builder<MovedDisk> counted = ImmutableList.builder();
-      int pending = 0;
-      int incomplete = 0;
-      for (int i = 0; i < seals.size(); i++) {
-        MovedDisk moved = migration.disks().get(i);
-        LocalDevices.Sealed done = deadline.await(seals.get(i), "sealing " + moved.target());
-        sealed.add(
-            new SealedDisk(moved.target(), done.pending(), done.incomplete(), done.manifest()));
-        counted.add(
-            new MovedDisk(
-                moved.disk(), done.pending(), done.incomplete(), checksum(done.manifest())));
-        pending += done.pending();
-        incomplete += done.incomplete();
+      case TAKE_OVER, REDIRECT, RESUME, COMMIT, ABORT -> {
+        parked.cancel(false);
+        throw context.refused(migration, "cannot be sealed in phase " + words(migration));
       }
-      String counts = pending + " pending, " + incomplete + " of them incomplete";
-      migration = store.apply(migration.withDisks(counted.build()), Event.SEALED, counts);
-      ImmutableList<SealedDisk> all = sealed.build();
-      manifests.put(migration.id(), all);
-      context.faults().at(Point.SOURCE_SEALED);
-      return all;
-    } catch (MigrationRefusedException | JournalException | RuntimeException e) {
-      // Also the disks that are not sealed yet: their guest must not wait for that.
-      throw context.refused(
-          abort(migration, Deadline.words(e), migration.disks()), Deadline.words(e), e);
-    }
+    };
   }
 
   /** TAKE OVER: the one moment in which the disks change hands. */
@@ -202,15 +167,18 @@ final class Outgoing {
             migration, "take-over refused: expected " + expected + ", found " + claims);
       }
       if (migration.phase() == Phase.HAND_OVER) {
+        if (sealing.runsAgain(migration)) {
+          throw ends.goOn(migration, runsAgain());
+        }
         try {
           store.apply(
               migration,
               Event.GIVEN,
               "given to " + caller,
               Generation.of(migration, d -> d.disk().generation() + 1, caller));
-          manifests.remove(id);
+          answers.end(id, "given to " + caller);
         } catch (JournalException e) {
-          throw goOn(migration, "the journal on " + context.host() + ": " + e.getMessage());
+          throw ends.goOn(migration, "the journal on " + context.host() + ": " + e.getMessage());
         }
       }
       context.faults().at(Point.SOURCE_GIVEN);
@@ -219,12 +187,13 @@ final class Outgoing {
 
   /** The destination does not use N+1, durably. */
   PhaseReport givenUp(Migration known, String reason) throws MigrationRefusedException {
+    sealing.stop(known.id(), known.peer() + ": " + reason);
     try (MigrationLocks.Held held = context.locks().lock(known, context.timeouts().tell())) {
       Migration migration = held.migration();
       switch (migration.phase()) {
         case PREPARE, PRECOPY, SEAL, HAND_OVER ->
-            abort(migration, migration.peer() + ": " + reason);
-        case TAKE_OVER -> reclaim(migration, reason);
+            ends.abort(migration, migration.peer() + ": " + reason);
+        case TAKE_OVER -> ends.reclaim(migration, reason);
         case REDIRECT, RESUME, COMMIT, ABORT ->
             log.debug("{}: told of an abort in phase {}", migration.label(), migration.phase());
       }
@@ -237,7 +206,7 @@ final class Outgoing {
     try (MigrationLocks.Held held = context.locks().lock(known, context.timeouts().tell())) {
       Migration migration = held.migration();
       if (migration.phase() == Phase.TAKE_OVER) {
-        commit(migration, "the guest runs on " + migration.peer());
+        ends.commit(migration, "the guest runs on " + migration.peer());
       } else if (migration.phase() != Phase.COMMIT) {
         throw context.refused(migration, "cannot be committed in phase " + words(migration));
       }
@@ -251,37 +220,33 @@ final class Outgoing {
     if (migration == null) {
       return;
     }
+    sealing.stop(migration.id(), "its domain ended on " + context.host());
     try (MigrationLocks.Held held = context.locks().lock(migration, context.timeouts().seal())) {
-      ended(held.migration());
+      ends.ended(held.migration());
     } catch (MigrationRefusedException e) {
       log.warn("{}: its domain has ended, seen to later: {}", migration.label(), e.getMessage());
     }
   }
 
-  private void ended(Migration migration) {
-    switch (migration.phase()) {
-      case PREPARE, PRECOPY, SEAL, HAND_OVER -> {
-        Migration over = abort(migration, "its domain ended on " + context.host(), List.of());
-        over.disks().forEach(moved -> retire(moved.disk()));
-        tellSoon(over);
-      }
-      case TAKE_OVER -> tellSoon(commit(migration, "its domain ended on " + context.host()));
-      case REDIRECT, RESUME, COMMIT, ABORT -> {}
-    }
-  }
-
-  /** What a crash left: before "given" we go on; after it {@link #tick} asks the destination. */
+  /**
+   * What a crash left: before "given" we go on, and seal again when the guest is suspended; after
+   * it {@link #tick} asks the destination.
+   */
   void recover() {
     for (Migration migration : store.active(Direction.OUTGOING)) {
       switch (migration.phase()) {
+        case PRECOPY -> sealing.sealWhenSuspended(migration);
+        // Journals of version 1 have these.
         case SEAL, HAND_OVER ->
-            context.tells().later(abort(migration, "netchanneld restarted before it was given"));
+            context
+                .tells()
+                .later(ends.abort(migration, "netchanneld restarted before it was given"));
         case TAKE_OVER ->
             log.warn(
                 "{}: given to {} before a restart; waiting for its word",
                 migration.label(),
                 migration.peer());
-        case PREPARE, PRECOPY, REDIRECT, RESUME, COMMIT, ABORT -> {}
+        case PREPARE, REDIRECT, RESUME, COMMIT, ABORT -> {}
       }
     }
   }
@@ -289,6 +254,9 @@ final class Outgoing {
   /** Sees to bounds, and asks the destination of migrations that were given. */
   void tick() {
     for (Migration active : store.active(Direction.OUTGOING)) {
+      if (active.phase() == Phase.SEAL && sealing.runsAgain(active)) {
+        sealing.stop(active.id(), runsAgain());
+      }
       context.locks().ifFree(active.id(), this::lookAfter);
       // Not under the lock: the destination may be waiting for it in a call to us.
       boolean given = store.find(active.id()).filter(m -> m.phase() == Phase.TAKE_OVER).isPresent();
@@ -303,12 +271,23 @@ final class Outgoing {
     Duration age = Duration.between(migration.since(), now);
     Timeouts timeouts = context.timeouts();
     if (!devices.domainExists(migration.domain())) {
-      ended(migration);
+      ends.ended(migration);
     } else if (migration.phase() == Phase.PRECOPY && age.compareTo(timeouts.prepared()) > 0) {
-      tellSoon(abort(migration, "no seal within " + timeouts.prepared()));
-    } else if (migration.phase() == Phase.HAND_OVER && age.compareTo(timeouts.sealed()) > 0) {
-      tellSoon(abort(migration, "no take-over within " + timeouts.sealed()));
+      ends.tellSoon(ends.abort(migration, "no seal within " + timeouts.prepared()));
+    } else if (migration.phase() == Phase.HAND_OVER) {
+      Optional<Boolean> suspended = devices.isSuspended(migration.domain());
+      // A guest that is known to stand still misses nothing: its memory is on the way.
+      Duration bound = suspended.orElse(false) ? timeouts.prepared() : timeouts.sealed();
+      if (suspended.isPresent() && !suspended.get()) {
+        ends.tellSoon(ends.abort(migration, runsAgain()));
+      } else if (age.compareTo(bound) > 0) {
+        ends.tellSoon(ends.abort(migration, "no take-over within " + bound));
+      }
     }
+  }
+
+  private String runsAgain() {
+    return "the guest runs again on " + context.host();
   }
 
   private void askDestination(Migration migration) {
@@ -341,85 +320,6 @@ final class Outgoing {
     return new PhaseReport(migration.phase(), migration.detail());
   }
 
-  /** Aborts and gives the exception that says why. */
-  private MigrationRefusedException goOn(Migration migration, String reason) {
-    return context.refused(abort(migration, reason), reason);
-  }
-
-  private Migration abort(Migration migration, String reason) {
-    return abort(
-        migration,
-        reason,
-        migration.phase() == Phase.HAND_OVER ? migration.disks() : List.<MovedDisk>of());
-  }
-
-  /**
-   * Ends it before anything was given; {@code sealed} disks, or ones that are about to be, go on
-   * with the generation they have.
-   */
-  private Migration abort(Migration migration, String reason, List<MovedDisk> sealed) {
-    Migration current = store.get(migration.id());
-    Migration aborted;
-    try {
-      aborted = store.apply(current, Event.ABORTED, reason);
-    } catch (JournalException e) {
-      throw new AssertionError("an abort before the take-over needs no journal", e);
-    }
-    manifests.remove(migration.id());
-    sealed.forEach(moved -> unseal(moved.disk(), moved.disk().generation()));
-    return aborted;
-  }
-
-  /** Goes on with N+2, after the destination has given N+1 up. */
-  private void reclaim(Migration migration, String reason) throws MigrationRefusedException {
-    try {
-      store.apply(
-          migration,
-          Event.GIVEN_UP,
-          "given back by " + migration.peer() + ": " + reason,
-          Generation.of(migration, d -> d.disk().generation() + 2, ""));
-    } catch (JournalException e) {
-      throw context.refused(migration, "cannot be reclaimed yet: " + e.getMessage(), e);
-    }
-    context.backoff().forget(migration.id());
-    migration.disks().forEach(moved -> unseal(moved.disk(), moved.disk().generation() + 2));
-  }
-
-  private Migration commit(Migration migration, String reason) {
-    Migration over;
-    try {
-      over = store.apply(migration, Event.COMMITTED, reason);
-    } catch (JournalException e) {
-      throw new AssertionError("a commit at the source needs no journal", e);
-    }
-    context.backoff().forget(migration.id());
-    over.disks().forEach(moved -> retire(moved.disk()));
-    return over;
-  }
-
-  /** A disk that fails must not keep the others of its guest from going on. */
-  private void unseal(LocalDevices.Disk disk, long generation) {
-    try {
-      devices.unseal(disk.domain(), disk.target(), generation);
-    } catch (RuntimeException e) {
-      log.warn("domain {}: {} does not go on: {}", disk.domain(), disk.target(), Deadline.words(e));
-    }
-  }
-
-  /** Nothing of it is lost when that fails: it is sealed, and ends with its nodes. */
-  private void retire(LocalDevices.Disk disk) {
-    try {
-      devices.retire(disk.domain(), disk.target());
-    } catch (RuntimeException e) {
-      log.warn("domain {}: {} is not retired: {}", disk.domain(), disk.target(), Deadline.words(e));
-    }
-  }
-
-  private void tellSoon(Migration over) {
-    context.tells().later(over);
-    context.executor().execute(context.tells()::tick);
-  }
-
   private Migration known(String caller, UUID id) throws MigrationRefusedException {
     return store
         .find(id)
@@ -428,10 +328,6 @@ final class Outgoing {
             () ->
                 new MigrationRefusedException(
                     context.host() + " knows no migration " + id + " to " + caller));
-  }
-
-  static int checksum(ByteString manifest) {
-    return Hashing.crc32c().hashBytes(manifest.toByteArray()).asInt();
   }
 
   private static String words(Migration migration) {

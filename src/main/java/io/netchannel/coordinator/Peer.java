@@ -4,10 +4,11 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
 
 /**
  * The coordinator of another host, as the caller sees it; {@link PeerService} is the other end.
- * Methods block, for at most their bound, and are idempotent.
+ * Methods block, when nothing else is said, for at most their bound, and are idempotent.
  */
 public interface Peer {
 
@@ -22,6 +23,17 @@ public interface Peer {
 
   /** Seals every disk of a migration; in the order they were prepared. */
   List<PeerMessages.SealedDisk> seal(UUID migration, Duration bound) throws PeerException;
+
+  /**
+   * As {@link #seal}, but without asking for it: answered when the source has sealed by itself,
+   * because its hypervisor says that the guest is suspended. Does not block; cancelling it forgets
+   * it on both hosts.
+   *
+   * @return completes on a thread that may block; exceptionally with a {@link PeerException}, at
+   *     the latest when the bound passes
+   */
+  CompletableFuture<List<PeerMessages.SealedDisk>> sealWhenSuspended(
+      UUID migration, Duration bound);
 
   void takeOver(UUID migration, List<PeerMessages.Claim> claims, Duration bound)
       throws PeerException;
@@ -38,4 +50,7 @@ public interface Peer {
    */
   PeerMessages.PhaseReport status(UUID migration, UUID domain, Direction asked, Duration bound)
       throws PeerException;
+
+  /** What happened there in a migration, oldest first. */
+  List<PeerMessages.TimelineStep> timeline(UUID migration, Duration bound) throws PeerException;
 }

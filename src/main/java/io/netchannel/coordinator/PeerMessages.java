@@ -2,20 +2,26 @@ package io.netchannel.coordinator;
 
 import com.google.common.collect.ImmutableList;
 import com.google.protobuf.ByteString;
+import java.time.Instant;
 import java.util.List;
 import java.util.UUID;
+import java.util.zip.CRC32C;
 
 /** What coordinators say to each other, see peer.proto. */
 public final class PeerMessages {
 
   /**
-   * A domain and those of its disks that the answering host may write.
+   * A domain and its disks on the answering host.
    *
-   * @param disks in order of target, not empty
+   * @param disks those of ours that this host may write, in order of target
+   * @param stock those of other backends, in order of target; none where nobody looks at them. Not
+   *     both are empty.
    */
-  public record ServedDomain(String name, UUID domain, List<LocalDevices.Disk> disks) {
+  public record ServedDomain(
+      String name, UUID domain, List<LocalDevices.Disk> disks, List<LocalDevices.StockDisk> stock) {
     public ServedDomain {
       disks = ImmutableList.copyOf(disks);
+      stock = ImmutableList.copyOf(stock);
     }
   }
 
@@ -36,8 +42,21 @@ public final class PeerMessages {
    * One sealed disk.
    *
    * @param manifest the encoded pending set, see {@link LocalDevices.Sealed}
+   * @param manifestCrc32c its checksum, computed once on each host
    */
-  public record SealedDisk(String target, int pending, int incomplete, ByteString manifest) {}
+  public record SealedDisk(
+      String target, int pending, int incomplete, ByteString manifest, int manifestCrc32c) {
+    public static SealedDisk of(String target, int pending, int incomplete, ByteString manifest) {
+      return new SealedDisk(target, pending, incomplete, manifest, checksum(manifest));
+    }
+
+    /** CRC32C of a manifest. */
+    public static int checksum(ByteString manifest) {
+      CRC32C crc = new CRC32C();
+      manifest.asReadOnlyByteBufferList().forEach(crc::update);
+      return (int) crc.getValue();
+    }
+  }
 
   /**
    * Asks for generation N+1 of a disk.
@@ -45,6 +64,13 @@ public final class PeerMessages {
    * @param manifestCrc32c proves that the manifest has arrived
    */
   public record Claim(String target, long generation, int manifestCrc32c) {}
+
+  /**
+   * One step of a migration, see {@link Migration.Step}.
+   *
+   * @param at as the clock of the answering host says
+   */
+  public record TimelineStep(Phase phase, Instant at, String detail) {}
 
   /** The phase a migration has at the answering host, and why. */
   public record PhaseReport(Phase phase, String detail) {}

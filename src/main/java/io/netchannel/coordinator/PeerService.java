@@ -3,6 +3,7 @@ package io.netchannel.coordinator;
 import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
 
 /**
  * What this host answers its peers; see peer.proto. A {@link MigrationRefusedException} is certain:
@@ -10,7 +11,7 @@ import java.util.UUID;
  */
 public interface PeerService {
 
-  /** Domains of that name with disks that this host may write. */
+  /** Domains of that name with disks that this host may write, or with stock disks. */
   List<PeerMessages.ServedDomain> describe(String domainName);
 
   Optional<PeerMessages.ServedDomain> describe(UUID domain);
@@ -19,6 +20,15 @@ public interface PeerService {
 
   /** Seals all disks or none; again for the same migration gives the same manifests. */
   List<PeerMessages.SealedDisk> seal(String caller, UUID migration)
+      throws MigrationRefusedException;
+
+  /**
+   * What {@link #seal} gives, as soon as this host has sealed by itself or for another call; parked
+   * until then. A later call takes the place of an earlier one; a cancelled one is forgotten.
+   *
+   * @return exceptionally with a {@link MigrationRefusedException} when the migration ends first
+   */
+  CompletableFuture<List<PeerMessages.SealedDisk>> sealWhenSuspended(String caller, UUID migration)
       throws MigrationRefusedException;
 
   /** Gives generation N+1 of all disks or of none, durably. */
@@ -39,5 +49,9 @@ public interface PeerService {
    * @param asked which side of the migration this host is
    */
   PeerMessages.PhaseReport status(String caller, UUID migration, UUID domain, Direction asked)
+      throws MigrationRefusedException;
+
+  /** What happened here in a migration with the caller, oldest first. */
+  List<PeerMessages.TimelineStep> timeline(String caller, UUID migration)
       throws MigrationRefusedException;
 }

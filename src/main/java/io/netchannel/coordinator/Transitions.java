@@ -35,7 +35,8 @@ final class Transitions {
           .row(OUTGOING, Phase.PREPARE, Event.PREPARED, Phase.PRECOPY, DURABLE)
           .row(OUTGOING, Phase.PRECOPY, Event.SUSPENDED, Phase.SEAL, NONE)
           .row(OUTGOING, Phase.PRECOPY, Event.ABORTED, Phase.ABORT, PRESUMED)
-          .row(OUTGOING, Phase.SEAL, Event.SEALED, Phase.HAND_OVER, DURABLE)
+          // A restart finds PRECOPY, serves with N and seals again: nothing was given yet.
+          .row(OUTGOING, Phase.SEAL, Event.SEALED, Phase.HAND_OVER, NONE)
           .row(OUTGOING, Phase.SEAL, Event.ABORTED, Phase.ABORT, PRESUMED)
           .row(OUTGOING, Phase.HAND_OVER, Event.GIVEN, Phase.TAKE_OVER, DURABLE)
           .row(OUTGOING, Phase.HAND_OVER, Event.ABORTED, Phase.ABORT, PRESUMED)

@@ -9,16 +9,18 @@
  * when the disk allows, because recovery comes to it by itself; "-" one that is not written.
  *
  * <pre>
- *  Source (Outgoing)                           Destination (Incoming)
+ *  Source (Outgoing, SourceSeal)               Destination (Admission, Incoming, IncomingSeal)
  *
- *  PREPARE                                     PREPARE     hook "migrate": a peer serves the domain
+ *  PREPARE                                     PREPARE     hook "migrate": a peer has the domain
  *     = Prepare called, disks are the same        = every disk can be opened, source has agreed
  *  PRECOPY ~~~~~~~~~~~~~~~~~~~~~~~.            PRECOPY ~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~.
+ *     - guest suspended, or       ~               - early seal has arrived, or             ~
  *     - Seal called               ~               - hook "started": restored and paused    ~
  *  SEAL ~~~~~~~~~~~~~~~~~~~~~~~~~~+            SEAL ~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~+
- *     = all disks sealed          ~               = all manifests here and durable         ~
- *  HAND_OVER ~~~~~~~~~~~~~~~~~~~~~+            HAND_OVER ~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~+
- *     = TakeOver(N+1) called:     ~               = TakeOver answered: N+1 is ours         ~
+ *     - all disks sealed, stock   ~               = all manifests here and durable         ~
+ *     - disks have drained        ~            HAND_OVER ~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~+
+ *  HAND_OVER ~~~~~~~~~~~~~~~~~~~~~+               = hook "started": TakeOver answered,    ~
+ *     = TakeOver(N+1) called:     ~               = N+1 is ours                            ~
  *     = "given", the one moment   ~            TAKE_OVER ==================================+
  *     = disks change hands        ~               - every mid-point has its device         =
  *  TAKE_OVER =====================+            REDIRECT ===================================+
@@ -33,14 +35,48 @@
  * Not in the picture: a destination that is asked about a migration it does not know, and has not
  * its domain, journals that migration as ABORT at once.
  *
+ * <h2>The early seal</h2>
+ *
+ * Where the hypervisor can tell, the source seals as soon as the guest is suspended, while libvirt
+ * still sends the last of its memory, and answers a call that the destination has parked since hook
+ * "start":
+ *
+ * <pre>
+ *  Source                                      Destination
+ *                                              hook "start": Seal(when_suspended), parked
+ *  guest suspended: seal, drain
+ *  HAND_OVER ---- manifests ---------------->  staged at the mid-points, then journalled: HAND_OVER
+ *                                              ... memory arrives, domain restored ...
+ *                                              hook "started": TakeOver, devices, RESUME
+ * </pre>
+ *
+ * It is only early. "Given" stays in the hook, a parked call that got lost is made again there as a
+ * plain Seal, and a source whose guest runs again unseals within a tick unless it has given.
+ *
+ * <p>HAND_OVER is not journalled at the source before it answers, so that no disk is waited for
+ * while the guest stands still. A crash there forgets the seal and nothing else: the next daemon
+ * finds PRECOPY, serves with N, and seals once more when it is asked or sees that its guest is
+ * suspended. Then N+1 is given only to a claim with the checksums of that last seal: to a
+ * destination with the very same manifests; any other claim is refused, and the destination ends
+ * the migration.
+ *
+ * <h2>Stock disks</h2>
+ *
+ * A disk of another backend has no generation and nothing that could be handed over: both hosts'
+ * backends can open it. What must not happen is a late write, one that the source's backend still
+ * has when the guest runs at the destination. So a guest with such disks is a migration, too, with
+ * or without disks of ours, and SEAL at the source includes that their backends have answered
+ * everything ({@link io.netchannel.coordinator.StockDiskPolicy}).
+ *
  * <h2>Who has the disks after a crash</h2>
  *
  * <pre>
  *  crash of the SOURCE's daemon
  *    before PRECOPY     source; nothing is known of a migration, Seal is refused
- *    after PRECOPY      source; Seal works after the restart
+ *    after PRECOPY      source; Seal works after the restart, and so does the early seal
  *    before HAND_OVER   source; sealed in memory only, the new daemon serves with N
- *    after HAND_OVER    source; recovery aborts and unseals with N, TakeOver is refused
+ *    after HAND_OVER    the same; it seals again, and TakeOver is refused unless that seal has
+ *                       the same manifests
  *    before "given"     the same
  *    after "given"      nobody until the destination is asked, then the destination when it has
  *                       TAKE_OVER in its journal, else the source with N+2
@@ -50,9 +86,10 @@
  *  crash of the DESTINATION's daemon
  *    before PRECOPY     source; its registration is replaced by the next one or forgotten
  *    after PRECOPY      source; hook "started" goes on with it
- *    after HAND_OVER    source; recovery aborts. If the source had given N+1 it is told, or asks,
+ *    after HAND_OVER    source; hook "started" goes on with it and asks for N+1. When its domain
+ *                       goes instead, it aborts: if the source had given N+1 it is told, or asks,
  *                       and reclaims with N+2
- *    before TAKE_OVER   the same: N+1 was given and is not used here
+ *    before TAKE_OVER   the same: N+1 was given, it is asked for again or never used here
  *    after TAKE_OVER    destination while its domain exists and the hook may be called again (it asks
  *                       for N+1 again first); else it gives up and the source reclaims with N+2
  *    after RESUME       destination while its domain exists; else it asks the source, and gives up
@@ -68,10 +105,13 @@
  * took is reclaimed, N+1 that was never answered for is asked for again.
  *
  * <p>Never none: every phase in which nobody serves has a bound after which it moves by itself.
- * SEAL is bounded by the devices, HAND_OVER by [timeouts] sealed, TAKE_OVER and REDIRECT at the
- * destination by hook. A source in TAKE_OVER asks again and again; a destination that has lost its
- * journal and has not the domain notes that it never will and says so. What remains is a peer that
- * is down for ever: that the disks stay sealed then is the price of never two.
+ * SEAL is bounded by the devices and [timeouts] drain or hook. HAND_OVER at the source is bounded
+ * by the guest's suspend, as nobody misses a disk before it runs again: where the hypervisor cannot
+ * tell, by [timeouts] sealed. At the destination it ends with its domain; on both sides [timeouts]
+ * prepared is the last word. TAKE_OVER and REDIRECT at the destination are bounded by hook. A
+ * source in TAKE_OVER asks again and again; a destination that has lost its journal and has not the
+ * domain notes that it never will and says so. What remains is a peer that is down for ever: that
+ * the disks stay sealed then is the price of never two.
  *
  * <p>Once the guest has run at the destination its source is history: a destination that has seen a
  * request of it commits, and gives nothing back even when the guest ends before the source's hook.

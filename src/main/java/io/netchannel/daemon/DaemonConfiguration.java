@@ -3,6 +3,7 @@ package io.netchannel.daemon;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
 import com.google.common.net.HostAndPort;
+import io.netchannel.coordinator.StockDiskPolicy;
 import io.netchannel.coordinator.Timeouts;
 import io.netchannel.coordinator.peer.PeerAddress;
 import io.netchannel.coordinator.peer.TlsFiles;
@@ -24,6 +25,7 @@ import java.util.Set;
  * @param stateDirectory the journal: must survive a reboot
  * @param peers the hosts that domains may come from and go to
  * @param timeouts bounds of a migration's waits
+ * @param stockDisks what becomes of a migration whose guest leaves requests at other backends
  * @param waits bounds of the others
  * @param traceDirectory where mid-points write their traces; empty when off
  * @param faults failures to provoke, by point of a migration: only for tests
@@ -36,6 +38,7 @@ public record DaemonConfiguration(
     ImmutableList<PeerAddress> peers,
     TlsFiles tls,
     Timeouts timeouts,
+    StockDiskPolicy stockDisks,
     Waits waits,
     Optional<Path> traceDirectory,
     ImmutableMap<String, String> faults) {
@@ -75,6 +78,7 @@ public record DaemonConfiguration(
         ImmutableList.of(),
         LIBVIRT_TLS,
         Timeouts.DEFAULTS,
+        StockDiskPolicy.ABORT,
         Waits.DEFAULT,
         Optional.empty(),
         ImmutableMap.of());
@@ -112,6 +116,7 @@ public record DaemonConfiguration(
             peers(top),
             tls(top.table("tls")),
             timeouts(timeouts),
+            stockDisks(top.table("stock-disks")),
             waits(timeouts),
             trace(top.table("trace")),
             top.table("faults").texts());
@@ -184,6 +189,18 @@ public record DaemonConfiguration(
     } catch (IllegalArgumentException e) {
       throw table.error(last, e.getMessage());
     }
+  }
+
+  private static StockDiskPolicy stockDisks(TomlTable table) throws ConfigurationException {
+    String key = "unanswered";
+    String found = table.text(key).orElse("abort");
+    table.finish();
+    return switch (found) {
+      case "abort" -> StockDiskPolicy.ABORT;
+      case "wait" -> StockDiskPolicy.WAIT;
+      case "ignore" -> StockDiskPolicy.IGNORE;
+      default -> throw table.error(key, "\"abort\", \"wait\" or \"ignore\"", found);
+    };
   }
 
   private static Waits waits(TomlTable table) throws ConfigurationException {

@@ -165,7 +165,8 @@ public final class DomainLifecycle implements HookHandler, AutoCloseable {
     forgetStale();
     DomainDevices found = DomainXmlParser.parse(call.xml());
     boolean hasDisks = !found.disks().isEmpty();
-    boolean incoming = hooks.incomingStarts(found.name(), found.uuid(), hasDisks);
+    boolean incoming =
+        hooks.incomingStarts(found.name(), found.uuid(), hasDisks, hasStockDisks(call, found));
     if (!hasDisks && !incoming) {
       return HookReply.OK;
     }
@@ -183,16 +184,33 @@ public final class DomainLifecycle implements HookHandler, AutoCloseable {
     return HookReply.OK;
   }
 
+  /** Whether other backends serve disks of it; an empty drive has no backend that could write. */
+  private static boolean hasStockDisks(HookCall call, DomainDevices found)
+      throws DomainXmlException {
+    Set<String> ours = new HashSet<>();
+    found.disks().forEach(disk -> ours.add(disk.target()));
+    return DomainXmlParser.stockDisks(call.xml()).stream()
+        .anyMatch(
+            disk ->
+                !ours.contains(disk.target())
+                    && !disk.readOnly()
+                    && !(disk.source().isEmpty()
+                        && (disk.type().equals("block") || disk.type().equals("file"))));
+  }
+
   private HookReply started(HookCall call) throws MigrationRefusedException, DomainXmlException {
     DomainDevices found = DomainXmlParser.parse(call.xml());
     Arrival arrival = arrivals.get(found.uuid());
-    if (arrival == null && found.disks().isEmpty()) {
+    boolean hasDisks = !found.disks().isEmpty();
+    if (arrival == null && !hasDisks && !hooks.isIncoming(found.uuid())) {
       return HookReply.OK;
     }
     if (arrival == null) {
       // The daemon was restarted since "start begin", or was not there: the journal and the peers
       // know.
-      boolean incoming = hooks.incomingStarts(found.name(), found.uuid(), true);
+      boolean incoming =
+          !hasDisks
+              || hooks.incomingStarts(found.name(), found.uuid(), true, hasStockDisks(call, found));
       arrival = new Arrival(found, incoming, Set.of(), nanoTime.getAsLong());
     }
     Optional<Guest> guest = guestOf(found);

@@ -95,6 +95,7 @@ public final class Host implements AutoCloseable {
             midPoints,
             parts.peers(),
             configuration.timeouts(),
+            configuration.stockDisks(),
             new ConfiguredFaults(configuration.faults()),
             parts.clock(),
             executor,

@@ -87,7 +87,7 @@ final class MigrationObserver {
     for (DemoHost host : List.of(source, destination)) {
       Migrations migrations = host.migrations();
       Migration last = host.lastMigration().orElseThrow();
-      for (Migrations.Entry entry : migrations.timeline(last)) {
+      for (Migrations.Entry entry : migrations.ownTimeline(last)) {
         steps.add(
             new Step(
                 host.name(),

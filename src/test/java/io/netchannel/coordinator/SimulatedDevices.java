@@ -3,6 +3,7 @@ package io.netchannel.coordinator;
 import com.google.common.collect.ImmutableList;
 import com.google.protobuf.ByteString;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -11,6 +12,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeoutException;
 
 /** The mid-points of one daemon's life on one host: one domain, over {@link SimulatedDisk}s. */
 final class SimulatedDevices implements LocalDevices {
@@ -29,6 +31,8 @@ final class SimulatedDevices implements LocalDevices {
   private final Map<String, MidPoint> midPoints = new TreeMap<>();
   private final Set<String> broken = new HashSet<>();
   private final Set<String> retired = new HashSet<>();
+  private final List<CompletableFuture<Void>> watches = new ArrayList<>();
+  private final List<String> staged = new ArrayList<>();
 
   SimulatedDevices(Simulation world, SimulatedHost host) {
     this.world = world;
@@ -82,9 +86,8 @@ final class SimulatedDevices implements LocalDevices {
 
   @Override
   public List<UUID> domainsNamed(String name) {
-    return name.equals(Simulation.NAME) && !midPoints.isEmpty()
-        ? List.of(Simulation.DOMAIN)
-        : List.of();
+    boolean hasDisks = !midPoints.isEmpty() || !stockDisksOf(Simulation.DOMAIN).isEmpty();
+    return name.equals(Simulation.NAME) && hasDisks ? List.of(Simulation.DOMAIN) : List.of();
   }
 
   @Override
@@ -117,27 +120,71 @@ final class SimulatedDevices implements LocalDevices {
 
   @Override
   public List<StockDisk> stockDisksOf(UUID domain) {
-    return List.of();
+    return domainExists(domain) && domain.equals(Simulation.DOMAIN)
+        ? world.guest().stock()
+        : List.of();
   }
 
   @Override
   public CompletableFuture<List<Drained>> drain(UUID domain, Duration bound) {
-    return CompletableFuture.completedFuture(List.of());
+    host.step(life);
+    List<StockDisk> stock = stockDisksOf(domain);
+    Duration needed = world.drainTakes();
+    if (!stock.isEmpty() && needed.compareTo(bound) > 0) {
+      return CompletableFuture.failedFuture(
+          new TimeoutException(
+              "xvdc (vbd): 16 requests unanswered by the source's backend after "
+                  + bound.toSeconds()
+                  + " s"));
+    }
+    world.drained(host.name());
+    return CompletableFuture.completedFuture(
+        stock.stream().map(disk -> new Drained(disk, 16, needed)).toList());
   }
 
   @Override
   public CompletableFuture<Void> whenSuspended(UUID domain) {
-    return new CompletableFuture<>();
+    host.step(life);
+    CompletableFuture<Void> suspended = new CompletableFuture<>();
+    if (world.guest().hypervisorTells()) {
+      if (world.isSuspendedOn(host.name())) {
+        suspended.complete(null);
+      } else {
+        watches.add(suspended);
+      }
+    }
+    return suspended;
+  }
+
+  /** The hypervisor says so. */
+  void suspended() {
+    List<CompletableFuture<Void>> now = List.copyOf(watches);
+    watches.clear();
+    now.forEach(watch -> watch.complete(null));
+  }
+
+  /** How many wait for a suspend. */
+  long watches() {
+    return watches.stream().filter(watch -> !watch.isDone()).count();
   }
 
   @Override
   public Optional<Boolean> isSuspended(UUID domain) {
-    return Optional.empty();
+    return world.guest().hypervisorTells() && domainExists(domain)
+        ? Optional.of(world.isSuspendedOn(host.name()))
+        : Optional.empty();
   }
 
   @Override
   public CompletableFuture<Void> stage(UUID domain, String target, ByteString manifest) {
+    host.step(life);
+    staged.add(target + ": " + manifest.toStringUtf8());
     return CompletableFuture.completedFuture(null);
+  }
+
+  /** What was brought to a mid-point before its take-over. */
+  List<String> staged() {
+    return staged;
   }
 
   @Override

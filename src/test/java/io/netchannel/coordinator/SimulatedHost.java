@@ -88,12 +88,13 @@ final class SimulatedHost {
               devices,
               List.of(world.peer(this)),
               Timeouts.DEFAULTS,
+              world.stockDisks(),
               world.faultPoints(),
               world.clock(),
               Runnable::run,
               world::newId);
       if (world.domainExistsOn(name)) {
-        for (String target : Simulation.TARGETS) {
+        for (String target : world.guest().targets()) {
           devices.restore(target, coordinator.standing(Simulation.DOMAIN, target));
         }
       }

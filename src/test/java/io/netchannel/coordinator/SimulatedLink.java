@@ -6,12 +6,14 @@ import io.netchannel.coordinator.PeerMessages.PhaseReport;
 import io.netchannel.coordinator.PeerMessages.Prepare;
 import io.netchannel.coordinator.PeerMessages.SealedDisk;
 import io.netchannel.coordinator.PeerMessages.ServedDomain;
+import io.netchannel.coordinator.PeerMessages.TimelineStep;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.Random;
 import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
 
 /** Calls from one host to the other, lost, doubled and late as a plan says. */
 final class SimulatedLink implements Peer {
@@ -20,12 +22,20 @@ final class SimulatedLink implements Peer {
   private final int life;
   private final Faults faults;
 
+  /** What becomes of the answers of parked calls, besides what chance does to them. */
+  enum Parked {
+    ANSWERED,
+    LOST,
+    LATE
+  }
+
   /** What the network does to messages; shared by both directions. */
   static final class Faults {
     private final Random random;
     private final double rate;
     private final List<Runnable> late = new ArrayList<>();
     private boolean on = true;
+    private Parked parked = Parked.ANSWERED;
 
     /**
      * @param rate probability of each kind of fault for each message
@@ -37,6 +47,10 @@ final class SimulatedLink implements Peer {
 
     private boolean happens() {
       return on && rate > 0 && random.nextDouble() < rate;
+    }
+
+    void setParked(Parked parked) {
+      this.parked = parked;
     }
 
     void stop() {
@@ -140,6 +154,59 @@ final class SimulatedLink implements Peer {
   @Override
   public List<SealedDisk> seal(UUID migration, Duration bound) throws PeerException {
     return call(service -> service.seal(from.name(), migration));
+  }
+
+  @Override
+  public CompletableFuture<List<SealedDisk>> sealWhenSuspended(UUID migration, Duration bound) {
+    from.step(life);
+    CompletableFuture<List<SealedDisk>> answer = new CompletableFuture<>();
+    if (faults.happens()) {
+      answer.completeExceptionally(noAnswer("request lost"));
+      return answer;
+    }
+    int calls = faults.happens() ? 2 : 1;
+    int lifeThere = to.life();
+    try {
+      for (int call = 0; call < calls; call++) {
+        to.step(lifeThere);
+        CompletableFuture<List<SealedDisk>> unused =
+            to.coordinator()
+                .sealWhenSuspended(from.name(), migration)
+                .whenComplete((disks, failure) -> answered(answer, lifeThere, disks, failure));
+        to.step(lifeThere);
+      }
+    } catch (MigrationRefusedException e) {
+      answer.completeExceptionally(new PeerException(Kind.REFUSED, e.getMessage(), e));
+    } catch (SimulatedHost.Crash e) {
+      from.step(life);
+      answer.completeExceptionally(noAnswer("connection lost"));
+    }
+    return answer;
+  }
+
+  /** A call that was parked is answered; with either host its connection dies. */
+  private void answered(
+      CompletableFuture<List<SealedDisk>> answer,
+      int lifeThere,
+      List<SealedDisk> disks,
+      Throwable failure) {
+    if (!from.isUp() || from.life() != life || !to.isUp() || to.life() != lifeThere) {
+      return;
+    }
+    if (failure != null) {
+      answer.completeExceptionally(new PeerException(Kind.REFUSED, failure.getMessage(), failure));
+    } else if (faults.parked == Parked.LOST || faults.happens()) {
+      answer.completeExceptionally(noAnswer("answer lost"));
+    } else if (faults.parked == Parked.LATE || faults.happens()) {
+      faults.late.add(() -> answer.complete(disks));
+    } else {
+      answer.complete(disks);
+    }
+  }
+
+  @Override
+  public List<TimelineStep> timeline(UUID migration, Duration bound) throws PeerException {
+    return call(service -> service.timeline(from.name(), migration));
   }
 
   @Override

@@ -26,6 +26,36 @@ final class Simulation {
   /** Longer than every bound that ends something. */
   private static final Duration SETTLE = Timeouts.DEFAULTS.sealed().multipliedBy(2);
 
+  /**
+   * What is migrated.
+   *
+   * @param targets its Netchannel disks
+   * @param stock its other disks
+   * @param hypervisorTells whether the hosts know when it is suspended
+   * @param policy of both hosts
+   */
+  record Guest(
+      List<String> targets,
+      List<LocalDevices.StockDisk> stock,
+      boolean hypervisorTells,
+      StockDiskPolicy policy) {
+    private static final List<LocalDevices.StockDisk> XVDC =
+        List.of(new LocalDevices.StockDisk("xvdc", "vbd"));
+
+    static final Guest DISKS = new Guest(TARGETS, List.of(), true, StockDiskPolicy.ABORT);
+    static final Guest STOCK = new Guest(List.of(), XVDC, true, StockDiskPolicy.ABORT);
+    static final Guest MIXED = new Guest(TARGETS, XVDC, true, StockDiskPolicy.ABORT);
+
+    /** On a hypervisor that cannot tell. */
+    Guest untold() {
+      return new Guest(targets, stock, false, policy);
+    }
+
+    Guest with(StockDiskPolicy other) {
+      return new Guest(targets, stock, hypervisorTells, other);
+    }
+  }
+
   /** When a crashed daemon is started again. */
   enum Restart {
     /** At once, while libvirt still cleans up. */
@@ -63,23 +93,34 @@ final class Simulation {
   private final SimulatedHost b;
   private final Set<String> domainOn = new HashSet<>();
   private final Set<String> hasRunOn = new HashSet<>();
+  private final Set<String> suspendedOn = new HashSet<>();
+  private final Guest guest;
+  private Duration drainTakes = Duration.ofSeconds(3);
+  private String drainedOn = "";
   private String guestOn = "a";
   private FaultPoints faultPoints = FaultPoints.NONE;
 
+  /** A guest with two disks, on a hypervisor that cannot tell when it is suspended. */
   Simulation(long seed, double faultRate, Restart restart, boolean hookIsRetried)
       throws JournalException {
+    this(Guest.DISKS.untold(), seed, faultRate, restart, hookIsRetried);
+  }
+
+  Simulation(Guest guest, long seed, double faultRate, Restart restart, boolean hookIsRetried)
+      throws JournalException {
+    this.guest = guest;
     this.random = new Random(seed);
     this.faults = new SimulatedLink.Faults(random, faultRate);
     this.restart = restart;
     this.hookIsRetried = hookIsRetried;
     ImmutableMap.Builder<String, SimulatedDisk> made = ImmutableMap.builder();
-    TARGETS.forEach(target -> made.put(target, new SimulatedDisk(target)));
+    guest.targets().forEach(target -> made.put(target, new SimulatedDisk(target)));
     this.disks = made.buildOrThrow();
     this.a = new SimulatedHost(this, "a", random);
     this.b = new SimulatedHost(this, "b", random);
     a.start();
     b.start();
-    for (String target : TARGETS) {
+    for (String target : guest.targets()) {
       a.devices().serve(target, a.coordinator().claimGeneration(DOMAIN, target));
     }
     domainOn.add("a");
@@ -117,45 +158,146 @@ final class Simulation {
     return guestOn;
   }
 
+  Guest guest() {
+    return guest;
+  }
+
+  StockDiskPolicy stockDisks() {
+    return guest.policy();
+  }
+
+  SimulatedLink.Faults faults() {
+    return faults;
+  }
+
+  boolean isSuspendedOn(String host) {
+    return suspendedOn.contains(host);
+  }
+
+  /** How long the stock disks' backends need to answer what the guest has asked for. */
+  Duration drainTakes() {
+    return drainTakes;
+  }
+
+  void setDrainTakes(Duration drainTakes) {
+    this.drainTakes = drainTakes;
+  }
+
+  void drained(String host) {
+    assertThat(guest.hypervisorTells() && !isSuspendedOn(host))
+        .as("%s drains a guest that runs", host)
+        .isFalse();
+    drainedOn = host;
+  }
+
+  /** The last memory is on its way: the guest stands still. */
+  void suspend(String name) {
+    suspendedOn.add(name);
+    drainedOn = "";
+    SimulatedHost host = host(name);
+    if (host.isUp()) {
+      // On the hypervisor's thread: a crash in it ends nothing else.
+      host.devices().suspended();
+    }
+    if (restart == Restart.AT_ONCE) {
+      startAll();
+    }
+  }
+
+  /** The guest runs again where it was suspended. */
+  void resume(String name) {
+    suspendedOn.remove(name);
+  }
+
   /** A process that is gone writes nothing. */
   void daemonDied(String host) {
     disks.values().forEach(disk -> disk.close(host));
   }
 
   /** virsh migrate; whether the guest has moved. */
-  boolean migrate(String fromName, String toName) {
-    SimulatedHost from = host(fromName);
-    SimulatedHost to = host(toName);
-    hasRunOn.remove(toName);
-    if (!hook(to, () -> to.coordinator().incomingAnnounced(NAME))) {
+  boolean migrate(String from, String to) {
+    hasRunOn.remove(to);
+    if (!hook(host(to), () -> host(to).coordinator().incomingAnnounced(NAME))) {
       return false;
     }
-    domainOn.add(toName);
+    domainOn.add(to);
     boolean[] expected = new boolean[1];
-    boolean restored =
-        hook(to, () -> expected[0] = to.coordinator().incomingStarts(NAME, DOMAIN, true))
-            && expected[0];
-    if (restored) {
-      pass(Duration.ofSeconds(2));
-      restored = hook(to, () -> to.coordinator().incomingRestored(DOMAIN, 5));
-      if (!restored && hookIsRetried) {
-        restored = hook(to, () -> to.coordinator().incomingRestored(DOMAIN, 5));
-      }
+    boolean copies = hook(host(to), () -> expected[0] = starts(host(to))) && expected[0];
+    if (!copies) {
+      end(host(to));
+      return false;
     }
+    pass(Duration.ofSeconds(2));
+    suspend(from);
+    pass(Duration.ofSeconds(random.nextInt(3)));
+    return finish(from, to);
+  }
+
+  /** The first hooks, when nothing may go wrong. */
+  void begin(String to) throws MigrationRefusedException {
+    host(to).coordinator().incomingAnnounced(NAME);
+    domainOn.add(to);
+    assertThat(starts(host(to))).as("it is expected").isTrue();
+  }
+
+  /** The guest's memory is all there; libvirt lets it run where its hook says. */
+  boolean finish(String from, String to) {
+    boolean restored = restored(to) || (hookIsRetried && restored(to));
     if (restored) {
-      guestOn = toName;
-      if (to.isUp() && random.nextBoolean()) {
-        hasRunOn.add(toName);
+      assertThat(drainedOn)
+          .as("its storage at the source has finished")
+          .isEqualTo(guest.policy() == StockDiskPolicy.IGNORE ? "" : from);
+      guestOn = to;
+      if (host(to).isUp() && random.nextBoolean()) {
+        hasRunOn.add(to);
       }
-      end(from);
+      end(host(from));
+      suspendedOn.clear();
     } else {
-      end(to);
+      if (random.nextBoolean()) {
+        resume(from);
+      }
+      end(host(to));
+      resume(from);
     }
     return restored;
   }
 
+  /** Hook "started". */
+  boolean restored(String to) {
+    return hook(host(to), () -> host(to).coordinator().incomingRestored(DOMAIN, 5));
+  }
+
+  /** What hook "started" says when it refuses. */
+  String refusal(String to) {
+    try {
+      host(to).coordinator().incomingRestored(DOMAIN, 5);
+    } catch (MigrationRefusedException e) {
+      return e.getMessage();
+    }
+    throw new AssertionError("not refused");
+  }
+
+  /** The daemon is killed and started again. */
+  void restart(String name) {
+    SimulatedHost host = host(name);
+    host.crashAtStep(host.steps() + 1);
+    assertThat(hook(host, () -> host.coordinator().incomingAnnounced("nobody"))).isFalse();
+    startAll();
+  }
+
+  /** It goes without a hook. */
+  void forgetDomain(String host) {
+    domainOn.remove(host);
+  }
+
+  boolean starts(SimulatedHost host) throws MigrationRefusedException {
+    return host.coordinator()
+        .incomingStarts(NAME, DOMAIN, !guest.targets().isEmpty(), !guest.stock().isEmpty());
+  }
+
   /** The domain is gone; hooks "stopped" and "release" both say so. */
-  private void end(SimulatedHost host) {
+  void end(SimulatedHost host) {
     domainOn.remove(host.name());
     hasRunOn.remove(host.name());
     for (int call = 0; call < 2; call++) {

@@ -40,6 +40,17 @@ final class TransitionsTest {
     }
   }
 
+  /**
+   * The guest stands still: nothing waits for a disk there before the manifests are on their way.
+   */
+  @Test
+  void whatTheSourceHasSealedNeedsNoJournalAndWhatTheDestinationWasHandedDoes() {
+    assertThat(Transitions.next(Direction.OUTGOING, Phase.SEAL, Event.SEALED))
+        .hasValue(new Transitions.To(Phase.HAND_OVER, Transitions.Durability.NONE));
+    assertThat(Transitions.next(Direction.INCOMING, Phase.SEAL, Event.SEALED))
+        .hasValue(new Transitions.To(Phase.HAND_OVER, Transitions.Durability.DURABLE));
+  }
+
   @Test
   void whatIsGivenOrGivenUpIsDurable() {
     for (Direction side : Direction.values()) {

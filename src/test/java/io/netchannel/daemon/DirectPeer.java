@@ -12,6 +12,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
 import java.util.function.Supplier;
 
 /**
@@ -73,6 +74,22 @@ record DirectPeer(String caller, String name, Supplier<PeerService> service, Run
   @Override
   public List<PeerMessages.SealedDisk> seal(UUID migration, Duration bound) throws PeerException {
     return call(peer -> peer.seal(caller, migration));
+  }
+
+  @Override
+  public CompletableFuture<List<PeerMessages.SealedDisk>> sealWhenSuspended(
+      UUID migration, Duration bound) {
+    try {
+      return call(peer -> peer.sealWhenSuspended(caller, migration));
+    } catch (PeerException e) {
+      return CompletableFuture.failedFuture(e);
+    }
+  }
+
+  @Override
+  public List<PeerMessages.TimelineStep> timeline(UUID migration, Duration bound)
+      throws PeerException {
+    return call(peer -> peer.timeline(caller, migration));
   }
 
   @Override

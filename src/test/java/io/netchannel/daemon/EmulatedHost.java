@@ -56,6 +56,7 @@ final class EmulatedHost implements AutoCloseable {
             ImmutableList.of(),
             defaults.tls(),
             defaults.timeouts(),
+            defaults.stockDisks(),
             defaults.waits(),
             Optional.of(directory.resolve(name + "/trace")),
             faults);

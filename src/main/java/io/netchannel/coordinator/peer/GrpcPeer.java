@@ -13,6 +13,7 @@ import io.netchannel.coordinator.PeerMessages.PhaseReport;
 import io.netchannel.coordinator.PeerMessages.Prepare;
 import io.netchannel.coordinator.PeerMessages.SealedDisk;
 import io.netchannel.coordinator.PeerMessages.ServedDomain;
+import io.netchannel.coordinator.PeerMessages.TimelineStep;
 import io.netchannel.coordinator.peer.v1.AbortRequest;
 import io.netchannel.coordinator.peer.v1.CommitRequest;
 import io.netchannel.coordinator.peer.v1.DescribeRequest;
@@ -23,6 +24,7 @@ import io.netchannel.coordinator.peer.v1.PrepareRequest;
 import io.netchannel.coordinator.peer.v1.SealRequest;
 import io.netchannel.coordinator.peer.v1.StatusRequest;
 import io.netchannel.coordinator.peer.v1.TakeOverRequest;
+import io.netchannel.coordinator.peer.v1.TimelineRequest;
 import java.io.IOException;
 import java.net.ConnectException;
 import java.net.UnknownHostException;
@@ -31,6 +33,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import javax.net.ssl.SSLException;
@@ -120,6 +123,21 @@ final class GrpcPeer implements Peer {
   }
 
   @Override
+  public CompletableFuture<List<SealedDisk>> sealWhenSuspended(UUID migration, Duration bound) {
+    connect();
+    ParkedSeal call = new ParkedSeal(e -> failure(e, bound));
+    PeerProtocolGrpc.newStub(channel)
+        .withDeadlineAfter(bound)
+        .seal(
+            SealRequest.newBuilder()
+                .setMigration(migration.toString())
+                .setWhenSuspended(true)
+                .build(),
+            call);
+    return call.answer();
+  }
+
+  @Override
   public void takeOver(UUID migration, List<Claim> claims, Duration bound) throws PeerException {
     TakeOverRequest.Builder request =
         TakeOverRequest.newBuilder().setMigration(migration.toString());
@@ -156,6 +174,13 @@ final class GrpcPeer implements Peer {
             .setAskedIsDestination(asked == Direction.INCOMING)
             .build();
     return now(bound, s -> PeerCodec.fromProto(s.status(request)));
+  }
+
+  @Override
+  public List<TimelineStep> timeline(UUID migration, Duration bound) throws PeerException {
+    TimelineRequest request =
+        TimelineRequest.newBuilder().setMigration(migration.toString()).build();
+    return now(bound, s -> PeerCodec.fromProto(s.timeline(request)));
   }
 
   @FunctionalInterface

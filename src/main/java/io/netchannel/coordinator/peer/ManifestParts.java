@@ -1,7 +1,6 @@
 package io.netchannel.coordinator.peer;
 
 import com.google.common.collect.ImmutableList;
-import com.google.common.hash.Hashing;
 import com.google.protobuf.ByteString;
 import io.netchannel.coordinator.PeerMessages;
 import io.netchannel.coordinator.peer.v1.SealPart;
@@ -19,19 +18,22 @@ final class ManifestParts {
   private ByteString manifest = ByteString.EMPTY;
   private final ImmutableList.Builder<PeerMessages.SealedDisk> disks = ImmutableList.builder();
 
-  private ManifestParts() {}
-
   /** Reads all parts; a manifest that is not what its header says is an IOException. */
   static List<PeerMessages.SealedDisk> join(Iterator<SealPart> parts) throws IOException {
     ManifestParts joined = new ManifestParts();
     while (parts.hasNext()) {
       joined.add(parts.next());
     }
-    joined.endDisk();
-    return joined.disks.build();
+    return joined.finish();
   }
 
-  private void add(SealPart part) throws IOException {
+  /** After the last part. */
+  List<PeerMessages.SealedDisk> finish() throws IOException {
+    endDisk();
+    return disks.build();
+  }
+
+  void add(SealPart part) throws IOException {
     switch (part.getPartCase()) {
       case DISK -> {
         endDisk();
@@ -51,7 +53,7 @@ final class ManifestParts {
     if (header == null) {
       return;
     }
-    int crc = checksum(manifest);
+    int crc = PeerMessages.SealedDisk.checksum(manifest);
     if (manifest.size() != header.getManifestBytes() || crc != header.getManifestCrc32C()) {
       throw new IOException(
           "the manifest of "
@@ -64,12 +66,8 @@ final class ManifestParts {
     }
     disks.add(
         new PeerMessages.SealedDisk(
-            header.getTarget(), header.getPending(), header.getIncomplete(), manifest));
+            header.getTarget(), header.getPending(), header.getIncomplete(), manifest, crc));
     header = null;
     manifest = ByteString.EMPTY;
-  }
-
-  static int checksum(ByteString manifest) {
-    return Hashing.crc32c().hashBytes(manifest.toByteArray()).asInt();
   }
 }

@@ -3,10 +3,16 @@ package io.netchannel.coordinator.peer;
 import io.netchannel.coordinator.LocalDevices;
 import io.netchannel.coordinator.PeerMessages.PhaseReport;
 import io.netchannel.coordinator.PeerMessages.ServedDomain;
+import io.netchannel.coordinator.PeerMessages.TimelineStep;
 import io.netchannel.coordinator.Phase;
 import io.netchannel.coordinator.peer.v1.DescribeReply;
 import io.netchannel.coordinator.peer.v1.Disk;
 import io.netchannel.coordinator.peer.v1.PhaseReply;
+import io.netchannel.coordinator.peer.v1.StockDisk;
+import io.netchannel.coordinator.peer.v1.TimelineReply;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.List;
 import java.util.UUID;
 
 /** Messages of peer.proto from and to the coordinator's; bad input is IllegalArgumentException. */
@@ -38,6 +44,15 @@ final class PeerCodec {
         .setName(served.name())
         .setDomain(served.domain().toString())
         .addAllDisks(served.disks().stream().map(PeerCodec::toProto).toList())
+        .addAllStock(
+            served.stock().stream()
+                .map(
+                    disk ->
+                        StockDisk.newBuilder()
+                            .setTarget(disk.target())
+                            .setBackend(disk.backend())
+                            .build())
+                .toList())
         .build();
   }
 
@@ -46,7 +61,33 @@ final class PeerCodec {
     return new ServedDomain(
         served.getName(),
         domain,
-        served.getDisksList().stream().map(disk -> fromProto(domain, disk)).toList());
+        served.getDisksList().stream().map(disk -> fromProto(domain, disk)).toList(),
+        served.getStockList().stream()
+            .map(disk -> new LocalDevices.StockDisk(disk.getTarget(), disk.getBackend()))
+            .toList());
+  }
+
+  static TimelineReply toProto(List<TimelineStep> steps) {
+    TimelineReply.Builder reply = TimelineReply.newBuilder();
+    for (TimelineStep step : steps) {
+      reply.addSteps(
+          TimelineReply.Step.newBuilder()
+              .setPhase(step.phase().name())
+              .setAtEpochMicros(ChronoUnit.MICROS.between(Instant.EPOCH, step.at()))
+              .setDetail(step.detail()));
+    }
+    return reply.build();
+  }
+
+  static List<TimelineStep> fromProto(TimelineReply reply) {
+    return reply.getStepsList().stream()
+        .map(
+            step ->
+                new TimelineStep(
+                    Phase.valueOf(step.getPhase()),
+                    Instant.EPOCH.plus(step.getAtEpochMicros(), ChronoUnit.MICROS),
+                    step.getDetail()))
+        .toList();
   }
 
   static PhaseReply toProto(PhaseReport report) {

@@ -2,6 +2,7 @@ package io.netchannel.coordinator.peer;
 
 import com.google.protobuf.ByteString;
 import io.grpc.Status;
+import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
 import io.netchannel.coordinator.Direction;
 import io.netchannel.coordinator.MigrationRefusedException;
@@ -24,9 +25,15 @@ import io.netchannel.coordinator.peer.v1.SealedDisk;
 import io.netchannel.coordinator.peer.v1.StatusRequest;
 import io.netchannel.coordinator.peer.v1.TakeOverReply;
 import io.netchannel.coordinator.peer.v1.TakeOverRequest;
+import io.netchannel.coordinator.peer.v1.TimelineReply;
+import io.netchannel.coordinator.peer.v1.TimelineRequest;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.UUID;
+import java.util.concurrent.CancellationException;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -39,6 +46,8 @@ final class PeerEndpoint extends PeerProtocolGrpc.PeerProtocolImplBase {
 
   private final String host;
   private final PeerService service;
+  private final Map<StreamObserver<SealPart>, CompletableFuture<?>> parked =
+      new ConcurrentHashMap<>();
 
   PeerEndpoint(String host, PeerService service) {
     this.host = host;
@@ -120,12 +129,62 @@ final class PeerEndpoint extends PeerProtocolGrpc.PeerProtocolImplBase {
 
   @Override
   public void seal(SealRequest request, StreamObserver<SealPart> observer) {
+    if (request.getWhenSuspended()) {
+      park(UUID.fromString(request.getMigration()), (ServerCallStreamObserver<SealPart>) observer);
+      return;
+    }
     answer(
         observer,
         caller ->
             service.seal(caller, UUID.fromString(request.getMigration())).stream()
                 .flatMap(disk -> parts(disk).stream())
                 .toList());
+  }
+
+  /** No thread waits with it: the one that seals sends the answer. */
+  private void park(UUID migration, ServerCallStreamObserver<SealPart> observer) {
+    String caller = PeerIdentity.CALLER.get();
+    CompletableFuture<List<PeerMessages.SealedDisk>> sealed;
+    try {
+      sealed = service.sealWhenSuspended(caller, migration);
+    } catch (MigrationRefusedException e) {
+      sealed = CompletableFuture.failedFuture(e);
+    }
+    CompletableFuture<List<PeerMessages.SealedDisk>> call = sealed;
+    parked.put(observer, call);
+    observer.setOnCancelHandler(() -> call.cancel(false));
+    CompletableFuture<List<PeerMessages.SealedDisk>> answered =
+        call.whenComplete(
+            (disks, failure) -> {
+              parked.remove(observer);
+              if (observer.isCancelled()) {
+                return;
+              }
+              if (failure == null) {
+                disks.forEach(disk -> parts(disk).forEach(observer::onNext));
+                observer.onCompleted();
+              } else {
+                observer.onError(parkedFailure(caller, failure).asRuntimeException());
+              }
+            });
+    log.debug("{}: parked for {}: {}", migration, caller, !answered.isDone());
+  }
+
+  private Status parkedFailure(String caller, Throwable failure) {
+    if (failure instanceof MigrationRefusedException) {
+      return Status.FAILED_PRECONDITION.withDescription(failure.getMessage());
+    }
+    if (failure instanceof CancellationException) {
+      return Status.UNAVAILABLE.withDescription(host + " is shutting down");
+    }
+    log.error("a parked call of {} failed", caller, failure);
+    return Status.INTERNAL.withDescription(
+        host + ": " + failure + "; see the log of netchanneld there");
+  }
+
+  /** Calls that wait would keep the server from ending. */
+  void endParked() {
+    parked.values().forEach(call -> call.cancel(false));
   }
 
   private static List<SealPart> parts(PeerMessages.SealedDisk disk) {
@@ -139,7 +198,7 @@ final class PeerEndpoint extends PeerProtocolGrpc.PeerProtocolImplBase {
                     .setPending(disk.pending())
                     .setIncomplete(disk.incomplete())
                     .setManifestBytes(manifest.size())
-                    .setManifestCrc32C(ManifestParts.checksum(manifest)))
+                    .setManifestCrc32C(disk.manifestCrc32c()))
             .build());
     for (int at = 0; at < manifest.size(); at += CHUNK_BYTES) {
       int end = Math.min(manifest.size(), at + CHUNK_BYTES);
@@ -201,5 +260,15 @@ final class PeerEndpoint extends PeerProtocolGrpc.PeerProtocolImplBase {
                         request.getAskedIsDestination()
                             ? Direction.INCOMING
                             : Direction.OUTGOING))));
+  }
+
+  @Override
+  public void timeline(TimelineRequest request, StreamObserver<TimelineReply> observer) {
+    answer(
+        observer,
+        caller ->
+            List.of(
+                PeerCodec.toProto(
+                    service.timeline(caller, UUID.fromString(request.getMigration())))));
   }
 }

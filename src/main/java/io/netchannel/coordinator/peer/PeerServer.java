@@ -17,6 +17,7 @@ public final class PeerServer implements AutoCloseable {
   /** A call that is still running at the end of the daemon gets this long. */
   private static final int CLOSE_SECONDS = 2;
 
+  private final PeerEndpoint endpoint;
   private final Server server;
 
   /**
@@ -43,6 +44,7 @@ public final class PeerServer implements AutoCloseable {
       PeerService service,
       int protocolVersion)
       throws IOException, TlsException {
+    this.endpoint = new PeerEndpoint(host, service);
     this.server =
         NettyServerBuilder.forAddress(address)
             .sslContext(tls.forServer())
@@ -51,7 +53,7 @@ public final class PeerServer implements AutoCloseable {
             .addService(
                 // The last one runs first: who calls matters before what version.
                 ServerInterceptors.intercept(
-                    new PeerEndpoint(host, service),
+                    endpoint,
                     new ProtocolVersion(host, protocolVersion),
                     new PeerIdentity(host, peers)))
             .build()
@@ -65,6 +67,7 @@ public final class PeerServer implements AutoCloseable {
   @Override
   public void close() {
     server.shutdown();
+    endpoint.endParked();
     try {
       if (!server.awaitTermination(CLOSE_SECONDS, TimeUnit.SECONDS)) {
         server.shutdownNow().awaitTermination(CLOSE_SECONDS, TimeUnit.SECONDS);

@@ -11,6 +11,7 @@
  * Channels are connected when the daemon starts and kept so: no handshake falls into the time in
  * which a guest stands still. A call while nothing stands still reports at once why a peer cannot
  * be reached; a call while the guest stands still waits for the connection to come back, within its
- * bound.
+ * bound. A call of Seal that waits for the suspend is parked: no thread on either host waits with
+ * it, and it ends with its connection, its bound, or when its caller cancels it.
  */
 package io.netchannel.coordinator.peer;

@@ -1,13 +1,14 @@
 package io.netchannel.coordinator.peer;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
-import com.google.protobuf.ByteString;
 import io.grpc.ManagedChannel;
 import io.grpc.netty.GrpcSslContexts;
 import io.grpc.netty.NettyChannelBuilder;
 import io.netchannel.coordinator.Direction;
+import io.netchannel.coordinator.MigrationRefusedException;
 import io.netchannel.coordinator.Peer;
 import io.netchannel.coordinator.PeerException;
 import io.netchannel.coordinator.PeerException.Kind;
@@ -31,6 +32,10 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.UUID;
+import java.util.concurrent.CancellationException;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -112,21 +117,95 @@ final class PeersTest {
     var served = peer.describe("db", BOUND);
     assertThat(served).hasSize(1);
     assertThat(served.get(0).disks()).containsExactly(ScriptedService.DISK);
+    assertThat(served.get(0).stock()).containsExactly(ScriptedService.STOCK);
     assertThat(peer.describe(ScriptedService.DOMAIN, BOUND)).isPresent();
     assertThat(peer.describe(new UUID(0, 0), BOUND)).isEmpty();
     peer.prepare(
         new Prepare(MIGRATION, "db", ScriptedService.DOMAIN, List.of(ScriptedService.DISK)), BOUND);
-    assertThat(peer.seal(MIGRATION, BOUND))
-        .containsExactly(
-            new SealedDisk("xvda", 32, 7, ScriptedService.LARGE),
-            new SealedDisk("xvdb", 0, 0, ByteString.EMPTY));
+    assertThat(peer.seal(MIGRATION, BOUND)).isEqualTo(ScriptedService.SEALED);
     peer.takeOver(MIGRATION, List.of(new Claim("xvda", 42, -5)), BOUND);
     assertThat(peer.abort(MIGRATION, "why", BOUND)).isEqualTo(new PhaseReport(Phase.ABORT, "why"));
     assertThat(peer.status(MIGRATION, ScriptedService.DOMAIN, Direction.INCOMING, BOUND))
         .isEqualTo(new PhaseReport(Phase.RESUME, "INCOMING"));
+    assertThat(peer.timeline(MIGRATION, BOUND)).isEqualTo(ScriptedService.TIMELINE);
     assertThat(service.callers).containsOnly("hosta");
     assertThat(peers.health(BOUND).get(0).problem()).isEmpty();
     assertThat(peers.health(BOUND).get(0).connected()).isTrue();
+  }
+
+  @Test
+  void aParkedSealIsAnsweredWhenTheSourceHasSealed() throws Exception {
+    Peer peer = connected("hosta", "hostb");
+    CompletableFuture<List<SealedDisk>> call =
+        peer.sealWhenSuspended(ScriptedService.PARKED, BOUND);
+    awaitParked();
+    assertThat(call).isNotDone();
+    // No thread of the server waits with it: others are answered.
+    assertThat(peer.describe("db", BOUND)).hasSize(1);
+    service.parked.complete(ScriptedService.SEALED);
+    assertThat(call.get(BOUND.toSeconds(), TimeUnit.SECONDS)).isEqualTo(ScriptedService.SEALED);
+  }
+
+  @Test
+  void aParkedSealIsForgottenOnBothHostsWhenItIsCancelled() throws Exception {
+    Peer peer = connected("hosta", "hostb");
+    CompletableFuture<List<SealedDisk>> call =
+        peer.sealWhenSuspended(ScriptedService.PARKED, BOUND);
+    awaitParked();
+    call.cancel(false);
+    assertThatThrownBy(() -> service.parked.get(BOUND.toSeconds(), TimeUnit.SECONDS))
+        .isInstanceOf(CancellationException.class);
+  }
+
+  @Test
+  void aParkedSealFailsInWords() throws Exception {
+    Peer peer = connected("hosta", "hostb");
+    assertThat(parkedFailure(peer.sealWhenSuspended(MIGRATION, BOUND)))
+        .hasMessage("no migration " + MIGRATION)
+        .returns(Kind.REFUSED, PeerException::kind);
+    CompletableFuture<List<SealedDisk>> refused =
+        peer.sealWhenSuspended(ScriptedService.PARKED, BOUND);
+    awaitParked();
+    service.parked.completeExceptionally(new MigrationRefusedException("16 requests unanswered"));
+    assertThat(parkedFailure(refused)).hasMessage("16 requests unanswered");
+  }
+
+  @Test
+  void aParkedSealEndsWithItsBound() throws Exception {
+    Peer peer = connected("hosta", "hostb");
+    assertThat(
+            parkedFailure(peer.sealWhenSuspended(ScriptedService.PARKED, Duration.ofMillis(200))))
+        .hasMessageContaining("did not answer within 200 ms");
+    assertThatThrownBy(() -> service.parked.get(BOUND.toSeconds(), TimeUnit.SECONDS))
+        .isInstanceOf(CancellationException.class);
+  }
+
+  @Test
+  void aServerThatEndsDoesNotWaitForParkedCalls() throws Exception {
+    Peer peer = connected("hosta", "hostb");
+    CompletableFuture<List<SealedDisk>> call =
+        peer.sealWhenSuspended(ScriptedService.PARKED, BOUND);
+    awaitParked();
+    server.close();
+    assertThat(parkedFailure(call))
+        .hasMessageContaining("is shutting down")
+        .returns(Kind.NO_ANSWER, PeerException::kind);
+  }
+
+  private void awaitParked() {
+    long end = System.nanoTime() + BOUND.toNanos();
+    while (service.callers.isEmpty()) {
+      assertThat(System.nanoTime()).as("the call arrives").isLessThan(end);
+      Thread.onSpinWait();
+    }
+  }
+
+  private static PeerException parkedFailure(CompletableFuture<List<SealedDisk>> call) {
+    ExecutionException failure =
+        catchThrowableOfType(
+            ExecutionException.class, () -> call.get(BOUND.toSeconds(), TimeUnit.SECONDS));
+    assertThat(failure).hasCauseInstanceOf(PeerException.class);
+    return (PeerException) failure.getCause();
   }
 
   @Test
@@ -238,7 +317,7 @@ final class PeersTest {
     Peer peer = connect("hosta", serve("hostb", 0, ProtocolVersion.CURRENT + 1));
     assertThat(failure(peer))
         .hasMessage(
-            "hostb expected peer protocol 2, found 1; install the same version of Netchannel on"
+            "hostb expected peer protocol 3, found 2; install the same version of Netchannel on"
                 + " both hosts");
   }
 

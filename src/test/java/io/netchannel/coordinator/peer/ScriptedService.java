@@ -9,11 +9,14 @@ import io.netchannel.coordinator.PeerMessages.PhaseReport;
 import io.netchannel.coordinator.PeerMessages.Prepare;
 import io.netchannel.coordinator.PeerMessages.SealedDisk;
 import io.netchannel.coordinator.PeerMessages.ServedDomain;
+import io.netchannel.coordinator.PeerMessages.TimelineStep;
 import io.netchannel.coordinator.PeerService;
 import io.netchannel.coordinator.Phase;
+import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
 
@@ -28,6 +31,18 @@ final class ScriptedService implements PeerService {
       ByteString.copyFrom(new byte[2 * PeerEndpoint.CHUNK_BYTES + 17])
           .concat(ByteString.copyFromUtf8("end"));
 
+  static final LocalDevices.StockDisk STOCK = new LocalDevices.StockDisk("xvdc", "qdisk");
+  static final List<SealedDisk> SEALED =
+      List.of(SealedDisk.of("xvda", 32, 7, LARGE), SealedDisk.of("xvdb", 0, 0, ByteString.EMPTY));
+  static final List<TimelineStep> TIMELINE =
+      List.of(
+          new TimelineStep(Phase.PREPARE, Instant.parse("2026-01-01T00:00:00.000001Z"), ""),
+          new TimelineStep(Phase.PREPARE, Instant.parse("2026-01-01T00:00:01Z"), "a note"));
+
+  /** The migration whose parked call the test answers. */
+  static final UUID PARKED = new UUID(5, 6);
+
+  final CompletableFuture<List<SealedDisk>> parked = new CompletableFuture<>();
   final ConcurrentLinkedQueue<String> callers = new ConcurrentLinkedQueue<>();
   final CountDownLatch released = new CountDownLatch(1);
 
@@ -40,13 +55,13 @@ final class ScriptedService implements PeerService {
         Thread.currentThread().interrupt();
       }
     }
-    return List.of(new ServedDomain(domainName, DOMAIN, List.of(DISK)));
+    return List.of(new ServedDomain(domainName, DOMAIN, List.of(DISK), List.of(STOCK)));
   }
 
   @Override
   public Optional<ServedDomain> describe(UUID domain) {
     return domain.equals(DOMAIN)
-        ? Optional.of(new ServedDomain("db", DOMAIN, List.of(DISK)))
+        ? Optional.of(new ServedDomain("db", DOMAIN, List.of(DISK), List.of()))
         : Optional.empty();
   }
 
@@ -61,8 +76,22 @@ final class ScriptedService implements PeerService {
   @Override
   public List<SealedDisk> seal(String caller, UUID migration) {
     callers.add(caller);
-    return List.of(
-        new SealedDisk("xvda", 32, 7, LARGE), new SealedDisk("xvdb", 0, 0, ByteString.EMPTY));
+    return SEALED;
+  }
+
+  @Override
+  public CompletableFuture<List<SealedDisk>> sealWhenSuspended(String caller, UUID migration)
+      throws MigrationRefusedException {
+    callers.add(caller);
+    if (!migration.equals(PARKED)) {
+      throw new MigrationRefusedException("no migration " + migration);
+    }
+    return parked;
+  }
+
+  @Override
+  public List<TimelineStep> timeline(String caller, UUID migration) {
+    return TIMELINE;
   }
 
   @Override

@@ -1,0 +1,159 @@
+package io.netchannel.coordinator;
+
+import com.google.common.collect.ImmutableList;
+import io.netchannel.coordinator.Migration.MovedDisk;
+import io.netchannel.coordinator.PeerMessages.SealedDisk;
+import java.util.List;
+import java.util.Map;
+import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * SEAL at the destination: gets the manifests, early when it can, else in hook "started".
+ *
+ * <p>From hook "start" on a call of Seal is parked at the source. Its answer comes when the source
+ * has sealed by itself, while the last of the memory is still on its way: the manifests are staged
+ * at the mid-points, then journalled. Whatever goes wrong with that call, the hook asks again.
+ */
+final class IncomingSeal {
+  private static final Logger log = LoggerFactory.getLogger(IncomingSeal.class);
+
+  private final Context context;
+  private final MigrationStore store;
+  private final LocalDevices devices;
+  private final Map<UUID, CompletableFuture<List<SealedDisk>>> parked = new ConcurrentHashMap<>();
+
+  IncomingSeal(Context context) {
+    this.context = context;
+    this.store = context.store();
+    this.devices = context.devices();
+  }
+
+  /** Lets the source answer as soon as it has sealed; one call at a time for a migration. */
+  void park(Migration migration) {
+    UUID id = migration.id();
+    if (parked.containsKey(id)) {
+      return;
+    }
+    CompletableFuture<List<SealedDisk>> call;
+    try {
+      call = context.peer(migration.peer()).sealWhenSuspended(id, context.timeouts().prepared());
+    } catch (PeerException e) {
+      log.debug("{}: no early seal: {}", migration.label(), e.getMessage());
+      return;
+    }
+    parked.put(id, call);
+    store.note(id, "waits at " + migration.peer() + " for the seal");
+    CompletableFuture<List<SealedDisk>> done =
+        call.whenComplete(
+            (disks, failure) -> {
+              parked.remove(id, call);
+              if (failure == null) {
+                arrived(id, disks);
+              } else {
+                log.debug("{}: no early seal: {}", migration.label(), Deadline.words(failure));
+              }
+            });
+    log.debug("{}: answered already: {}", migration.label(), done.isDone());
+  }
+
+  /** Nobody waits for the early seal of a migration any more. */
+  void forget(UUID id) {
+    CompletableFuture<List<SealedDisk>> call = parked.remove(id);
+    if (call != null) {
+      call.cancel(false);
+    }
+  }
+
+  /** The manifests are here before hook "started" is. */
+  private void arrived(UUID id, List<SealedDisk> sealed) {
+    try (MigrationLocks.Held held =
+        context.locks().lock(store.get(id), context.timeouts().tell())) {
+      Migration migration = held.migration();
+      if (migration.phase() != Phase.PRECOPY) {
+        return; // the hook has asked by itself, or it is over
+      }
+      check(migration, sealed);
+      store.note(id, "manifests arrived, " + bytes(sealed) + " bytes");
+      sealed.forEach(disk -> stage(migration, disk));
+      keep(
+          store.apply(migration, Event.SUSPENDED, "sealed by the source, guest suspended"), sealed);
+    } catch (MigrationRefusedException | JournalException | RuntimeException e) {
+      log.warn("migration {}: hook \"started\" will ask for the seal: {}", id, Deadline.words(e));
+    }
+  }
+
+  /** Only saves time: the take-over gets the same manifest. */
+  private void stage(Migration migration, SealedDisk disk) {
+    CompletableFuture<Void> staged;
+    try {
+      staged = devices.stage(migration.domain(), disk.target(), disk.manifest());
+    } catch (RuntimeException e) {
+      staged = CompletableFuture.failedFuture(e);
+    }
+    CompletableFuture<Void> noted =
+        staged.whenComplete(
+            (done, failure) ->
+                store.note(
+                    migration.id(),
+                    disk.target()
+                        + (failure == null
+                            ? " staged"
+                            : " not staged: " + Deadline.words(failure))));
+    log.debug("{}: {} staged: {}", migration.label(), disk.target(), noted.isDone());
+  }
+
+  /** SEAL and HAND OVER inside the hook: all manifests are here and durable when it returns. */
+  void ask(Migration prepared, Peer source, Deadline deadline)
+      throws PeerException, JournalException, MigrationRefusedException {
+    UUID id = prepared.id();
+    forget(id);
+    Migration migration =
+        prepared.phase() == Phase.SEAL
+            ? prepared
+            : store.apply(prepared, Event.SUSPENDED, "domain restored and paused");
+    // How long the source may drain stock disks is its own policy.
+    List<SealedDisk> sealed = deadline.ask(bound -> source.seal(id, bound));
+    check(migration, sealed);
+    store.note(id, "manifests arrived, " + bytes(sealed) + " bytes");
+    keep(migration, sealed);
+  }
+
+  private void check(Migration migration, List<SealedDisk> sealed)
+      throws MigrationRefusedException {
+    List<String> expected = migration.disks().stream().map(MovedDisk::target).toList();
+    List<String> found = sealed.stream().map(SealedDisk::target).toList();
+    if (!expected.equals(found)) {
+      throw context.refused(
+          migration, "expected the disks " + expected + " sealed, found " + found);
+    }
+  }
+
+  /** Makes them durable: N+1 may be asked for. */
+  private void keep(Migration migration, List<SealedDisk> sealed) throws JournalException {
+    ImmutableList.Builder<MovedDisk> counted = ImmutableList.builder();
+    int pending = 0;
+    for (int i = 0; i < sealed.size(); i++) {
+      SealedDisk disk = sealed.get(i);
+      store.journal().putManifest(migration.id(), i, disk.manifest());
+      counted.add(
+          new MovedDisk(
+              migration.disks().get(i).disk(),
+              disk.pending(),
+              disk.incomplete(),
+              disk.manifestCrc32c()));
+      pending += disk.pending();
+    }
+    store.apply(
+        migration.withDisks(counted.build()),
+        Event.SEALED,
+        pending + " pending requests, " + bytes(sealed) + " bytes handed over");
+  }
+
+  private static long bytes(List<SealedDisk> sealed) {
+    return sealed.stream().mapToLong(disk -> disk.manifest().size()).sum();
+  }
+}

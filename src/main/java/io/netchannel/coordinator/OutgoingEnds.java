@@ -1,0 +1,138 @@
+package io.netchannel.coordinator;
+
+import io.netchannel.coordinator.Migration.MovedDisk;
+import java.util.List;
+import java.util.Map;
+import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The ends that a migration can have at the source: aborted before anything was given, reclaimed
+ * after it, committed when the guest has moved. Who calls holds the migration's lock.
+ */
+final class OutgoingEnds {
+  private static final Logger log = LoggerFactory.getLogger(OutgoingEnds.class);
+
+  private final Context context;
+  private final MigrationStore store;
+  private final LocalDevices devices;
+  private final SealAnswers answers;
+
+  /** What waits for the suspend of a domain, by migration in PRECOPY. */
+  private final Map<UUID, CompletableFuture<Void>> watches = new ConcurrentHashMap<>();
+
+  OutgoingEnds(Context context, SealAnswers answers) {
+    this.context = context;
+    this.store = context.store();
+    this.devices = context.devices();
+    this.answers = answers;
+  }
+
+  /** To be cancelled when the migration leaves PRECOPY. */
+  void watches(UUID migration, CompletableFuture<Void> suspended) {
+    watches.put(migration, suspended);
+  }
+
+  void unwatch(UUID migration) {
+    CompletableFuture<Void> watch = watches.remove(migration);
+    if (watch != null) {
+      watch.cancel(false);
+    }
+  }
+
+  /** Aborts and gives the exception that says why. */
+  MigrationRefusedException goOn(Migration migration, String reason) {
+    return context.refused(abort(migration, reason), reason);
+  }
+
+  Migration abort(Migration migration, String reason) {
+    return abort(
+        migration,
+        reason,
+        migration.phase() == Phase.HAND_OVER ? migration.disks() : List.<MovedDisk>of());
+  }
+
+  /**
+   * Ends it before anything was given; {@code sealed} disks, or ones that are about to be, go on
+   * with the generation they have.
+   */
+  Migration abort(Migration migration, String reason, List<MovedDisk> sealed) {
+    Migration current = store.get(migration.id());
+    Migration aborted;
+    try {
+      aborted = store.apply(current, Event.ABORTED, reason);
+    } catch (JournalException e) {
+      throw new AssertionError("an abort before the take-over needs no journal", e);
+    }
+    sealed.forEach(moved -> unseal(moved.disk(), moved.disk().generation()));
+    unwatch(migration.id());
+    answers.end(migration.id(), reason);
+    return aborted;
+  }
+
+  /** Goes on with N+2, after the destination has given N+1 up. */
+  void reclaim(Migration migration, String reason) throws MigrationRefusedException {
+    try {
+      store.apply(
+          migration,
+          Event.GIVEN_UP,
+          "given back by " + migration.peer() + ": " + reason,
+          Generation.of(migration, d -> d.disk().generation() + 2, ""));
+    } catch (JournalException e) {
+      throw context.refused(migration, "cannot be reclaimed yet: " + e.getMessage(), e);
+    }
+    context.backoff().forget(migration.id());
+    migration.disks().forEach(moved -> unseal(moved.disk(), moved.disk().generation() + 2));
+  }
+
+  Migration commit(Migration migration, String reason) {
+    Migration over;
+    try {
+      over = store.apply(migration, Event.COMMITTED, reason);
+    } catch (JournalException e) {
+      throw new AssertionError("a commit at the source needs no journal", e);
+    }
+    context.backoff().forget(migration.id());
+    over.disks().forEach(moved -> retire(moved.disk()));
+    return over;
+  }
+
+  /** Its domain has ended on this host. */
+  void ended(Migration migration) {
+    switch (migration.phase()) {
+      case PREPARE, PRECOPY, SEAL, HAND_OVER -> {
+        Migration over = abort(migration, "its domain ended on " + context.host(), List.of());
+        over.disks().forEach(moved -> retire(moved.disk()));
+        tellSoon(over);
+      }
+      case TAKE_OVER -> tellSoon(commit(migration, "its domain ended on " + context.host()));
+      case REDIRECT, RESUME, COMMIT, ABORT -> {}
+    }
+  }
+
+  void tellSoon(Migration over) {
+    context.tells().later(over);
+    context.executor().execute(context.tells()::tick);
+  }
+
+  /** A disk that fails must not keep the others of its guest from going on. */
+  private void unseal(LocalDevices.Disk disk, long generation) {
+    try {
+      devices.unseal(disk.domain(), disk.target(), generation);
+    } catch (RuntimeException e) {
+      log.warn("domain {}: {} does not go on: {}", disk.domain(), disk.target(), Deadline.words(e));
+    }
+  }
+
+  /** Nothing of it is lost when that fails: it is sealed, and ends with its nodes. */
+  private void retire(LocalDevices.Disk disk) {
+    try {
+      devices.retire(disk.domain(), disk.target());
+    } catch (RuntimeException e) {
+      log.warn("domain {}: {} is not retired: {}", disk.domain(), disk.target(), Deadline.words(e));
+    }
+  }
+}

@@ -1,0 +1,72 @@
+package io.netchannel.coordinator.peer;
+
+import io.grpc.Status;
+import io.grpc.StatusRuntimeException;
+import io.grpc.stub.ClientCallStreamObserver;
+import io.grpc.stub.ClientResponseObserver;
+import io.netchannel.coordinator.PeerException;
+import io.netchannel.coordinator.PeerMessages.SealedDisk;
+import io.netchannel.coordinator.peer.v1.SealPart;
+import io.netchannel.coordinator.peer.v1.SealRequest;
+import java.io.IOException;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.function.Function;
+
+/** The answer of a call of Seal that waits at the source. Cancelling it ends the call. */
+final class ParkedSeal implements ClientResponseObserver<SealRequest, SealPart> {
+  private final Function<StatusRuntimeException, PeerException> failures;
+  private final ManifestParts parts = new ManifestParts();
+  private final CompletableFuture<List<SealedDisk>> answer = new CompletableFuture<>();
+
+  ParkedSeal(Function<StatusRuntimeException, PeerException> failures) {
+    this.failures = failures;
+  }
+
+  CompletableFuture<List<SealedDisk>> answer() {
+    return answer;
+  }
+
+  @Override
+  public void beforeStart(ClientCallStreamObserver<SealRequest> call) {
+    CompletableFuture<List<SealedDisk>> unused =
+        answer.whenComplete(
+            (disks, failure) -> {
+              if (answer.isCancelled()) {
+                call.cancel("nobody waits for it any more", null);
+              }
+            });
+  }
+
+  @Override
+  public void onNext(SealPart part) {
+    try {
+      parts.add(part);
+    } catch (IOException e) {
+      fail(notUnderstood(e));
+    }
+  }
+
+  @Override
+  public void onError(Throwable failure) {
+    fail(Status.fromThrowable(failure).asRuntimeException());
+  }
+
+  /** On a thread of gRPC, which may block. */
+  @Override
+  public void onCompleted() {
+    try {
+      answer.complete(parts.finish());
+    } catch (IOException e) {
+      fail(notUnderstood(e));
+    }
+  }
+
+  private void fail(StatusRuntimeException failure) {
+    answer.completeExceptionally(failures.apply(failure));
+  }
+
+  private static StatusRuntimeException notUnderstood(IOException e) {
+    return Status.DATA_LOSS.withDescription(e.getMessage()).withCause(e).asRuntimeException();
+  }
+}
