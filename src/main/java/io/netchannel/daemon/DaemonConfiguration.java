@@ -27,6 +27,7 @@ import java.util.Set;
  * @param waits bounds of the others
  * @param traceDirectory where mid-points write their traces; empty when off
  * @param faults failures to provoke, by point of a migration: only for tests
+ * @param rehearse whether the code of a migration is warmed when the daemon starts
  */
 public record DaemonConfiguration(
     String name,
@@ -38,7 +39,8 @@ public record DaemonConfiguration(
     Timeouts timeouts,
     Waits waits,
     Optional<Path> traceDirectory,
-    ImmutableMap<String, String> faults) {
+    ImmutableMap<String, String> faults,
+    boolean rehearse) {
 
   public static final Path DEFAULT_FILE = Path.of("/etc/netchannel/netchannel.toml");
   public static final Path DEFAULT_RUN_DIRECTORY = Path.of("/run/netchannel");
@@ -77,7 +79,8 @@ public record DaemonConfiguration(
         Timeouts.DEFAULTS,
         Waits.DEFAULT,
         Optional.empty(),
-        ImmutableMap.of());
+        ImmutableMap.of(),
+        true);
   }
 
   /**
@@ -114,7 +117,8 @@ public record DaemonConfiguration(
             timeouts(timeouts),
             waits(timeouts),
             trace(top.table("trace")),
-            top.table("faults").texts());
+            top.table("faults").texts(),
+            daemon.flag("rehearse", true));
     daemon.finish();
     timeouts.finish();
     top.finish();

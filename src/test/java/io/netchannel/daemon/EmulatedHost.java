@@ -58,7 +58,8 @@ final class EmulatedHost implements AutoCloseable {
             defaults.timeouts(),
             defaults.waits(),
             Optional.of(directory.resolve(name + "/trace")),
-            faults);
+            faults,
+            false);
   }
 
   /** Starts the daemon, in place of the one that ran before. */
