@@ -64,8 +64,16 @@ public final class DaemonRehearsal implements AutoCloseable {
                 configuration.runDirectory(),
                 new HostPair.Member(configuration.name(), name.get(), configuration.tls())),
             () -> host.coordinator().migrations().list().stream().anyMatch(Migration::isActive));
-    begun.thread.start();
+    begun.start();
     return begun;
+  }
+
+  void start() {
+    thread.start();
+  }
+
+  boolean isOver() {
+    return !thread.isAlive();
   }
 
   private void run() {

@@ -115,19 +115,29 @@ public final class Rehearsal {
   public Outcome perform(int migrations, Pace pace) throws IOException {
     remove(directory);
     QuietLog quiet = QuietLog.of(MARK);
+    boolean interrupted = false;
     try {
       Files.createDirectory(
           directory,
           PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
       try (HostPair pair = HostPair.of(directory, a, b, UnaryOperator.identity());
           LinuxGuest guest = new LinuxGuest()) {
-        return perform(pair, guest, migrations, pace);
+        try {
+          return perform(pair, guest, migrations, pace);
+        } finally {
+          // An interrupt ends the play; the stage is cleared all the same.
+          interrupted = Thread.interrupted();
+        }
       } catch (Virsh.RefusedException e) {
         throw new IOException(e.getMessage(), e);
+      } finally {
+        remove(directory);
       }
     } finally {
-      remove(directory);
       quiet.close();
+      if (interrupted) {
+        Thread.currentThread().interrupt();
+      }
     }
   }
 

@@ -121,7 +121,10 @@ public final class Virsh {
   private void lastRound(ModelHost source) {
     long answered = answered(source);
     boolean early = Await.within(LAST_ROUND, () -> answered(source) > answered);
-    log.info("last round of memory ended {}", early ? "with an answer" : "after " + LAST_ROUND);
+    log.info(
+        "{}: last round of memory ended {}",
+        definition.name(),
+        early ? "with an answer" : "after " + LAST_ROUND);
   }
 
   private static long answered(ModelHost host) {
