@@ -80,12 +80,20 @@ public final class DaemonRehearsal implements AutoCloseable {
     long begun = System.nanoTime();
     try {
       log.info("{}", rehearsal.perform(Rehearsal.MIGRATIONS, () -> next(begun)));
+      giveMemoryBack();
     } catch (IOException | RuntimeException e) {
       if (closing) {
         log.debug("rehearsal ended: {}", e.toString());
       } else {
         log.warn("no rehearsal, the first migration will be slower: {}", e.toString());
       }
+    }
+  }
+
+  /** Buffers outside the heap go with a full collection, for which an idle daemon has no reason. */
+  private void giveMemoryBack() {
+    if (!closing && !busy.getAsBoolean()) {
+      System.gc();
     }
   }
 

@@ -53,7 +53,7 @@ public final class Rehearsal {
   private static final Duration STEP_BOUND = Duration.ofSeconds(60);
 
   /** After so many little more is gained. */
-  public static final int MIGRATIONS = 10;
+  public static final int MIGRATIONS = 8;
 
   /**
    * What came of it.
