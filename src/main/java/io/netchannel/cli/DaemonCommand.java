@@ -4,6 +4,7 @@ import io.netchannel.coordinator.JournalException;
 import io.netchannel.daemon.ConfigurationException;
 import io.netchannel.daemon.DaemonConfiguration;
 import io.netchannel.daemon.NetchannelDaemon;
+import io.netchannel.rehearsal.DaemonRehearsal;
 import io.netchannel.xen.XenException;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -32,7 +33,7 @@ final class DaemonCommand implements Callable<Integer> {
   @Override
   public Integer call() throws CommandFailedException, InterruptedException {
     try {
-      NetchannelDaemon.run(DaemonConfiguration.read(config));
+      NetchannelDaemon.run(DaemonConfiguration.read(config), DaemonRehearsal::beside);
       return 0;
     } catch (ConfigurationException
         | JournalException

@@ -39,13 +39,20 @@ final class DemoCommand implements Callable<Integer> {
       description = "Repeats the choices of an earlier run, which printed it (default: random).")
   private Long seed;
 
+  @Option(
+      names = "--rehearse",
+      description =
+          "First warms the code, as the daemon does when it starts: shows what the first migration"
+              + " gains by it.")
+  private boolean rehearse;
+
   @Override
   public Integer call() throws CommandFailedException {
     try {
       Files.createDirectories(output);
       DemoLog.redirect(output.resolve("netchanneld.log"));
       OptionalLong chosen = seed == null ? OptionalLong.empty() : OptionalLong.of(seed);
-      return new Demo(spec.commandLine().getOut(), chosen).run(output);
+      return new Demo(spec.commandLine().getOut(), chosen, rehearse).run(output);
     } catch (IOException e) {
       throw new CommandFailedException(
           "the demo cannot write to %s: %s".formatted(output, e.getMessage()), e);

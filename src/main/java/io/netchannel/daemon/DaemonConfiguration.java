@@ -29,6 +29,7 @@ import java.util.Set;
  * @param waits bounds of the others
  * @param traceDirectory where mid-points write their traces; empty when off
  * @param faults failures to provoke, by point of a migration: only for tests
+ * @param rehearse whether the code of a migration is warmed when the daemon starts
  */
 public record DaemonConfiguration(
     String name,
@@ -41,7 +42,8 @@ public record DaemonConfiguration(
     StockDiskPolicy stockDisks,
     Waits waits,
     Optional<Path> traceDirectory,
-    ImmutableMap<String, String> faults) {
+    ImmutableMap<String, String> faults,
+    boolean rehearse) {
 
   public static final Path DEFAULT_FILE = Path.of("/etc/netchannel/netchannel.toml");
   public static final Path DEFAULT_RUN_DIRECTORY = Path.of("/run/netchannel");
@@ -81,7 +83,8 @@ public record DaemonConfiguration(
         StockDiskPolicy.ABORT,
         Waits.DEFAULT,
         Optional.empty(),
-        ImmutableMap.of());
+        ImmutableMap.of(),
+        true);
   }
 
   /**
@@ -119,7 +122,8 @@ public record DaemonConfiguration(
             stockDisks(top.table("stock-disks")),
             waits(timeouts),
             trace(top.table("trace")),
-            top.table("faults").texts());
+            top.table("faults").texts(),
+            daemon.flag("rehearse", true));
     daemon.finish();
     timeouts.finish();
     top.finish();

@@ -44,12 +44,13 @@ public final class NetchannelDaemon implements AutoCloseable {
   /**
    * Runs until the process is told to end.
    *
+   * @param companion begun when all is served
    * @throws XenException when there is no Xen, with what is missing
    */
-  public static void run(DaemonConfiguration configuration)
+  public static void run(DaemonConfiguration configuration, Companion companion)
       throws IOException, JournalException, InterruptedException {
     CountDownLatch terminated = new CountDownLatch(1);
-    try (NetchannelDaemon daemon = open(configuration)) {
+    try (NetchannelDaemon daemon = open(configuration, companion)) {
       Thread ender = new Thread(() -> end(daemon, terminated), "shutdown");
       Runtime.getRuntime().addShutdownHook(ender);
       log.info("{}: netchanneld {} is ready", configuration.name(), ProductVersion.get());
@@ -63,11 +64,12 @@ public final class NetchannelDaemon implements AutoCloseable {
     terminated.countDown();
   }
 
-  private static NetchannelDaemon open(DaemonConfiguration configuration)
+  private static NetchannelDaemon open(DaemonConfiguration configuration, Companion companion)
       throws IOException, JournalException {
     NetchannelDaemon daemon = new NetchannelDaemon();
     try {
-      daemon.openAll(configuration);
+      Host host = daemon.openAll(configuration);
+      daemon.opened(companion.begin(configuration, host));
       return daemon;
     } catch (IOException | JournalException | RuntimeException e) {
       daemon.close();
@@ -75,7 +77,7 @@ public final class NetchannelDaemon implements AutoCloseable {
     }
   }
 
-  private void openAll(DaemonConfiguration configuration) throws IOException, JournalException {
+  private Host openAll(DaemonConfiguration configuration) throws IOException, JournalException {
     makeDirectory(configuration.runDirectory());
     makeDirectory(configuration.stateDirectory());
     XenHost xen = opened(XenHost.open());
@@ -103,6 +105,7 @@ public final class NetchannelDaemon implements AutoCloseable {
     opened(HookEndpoint.listen(configuration.hookSocket(), host.hooks()));
     opened(ControlEndpoint.open(configuration.controlSocket(), host.control()));
     opened(LibvirtEvents.start(LibvirtEvents.DEFAULT_URI, new DomainsEnd(host)));
+    return host;
   }
 
   /**

@@ -82,6 +82,17 @@ final class TomlTable {
     return value.get();
   }
 
+  boolean flag(String key, boolean otherwise) throws ConfigurationException {
+    JsonNode value = take(key);
+    if (value == null) {
+      return otherwise;
+    }
+    if (!value.isBoolean()) {
+      throw error(key, "true or false", value.toString());
+    }
+    return value.booleanValue();
+  }
+
   Path path(String key, Path otherwise) throws ConfigurationException {
     return text(key).map(Path::of).orElse(otherwise);
   }

@@ -37,17 +37,20 @@ public final class Demo {
 
   private final PrintWriter out;
   private final Load load;
+  private final boolean rehearse;
   private final UnaryOperator<Devices> wrapDevices;
 
   /**
    * The demo as the command runs it.
    *
    * @param seed of the guest's choices; random when empty
+   * @param rehearse whether the code is warmed first
    */
-  public Demo(PrintWriter out, OptionalLong seed) {
+  public Demo(PrintWriter out, OptionalLong seed, boolean rehearse) {
     this(
         out,
         Load.standard(seed.orElseGet(() -> new SecureRandom().nextLong(SEEDS))),
+        rehearse,
         UnaryOperator.identity());
   }
 
@@ -56,9 +59,10 @@ public final class Demo {
    *
    * @param wrapDevices puts something around every device of both hosts
    */
-  Demo(PrintWriter out, Load load, UnaryOperator<Devices> wrapDevices) {
+  Demo(PrintWriter out, Load load, boolean rehearse, UnaryOperator<Devices> wrapDevices) {
     this.out = out;
     this.load = load;
+    this.rehearse = rehearse;
     this.wrapDevices = wrapDevices;
   }
 
@@ -95,6 +99,9 @@ public final class Demo {
     Scenes scenes = null;
     try {
       scenes = Scenes.set(scratch, output, load, wrapDevices, clock, out);
+      if (rehearse) {
+        scenes.rehearse();
+      }
       scenes.play();
     } catch (Exception e) {
       broken.add(new Verdict("every scene was played to its end", false, words(e)));

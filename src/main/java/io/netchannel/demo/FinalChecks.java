@@ -1,11 +1,11 @@
 package io.netchannel.demo;
 
-import io.netchannel.demo.guest.DiskModel;
-import io.netchannel.demo.guest.Workload;
 import io.netchannel.demo.report.Units;
 import io.netchannel.demo.report.Verdict;
 import io.netchannel.demo.trace.ExactlyOnce;
 import io.netchannel.demo.trace.TraceEvent;
+import io.netchannel.rehearsal.guest.DiskModel;
+import io.netchannel.rehearsal.guest.Workload;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;

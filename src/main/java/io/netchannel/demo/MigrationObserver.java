@@ -2,15 +2,17 @@ package io.netchannel.demo;
 
 import io.netchannel.coordinator.Migration;
 import io.netchannel.coordinator.Migrations;
-import io.netchannel.demo.host.DemoHost;
-import io.netchannel.demo.host.DomainDefinition;
-import io.netchannel.demo.host.Virsh;
 import io.netchannel.demo.report.MigrationReport;
 import io.netchannel.demo.report.MigrationReport.Step;
 import io.netchannel.demo.trace.RequestSpan;
 import io.netchannel.demo.trace.TraceEvent;
 import io.netchannel.demo.trace.TraceEvent.Kind;
+import io.netchannel.rehearsal.host.DomainDefinition;
+import io.netchannel.rehearsal.host.ModelHost;
+import io.netchannel.rehearsal.host.Virsh;
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
@@ -26,12 +28,12 @@ final class MigrationObserver {
   private static final long AROUND_MICROS = TimeUnit.SECONDS.toMicros(2);
 
   private final String title;
-  private final DemoHost source;
-  private final DemoHost destination;
+  private final ModelHost source;
+  private final ModelHost destination;
   private final DomainDefinition definition;
 
   MigrationObserver(
-      String title, DemoHost source, DemoHost destination, DomainDefinition definition) {
+      String title, ModelHost source, ModelHost destination, DomainDefinition definition) {
     this.title = title;
     this.source = source;
     this.destination = destination;
@@ -39,8 +41,8 @@ final class MigrationObserver {
   }
 
   MigrationReport report(Virsh.Outcome outcome, long longestPauseNanos) throws IOException {
-    List<TraceEvent> sourceTrace = source.trace(definition);
-    List<TraceEvent> destinationTrace = destination.trace(definition);
+    List<TraceEvent> sourceTrace = trace(source, definition);
+    List<TraceEvent> destinationTrace = trace(destination, definition);
     long stopped = outcome.stoppedMicros();
     TraceEvent seal =
         sourceTrace.stream()
@@ -82,9 +84,15 @@ final class MigrationObserver {
         spans);
   }
 
+  /** What the mid-points of a host have traced so far; empty before the first one. */
+  static List<TraceEvent> trace(ModelHost host, DomainDefinition definition) throws IOException {
+    Path file = host.traceFile(definition).orElseThrow();
+    return Files.exists(file) ? TraceEvent.read(host.name(), file) : List.of();
+  }
+
   private List<Step> steps() {
     List<Step> steps = new ArrayList<>();
-    for (DemoHost host : List.of(source, destination)) {
+    for (ModelHost host : List.of(source, destination)) {
       Migrations migrations = host.migrations();
       Migration last = host.lastMigration().orElseThrow();
       for (Migrations.Entry entry : migrations.ownTimeline(last)) {

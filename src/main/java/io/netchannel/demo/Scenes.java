@@ -3,18 +3,19 @@ package io.netchannel.demo;
 import com.google.common.io.MoreFiles;
 import com.google.common.io.RecursiveDeleteOption;
 import io.netchannel.coordinator.Migration;
-import io.netchannel.demo.guest.DiskModel;
-import io.netchannel.demo.guest.LinuxGuest;
-import io.netchannel.demo.guest.Workload;
-import io.netchannel.demo.host.DemoHost;
-import io.netchannel.demo.host.DomainDefinition;
-import io.netchannel.demo.host.Virsh;
-import io.netchannel.demo.host.Virsh.RefusedException;
 import io.netchannel.demo.report.ConsoleReport;
 import io.netchannel.demo.report.MigrationReport;
 import io.netchannel.demo.report.Units;
 import io.netchannel.demo.report.Verdict;
 import io.netchannel.device.Devices;
+import io.netchannel.rehearsal.Await;
+import io.netchannel.rehearsal.guest.DiskModel;
+import io.netchannel.rehearsal.guest.LinuxGuest;
+import io.netchannel.rehearsal.guest.Workload;
+import io.netchannel.rehearsal.host.DomainDefinition;
+import io.netchannel.rehearsal.host.ModelHost;
+import io.netchannel.rehearsal.host.Virsh;
+import io.netchannel.rehearsal.host.Virsh.RefusedException;
 import io.netchannel.vdevice.block.DiskName;
 import io.netchannel.xen.embedded.EmbeddedDomain;
 import java.io.IOException;
@@ -121,9 +122,15 @@ final class Scenes implements AutoCloseable {
     return new Scenes(cluster, load, disk, definition, clock, out);
   }
 
+  /** Before the first scene: what the first migration gains by it is in its figures. */
+  void rehearse() throws IOException {
+    out.println(cluster.rehearse());
+    out.flush();
+  }
+
   void play() throws IOException, RefusedException {
-    DemoHost a = cluster.a();
-    DemoHost b = cluster.b();
+    ModelHost a = cluster.a();
+    ModelHost b = cluster.b();
     start(a);
     move("1. From hosta to hostb", a, b);
     cluster.restart(a, "\"destination.sealed\" = \"fail\"");
@@ -133,7 +140,7 @@ final class Scenes implements AutoCloseable {
     end(a, b);
   }
 
-  private void start(DemoHost host) throws IOException, RefusedException {
+  private void start(ModelHost host) throws IOException, RefusedException {
     EmbeddedDomain domain = virsh.start(host);
     var block = guest.boot(domain, DiskName.devid(TARGET));
     verdict(
@@ -146,7 +153,7 @@ final class Scenes implements AutoCloseable {
     progress(load.requestsPerScene());
   }
 
-  private void move(String title, DemoHost source, DemoHost destination)
+  private void move(String title, ModelHost source, ModelHost destination)
       throws IOException, RefusedException {
     MigrationReport report = migrate(title, source, destination);
     String which = source.name() + " to " + destination.name();
@@ -158,7 +165,7 @@ final class Scenes implements AutoCloseable {
             .formatted(report.pending(), report.onRings(), report.incomplete()));
   }
 
-  private void abort(String title, DemoHost source, DemoHost destination)
+  private void abort(String title, ModelHost source, ModelHost destination)
       throws IOException, RefusedException {
     MigrationReport report = migrate(title, source, destination);
     verdict(
@@ -171,7 +178,7 @@ final class Scenes implements AutoCloseable {
         "none in xenstore, no zombie domain");
   }
 
-  private MigrationReport migrate(String title, DemoHost source, DemoHost destination)
+  private MigrationReport migrate(String title, ModelHost source, ModelHost destination)
       throws IOException, RefusedException {
     guest.run(workload::resetPause);
     Virsh.Outcome outcome =
@@ -194,7 +201,7 @@ final class Scenes implements AutoCloseable {
     return migration.isPresent() && !migration.get().isActive();
   }
 
-  private void end(DemoHost a, DemoHost b) throws IOException {
+  private void end(ModelHost a, ModelHost b) throws IOException {
     guest.run(workload::stop);
     Await.until(
         "the last requests to be answered",
@@ -226,7 +233,10 @@ final class Scenes implements AutoCloseable {
     FinalChecks checks = new FinalChecks(workload.progress(), model);
     verdicts.add(checks.guest());
     verdicts.add(checks.disk(disk));
-    verdicts.add(checks.exactlyOnce(List.of(a.trace(definition), b.trace(definition))));
+    verdicts.add(
+        checks.exactlyOnce(
+            List.of(
+                MigrationObserver.trace(a, definition), MigrationObserver.trace(b, definition))));
   }
 
   /** Lets the guest complete so many more requests. */

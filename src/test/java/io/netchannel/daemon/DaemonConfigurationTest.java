@@ -95,4 +95,12 @@ final class DaemonConfigurationTest {
         .isInstanceOf(ConfigurationException.class)
         .hasMessageContaining(message);
   }
+
+  @Test
+  void rehearsingCanBeTurnedOff() throws Exception {
+    assertThat(DaemonConfiguration.parse("f", "[daemon]\nrehearse = false\n").rehearse()).isFalse();
+    assertThatThrownBy(() -> DaemonConfiguration.parse("f", "[daemon]\nrehearse = \"no\"\n"))
+        .isInstanceOf(ConfigurationException.class)
+        .hasMessageContaining("true or false");
+  }
 }

@@ -59,7 +59,8 @@ final class EmulatedHost implements AutoCloseable {
             defaults.stockDisks(),
             defaults.waits(),
             Optional.of(directory.resolve(name + "/trace")),
-            faults);
+            faults,
+            false);
   }
 
   /** Starts the daemon, in place of the one that ran before. */

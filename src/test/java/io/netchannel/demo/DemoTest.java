@@ -75,7 +75,7 @@ final class DemoTest {
   }
 
   private int run(UnaryOperator<Devices> wrapDevices) throws Exception {
-    return new Demo(new PrintWriter(console), Load.small(SEED), wrapDevices).run(output);
+    return new Demo(new PrintWriter(console), Load.small(SEED), true, wrapDevices).run(output);
   }
 
   private JsonNode report() throws Exception {

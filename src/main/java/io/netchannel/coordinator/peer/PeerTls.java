@@ -1,5 +1,6 @@
 package io.netchannel.coordinator.peer;
 
+import com.google.common.collect.Sets;
 import io.grpc.netty.GrpcSslContexts;
 import io.netty.handler.ssl.ClientAuth;
 import io.netty.handler.ssl.OpenSsl;
@@ -20,7 +21,9 @@ import java.security.cert.CertificateFactory;
 import java.security.cert.X509Certificate;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
+import java.util.Set;
 import javax.net.ssl.SSLException;
 import javax.net.ssl.TrustManager;
 import javax.net.ssl.TrustManagerFactory;
@@ -54,6 +57,20 @@ public final class PeerTls {
   /** "OPENSSL" (netty-tcnative) when it can be loaded, else "JDK". */
   public static SslProvider provider() {
     return OpenSsl.isAvailable() ? SslProvider.OPENSSL : SslProvider.JDK;
+  }
+
+  /**
+   * A name that both of this host's certificates prove: the preferred one, if they do.
+   *
+   * @return empty when they have none in common
+   */
+  public Optional<String> name(String preferred) {
+    Set<String> both =
+        Sets.intersection(
+            CertificateNames.of(server.chain.get(0)), CertificateNames.of(client.chain.get(0)));
+    return both.contains(preferred.toLowerCase(Locale.ROOT))
+        ? Optional.of(preferred)
+        : both.stream().findFirst();
   }
 
   SslContext forServer() throws TlsException {

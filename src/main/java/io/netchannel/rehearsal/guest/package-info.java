@@ -1,5 +1,5 @@
 /**
- * The guest of the demo: one CPU, the model of Linux' blkfront, a program with verified I/O.
+ * The guest: one CPU, the model of Linux' blkfront, a program with verified I/O.
  *
  * <pre>
  *   Workload: 32 random requests that do not overlap --> GuestDisk (blkfront) --> rings
@@ -8,7 +8,7 @@
  *   DiskModel: block -> sequence of the last write that was seen done
  * </pre>
  *
- * Invariants: all guest code runs on the {@link io.netchannel.demo.guest.GuestCpu}, none while it
- * is paused; at any time the content of every block that no request covers is known.
+ * Invariants: all guest code runs on the {@link io.netchannel.rehearsal.guest.GuestCpu}, none while
+ * it is paused; at any time the content of every block that no request covers is known.
  */
-package io.netchannel.demo.guest;
+package io.netchannel.rehearsal.guest;

@@ -1,4 +1,4 @@
-package io.netchannel.demo;
+package io.netchannel.rehearsal;
 
 import java.time.Duration;
 import java.util.concurrent.locks.LockSupport;
@@ -23,12 +23,19 @@ public final class Await {
     }
   }
 
-  /** Waits until the condition is true; false when the bound passes first. */
+  /**
+   * Waits until the condition is true; false when the bound passes first.
+   *
+   * @throws IllegalStateException when the thread is interrupted
+   */
   public static boolean within(Duration bound, BooleanSupplier condition) {
     long begun = System.nanoTime();
     while (!condition.getAsBoolean()) {
       if (System.nanoTime() - begun > bound.toNanos()) {
         return false;
+      }
+      if (Thread.currentThread().isInterrupted()) {
+        throw new IllegalStateException("interrupted while waiting");
       }
       LockSupport.parkNanos(PERIOD.toNanos());
     }

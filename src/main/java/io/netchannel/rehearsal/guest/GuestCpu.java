@@ -1,9 +1,10 @@
-package io.netchannel.demo.guest;
+package io.netchannel.rehearsal.guest;
 
 import java.util.Optional;
 import java.util.concurrent.Executor;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicReference;
 
@@ -22,25 +23,35 @@ public final class GuestCpu implements Executor, AutoCloseable {
             return made;
           });
 
-  /** Queues a task; one that comes while the CPU is paused runs after {@link #resume}. */
+  /**
+   * Queues a task; one that comes while the CPU is paused runs after {@link #resume}, one that
+   * comes after the CPU's end never.
+   */
   @Override
   public void execute(Runnable task) {
-    thread.execute(
-        () -> {
-          try {
-            running.acquire();
-          } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            return;
-          }
-          try {
-            task.run();
-          } catch (RuntimeException e) {
-            panic.compareAndSet(null, e);
-          } finally {
-            running.release();
-          }
-        });
+    try {
+      thread.execute(() -> runInTurn(task));
+    } catch (RejectedExecutionException e) {
+      if (!thread.isShutdown()) {
+        throw e;
+      }
+    }
+  }
+
+  private void runInTurn(Runnable task) {
+    try {
+      running.acquire();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return;
+    }
+    try {
+      task.run();
+    } catch (RuntimeException e) {
+      panic.compareAndSet(null, e);
+    } finally {
+      running.release();
+    }
   }
 
   /** The first failure of a task: the guest's kernel is not to be trusted any more. */

@@ -1,9 +1,9 @@
-package io.netchannel.demo.host;
+package io.netchannel.rehearsal.host;
 
-import io.netchannel.demo.Await;
-import io.netchannel.demo.guest.LinuxGuest;
-import io.netchannel.demo.guest.Workload;
 import io.netchannel.libvirt.HookReply;
+import io.netchannel.rehearsal.Await;
+import io.netchannel.rehearsal.guest.LinuxGuest;
+import io.netchannel.rehearsal.guest.Workload;
 import io.netchannel.xen.embedded.EmbeddedDomain;
 import java.io.IOException;
 import java.time.Clock;
@@ -58,7 +58,7 @@ public final class Virsh {
   }
 
   /** {@code virsh start}: the domain runs when it returns; "started" comes after the unpause. */
-  public EmbeddedDomain start(DemoHost host) throws IOException, RefusedException {
+  public EmbeddedDomain start(ModelHost host) throws IOException, RefusedException {
     must(host, "prepare", "begin", NOT_RUNNING);
     must(host, "start", "begin", NOT_RUNNING);
     EmbeddedDomain domain = host.libxl().create(definition);
@@ -73,7 +73,11 @@ public final class Virsh {
    * @param precopy returns when enough memory was copied for the guest to be stopped
    */
   public Outcome migrate(
-      DemoHost source, DemoHost destination, LinuxGuest guest, Workload workload, Runnable precopy)
+      ModelHost source,
+      ModelHost destination,
+      LinuxGuest guest,
+      Workload workload,
+      Runnable precopy)
       throws IOException, RefusedException {
     EmbeddedDomain outgoing = guest.domain();
     // Prepare, at the destination. libvirt 9.0 gives the migrate hook no XML.
@@ -105,7 +109,7 @@ public final class Virsh {
   }
 
   /** {@code virsh destroy}. */
-  public void destroy(DemoHost host, EmbeddedDomain domain) throws IOException {
+  public void destroy(ModelHost host, EmbeddedDomain domain) throws IOException {
     end(host, domain);
   }
 
@@ -114,13 +118,16 @@ public final class Virsh {
    * a ring that was copied already: once it has, enough time has passed. The guest at the
    * destination will not see that answer.
    */
-  private void lastRound(DemoHost source) {
+  private void lastRound(ModelHost source) {
     long answered = answered(source);
     boolean early = Await.within(LAST_ROUND, () -> answered(source) > answered);
-    log.info("last round of memory ended {}", early ? "with an answer" : "after " + LAST_ROUND);
+    log.info(
+        "{}: last round of memory ended {}",
+        definition.name(),
+        early ? "with an answer" : "after " + LAST_ROUND);
   }
 
-  private static long answered(DemoHost host) {
+  private static long answered(ModelHost host) {
     try {
       long answered = 0;
       for (var device : host.devices()) {
@@ -132,18 +139,18 @@ public final class Virsh {
     }
   }
 
-  private void end(DemoHost host, EmbeddedDomain domain) throws IOException {
+  private void end(ModelHost host, EmbeddedDomain domain) throws IOException {
     host.libxl().destroy(domain, definition);
     ended(host, domain);
   }
 
-  private void ended(DemoHost host, EmbeddedDomain domain) throws IOException {
+  private void ended(ModelHost host, EmbeddedDomain domain) throws IOException {
     // Their exit code changes nothing: the domain has ended.
     host.hook(definition.name(), "stopped", "end", definition.xml(id(domain)));
     host.hook(definition.name(), "release", "end", definition.xml(id(domain)));
   }
 
-  private void must(DemoHost host, String operation, String subOperation, OptionalInt domid)
+  private void must(ModelHost host, String operation, String subOperation, OptionalInt domid)
       throws IOException, RefusedException {
     refuse(host.hook(definition.name(), operation, subOperation, definition.xml(domid)), operation);
   }

@@ -1,4 +1,4 @@
-package io.netchannel.demo.guest;
+package io.netchannel.rehearsal.guest;
 
 import java.nio.ByteBuffer;
 import java.util.Optional;

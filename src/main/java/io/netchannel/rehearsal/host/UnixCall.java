@@ -1,4 +1,4 @@
-package io.netchannel.demo.host;
+package io.netchannel.rehearsal.host;
 
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;

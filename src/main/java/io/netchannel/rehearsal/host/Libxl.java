@@ -1,4 +1,4 @@
-package io.netchannel.demo.host;
+package io.netchannel.rehearsal.host;
 
 import io.netchannel.xen.XenStore;
 import io.netchannel.xen.XenStorePermission;

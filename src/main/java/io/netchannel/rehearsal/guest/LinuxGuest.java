@@ -1,6 +1,6 @@
-package io.netchannel.demo.guest;
+package io.netchannel.rehearsal.guest;
 
-import io.netchannel.demo.Await;
+import io.netchannel.rehearsal.Await;
 import io.netchannel.vdevice.block.BlockOperation;
 import io.netchannel.vdevice.block.frontend.Blkfront;
 import io.netchannel.vdevice.block.frontend.BlkfrontOptions;

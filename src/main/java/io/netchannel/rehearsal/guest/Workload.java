@@ -1,4 +1,4 @@
-package io.netchannel.demo.guest;
+package io.netchannel.rehearsal.guest;
 
 import io.netchannel.vdevice.block.BlockOperation;
 import java.nio.ByteBuffer;

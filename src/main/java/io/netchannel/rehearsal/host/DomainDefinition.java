@@ -1,4 +1,4 @@
-package io.netchannel.demo.host;
+package io.netchannel.rehearsal.host;
 
 import io.netchannel.libvirt.DomainXmlParser;
 import java.util.OptionalInt;

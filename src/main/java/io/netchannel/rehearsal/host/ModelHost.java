@@ -1,4 +1,4 @@
-package io.netchannel.demo.host;
+package io.netchannel.rehearsal.host;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -13,7 +13,6 @@ import io.netchannel.daemon.ConfigurationException;
 import io.netchannel.daemon.ControlEndpoint;
 import io.netchannel.daemon.DaemonConfiguration;
 import io.netchannel.daemon.Host;
-import io.netchannel.demo.trace.TraceEvent;
 import io.netchannel.device.DeviceOpener;
 import io.netchannel.device.Devices;
 import io.netchannel.libvirt.HookEndpoint;
@@ -38,11 +37,10 @@ import java.util.concurrent.ScheduledExecutorService;
 import java.util.function.UnaryOperator;
 
 /**
- * A host of the demo: an embedded hypervisor, which lives as long as the demo, and on it a whole
- * netchanneld with its configuration file, certificates, sockets and journal, which may be
- * restarted.
+ * A model of a host: an embedded hypervisor, and on it a whole netchanneld with its configuration
+ * file, certificates, sockets and journal, which may be restarted.
  */
-public final class DemoHost implements AutoCloseable {
+public final class ModelHost implements AutoCloseable {
   private static final ObjectMapper JSON = new ObjectMapper();
 
   private final String name;
@@ -70,7 +68,7 @@ public final class DemoHost implements AutoCloseable {
    * @param configurationFile its netchannel.toml
    * @param wrapDevices for tests: puts something around every device
    */
-  public DemoHost(String name, Path configurationFile, UnaryOperator<Devices> wrapDevices) {
+  public ModelHost(String name, Path configurationFile, UnaryOperator<Devices> wrapDevices) {
     this.name = name;
     this.configurationFile = configurationFile;
     this.wrapDevices = wrapDevices;
@@ -182,14 +180,13 @@ public final class DemoHost implements AutoCloseable {
     return host.coordinator().migrations();
   }
 
-  /** What the mid-points of this host have traced so far; empty before the first one. */
-  public List<TraceEvent> trace(DomainDefinition definition) throws IOException {
-    Path file =
-        configuration
-            .traceDirectory()
-            .orElseThrow()
-            .resolve(definition.name() + "-" + definition.target() + ".jsonl");
-    return Files.exists(file) ? TraceEvent.read(name, file) : List.of();
+  /** Where the mid-points of this host trace what they do, when they do. */
+  public Optional<Path> traceFile(DomainDefinition definition) {
+    return configuration
+        .traceDirectory()
+        .map(
+            directory ->
+                directory.resolve(definition.name() + "-" + definition.target() + ".jsonl"));
   }
 
   /** Domids with backends of ours that are still in xenstore. */

@@ -1,4 +1,4 @@
-package io.netchannel.demo.guest;
+package io.netchannel.rehearsal.guest;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;

@@ -1,0 +1,126 @@
+package io.netchannel.rehearsal;
+
+import io.netchannel.coordinator.Migration;
+import io.netchannel.coordinator.peer.PeerTls;
+import io.netchannel.coordinator.peer.TlsException;
+import io.netchannel.daemon.DaemonConfiguration;
+import io.netchannel.daemon.Host;
+import io.netchannel.rehearsal.host.HostPair;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.Optional;
+import java.util.concurrent.TimeUnit;
+import java.util.function.BooleanSupplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The {@link Rehearsal} of a daemon that is ready: on a thread of its own, with the daemon's
+ * certificates, and out of the way when a real migration comes.
+ */
+public final class DaemonRehearsal implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(DaemonRehearsal.class);
+
+  /** On a slow host the first ones bring most; the processor is for the guests then. */
+  private static final Duration BOUND = Duration.ofSeconds(60);
+
+  /** How soon it goes on after a real migration. */
+  private static final Duration PAUSE = Duration.ofSeconds(1);
+
+  /** The end of the daemon does not wait longer for it; its threads end with the process. */
+  private static final Duration CLOSE_BOUND = Duration.ofSeconds(2);
+
+  private final Rehearsal rehearsal;
+  private final BooleanSupplier busy;
+  private final Thread thread = new Thread(this::run, "rehearsal");
+  private volatile boolean closing;
+
+  DaemonRehearsal(Rehearsal rehearsal, BooleanSupplier busy) {
+    this.rehearsal = rehearsal;
+    this.busy = busy;
+    thread.setDaemon(true);
+  }
+
+  /** Begins, unless the configuration does not want it or this host takes part in no migration. */
+  public static AutoCloseable beside(DaemonConfiguration configuration, Host host) {
+    if (!configuration.rehearse() || configuration.peers().isEmpty()) {
+      return () -> {};
+    }
+    Optional<String> name;
+    try {
+      name = new PeerTls(configuration.tls()).name(configuration.name());
+    } catch (TlsException e) {
+      // The daemon has said it already.
+      log.debug("no rehearsal: {}", e.getMessage());
+      return () -> {};
+    }
+    if (name.isEmpty()) {
+      log.info("no rehearsal: this host's two certificates have no name in common");
+      return () -> {};
+    }
+    DaemonRehearsal begun =
+        new DaemonRehearsal(
+            new Rehearsal(
+                configuration.runDirectory(),
+                new HostPair.Member(configuration.name(), name.get(), configuration.tls())),
+            () -> host.coordinator().migrations().list().stream().anyMatch(Migration::isActive));
+    begun.start();
+    return begun;
+  }
+
+  void start() {
+    thread.start();
+  }
+
+  boolean isOver() {
+    return !thread.isAlive();
+  }
+
+  private void run() {
+    long begun = System.nanoTime();
+    try {
+      log.info("{}", rehearsal.perform(Rehearsal.MIGRATIONS, () -> next(begun)));
+      giveMemoryBack();
+    } catch (IOException | RuntimeException e) {
+      if (closing) {
+        log.debug("rehearsal ended: {}", e.toString());
+      } else {
+        log.warn("no rehearsal, the first migration will be slower: {}", e.toString());
+      }
+    }
+  }
+
+  /** Buffers outside the heap go with a full collection, for which an idle daemon has no reason. */
+  private void giveMemoryBack() {
+    if (!closing && !busy.getAsBoolean()) {
+      System.gc();
+    }
+  }
+
+  private boolean next(long begun) {
+    while (!closing && System.nanoTime() - begun < BOUND.toNanos()) {
+      if (!busy.getAsBoolean()) {
+        return true;
+      }
+      try {
+        TimeUnit.NANOSECONDS.sleep(PAUSE.toNanos());
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        return false;
+      }
+    }
+    return false;
+  }
+
+  /** Ends it wherever it is. */
+  @Override
+  public void close() {
+    closing = true;
+    thread.interrupt();
+    try {
+      thread.join(CLOSE_BOUND.toMillis());
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+}
