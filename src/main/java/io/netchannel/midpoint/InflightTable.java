@@ -58,6 +58,10 @@ public final class InflightTable implements AutoCloseable {
   record Slot(int slot, long sequence, long generation, int queue, long id, ByteBuffer encoded) {}
 
   private final ByteBuffer memory;
+
+  /** The same memory; its position and limit are those of the encoding being written. */
+  private final ByteBuffer encodings;
+
   private final Path file;
   private final Runnable onStore;
   private final int slots;
@@ -67,6 +71,7 @@ public final class InflightTable implements AutoCloseable {
   /** {@code onStore} runs after each store: tests look at every prefix. */
   InflightTable(ByteBuffer memory, Path file, Runnable onStore) {
     this.memory = memory.order(ByteOrder.nativeOrder());
+    encodings = memory.duplicate();
     this.file = file;
     this.onStore = onStore;
     slots = getInt(InflightLayout.SLOTS_OFFSET);
@@ -305,10 +310,11 @@ public final class InflightTable implements AutoCloseable {
 
   private void encode(int base, boolean toA, BlockRequest request) {
     int start = base + (toA ? InflightLayout.ENCODING_A : InflightLayout.ENCODING_B);
-    ByteBuffer target = memory.slice(start, BlockRequest.MAX_ENCODED_BYTES);
-    request.encode(target);
+    encodings.limit(start + BlockRequest.MAX_ENCODED_BYTES).position(start);
+    request.encode(encodings);
     onStore.run();
-    putInt(base + (toA ? InflightLayout.LENGTH_A : InflightLayout.LENGTH_B), target.position());
+    int lengthBytes = encodings.position() - start;
+    putInt(base + (toA ? InflightLayout.LENGTH_A : InflightLayout.LENGTH_B), lengthBytes);
   }
 
   private int state(int slot) {

@@ -1,7 +1,6 @@
 package io.netchannel.midpoint;
 
 import io.netchannel.vdevice.block.BlockOperation;
-import java.util.List;
 
 /**
  * Which request has to wait for which. Devices may run what they have been given in any order.
@@ -23,14 +22,10 @@ final class IssueOrder {
   /**
    * Whether {@code request} must wait for an earlier one.
    *
-   * @param open the requests without outcome, in the order in which they were taken
+   * @param open {@code request} and the other open ones, in the order in which they were taken
    */
-  static boolean mustWait(PendingRequest request, List<PendingRequest> open) {
-    for (int i = 0; i < open.size(); i++) {
-      PendingRequest earlier = open.get(i);
-      if (earlier == request) {
-        return false;
-      }
+  static boolean mustWait(PendingRequest request, PendingList open) {
+    for (PendingRequest earlier = open.first(); earlier != request; earlier = earlier.next) {
       if (earlier.isUnfinished() && conflict(earlier, request)) {
         return true;
       }
@@ -41,6 +36,6 @@ final class IssueOrder {
   private static boolean conflict(PendingRequest earlier, PendingRequest later) {
     return earlier.operation == BlockOperation.WRITE_BARRIER
         || later.operation == BlockOperation.WRITE_BARRIER
-        || ((earlier.changesData() || later.changesData()) && earlier.overlaps(later));
+        || (earlier.overlaps(later) && (earlier.changesData() || later.changesData()));
   }
 }

@@ -58,6 +58,12 @@ final class PendingRequest implements Completion {
 
   PendingRequest nextCompleted;
 
+  /** Which list of the table it is in, and its neighbours there; only for {@link PendingList}. */
+  PendingList list;
+
+  PendingRequest previous;
+  PendingRequest next;
+
   State state = State.FREE;
   Step step = Step.TRANSFER;
   long sequence;

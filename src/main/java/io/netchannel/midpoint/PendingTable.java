@@ -35,14 +35,19 @@ final class PendingTable {
   private final BufferPool buffers;
 
   /** HELD, ISSUED and DONE in the order in which they were taken. */
-  private final List<PendingRequest> open = new ArrayList<>();
+  private final PendingList open = new PendingList();
 
-  /** ANSWERED, then UNSEEN, in the order of answers; ANSWERED ones are at the end. */
-  private final List<PendingRequest> answered = new ArrayList<>();
+  /** ANSWERED, in the order of answers. */
+  private final PendingList answered = new PendingList();
+
+  /** UNSEEN, likewise. */
+  private final PendingList unseen = new PendingList();
 
   private int issued;
   private int held;
-  private int unpublished;
+
+  /** How many of the {@link #issued} and {@link #held} change what is on the disk. */
+  private int unfinishedChanges;
 
   PendingTable(int capacity, BufferPool buffers, CompletionQueue completions, Runnable wake) {
     this.buffers = buffers;
@@ -85,8 +90,9 @@ final class PendingTable {
   private PendingRequest hold(PendingRequest entry) {
     entry.state = PendingRequest.State.HELD;
     entry.step = entry.firstStep();
-    open.add(entry);
+    open.addLast(entry);
     held++;
+    unfinishedChanges += entry.changesData() ? 1 : 0;
     return entry;
   }
 
@@ -105,6 +111,7 @@ final class PendingTable {
       expect(entry, PendingRequest.State.HELD);
       held--;
     }
+    unfinishedChanges -= entry.changesData() ? 1 : 0;
     entry.outcome = outcome;
     entry.state = PendingRequest.State.DONE;
   }
@@ -113,8 +120,7 @@ final class PendingTable {
     expect(entry, PendingRequest.State.DONE);
     entry.state = PendingRequest.State.ANSWERED;
     open.remove(entry);
-    answered.add(entry);
-    unpublished++;
+    answered.addLast(entry);
     if (entry.superseded || entry.outcome != Outcome.OK) {
       releaseBuffer(entry);
     }
@@ -122,27 +128,40 @@ final class PendingTable {
 
   /** All responses given so far are visible to the frontend. */
   void published() {
-    for (int i = answered.size() - unpublished; i < answered.size(); i++) {
-      answered.get(i).state = PendingRequest.State.UNSEEN;
+    while (!answered.isEmpty()) {
+      PendingRequest entry = answered.first();
+      entry.state = PendingRequest.State.UNSEEN;
+      answered.remove(entry);
+      unseen.addLast(entry);
     }
-    unpublished = 0;
   }
 
   /** A later request changes this range: what older entries tell about it must not outlive it. */
   void supersede(PendingRequest by) {
-    for (int i = 0; i < open.size(); i++) {
-      PendingRequest entry = open.get(i);
+    for (PendingRequest entry = open.first(); entry != null; entry = entry.next) {
       if (entry != by && entry.overlaps(by)) {
         entry.superseded = true;
       }
     }
-    for (int i = 0; i < answered.size(); i++) {
-      PendingRequest entry = answered.get(i);
+    supersede(answered, by);
+    supersede(unseen, by);
+  }
+
+  private void supersede(PendingList finished, PendingRequest by) {
+    for (PendingRequest entry = finished.first(); entry != null; entry = entry.next) {
       if (entry.overlaps(by)) {
         entry.superseded = true;
         releaseBuffer(entry);
       }
     }
+  }
+
+  /** Whether a request that is HELD must stay so ({@link IssueOrder}). */
+  boolean mustWait(PendingRequest entry) {
+    // The usual answers without a look at each open request: nothing else is unfinished, or
+    // nothing that is unfinished changes anything.
+    boolean othersMatter = entry.changesData() ? held + issued > 1 : unfinishedChanges > 0;
+    return othersMatter && IssueOrder.mustWait(entry, open);
   }
 
   /** The entry is out of the table afterwards. */
@@ -155,21 +174,16 @@ final class PendingTable {
           case DONE -> fate != Fate.SEEN && fate != Fate.GIVEN_UP;
           case HELD -> fate == Fate.HANDED_OVER || fate == Fate.ABANDONED;
         };
-    checkState(
-        allowed,
-        "request %s would be lost: it is %s and was to leave the table as %s",
-        entry.sequence,
-        entry.state,
-        fate);
+    if (!allowed) {
+      throw new IllegalStateException(
+          "request %d would be lost: it is %s and was to leave the table as %s"
+              .formatted(entry.sequence, entry.state, fate));
+    }
     if (entry.state == PendingRequest.State.HELD) {
       held--;
+      unfinishedChanges -= entry.changesData() ? 1 : 0;
     }
-    if (entry.state == PendingRequest.State.ANSWERED) {
-      unpublished--;
-    }
-    if (!open.remove(entry)) {
-      answered.remove(entry);
-    }
+    entry.list.remove(entry);
     releaseBuffer(entry);
     if (entry.request != null) {
       entry.request.release();
@@ -191,9 +205,9 @@ final class PendingTable {
 
   /** Lets the data of the oldest answered request go; false when there is none. */
   boolean giveUpOldestBuffer() {
-    for (int i = 0; i < answered.size() - unpublished; i++) {
-      if (answered.get(i).buffer != null) {
-        releaseBuffer(answered.get(i));
+    for (PendingRequest entry = unseen.first(); entry != null; entry = entry.next) {
+      if (entry.buffer != null) {
+        releaseBuffer(entry);
         return true;
       }
     }
@@ -203,29 +217,24 @@ final class PendingTable {
   /** Data that {@link #giveUpOldestBuffer} can free. */
   long retainedBytes() {
     long bytes = 0;
-    for (int i = 0; i < answered.size() - unpublished; i++) {
-      PendingRequest entry = answered.get(i);
+    for (PendingRequest entry = unseen.first(); entry != null; entry = entry.next) {
       bytes += entry.buffer == null ? 0 : entry.buffer.capacity();
     }
     return bytes;
   }
 
   /** Not to be changed by the caller. */
-  List<PendingRequest> open() {
+  PendingList open() {
     return open;
   }
 
-  /** The UNSEEN ones, oldest first, as the view the caller may iterate over by index. */
-  PendingRequest unseen(int index) {
-    return answered.get(index);
+  /** The oldest of the UNSEEN ones, from which the caller may go on; or null. */
+  PendingRequest firstUnseen() {
+    return unseen.first();
   }
 
   int unseenCount() {
-    return answered.size() - unpublished;
-  }
-
-  int unpublishedCount() {
-    return unpublished;
+    return unseen.size();
   }
 
   int issuedCount() {
@@ -246,18 +255,20 @@ final class PendingTable {
 
   /** Everything in the table, in order of sequence. */
   List<PendingRequest> all() {
-    List<PendingRequest> all = new ArrayList<>(open);
-    all.addAll(answered);
+    List<PendingRequest> all = new ArrayList<>();
+    for (PendingList list : List.of(open, answered, unseen)) {
+      for (PendingRequest entry = list.first(); entry != null; entry = entry.next) {
+        all.add(entry);
+      }
+    }
     all.sort(Comparator.comparingLong(entry -> entry.sequence));
     return all;
   }
 
   private static void expect(PendingRequest entry, PendingRequest.State expected) {
-    checkState(
-        entry.state == expected,
-        "request %s: expected %s, found %s",
-        entry.sequence,
-        expected,
-        entry.state);
+    if (entry.state != expected) {
+      throw new IllegalStateException(
+          "request %d: expected %s, found %s".formatted(entry.sequence, expected, entry.state));
+    }
   }
 }

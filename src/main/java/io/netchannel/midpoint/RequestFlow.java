@@ -113,7 +113,7 @@ final class RequestFlow {
   void take(BlockRequest request) {
     while (!table.hasFree() || !inflight.hasFree()) {
       checkState(table.unseenCount() > 0, "more requests were polled than allowed");
-      forget(table.unseen(0), Fate.GIVEN_UP);
+      forget(table.firstUnseen(), Fate.GIVEN_UP);
     }
     long sequence = nextSequence++;
     int slot = inflight.take(request, sequence, generation, disk.requestConsumer(request.queue()));
@@ -131,7 +131,7 @@ final class RequestFlow {
       counters.add(Counter.REPLAYED, 1);
     } else {
       forgetRange(entry);
-      if (answering && !IssueOrder.mustWait(entry, table.open())) {
+      if (answering && !table.mustWait(entry)) {
         issue(entry);
       }
     }
@@ -247,25 +247,26 @@ final class RequestFlow {
    */
   int issueHeld() {
     int count = 0;
-    List<PendingRequest> open = table.open();
-    for (int i = 0; i < open.size() && table.heldCount() > 0; i++) {
-      PendingRequest entry = open.get(i);
-      if (entry.state == PendingRequest.State.HELD && !IssueOrder.mustWait(entry, open)) {
+    PendingRequest entry = table.open().first();
+    while (entry != null && table.heldCount() > 0) {
+      PendingRequest next = entry.next; // one that is refused leaves the list
+      if (entry.state == PendingRequest.State.HELD && !table.mustWait(entry)) {
         count += issue(entry) ? 1 : 0;
-        if (i < open.size() && open.get(i) != entry) {
-          i--;
-        }
       }
+      entry = next;
     }
     return count;
   }
 
   /** Answers what was finished while that was not allowed. */
   void answerDone() {
-    for (PendingRequest entry : List.copyOf(table.open())) {
+    PendingRequest entry = table.open().first();
+    while (entry != null) {
+      PendingRequest next = entry.next; // one that is answered leaves the list
       if (entry.state == PendingRequest.State.DONE) {
         answer(entry);
       }
+      entry = next;
     }
   }
 
@@ -280,15 +281,15 @@ final class RequestFlow {
   /** Forgets what the frontend has seen. */
   int sweep() {
     int count = 0;
-    for (int i = 0; i < table.unseenCount(); ) {
-      PendingRequest entry = table.unseen(i);
+    PendingRequest entry = table.firstUnseen();
+    while (entry != null) {
+      PendingRequest next = entry.next; // one that is forgotten leaves the list
       if (entry.request.seen()) {
         trace.seen(entry);
         forget(entry, Fate.SEEN);
         count++;
-      } else {
-        i++;
       }
+      entry = next;
     }
     return count;
   }
@@ -297,7 +298,7 @@ final class RequestFlow {
   int giveUpOldest(int count) {
     int given = Math.min(count, table.unseenCount());
     for (int i = 0; i < given; i++) {
-      forget(table.unseen(0), Fate.GIVEN_UP);
+      forget(table.firstUnseen(), Fate.GIVEN_UP);
     }
     return given;
   }

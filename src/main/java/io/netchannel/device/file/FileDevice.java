@@ -6,6 +6,7 @@ import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.DeviceGeometry;
 import io.netchannel.device.Outcome;
+import io.netchannel.device.file.FileRequest.Operation;
 import java.nio.ByteBuffer;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.Phaser;
@@ -51,6 +52,7 @@ public final class FileDevice implements Device {
   private final boolean blockDevice;
   private final ThreadPoolExecutor threads;
   private final ErrorLog errors;
+  private final FileRequest.Pool requests = new FileRequest.Pool(this::run, MAX_QUEUED);
 
   /** One party for the open device and one per request that its submitter runs itself. */
   private final Phaser submitters = new Phaser(1);
@@ -126,22 +128,22 @@ public final class FileDevice implements Device {
 
   @Override
   public void read(long offsetBytes, ByteBuffer data, Completion completion) {
-    submit(new Request(Operation.READ, offsetBytes, data.remaining(), data, completion));
+    submit(Operation.READ, offsetBytes, data.remaining(), data, completion);
   }
 
   @Override
   public void write(long offsetBytes, ByteBuffer data, Completion completion) {
-    submit(new Request(Operation.WRITE, offsetBytes, data.remaining(), data, completion));
+    submit(Operation.WRITE, offsetBytes, data.remaining(), data, completion);
   }
 
   @Override
   public void flush(Completion completion) {
-    submit(new Request(Operation.FLUSH, 0, 0, null, completion));
+    submit(Operation.FLUSH, 0, 0, null, completion);
   }
 
   @Override
   public void discard(long offsetBytes, long lengthBytes, Completion completion) {
-    submit(new Request(Operation.DISCARD, offsetBytes, lengthBytes, null, completion));
+    submit(Operation.DISCARD, offsetBytes, lengthBytes, null, completion);
   }
 
   @Override
@@ -173,62 +175,42 @@ public final class FileDevice implements Device {
     return threads.getActiveCount() + threads.getQueue().size();
   }
 
-  private enum Operation {
-    READ("read"),
-    WRITE("write"),
-    FLUSH("flush"),
-    DISCARD("discard");
-
-    private final String word;
-
-    Operation(String word) {
-      this.word = word;
-    }
-  }
-
-  private final class Request implements Runnable {
-    private final Operation operation;
-    private final long offsetBytes;
-    private final long lengthBytes;
-    private final ByteBuffer data;
-    private final Completion completion;
-
-    Request(
-        Operation operation,
-        long offsetBytes,
-        long lengthBytes,
-        ByteBuffer data,
-        Completion completion) {
-      this.operation = operation;
-      this.offsetBytes = offsetBytes;
-      this.lengthBytes = lengthBytes;
-      this.data = data;
-      this.completion = completion;
-    }
-
-    @Override
-    public void run() {
-      Outcome outcome;
-      try {
-        outcome = perform(this);
-      } catch (RuntimeException | Error e) {
-        log.error("{}: {} failed inside netchanneld", name, operation.word, e);
-        outcome = Outcome.IO_ERROR;
-      }
-      complete(outcome);
-    }
-
-    void complete(Outcome outcome) {
-      try {
-        completion.complete(outcome);
-      } catch (RuntimeException e) {
-        log.error("{}: the completion of a {} threw; it must not", name, operation.word, e);
-      }
-    }
-  }
-
-  private void submit(Request request) {
+  private void submit(
+      Operation operation,
+      long offsetBytes,
+      long lengthBytes,
+      ByteBuffer data,
+      Completion completion) {
+    FileRequest request = requests.obtain();
+    request.operation = operation;
+    request.offsetBytes = offsetBytes;
+    request.lengthBytes = lengthBytes;
+    request.data = data;
+    request.completion = completion;
     threads.execute(request);
+  }
+
+  private void run(FileRequest request) {
+    Outcome outcome;
+    try {
+      outcome = perform(request);
+    } catch (RuntimeException | Error e) {
+      log.error("{}: {} failed inside netchanneld", name, request.operation.word(), e);
+      outcome = Outcome.IO_ERROR;
+    }
+    complete(request, outcome);
+  }
+
+  /** The request is free for the next one before its submitter, who may have one, is told. */
+  private void complete(FileRequest request, Outcome outcome) {
+    Operation operation = request.operation;
+    Completion completion = request.completion;
+    requests.giveBack(request);
+    try {
+      completion.complete(outcome);
+    } catch (RuntimeException e) {
+      log.error("{}: the completion of a {} threw; it must not", name, operation.word(), e);
+    }
   }
 
   private RejectedExecutionHandler runHereOrFail() {
@@ -241,17 +223,17 @@ public final class FileDevice implements Device {
           submitters.arriveAndDeregister();
         }
       } else {
-        Request request = (Request) task;
-        errors.report(request.operation.word + ": the device is closed", name);
-        request.complete(Outcome.IO_ERROR);
+        FileRequest request = (FileRequest) task;
+        errors.report(request.operation.word() + ": the device is closed", name);
+        complete(request, Outcome.IO_ERROR);
       }
     };
   }
 
-  private Outcome perform(Request request) {
+  private Outcome perform(FileRequest request) {
     if (!withinDevice(request)) {
       errors.report(
-          request.operation.word + ": outside the device or not aligned (a bug of the caller)",
+          request.operation.word() + ": outside the device or not aligned (a bug of the caller)",
           where(request));
       return Outcome.IO_ERROR;
     }
@@ -264,7 +246,7 @@ public final class FileDevice implements Device {
   }
 
   /** Also keeps a regular file from growing. */
-  private boolean withinDevice(Request request) {
+  private boolean withinDevice(FileRequest request) {
     int unit = geometry.logicalBlockBytes();
     return request.offsetBytes >= 0
         && request.lengthBytes <= geometry.sizeBytes() - request.offsetBytes
@@ -272,14 +254,16 @@ public final class FileDevice implements Device {
         && request.lengthBytes % unit == 0;
   }
 
-  private Outcome read(Request request) {
-    ByteBuffer target = request.data.slice();
+  private Outcome read(FileRequest request) {
+    ByteBuffer target = request.data;
     boolean usable = usable(target);
     ByteBuffer buffer = usable ? target : BlockBuffers.allocate(target.remaining());
+    int start = buffer.position();
     int done = 0;
     while (done < request.lengthBytes) {
       long result =
-          file.read(buffer, done, (int) request.lengthBytes - done, request.offsetBytes + done);
+          file.read(
+              buffer, start + done, (int) request.lengthBytes - done, request.offsetBytes + done);
       if (result == 0) {
         errors.report("read: the file has become shorter while it is served", where(request));
         return Outcome.IO_ERROR;
@@ -290,22 +274,23 @@ public final class FileDevice implements Device {
       done += (int) result;
     }
     if (!usable) {
-      target.put(buffer);
+      target.put(target.position(), buffer, 0, buffer.limit());
     }
     return Outcome.OK;
   }
 
-  private Outcome write(Request request) {
-    ByteBuffer buffer = request.data.slice();
+  private Outcome write(FileRequest request) {
+    ByteBuffer buffer = request.data;
     if (!usable(buffer)) {
-      ByteBuffer copy = BlockBuffers.allocate(buffer.remaining());
-      copy.put(buffer).flip();
-      buffer = copy;
+      buffer = BlockBuffers.allocate(request.data.remaining());
+      buffer.put(0, request.data, request.data.position(), buffer.limit());
     }
+    int start = buffer.position();
     int done = 0;
     while (done < request.lengthBytes) {
       long result =
-          file.write(buffer, done, (int) request.lengthBytes - done, request.offsetBytes + done);
+          file.write(
+              buffer, start + done, (int) request.lengthBytes - done, request.offsetBytes + done);
       if (result == 0) {
         errors.report("write: nothing was written and no error given", where(request));
         return Outcome.IO_ERROR;
@@ -318,7 +303,7 @@ public final class FileDevice implements Device {
     return Outcome.OK;
   }
 
-  private Outcome flush(Request request) {
+  private Outcome flush(FileRequest request) {
     if (geometry.readOnly()) {
       return Outcome.OK; // nothing was written
     }
@@ -337,7 +322,7 @@ public final class FileDevice implements Device {
     return flushFailed ? Outcome.IO_ERROR : Outcome.OK;
   }
 
-  private Outcome discard(Request request) {
+  private Outcome discard(FileRequest request) {
     if (!geometry.canDiscard() || discardRefused) {
       return Outcome.UNSUPPORTED;
     }
@@ -353,12 +338,13 @@ public final class FileDevice implements Device {
 
   private boolean usable(ByteBuffer data) {
     return data.isDirect()
-        && (!direct || NativeFile.addressOf(data) % geometry.logicalBlockBytes() == 0);
+        && (!direct
+            || (NativeFile.addressOf(data) + data.position()) % geometry.logicalBlockBytes() == 0);
   }
 
-  private Outcome failed(Request request, int doneBytes, int errno) {
+  private Outcome failed(FileRequest request, int doneBytes, int errno) {
     errors.report(
-        request.operation.word + " failed: " + NativeFile.describe(errno),
+        request.operation.word() + " failed: " + NativeFile.describe(errno),
         where(request) + (doneBytes == 0 ? "" : ", after " + doneBytes + " bytes"));
     return switch (errno) {
       case Libc.ENOSPC, Libc.EDQUOT -> Outcome.NO_SPACE;
@@ -373,7 +359,7 @@ public final class FileDevice implements Device {
     };
   }
 
-  private String where(Request request) {
+  private String where(FileRequest request) {
     return "%s, offset %d, %d bytes".formatted(name, request.offsetBytes, request.lengthBytes);
   }
 }

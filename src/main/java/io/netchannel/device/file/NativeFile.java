@@ -11,7 +11,8 @@ import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
  * An open file descriptor. Methods give what the system call gave, or the negative error number;
- * interrupted calls are repeated. Any thread may call them; not after {@link #close}.
+ * interrupted calls are repeated. Any thread may call them; not after {@link #close}. Reading and
+ * writing make no objects, not even a lambda, where the compiler removes JNA's Pointer.
  */
 @CheckReturnValue
 final class NativeFile implements AutoCloseable {
@@ -54,7 +55,15 @@ final class NativeFile implements AutoCloseable {
   long read(ByteBuffer data, int position, int lengthBytes, long offsetBytes) {
     long address = addressOf(data) + position;
     try {
-      return call(() -> Libc.pread(fd, address, lengthBytes, offsetBytes));
+      while (true) {
+        try {
+          return Libc.pread(fd, address, lengthBytes, offsetBytes);
+        } catch (LastErrorException e) {
+          if (e.getErrorCode() != Libc.EINTR) {
+            return -e.getErrorCode();
+          }
+        }
+      }
     } finally {
       Reference.reachabilityFence(
           data); // the kernel uses its memory, which the collector cannot see
@@ -65,7 +74,15 @@ final class NativeFile implements AutoCloseable {
   long write(ByteBuffer data, int position, int lengthBytes, long offsetBytes) {
     long address = addressOf(data) + position;
     try {
-      return call(() -> Libc.pwrite(fd, address, lengthBytes, offsetBytes));
+      while (true) {
+        try {
+          return Libc.pwrite(fd, address, lengthBytes, offsetBytes);
+        } catch (LastErrorException e) {
+          if (e.getErrorCode() != Libc.EINTR) {
+            return -e.getErrorCode();
+          }
+        }
+      }
     } finally {
       Reference.reachabilityFence(
           data); // the kernel uses its memory, which the collector cannot see

@@ -163,22 +163,24 @@ final class RingRequest implements BlockRequest {
   @Override
   public void encode(ByteBuffer target) {
     checkHeld();
-    ByteBuffer out = target.slice().order(ByteOrder.LITTLE_ENDIAN);
-    out.putLong(answered ? ANSWERED | Integer.toUnsignedLong(responseIndex) : 0);
-    out.putShort((short) FORMAT);
-    out.putShort((short) wireOperation);
-    out.putInt(ring.queue());
-    out.putLong(id);
-    out.putLong(offsetBytes);
-    out.putLong(lengthBytes);
-    out.putInt(segments);
-    out.position(HEADER_BYTES);
+    int start = target.position();
+    ByteOrder order = target.order();
+    target.order(ByteOrder.LITTLE_ENDIAN);
+    target.putLong(answered ? ANSWERED | Integer.toUnsignedLong(responseIndex) : 0);
+    target.putShort((short) FORMAT);
+    target.putShort((short) wireOperation);
+    target.putInt(ring.queue());
+    target.putLong(id);
+    target.putLong(offsetBytes);
+    target.putLong(lengthBytes);
+    target.putInt(segments);
+    target.position(start + HEADER_BYTES);
     for (int segment = 0; segment < segments; segment++) {
-      out.putInt(references[segment]);
-      out.putShort((short) pageOffsets[segment]);
-      out.putShort((short) segmentBytes[segment]);
+      target.putInt(references[segment]);
+      target.putShort((short) pageOffsets[segment]);
+      target.putShort((short) segmentBytes[segment]);
     }
-    target.position(target.position() + out.position());
+    target.order(order);
   }
 
   /** The queue of an encoded request. */

@@ -135,7 +135,7 @@ public final class Vbd implements VirtualDisk {
   @Override
   public int poll(Handler handler, int maxRequests) {
     int done = 0;
-    if (!closed && frontendChanged.compareAndSet(true, false)) {
+    if (!closed && frontendChanged.get() && frontendChanged.getAndSet(false)) {
       done += follow(handler);
     }
     if (state == State.CONNECTED && maxRequests > 0) {
@@ -294,12 +294,18 @@ public final class Vbd implements VirtualDisk {
 
   @Override
   public void publishResponses() {
-    rings.forEach(BlockRing::push);
+    for (int i = 0; i < rings.size(); i++) {
+      rings.get(i).push();
+    }
   }
 
   @Override
   public int untaken() {
-    return rings.stream().mapToInt(BlockRing::untaken).sum();
+    int untaken = 0;
+    for (int i = 0; i < rings.size(); i++) {
+      untaken += rings.get(i).untaken();
+    }
+    return untaken;
   }
 
   @Override

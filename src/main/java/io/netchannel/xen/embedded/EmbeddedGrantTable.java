@@ -6,7 +6,6 @@ import io.netchannel.xen.GrantTable;
 import io.netchannel.xen.XenException;
 import java.nio.ByteBuffer;
 import java.util.List;
-import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -66,37 +65,41 @@ final class EmbeddedGrantTable implements GrantTable {
   @Override
   public boolean copy(GrantCopy batch) {
     checkOpen();
-    Optional<GrantEntries> entries = hypervisor.grants(batch.domid());
-    if (entries.isEmpty()) {
+    GrantEntries entries = hypervisor.grantsOrNull(batch.domid());
+    if (entries == null) {
       return false;
     }
     boolean all = true;
     for (int i = 0; i < batch.count(); i++) {
-      all &= copySegment(entries.get(), batch, i);
+      all &= copySegment(entries, batch, i);
     }
     return all;
   }
 
   private boolean copySegment(GrantEntries entries, GrantCopy batch, int segment) {
     boolean toGuest = batch.direction() == Direction.TO_GUEST;
-    Optional<GrantEntries.Grant> grant = entries.acquire(batch.reference(segment), domid, toGuest);
-    if (grant.isEmpty()) {
+    GrantEntries.Grant grant = entries.acquireOrNull(batch.reference(segment), domid, toGuest);
+    if (grant == null) {
       return false;
     }
     try {
-      ByteBuffer page = grant.get().pages().memory();
-      int inGuest = grant.get().index() * PAGE_BYTES + batch.pageOffset(segment);
-      // Absolute puts look at the limits, which belong to others: go round them.
-      ByteBuffer guest = page.duplicate().clear();
-      ByteBuffer local = batch.local().duplicate().clear();
+      ByteBuffer guest = grant.pages().whole();
+      int inGuest = grant.index() * PAGE_BYTES + batch.pageOffset(segment);
+      int position = batch.position(segment);
+      int lengthBytes = batch.lengthBytes(segment);
+      ByteBuffer local = batch.local();
+      if (position + lengthBytes > local.limit()) {
+        // Absolute puts look at the limit, which says nothing here: go round it.
+        local = local.duplicate().clear();
+      }
       if (toGuest) {
-        guest.put(inGuest, local, batch.position(segment), batch.lengthBytes(segment));
+        guest.put(inGuest, local, position, lengthBytes);
       } else {
-        local.put(batch.position(segment), guest, inGuest, batch.lengthBytes(segment));
+        local.put(position, guest, inGuest, lengthBytes);
       }
       return true;
     } finally {
-      entries.release(grant.get());
+      entries.release(grant);
     }
   }
 

@@ -19,6 +19,7 @@ final class EventPorts {
     private final int number;
     private final int remoteDomid;
     private final SerialQueue queue;
+    private final Runnable delivery = this::deliver;
     private Port peer;
     private Listener<Port> listener;
     private boolean pending;
@@ -38,7 +39,7 @@ final class EventPorts {
       boolean first = !pending;
       pending = true;
       if (first && listener != null) {
-        queue.add(this::deliver);
+        queue.add(delivery);
       }
     }
 
@@ -94,7 +95,7 @@ final class EventPorts {
       old = port.listener;
       port.listener = new Listener<>(ignored -> onEvent.run());
       if (old == null && port.pending) {
-        port.queue.add(port::deliver);
+        port.queue.add(port.delivery);
       }
     }
     if (old != null) {

@@ -71,13 +71,18 @@ final class GrantEntries {
   }
 
   /** Takes the grant into use; empty when it is not granted to {@code grantee} for that. */
-  synchronized Optional<Grant> acquire(int reference, int grantee, boolean forWriting) {
+  Optional<Grant> acquire(int reference, int grantee, boolean forWriting) {
+    return Optional.ofNullable(acquireOrNull(reference, grantee, forWriting));
+  }
+
+  /** As {@link #acquire}, for every segment that is copied. */
+  synchronized Grant acquireOrNull(int reference, int grantee, boolean forWriting) {
     Grant grant = dead ? null : grants.get(reference);
     if (grant == null || grant.grantee != grantee || (forWriting && grant.readOnly)) {
-      return Optional.empty();
+      return null;
     }
     grant.users++;
-    return Optional.of(grant);
+    return grant;
   }
 
   /** Takes all into use, or none and throws. */

@@ -9,6 +9,9 @@ public final class GuestPages {
   private final EmbeddedDomain owner;
   private final ByteBuffer memory;
 
+  /** The same, with a limit that nobody moves. */
+  private final ByteBuffer whole;
+
   GuestPages(EmbeddedDomain owner, int count) {
     this.owner = owner;
     memory =
@@ -16,6 +19,7 @@ public final class GuestPages {
             .alignedSlice(GrantTable.PAGE_BYTES)
             .slice(0, count * GrantTable.PAGE_BYTES)
             .order(ByteOrder.LITTLE_ENDIAN);
+    whole = memory.duplicate();
   }
 
   /** The number of pages. */
@@ -40,6 +44,11 @@ public final class GuestPages {
     return memory
         .slice(firstPage * GrantTable.PAGE_BYTES, pages * GrantTable.PAGE_BYTES)
         .order(ByteOrder.LITTLE_ENDIAN);
+  }
+
+  /** All pages, for absolute access only, whose bounds are those of the pages. */
+  ByteBuffer whole() {
+    return whole;
   }
 
   EmbeddedDomain owner() {

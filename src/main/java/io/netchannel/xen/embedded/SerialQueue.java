@@ -18,6 +18,7 @@ final class SerialQueue {
   private final Executor executor;
   private final BooleanSupplier open;
   private final Queue<Runnable> tasks = new ArrayDeque<>();
+  private final Runnable drain = this::drain;
   private boolean draining;
 
   /**
@@ -40,7 +41,7 @@ final class SerialQueue {
       }
       draining = true;
     }
-    executor.execute(this::drain);
+    executor.execute(drain);
   }
 
   private void drain() {

@@ -123,11 +123,20 @@ public final class JnaEventChannels implements EventChannels {
     synchronized (channels) {
       channel = channels.get(port);
       if (channel != null) {
-        handle.use(h -> LibXenEvtchn.xenevtchn_unmask(h, port));
+        unmask(port);
       }
     }
     if (channel != null) {
       channel.fire();
+    }
+  }
+
+  private void unmask(int port) {
+    Pointer h = handle.enter();
+    try {
+      var unused = LibXenEvtchn.xenevtchn_unmask(h, port);
+    } finally {
+      handle.leave();
     }
   }
 
@@ -144,10 +153,15 @@ public final class JnaEventChannels implements EventChannels {
 
     @Override
     public void notifyPeer() {
-      if (handle.use(h -> LibXenEvtchn.xenevtchn_notify(h, port)) != 0) {
-        throw new XenException(
-            "cannot notify %s: %s; the channel is closed"
-                .formatted(remote, LibC.describe(Native.getLastError())));
+      Pointer h = handle.enter();
+      try {
+        if (LibXenEvtchn.xenevtchn_notify(h, port) != 0) {
+          throw new XenException(
+              "cannot notify %s: %s; the channel is closed"
+                  .formatted(remote, LibC.describe(Native.getLastError())));
+        }
+      } finally {
+        handle.leave();
       }
     }
 

@@ -86,15 +86,16 @@ public final class JnaGrantTable implements GrantTable {
     }
     GrantCopySegments encoded = segments.get();
     Pointer array = encoded.encode(batch);
-    handle.use(
-        h -> {
-          if (LibXenGnttab.xengnttab_grant_copy(h, batch.count(), array) != 0) {
-            throw new XenException(
-                "the grant copy of %d segments with domain %d was not done: %s; expected a dom0 kernel with grant copy (Linux 4.8 or later)"
-                    .formatted(batch.count(), batch.domid(), LibC.describe(Native.getLastError())));
-          }
-          return null;
-        });
+    Pointer h = handle.enter();
+    try {
+      if (LibXenGnttab.xengnttab_grant_copy(h, batch.count(), array) != 0) {
+        throw new XenException(
+            "the grant copy of %d segments with domain %d was not done: %s; expected a dom0 kernel with grant copy (Linux 4.8 or later)"
+                .formatted(batch.count(), batch.domid(), LibC.describe(Native.getLastError())));
+      }
+    } finally {
+      handle.leave();
+    }
     // A busy page (GNTST_eagain) was tried again by the kernel until it had an answer.
     boolean copied = encoded.allCopied(batch.count());
     if (!copied && LOG.isDebugEnabled()) {

@@ -1,17 +1,22 @@
 package io.netchannel.xen.jna;
 
 import com.sun.jna.Pointer;
-import java.util.concurrent.locks.ReentrantReadWriteLock;
+import java.util.concurrent.locks.Lock;
+import java.util.concurrent.locks.StampedLock;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.Supplier;
 
 /**
  * A handle of a C library that is never used once it is freed: that would end the JVM. Uses may run
- * side by side; freeing waits for them.
+ * side by side, not one within another; freeing waits for them.
  */
 final class NativeHandle {
-  private final ReentrantReadWriteLock lock = new ReentrantReadWriteLock();
+  /** Unlike a ReentrantReadWriteLock it keeps no count per thread, which would be an object. */
+  private final StampedLock lock = new StampedLock();
+
+  private final Lock using = lock.asReadLock();
+  private final Lock freeing = lock.asWriteLock();
   private final Consumer<Pointer> free;
   private final Supplier<? extends RuntimeException> whenClosed;
   private Pointer handle;
@@ -24,45 +29,55 @@ final class NativeHandle {
   }
 
   <T> T use(Function<Pointer, T> use) {
-    lock.readLock().lock();
+    Pointer open = enter();
     try {
-      return use.apply(open());
+      return use.apply(open);
     } finally {
-      lock.readLock().unlock();
+      leave();
     }
+  }
+
+  /**
+   * The handle, not freed before {@link #leave}: {@link #use} without a lambda, for what is done
+   * for each request.
+   */
+  Pointer enter() {
+    using.lock();
+    if (handle == null) {
+      using.unlock();
+      throw whenClosed.get();
+    }
+    return handle;
+  }
+
+  void leave() {
+    using.unlock();
   }
 
   /**
    * For cleaning up: what belongs to a handle goes with it, so nothing is to do once it is closed.
    */
   void useIfOpen(Consumer<Pointer> use) {
-    lock.readLock().lock();
+    using.lock();
     try {
       if (handle != null) {
         use.accept(handle);
       }
     } finally {
-      lock.readLock().unlock();
+      using.unlock();
     }
   }
 
   /** Idempotent. */
   void close() {
-    lock.writeLock().lock();
+    freeing.lock();
     try {
       if (handle != null) {
         free.accept(handle);
         handle = null;
       }
     } finally {
-      lock.writeLock().unlock();
+      freeing.unlock();
     }
-  }
-
-  private Pointer open() {
-    if (handle == null) {
-      throw whenClosed.get();
-    }
-    return handle;
   }
 }

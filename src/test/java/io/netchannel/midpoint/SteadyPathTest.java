@@ -1,0 +1,57 @@
+package io.netchannel.midpoint;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.sun.management.ThreadMXBean;
+import io.netchannel.vdevice.block.RingLayout.Wire;
+import java.lang.management.ManagementFactory;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/**
+ * A request on its way from the ring to the device and back makes no object: a collector that has
+ * nothing to collect never stops a guest's I/O. Holds for interpreted code as well, so it does not
+ * matter what the compiler has done by now.
+ */
+final class SteadyPathTest {
+  /** Pools and queues grow to what the depth needs, classes are loaded. */
+  private static final int WARM_UP_REQUESTS = 4096;
+
+  private static final int REQUESTS = 32_768;
+
+  /** Below the smallest object there is, for each request. */
+  private static final double BYTES_PER_REQUEST = 1;
+
+  private final ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+
+  @ParameterizedTest
+  @CsvSource({Wire.READ + ", 1", Wire.READ + ", 32", Wire.WRITE + ", 1", Wire.WRITE + ", 32"})
+  void aRequestAllocatesNothing(int operation, int depth) {
+    try (SteadyGuest guest = new SteadyGuest()) {
+      exchange(guest, operation, depth, WARM_UP_REQUESTS);
+      long before = threads.getCurrentThreadAllocatedBytes();
+      exchange(guest, operation, depth, REQUESTS);
+      long bytes = threads.getCurrentThreadAllocatedBytes() - before;
+      assertThat((double) bytes / REQUESTS).as("bytes per request").isLessThan(BYTES_PER_REQUEST);
+      assertThat(guest.status().answered()).isEqualTo(WARM_UP_REQUESTS + REQUESTS);
+    }
+  }
+
+  @Test
+  void anObjectPerRequestWouldBeSeen() {
+    Object[] kept = new Object[1];
+    long before = threads.getCurrentThreadAllocatedBytes();
+    for (int i = 0; i < REQUESTS; i++) {
+      kept[0] = new Object();
+    }
+    long bytes = threads.getCurrentThreadAllocatedBytes() - before;
+    assertThat((double) bytes / REQUESTS).isGreaterThan(BYTES_PER_REQUEST);
+  }
+
+  private static void exchange(SteadyGuest guest, int operation, int depth, int requests) {
+    for (int done = 0; done < requests; done += depth) {
+      guest.exchange(operation, depth);
+    }
+  }
+}
