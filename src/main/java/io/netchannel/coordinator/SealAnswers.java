@@ -32,8 +32,10 @@ final class SealAnswers {
     if (earlier != null) {
       earlier.completeExceptionally(new MigrationRefusedException("another call took its place"));
     }
+    CompletableFuture<List<SealedDisk>> unused =
+        call.whenComplete((disks, failure) -> parked.remove(migration, call));
     deliver(migration);
-    return call.whenComplete((disks, failure) -> parked.remove(migration, call));
+    return call;
   }
 
   /**

@@ -128,15 +128,19 @@ final class SourceSeal {
     UUID id = prepared.id();
     ends.unwatch(id);
     CompletableFuture<String> stop = new CompletableFuture<>();
+    CompletableFuture<List<LocalDevices.Drained>> drained = new CompletableFuture<>();
     stops.put(id, stop);
     try {
       if (early) {
         context.faults().at(Point.SOURCE_SUSPENDED);
+      } else if (runsAgain(prepared)) {
+        throw new MigrationRefusedException(
+            "the guest runs on " + context.host() + ": it is not the one that was restored");
       }
-      check(prepared);
+      sameDisks(prepared);
       Migration migration = store.apply(prepared, Event.SUSPENDED, "seal begins: " + why);
-      CompletableFuture<List<LocalDevices.Drained>> drained = beginDrain(migration);
       List<CompletableFuture<LocalDevices.Sealed>> seals = beginSeals(migration);
+      drained = beginDrain(migration);
       ImmutableList<SealedDisk> sealed = awaitSeals(migration, seals, stop);
       awaitDrain(id, drained, stop);
       handingOver(migration, sealed);
@@ -153,15 +157,12 @@ final class SourceSeal {
           e);
     } finally {
       stops.remove(id, stop);
+      drained.cancel(false);
     }
   }
 
-  private void check(Migration migration) throws MigrationRefusedException {
-    if (runsAgain(migration)) {
-      throw new MigrationRefusedException(
-          "the guest runs on " + context.host() + ": it is not the one that was restored");
-    }
-    // A disk plugged since PREPARE would stay behind, and the guest lose it.
+  /** A disk plugged since PREPARE would stay behind, and the guest lose it. */
+  private void sameDisks(Migration migration) throws MigrationRefusedException {
     List<String> agreed = migration.disks().stream().map(MovedDisk::target).toList();
     List<String> present =
         devices.disksOf(migration.domain()).stream().map(LocalDevices.Disk::target).toList();

@@ -22,6 +22,7 @@ final class EarlySealTest {
 
   private void start(Simulation.Guest guest) throws JournalException {
     world = new Simulation(guest, 3, 0, Simulation.Restart.AT_ONCE, false);
+    world.setOutcomesDiffer(false);
   }
 
   private Migration newest(String host) {
@@ -152,7 +153,20 @@ final class EarlySealTest {
   }
 
   @Test
+  void aRestartedSourceThatKnowsMoreRefusesTheOldManifests() throws Exception {
+    world.setOutcomesDiffer(true);
+    untilSuspended();
+    world.restart("a");
+    assertThat(newest("a").phase()).isEqualTo(Phase.HAND_OVER);
+    assertThat(world.refusal("b")).contains("take-over refused: expected");
+    assertThat(world.finish("a", "b")).isFalse();
+    world.settle();
+    world.assertOneOwner("restarted source, other manifests");
+  }
+
+  @Test
   void aRestartedSourceSealsAgain() throws Exception {
+    world.setOutcomesDiffer(false);
     world.begin("b");
     world.restart("a");
     assertThat(newest("a").phase()).isEqualTo(Phase.PRECOPY);

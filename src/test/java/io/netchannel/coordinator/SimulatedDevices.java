@@ -12,6 +12,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeoutException;
 
 /** The mid-points of one daemon's life on one host: one domain, over {@link SimulatedDisk}s. */
@@ -33,6 +34,7 @@ final class SimulatedDevices implements LocalDevices {
   private final Set<String> retired = new HashSet<>();
   private final List<CompletableFuture<Void>> watches = new ArrayList<>();
   private final List<String> staged = new ArrayList<>();
+  private final List<CompletableFuture<List<Drained>>> hanging = new CopyOnWriteArrayList<>();
 
   SimulatedDevices(Simulation world, SimulatedHost host) {
     this.world = world;
@@ -66,12 +68,18 @@ final class SimulatedDevices implements LocalDevices {
   }
 
   private void set(String target, State state, long generation) {
+    set(target, state, generation, Optional.empty());
+  }
+
+  private void set(String target, State state, long generation, Optional<String> handedOver) {
     host.step(life);
     if (broken.contains(target)) {
       throw new IllegalStateException(target + " is broken");
     }
     midPoints.put(target, new MidPoint(state, generation));
-    if (state == State.SERVING) {
+    if (handedOver.isPresent()) {
+      world.disk(target).takenOver(host.name(), generation, handedOver.get());
+    } else if (state == State.SERVING) {
       world.disk(target).open(host.name(), generation);
     } else {
       world.disk(target).close(host.name());
@@ -114,8 +122,10 @@ final class SimulatedDevices implements LocalDevices {
     }
     set(target, State.SEALED, midPoint.generation());
     Disk disk = new Disk(domain, target, "file:/" + target, false, 4096, midPoint.generation());
+    String manifest = "manifest of " + target + world.outcomes(host);
+    world.disk(target).sealed(manifest);
     return CompletableFuture.completedFuture(
-        new Sealed(disk, ByteString.copyFromUtf8("manifest of " + target), 3, 1));
+        new Sealed(disk, ByteString.copyFromUtf8(manifest), 3, 1));
   }
 
   @Override
@@ -129,6 +139,10 @@ final class SimulatedDevices implements LocalDevices {
   public CompletableFuture<List<Drained>> drain(UUID domain, Duration bound) {
     host.step(life);
     List<StockDisk> stock = stockDisksOf(domain);
+    if (world.drainHangs()) {
+      hanging.add(new CompletableFuture<>());
+      return hanging.get(hanging.size() - 1);
+    }
     Duration needed = world.drainTakes();
     if (!stock.isEmpty() && needed.compareTo(bound) > 0) {
       return CompletableFuture.failedFuture(
@@ -161,6 +175,11 @@ final class SimulatedDevices implements LocalDevices {
     List<CompletableFuture<Void>> now = List.copyOf(watches);
     watches.clear();
     now.forEach(watch -> watch.complete(null));
+  }
+
+  /** Drains that do not come to an end, see {@link Simulation#setDrainHangs}. */
+  List<CompletableFuture<List<Drained>>> hanging() {
+    return hanging;
   }
 
   /** How many wait for a suspend. */
@@ -204,10 +223,7 @@ final class SimulatedDevices implements LocalDevices {
 
   @Override
   public CompletableFuture<Void> takeOver(int domid, Disk disk, ByteString manifest) {
-    if (!manifest.toStringUtf8().equals("manifest of " + disk.target())) {
-      return CompletableFuture.failedFuture(new IllegalArgumentException("not its manifest"));
-    }
-    set(disk.target(), State.SERVING, disk.generation());
+    set(disk.target(), State.SERVING, disk.generation(), Optional.of(manifest.toStringUtf8()));
     return CompletableFuture.completedFuture(null);
   }
 

@@ -11,6 +11,7 @@ final class SimulatedDisk {
   private final Map<String, Long> writers = new TreeMap<>();
   private final List<String> violations = new ArrayList<>();
   private long highestGeneration;
+  private String manifest = "";
 
   SimulatedDisk(String target) {
     this.target = target;
@@ -32,6 +33,23 @@ final class SimulatedDisk {
               + highestGeneration);
     }
     highestGeneration = Math.max(highestGeneration, generation);
+    manifest = "";
+  }
+
+  /** Served no more: what is pending is this, until somebody serves it again. */
+  void sealed(String pending) {
+    manifest = pending;
+  }
+
+  /** A host serves it from what it was handed. */
+  void takenOver(String host, long generation, String pending) {
+    if (!pending.equals(manifest)) {
+      violations.add(
+          "%s: %s takes over with \"%s\", pending is \"%s\""
+              .formatted(target, host, pending, manifest));
+    }
+    open(host, generation);
+    manifest = pending; // it may be taken over once more after a crash
   }
 
   void close(String host) {

@@ -97,6 +97,8 @@ final class Simulation {
   private final Guest guest;
   private Duration drainTakes = Duration.ofSeconds(3);
   private String drainedOn = "";
+  private volatile boolean drainHangs;
+  private boolean outcomesDiffer;
   private String guestOn = "a";
   private FaultPoints faultPoints = FaultPoints.NONE;
 
@@ -110,6 +112,7 @@ final class Simulation {
       throws JournalException {
     this.guest = guest;
     this.random = new Random(seed);
+    this.outcomesDiffer = random.nextBoolean();
     this.faults = new SimulatedLink.Faults(random, faultRate);
     this.restart = restart;
     this.hookIsRetried = hookIsRetried;
@@ -181,6 +184,24 @@ final class Simulation {
 
   void setDrainTakes(Duration drainTakes) {
     this.drainTakes = drainTakes;
+  }
+
+  /** Storage that answers nothing. */
+  boolean drainHangs() {
+    return drainHangs;
+  }
+
+  void setDrainHangs(boolean drainHangs) {
+    this.drainHangs = drainHangs;
+  }
+
+  /** A daemon that was restarted may know more of what is pending than the one before. */
+  String outcomes(SimulatedHost host) {
+    return outcomesDiffer ? " in life " + host.life() : "";
+  }
+
+  void setOutcomesDiffer(boolean outcomesDiffer) {
+    this.outcomesDiffer = outcomesDiffer;
   }
 
   void drained(String host) {

@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.time.Duration;
 import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -12,6 +14,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** A guest with disks of other backends moves only when they have finished writing. */
 final class StockDisksTest {
+  private static final Duration BOUND = Duration.ofSeconds(20);
+
   /** Longer than [timeouts] drain and shorter than hook. */
   private static final Duration SLOW = Duration.ofSeconds(30);
 
@@ -75,6 +79,49 @@ final class StockDisksTest {
     assertThat(world.migrate("a", "b")).isTrue();
     world.settle();
     world.assertOneOwner("wait");
+  }
+
+  @Test
+  void anAbortEndsAWaitAtOnce() throws Exception {
+    Simulation world = world(Simulation.Guest.MIXED.with(StockDiskPolicy.WAIT));
+    world.setDrainHangs(true);
+    world.begin("b");
+    CompletableFuture<Void> suspended = sealsElsewhere(world);
+    Coordinator a = world.host("a").coordinator();
+    a.abort("b", newest(world, "a").id(), "virsh was interrupted");
+    suspended.get(BOUND.toSeconds(), TimeUnit.SECONDS);
+    assertGoesOn(world, "b: virsh was interrupted");
+  }
+
+  @Test
+  void aGuestThatRunsAgainEndsAWaitAtOnce() throws Exception {
+    Simulation world = world(Simulation.Guest.MIXED.with(StockDiskPolicy.WAIT));
+    world.setDrainHangs(true);
+    world.begin("b");
+    CompletableFuture<Void> suspended = sealsElsewhere(world);
+    world.resume("a");
+    world.host("a").coordinator().tick();
+    suspended.get(BOUND.toSeconds(), TimeUnit.SECONDS);
+    assertGoesOn(world, "the guest runs again on a");
+  }
+
+  /** Another thread seals, as on a host; it waits for storage that answers nothing. */
+  private static CompletableFuture<Void> sealsElsewhere(Simulation world) {
+    CompletableFuture<Void> suspended = CompletableFuture.runAsync(() -> world.suspend("a"));
+    long end = System.nanoTime() + BOUND.toNanos();
+    while (world.host("a").devices().hanging().isEmpty()) {
+      assertThat(System.nanoTime()).as("the drain begins").isLessThan(end);
+      Thread.onSpinWait();
+    }
+    assertThat(newest(world, "a").phase()).isEqualTo(Phase.SEAL);
+    return suspended;
+  }
+
+  private static void assertGoesOn(Simulation world, String detail) {
+    assertThat(newest(world, "a").phase()).isEqualTo(Phase.ABORT);
+    assertThat(newest(world, "a").detail()).isEqualTo(detail);
+    assertThat(world.disk("xvda").writers()).containsOnlyKeys("a");
+    assertThat(world.host("a").devices().hanging()).allMatch(CompletableFuture::isCancelled);
   }
 
   @Test

@@ -3,6 +3,7 @@ package io.netchannel.daemon;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.netchannel.coordinator.StockDiskPolicy;
 import io.netchannel.coordinator.peer.PeerAddress;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -49,6 +50,9 @@ final class DaemonConfigurationTest {
             hook = "2m"
             sealed = "3m"
             unbind = "4s"
+            drain = "40s"
+            [stock-disks]
+            unanswered = "wait"
             [trace]
             directory = "/tmp/trace"
             [faults]
@@ -65,6 +69,8 @@ final class DaemonConfigurationTest {
     assertThat(found.timeouts().hook()).isEqualTo(Duration.ofMinutes(2));
     assertThat(found.timeouts().sealed()).isEqualTo(Duration.ofMinutes(3));
     assertThat(found.waits().unbind()).isEqualTo(Duration.ofSeconds(4));
+    assertThat(found.timeouts().drain()).isEqualTo(Duration.ofSeconds(40));
+    assertThat(found.stockDisks()).isEqualTo(StockDiskPolicy.WAIT);
     assertThat(found.traceDirectory()).contains(Path.of("/tmp/trace"));
     assertThat(found.faults()).containsEntry("destination.sealed", "hang 30s");
     assertThat(found.inflightDirectory()).isEqualTo(Path.of("/tmp/run/inflight"));
@@ -82,6 +88,10 @@ final class DaemonConfigurationTest {
         Arguments.of("[timeouts]\nseal = 20\n", "test.toml:2: timeouts.seal: expected a text"),
         Arguments.of("[timeouts]\nseal = \"0s\"\n", "expected a duration"),
         Arguments.of("[timeouts]\nsealed = \"1s\"\n", "shorter than hook"),
+        Arguments.of("[timeouts]\ndrain = \"2m\"\n", "drain = PT2M does not fit into hook"),
+        Arguments.of(
+            "[stock-disks]\nunanswered = \"never\"\n",
+            "test.toml:2: stock-disks.unanswered: expected \"abort\", \"wait\" or \"ignore\""),
         Arguments.of("[timeouts]\nseel = \"1s\"\n", "unknown key \"seel\" in [timeouts]; known"),
         Arguments.of("tls = \"x\"\n", "test.toml:1: tls: expected a table"),
         Arguments.of("peer = \"x\"\n", "expected tables written as [[peer]]"),

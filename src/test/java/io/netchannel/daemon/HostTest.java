@@ -508,6 +508,19 @@ final class HostTest {
   }
 
   @Test
+  void withoutTheSourceAStockGuestIsNotLetIn() {
+    hosta.stopDaemon();
+    hostb.hookOk(GUEST, "migrate", "begin", "");
+    HookReply starts = hostb.hook(GUEST, "start", "begin", xml(null, ""));
+    assertThat(starts.exitCode()).isEqualTo(1);
+    assertThat(starts.message())
+        .contains("could not be asked to wait for that: hosta (hosta does not run)")
+        .contains("[stock-disks] unanswered = \"ignore\"");
+    // A plain start of it is nobody's business.
+    hostb.hookOk(GUEST, "start", "begin", xml(null, ""));
+  }
+
+  @Test
   void withoutTheSourceADomainWithDisksIsNotLetIn() {
     runningGuest();
     hosta.stopDaemon();
