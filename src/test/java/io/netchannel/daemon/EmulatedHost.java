@@ -71,6 +71,7 @@ final class EmulatedHost implements AutoCloseable {
                 store,
                 grants,
                 events,
+                hypervisor.domainStates(),
                 devices,
                 (domid, devid) -> {
                   String key = domid + "/" + devid;

@@ -123,6 +123,7 @@ public final class DemoHost implements AutoCloseable {
                     store,
                     grants,
                     events,
+                    hypervisor.domainStates(),
                     devices,
                     (domid, devid) -> false,
                     peers.all(),
