@@ -191,13 +191,14 @@ public final class DomainLifecycle implements HookHandler, AutoCloseable {
   private HookReply started(HookCall call) throws MigrationRefusedException, DomainXmlException {
     DomainDevices found = DomainXmlParser.parse(call.xml());
     Arrival arrival = arrivals.get(found.uuid());
-    if (arrival == null && found.disks().isEmpty()) {
-      return HookReply.OK;
-    }
     if (arrival == null) {
       // The daemon was restarted since "start begin", or was not there: the journal and the peers
-      // know.
-      boolean incoming = hooks.incomingStarts(found.name(), found.uuid(), true);
+      // know. Or there is nothing for us to do.
+      boolean hasDisks = !found.disks().isEmpty();
+      boolean incoming = hooks.incomingStarts(found.name(), found.uuid(), hasDisks);
+      if (!hasDisks && !incoming) {
+        return HookReply.OK;
+      }
       arrival = new Arrival(found, incoming, Set.of(), nanoTime.getAsLong());
     }
     Optional<Guest> guest = guestOf(found);
