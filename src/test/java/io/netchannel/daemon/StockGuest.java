@@ -14,6 +14,7 @@ import io.netchannel.xen.embedded.EmbeddedHypervisor;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 
 /**
  * A disk as libxl makes it for blkback or qdisk, its frontend, and a backend that answers when it
@@ -21,6 +22,8 @@ import java.util.List;
  */
 final class StockGuest implements AutoCloseable {
   private static final int BLOCK_BYTES = 4096;
+
+  private static final long CONNECT_NANOS = TimeUnit.SECONDS.toNanos(20);
 
   /** Sectors of the disk. */
   private static final long SECTORS = 1 << 20;
@@ -84,10 +87,13 @@ final class StockGuest implements AutoCloseable {
     blkfront.poll();
     store.write(backend + "/sectors", Long.toString(SECTORS));
     store.write(backend + "/state", XenbusState.CONNECTED.text());
-    blkfront.poll();
-    if (blkfront.connection() != Blkfront.Connection.CONNECTED) {
-      throw new AssertionError("the frontend is " + blkfront.connection());
-    }
+    long deadline = System.nanoTime() + CONNECT_NANOS;
+    do {
+      if (System.nanoTime() > deadline) {
+        throw new AssertionError("the frontend is " + blkfront.connection());
+      }
+      blkfront.poll(); // it may be told on another thread that the backend is there
+    } while (blkfront.connection() != Blkfront.Connection.CONNECTED);
     for (int queue = 0; queue < blkfront.queues(); queue++) {
       int[] first = {Integer.parseInt(store.read(ringNode(queue)).orElseThrow())};
       backendsRings.add(grants.map(domain.domid(), first));
