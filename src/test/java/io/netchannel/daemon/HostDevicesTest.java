@@ -141,16 +141,16 @@ final class HostDevicesTest {
   }
 
   @Test
-  void aDomainIsArrivingBetweenItsHooks() throws Exception {
+  void aDomainIsArrivingFromItsFirstHookOn() throws Exception {
     String disk = "<n:disk target='xvdb' source='" + image() + "'/>";
-    host.hookOk("mixed", "start", "begin", EmulatedHost.xml("mixed", MIXED, null, disk));
+    // It is there before its hook, so that nothing is published for it meanwhile.
     EmbeddedDomain domain = host.createDomain("mixed", MIXED);
     new StockGuest(host.hypervisor(), domain, "xvda", "vbd", 0).close();
-    host.hookOk("mixed", "stopped", "end", EmulatedHost.xml("mixed", MIXED, domain, disk));
-    // Given up, and all of ours with it: only then its stock disk makes it a domain that runs here.
     assertThat(devices.domainsNamed("mixed")).containsExactly(MIXED);
     host.hookOk("mixed", "start", "begin", EmulatedHost.xml("mixed", MIXED, null, disk));
     assertThat(devices.domainsNamed("mixed")).isEmpty();
+    host.hookOk("mixed", "stopped", "end", EmulatedHost.xml("mixed", MIXED, domain, disk));
+    assertThat(devices.domainsNamed("mixed")).containsExactly(MIXED);
   }
 
   @Test
