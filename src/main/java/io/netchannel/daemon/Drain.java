@@ -39,24 +39,35 @@ final class Drain implements AutoCloseable {
   private static final double NANOS_PER_SECOND = TimeUnit.SECONDS.toNanos(1);
 
   /** A disk of which some requests had no answer yet. */
-  private static final class Waiting {
+  private final class Waiting {
     private final StockDisk disk;
     private final StockRings rings;
     private final int first;
     private int unanswered;
     private Duration waited = Duration.ZERO;
 
-    Waiting(StockDisk disk, StockRings rings) throws RingBrokenException {
+    Waiting(StockDisk disk, StockRings rings) {
       this.disk = disk;
       this.rings = rings;
-      first = rings.unanswered();
+      first = count();
       unanswered = first;
     }
 
+    private int count() {
+      try {
+        return rings.unanswered();
+      } catch (RingBrokenException e) {
+        throw new IllegalStateException(
+            "%s %s (%s): its ring is not to be believed: %s"
+                .formatted(guest, disk.target(), disk.backend(), e.getMessage()),
+            e);
+      }
+    }
+
     /** A guest that stands still asks for nothing more: once at rest, always at rest. */
-    void look(long elapsedNanos) throws RingBrokenException {
+    void look(long elapsedNanos) {
       if (unanswered > 0) {
-        unanswered = rings.unanswered();
+        unanswered = count();
         waited = Duration.ofNanos(elapsedNanos);
       }
     }
@@ -108,11 +119,7 @@ final class Drain implements AutoCloseable {
     fail(new IllegalStateException(guest + ": the daemon is ending"));
   }
 
-  private interface Step {
-    void run() throws RingBrokenException, TimeoutException;
-  }
-
-  private void step(Step step) {
+  private void step(Runnable step) {
     try {
       boolean rest;
       synchronized (this) {
@@ -133,14 +140,12 @@ final class Drain implements AutoCloseable {
       } else {
         environment.timer().after(POLL, () -> step(this::look));
       }
-    } catch (RingBrokenException e) {
-      fail(new IllegalStateException(guest + ": a ring is not to be believed: " + e.getMessage()));
     } catch (TimeoutException | RuntimeException e) {
       fail(e);
     }
   }
 
-  private void mapAll() throws RingBrokenException {
+  private void mapAll() {
     for (StockDisks.Found found : disks) {
       if (!found.readable()) {
         log.warn(
@@ -169,7 +174,7 @@ final class Drain implements AutoCloseable {
     }
   }
 
-  private void look() throws RingBrokenException {
+  private void look() {
     long elapsedNanos = elapsedNanos();
     for (Waiting disk : waiting) {
       disk.look(elapsedNanos);

@@ -112,7 +112,7 @@ final class StockDisks implements AutoCloseable {
     return Optional.of(
         new Found(
             new StockDisk(
-                store.read(backend + "/dev").orElse("vbd-" + devid),
+                store.read(backend + "/dev").filter(StockDisks::isName).orElse("vbd-" + devid),
                 readable ? type : "%s of domain %d, not looked at".formatted(type, owner)),
             frontend,
             store
@@ -120,6 +120,11 @@ final class StockDisks implements AutoCloseable {
                 .map(XenbusState::parse)
                 .equals(Optional.of(XenbusState.CONNECTED)),
             readable));
+  }
+
+  /** It goes into logs and reports: a path that a guest has chosen may end anywhere. */
+  private static boolean isName(String dev) {
+    return dev.matches("[a-z0-9]{1,16}");
   }
 
   /** Ends all drains: what they have mapped is let go. */

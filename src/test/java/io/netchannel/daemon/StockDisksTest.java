@@ -219,7 +219,7 @@ final class StockDisksTest {
     xvda.index(SharedRing.REQ_PROD_OFFSET, xvda.index(SharedRing.RSP_PROD_OFFSET) + ahead);
     domain.suspend();
     CompletableFuture<List<Drained>> drained = disks.drain(guest, BOUND);
-    assertFailed(drained, IllegalStateException.class, "g1", "req_prod", "32 slots");
+    assertFailed(drained, IllegalStateException.class, "g1", "xvda (vbd)", "req_prod", "32 slots");
     assertThat(later).isEmpty();
     assertReleased(xvda);
   }
@@ -280,6 +280,15 @@ final class StockDisksTest {
       store.write(xvda.frontend + "/backend", path);
       assertThat(disks.of(guest)).as(path).isEmpty();
     }
+  }
+
+  @Test
+  void aNameThatWouldForgeALineIsNotTaken() {
+    StockGuest xvda = disk("xvda", "vbd");
+    store.write(xvda.backend + "/dev", "xvda\n12:00 ERROR all is lost");
+    assertThat(disks.of(guest)).containsExactly(stock("vbd-51712", "vbd"));
+    store.remove(xvda.backend + "/dev");
+    assertThat(disks.of(guest)).containsExactly(stock("vbd-51712", "vbd"));
   }
 
   @Test
