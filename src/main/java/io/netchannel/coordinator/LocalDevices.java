@@ -42,7 +42,8 @@ public interface LocalDevices {
    * A disk that another backend than ours serves.
    *
    * @param target "xvda"
-   * @param backend its type in xenstore: "vbd" is the kernel's blkback, "qdisk" QEMU's
+   * @param backend its type in xenstore: "vbd" is the kernel's blkback, "qdisk" QEMU's; of a driver
+   *     domain's backend also that it is one: nobody but that domain sees what it has not answered
    */
   record StockDisk(String target, String backend) {}
 
@@ -88,12 +89,15 @@ public interface LocalDevices {
   CompletableFuture<List<Drained>> drain(UUID domain, Duration bound);
 
   /**
-   * Completes, on a thread that may block, when the hypervisor says that the domain has suspended.
-   * Never where the hypervisor cannot tell. To be cancelled when nobody waits for it any more.
+   * Completes, on a thread that may block, when the hypervisor says that the domain has suspended;
+   * at once when it is so. Never where the hypervisor cannot tell. Cancelled when the domain has
+   * ended; to be cancelled when nobody waits for it any more.
    */
   CompletableFuture<Void> whenSuspended(UUID domain);
 
-  /** Whether the domain is suspended; empty when the hypervisor cannot tell or has no such one. */
+  /**
+   * Whether the domain is suspended; empty when the hypervisor cannot tell, or when it has ended.
+   */
   Optional<Boolean> isSuspended(UUID domain);
 
   /**

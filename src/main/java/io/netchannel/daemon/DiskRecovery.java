@@ -37,12 +37,6 @@ final class DiskRecovery {
   /** A mount that comes back is noticed this soon; a failed open costs next to nothing. */
   private static final Duration LONGEST_DELAY = Duration.ofSeconds(30);
 
-  /** Runs an action once after a delay, on a thread that may be blocked; or never, at the end. */
-  @FunctionalInterface
-  interface Timer {
-    void after(Duration delay, Runnable action);
-  }
-
   private final Devices devices;
   private final BiFunction<UUID, String, Standing> standings;
   private final MidPoints.GenerationClaim generations;

@@ -139,6 +139,11 @@ public final class DomainLifecycle implements HookHandler, AutoCloseable {
     return arrivals.size();
   }
 
+  /** Whether a domain is being made here, by a migration or not, and does not run yet. */
+  boolean isArriving(UUID domain) {
+    return arrivals.containsKey(domain);
+  }
+
   /** Looks at every domain with disks of ours: something says that one may have ended. */
   public void lookAtAll() {
     midPoints.all().stream()

@@ -1,6 +1,7 @@
 package io.netchannel.daemon;
 
 import io.netchannel.xen.XenStoreOperations;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
@@ -27,6 +28,13 @@ record Guest(String name, UUID uuid, int domid) {
         .map(domid -> byId(store, domid))
         .flatMap(Optional::stream)
         .toList();
+  }
+
+  /** The domain with this UUID; the youngest one where an earlier life of it is still going. */
+  static Optional<Guest> byUuid(XenStoreOperations store, UUID uuid) {
+    return all(store).stream()
+        .filter(guest -> guest.uuid.equals(uuid))
+        .max(Comparator.comparingInt(Guest::domid));
   }
 
   /** A domain by what people type: its name, its id or its UUID. */

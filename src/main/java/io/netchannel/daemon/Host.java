@@ -4,12 +4,14 @@ import com.google.common.util.concurrent.ThreadFactoryBuilder;
 import io.netchannel.coordinator.ConfiguredFaults;
 import io.netchannel.coordinator.Coordinator;
 import io.netchannel.coordinator.JournalException;
+import io.netchannel.coordinator.LocalDevices;
 import io.netchannel.coordinator.MigrationJournal;
 import io.netchannel.coordinator.Peer;
 import io.netchannel.coordinator.PeerService;
 import io.netchannel.coordinator.peer.Peers;
 import io.netchannel.device.Devices;
 import io.netchannel.libvirt.HookHandler;
+import io.netchannel.xen.Domains;
 import io.netchannel.xen.EventChannels;
 import io.netchannel.xen.GrantTable;
 import io.netchannel.xen.XenStore;
@@ -56,6 +58,7 @@ public final class Host implements AutoCloseable {
       XenStore store,
       GrantTable grants,
       EventChannels events,
+      Domains domains,
       Devices devices,
       KernelBackends kernel,
       Collection<? extends Peer> peers,
@@ -66,6 +69,9 @@ public final class Host implements AutoCloseable {
 
   private final MigrationJournal journal;
   private final MidPoints midPoints;
+  private final StockDisks stockDisks;
+  private final SuspendWatch suspends;
+  private final HostDevices devices;
   private final Coordinator coordinator;
   private final DomainLifecycle lifecycle;
   private final ControlCommands control;
@@ -88,11 +94,27 @@ public final class Host implements AutoCloseable {
                 parts.clock(),
                 parts.nanoTime()),
             parts.devices());
+    Timer timer = timer(scheduler, executor);
+    stockDisks =
+        new StockDisks(
+            new StockDisks.Environment(
+                parts.store(), parts.grants(), parts.domains(), timer, parts.nanoTime()),
+            executor);
+    suspends = new SuspendWatch(parts.store(), parts.domains(), timer, executor);
+    devices =
+        new HostDevices(
+            parts.store(),
+            parts.domains(),
+            parts.devices(),
+            midPoints,
+            stockDisks,
+            suspends,
+            this::isArriving);
     coordinator =
         new Coordinator(
             configuration.name(),
             journal,
-            midPoints,
+            devices,
             parts.peers(),
             configuration.timeouts(),
             configuration.stockDisks(),
@@ -102,10 +124,7 @@ public final class Host implements AutoCloseable {
             parts.ids());
     midPoints.recover(
         new DiskRecovery(
-            parts.devices(),
-            coordinator::standing,
-            coordinator::claimGeneration,
-            timer(scheduler, executor)));
+            parts.devices(), coordinator::standing, coordinator::claimGeneration, timer));
     coordinator.recover();
     coordinator.start(scheduler);
     lifecycle =
@@ -149,6 +168,12 @@ public final class Host implements AutoCloseable {
     }
   }
 
+  /** Asked by the coordinator, which is there before the lifecycle. */
+  private boolean isArriving(UUID domain) {
+    DomainLifecycle known = lifecycle;
+    return known != null && known.isArriving(domain);
+  }
+
   /** What libvirt's hooks call. */
   public HookHandler hooks() {
     return lifecycle;
@@ -174,6 +199,11 @@ public final class Host implements AutoCloseable {
     return coordinator;
   }
 
+  /** What the coordinator sees of this host. */
+  LocalDevices devices() {
+    return devices;
+  }
+
   /** Disks of this host. */
   public MidPoints midPoints() {
     return midPoints;
@@ -182,6 +212,8 @@ public final class Host implements AutoCloseable {
   @Override
   public void close() {
     lifecycle.close();
+    suspends.close();
+    stockDisks.close();
     scheduler.shutdownNow();
     executor.shutdownNow();
     midPoints.close();
@@ -193,8 +225,7 @@ public final class Host implements AutoCloseable {
   }
 
   /** Until they are shut down; what comes due then is left for the next daemon. */
-  private static DiskRecovery.Timer timer(
-      ScheduledExecutorService scheduler, ExecutorService executor) {
+  private static Timer timer(ScheduledExecutorService scheduler, ExecutorService executor) {
     return (delay, action) -> {
       try {
         var later =

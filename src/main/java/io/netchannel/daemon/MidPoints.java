@@ -2,22 +2,16 @@ package io.netchannel.daemon;
 
 import com.google.common.collect.ImmutableList;
 import com.google.common.util.concurrent.ThreadFactoryBuilder;
-import com.google.protobuf.ByteString;
 import io.netchannel.coordinator.JournalException;
-import io.netchannel.coordinator.LocalDevices;
-import io.netchannel.coordinator.MigrationRefusedException;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.Devices;
-import io.netchannel.midpoint.Manifest;
 import io.netchannel.midpoint.MidPoint;
 import io.netchannel.vdevice.block.VbdAddress;
 import io.netchannel.vdevice.block.VbdLimits;
 import io.netchannel.vdevice.block.VbdNodes;
-import io.netchannel.vdevice.block.VirtualDisk;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.time.Duration;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
@@ -32,11 +26,11 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The mid-points of this host, and what the coordinator asks of them. A disk is in here from the
- * publication of its nodes until they are removed; one that was retired stays until its domain
- * goes.
+ * The mid-points of this host. A disk is in here from the publication of its nodes until they are
+ * removed; one that was retired stays until its domain goes. What the coordinator asks of them is
+ * in {@link HostDevices}.
  */
-public final class MidPoints implements LocalDevices, AutoCloseable {
+public final class MidPoints implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(MidPoints.class);
 
   /** Names the generation that a disk starts with here; durable when it returns. */
@@ -153,6 +147,25 @@ public final class MidPoints implements LocalDevices, AutoCloseable {
     return Optional.ofNullable(disks.get(new Key(domid, target)));
   }
 
+  /** A disk of a domain; of its youngest life, when there are several. */
+  Optional<ServedDisk> find(UUID domain, String target) {
+    return ofDomain(domain).stream()
+        .filter(disk -> disk.target().equals(target))
+        .max(Comparator.comparingInt(disk -> disk.guest().domid()));
+  }
+
+  /** Opens a device for a disk and notes that in its nodes. */
+  Device open(ServedDisk disk, String source, long generation) throws DeviceException {
+    Device device = devices.open(source, disk.details().readOnly());
+    try {
+      disk.uses(device, source, generation);
+      return device;
+    } catch (RuntimeException e) {
+      device.close();
+      throw e;
+    }
+  }
+
   /** Who a domid with disks of ours is, or was. */
   Optional<Guest> guestOf(int domid) {
     return disks.values().stream()
@@ -194,140 +207,6 @@ public final class MidPoints implements LocalDevices, AutoCloseable {
     disks.clear();
   }
 
-  @Override
-  public List<UUID> domainsNamed(String name) {
-    return disks.values().stream()
-        .filter(disk -> disk.guest().name().equals(name) && isOurs(disk))
-        .map(disk -> disk.guest().uuid())
-        .distinct()
-        .toList();
-  }
-
-  @Override
-  public List<Disk> disksOf(UUID domain) {
-    return ofDomain(domain).stream().filter(MidPoints::isOurs).map(MidPoints::describe).toList();
-  }
-
-  @Override
-  public void probe(Disk disk) throws MigrationRefusedException {
-    try {
-      check(disk, devices.probe(disk.source(), disk.readOnly()).sizeBytes());
-    } catch (DeviceException e) {
-      throw new MigrationRefusedException(e.getMessage(), e);
-    }
-  }
-
-  @Override
-  public boolean domainExists(UUID domain) {
-    return Guest.all(environment.store()).stream().anyMatch(guest -> guest.uuid().equals(domain));
-  }
-
-  /** A frontend of a restored domain connects when the guest runs, and not before. */
-  @Override
-  public boolean guestHasRun(UUID domain) {
-    return ofDomain(domain).stream()
-        .map(disk -> disk.midPoint().status())
-        .anyMatch(status -> status.disk() == VirtualDisk.State.CONNECTED || status.taken() > 0);
-  }
-
-  @Override
-  public CompletableFuture<Sealed> seal(UUID domain, String target, Duration bound) {
-    Optional<ServedDisk> found = find(domain, target);
-    if (found.isEmpty()) {
-      return CompletableFuture.failedFuture(missing(domain, target));
-    }
-    ServedDisk disk = found.get();
-    if (disk.problem().isPresent()) {
-      return CompletableFuture.failedFuture(
-          new IllegalStateException("%s has no device: %s".formatted(disk, disk.problem().get())));
-    }
-    return disk.midPoint().seal(bound).thenApply(manifest -> sealed(disk, manifest));
-  }
-
-  @Override
-  public List<StockDisk> stockDisksOf(UUID domain) {
-    return List.of();
-  }
-
-  @Override
-  public CompletableFuture<List<Drained>> drain(UUID domain, Duration bound) {
-    return CompletableFuture.completedFuture(List.of());
-  }
-
-  @Override
-  public CompletableFuture<Void> whenSuspended(UUID domain) {
-    return new CompletableFuture<>();
-  }
-
-  @Override
-  public Optional<Boolean> isSuspended(UUID domain) {
-    return Optional.empty();
-  }
-
-  @Override
-  public CompletableFuture<Void> stage(UUID domain, String target, ByteString manifest) {
-    return CompletableFuture.completedFuture(null);
-  }
-
-  @Override
-  public void unseal(UUID domain, String target, long generation) {
-    ServedDisk disk = get(domain, target);
-    CompletableFuture<Void> unsealed;
-    synchronized (disk) {
-      disk.usesGeneration(generation);
-      unsealed = disk.midPoint().unseal(generation);
-    }
-    disk.await("unseal", unsealed);
-    log.info("{}: goes on, generation {}", disk, generation);
-  }
-
-  @Override
-  public void retire(UUID domain, String target) {
-    find(domain, target).ifPresent(disk -> disk.await("retire", disk.midPoint().retire()));
-  }
-
-  @Override
-  public CompletableFuture<Void> takeOver(int domid, Disk disk, ByteString manifest) {
-    try {
-      ServedDisk served = find(domid, disk.target()).orElseGet(() -> publishLate(domid, disk));
-      Manifest decoded = Manifest.decode(manifest.toByteArray());
-      Device device = open(served, disk.source(), disk.generation());
-      try {
-        check(disk, device.geometry().sizeBytes());
-      } catch (DeviceException e) {
-        device.close();
-        throw e;
-      }
-      return served
-          .midPoint()
-          .takeOver(device, disk.generation(), decoded)
-          .thenRun(
-              () ->
-                  log.debug(
-                      "{}: taken over with {} pending, generation {}",
-                      served,
-                      decoded.pending(),
-                      disk.generation()));
-    } catch (DeviceException | RuntimeException e) {
-      return CompletableFuture.failedFuture(e);
-    }
-  }
-
-  @Override
-  public CompletableFuture<Void> giveUp(UUID domain, String target) {
-    return find(domain, target)
-        .map(disk -> disk.midPoint().retire())
-        .orElseGet(() -> CompletableFuture.completedFuture(null));
-  }
-
-  /** A disk that the domain's XML does not name here: it was hot-plugged at the source. */
-  private ServedDisk publishLate(int domid, Disk disk) {
-    Guest guest =
-        Guest.byId(environment.store(), domid)
-            .orElseThrow(() -> new IllegalStateException("domid " + domid + " has gone"));
-    return publish(guest, disk.target(), disk.readOnly());
-  }
-
   private ServedDisk again(DiskDetails details) {
     ServedDisk disk = start(() -> ServedDisk.again(environment, details));
     disks.put(new Key(details.guest().domid(), details.target()), disk);
@@ -343,17 +222,6 @@ public final class MidPoints implements LocalDevices, AutoCloseable {
             .store()
             .read(details.address().frontendPath() + "/backend")
             .equals(Optional.of(details.address().backendPath()));
-  }
-
-  private Device open(ServedDisk disk, String source, long generation) throws DeviceException {
-    Device device = devices.open(source, disk.details().readOnly());
-    try {
-      disk.uses(device, source, generation);
-      return device;
-    } catch (RuntimeException e) {
-      device.close();
-      throw e;
-    }
   }
 
   private interface Starter {
@@ -385,69 +253,6 @@ public final class MidPoints implements LocalDevices, AutoCloseable {
       cleaner.execute(() -> remove(disk));
     } catch (RejectedExecutionException e) {
       log.debug("{}: left for the next daemon to clean up", disk);
-    }
-  }
-
-  private Optional<ServedDisk> find(UUID domain, String target) {
-    return ofDomain(domain).stream()
-        .filter(disk -> disk.target().equals(target))
-        .max(Comparator.comparingInt(disk -> disk.guest().domid()));
-  }
-
-  private ServedDisk get(UUID domain, String target) {
-    return find(domain, target).orElseThrow(() -> missing(domain, target));
-  }
-
-  private static IllegalStateException missing(UUID domain, String target) {
-    return new IllegalStateException(
-        "domain %s has no Netchannel disk %s here".formatted(domain, target));
-  }
-
-  /** Whether its guest has it here, also while its device cannot be opened after a restart. */
-  private static boolean isOurs(ServedDisk disk) {
-    if (disk.problem().isPresent()) {
-      return true;
-    }
-    return switch (disk.midPoint().status().state()) {
-      case SERVING, SEALING, SEALED -> true;
-      case EXPECTING, RETIRED -> false;
-    };
-  }
-
-  private static Disk describe(ServedDisk disk) {
-    DiskDetails details = disk.details();
-    return new Disk(
-        details.guest().uuid(),
-        details.target(),
-        details.source().orElse(""),
-        details.readOnly(),
-        disk.sizeBytes(),
-        details.generation());
-  }
-
-  private static Sealed sealed(ServedDisk disk, Manifest manifest) {
-    log.debug(
-        "{}: sealed, {} pending, {} of them incomplete",
-        disk,
-        manifest.pending(),
-        manifest.incomplete());
-    return new Sealed(
-        describe(disk),
-        ByteString.copyFrom(manifest.encode()),
-        manifest.pending(),
-        manifest.incomplete());
-  }
-
-  private static void check(Disk disk, long sizeBytes) throws DeviceException {
-    if (disk.sizeBytes() == 0) {
-      throw new DeviceException(
-          "disk %s: its source host cannot open %s at present; see `netchannel devices` there"
-              .formatted(disk.target(), disk.source()));
-    }
-    if (sizeBytes != disk.sizeBytes()) {
-      throw new DeviceException(
-          "disk %s: %s has %d bytes here and %d at the source: it is not the same device"
-              .formatted(disk.target(), disk.source(), sizeBytes, disk.sizeBytes()));
     }
   }
 

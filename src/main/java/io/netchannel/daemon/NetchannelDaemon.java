@@ -92,6 +92,7 @@ public final class NetchannelDaemon implements AutoCloseable {
                     xen.store(),
                     xen.grants(),
                     xen.events(),
+                    xen.domains(),
                     devices,
                     KernelBackends.sysfs(KernelBackends.SYSFS),
                     peers == null ? List.of() : peers.all(),

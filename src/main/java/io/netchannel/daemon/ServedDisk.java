@@ -1,8 +1,10 @@
 package io.netchannel.daemon;
 
+import com.google.protobuf.ByteString;
 import io.netchannel.device.Device;
 import io.netchannel.midpoint.AgentRunner;
 import io.netchannel.midpoint.InflightTable;
+import io.netchannel.midpoint.Manifest;
 import io.netchannel.midpoint.MidPoint;
 import io.netchannel.midpoint.MidPointId;
 import io.netchannel.midpoint.MidPointLimits;
@@ -61,6 +63,11 @@ final class ServedDisk {
   private volatile long sizeBytes;
   private volatile Optional<String> problem = Optional.empty();
   private volatile boolean ended;
+
+  /** The manifest that was decoded last, and of which bytes. */
+  private ByteString encodedManifest = ByteString.EMPTY;
+
+  private Manifest decodedManifest;
 
   private ServedDisk(Environment environment, DiskDetails details, Path inflightFile)
       throws IOException {
@@ -190,6 +197,26 @@ final class ServedDisk {
     note(
         new DiskDetails(
             details.guest(), details.target(), details.readOnly(), details.source(), generation));
+  }
+
+  /**
+   * Decodes a manifest; the same bytes once only: it is staged first, and taken over in the hook
+   * that holds up the guest.
+   *
+   * @throws IllegalArgumentException when it is not a manifest
+   */
+  synchronized Manifest decode(ByteString encoded) {
+    if (decodedManifest == null || !encoded.equals(encodedManifest)) {
+      decodedManifest = Manifest.decode(encoded.toByteArray());
+      encodedManifest = encoded;
+    }
+    return decodedManifest;
+  }
+
+  /** It has been taken over: nobody will ask for it again. */
+  synchronized void forgetManifest() {
+    encodedManifest = ByteString.EMPTY;
+    decodedManifest = null;
   }
 
   /**

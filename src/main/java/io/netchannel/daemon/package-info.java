@@ -4,8 +4,10 @@
  * <pre>
  *   libvirt's hooks ---> DomainLifecycle ---> MidPoints ---> ServedDisk (Vbd, MidPoint, its thread)
  *   xenstore watch ------^      |                ^
- *                               v                | LocalDevices
- *                          Coordinator ----------+      peers ---> Coordinator
+ *                               v                |
+ *                          Coordinator ---> HostDevices ---> StockDisks ---> Drain (others' rings)
+ *                               ^                |
+ *                             peers              +---------> SuspendWatch (xenstore, hypervisor)
  *   netchannel's commands ---> ControlEndpoint ---> ControlCommands ---> all of them
  * </pre>
  *
@@ -32,6 +34,8 @@
  *   <li>An incoming domain's guest runs only when each of its disks was taken over.
  *   <li>Hooks never call libvirt; "stopped", "release" and "reconnect" never fail.
  *   <li>A domain that has gone leaves no node, no mapped page and no thread.
+ *   <li>Disks that others serve are looked at, through their rings and read-only; nothing of theirs
+ *       is changed, and nothing stays mapped when the look is over.
  * </ul>
  */
 package io.netchannel.daemon;

@@ -59,6 +59,11 @@ public record Manifest(
       return operation == BlockOperation.DISCARD || writesData();
     }
 
+    /** Whether who takes it over has to do it; a write without its data nobody can do. */
+    boolean isToBeDone() {
+      return state == State.UNISSUED && !(writesData() && !payload.hasRemaining());
+    }
+
     boolean isKnown() {
       return state == State.DONE || state == State.ANSWERED;
     }

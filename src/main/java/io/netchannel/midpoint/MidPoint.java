@@ -15,6 +15,7 @@ import io.netchannel.vdevice.block.BlockRequest;
 import io.netchannel.vdevice.block.VirtualDisk;
 import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedQueue;
@@ -74,6 +75,9 @@ public final class MidPoint implements Agent {
   private Seal seal;
   private Manifest manifest;
 
+  /** What {@link #takeOver} will be given, as far as is known; null for nothing. */
+  private Staged staged;
+
   /** The frontend began again or left: what it had pending is finished before it may connect. */
   private boolean connectionLost;
 
@@ -124,6 +128,23 @@ public final class MidPoint implements Agent {
   }
 
   /**
+   * Prepares a {@link #takeOver} with this manifest, so that it has less to do while the guest
+   * stands still. Another one takes its place. The state stays EXPECTING.
+   */
+  public CompletableFuture<Void> stage(Manifest expected) {
+    return command(
+        future -> {
+          if (state != State.EXPECTING || device != null || departing) {
+            throw unfit("stage a manifest");
+          }
+          staged = new Staged(expected);
+          trace.stage(expected.generation(), expected.pending());
+          trace.flush();
+          future.complete(null);
+        });
+  }
+
+  /**
    * Serves a guest that was served elsewhere: finishes what the manifest has, then offers the disk.
    * The future completes then. When it fails the mid-point has to be retired.
    */
@@ -138,13 +159,15 @@ public final class MidPoint implements Agent {
               id,
               handedOver.diskBytes(),
               sizeBytes);
+          Staged prepared =
+              staged != null && staged.isOf(handedOver) ? staged : new Staged(handedOver);
           begin(newDevice, newGeneration);
           inflight.clear();
           for (Entry entry : handedOver.entries()) {
             trace.adopt(entry);
           }
           counters.add(Counter.ADOPTED, handedOver.pending());
-          settlement = new Settlement(handedOver.entries(), future);
+          settlement = prepared.settlement(future);
         });
   }
 
@@ -370,6 +393,7 @@ public final class MidPoint implements Agent {
     if (state != State.EXPECTING || device != null || departing) {
       throw unfit("start serving");
     }
+    staged = null;
     device = newDevice;
     flow.device(newDevice);
     setGeneration(newGeneration);
@@ -403,7 +427,7 @@ public final class MidPoint implements Agent {
 
   private int serveOn() {
     if (connectionLost && settlement == null) {
-      settlement = new Settlement(ImmutableList.of(), null);
+      settlement = new Settlement(ImmutableList.of(), Optional.empty(), null);
     }
     if (settlement != null) {
       return settle();
@@ -479,10 +503,10 @@ public final class MidPoint implements Agent {
     List<Entry> known = flow.takeSettled();
     flow.release(Fate.SETTLED, true);
     // After Closed there is no resubmission: that frontend has given its requests up itself.
-    flow.replay(disk.state() == VirtualDisk.State.CLOSED ? null : ReplayMap.of(known));
+    Settlement finished = settlement;
+    flow.replay(disk.state() == VirtualDisk.State.CLOSED ? null : finished.replayMap(known));
     inflight.clear();
     connectionLost = false;
-    Settlement finished = settlement;
     settlement = null;
     if (state == State.EXPECTING) {
       become(State.SERVING, "taken over " + known.size() + " requests");
@@ -635,6 +659,7 @@ public final class MidPoint implements Agent {
   /** One step towards RETIRED: waits for what is at the device, drops the rest. */
   private int depart() {
     departing = true;
+    staged = null;
     flow.answering(false);
     if (seal != null) {
       seal.result.completeExceptionally(

@@ -22,10 +22,10 @@ import org.slf4j.LoggerFactory;
  * </pre>
  *
  * Events of a request: take, replay, issue, done (outcome), answer (status), seen, drop, hand
- * (state), adopt (state). Events of the mid-point: serve, seal (pending, incomplete), unseal,
- * retire. A request is named by the generation it was taken in and its sequence; sequences go on
- * over generations of one mid-point. {@code adopt}, and what is done for an adopted entry, names it
- * as the source did.
+ * (state), adopt (state). Events of the mid-point: stage (pending; gen is the source's), serve,
+ * seal (pending, incomplete), unseal, retire. A request is named by the generation it was taken in
+ * and its sequence; sequences go on over generations of one mid-point. {@code adopt}, and what is
+ * done for an adopted entry, names it as the source did.
  *
  * <p>Owned by one thread. A trace that cannot be written is given up with a log line; the guest's
  * I/O is more important.
@@ -120,6 +120,14 @@ public final class MidPointTrace implements AutoCloseable {
       begin(generation, "seal");
       number("pending", pending);
       number("incomplete", incomplete);
+      end();
+    }
+  }
+
+  void stage(long generation, int pending) {
+    if (writer != null) {
+      begin(generation, "stage");
+      number("pending", pending);
       end();
     }
   }

@@ -139,11 +139,10 @@ final class RequestFlow {
 
   /** Takes a request over from another mid-point's manifest. */
   void adopt(Entry source) {
-    boolean missingData = source.writesData() && !source.payload().hasRemaining();
-    if (source.state() != Manifest.State.UNISSUED || missingData) {
-      settled.add(source);
-    } else {
+    if (source.isToBeDone()) {
       table.adopt(source);
+    } else {
+      settled.add(source);
     }
   }
 

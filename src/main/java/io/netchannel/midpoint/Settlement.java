@@ -2,6 +2,8 @@ package io.netchannel.midpoint;
 
 import com.google.common.collect.ImmutableList;
 import io.netchannel.midpoint.Manifest.Entry;
+import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 
 /**
@@ -14,11 +16,18 @@ import java.util.concurrent.CompletableFuture;
  */
 final class Settlement {
   private final ImmutableList<Entry> entries;
+  private final Optional<ReplayMap> prepared;
   private final CompletableFuture<Void> settled;
   private int next;
 
-  Settlement(ImmutableList<Entry> entries, CompletableFuture<Void> settled) {
+  /**
+   * @param prepared the replay map, where it is known before anything is finished
+   * @param settled null when nobody waits for it
+   */
+  Settlement(
+      ImmutableList<Entry> entries, Optional<ReplayMap> prepared, CompletableFuture<Void> settled) {
     this.entries = entries;
+    this.prepared = prepared;
     this.settled = settled;
   }
 
@@ -36,6 +45,11 @@ final class Settlement {
     return next == entries.size()
         && flow.table().heldCount() == 0
         && flow.table().issuedCount() == 0;
+  }
+
+  /** Of what has become known, in order of sequence. */
+  ReplayMap replayMap(List<Entry> known) {
+    return prepared.orElseGet(() -> ReplayMap.of(known));
   }
 
   CompletableFuture<Void> settled() {

@@ -17,6 +17,9 @@
  * back) and when a disk that was sealed is recovered after a restart. From SEALING a retire, or a
  * frontend that goes, fails the seal and leads to RETIRED.
  *
+ * <p>In EXPECTING a manifest may be staged, more than once: nothing changes but how much a
+ * take-over with that manifest has to do ({@code Staged}).
+ *
  * <p>Inside SERVING the frontend may begin again (it resumed on this host) and inside EXPECTING a
  * manifest may be taken over: both are a {@code Settlement}: what is pending is finished, becomes
  * the replay map, and only then is the disk offered. Any state waits for what is at the device

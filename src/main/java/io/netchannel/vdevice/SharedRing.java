@@ -48,6 +48,25 @@ public final class SharedRing {
   }
 
   /**
+   * How many requests of a ring have no response yet, for somebody who is neither end of it.
+   *
+   * @param slots of the ring: a frontend has never more requests out
+   * @throws RingBrokenException when the indexes cannot be those of such a ring
+   */
+  public static int unanswered(ByteBuffer memory, int slots) throws RingBrokenException {
+    // The responses first: with a frontend that runs, too many are seen unanswered, never too few.
+    int answered = readIndex(memory, RSP_PROD_OFFSET);
+    int requested = readIndex(memory, REQ_PROD_OFFSET);
+    if (Integer.compareUnsigned(requested - answered, slots) > 0) {
+      throw new RingBrokenException(
+          "req_prod is %s and rsp_prod %s on a ring of %d slots"
+              .formatted(
+                  Integer.toUnsignedString(requested), Integer.toUnsignedString(answered), slots));
+    }
+    return requested - answered;
+  }
+
+  /**
    * Writes an index of our own. What we stored before is visible to whoever reads the index:
    * without that, the other end could read a slot that is not filled yet.
    */

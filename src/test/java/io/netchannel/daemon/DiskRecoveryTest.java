@@ -3,6 +3,7 @@ package io.netchannel.daemon;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.google.common.collect.ImmutableMap;
+import io.netchannel.coordinator.LocalDevices;
 import io.netchannel.coordinator.Standing;
 import io.netchannel.coordinator.Standing.State;
 import io.netchannel.device.Device;
@@ -106,7 +107,7 @@ final class DiskRecoveryTest {
     standing = new Standing(State.SEALED, 3);
     recovery.recover(disk);
     standing = new Standing(State.SERVES, 5);
-    host.daemon().midPoints().unseal(DOMAIN, "xvdb", 5);
+    host.daemon().devices().unseal(DOMAIN, "xvdb", 5);
     broken = false;
     timePasses();
     assertThat(disk.midPoint().status().state()).isEqualTo(MidPoint.State.SERVING);
@@ -125,7 +126,7 @@ final class DiskRecoveryTest {
   @Test
   void whatIsRetiredMeanwhileIsLeftAlone() {
     recovery.recover(disk);
-    host.daemon().midPoints().retire(DOMAIN, "xvdb");
+    host.daemon().devices().retire(DOMAIN, "xvdb");
     broken = false;
     timePasses();
     assertThat(later).isEmpty();
@@ -136,10 +137,10 @@ final class DiskRecoveryTest {
   @Test
   void itIsOursButCannotMove() {
     recovery.recover(disk);
-    MidPoints midPoints = host.daemon().midPoints();
-    assertThat(midPoints.domainsNamed("g1")).containsExactly(DOMAIN);
-    assertThat(midPoints.disksOf(DOMAIN)).hasSize(1);
-    assertThat(midPoints.seal(DOMAIN, "xvdb", Duration.ofSeconds(1)))
+    LocalDevices devices = host.daemon().devices();
+    assertThat(devices.domainsNamed("g1")).containsExactly(DOMAIN);
+    assertThat(devices.disksOf(DOMAIN)).hasSize(1);
+    assertThat(devices.seal(DOMAIN, "xvdb", Duration.ofSeconds(1)))
         .failsWithin(Duration.ZERO)
         .withThrowableThat()
         .withMessageContaining("not mounted");

@@ -73,6 +73,7 @@ final class EmulatedHost implements AutoCloseable {
                 store,
                 grants,
                 events,
+                hypervisor.domainStates(),
                 devices,
                 (domid, devid) -> {
                   String key = domid + "/" + devid;

@@ -13,12 +13,15 @@ import io.netchannel.vdevice.block.ResponseStatus;
 import io.netchannel.vdevice.block.VirtualDisk;
 import java.nio.ByteBuffer;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeoutException;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** One behaviour each; doWork is called by hand. */
 final class MidPointTest {
@@ -304,6 +307,103 @@ final class MidPointTest {
     host.work();
     assertThatThrownBy(taken::join).hasMessageContaining("the source's disk has 4096 bytes");
     assertThat(host.midPoint.status().state()).isEqualTo(State.EXPECTING);
+  }
+
+  private static Manifest.Entry entry(
+      long sequence, BlockOperation operation, int sector, Manifest.State state, byte[] payload) {
+    return new Manifest.Entry(
+        sequence,
+        1,
+        operation,
+        (long) sector * SECTOR_BYTES,
+        SECTOR_BYTES,
+        state,
+        ByteBuffer.wrap(payload));
+  }
+
+  /** A read that is done; a write that is done; a write that the destination has to do. */
+  private Manifest manifest(boolean unissued) {
+    ByteBuffer digests = SectorDigests.of(ByteBuffer.wrap(DiskModel.content(22)));
+    byte[] digest = new byte[digests.remaining()];
+    digests.get(0, digest);
+    List<Manifest.Entry> entries =
+        new ArrayList<>(
+            List.of(
+                entry(1, BlockOperation.READ, 1, Manifest.State.DONE, DiskModel.content(11)),
+                entry(2, BlockOperation.WRITE, 2, Manifest.State.ANSWERED, digest)));
+    if (unissued) {
+      entries.add(
+          entry(3, BlockOperation.WRITE, 3, Manifest.State.UNISSUED, DiskModel.content(33)));
+    }
+    return new Manifest(1, 64L * SECTOR_BYTES, 0, entries);
+  }
+
+  /** The guest at the destination resubmits what the manifest has. */
+  private void resubmit(boolean unissued) {
+    host.disk.connect(rings);
+    host.work();
+    Request read = read(1);
+    write(2, 22);
+    if (unissued) {
+      write(3, 33);
+    }
+    finish();
+    assertThat(DiskModel.stampOf(read.data(), 0)).isEqualTo(11);
+    assertThat(host.midPoint.status().replayed()).isEqualTo(rings.queues.get(0).responses.size());
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void aStagedManifestIsTakenOverAsAnyOther(boolean unissued) {
+    host.await(host.midPoint.stage(manifest(unissued)));
+    assertThat(host.midPoint.status().state()).isEqualTo(State.EXPECTING);
+    assertThat(host.midPoint.status().adopted()).isZero();
+    // Equal and not the same: it has come over the network twice.
+    Manifest again = Manifest.decode(manifest(unissued).encode());
+    host.await(host.midPoint.takeOver(host.device, 2, again));
+    assertThat(host.midPoint.status().adopted()).isEqualTo(again.pending());
+    assertThat(host.device.calls).hasSize(unissued ? 1 : 0);
+    resubmit(unissued);
+  }
+
+  @Test
+  void theManifestThatIsTakenOverCountsAndNotTheStagedOne() {
+    host.await(host.midPoint.stage(new Manifest(1, 64L * SECTOR_BYTES, 0, List.of())));
+    host.await(
+        host.midPoint.stage(
+            new Manifest(
+                1,
+                64L * SECTOR_BYTES,
+                0,
+                List.of(
+                    entry(
+                        1, BlockOperation.READ, 1, Manifest.State.DONE, DiskModel.content(99))))));
+    host.await(host.midPoint.takeOver(host.device, 2, manifest(true)));
+    resubmit(true);
+  }
+
+  @Test
+  void stagingMayBeDoneAgainAndServingForgetsIt() {
+    host.await(host.midPoint.stage(manifest(true)));
+    host.await(host.midPoint.stage(manifest(false)));
+    host.await(host.midPoint.serve(host.device, 2));
+    assertThat(host.device.calls).isEmpty();
+    CompletableFuture<Void> late = host.midPoint.stage(manifest(false));
+    host.work();
+    assertThatThrownBy(late::join)
+        .hasCauseInstanceOf(IllegalStateException.class)
+        .hasMessageContaining("cannot stage a manifest, it is SERVING");
+  }
+
+  @Test
+  void retiringDropsWhatIsStaged() {
+    host.await(host.midPoint.stage(manifest(true)));
+    host.await(host.midPoint.retire());
+    assertThat(host.midPoint.status().state()).isEqualTo(State.RETIRED);
+    CompletableFuture<Void> late = host.midPoint.takeOver(host.device, 2, manifest(true));
+    host.work();
+    assertThat(late).isCompletedExceptionally();
+    assertThat(host.device.calls).isEmpty();
   }
 
   @Test

@@ -3,14 +3,17 @@ package io.netchannel.midpoint;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.netchannel.vdevice.block.BlockOperation;
+import java.io.BufferedWriter;
 import java.io.IOException;
 import java.io.StringWriter;
 import java.io.Writer;
 import java.time.Clock;
 import java.time.Instant;
 import java.time.ZoneOffset;
+import java.util.List;
 import java.util.Random;
 import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Test;
 
 final class MidPointTraceTest {
@@ -47,18 +50,39 @@ final class MidPointTraceTest {
         });
   }
 
+  /** At once, although the mid-point has nothing else to do: it tells when the manifest came. */
+  @Test
+  void whatIsStagedIsWrittenAtOnce() {
+    StringWriter out = new StringWriter();
+    BufferedWriter buffered = new BufferedWriter(out);
+    MidPoint midPoint =
+        midPoint(new SimulatedHost(new Random(1), new Storage(1 << 14), false), buffered);
+    CompletableFuture<Void> staged =
+        midPoint
+            .stage(new Manifest(4, 1 << 14, 0, List.of()))
+            .thenRun(
+                () ->
+                    assertThat(out)
+                        .hasToString("{\"t\":1000002,\"gen\":4,\"e\":\"stage\",\"pending\":0}\n"));
+    midPoint.doWork();
+    assertThat(staged).isCompleted();
+  }
+
+  private MidPoint midPoint(SimulatedHost host, Writer out) {
+    return new MidPoint(
+        new MidPointId("guest", new UUID(0, 1), 7, "xvdb"),
+        host.disk,
+        InflightTable.inMemory(SimulatedHost.LIMITS),
+        SimulatedHost.LIMITS,
+        MidPointTrace.to(out, clock),
+        () -> 0,
+        () -> {});
+  }
+
   private void serveOneWrite(Writer out) {
     SimulatedHost host = new SimulatedHost(new Random(1), new Storage(1 << 14), false);
     SharedRings rings = new SharedRings(1);
-    MidPoint midPoint =
-        new MidPoint(
-            new MidPointId("guest", new UUID(0, 1), 7, "xvdb"),
-            host.disk,
-            InflightTable.inMemory(SimulatedHost.LIMITS),
-            SimulatedHost.LIMITS,
-            MidPointTrace.to(out, clock),
-            () -> 0,
-            () -> {});
+    MidPoint midPoint = midPoint(host, out);
     host.midPoint = midPoint;
     host.await(midPoint.serve(host.device, 5));
     host.disk.connect(rings);

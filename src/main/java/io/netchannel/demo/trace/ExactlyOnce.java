@@ -103,7 +103,7 @@ public final class ExactlyOnce {
         }
         case REPLAY -> replayed++;
         case DROP -> history(event).dropped = true;
-        case TAKE, SEEN, RETIRE -> {}
+        case TAKE, SEEN, STAGE, RETIRE -> {}
       }
     }
   }

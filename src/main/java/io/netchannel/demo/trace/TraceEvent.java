@@ -17,7 +17,7 @@ import java.util.Optional;
  * @param request the request it is about; empty for events of the mid-point itself
  * @param operation "read", "write", "flush"; empty where the line does not say
  * @param state of a manifest's entry: "unissued", "done", "failed", "answered"; else empty
- * @param pending entries of the manifest, of a seal; else 0
+ * @param pending entries of the manifest, of a seal or where it is staged; else 0
  * @param incomplete those of them that were at the device when the seal began
  */
 public record TraceEvent(
@@ -35,6 +35,7 @@ public record TraceEvent(
 
   /** What happened; the names in the trace are these in lower case. */
   public enum Kind {
+    STAGE,
     SERVE,
     TAKE,
     REPLAY,

@@ -121,6 +121,7 @@ public final class ModelHost implements AutoCloseable {
                     store,
                     grants,
                     events,
+                    hypervisor.domainStates(),
                     devices,
                     (domid, devid) -> false,
                     peers.all(),

@@ -83,7 +83,7 @@ record ConnectionParameters(RingLayout layout, ImmutableList<Queue> queues) {
   }
 
   /** An unsigned 32-bit number, as the kernel reads it with "%u". */
-  private static Optional<Integer> optional(XenStoreOperations store, String directory, String name)
+  static Optional<Integer> optional(XenStoreOperations store, String directory, String name)
       throws HandshakeException {
     Optional<String> text = store.read(directory + "/" + name);
     if (text.isEmpty()) {

@@ -5,6 +5,7 @@ import io.netchannel.xen.GrantCopy.Direction;
 import io.netchannel.xen.GrantTable;
 import io.netchannel.xen.XenException;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -24,6 +25,15 @@ final class EmbeddedGrantTable implements GrantTable {
 
   @Override
   public Mapping map(int remoteDomid, int[] references) {
+    return map(remoteDomid, references, true);
+  }
+
+  @Override
+  public Mapping mapReadOnly(int remoteDomid, int[] references) {
+    return map(remoteDomid, references, false);
+  }
+
+  private Mapping map(int remoteDomid, int[] references, boolean writable) {
     checkOpen();
     GrantEntries entries =
         hypervisor
@@ -37,7 +47,7 @@ final class EmbeddedGrantTable implements GrantTable {
       throw new XenException(
           "cannot map no grants of domain %d: give one or more references".formatted(remoteDomid));
     }
-    List<GrantEntries.Grant> grants = entries.acquireForMapping(references, domid);
+    List<GrantEntries.Grant> grants = entries.acquireForMapping(references, domid, writable);
     GrantEntries.Grant first = grants.get(0);
     for (int i = 1; i < grants.size(); i++) {
       GrantEntries.Grant grant = grants.get(i);
@@ -50,16 +60,11 @@ final class EmbeddedGrantTable implements GrantTable {
                 .formatted(grants.size(), remoteDomid, i));
       }
     }
-    EmbeddedMapping mapping =
-        new EmbeddedMapping(
-            remoteDomid, entries, grants, first.pages().slice(first.index(), grants.size()));
+    ByteBuffer pages = first.pages().slice(first.index(), grants.size());
+    ByteBuffer memory = writable ? pages : pages.asReadOnlyBuffer().order(ByteOrder.LITTLE_ENDIAN);
+    EmbeddedMapping mapping = new EmbeddedMapping(remoteDomid, entries, grants, memory);
     mappings.add(mapping);
     return mapping;
-  }
-
-  @Override
-  public Mapping mapReadOnly(int remoteDomid, int[] references) {
-    return map(remoteDomid, references);
   }
 
   @Override

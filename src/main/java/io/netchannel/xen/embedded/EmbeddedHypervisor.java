@@ -1,5 +1,6 @@
 package io.netchannel.xen.embedded;
 
+import io.netchannel.xen.Domains;
 import io.netchannel.xen.EventChannels;
 import io.netchannel.xen.GrantTable;
 import io.netchannel.xen.XenException;
@@ -92,7 +93,17 @@ public final class EmbeddedHypervisor {
     return new EmbeddedEventChannels(ports, domid, newQueue(domain(domid)));
   }
 
+  /** What the hypervisor tells its control domain of all domains. */
+  public Domains domainStates() {
+    return new EmbeddedDomains(this);
+  }
+
   // ---- for the package
+
+  /** The domain, also when it is a zombie. */
+  Optional<EmbeddedDomain> find(int domid) {
+    return Optional.ofNullable(domains.get(domid));
+  }
 
   SerialQueue newQueue(EmbeddedDomain domain) {
     SerialQueue queue = new SerialQueue(executor, domain::isRunning);

@@ -86,16 +86,15 @@ final class GrantEntries {
   }
 
   /** Takes all into use, or none and throws. */
-  List<Grant> acquireForMapping(int[] references, int grantee) {
+  List<Grant> acquireForMapping(int[] references, int grantee, boolean forWriting) {
     List<Grant> acquired = new ArrayList<>(references.length);
     for (int reference : references) {
-      Optional<Grant> grant = acquire(reference, grantee, true);
+      Optional<Grant> grant = acquire(reference, grantee, forWriting);
       if (grant.isEmpty()) {
         acquired.forEach(this::release);
         throw new XenException(
-            ("domain %d cannot map grant %d of domain %d: not granted to it for reading and writing"
-                    + " (GNTST_bad_gntref)")
-                .formatted(grantee, reference, domid));
+            "domain %d cannot map grant %d of domain %d: not granted to it for reading%s (GNTST_bad_gntref)"
+                .formatted(grantee, reference, domid, forWriting ? " and writing" : ""));
       }
       acquired.add(grant.get());
     }

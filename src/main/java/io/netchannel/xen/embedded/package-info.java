@@ -25,6 +25,8 @@
  *   <li>A mapping shows the very memory of the guest: both sides see each other's stores as on real
  *       shared memory. Pages of one {@link io.netchannel.xen.embedded.GuestPages} allocation are
  *       contiguous, and only such runs can be mapped as one; nothing but a ring needs it.
+ *   <li>A grant may be in use several times side by side; a read-only mapping shows the same memory
+ *       and cannot change it.
  *   <li>Grant references are never used twice, so that a stale one is always caught.
  *   <li>No listener runs while a lock of the hypervisor is held. Listeners of one connection run
  *       one at a time, in order, on the injected executor; {@code Runnable::run} makes everything

@@ -1,5 +1,6 @@
 package io.netchannel.xen.jna;
 
+import io.netchannel.xen.Domains;
 import io.netchannel.xen.EventChannels;
 import io.netchannel.xen.GrantTable;
 import io.netchannel.xen.XenException;
@@ -12,15 +13,17 @@ public final class XenHost implements AutoCloseable {
   private final XenStore store;
   private final GrantTable grants;
   private final EventChannels events;
+  private final Domains domains;
 
-  private XenHost(XenStore store, GrantTable grants, EventChannels events) {
+  private XenHost(XenStore store, GrantTable grants, EventChannels events, Domains domains) {
     this.store = store;
     this.grants = grants;
     this.events = events;
+    this.domains = domains;
   }
 
   /**
-   * Opens xenstore, the grant device and the event channel device.
+   * Opens xenstore, the grant device, the event channel device and, if possible, hypercalls.
    *
    * @throws XenException with everything that is missing, and what to do about each
    */
@@ -33,7 +36,7 @@ public final class XenHost implements AutoCloseable {
     try {
       GrantTable grants = JnaGrantTable.open();
       try {
-        return new XenHost(store, grants, JnaEventChannels.open());
+        return new XenHost(store, grants, JnaEventChannels.open(), JnaDomains.open());
       } catch (RuntimeException e) {
         grants.close();
         throw e;
@@ -61,9 +64,15 @@ public final class XenHost implements AutoCloseable {
     return events;
   }
 
-  /** Closes all three; mappings and channels go with them. */
+  /** May be unable to tell anything; see {@link Domains#canTell}. */
+  public Domains domains() {
+    return domains;
+  }
+
+  /** Closes all; mappings and channels go with them. */
   @Override
   public void close() {
+    domains.close();
     events.close();
     grants.close();
     store.close();

@@ -1,6 +1,7 @@
 /**
- * The contracts of {@link io.netchannel.xen} on a real Xen, through libxenstore, libxengnttab and
- * libxenevtchn. {@link io.netchannel.xen.jna.XenHost} opens all three.
+ * The contracts of {@link io.netchannel.xen} on a real Xen, through libxenstore, libxengnttab,
+ * libxenevtchn and libxencall. {@link io.netchannel.xen.jna.XenHost} opens them all. Without the
+ * last one everything works, but nobody tells when a domain suspends.
  *
  * <p>Invariants:
  *

@@ -3,6 +3,8 @@ package io.netchannel.xen.embedded;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.netchannel.xen.Domains;
+import io.netchannel.xen.GrantTable;
 import io.netchannel.xen.XenException;
 import io.netchannel.xen.XenStore;
 import io.netchannel.xen.XenStoreException;
@@ -34,6 +36,29 @@ class EmbeddedDomainTest {
     assertThat(guest.state()).isEqualTo(State.DESTROYED);
     assertThatThrownBy(guest::resume).isInstanceOf(XenException.class);
     assertThatThrownBy(guest::allocatePage).isInstanceOf(XenException.class);
+  }
+
+  @Test
+  void domainZeroIsToldWhatADomainDoes() {
+    try (Domains domains = hypervisor.domainStates()) {
+      assertThat(domains.canTell()).isTrue();
+      assertThat(domains.state(0)).isEqualTo(Domains.State.RUNNING);
+      assertThat(domains.state(99)).isEqualTo(Domains.State.UNKNOWN);
+      assertThat(domains.state(guest.domid())).as("paused").isEqualTo(Domains.State.RUNNING);
+      guest.unpause();
+      assertThat(domains.state(guest.domid())).isEqualTo(Domains.State.RUNNING);
+      guest.suspend();
+      assertThat(domains.state(guest.domid())).isEqualTo(Domains.State.SUSPENDED);
+      guest.resume();
+      assertThat(domains.state(guest.domid())).isEqualTo(Domains.State.RUNNING);
+      int reference = guest.grantAccess(0, guest.allocatePage(), 0, false);
+      GrantTable.Mapping mapping =
+          hypervisor.grantTable(0).map(guest.domid(), new int[] {reference});
+      guest.destroy();
+      assertThat(domains.state(guest.domid())).as("zombie").isEqualTo(Domains.State.ENDED);
+      mapping.close();
+      assertThat(domains.state(guest.domid())).isEqualTo(Domains.State.UNKNOWN);
+    }
   }
 
   @Test

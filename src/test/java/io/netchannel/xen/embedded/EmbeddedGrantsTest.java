@@ -8,6 +8,7 @@ import io.netchannel.xen.GrantCopy.Direction;
 import io.netchannel.xen.GrantTable;
 import io.netchannel.xen.XenException;
 import java.nio.ByteBuffer;
+import java.nio.ReadOnlyBufferException;
 import org.junit.jupiter.api.Test;
 
 class EmbeddedGrantsTest {
@@ -65,6 +66,59 @@ class EmbeddedGrantsTest {
           .hasMessageContaining("grant " + bad);
     }
     guest.endAccess(good);
+  }
+
+  @Test
+  void aReadOnlyGrantCanBeMappedToLookAtOnly() {
+    GuestPages pages = guest.allocatePages(2);
+    int[] references = guest.grantAccess(0, pages, true);
+    assertThatThrownBy(() -> table.map(guest.domid(), references))
+        .isInstanceOf(XenException.class)
+        .hasMessageContaining("reading and writing");
+    try (GrantTable.Mapping mapping = table.mapReadOnly(guest.domid(), references)) {
+      pages.memory().putInt(GrantTable.PAGE_BYTES + 8, 0x01020304);
+      ByteBuffer memory = mapping.memory();
+      assertThat(memory.isDirect()).isTrue();
+      assertThat(memory.capacity()).isEqualTo(2 * GrantTable.PAGE_BYTES);
+      assertThat(memory.getInt(GrantTable.PAGE_BYTES + 8)).isEqualTo(0x01020304);
+      assertThatThrownBy(() -> memory.put(0, (byte) 1)).isInstanceOf(ReadOnlyBufferException.class);
+    }
+    guest.endAccess(references);
+  }
+
+  @Test
+  void oneGrantMayBeMappedSeveralTimesSideBySide() {
+    GuestPages page = guest.allocatePage();
+    int reference = guest.grantAccess(0, page, 0, false);
+    int[] references = {reference};
+    GrantTable.Mapping backends = table.map(guest.domid(), references);
+    GrantTable.Mapping first = hypervisor.grantTable(0).mapReadOnly(guest.domid(), references);
+    GrantTable.Mapping second = table.mapReadOnly(guest.domid(), references);
+    backends.memory().putInt(8, 77);
+    assertThat(first.memory().getInt(8)).isEqualTo(77);
+    first.close();
+    first.close();
+    backends.close();
+    page.memory().putInt(8, 78);
+    assertThat(second.memory().getInt(8)).isEqualTo(78);
+    assertThatThrownBy(() -> guest.endAccess(reference)).hasMessageContaining("still in use");
+    second.close();
+    guest.endAccess(reference);
+  }
+
+  @Test
+  void whatIsNotGrantedCannotBeLookedAt() {
+    GuestPages pages = guest.allocatePages(2);
+    int good = guest.grantAccess(0, pages, 0, true);
+    int others = guest.grantAccess(7, pages, 1, true);
+    for (int bad : new int[] {12345, others}) {
+      assertThatThrownBy(() -> table.mapReadOnly(guest.domid(), new int[] {good, bad}))
+          .isInstanceOf(XenException.class)
+          .hasMessageContaining("grant " + bad);
+    }
+    guest.endAccess(good);
+    assertThatThrownBy(() -> table.mapReadOnly(99, new int[] {good}))
+        .hasMessageContaining("no such domain");
   }
 
   @Test

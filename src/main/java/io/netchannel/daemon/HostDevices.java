@@ -1,0 +1,304 @@
+package io.netchannel.daemon;
+
+import com.google.protobuf.ByteString;
+import io.netchannel.coordinator.LocalDevices;
+import io.netchannel.coordinator.MigrationRefusedException;
+import io.netchannel.device.Device;
+import io.netchannel.device.DeviceException;
+import io.netchannel.device.Devices;
+import io.netchannel.midpoint.Manifest;
+import io.netchannel.vdevice.block.VirtualDisk;
+import io.netchannel.xen.Domains;
+import io.netchannel.xen.XenStore;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
+import java.util.function.Predicate;
+import java.util.stream.Stream;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * What the coordinator asks of this host: of our disks the mid-points, of all others the rings, of
+ * the domains the hypervisor.
+ */
+final class HostDevices implements LocalDevices {
+  private static final Logger log = LoggerFactory.getLogger(HostDevices.class);
+
+  private final XenStore store;
+  private final Domains domains;
+  private final Devices devices;
+  private final MidPoints midPoints;
+  private final StockDisks stockDisks;
+  private final SuspendWatch suspends;
+  private final Predicate<UUID> arriving;
+
+  /**
+   * @param arriving whether a domain is being made here and does not run yet
+   */
+  HostDevices(
+      XenStore store,
+      Domains domains,
+      Devices devices,
+      MidPoints midPoints,
+      StockDisks stockDisks,
+      SuspendWatch suspends,
+      Predicate<UUID> arriving) {
+    this.store = store;
+    this.domains = domains;
+    this.devices = devices;
+    this.midPoints = midPoints;
+    this.stockDisks = stockDisks;
+    this.suspends = suspends;
+    this.arriving = arriving;
+  }
+
+  // ---- domains
+
+  /**
+   * A domain with stock disks only is not known before it is asked for. One that is restored here
+   * has its disks at its source still, and one that stands suspended has them at its destination.
+   */
+  @Override
+  public List<UUID> domainsNamed(String name) {
+    Stream<UUID> ours =
+        midPoints.all().stream()
+            .filter(disk -> disk.guest().name().equals(name) && isOurs(disk))
+            .map(disk -> disk.guest().uuid());
+    Stream<UUID> stock =
+        Guest.all(store).stream()
+            .filter(guest -> guest.name().equals(name) && runs(guest))
+            .filter(guest -> !stockDisks.of(guest).isEmpty())
+            .map(Guest::uuid);
+    return Stream.concat(ours, stock).distinct().toList();
+  }
+
+  private boolean runs(Guest guest) {
+    return !arriving.test(guest.uuid())
+        && switch (domains.state(guest.domid())) {
+          case RUNNING, UNKNOWN -> true;
+          case SUSPENDED, ENDED -> false;
+        };
+  }
+
+  @Override
+  public boolean domainExists(UUID domain) {
+    return Guest.byUuid(store, domain).isPresent();
+  }
+
+  /** A frontend of a restored domain connects when the guest runs, and not before. */
+  @Override
+  public boolean guestHasRun(UUID domain) {
+    return midPoints.ofDomain(domain).stream()
+            .map(disk -> disk.midPoint().status())
+            .anyMatch(status -> status.disk() == VirtualDisk.State.CONNECTED || status.taken() > 0)
+        || Guest.byUuid(store, domain).map(stockDisks::hasConnected).orElse(false);
+  }
+
+  @Override
+  public CompletableFuture<Void> whenSuspended(UUID domain) {
+    Optional<Guest> guest = Guest.byUuid(store, domain);
+    if (guest.isEmpty()) {
+      CompletableFuture<Void> gone = new CompletableFuture<>();
+      gone.cancel(false);
+      return gone;
+    }
+    return suspends.whenSuspended(guest.get().domid());
+  }
+
+  @Override
+  public Optional<Boolean> isSuspended(UUID domain) {
+    return Guest.byUuid(store, domain)
+        .flatMap(
+            guest ->
+                switch (domains.state(guest.domid())) {
+                  case SUSPENDED -> Optional.of(true);
+                  case RUNNING -> Optional.of(false);
+                  case ENDED, UNKNOWN -> Optional.empty();
+                });
+  }
+
+  // ---- stock disks
+
+  @Override
+  public List<StockDisk> stockDisksOf(UUID domain) {
+    return Guest.byUuid(store, domain).map(stockDisks::of).orElse(List.of());
+  }
+
+  @Override
+  public CompletableFuture<List<Drained>> drain(UUID domain, Duration bound) {
+    return Guest.byUuid(store, domain)
+        .map(guest -> stockDisks.drain(guest, bound))
+        .orElseGet(
+            () ->
+                CompletableFuture.failedFuture(
+                    new IllegalStateException("domain " + domain + " has gone")));
+  }
+
+  // ---- disks of ours
+
+  @Override
+  public List<Disk> disksOf(UUID domain) {
+    return midPoints.ofDomain(domain).stream()
+        .filter(HostDevices::isOurs)
+        .map(HostDevices::describe)
+        .toList();
+  }
+
+  @Override
+  public void probe(Disk disk) throws MigrationRefusedException {
+    try {
+      check(disk, devices.probe(disk.source(), disk.readOnly()).sizeBytes());
+    } catch (DeviceException e) {
+      throw new MigrationRefusedException(e.getMessage(), e);
+    }
+  }
+
+  @Override
+  public CompletableFuture<Sealed> seal(UUID domain, String target, Duration bound) {
+    Optional<ServedDisk> found = midPoints.find(domain, target);
+    if (found.isEmpty()) {
+      return CompletableFuture.failedFuture(missing(domain, target));
+    }
+    ServedDisk disk = found.get();
+    if (disk.problem().isPresent()) {
+      return CompletableFuture.failedFuture(
+          new IllegalStateException("%s has no device: %s".formatted(disk, disk.problem().get())));
+    }
+    return disk.midPoint().seal(bound).thenApply(manifest -> sealed(disk, manifest));
+  }
+
+  @Override
+  public void unseal(UUID domain, String target, long generation) {
+    ServedDisk disk = midPoints.find(domain, target).orElseThrow(() -> missing(domain, target));
+    CompletableFuture<Void> unsealed;
+    synchronized (disk) {
+      disk.usesGeneration(generation);
+      unsealed = disk.midPoint().unseal(generation);
+    }
+    disk.await("unseal", unsealed);
+    log.info("{}: goes on, generation {}", disk, generation);
+  }
+
+  @Override
+  public void retire(UUID domain, String target) {
+    midPoints
+        .find(domain, target)
+        .ifPresent(disk -> disk.await("retire", disk.midPoint().retire()));
+  }
+
+  @Override
+  public CompletableFuture<Void> stage(UUID domain, String target, ByteString manifest) {
+    Optional<ServedDisk> found = midPoints.find(domain, target);
+    if (found.isEmpty()) {
+      return CompletableFuture.completedFuture(null);
+    }
+    try {
+      ServedDisk disk = found.get();
+      return disk.midPoint().stage(disk.decode(manifest));
+    } catch (IllegalArgumentException e) {
+      return CompletableFuture.failedFuture(e);
+    }
+  }
+
+  @Override
+  public CompletableFuture<Void> takeOver(int domid, Disk disk, ByteString manifest) {
+    try {
+      ServedDisk served =
+          midPoints.find(domid, disk.target()).orElseGet(() -> publishLate(domid, disk));
+      Manifest decoded = served.decode(manifest);
+      Device device = midPoints.open(served, disk.source(), disk.generation());
+      try {
+        check(disk, device.geometry().sizeBytes());
+      } catch (DeviceException e) {
+        device.close();
+        throw e;
+      }
+      return served
+          .midPoint()
+          .takeOver(device, disk.generation(), decoded)
+          .thenRun(
+              () -> {
+                served.forgetManifest();
+                log.debug(
+                    "{}: taken over with {} pending, generation {}",
+                    served,
+                    decoded.pending(),
+                    disk.generation());
+              });
+    } catch (DeviceException | RuntimeException e) {
+      return CompletableFuture.failedFuture(e);
+    }
+  }
+
+  @Override
+  public CompletableFuture<Void> giveUp(UUID domain, String target) {
+    return midPoints
+        .find(domain, target)
+        .map(disk -> disk.midPoint().retire())
+        .orElseGet(() -> CompletableFuture.completedFuture(null));
+  }
+
+  /** A disk that the domain's XML does not name here: it was hot-plugged at the source. */
+  private ServedDisk publishLate(int domid, Disk disk) {
+    Guest guest =
+        Guest.byId(store, domid)
+            .orElseThrow(() -> new IllegalStateException("domid " + domid + " has gone"));
+    return midPoints.publish(guest, disk.target(), disk.readOnly());
+  }
+
+  /** Whether its guest has it here, also while its device cannot be opened after a restart. */
+  private static boolean isOurs(ServedDisk disk) {
+    if (disk.problem().isPresent()) {
+      return true;
+    }
+    return switch (disk.midPoint().status().state()) {
+      case SERVING, SEALING, SEALED -> true;
+      case EXPECTING, RETIRED -> false;
+    };
+  }
+
+  private static Disk describe(ServedDisk disk) {
+    DiskDetails details = disk.details();
+    return new Disk(
+        details.guest().uuid(),
+        details.target(),
+        details.source().orElse(""),
+        details.readOnly(),
+        disk.sizeBytes(),
+        details.generation());
+  }
+
+  private static Sealed sealed(ServedDisk disk, Manifest manifest) {
+    log.debug(
+        "{}: sealed, {} pending, {} of them incomplete",
+        disk,
+        manifest.pending(),
+        manifest.incomplete());
+    return new Sealed(
+        describe(disk),
+        ByteString.copyFrom(manifest.encode()),
+        manifest.pending(),
+        manifest.incomplete());
+  }
+
+  private static void check(Disk disk, long sizeBytes) throws DeviceException {
+    if (disk.sizeBytes() == 0) {
+      throw new DeviceException(
+          "disk %s: its source host cannot open %s at present; see `netchannel devices` there"
+              .formatted(disk.target(), disk.source()));
+    }
+    if (sizeBytes != disk.sizeBytes()) {
+      throw new DeviceException(
+          "disk %s: %s has %d bytes here and %d at the source: it is not the same device"
+              .formatted(disk.target(), disk.source(), sizeBytes, disk.sizeBytes()));
+    }
+  }
+
+  private static IllegalStateException missing(UUID domain, String target) {
+    return new IllegalStateException(
+        "domain %s has no Netchannel disk %s here".formatted(domain, target));
+  }
+}

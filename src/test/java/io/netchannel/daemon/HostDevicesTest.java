@@ -1,0 +1,239 @@
+package io.netchannel.daemon;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.google.common.collect.ImmutableMap;
+import com.google.protobuf.ByteString;
+import io.netchannel.coordinator.LocalDevices;
+import io.netchannel.coordinator.LocalDevices.StockDisk;
+import io.netchannel.device.DeviceOpener;
+import io.netchannel.midpoint.Manifest;
+import io.netchannel.vdevice.block.frontend.BlkfrontOptions;
+import io.netchannel.xen.embedded.EmbeddedDomain;
+import java.io.RandomAccessFile;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.UUID;
+import java.util.concurrent.CancellationException;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What a coordinator sees of a host with disks of ours and of others. */
+@Timeout(60)
+final class HostDevicesTest {
+  private static final Duration BOUND = Duration.ofSeconds(20);
+  private static final UUID STOCK = new UUID(0x1111, 1);
+  private static final UUID MIXED = new UUID(0x2222, 2);
+  private static final UUID NOBODY = new UUID(0x3333, 3);
+
+  @TempDir private Path directory;
+  private EmulatedHost host;
+  private LocalDevices devices;
+  private EmbeddedDomain stock;
+  private StockGuest xvda;
+
+  @BeforeEach
+  void start() throws Exception {
+    host = new EmulatedHost("hosta", directory, ImmutableMap.of());
+    host.startDaemon();
+    devices = host.daemon().devices();
+    stock = host.createDomain("stock", STOCK);
+    stock.unpause();
+    xvda = new StockGuest(host.hypervisor(), stock, "xvda", "vbd", 0);
+  }
+
+  @AfterEach
+  void close() {
+    xvda.close();
+    host.close();
+  }
+
+  private static <T> T get(CompletableFuture<T> future)
+      throws InterruptedException, ExecutionException, TimeoutException {
+    return future.get(BOUND.toSeconds(), TimeUnit.SECONDS);
+  }
+
+  /** A domain with a stock disk and one of ours that waits for a take-over. */
+  private ServedDisk mixed() {
+    EmbeddedDomain domain = host.createDomain("mixed", MIXED);
+    new StockGuest(host.hypervisor(), domain, "xvda", "qdisk", 0).close();
+    return host.daemon()
+        .midPoints()
+        .publish(new Guest("mixed", MIXED, domain.domid()), "xvdb", false);
+  }
+
+  private String image() throws Exception {
+    Path image = directory.resolve("disk.raw");
+    try (RandomAccessFile file = new RandomAccessFile(image.toFile(), "rw")) {
+      file.setLength(1 << 20);
+    }
+    return "file:" + image;
+  }
+
+  @Test
+  void aDomainWithStockDisksOnlyIsThereByItsName() {
+    assertThat(devices.domainsNamed("stock")).containsExactly(STOCK);
+    assertThat(devices.domainsNamed("other")).isEmpty();
+    assertThat(devices.stockDisksOf(STOCK)).containsExactly(new StockDisk("xvda", "vbd"));
+    assertThat(devices.disksOf(STOCK)).isEmpty();
+    assertThat(devices.domainExists(STOCK)).isTrue();
+  }
+
+  @Test
+  void aDomainWithoutAnyDiskIsNobodysBusiness() {
+    host.createDomain("diskless", NOBODY).unpause();
+    assertThat(devices.domainsNamed("diskless")).isEmpty();
+    assertThat(devices.stockDisksOf(NOBODY)).isEmpty();
+  }
+
+  @Test
+  void aDomainWithBothKindsIsThereOnceAndEachDiskIsOfItsKind() throws Exception {
+    ServedDisk ours = mixed();
+    get(host.daemon().midPoints().serve(ours, image(), (domain, target) -> 1));
+    assertThat(devices.domainsNamed("mixed")).containsExactly(MIXED);
+    assertThat(devices.stockDisksOf(MIXED)).containsExactly(new StockDisk("xvda", "qdisk"));
+    assertThat(devices.disksOf(MIXED))
+        .extracting(LocalDevices.Disk::target)
+        .containsExactly("xvdb");
+  }
+
+  @Test
+  void whatIsBeingRestoredHereDoesNotRunHere() throws Exception {
+    Set<UUID> arriving = new HashSet<>();
+    try (DeviceOpener opener = new DeviceOpener()) {
+      StockDisks disks =
+          new StockDisks(
+              new StockDisks.Environment(
+                  host.store(),
+                  host.hypervisor().grantTable(0),
+                  host.hypervisor().domainStates(),
+                  (delay, action) -> {},
+                  System::nanoTime),
+              Runnable::run);
+      LocalDevices seen =
+          new HostDevices(
+              host.store(),
+              host.hypervisor().domainStates(),
+              opener,
+              host.daemon().midPoints(),
+              disks,
+              new SuspendWatch(
+                  host.store(),
+                  host.hypervisor().domainStates(),
+                  (delay, action) -> {},
+                  Runnable::run),
+              arriving::contains);
+      assertThat(seen.domainsNamed("stock")).containsExactly(STOCK);
+      arriving.add(STOCK);
+      assertThat(seen.domainsNamed("stock")).isEmpty();
+      assertThat(seen.domainExists(STOCK)).isTrue();
+    }
+  }
+
+  @Test
+  void aDomainIsArrivingFromItsFirstHookOn() throws Exception {
+    String disk = "<n:disk target='xvdb' source='" + image() + "'/>";
+    // It is there before its hook, so that nothing is published for it meanwhile.
+    EmbeddedDomain domain = host.createDomain("mixed", MIXED);
+    new StockGuest(host.hypervisor(), domain, "xvda", "vbd", 0).close();
+    assertThat(devices.domainsNamed("mixed")).containsExactly(MIXED);
+    host.hookOk("mixed", "start", "begin", EmulatedHost.xml("mixed", MIXED, null, disk));
+    assertThat(devices.domainsNamed("mixed")).isEmpty();
+    host.hookOk("mixed", "stopped", "end", EmulatedHost.xml("mixed", MIXED, domain, disk));
+    assertThat(devices.domainsNamed("mixed")).containsExactly(MIXED);
+  }
+
+  @Test
+  void oneThatStandsSuspendedDoesNotRunHere() {
+    stock.suspend();
+    assertThat(devices.domainsNamed("stock")).isEmpty();
+    assertThat(devices.stockDisksOf(STOCK)).as("to be drained").hasSize(1);
+    stock.resume();
+    assertThat(devices.domainsNamed("stock")).containsExactly(STOCK);
+  }
+
+  @Test
+  void aSuspendIsToldOnAThreadThatMayBlock() throws Exception {
+    CompletableFuture<String> thread =
+        devices.whenSuspended(STOCK).thenApply(done -> Thread.currentThread().getName());
+    assertThat(devices.isSuspended(STOCK)).contains(false);
+    stock.suspend();
+    assertThat(get(thread)).startsWith("coordinator-");
+    assertThat(devices.isSuspended(STOCK)).contains(true);
+    stock.resume();
+    assertThat(devices.isSuspended(STOCK)).contains(false);
+  }
+
+  @Test
+  void ofADomainThatIsNotThereNothingIsKnown() {
+    assertThat(devices.isSuspended(NOBODY)).isEmpty();
+    assertThat(devices.whenSuspended(NOBODY)).isCancelled();
+    assertThat(devices.drain(NOBODY, BOUND)).isCompletedExceptionally();
+    assertThat(devices.domainExists(NOBODY)).isFalse();
+    stock.destroy();
+    assertThat(devices.isSuspended(STOCK)).isEmpty();
+  }
+
+  @Test
+  void aStockFrontendThatHasConnectedMeansThatItsGuestHasRun() {
+    assertThat(devices.guestHasRun(STOCK)).isFalse();
+    xvda.connect(BlkfrontOptions.DEFAULT);
+    assertThat(devices.guestHasRun(STOCK)).isTrue();
+  }
+
+  @Test
+  void drainingWaitsForTheBackendOfASuspendedGuest() throws Exception {
+    xvda.connect(BlkfrontOptions.DEFAULT);
+    xvda.request(7);
+    stock.suspend();
+    CompletableFuture<List<LocalDevices.Drained>> drained = devices.drain(STOCK, BOUND);
+    xvda.answerAll();
+    assertThat(get(drained))
+        .extracting(LocalDevices.Drained::disk)
+        .containsExactly(new StockDisk("xvda", "vbd"));
+  }
+
+  @Test
+  void theEndOfTheDaemonEndsAllWaits() {
+    xvda.connect(BlkfrontOptions.DEFAULT);
+    xvda.request(7);
+    CompletableFuture<Void> suspended = devices.whenSuspended(STOCK);
+    host.daemon().close();
+    assertThat(suspended).isCancelled().isCompletedExceptionally();
+    assertThat(suspended)
+        .failsWithin(Duration.ZERO)
+        .withThrowableOfType(CancellationException.class);
+  }
+
+  @Test
+  void aManifestIsStagedWhereThereIsAMidPointAndTakenOverOnce() throws Exception {
+    ByteString manifest = ByteString.copyFrom(new Manifest(4, 1 << 20, 0, List.of()).encode());
+    assertThat(devices.stage(MIXED, "xvdb", manifest)).as("no such mid-point yet").isCompleted();
+    ServedDisk disk = mixed();
+    get(devices.stage(MIXED, "xvdb", manifest));
+    ByteString same = ByteString.copyFrom(manifest.toByteArray());
+    assertThat(disk.decode(same)).as("decoded once").isSameAs(disk.decode(manifest));
+    get(
+        devices.takeOver(
+            disk.guest().domid(),
+            new LocalDevices.Disk(MIXED, "xvdb", image(), false, 1 << 20, 5),
+            same));
+    assertThat(disk.midPoint().status().generation()).isEqualTo(5);
+    assertThat(devices.stage(MIXED, "xvdb", manifest))
+        .failsWithin(BOUND)
+        .withThrowableThat()
+        .withMessageContaining("cannot stage");
+    assertThat(devices.stage(MIXED, "xvdb", ByteString.copyFromUtf8("no manifest")))
+        .isCompletedExceptionally();
+  }
+}
