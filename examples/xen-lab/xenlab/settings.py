@@ -52,3 +52,4 @@ class Options:
     abort_point: str = "destination.sealed"  # scenario abort
     kill_point: str = "destination.sealed"  # scenario kill, destination daemon
     kill_after_seconds: float = 3  # scenario kill, source daemon: so long after pre-copy began
+    table_runs: int = 3  # scenario handover-table: migrations of each row with Netchannel, and as many without
