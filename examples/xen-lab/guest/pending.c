@@ -147,7 +147,7 @@ static void run_round(unsigned round, int pending, int incomplete) {
   printf("pending round %u outstanding %d\n", round, pending);
 
   int done = 0;
-  int64_t last_look = micros(), resumed = 0, gap = 0, first = 0, last = 0;
+  int64_t last_look = micros(), resumed = last_look, gap = 0, first = 0, last = 0;
   while (done < pending) {
     int more = events(found, MOST);
     int64_t now = micros();

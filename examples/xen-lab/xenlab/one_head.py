@@ -28,25 +28,29 @@ class OneHead:
         self.pid_file = RUN / "disk.pid"
         self.file = RUN / "vdd.raw"
         self.log_file = RUN / "vdd.jsonl"
+        self.process: subprocess.Popen | None = None
 
     def start(self, keep: bool) -> None:
         for path in (self.file, self.log_file, self.socket, self.pid_file):
             path.unlink(missing_ok=True)
         guard = [] if keep else ["setpriv", "--pdeathsig", "KILL"]
-        # Before the emulators, which want all there is of the CPUs: a disk keeps its time.
-        command = ["nice", "-n", "-15", *guard, "nbdkit", "--foreground", "--threads", str(THREADS), "--unix", self.socket,
+        command = [*guard, "nbdkit", "--foreground", "--threads", str(THREADS), "--unix", self.socket,
                    "--pidfile", self.pid_file, "python", LAB / "disk/one_head.py", f"file={self.file}",
                    f"log={self.log_file}", f"size={SIZE_BYTES}", f"service={SERVICE_MICROS}"]
         with open(RUN / "disk.log", "w") as log:
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         deadline = time.monotonic() + START_SECONDS
         while not self.pid_file.exists():  # nbdkit writes it when it listens
-            if process.poll() is not None or time.monotonic() > deadline:
+            if self.process.poll() is not None or time.monotonic() > deadline:
                 raise LabError(f"expected nbdkit to serve the disk: {(RUN / 'disk.log').read_text()[-1000:]}")
             time.sleep(0.05)
 
     def stop(self) -> None:
-        try:
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+            return
+        try:  # of hosts kept by an earlier run
             pid = int(self.pid_file.read_text())
             if "nbdkit" in Path(f"/proc/{pid}/cmdline").read_text():
                 os.kill(pid, signal.SIGKILL)
