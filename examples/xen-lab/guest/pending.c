@@ -31,7 +31,7 @@
 #define STRIDE_BYTES (128 << 10)
 #define MOST 32 /* slots of a blkif ring of one page */
 #define WORDS (BLOCK_BYTES / 8)
-/* A task that looks every millisecond and has not looked for so long has been stopped: with its guest, or by load. */
+/* A task that looks every few milliseconds and has not looked for so long was stopped: with its guest, or by load. */
 #define GAP_MICROS 100000
 
 struct block {
@@ -91,10 +91,10 @@ static void submit(struct iocb *requests, int count) {
   }
 }
 
-/* At most a millisecond. Returns the number of events; a wait that the freezer ended is none. */
+/* Waits a few milliseconds at most. Returns the number of events; a wait that the freezer ended is none. */
 static int events(struct io_event *found, int most) {
-  struct timespec millisecond = {0, 1000000};
-  long count = syscall(SYS_io_getevents, context, 1L, (long)most, found, &millisecond);
+  struct timespec shortly = {0, 5000000};
+  long count = syscall(SYS_io_getevents, context, 1L, (long)most, found, &shortly);
   if (count < 0 && errno != EINTR) die("io_getevents");
   return count < 0 ? 0 : (int)count;
 }

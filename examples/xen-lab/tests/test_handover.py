@@ -54,7 +54,7 @@ class Measures(unittest.TestCase):
         timeline = [{"time": "2026-11-23T06:41:33.002500Z", "host": "hosta", "event": "suspended", "detail": "seal begins: x"}]
         began = handover.seal_began(timeline, "hosta") - handover.micros_of("2026-11-23T06:41:33Z")
         self.assertEqual(began, 2_500)
-        stage = handover.staged([{"t": 106_500, "e": "stage", "gen": 1, "pending": 2}], 2)
+        stage, _ = handover.outcomes_there([{"t": 106_500, "e": "stage", "gen": 1, "pending": 2}, {"t": 1, "e": "adopt"}], 2)
         took, parts = handover.handled_by_netchannel(began, seal, stage, Clock(1_000_000, 5, 0), Clock(900_000, 5, 0))
         self.assertEqual((took, parts), (4.0, {"seal": 2.7, "hand_over": 1.3}))
 

@@ -80,11 +80,15 @@ def micros_of(instant: str) -> int:
     return seconds * 1_000_000 + int(fraction[:6].ljust(6, "0"))
 
 
-def staged(destination_trace: list[dict], pending: int) -> int:
-    found = [e for e in destination_trace if e["e"] == "stage"]
-    expect(len(found) == 1 and found[0]["pending"] == pending,
-           f"expected one stage of {pending} requests in the destination's trace, found {found}")
-    return found[0]["t"]
+def outcomes_there(destination_trace: list[dict], pending: int) -> tuple[int, str]:
+    """Micros when every outcome is at the destination's mid-point, and the event that says so: `stage`, of a seal while memory
+    is still copied, or the last `adopt`, of one that hook `started` asked for."""
+    for entry in destination_trace:
+        if entry["e"] == "stage" and entry["pending"] == pending:
+            return entry["t"], "stage"
+    adopted = [e["t"] for e in destination_trace if e["e"] == "adopt"]
+    expect(len(adopted) == pending, f"expected {pending} requests staged or adopted in the destination's trace, found {len(adopted)}")
+    return max(adopted), "adopt"
 
 
 def last_answer(destination_trace: list[dict], pending: int) -> tuple[int, int]:

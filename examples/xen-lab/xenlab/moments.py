@@ -10,7 +10,7 @@ from .one_head import OneHead
 from .report import expect
 from .settings import COMMAND_SECONDS
 
-CLOCK_NOTES = 10
+CLOCK_NOTES = 30
 
 
 @dataclass(frozen=True)

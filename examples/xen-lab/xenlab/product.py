@@ -10,6 +10,7 @@ from .settings import DAEMON_START_SECONDS
 CONFIGURATION = "/etc/netchannel/netchannel.toml"
 TRACES = "/var/log/netchannel"
 HOOK_SOCKET = "/run/netchannel/hook.sock"
+CONTROL_SOCKET = "/run/netchannel/control.sock"
 HOOK = "/etc/libvirt/hooks/libxl.d/50-netchannel"
 
 
@@ -97,17 +98,15 @@ def put_hook_back(host: Host) -> None:
     host.run(f"chmod a+x {HOOK}")
 
 
-def last_migration(host: Host, guest: str) -> dict | None:
-    """The guest's last migration as the host's daemon tells it, with its timeline; None when it knows of none."""
-    found = ask(host, f"migrations {guest}")
-    if isinstance(found, list):  # several: newest first, without their timelines
-        found = ask(host, f"migrations {found[0]['id']}") if found else None
-    return found
+def timeline(host: Host, guest: str) -> list[dict]:
+    """Of the guest's last migration, as the host's daemon tells `netchannel migrations`; asked without a JVM's start."""
+    found = control(host, command="migrations", which=guest)
+    expect(found, f"expected netchanneld on {host} to know a migration of {guest}")
+    return control(host, command="migrations", which=found[0]["id"])["timeline"]
 
 
-def ask(host: Host, command: str):
-    done = host.run(f"netchannel {command} --format json", check=False)
-    if "no migration and no migrated domain" in done.stderr:
-        return None
-    expect(done.returncode == 0, f"netchannel {command} on {host} failed: {done.stderr.strip()}")
-    return json.loads(done.stdout)
+def control(host: Host, **request):
+    """One request to the daemon, as the command line sends it (ControlEndpoint.java)."""
+    reply = json.loads(host.run(f"nc -U -N {CONTROL_SOCKET}", stdin=(json.dumps(request) + "\n").encode()).stdout)
+    expect(reply["ok"], f"netchanneld on {host}, asked {request}: {reply.get('error')}")
+    return reply["result"]

@@ -12,7 +12,8 @@ from ..paper import ROWS
 from ..report import expect, say
 from ..settings import COMMAND_SECONDS, MIGRATION_SECONDS
 
-DEVICE = "/dev/vdd"
+NAME = "vdd"
+DEVICE = f"/dev/{NAME}"
 TARGET = "xvdb"
 HOLD = "/run/netchannel/lab-hold"  # the source's daemon waits for it to go, between the suspend and the seal
 HOOK_KEPT = "/opt/lab/hook"  # as in dom0/hook-timer.c
@@ -50,6 +51,9 @@ def run(context):
         with hook_out(hosts):
             stock.end()
         ours.guest.expect_nothing_left()
+    verdict = trace_check.check({host.name: product.trace(host, ours.guest.name, TARGET) for host in hosts.both})
+    context.figures["requests"] = verdict.requests
+    expect(not verdict.problems, f"{len(verdict.problems)} requests not exactly once: {verdict.problems[:3]}")
     ratios = ", ".join(f"{row} {report.ratio(row):.1f}x" for row in ROWS)
     context.figures["summary"] = f"{len(runs)} migrations, pending and incomplete as set; {ratios}"
 
@@ -132,9 +136,8 @@ def once_with_netchannel(ours: Lodger, row) -> tuple[handover.Run | None, tuple[
     seal = handover.sealed(left)
     if (seal.pending, seal.incomplete) != (row.pending, row.incomplete):
         return None, (seal.pending, seal.incomplete)
-    migration = product.last_migration(source, guest.name)
-    began = handover.seal_began(migration["timeline"], source.name)
-    stage = handover.staged(came, seal.pending)
+    began = handover.seal_began(product.timeline(source, guest.name), source.name)
+    stage, event = handover.outcomes_there(came, seal.pending)
     clocks = {host: between(before[host], after[host], moment) for host, moment in ((source, began), (destination, stage))}
     handling, parts = handover.handled_by_netchannel(began, seal, stage, clocks[source], clocks[destination])
     last, issued = handover.last_answer(came, row.pending)
@@ -144,7 +147,7 @@ def once_with_netchannel(ours: Lodger, row) -> tuple[handover.Run | None, tuple[
         "netchannel", row.pending, row.incomplete, handling, (last - unpaused) / 1000,
         handover.hook_millis(destination.output(f"cat {HOOK_LOG}"), guest.name, before[destination].at_micros),
         sum(c.error_micros for c in clocks.values()) / 1000, parts,
-        {"states": seal.states, "resubmitted_to_device": issued, "seal_after_unheld_ms": (began - unheld) / 1000, "guest": view})
+        {"states": seal.states, "there": event, "resubmitted_to_device": issued, "seal_after_unheld_ms": (began - unheld) / 1000, "guest": view})
     say(f"Netchannel: {row}: {handling:.2f} ms, guest {found.guest_view:.0f} ms")
     return found, (seal.pending, seal.incomplete)
 
@@ -156,8 +159,7 @@ def without(stock: Lodger, row) -> handover.Run:
     guest, disk = stock.guest, stock.disk
     source, destination = guest.host, stock.hosts.other(guest.host)
     stock.submit(row)
-    inflight = sum(int(n) for n in source.output(f"cat /sys/block/{DEVICE.rpartition('/')[2]}/inflight").split())
-    expect(inflight == row.pending, f"expected {row.pending} requests at the source's disk, its kernel counts {inflight}")
+    expect_inflight(source, row.pending)
     wanted = set(handover.offsets(stock.base_bytes, SIZE_BYTES, row.pending, row.incomplete))
     since = disk.log_size()
     try:
@@ -180,6 +182,12 @@ def without(stock: Lodger, row) -> handover.Run:
                                 "at_the_disk_ms": at_the_disk(disk.log(since), destination, wanted)})
     say(f"stock: {row}: {found.handling:.2f} ms, guest {found.guest_view:.0f} ms")
     return found
+
+
+def expect_inflight(host, wanted: int) -> None:
+    deadline = time.monotonic() + COMMAND_SECONDS
+    while (found := sum(int(n) for n in host.output(f"cat /sys/block/{NAME}/inflight").split())) != wanted:
+        expect(time.monotonic() < deadline, f"expected {wanted} requests at the disk of {host}, its kernel counts {found}")
 
 
 def wait_until_done(disk, since: int, host, wanted: set[int], migration) -> None:
@@ -219,11 +227,11 @@ def at_the_disk(log: list[dict], host, wanted: set[int]) -> float:
 @contextmanager
 def block_trace(host):
     """The kernel's trace of requests to the disk, on the clock `moments` calls mono."""
-    number = host.output(f"cat /sys/block/{DEVICE.rpartition('/')[2]}/dev").strip()
+    major, minor = (int(n) for n in host.output(f"cat /sys/block/{NAME}/dev").split(":"))
     events = "block/block_bio_queue block/block_rq_complete"
     host.run(f"mountpoint -q {TRACING} || mount -t tracefs tracefs {TRACING}; cd {TRACING} && echo mono >trace_clock && echo >trace "
-             f"&& for e in {events}; do echo 1 >events/$e/enable || exit 1; done && echo 1 >tracing_on")
-    found = {"device": number.replace(":", ","), "text": ""}
+             f"&& for e in {events}; do echo 'dev == {major << 20 | minor}' >events/$e/filter && echo 1 >events/$e/enable || exit 1; done && echo 1 >tracing_on")
+    found = {"device": f"{major},{minor}", "text": ""}
     try:
         yield found
     finally:
