@@ -95,7 +95,8 @@ class TheReport(unittest.TestCase):
     def test_table(self):
         text = self.report.text()
         self.assertIn("32          7     20.90 (19.90-21.90)      86.40 (86.40-86.40)    4.1   6 missed", text)
-        self.assertIn("32 (7): 20.90 ms are 19.40 ms of seal, in which the device took 18.9 ms for 7 requests", text)
+        self.assertIn("32 (7): 20.90 ms are 19.40 ms of seal, in which the device took 18.9 ms for 7 incomplete requests,", text)
+        self.assertIn("no more than 4.6 times is possible", text)
 
     def test_figures(self):
         row = self.report.figures()["rows"][0]

@@ -67,11 +67,18 @@ class Report:
                 runs = self.of(row, "netchannel")
                 seal, hand_over = (median([r.parts[name] for r in runs]) for name in ("seal", "hand_over"))
                 service = row.incomplete * SERVICE_MICROS / 1000
-                lines.append(f"{row}: {self.middle(row, 'netchannel', 'handling'):.2f} ms are {seal:.2f} ms of seal, in which the "
-                             f"device took {service:.1f} ms for {row.incomplete} requests, and {hand_over:.2f} ms from there to the "
-                             f"other host's mid-point; the goal is {self.middle(row, 'stock', 'handling') / row.goal:.2f} ms")
+                device = (f", in which the device took {service:.1f} ms for {row.incomplete} incomplete requests," if service else "")
+                lines.append(f"{row}: {self.middle(row, 'netchannel', 'handling'):.2f} ms are {seal:.2f} ms of seal{device} and "
+                             f"{hand_over:.2f} ms from there to the other host's mid-point; the goal is "
+                             f"{self.middle(row, 'stock', 'handling') / row.goal:.2f} ms"
+                             + self.bound(row, service))
         errors = [r.clock_error for r in self.runs if r.system == "netchannel"]
         return ["", f"The hosts' clocks were compared with an error of at most {max(errors):.2f} ms.", *lines] if errors else lines
+
+    def bound(self, row: Row, service: float) -> str:
+        """The source waits for what is at the device: no faster than the device itself."""
+        most = self.middle(row, "stock", "handling") / service if service else row.goal
+        return f", and with this disk no more than {most:.1f} times is possible" if most < row.goal else ""
 
     def picture(self) -> str:
         colours = {"netchannel": "#2b7bba", "stock": "#d9822b"}
