@@ -7,10 +7,10 @@ from .hosts import Host, Hosts
 from .report import expect, say
 from .settings import DAEMON_START_SECONDS
 
+CONTROL_SOCKET = "/run/netchannel/control.sock"
 CONFIGURATION = "/etc/netchannel/netchannel.toml"
 TRACES = "/var/log/netchannel"
 HOOK_SOCKET = "/run/netchannel/hook.sock"
-CONTROL_SOCKET = "/run/netchannel/control.sock"
 HOOK = "/etc/libvirt/hooks/libxl.d/50-netchannel"
 
 
@@ -78,6 +78,20 @@ def kill(host: Host) -> None:
     host.run("systemctl kill --signal=KILL netchanneld")
 
 
+def timeline(host: Host, guest: str) -> list[dict]:
+    """Of the guest's last migration, as the host's daemon tells `netchannel migrations`; asked without a JVM's start."""
+    found = control(host, command="migrations", which=guest)
+    expect(found, f"expected netchanneld on {host} to know a migration of {guest}")
+    return control(host, command="migrations", which=found[0]["id"])["timeline"]
+
+
+def control(host: Host, **request):
+    """One request to the daemon, as the command line sends it (ControlEndpoint.java)."""
+    reply = json.loads(host.run(f"nc -U -N {CONTROL_SOCKET}", stdin=(json.dumps(request) + "\n").encode()).stdout)
+    expect(reply["ok"], f"netchanneld on {host}, asked {request}: {reply.get('error')}")
+    return reply["result"]
+
+
 def restart_libvirtd(host: Host) -> None:
     """libvirt 9.0 keeps the job lock of a migration its destination refused until its daemon restarts."""
     say(f"libvirtd on {host} restarts")
@@ -96,17 +110,3 @@ def take_hook_out(host: Host) -> None:
 
 def put_hook_back(host: Host) -> None:
     host.run(f"chmod a+x {HOOK}")
-
-
-def timeline(host: Host, guest: str) -> list[dict]:
-    """Of the guest's last migration, as the host's daemon tells `netchannel migrations`; asked without a JVM's start."""
-    found = control(host, command="migrations", which=guest)
-    expect(found, f"expected netchanneld on {host} to know a migration of {guest}")
-    return control(host, command="migrations", which=found[0]["id"])["timeline"]
-
-
-def control(host: Host, **request):
-    """One request to the daemon, as the command line sends it (ControlEndpoint.java)."""
-    reply = json.loads(host.run(f"nc -U -N {CONTROL_SOCKET}", stdin=(json.dumps(request) + "\n").encode()).stdout)
-    expect(reply["ok"], f"netchanneld on {host}, asked {request}: {reply.get('error')}")
-    return reply["result"]
