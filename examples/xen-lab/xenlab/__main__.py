@@ -21,7 +21,7 @@ def main() -> int:
     arguments = parse()
     if arguments.list:
         for name in ORDER:
-            print(f"{name:<10} {load(name).TITLE}")
+            print(f"{name:<14} {load(name).TITLE}")
         return 0
     options = to_options(arguments)
     # Both end the lab through the clean-up. A shell starts background jobs with SIGINT ignored; not this one.
@@ -140,6 +140,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--abort-point", default=d.abort_point, help="where the destination fails in scenario abort, default %(default)s; a key of [faults] in netchannel.toml")
     parser.add_argument("--kill-point", default=d.kill_point, help="where the destination's daemon dies in scenario kill, default %(default)s")
     parser.add_argument("--kill-after", type=float, default=d.kill_after_seconds, metavar="SECONDS", help="when the source's daemon dies in scenario kill, after pre-copy began, default %(default)s")
+    parser.add_argument("--table-runs", type=int, default=d.table_runs, metavar="N", help="migrations of each row of scenario handover-table with Netchannel, and as many without, default %(default)s")
     arguments = parser.parse_args()
     unknown = [name for name in arguments.scenarios if name not in ORDER]
     if unknown:
@@ -148,7 +149,7 @@ def parse() -> argparse.Namespace:
 
 
 def to_options(a: argparse.Namespace) -> Options:
-    return Options(keep=a.keep, product=not a.no_product, fio_job=a.fio_job, round_bytes=a.round_size, slots=a.slots,
+    return Options(keep=a.keep, table_runs=a.table_runs, product=not a.no_product, fio_job=a.fio_job, round_bytes=a.round_size, slots=a.slots,
                    disk_bytes=a.disk_size, disk_filter=a.disk_filter, guest_memory_mib=a.guest_memory,
                    round_trips=a.round_trips, abort_point=a.abort_point, kill_point=a.kill_point,
                    kill_after_seconds=a.kill_after)

@@ -11,6 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from .one_head import OneHead
 from .report import LabError, say
 from .settings import (ACCEL, BOOT_SECONDS, COMMAND_SECONDS, CPU, DOM0_MEMORY_MIB, HOST_MEMORY_MIB, IMAGE, RUN,
                        Options)
@@ -19,8 +20,8 @@ SHARED_DISKS = {"/dev/vdb": RUN / "vdb.raw", "/dev/vdc": RUN / "vdc.raw"}  # the
 
 
 class Host:
-    def __init__(self, name: str, number: int, ssh_port: int, wire: str, sockets: Path):
-        self.name, self.number, self.ssh_port, self.wire = name, number, ssh_port, wire
+    def __init__(self, name: str, number: int, ssh_port: int, wire: str, sockets: Path, disk: OneHead):
+        self.name, self.number, self.ssh_port, self.wire, self.disk = name, number, ssh_port, wire, disk
         self.directory = RUN / name
         self.ssh_options = ["-i", str(IMAGE / "lab_key"), "-o", "StrictHostKeyChecking=no",
                             "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-o", "ConnectTimeout=20",
@@ -62,7 +63,7 @@ class Host:
             command += ["-blockdev", f"driver=raw,node-name={name},cache.direct=on,file.driver=file,"
                                      f"file.filename={path},file.locking=off",
                         "-device", f"virtio-blk-pci,drive={name},share-rw=on"]
-        return command + [
+        return command + self.disk.drives(self.name) + [
             "-netdev", f"user,id=n0,restrict=on,hostfwd=tcp:127.0.0.1:{self.ssh_port}-10.0.2.15:22",
             "-device", f"virtio-net-pci,netdev=n0,mac=52:54:00:77:00:0{n},romfile=",
             "-netdev", f"socket,id=n1,{self.wire}",
@@ -145,8 +146,9 @@ class Hosts:
                          "sockets": tempfile.mkdtemp(prefix="xen-lab-")}
         sockets = Path(ports["sockets"])
         self.ports, self.kept = ports, kept is not None
-        self.a = Host("hosta", 1, ports["hosta"], f"listen=127.0.0.1:{ports['wire']}", sockets)
-        self.b = Host("hostb", 2, ports["hostb"], f"connect=127.0.0.1:{ports['wire']}", sockets)
+        self.disk = OneHead(sockets)  # /dev/vdd in both
+        self.a = Host("hosta", 1, ports["hosta"], f"listen=127.0.0.1:{ports['wire']}", sockets, self.disk)
+        self.b = Host("hostb", 2, ports["hostb"], f"connect=127.0.0.1:{ports['wire']}", sockets, self.disk)
         self.both = (self.a, self.b)
 
     def other(self, host: Host) -> Host:
@@ -163,6 +165,7 @@ class Hosts:
                 disk.truncate(self.options.disk_bytes)
         say("booting hosta and hostb")
         try:
+            self.disk.start(self.options.keep)
             self.a.start(self.options.keep)
             wait_for_listener(self.ports["wire"], self.a)
             self.b.start(self.options.keep)
@@ -185,6 +188,7 @@ class Hosts:
     def stop(self) -> None:
         for host in self.both:
             host.stop()
+        self.disk.stop()
         self.state.unlink(missing_ok=True)
         shutil.rmtree(self.ports["sockets"], ignore_errors=True)
 

@@ -1,14 +1,17 @@
 """Netchannel inside a host: its configuration, its daemon, what it leaves behind."""
 
+import json
 import time
 
 from .hosts import Host, Hosts
 from .report import expect, say
 from .settings import DAEMON_START_SECONDS
 
+CONTROL_SOCKET = "/run/netchannel/control.sock"
 CONFIGURATION = "/etc/netchannel/netchannel.toml"
 TRACES = "/var/log/netchannel"
 HOOK_SOCKET = "/run/netchannel/hook.sock"
+HOOK = "/etc/libvirt/hooks/libxl.d/50-netchannel"
 
 
 def configuration(name: str, peer: str, faults: dict[str, str] | None = None) -> str:
@@ -75,6 +78,20 @@ def kill(host: Host) -> None:
     host.run("systemctl kill --signal=KILL netchanneld")
 
 
+def timeline(host: Host, guest: str) -> list[dict]:
+    """Of the guest's last migration, as the host's daemon tells `netchannel migrations`; asked without a JVM's start."""
+    found = control(host, command="migrations", which=guest)
+    expect(found, f"expected netchanneld on {host} to know a migration of {guest}")
+    return control(host, command="migrations", which=found[0]["id"])["timeline"]
+
+
+def control(host: Host, **request):
+    """One request to the daemon, as the command line sends it (ControlEndpoint.java)."""
+    reply = json.loads(host.run(f"nc -U -N {CONTROL_SOCKET}", stdin=(json.dumps(request) + "\n").encode()).stdout)
+    expect(reply["ok"], f"netchanneld on {host}, asked {request}: {reply.get('error')}")
+    return reply["result"]
+
+
 def restart_libvirtd(host: Host) -> None:
     """libvirt 9.0 keeps the job lock of a migration its destination refused until its daemon restarts."""
     say(f"libvirtd on {host} restarts")
@@ -83,3 +100,13 @@ def restart_libvirtd(host: Host) -> None:
 
 def trace(host: Host, guest: str, target: str) -> str:
     return host.output(f"cat {TRACES}/{guest}-{target}.jsonl 2>/dev/null || true")
+
+
+def take_hook_out(host: Host) -> None:
+    """libvirt is a stock one from here: before every call it looks which hooks may be executed, and passes over this one.
+    What it does not do again until it restarts is look whether there are hooks at all."""
+    host.run(f"chmod a-x {HOOK}")
+
+
+def put_hook_back(host: Host) -> None:
+    host.run(f"chmod a+x {HOOK}")

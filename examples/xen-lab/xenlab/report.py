@@ -40,9 +40,9 @@ class Result:
 
 
 def table(results: list[Result]) -> str:
-    lines = [f"{'scenario':<10} {'verdict':<8} {'time':>6}  what was seen"]
+    lines = [f"{'scenario':<14} {'verdict':<8} {'time':>6}  what was seen"]
     for r in results:
-        lines.append(f"{r.scenario:<10} {r.verdict:<8} {r.seconds:>5.0f}s  {r.reason.splitlines()[0] if r.reason else ''}")
+        lines.append(f"{r.scenario:<14} {r.verdict:<8} {r.seconds:>5.0f}s  {r.reason.splitlines()[0] if r.reason else ''}")
     passed = sum(r.verdict == "pass" for r in results)
     lines.append(f"{passed} passed, {len(results) - passed} failed")
     return "\n".join(lines)

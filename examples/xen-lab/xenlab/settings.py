@@ -49,6 +49,7 @@ class Options:
     disk_filter: str = "delay:write=4s,jitter=4s"
     guest_memory_mib: int = 128
     round_trips: int = 3  # scenario migrate
+    table_runs: int = 3  # scenario handover-table: migrations of each row with Netchannel, and as many without
     abort_point: str = "destination.sealed"  # scenario abort
     kill_point: str = "destination.sealed"  # scenario kill, destination daemon
     kill_after_seconds: float = 3  # scenario kill, source daemon: so long after pre-copy began
