@@ -103,8 +103,9 @@ final class SourceSeal {
 
   /** To be called after {@link #seal}, without the migration's lock: answers the parked call. */
   void handOver(UUID id) {
-    if (answers.deliver(id)) {
+    if (answers.isAwaited(id)) {
       store.note(id, "handed over");
+      answers.deliver(id);
     }
   }
 
