@@ -87,6 +87,9 @@ final class Incoming {
           Event.PREPARED,
           Migration.count(served.disks().size(), served.stock().size()) + ", both sides agree",
           Generation.of(migration, d -> d.disk().generation(), peerName));
+      if (served.stock().isEmpty()) {
+        sealing.hasOurDisksOnly(migration.id());
+      }
       context.faults().at(Point.DESTINATION_PREPARED);
     } catch (PeerException | JournalException | RuntimeException e) {
       Optional<Migration> known = store.find(migration.id());

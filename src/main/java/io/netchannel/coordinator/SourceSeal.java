@@ -62,9 +62,12 @@ final class SourceSeal {
   }
 
   private Duration drainBound() {
+    Timeouts timeouts = context.timeouts();
+    // The hook keeps one "tell" for itself, and the other one to hear our reason in time.
+    Duration hook = timeouts.hook().minus(timeouts.tell().multipliedBy(2));
     return switch (context.stockDisks()) {
-      case ABORT -> context.timeouts().drain();
-      case WAIT -> context.timeouts().hook();
+      case ABORT -> timeouts.drain();
+      case WAIT -> hook.compareTo(timeouts.drain()) > 0 ? hook : timeouts.drain();
       case IGNORE -> Duration.ZERO;
     };
   }
