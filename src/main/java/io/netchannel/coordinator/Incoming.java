@@ -1,16 +1,11 @@
 package io.netchannel.coordinator;
 
-import com.google.protobuf.ByteString;
 import io.netchannel.coordinator.FaultPoints.Point;
-import io.netchannel.coordinator.Migration.MovedDisk;
-import io.netchannel.coordinator.PeerMessages.Claim;
 import io.netchannel.coordinator.PeerMessages.PhaseReport;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
-import java.util.concurrent.CompletableFuture;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -29,6 +24,7 @@ final class Incoming {
   private final LocalDevices devices;
   private final IncomingEnds ends;
   private final IncomingSeal sealing;
+  private final IncomingTakeOver takeOver;
 
   Incoming(Context context) {
     this.context = context;
@@ -36,6 +32,7 @@ final class Incoming {
     this.devices = context.devices();
     this.ends = new IncomingEnds(context);
     this.sealing = new IncomingSeal(context);
+    this.takeOver = new IncomingTakeOver(context);
   }
 
   /** PREPARE: both sides check every disk, then both have the migration in their journals. */
@@ -90,6 +87,9 @@ final class Incoming {
           Event.PREPARED,
           Migration.count(served.disks().size(), served.stock().size()) + ", both sides agree",
           Generation.of(migration, d -> d.disk().generation(), peerName));
+      if (served.stock().isEmpty()) {
+        sealing.hasOurDisksOnly(migration.id());
+      }
       context.faults().at(Point.DESTINATION_PREPARED);
     } catch (PeerException | JournalException | RuntimeException e) {
       Optional<Migration> known = store.find(migration.id());
@@ -119,22 +119,22 @@ final class Incoming {
           case PRECOPY, SEAL -> {
             Peer source = context.peer(migration.peer());
             sealing.ask(migration, source, deadline);
-            takeOver(migration.id(), source, deadline);
-            redirect(migration.id(), domid, deadline);
+            takeOver.takeOver(migration.id(), source, deadline);
+            takeOver.redirect(migration.id(), domid, deadline);
             answer(migration.id());
           }
           case HAND_OVER -> {
             // Sealed early, or before a restart of this daemon.
             Peer source = context.peer(migration.peer());
-            takeOver(migration.id(), source, deadline);
-            redirect(migration.id(), domid, deadline);
+            takeOver.takeOver(migration.id(), source, deadline);
+            takeOver.redirect(migration.id(), domid, deadline);
             answer(migration.id());
           }
           case TAKE_OVER -> {
             // Before a restart of this daemon. The guest has not run: libvirt had no answer.
             Peer source = context.peer(migration.peer());
-            claim(migration, source, deadline);
-            redirect(migration.id(), domid, deadline);
+            takeOver.claim(migration, source, deadline);
+            takeOver.redirect(migration.id(), domid, deadline);
             answer(migration.id());
           }
           case RESUME -> log.info("{}: restored again", migration.label());
@@ -165,55 +165,6 @@ final class Incoming {
     return store.all().stream()
         .filter(m -> m.direction() == Direction.INCOMING && m.domain().equals(domain))
         .reduce((earlier, later) -> later);
-  }
-
-  /** TAKE OVER: N+1 is ours at the source, and then in our journal. */
-  private void takeOver(UUID id, Peer source, Deadline deadline)
-      throws PeerException, JournalException {
-    context.faults().at(Point.DESTINATION_SEALED);
-    Migration migration = store.get(id);
-    claim(migration, source, deadline);
-    store.apply(
-        migration,
-        Event.GIVEN,
-        "generation " + numbers(migration) + " from " + migration.peer(),
-        Generation.of(migration, MovedDisk::nextGeneration, ""));
-    context.faults().at(Point.DESTINATION_TAKEN_OVER);
-  }
-
-  private void claim(Migration migration, Peer source, Deadline deadline) throws PeerException {
-    List<Claim> claims =
-        migration.disks().stream()
-            .map(d -> new Claim(d.target(), d.nextGeneration(), d.manifestCrc32c()))
-            .toList();
-    deadline
-        .within(context.timeouts().takeOver())
-        .ask(
-            bound -> {
-              source.takeOver(migration.id(), claims, bound);
-              return true;
-            });
-    store.note(migration.id(), "claim answered");
-  }
-
-  /** REDIRECT: every mid-point here has its device and what was pending. */
-  private void redirect(UUID id, int domid, Deadline deadline)
-      throws JournalException, MigrationRefusedException {
-    Migration migration = store.get(id);
-    List<CompletableFuture<Void>> takeOvers = new ArrayList<>();
-    for (int i = 0; i < migration.disks().size(); i++) {
-      MovedDisk moved = migration.disks().get(i);
-      ByteString manifest = store.journal().manifest(id, i);
-      takeOvers.add(
-          devices
-              .takeOver(domid, withNextGeneration(moved), manifest)
-              .thenRun(() -> store.note(id, moved.target() + " taken over")));
-    }
-    Deadline bound = deadline.within(context.timeouts().takeOver());
-    for (int i = 0; i < takeOvers.size(); i++) {
-      bound.await(takeOvers.get(i), "taking over " + migration.disks().get(i).target());
-    }
-    store.apply(migration, Event.TAKEN_OVER, takeOvers.size() + " disks");
   }
 
   /** RESUME: durable before libvirt hears it, as from then on the guest may run here. */
@@ -408,23 +359,5 @@ final class Incoming {
                             neverComes(migration, reason);
                           }
                         }));
-  }
-
-  private static LocalDevices.Disk withNextGeneration(MovedDisk moved) {
-    LocalDevices.Disk disk = moved.disk();
-    return new LocalDevices.Disk(
-        disk.domain(),
-        disk.target(),
-        disk.source(),
-        disk.readOnly(),
-        disk.sizeBytes(),
-        moved.nextGeneration());
-  }
-
-  private static String numbers(Migration migration) {
-    return migration.disks().stream()
-        .map(d -> d.nextGeneration() + " of " + d.target())
-        .reduce((a, b) -> a + ", " + b)
-        .orElse("none");
   }
 }

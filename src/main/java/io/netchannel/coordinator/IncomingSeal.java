@@ -5,6 +5,7 @@ import io.netchannel.coordinator.Migration.MovedDisk;
 import io.netchannel.coordinator.PeerMessages.SealedDisk;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
@@ -26,10 +27,18 @@ final class IncomingSeal {
   private final LocalDevices devices;
   private final Map<UUID, CompletableFuture<List<SealedDisk>>> parked = new ConcurrentHashMap<>();
 
+  /** Migrations of guests without stock disks: their seal waits for nobody else's backend. */
+  private final Set<UUID> oursOnly = ConcurrentHashMap.newKeySet();
+
   IncomingSeal(Context context) {
     this.context = context;
     this.store = context.store();
     this.devices = context.devices();
+  }
+
+  /** A migration of a guest that has no stock disks at its source. */
+  void hasOurDisksOnly(UUID id) {
+    oursOnly.add(id);
   }
 
   /** Lets the source answer as soon as it has sealed; one call at a time for a migration. */
@@ -62,6 +71,7 @@ final class IncomingSeal {
 
   /** Nobody waits for the early seal of a migration any more. */
   void forget(UUID id) {
+    oursOnly.remove(id);
     CompletableFuture<List<SealedDisk>> call = parked.remove(id);
     if (call != null) {
       call.cancel(false);
@@ -110,13 +120,18 @@ final class IncomingSeal {
   void ask(Migration prepared, Peer source, Deadline deadline)
       throws PeerException, JournalException, MigrationRefusedException {
     UUID id = prepared.id();
+    Timeouts timeouts = context.timeouts();
+    // How long the source may drain stock disks is its own policy.
+    Deadline answered =
+        oursOnly.contains(id)
+            ? deadline.within(timeouts.seal().plus(timeouts.handOver()))
+            : deadline;
     forget(id);
     Migration migration =
         prepared.phase() == Phase.SEAL
             ? prepared
             : store.apply(prepared, Event.SUSPENDED, "domain restored and paused");
-    // How long the source may drain stock disks is its own policy.
-    List<SealedDisk> sealed = deadline.ask(bound -> source.seal(id, bound));
+    List<SealedDisk> sealed = answered.ask(bound -> source.seal(id, bound));
     check(migration, sealed);
     store.note(id, "manifests arrived, " + bytes(sealed) + " bytes");
     keep(migration, sealed);

@@ -38,16 +38,21 @@ final class SealAnswers {
     return call;
   }
 
+  /** Whether a call waits. */
+  boolean isAwaited(UUID migration) {
+    return parked.containsKey(migration);
+  }
+
   /**
-   * Answers the call that waits, if it is sealed. Not under the migration's lock: the answer may
-   * run on this thread.
-   *
-   * @return whether a call was answered
+   * Answers the call that waits, if it is sealed. Not under the migration's lock: what waits for
+   * the answer may run on this thread.
    */
-  boolean deliver(UUID migration) {
+  void deliver(UUID migration) {
     ImmutableList<SealedDisk> disks = sealed.get(migration);
     CompletableFuture<List<SealedDisk>> call = parked.get(migration);
-    return disks != null && call != null && call.complete(disks);
+    if (disks != null && call != null) {
+      call.complete(disks);
+    }
   }
 
   /** It is not sealed any more, or never will be. */

@@ -62,9 +62,12 @@ final class SourceSeal {
   }
 
   private Duration drainBound() {
+    Timeouts timeouts = context.timeouts();
+    // The hook keeps one "tell" for itself, and the other one to hear our reason in time.
+    Duration hook = timeouts.hook().minus(timeouts.tell().multipliedBy(2));
     return switch (context.stockDisks()) {
-      case ABORT -> context.timeouts().drain();
-      case WAIT -> context.timeouts().hook();
+      case ABORT -> timeouts.drain();
+      case WAIT -> hook.compareTo(timeouts.drain()) > 0 ? hook : timeouts.drain();
       case IGNORE -> Duration.ZERO;
     };
   }
@@ -103,8 +106,9 @@ final class SourceSeal {
 
   /** To be called after {@link #seal}, without the migration's lock: answers the parked call. */
   void handOver(UUID id) {
-    if (answers.deliver(id)) {
+    if (answers.isAwaited(id)) {
       store.note(id, "handed over");
+      answers.deliver(id);
     }
   }
 

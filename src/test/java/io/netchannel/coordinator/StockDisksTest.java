@@ -130,7 +130,7 @@ final class StockDisksTest {
     world.setDrainTakes(Timeouts.DEFAULTS.hook().plusSeconds(1));
     world.begin("b");
     world.suspend("a");
-    assertThat(world.refusal("b")).contains("after 60 s").contains("Raise [timeouts] hook");
+    assertThat(world.refusal("b")).contains("after 50 s").contains("Raise [timeouts] hook");
   }
 
   @Test
