@@ -11,7 +11,7 @@ import java.nio.ByteOrder;
  *
  * <p>The digest is MurmurHash3_x64_128 with seed 0. It is written out here for sectors only: a seal
  * digests all that is pending while the guest stands still, and a library that takes data of any
- * length and kind needs several times as long.
+ * length and kind needs twice as long.
  */
 final class SectorDigests {
   static final int DIGEST_BYTES = 16;
