@@ -34,10 +34,13 @@
  *   <li>SEALED and RETIRED touch neither device nor guest memory, and answer nothing.
  *   <li>Overlapping requests that change something are at the device one after the other, in the
  *       order in which they were taken; a barrier is alone ({@code IssueOrder}). It costs a scan
- *       over the open requests and buys one order that holds across crash, reconnect and migration.
+ *       over the open requests, where one of them could matter, and buys one order that holds
+ *       across crash, reconnect and migration.
  *   <li>A request leaves the in-flight file only after its response was visible ({@code
  *       InflightTable}).
  *   <li>The replay map tells only what is on the disk now ({@code ReplayMap}).
+ *   <li>While SERVING without a replay map, a request makes no object on its way through here: what
+ *       it needs is used again ({@code SteadyPathTest}).
  * </ul>
  *
  * <h2>What is in a manifest, and in which order</h2>

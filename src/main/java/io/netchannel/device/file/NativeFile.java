@@ -12,7 +12,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 /**
  * An open file descriptor. Methods give what the system call gave, or the negative error number;
  * interrupted calls are repeated. Any thread may call them; not after {@link #close}. Reading and
- * writing make no objects, not even a lambda, where the compiler removes JNA's Pointer.
+ * writing make no object once the compiler has removed JNA's Pointer.
  */
 @CheckReturnValue
 final class NativeFile implements AutoCloseable {
