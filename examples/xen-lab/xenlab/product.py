@@ -1,5 +1,6 @@
 """Netchannel inside a host: its configuration, its daemon, what it leaves behind."""
 
+import json
 import time
 
 from .hosts import Host, Hosts
@@ -9,6 +10,7 @@ from .settings import DAEMON_START_SECONDS
 CONFIGURATION = "/etc/netchannel/netchannel.toml"
 TRACES = "/var/log/netchannel"
 HOOK_SOCKET = "/run/netchannel/hook.sock"
+HOOK = "/etc/libvirt/hooks/libxl.d/50-netchannel"
 
 
 def configuration(name: str, peer: str, faults: dict[str, str] | None = None) -> str:
@@ -83,3 +85,29 @@ def restart_libvirtd(host: Host) -> None:
 
 def trace(host: Host, guest: str, target: str) -> str:
     return host.output(f"cat {TRACES}/{guest}-{target}.jsonl 2>/dev/null || true")
+
+
+def take_hook_out(host: Host) -> None:
+    """libvirt is a stock one from here: before every call it looks which hooks may be executed, and passes over this one.
+    What it does not do again until it restarts is look whether there are hooks at all."""
+    host.run(f"chmod a-x {HOOK}")
+
+
+def put_hook_back(host: Host) -> None:
+    host.run(f"chmod a+x {HOOK}")
+
+
+def last_migration(host: Host, guest: str) -> dict | None:
+    """The guest's last migration as the host's daemon tells it, with its timeline; None when it knows of none."""
+    found = ask(host, f"migrations {guest}")
+    if isinstance(found, list):  # several: newest first, without their timelines
+        found = ask(host, f"migrations {found[0]['id']}") if found else None
+    return found
+
+
+def ask(host: Host, command: str):
+    done = host.run(f"netchannel {command} --format json", check=False)
+    if "no migration and no migrated domain" in done.stderr:
+        return None
+    expect(done.returncode == 0, f"netchannel {command} on {host} failed: {done.stderr.strip()}")
+    return json.loads(done.stdout)

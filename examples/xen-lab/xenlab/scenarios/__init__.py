@@ -8,7 +8,7 @@ from ..guest import Disk, Guest
 from ..hosts import Hosts
 from ..settings import Options
 
-ORDER = ("stock", "attach", "migrate", "refuse", "abort", "kill")
+ORDER = ("stock", "attach", "migrate", "refuse", "abort", "kill", "late-write")
 
 
 @dataclass
@@ -26,4 +26,4 @@ class Context:
 
 
 def load(name: str):
-    return import_module(f"{__name__}.{name}")
+    return import_module(f"{__name__}.{name.replace('-', '_')}")
