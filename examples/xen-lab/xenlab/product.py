@@ -25,6 +25,7 @@ address = "{peer}:16515"
 [timeouts]
 prepare = "40s"
 seal = "40s"
+drain = "30s"
 hand-over = "30s"
 take-over = "40s"
 tell = "10s"
