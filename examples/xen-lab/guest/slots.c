@@ -4,7 +4,8 @@
 //   buffered  plain write() into the page cache; what reaches the disk, and when, is the kernel's writeback
 //
 // Seen from outside the counter in a block only ever grows; xenlab/slots.py reads it there. Neither mode ever waits for a
-// write in the kernel: a task that does cannot be frozen, and a guest that cannot be frozen does not suspend.
+// write in the kernel: a task that does cannot be frozen, and the guest does not suspend before it can, that is before
+// the writes that are to be caught by the suspend are done.
 //
 // Said on the console, NAME being the device's:
 //   slots NAME MODE: W writes                      every REPORT_SECONDS
@@ -189,6 +190,10 @@ static void buffered(const char *path) {
   // Writeback twice a second, of all that is older than half a second.
   set("/proc/sys/vm/dirty_expire_centisecs", "50");
   set("/proc/sys/vm/dirty_writeback_centisecs", "50");
+  // No throttling of writeback: the kernel's thread would wait for a slow disk with a page locked, and we for the page.
+  char throttling[64];
+  snprintf(throttling, sizeof throttling, "/sys/block/%s/queue/wbt_lat_usec", name);
+  set(throttling, "0");
   int device = open(path, O_RDWR); // stays open: closing it last would write and wait
   if (device < 0) fail(path);
   struct record *block = new_block();

@@ -10,6 +10,7 @@ from .settings import DAEMON_START_SECONDS
 CONFIGURATION = "/etc/netchannel/netchannel.toml"
 TRACES = "/var/log/netchannel"
 HOOK_SOCKET = "/run/netchannel/hook.sock"
+DRAIN_SECONDS = 45  # in the configuration below: for how long a stock disk may still be writing
 HOOK = "/etc/libvirt/hooks/libxl.d/50-netchannel"
 
 
@@ -25,7 +26,7 @@ address = "{peer}:16515"
 [timeouts]
 prepare = "40s"
 seal = "40s"
-drain = "30s"
+drain = "{DRAIN_SECONDS}s"
 hand-over = "30s"
 take-over = "40s"
 tell = "10s"

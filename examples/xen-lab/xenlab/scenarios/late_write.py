@@ -1,12 +1,12 @@
 TITLE = "stock virsh migrate lets old writes land over newer ones; with the hook it does not; abort when the bound passes"
 
-# A guest on the kernel's own backend, no metadata. While it is at a host, writes take SLOW_SECONDS in that host's
-# storage path, so that some are held when it suspends; the host it comes to reaches the disks at once. Both kinds of
-# writer run in it, each on its own disk, so that every migration is a run of both.
+# A guest on the kernel's own backend, no metadata. While it is at a host, writes take long in that host's storage path,
+# so that some are held when it suspends; the host it comes to reaches the disks at once. Both kinds of writer run in
+# it, each on its own disk, so that every migration is a run of both.
 
 import re
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 
 from .. import product, slots
@@ -19,11 +19,13 @@ from ..slow_disk import SlowDisk
 from ..watch import Watch
 
 WRITERS = {"aio": ("xvda", "/dev/vdb"), "buffered": ("xvdb", "/dev/vdc")}
-# Longer than stock needs from the suspend until the guest writes again, 5 to 10 s on an emulated host and more on a busy
-# one; shorter than [timeouts] drain in product.py, 30 s.
-SLOW_SECONDS = (14, 22)
+# A late write is one that takes longer than the guest takes from its last write at the source to its first at the
+# destination: 5 to 10 s on an emulated host, more on a busy one, so a migration before the others measures it.
+SLOWER_THAN_THE_GAP = 1.5
+SHORTEST_SLOW_SECONDS = 12
+LONGEST_TO_SHORTEST = 1.6
 # Writes begin to be held when pre-copy does, and at the suspend, half a minute later, `drain` is not enough for them.
-STUCK_SECONDS = (80, 100)
+STUCK_SECONDS = (110, 140)
 WRITES_SECONDS = 60 * PATIENCE  # for the guest to rewrite every slot on a disk that is not slow
 FINISH_SECONDS = 60 * PATIENCE
 
@@ -44,14 +46,16 @@ def run(context):
             with watch(kind) as fresh:
                 fresh.wait_all_change(WRITES_SECONDS)
 
-        figures["stock"] = without_hook(context, guest, disks, runs)
+        with without_hook(context):
+            slow = figures["slow_seconds"] = slow_seconds(guest)
+            figures["stock"] = [slow_migration(context, guest, disks, slow) for _ in range(runs)]
         figures["summary"] = "stock: " + said(figures["stock"])
         for kind in WRITERS:
             expect(any(found[kind]["steps_back"] for found in figures["stock"]),
                    f"could not produce the hazard: in {runs} stock migrations no {kind} write landed late")
         figures["stale_reads_stock"] = before = stale_reads(guest)
         if context.options.product:
-            figures["with_hook"] = [with_hook(context, guest, disks) for _ in range(runs)]
+            figures["with_hook"] = [with_hook(context, guest, disks, slow) for _ in range(runs)]
             figures["abort"] = abort(context, guest, disks)
             figures["stale_reads_with_hook"] = stale_reads(guest) - before
             expect(not figures["stale_reads_with_hook"], "the guest has read something else than it wrote: see its console")
@@ -61,20 +65,34 @@ def run(context):
 
 # ------------------------------------------------------------------------------------------------ stock, with hook, abort
 
-def without_hook(context, guest, disks, runs) -> list[dict]:
-    if not context.options.product:
-        return [slow_migration(context, guest, disks) for _ in range(runs)]
-    for host in context.hosts.both:
+@contextmanager
+def without_hook(context):
+    hosts = context.hosts.both if context.options.product else ()
+    for host in hosts:
         product.take_hook_out(host)
     try:
-        return [slow_migration(context, guest, disks) for _ in range(runs)]
+        yield
     finally:
-        for host in context.hosts.both:
+        for host in hosts:
             product.put_hook_back(host)
 
 
-def with_hook(context, guest, disks) -> dict:
-    found = slow_migration(context, guest, disks)
+def slow_seconds(guest) -> tuple[float, float]:
+    """How long writes shall take: the shortest and the longest of them."""
+    with watch("aio") as plain_path:
+        migrate(guest, guest.hosts.other(guest.host))
+        plain_path.wait_all_change(WRITES_SECONDS)
+    gap = plain_path.longest_gap_seconds
+    shortest = round(max(SHORTEST_SLOW_SECONDS, gap * SLOWER_THAN_THE_GAP))
+    longest = round(shortest * LONGEST_TO_SHORTEST)
+    say(f"the guest does not write for {gap:.1f} s: slow writes take {shortest} to {longest} s")
+    expect(longest < product.DRAIN_SECONDS, f"this machine is too busy: writes would have to take {longest} s, and "
+                                            f"netchanneld waits for {product.DRAIN_SECONDS} s")
+    return shortest, longest
+
+
+def with_hook(context, guest, disks, slow) -> dict:
+    found = slow_migration(context, guest, disks, slow)
     migration = product.last_migration(guest.host, guest.name)
     expect(migration, f"expected netchanneld on {guest.host} to know of the migration of {guest.name}, it knows of none")
     drained = drained_of(migration)
@@ -123,13 +141,13 @@ def abort(context, guest, disks) -> dict:
 
 # ------------------------------------------------------------------------------------------------ one migration
 
-def slow_migration(context, guest, disks) -> dict:
+def slow_migration(context, guest, disks, slow) -> dict:
     """Migrates the guest from a host where writes are slow, waits until all of them have landed and the guest has
     rewritten every slot; what was seen from outside and in the hosts' block traces."""
     hosts, source = context.hosts, guest.host
     destination = hosts.other(source)
     for disk in disks.values():
-        disk.hold_writes(source, *SLOW_SECONDS)
+        disk.hold_writes(source, *slow)
     trace = BlockTrace(hosts)
     with ExitStack() as stack:
         watches = {kind: stack.enter_context(watch(kind)) for kind in WRITERS}
@@ -148,8 +166,9 @@ def slow_migration(context, guest, disks) -> dict:
         found[kind] = {"steps_back": watches[kind].steps_back, "margin_seconds": round(first - last, 2),
                        "done_late": [round(r.at - first, 2) for r in late],
                        # For each request the source's disk did towards the end: how long before the last write.
-                       "done_before_last_seconds": [round(last - r.at, 2) for r in trace.done_after(source, shared, last - 30)]}
-    say("seen: " + said([found]))
+                       "done_before_last_seconds": [round(last - r.at, 2) for r in trace.done_after(source, shared, last - product.DRAIN_SECONDS)]}
+    say("seen: " + said([found]) + "; from the source's last write to the guest's first: "
+        + ", ".join(f"{kind} {found[kind]['margin_seconds']} s" for kind in WRITERS))
     return found
 
 
