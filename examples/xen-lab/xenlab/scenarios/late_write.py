@@ -20,10 +20,13 @@ from ..watch import Watch
 
 WRITERS = {"aio": ("xvda", "/dev/vdb"), "buffered": ("xvdb", "/dev/vdc")}
 # A late write is one that takes longer than the guest takes from its last write at the source to its first at the
-# destination: 5 to 10 s on an emulated host, more on a busy one, so a migration before the others measures it.
-SLOWER_THAN_THE_GAP = 1.5
-SHORTEST_SLOW_SECONDS = 12
-LONGEST_TO_SHORTEST = 1.6
+# destination: 5 to 10 s on an emulated host, more on a busy one, so a migration before the others measures it. The
+# widely different delays are there because all slots are held from the same moment on: whenever the guest suspends
+# after it, some have a long way to go.
+SHORTEST_TO_GAP = 1.5
+LONGEST_TO_GAP = 3.5
+SHORTEST_GAP_SECONDS = 7
+LONGEST_TO_DRAIN = 0.8
 # Writes begin to be held when pre-copy does, and at the suspend, half a minute later, `drain` is not enough for them.
 STUCK_SECONDS = (110, 140)
 WRITES_SECONDS = 60 * PATIENCE  # for the guest to rewrite every slot on a disk that is not slow
@@ -77,18 +80,17 @@ def without_hook(context):
             product.put_hook_back(host)
 
 
-def slow_seconds(guest) -> tuple[float, float]:
+def slow_seconds(guest) -> tuple[int, int]:
     """How long writes shall take: the shortest and the longest of them."""
     with watch("aio") as plain_path:
         migrate(guest, guest.hosts.other(guest.host))
         plain_path.wait_all_change(WRITES_SECONDS)
-    gap = plain_path.longest_gap_seconds
-    shortest = round(max(SHORTEST_SLOW_SECONDS, gap * SLOWER_THAN_THE_GAP))
-    longest = round(shortest * LONGEST_TO_SHORTEST)
-    say(f"the guest does not write for {gap:.1f} s: slow writes take {shortest} to {longest} s")
-    expect(longest < product.DRAIN_SECONDS, f"this machine is too busy: writes would have to take {longest} s, and "
-                                            f"netchanneld waits for {product.DRAIN_SECONDS} s")
-    return shortest, longest
+    gap = max(plain_path.longest_gap_seconds, SHORTEST_GAP_SECONDS)
+    # On a machine so busy that they would outlast what netchanneld waits for, they are shorter, and fewer land late.
+    gap = min(gap, product.DRAIN_SECONDS * LONGEST_TO_DRAIN / LONGEST_TO_GAP)
+    slow = round(gap * SHORTEST_TO_GAP), round(gap * LONGEST_TO_GAP)
+    say(f"the guest did not write for {plain_path.longest_gap_seconds:.1f} s: slow writes take {slow[0]} to {slow[1]} s")
+    return slow
 
 
 def with_hook(context, guest, disks, slow) -> dict:
