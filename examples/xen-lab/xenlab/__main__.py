@@ -137,6 +137,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--disk-filter", default=d.disk_filter, help="filters before file: devices where requests must be in flight, default %(default)s")
     parser.add_argument("--guest-memory", type=int, default=d.guest_memory_mib, metavar="MIB", help="default %(default)s")
     parser.add_argument("--round-trips", type=int, default=d.round_trips, help="of scenario migrate, default %(default)s")
+    parser.add_argument("--late-write-runs", type=int, default=d.late_write_runs, metavar="N", help="migrations of scenario late-write without the hook, and as many with it, default %(default)s")
     parser.add_argument("--abort-point", default=d.abort_point, help="where the destination fails in scenario abort, default %(default)s; a key of [faults] in netchannel.toml")
     parser.add_argument("--kill-point", default=d.kill_point, help="where the destination's daemon dies in scenario kill, default %(default)s")
     parser.add_argument("--kill-after", type=float, default=d.kill_after_seconds, metavar="SECONDS", help="when the source's daemon dies in scenario kill, after pre-copy began, default %(default)s")
@@ -152,7 +153,7 @@ def to_options(a: argparse.Namespace) -> Options:
     return Options(keep=a.keep, table_runs=a.table_runs, product=not a.no_product, fio_job=a.fio_job, round_bytes=a.round_size, slots=a.slots,
                    disk_bytes=a.disk_size, disk_filter=a.disk_filter, guest_memory_mib=a.guest_memory,
                    round_trips=a.round_trips, abort_point=a.abort_point, kill_point=a.kill_point,
-                   kill_after_seconds=a.kill_after)
+                   kill_after_seconds=a.kill_after, late_write_runs=a.late_write_runs)
 
 
 def size(text: str) -> int:

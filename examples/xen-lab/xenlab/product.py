@@ -11,6 +11,7 @@ CONTROL_SOCKET = "/run/netchannel/control.sock"
 CONFIGURATION = "/etc/netchannel/netchannel.toml"
 TRACES = "/var/log/netchannel"
 HOOK_SOCKET = "/run/netchannel/hook.sock"
+DRAIN_SECONDS = 45  # in the configuration below: for how long a stock disk may still be writing
 HOOK = "/etc/libvirt/hooks/libxl.d/50-netchannel"
 
 
@@ -26,6 +27,7 @@ address = "{peer}:16515"
 [timeouts]
 prepare = "40s"
 seal = "40s"
+drain = "{DRAIN_SECONDS}s"
 hand-over = "30s"
 take-over = "40s"
 tell = "10s"
@@ -110,3 +112,19 @@ def take_hook_out(host: Host) -> None:
 
 def put_hook_back(host: Host) -> None:
     host.run(f"chmod a+x {HOOK}")
+
+
+def last_migration(host: Host, guest: str) -> dict | None:
+    """The guest's last migration as the host's daemon tells it, with its timeline; None when it knows of none."""
+    found = ask(host, f"migrations {guest}")
+    if isinstance(found, list):  # several: newest first, without their timelines
+        found = ask(host, f"migrations {found[0]['id']}") if found else None
+    return found
+
+
+def ask(host: Host, command: str):
+    done = host.run(f"netchannel {command} --format json", check=False)
+    if "no migration and no migrated domain" in done.stderr:
+        return None
+    expect(done.returncode == 0, f"netchannel {command} on {host} failed: {done.stderr.strip()}")
+    return json.loads(done.stdout)

@@ -53,3 +53,4 @@ class Options:
     abort_point: str = "destination.sealed"  # scenario abort
     kill_point: str = "destination.sealed"  # scenario kill, destination daemon
     kill_after_seconds: float = 3  # scenario kill, source daemon: so long after pre-copy began
+    late_write_runs: int = 5  # scenario late-write: migrations without the hook, and as many with it

@@ -1,8 +1,9 @@
-"""Watches, from outside, the blocks of a raw disk that guest/hot.fio rewrites for ever.
+"""Watches, from outside, the blocks of a raw disk that a workload in the guest rewrites for ever.
 
-fio puts a header into every block it writes; it carries the guest's time of the write. Seen from outside the time of
-a block only ever grows. One that goes back is an old write that landed after a newer one: exactly what migrating
-with I/O in flight must not do, and what fio inside the guest sees only if it happens to read just then.
+Each of these blocks tells a version: for guest/hot.fio the guest's time of the write in the header fio puts into a
+block, for guest/slots.c a counter. Seen from outside the version of a block only ever grows. One that goes back is an
+old write that landed after a newer one: exactly what migrating with I/O in flight must not do, and what the guest
+itself sees only if it happens to read just then.
 """
 
 import mmap
@@ -10,22 +11,44 @@ import os
 import struct
 import threading
 import time
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Callable
+
+from .report import Failure
 
 BLOCK = 4096
-BLOCKS = 8  # as in guest/hot.fio
 # fio's struct verify_header (verify.h): magic, type, length, seed, offset, seconds, nanoseconds, ...
 HEADER = struct.Struct("<HHIQQII")
 MAGIC = 0xACCA
 POLL_SECONDS = 0.02
 
 
+@dataclass(frozen=True)
+class Layout:
+    """Where on its disk a workload rewrites blocks, from the disk's beginning, and how to read a block's version."""
+
+    blocks: int
+    stride: int  # bytes from one block to the next
+    version: Callable[[bytes, int], int | None]  # of a block that was read at this offset; None: not one of the workload's
+
+
+def fio_time(block: bytes, offset: int) -> int | None:
+    """When fio wrote the block, by the guest's clock, in ns."""
+    magic, _, _, _, place, seconds, nanoseconds = HEADER.unpack_from(block)
+    return seconds * 1_000_000_000 + nanoseconds if magic == MAGIC and place == offset else None
+
+
+HOT = Layout(blocks=8, stride=BLOCK, version=fio_time)  # as in guest/hot.fio
+
+
 class Watch:
     """A context: watches the file while the block runs. `steps_back` and `longest_gap_seconds` tell what was seen."""
 
-    def __init__(self, path: Path):
-        self.path = path
-        self.changes = 0
+    def __init__(self, path: Path, layout: Layout = HOT):
+        self.path, self.layout = path, layout
+        self.changed: Counter[int] = Counter()  # block -> times
         self.steps_back: list[str] = []
         self.longest_gap_seconds = 0.0
         self._stop = threading.Event()
@@ -39,38 +62,52 @@ class Watch:
         self._stop.set()
         self._thread.join()
 
+    @property
+    def changes(self) -> int:
+        return self.changed.total()
+
     def figures(self) -> dict:
         return {"blocks_seen_changing": self.changes, "steps_back": len(self.steps_back),
                 "longest_io_gap_seconds": round(self.longest_gap_seconds, 2)}
 
+    def wait_all_change(self, seconds: float) -> None:
+        """Until every block was seen to change once more than it has by now."""
+        before = self.changed.copy()
+        deadline = time.monotonic() + seconds
+        while still := [block for block in range(self.layout.blocks) if self.changed[block] == before[block]]:
+            if time.monotonic() > deadline:
+                raise Failure(f"expected the guest to rewrite every block of {self.path.name} within {seconds:.0f} s; "
+                              f"these did not change: {still}")
+            time.sleep(POLL_SECONDS)
+
     def _watch(self) -> None:
         file = os.open(self.path, os.O_RDONLY | os.O_DIRECT)
-        buffer = mmap.mmap(-1, BLOCK * BLOCKS)  # page aligned, as O_DIRECT wants it
+        buffer = mmap.mmap(-1, self.layout.stride * self.layout.blocks)  # page aligned, as O_DIRECT wants it
         newest: dict[int, int] = {}
         last_change = time.monotonic()
         try:
             while not self._stop.wait(POLL_SECONDS):
                 os.preadv(file, [buffer], 0)
                 now = time.monotonic()
-                for block, written in self._times(buffer):
+                for block, version in self._versions(buffer):
                     before = newest.get(block)
-                    if written == before:
+                    if version == before:
                         continue
                     if before is not None:
-                        self.changes += 1
+                        self.changed[block] += 1
                         self.longest_gap_seconds = max(self.longest_gap_seconds, now - last_change)
-                        if written < before:
-                            self.steps_back.append(f"block {block}: {before} ns -> {written} ns")
+                        if version < before:
+                            self.steps_back.append(f"block {block}: {before} -> {version}")
                     last_change = now
-                    newest[block] = written
+                    newest[block] = version
         finally:
             os.close(file)
 
-    @staticmethod
-    def _times(buffer) -> list[tuple[int, int]]:
+    def _versions(self, buffer) -> list[tuple[int, int]]:
         found = []
-        for block in range(BLOCKS):
-            magic, _, _, _, offset, seconds, nanoseconds = HEADER.unpack_from(buffer, block * BLOCK)
-            if magic == MAGIC and offset == block * BLOCK:
-                found.append((block, seconds * 1_000_000_000 + nanoseconds))
+        for block in range(self.layout.blocks):
+            offset = block * self.layout.stride
+            version = self.layout.version(buffer[offset:offset + BLOCK], offset)
+            if version is not None:
+                found.append((block, version))
         return found

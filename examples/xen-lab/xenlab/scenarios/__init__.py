@@ -8,7 +8,7 @@ from ..guest import Disk, Guest
 from ..hosts import Hosts
 from ..settings import Options
 
-ORDER = ("stock", "attach", "migrate", "refuse", "abort", "kill", "blackout", "handover-table")
+ORDER = ("stock", "attach", "migrate", "refuse", "abort", "kill", "blackout", "handover-table", "late-write")
 
 
 @dataclass

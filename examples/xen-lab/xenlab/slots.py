@@ -1,0 +1,29 @@
+"""The lab's side of guest/slots.c: where its blocks are, what they hold, what they hold at the end."""
+
+import struct
+
+from .hosts import SHARED_DISKS
+from .report import expect
+from .watch import BLOCK, Layout
+
+SLOTS = 16  # these four as in guest/slots.c
+STRIDE = 2 * BLOCK
+RECORD = struct.Struct("<8sQQ8x")  # magic, slot, counter
+MAGIC = b"ncslots1"
+
+
+def counter(block: bytes, offset: int) -> int | None:
+    magic, slot, found = RECORD.unpack_from(block)
+    return found if magic == MAGIC and slot == offset // STRIDE else None
+
+
+LAYOUT = Layout(SLOTS, STRIDE, counter)
+
+
+def verify_from_outside(device: str, counters: list[int]) -> None:
+    """The raw disk holds, whole, the newest block of each slot as the guest named them at its end."""
+    with open(SHARED_DISKS[device], "rb") as disk:
+        for slot, wanted in enumerate(counters):
+            disk.seek(slot * STRIDE)
+            expect(disk.read(BLOCK) == RECORD.pack(MAGIC, slot, wanted) * (BLOCK // RECORD.size),
+                   f"{device} from outside: slot {slot} does not hold what the guest wrote last, counter {wanted}")
