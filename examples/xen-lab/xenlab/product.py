@@ -112,9 +112,3 @@ def take_hook_out(host: Host) -> None:
 
 def put_hook_back(host: Host) -> None:
     host.run(f"chmod a+x {HOOK}")
-
-
-def last_migration(host: Host, guest: str) -> dict | None:
-    """The guest's last migration as the host's daemon tells it, with its timeline; None when it knows of none."""
-    found = control(host, command="migrations", which=guest)
-    return control(host, command="migrations", which=found[0]["id"]) if found else None

@@ -95,13 +95,12 @@ def slow_seconds(guest) -> tuple[int, int]:
 
 def with_hook(context, guest, disks, slow) -> dict:
     found = slow_migration(context, guest, disks, slow)
-    migration = product.last_migration(guest.host, guest.name)
-    expect(migration, f"expected netchanneld on {guest.host} to know of the migration of {guest.name}, it knows of none")
-    drained = drained_of(migration)
-    found["hook_held_seconds"] = held_seconds(migration, guest.host)
+    timeline = product.timeline(guest.host, guest.name)
+    drained = drained_of(timeline)
+    found["hook_held_seconds"] = held_seconds(timeline, guest.host)
     for kind, (target, _) in WRITERS.items():
         seen = found[kind]
-        expect(target in drained, f"expected the timeline to say what {target} waited for; it says: {migration['timeline']}")
+        expect(target in drained, f"expected the timeline to say what {target} waited for; it says: {timeline}")
         seen["unanswered"], seen["drained_after_seconds"] = drained[target]
         expect(not seen["steps_back"], f"{kind}: with the hook writes landed late: {seen['steps_back'][:3]}")
         expect(not seen["done_late"], f"{kind}: with the hook the source's trace shows writes done "
@@ -196,15 +195,15 @@ def said(found: list[dict]) -> str:
 
 # ------------------------------------------------------------------------------------------------ the timeline
 
-def drained_of(migration: dict) -> dict[str, tuple[int, float]]:
+def drained_of(timeline: list[dict]) -> dict[str, tuple[int, float]]:
     """By target: requests unanswered at the suspend, seconds until there was none."""
-    return {target: (int(count), float(number) / (1000 if unit == "ms" else 1)) for step in migration["timeline"]
+    return {target: (int(count), float(number) / (1000 if unit == "ms" else 1)) for step in timeline
             for target, count, number, unit in DRAINED.findall(step["detail"])}
 
 
-def held_seconds(migration: dict, destination) -> float:
+def held_seconds(timeline: list[dict], destination) -> float:
     """From the call of hook `started` until libvirt is told to let the guest run."""
-    steps = [step for step in migration["timeline"] if step["host"] == destination.name]
+    steps = [step for step in timeline if step["host"] == destination.name]
     called = next((step["time"] for step in steps if 'hook "started"' in step["detail"]), None)
     answered = next((step["time"] for step in steps if step["event"] == "resume"), None)
     expect(called and answered, f"expected the call of hook `started` and phase resume in the timeline: {steps}")
