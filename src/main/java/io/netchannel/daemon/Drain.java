@@ -200,7 +200,7 @@ final class Drain implements AutoCloseable {
   private void checkBound() throws TimeoutException {
     if (elapsedNanos() >= bound.toNanos()) {
       throw new TimeoutException(
-          "%s: %s after %.1f s; is its storage stuck?"
+          "%s: %s after %.1f s"
               .formatted(
                   guest,
                   waiting.stream()
