@@ -7,6 +7,7 @@ import io.netchannel.vdevice.RingBrokenException;
 import io.netchannel.vdevice.block.HandshakeException;
 import io.netchannel.vdevice.block.StockRings;
 import io.netchannel.xen.XenException;
+import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -21,7 +22,7 @@ import org.slf4j.LoggerFactory;
  * Waits until the backends of one suspended domain's stock disks have answered all requests.
  *
  * <pre>
- *   NEW --start: rings mapped--> LOOKING --every ring at rest------------------> drained
+ *   NEW --start: rings mapped--> LOOKING --every ring at rest, storage flushed--> drained
  *    |                            |   ^ |
  *    |                            +---+ +--bound passed, domain gone or running,
  *    |                            2 ms     rings that cannot be-----------------> failed
@@ -136,6 +137,7 @@ final class Drain implements AutoCloseable {
         }
       }
       if (rest) {
+        flush();
         finish();
       } else {
         environment.timer().after(POLL, () -> step(this::look));
@@ -208,6 +210,30 @@ final class Drain implements AutoCloseable {
                       .map(Waiting::toString)
                       .collect(Collectors.joining(", ")),
                   bound.toNanos() / NANOS_PER_SECOND));
+    }
+  }
+
+  /**
+   * What is answered may be in this host's page cache only: a file under a loop device, a file that
+   * QEMU has not opened for direct I/O. Another host would read what was there before.
+   */
+  private void flush() {
+    for (StockDisks.Found found : disks) {
+      if (found.readable() && found.connected() && found.storage().isPresent()) {
+        try {
+          environment.flush().flush(found.storage().get());
+        } catch (IOException e) {
+          throw new IllegalStateException(
+              "%s %s (%s): %s cannot be flushed, so another host might not see what was written: %s"
+                  .formatted(
+                      guest,
+                      found.disk().target(),
+                      found.disk().backend(),
+                      found.storage().get(),
+                      e.getMessage()),
+              e);
+        }
+      }
     }
   }
 

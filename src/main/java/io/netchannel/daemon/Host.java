@@ -98,7 +98,12 @@ public final class Host implements AutoCloseable {
     stockDisks =
         new StockDisks(
             new StockDisks.Environment(
-                parts.store(), parts.grants(), parts.domains(), timer, parts.nanoTime()),
+                parts.store(),
+                parts.grants(),
+                parts.domains(),
+                timer,
+                StockDisks.Flush.FSYNC,
+                parts.nanoTime()),
             executor);
     suspends = new SuspendWatch(parts.store(), parts.domains(), timer, executor);
     devices =

@@ -8,6 +8,10 @@ import io.netchannel.vdevice.block.VbdAddress;
 import io.netchannel.xen.Domains;
 import io.netchannel.xen.GrantTable;
 import io.netchannel.xen.XenStore;
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.Comparator;
 import java.util.List;
@@ -37,16 +41,42 @@ final class StockDisks implements AutoCloseable {
    * What all drains use.
    *
    * @param timer makes the next look at the rings
+   * @param flush of a device or file, with fsync
    */
   record Environment(
-      XenStore store, GrantTable grants, Domains domains, Timer timer, LongSupplier nanoTime) {}
+      XenStore store,
+      GrantTable grants,
+      Domains domains,
+      Timer timer,
+      Flush flush,
+      LongSupplier nanoTime) {}
+
+  /** Brings all that was written to a device or file to where other hosts read it. */
+  @FunctionalInterface
+  interface Flush {
+    /** The kernel's: of a block device too, and of what a loop device is made of. */
+    Flush FSYNC =
+        path -> {
+          try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
+            channel.force(true);
+          }
+        };
+
+    void flush(Path path) throws IOException;
+  }
 
   /**
    * A disk with its frontend.
    *
    * @param readable whether its rings are granted to this domain: a driver domain's are not
+   * @param storage what its backend writes to, as far as libxl has noted a path
    */
-  record Found(StockDisk disk, String frontend, boolean connected, boolean readable) {}
+  record Found(
+      StockDisk disk,
+      String frontend,
+      boolean connected,
+      boolean readable,
+      Optional<Path> storage) {}
 
   private final Environment environment;
   private final Executor executor;
@@ -119,7 +149,15 @@ final class StockDisks implements AutoCloseable {
                 .read(frontend + "/state")
                 .map(XenbusState::parse)
                 .equals(Optional.of(XenbusState.CONNECTED)),
-            readable));
+            readable,
+            store.read(backend + "/params").flatMap(StockDisks::storage)));
+  }
+
+  /** libxl's "/dev/vg0/data", or "aio:/srv/data.raw" for QEMU; a backend's nodes are not a guest's. */
+  private static Optional<Path> storage(String params) {
+    int path = params.indexOf('/');
+    boolean plain = path == 0 || (path > 0 && params.charAt(path - 1) == ':');
+    return plain ? Optional.of(Path.of(params.substring(path))) : Optional.empty();
   }
 
   /** It goes into logs and reports: a path that a guest has chosen may end anywhere. */

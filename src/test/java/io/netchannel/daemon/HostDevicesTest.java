@@ -118,6 +118,7 @@ final class HostDevicesTest {
                   host.hypervisor().grantTable(0),
                   host.hypervisor().domainStates(),
                   (delay, action) -> {},
+                  path -> {},
                   System::nanoTime),
               Runnable::run);
       LocalDevices seen =

@@ -11,8 +11,11 @@ import io.netchannel.xen.Domains;
 import io.netchannel.xen.XenStore;
 import io.netchannel.xen.embedded.EmbeddedDomain;
 import io.netchannel.xen.embedded.EmbeddedHypervisor;
+import java.io.IOException;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.UUID;
@@ -27,11 +30,13 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** Guests with blkfront on the embedded hypervisor, and time in the test's hand. */
 final class StockDisksTest {
   private static final Duration BOUND = Duration.ofSeconds(20);
+  private static final Path BROKEN = Path.of("/dev/broken");
   private static final BlkfrontOptions ONE_RING = BlkfrontOptions.DEFAULT;
 
   private final EmbeddedHypervisor hypervisor = new EmbeddedHypervisor(Runnable::run);
   private final XenStore store = hypervisor.xenStore(0);
   private final Deque<Runnable> later = new ArrayDeque<>();
+  private final List<Path> flushed = new ArrayList<>();
   private final EmbeddedDomain domain = hypervisor.createDomain();
   private final Guest guest = new Guest("g1", new UUID(1, 2), domain.domid());
   private final StockDisks disks = stockDisks(hypervisor.domainStates());
@@ -56,8 +61,16 @@ final class StockDisksTest {
                       nanos += delay.toNanos();
                       action.run();
                     }),
+            this::flush,
             () -> nanos),
         Runnable::run);
+  }
+
+  private void flush(Path storage) throws IOException {
+    if (storage.equals(BROKEN)) {
+      throw new IOException("Input/output error");
+    }
+    flushed.add(storage);
   }
 
   private StockGuest disk(String target, String type) {
@@ -105,6 +118,39 @@ final class StockDisksTest {
     assertThat(disks.hasConnected(guest)).isFalse();
     disk("xvdd", "vbd").connect(ONE_RING);
     assertThat(disks.hasConnected(guest)).isTrue();
+  }
+
+  @Test
+  void whatIsAnsweredIsBroughtToTheStorage() {
+    StockGuest xvda = disk("xvda", "vbd").connect(ONE_RING);
+    StockGuest xvdb = disk("xvdb", "qdisk").connect(ONE_RING);
+    disk("xvdc", "vbd"); // not connected
+    store.write(xvda.backend + "/params", "/dev/loop7");
+    store.write(xvdb.backend + "/params", "aio:/srv/data.raw");
+    xvda.request(1);
+    domain.suspend();
+    CompletableFuture<List<Drained>> drained = disks.drain(guest, BOUND);
+    assertThat(flushed).as("before all is answered").isEmpty();
+    xvda.answerOne();
+    pollOnce();
+    assertThat(drained).isCompleted();
+    assertThat(flushed).containsExactly(Path.of("/dev/loop7"), Path.of("/srv/data.raw"));
+    assertReleased(xvda, xvdb);
+  }
+
+  @Test
+  void storageThatCannotBeFlushedFailsTheDrain() {
+    StockGuest xvda = disk("xvda", "vbd").connect(ONE_RING);
+    store.write(xvda.backend + "/params", BROKEN.toString());
+    domain.suspend();
+    assertFailed(
+        disks.drain(guest, BOUND),
+        IllegalStateException.class,
+        "xvda (vbd)",
+        BROKEN.toString(),
+        "cannot be flushed",
+        "Input/output error");
+    assertReleased(xvda);
   }
 
   @Test
