@@ -17,7 +17,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
-import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -194,9 +193,7 @@ final class MigrationDetail {
     return ChronoUnit.MICROS.between(Instant.EPOCH, time);
   }
 
-  /** Milliseconds to the microsecond. */
   private static String millis(Map<String, Object> object, String name) {
-    return String.format(
-        Locale.ROOT, "%.3f", number(object, name) / (double) TimeUnit.MILLISECONDS.toMicros(1));
+    return Units.exactMillis(number(object, name));
   }
 }

@@ -48,8 +48,8 @@ final class MigrationSection {
           step.phase().toLowerCase(Locale.ROOT).replace('_', '-'),
           Html.escape(step.phase()),
           Html.escape(step.host()),
-          Units.plainMillis(step.atMicros() - migration.beginMicros()),
-          Units.plainMillis(step.tookMicros()),
+          Units.exactMillis(step.atMicros() - migration.beginMicros()),
+          Units.exactMillis(step.tookMicros()),
           Html.escape(step.detail()));
     }
     html.append("</tbody></table>\n");
