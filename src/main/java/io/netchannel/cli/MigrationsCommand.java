@@ -1,14 +1,20 @@
 package io.netchannel.cli;
 
 import io.netchannel.daemon.Json;
+import java.io.IOException;
 import java.io.PrintWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 import java.util.concurrent.Callable;
+import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
@@ -16,8 +22,9 @@ import picocli.CommandLine.Spec;
     name = "migrations",
     mixinStandardHelpOptions = true,
     description = {
-      "Lists the migrations that this host took part in, newest first; with a migration's id, shows"
-          + " that one with its timeline."
+      "Lists the migrations that this host took part in, newest first. With a domain, lists its"
+          + " migrations and shows the newest with its timeline; with a migration's id, shows that"
+          + " one. A timeline has the steps of both hosts, each by its own clock."
     })
 final class MigrationsCommand implements Callable<Integer> {
   @Mixin private OutputOptions output;
@@ -27,8 +34,17 @@ final class MigrationsCommand implements Callable<Integer> {
   @Parameters(
       arity = "0..1",
       paramLabel = "DOMAIN|ID",
-      description = "A domain's name or UUID: only its migrations. A migration's id: its details.")
+      description = "A domain's name or UUID, or a migration's id.")
   private String which;
+
+  @Option(
+      names = "--html",
+      paramLabel = "FILE",
+      description =
+          "Writes a page about the migration, the newest one of a domain: the timeline as a"
+              + " picture, what was pending, what was waited for. It needs nothing else: no"
+              + " network, no script.")
+  private Path html;
 
   @Override
   public Integer call() throws CommandFailedException {
@@ -36,18 +52,48 @@ final class MigrationsCommand implements Callable<Integer> {
     if (which != null) {
       request.put("which", which);
     }
+    if (html != null && which == null) {
+      throw new CommandLine.ParameterException(
+          spec.commandLine(), "--html is about one migration: give a DOMAIN or an ID");
+    }
     Object found = control.call(request);
+    if (html != null) {
+      write(newest(found).orElseThrow());
+    }
     output.print(
         spec.commandLine().getOut(),
         found,
         out -> {
           if (found instanceof List<?>) {
             print(out, Json.objects(found));
-          } else {
-            detail(out, Json.object(found));
           }
+          newest(found).ifPresent(detail -> print(out, detail, found instanceof List<?>));
         });
     return 0;
+  }
+
+  /** The migration that was asked for, or the newest one of the domain that was asked for. */
+  private static Optional<MigrationDetail> newest(Object found) {
+    return (found instanceof List<?> ? Json.objects(found) : List.of(Json.object(found)))
+        .stream()
+            .findFirst()
+            .filter(migration -> migration.containsKey("timeline"))
+            .map(MigrationDetail::new);
+  }
+
+  private void write(MigrationDetail detail) throws CommandFailedException {
+    try {
+      Files.writeString(html, detail.html());
+    } catch (IOException e) {
+      throw new CommandFailedException("cannot write %s: %s".formatted(html, e), e);
+    }
+  }
+
+  private static void print(PrintWriter out, MigrationDetail detail, boolean afterList) {
+    if (afterList) {
+      out.println("\nThe newest:\n");
+    }
+    detail.print(out);
   }
 
   private static void print(PrintWriter out, List<Map<String, Object>> migrations) {
@@ -62,21 +108,6 @@ final class MigrationsCommand implements Callable<Integer> {
           migration.get("disks"),
           migration.get("started"),
           migration.get("outcome"));
-    }
-    table.print(out);
-  }
-
-  private static void detail(PrintWriter out, Map<String, Object> migration) {
-    migration.forEach(
-        (name, value) -> {
-          if (!(value instanceof List<?>)) {
-            out.println(" %-14s %s".formatted(name + ":", value));
-          }
-        });
-    out.println();
-    Table table = new Table("Time", "Event", "Detail");
-    for (Map<String, Object> event : Json.objects(migration.getOrDefault("timeline", List.of()))) {
-      table.row(event.get("time"), event.get("event"), event.get("detail"));
     }
     table.print(out);
   }

@@ -14,7 +14,6 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
@@ -119,7 +118,7 @@ final class ControlCommands implements ControlEndpoint.Handler {
         .formatted(
             migration.id(),
             migration.domainName(),
-            lowerCase(migration.direction()),
+            MigrationJson.lowerCase(migration.direction()),
             migration.peer(),
             migration.phase(),
             migration.since(),
@@ -148,8 +147,8 @@ final class ControlCommands implements ControlEndpoint.Handler {
     device.put("target", details.target());
     device.put("source", details.source().orElse(null));
     device.put("mode", details.readOnly() ? "ro" : "rw");
-    device.put("state", lowerCase(status.state()));
-    device.put("frontend", lowerCase(status.disk()));
+    device.put("state", MigrationJson.lowerCase(status.state()));
+    device.put("frontend", MigrationJson.lowerCase(status.disk()));
     device.put("generation", details.generation());
     device.put("sizeBytes", disk.sizeBytes());
     device.put("problem", disk.problem().orElse(null));
@@ -237,70 +236,31 @@ final class ControlCommands implements ControlEndpoint.Handler {
 
   private Object migrations(Optional<String> which) throws ControlException {
     if (which.isEmpty()) {
-      return migrations.list().stream().map(ControlCommands::summary).toList();
+      return migrations.list().stream().map(MigrationJson::summary).toList();
     }
     Optional<Migration> one = uuid(which.get()).flatMap(migrations::find);
     if (one.isPresent()) {
-      Map<String, Object> detail = summary(one.get());
-      detail.put("timeline", timeline(one.get()));
-      return detail;
+      return detail(one.get());
     }
-    List<Object> found =
+    List<Migration> found =
         migrations.list().stream()
             .filter(
                 migration ->
                     migration.domainName().equals(which.get())
                         || migration.domain().toString().equalsIgnoreCase(which.get()))
-            .<Object>map(ControlCommands::summary)
             .toList();
     if (found.isEmpty()) {
       throw new ControlException(
           "no migration and no migrated domain \"" + which.get() + "\" here");
     }
-    return found;
-  }
-
-  private static Map<String, Object> summary(Migration migration) {
-    Map<String, Object> summary = new LinkedHashMap<>();
-    summary.put("id", migration.id());
-    summary.put("domain", migration.domainName());
-    summary.put("uuid", migration.domain());
-    summary.put("role", lowerCase(migration.direction()));
-    summary.put("peer", migration.peer());
-    summary.put("state", lowerCase(migration.phase()));
-    summary.put("started", migration.steps().get(0).at());
-    summary.put("outcome", migration.detail());
-    summary.put("pending", migration.disks().stream().mapToInt(Migration.MovedDisk::pending).sum());
-    summary.put(
-        "incomplete", migration.disks().stream().mapToInt(Migration.MovedDisk::incomplete).sum());
-    summary.put(
-        "disks",
-        migration.disks().stream()
-            .map(
-                moved ->
-                    "%s generation %d, %d pending, %d incomplete"
-                        .formatted(
-                            moved.disk().target(),
-                            moved.disk().generation(),
-                            moved.pending(),
-                            moved.incomplete()))
-            .toList());
-    return summary;
-  }
-
-  private List<Map<String, Object>> timeline(Migration migration) {
-    return migrations.timeline(migration).stream()
-        .map(
-            entry -> {
-              Map<String, Object> line = new LinkedHashMap<>();
-              line.put("time", entry.at());
-              line.put("event", lowerCase(entry.phase()));
-              line.put("millis", entry.duration().toMillis());
-              line.put("host", entry.host());
-              line.put("detail", entry.detail());
-              return line;
-            })
+    // A domain is asked about for its newest migration; one timeline is one question to a peer.
+    return Stream.concat(
+            Stream.of(detail(found.get(0))), found.stream().skip(1).map(MigrationJson::summary))
         .toList();
+  }
+
+  private Map<String, Object> detail(Migration migration) {
+    return MigrationJson.detail(migration, migrations.timeline(migration));
   }
 
   private Guest guest(String which) throws ControlException {
@@ -338,9 +298,5 @@ final class ControlCommands implements ControlEndpoint.Handler {
     } catch (IllegalArgumentException e) {
       return Optional.empty();
     }
-  }
-
-  private static String lowerCase(Enum<?> value) {
-    return value.name().toLowerCase(Locale.ROOT);
   }
 }

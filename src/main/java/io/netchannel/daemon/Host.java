@@ -76,6 +76,7 @@ public final class Host implements AutoCloseable {
   private final DomainLifecycle lifecycle;
   private final ControlCommands control;
   private final ExecutorService executor = Executors.newCachedThreadPool(threads("coordinator-%d"));
+  private final ExecutorService notes = Executors.newSingleThreadExecutor(threads("disk-notes"));
   private final ScheduledExecutorService scheduler =
       Executors.newSingleThreadScheduledExecutor(threads("coordinator-tick"));
 
@@ -92,7 +93,8 @@ public final class Host implements AutoCloseable {
                 configuration.inflightDirectory(),
                 configuration.traceDirectory(),
                 parts.clock(),
-                parts.nanoTime()),
+                parts.nanoTime(),
+                this::noteArrival),
             parts.devices());
     Timer timer = timer(scheduler, executor);
     stockDisks =
@@ -220,12 +222,22 @@ public final class Host implements AutoCloseable {
     suspends.close();
     stockDisks.close();
     scheduler.shutdownNow();
+    notes.shutdownNow();
     executor.shutdownNow();
     midPoints.close();
     try {
       journal.close();
     } catch (JournalException e) {
       log.warn("closing the journal: {}", e.getMessage());
+    }
+  }
+
+  /** On a thread of its own: a mid-point does not wait for a journal. */
+  private void noteArrival(UUID domain, String text) {
+    try {
+      notes.execute(() -> coordinator.note(domain, text));
+    } catch (RejectedExecutionException e) {
+      log.debug("domain {}: {}, not noted, shutting down", domain, text);
     }
   }
 

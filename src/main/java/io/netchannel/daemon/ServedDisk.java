@@ -45,6 +45,7 @@ final class ServedDisk {
    * What every disk of a host uses.
    *
    * @param traceDirectory where mid-points trace their requests; empty for nowhere
+   * @param notes hears of guests that arrive
    */
   record Environment(
       XenStore store,
@@ -53,7 +54,8 @@ final class ServedDisk {
       Path inflightDirectory,
       Optional<Path> traceDirectory,
       Clock clock,
-      LongSupplier nanoTime) {}
+      LongSupplier nanoTime,
+      DiskNotes notes) {}
 
   private final Environment environment;
   private final VbdAddress address;
@@ -94,7 +96,8 @@ final class ServedDisk {
             limits,
             trace(environment, details),
             environment.nanoTime(),
-            runner::wake);
+            runner::wake,
+            what -> environment.notes().note(guest.uuid(), details.target() + " " + what));
     runner.start(midPoint);
   }
 

@@ -153,7 +153,9 @@ final class StockDisks implements AutoCloseable {
             store.read(backend + "/params").flatMap(StockDisks::storage)));
   }
 
-  /** libxl's "/dev/vg0/data", or "aio:/srv/data.raw" for QEMU; a backend's nodes are not a guest's. */
+  /**
+   * libxl's "/dev/vg0/data", or "aio:/srv/data.raw" for QEMU; a backend's nodes are not a guest's.
+   */
   private static Optional<Path> storage(String params) {
     int path = params.indexOf('/');
     boolean plain = path == 0 || (path > 0 && params.charAt(path - 1) == ':');

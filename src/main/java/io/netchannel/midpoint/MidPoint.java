@@ -58,6 +58,7 @@ public final class MidPoint implements Agent {
   private final MidPointTrace trace;
   private final LongSupplier nanoTime;
   private final Runnable wake;
+  private final Milestones milestones;
   private final Counters counters = new Counters();
   private final RequestFlow flow;
   private final Queue<Runnable> mailbox = new ConcurrentLinkedQueue<>();
@@ -104,6 +105,19 @@ public final class MidPoint implements Agent {
       MidPointTrace trace,
       LongSupplier nanoTime,
       Runnable wake) {
+    this(id, disk, table, limits, trace, nanoTime, wake, Milestones.IGNORED);
+  }
+
+  /** Likewise; {@code milestones} hears of a guest that is taken over. */
+  public MidPoint(
+      MidPointId id,
+      VirtualDisk disk,
+      InflightTable table,
+      MidPointLimits limits,
+      MidPointTrace trace,
+      LongSupplier nanoTime,
+      Runnable wake,
+      Milestones milestones) {
     this.id = id;
     this.disk = disk;
     this.inflight = table;
@@ -111,6 +125,7 @@ public final class MidPoint implements Agent {
     this.trace = trace;
     this.nanoTime = nanoTime;
     this.wake = wake;
+    this.milestones = milestones;
     diskState = disk.state();
     flow = new RequestFlow(disk, table, limits, trace, counters, wake);
   }
@@ -168,6 +183,7 @@ public final class MidPoint implements Agent {
           }
           counters.add(Counter.ADOPTED, handedOver.pending());
           settlement = prepared.settlement(future);
+          flow.resumption(new Resumption(handedOver.entries(), milestones));
         });
   }
 
@@ -439,8 +455,9 @@ public final class MidPoint implements Agent {
     flow.publish();
     work += polled + relieve(budget > 0 && polled == 0);
     offerIfPrepared();
-    if (flow.hasReplay() && isConnected() && nanoTime.getAsLong() - replayDeadlineNanos >= 0) {
+    if (flow.isResuming() && isConnected() && nanoTime.getAsLong() - replayDeadlineNanos >= 0) {
       flow.replay(null);
+      flow.resumptionExpired();
     }
     return work;
   }
@@ -719,6 +736,7 @@ public final class MidPoint implements Agent {
     @Override
     public void onConnected() {
       flow.connected(true);
+      flow.resumed();
       replayDeadlineNanos =
           nanoTime.getAsLong() + TimeUnit.MILLISECONDS.toNanos(limits.replayMillis());
     }

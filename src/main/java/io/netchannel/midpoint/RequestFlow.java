@@ -53,6 +53,9 @@ final class RequestFlow {
   private long nextSequence = 1;
   private ReplayMap replay;
 
+  /** Null unless a guest that was served elsewhere begins here. */
+  private Resumption resumption;
+
   /** Whether requests may be answered now; otherwise they stay DONE. */
   private boolean answering;
 
@@ -97,8 +100,27 @@ final class RequestFlow {
     replay = map == null || map.isEmpty() ? null : map;
   }
 
-  boolean hasReplay() {
-    return replay != null;
+  void resumption(Resumption begun) {
+    resumption = begun;
+  }
+
+  /** Whether there is something that loses its meaning some time after the frontend connected. */
+  boolean isResuming() {
+    return replay != null || resumption != null;
+  }
+
+  /** The frontend is connected. */
+  void resumed() {
+    if (resumption != null) {
+      resumption.connected();
+    }
+  }
+
+  void resumptionExpired() {
+    if (resumption != null) {
+      resumption.expired();
+      resumption = null;
+    }
   }
 
   PendingTable table() {
@@ -120,6 +142,9 @@ final class RequestFlow {
     PendingRequest entry = table.take(request, sequence, generation, slot);
     counters.add(Counter.TAKEN, 1);
     trace.take(entry);
+    if (resumption != null) {
+      resumption.taken();
+    }
     if (entry.changesData()) {
       table.supersede(entry);
     }
@@ -433,6 +458,9 @@ final class RequestFlow {
       counters.add(Counter.BYTES_WRITTEN, entry.lengthBytes);
     }
     trace.answer(entry, status);
+    if (resumption != null && resumption.answered(entry)) {
+      resumption = null;
+    }
     table.answered(entry);
   }
 

@@ -66,15 +66,83 @@ final class MainTest {
                   "sizeBytes", 3L << 29,
                   "problem", "/dev/x: No such file"),
               Map.of("domain", "g2", "domid", 4, "target", "xvdb", "source", "file:/dev/vdb"));
-      case "migrations" ->
-          request.containsKey("which")
-              ? Map.of(
-                  "id", "1",
-                  "domain", "g1",
-                  "timeline", List.of(Map.of("time", "t", "event", "seal", "detail", "d")))
-              : List.of(Map.of("id", "1", "domain", "g1", "disks", List.of("xvdb")));
+      case "migrations" -> migrations(String.valueOf(request.get("which")));
       default -> throw new ControlException("no running domain \"g9\" on this host");
     };
+  }
+
+  private static Object migrations(String which) {
+    Map<String, Object> summary =
+        Map.of("id", "1", "domain", "g1", "disks", List.of("xvdb"), "state", "commit");
+    Map<String, Object> older = Map.of("id", "0", "domain", "g1", "state", "abort");
+    return switch (which) {
+      case "1" -> detail("commit");
+      case "2" -> detail("precopy");
+      case "g1" -> List.of(detail("commit"), older);
+      default -> List.of(summary, older);
+    };
+  }
+
+  private static Map<String, Object> detail(String state) {
+    String time = "2026-01-02T03:04:05.%06dZ";
+    return Map.of(
+        "id",
+        "1",
+        "domain",
+        "g1",
+        "state",
+        state,
+        "role",
+        "incoming",
+        "peer",
+        "hosta",
+        "pending",
+        12,
+        "incomplete",
+        3,
+        "blackout",
+        Map.of(
+            "begin",
+            "guest <suspended>",
+            "host",
+            "hosta",
+            "time",
+            time.formatted(1_000),
+            "marks",
+            List.of(
+                Map.of(
+                    "event",
+                    "hook answered",
+                    "host",
+                    "hostb",
+                    "time",
+                    time.formatted(124_456),
+                    "micros",
+                    123_456))),
+        "timeline",
+        List.of(
+            line("hosta", "seal", time.formatted(2_000), "seal begins", false, 0),
+            line(
+                "hosta",
+                "seal",
+                time.formatted(9_000),
+                "xvda (vbd): 16 unanswered, drained after 8.2 s",
+                true,
+                7_000),
+            line("hostb", "resume", time.formatted(124_456), "hook answered", false, 122_456)));
+  }
+
+  private static Map<String, Object> line(
+      String host, String event, String time, String detail, boolean note, int sinceStart) {
+    return Map.of(
+        "host", host,
+        "event", event,
+        "time", time,
+        "detail", detail,
+        "note", note,
+        "micros", 1_500,
+        "sinceStartMicros", sinceStart,
+        "untilNextMicros", 7_001);
   }
 
   private static String[] words(String line) {
@@ -160,6 +228,43 @@ final class MainTest {
         .containsPattern(" Peer +Address +State +Problem")
         .containsPattern(" hostb +hostb:16515 +connected +-")
         .containsPattern(" hostc +hostc:16515 +unreachable +no route");
+  }
+
+  @Test
+  void aDomainsNewestMigrationIsShownAfterTheList() {
+    assertThat(control("migrations", "g1")).isZero();
+    assertThat(out.toString())
+        .containsPattern(" 0 +g1 +")
+        .containsPattern("The newest:")
+        .containsPattern(" hosta +seal +03:04:05\\.002000 +0\\.000 +7\\.001 +seal begins")
+        .containsPattern(" hosta +seal +03:04:05\\.009000 +7\\.000 +7\\.001 +xvda \\(vbd\\): 16")
+        .contains("Blackout, from \"guest <suspended>\" at hosta, 03:04:05.001000:")
+        .contains("123.456 ms  hook answered at hostb");
+    out.getBuffer().setLength(0);
+    assertThat(control("migrations")).isZero();
+    assertThat(out.toString()).doesNotContain("The newest");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"1", "g1"})
+  void aMigrationsPageNeedsNothingElse(String which) throws Exception {
+    Path file = directory.resolve("m.html");
+    assertThat(control("migrations", which, "--html", file.toString())).isZero();
+    assertThat(file)
+        .content()
+        .contains("<svg", "g1 from hosta to hostb", "moved to hostb", "guest &lt;suspended&gt;")
+        .contains("<strong>8.2 s</strong>", "<strong>123 ms</strong>", "<strong>12</strong>")
+        .doesNotContain("http:", "https:", "<script", "<link", "src=");
+  }
+
+  @Test
+  void aPageIsAboutOneMigrationThatIsOver() {
+    Path file = directory.resolve("m.html");
+    assertThat(control("migrations", "--html", file.toString())).isEqualTo(1);
+    assertThat(err.toString()).contains("give a DOMAIN or an ID");
+    assertThat(control("migrations", "2", "--html", file.toString())).isEqualTo(1);
+    assertThat(err.toString()).contains("is in precopy");
+    assertThat(file).doesNotExist();
   }
 
   @Test

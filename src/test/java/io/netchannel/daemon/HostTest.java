@@ -349,6 +349,16 @@ final class HostTest {
     assertThat(Json.objects(detail.get("timeline")))
         .extracting(line -> line.get("event"))
         .contains("precopy", "hand_over", "take_over", "redirect");
+    List<Map<String, Object>> ofDomain =
+        Json.objects(
+            hostb.daemon().control().handle(Map.of("command", "migrations", "which", GUEST)));
+    assertThat(ofDomain).hasSize(1);
+    assertThat(ofDomain.get(0).get("id")).isEqualTo(detail.get("id"));
+    assertThat(ofDomain.get(0)).containsKeys("timeline", "blackout");
+    Map<String, Object> blackout = Json.object(detail.get("blackout"));
+    assertThat(Json.objects(blackout.get("marks")))
+        .extracting(mark -> mark.get("event"))
+        .contains("hook answered");
   }
 
   @Test

@@ -406,6 +406,72 @@ final class MidPointTest {
     assertThat(host.device.calls).isEmpty();
   }
 
+  private static Manifest.Entry pending(BlockOperation operation, int sector, int sectors) {
+    return new Manifest.Entry(
+        sector + 1,
+        1,
+        operation,
+        (long) sector * SECTOR_BYTES,
+        (long) sectors * SECTOR_BYTES,
+        Manifest.State.FAILED,
+        ByteBuffer.allocate(0));
+  }
+
+  private void arriveWith(Manifest.Entry... pending) {
+    host.await(
+        host.midPoint.takeOver(
+            host.device,
+            2,
+            new Manifest(1, host.device.geometry().sizeBytes(), 0, List.of(pending))));
+    host.disk.connect(rings);
+    host.work();
+  }
+
+  @Test
+  void tellsHowFarAGuestThatArrivedHasCome() {
+    arriveWith(
+        pending(BlockOperation.READ, 1, 1),
+        pending(BlockOperation.WRITE, 4, 4),
+        pending(BlockOperation.FLUSH, 0, 0));
+    assertThat(host.milestones).containsExactly("connected");
+    // Cut and merged otherwise than before.
+    push(BlockOperation.FLUSH, 0, 0, new byte[0]);
+    read(1);
+    push(BlockOperation.WRITE, 4, 2, twoSectors(1, 2));
+    finish();
+    assertThat(host.milestones).containsExactly("connected", "first request");
+    push(BlockOperation.WRITE, 6, 2, twoSectors(3, 4));
+    finish();
+    assertThat(host.milestones)
+        .containsExactly("connected", "first request", "all pending answered");
+    host.nanos += Duration.ofMillis(SimulatedHost.LIMITS.replayMillis()).toNanos();
+    read(9);
+    finish();
+    assertThat(host.milestones).as("nothing more after that").hasSize(3);
+  }
+
+  @Test
+  void doesNotWaitForWhatAGuestThatArrivedHasSeenAnswered() {
+    arriveWith(pending(BlockOperation.READ, 1, 1), pending(BlockOperation.WRITE, 4, 2));
+    read(1);
+    finish();
+    host.nanos += Duration.ofMillis(SimulatedHost.LIMITS.replayMillis()).toNanos();
+    host.work();
+    assertThat(host.milestones)
+        .containsExactly(
+            "connected",
+            "first request",
+            "all pending answered but what the guest has not sent again: 1024 bytes, 0 flushes");
+  }
+
+  @Test
+  void aPlainStartHasNoMilestones() {
+    connect();
+    write(1, 1);
+    finish();
+    assertThat(host.milestones).isEmpty();
+  }
+
   @Test
   void theReplayMapExpires() {
     connect();

@@ -2,6 +2,8 @@ package io.netchannel.midpoint;
 
 import io.netchannel.device.Outcome;
 import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Random;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
@@ -29,6 +31,9 @@ final class SimulatedHost {
   MidPoint midPoint;
   int stores;
 
+  /** What its mid-points have said of guests that arrived. */
+  final List<String> milestones = new ArrayList<>();
+
   SimulatedHost(Random random, Storage storage, boolean errors) {
     this.random = random;
     this.errors = errors;
@@ -49,7 +54,8 @@ final class SimulatedHost {
         LIMITS,
         MidPointTrace.off(),
         () -> nanos,
-        () -> {});
+        () -> {},
+        milestones::add);
   }
 
   private void onStore() {

@@ -1,20 +1,16 @@
 package io.netchannel.demo.report;
 
-import com.google.common.io.Resources;
-import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.nio.charset.StandardCharsets;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Locale;
 import java.util.stream.Collectors;
 
-/** The report as one HTML page that needs nothing else: no network, no script. */
+/** The demo's report as one HTML page. */
 public final class HtmlReport {
   private static final DateTimeFormatter WHEN =
       DateTimeFormatter.ofPattern("uuuu-MM-dd HH:mm 'UTC'", Locale.ROOT).withZone(ZoneOffset.UTC);
-
-  private static final String STYLE = "report.css";
 
   private final DemoReport report;
   private final StringBuilder html = new StringBuilder();
@@ -28,21 +24,16 @@ public final class HtmlReport {
   }
 
   private String write() {
-    html.append("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
-    html.append("<meta name=\"viewport\" content=\"width=device-width\">\n");
-    html.append("<title>Netchannel demo</title>\n<style>\n").append(style()).append("</style>\n");
-    html.append("</head>\n<body>\n<main>\n");
     header();
     figures();
     verdicts();
     legend();
-    report.migrations().forEach(this::migration);
+    report.migrations().forEach(migration -> html.append(migration(migration)));
     add(
         "<footer>netchannel %s, seed %d, %s. Two hosts on the embedded hypervisor in one process;"
             + " times say nothing about real hardware.</footer>",
         report.version(), report.seed(), WHEN.format(report.at()));
-    html.append("</main>\n</body>\n</html>\n");
-    return html.toString();
+    return HtmlPage.of("Netchannel demo", html.toString());
   }
 
   private void header() {
@@ -61,13 +52,7 @@ public final class HtmlReport {
 
   private void figures() {
     add("<section class=\"tiles\">");
-    report
-        .figures()
-        .forEach(
-            (name, value) ->
-                add(
-                    "<div><strong>%s</strong><span>%s</span></div>",
-                    Html.escape(value), Html.escape(name)));
+    report.figures().forEach((name, value) -> html.append(new Tile(value, name).html()));
     add("</section>");
   }
 
@@ -100,56 +85,18 @@ public final class HtmlReport {
         """);
   }
 
-  private void migration(MigrationReport migration) {
-    add(
-        "<section class=\"migration\"><h2>%s <em class=\"%s\">%s</em></h2>",
-        Html.escape(migration.title()),
-        migration.moved() ? "moved" : "aborted",
-        Html.escape(
-            migration.moved()
-                ? "moved to " + migration.destination()
-                : "aborted, goes on at " + migration.source()));
-    if (!migration.message().isEmpty()) {
-      add("<p class=\"message\">virsh says: %s</p>", Html.escape(migration.message()));
-    }
-    add("<div class=\"tiles small\">");
-    tile(migration.onRings(), "requests outstanding when the guest stopped");
-    tile(migration.pending(), "pending, handed over" + states(migration));
-    tile(migration.incomplete(), "of them at the device when the seal began");
+  private static String migration(MigrationReport migration) {
+    List<Tile> tiles = new ArrayList<>();
+    tiles.add(Tile.of(migration.onRings(), "requests outstanding when the guest stopped"));
+    tiles.add(Tile.of(migration.pending(), "pending, handed over" + states(migration)));
+    tiles.add(Tile.of(migration.incomplete(), "of them at the device when the seal began"));
     if (migration.moved()) {
-      tile(migration.replayed(), "sent again and answered at once");
+      tiles.add(Tile.of(migration.replayed(), "sent again and answered at once"));
     }
-    add(
-        "<div><strong>%s</strong><span>the guest stood still</span></div>",
-        Units.millis(migration.downtimeMicros()));
-    add(
-        "<div><strong>%s</strong><span>longest pause its program saw</span></div></div>",
-        Units.millis(migration.longestPauseMicros()));
-    add("<figure>%s</figure>", TimelinePicture.of(migration));
-    timeline(migration);
-    add("</section>");
-  }
-
-  private void timeline(MigrationReport migration) {
-    add(
-        "<table><thead><tr><th>phase</th><th>host</th><th class=\"n\">at ms</th>"
-            + "<th class=\"n\">took ms</th><th>detail</th></tr></thead><tbody>");
-    for (MigrationReport.Step step : migration.steps()) {
-      add(
-          "<tr><td><i class=\"chip p-%s\"></i>%s</td><td>%s</td><td class=\"n\">%s</td>"
-              + "<td class=\"n\">%s</td><td>%s</td></tr>",
-          step.phase().toLowerCase(Locale.ROOT).replace('_', '-'),
-          Html.escape(step.phase()),
-          Html.escape(step.host()),
-          Units.plainMillis(step.atMicros() - migration.beginMicros()),
-          Units.plainMillis(step.tookMicros()),
-          Html.escape(step.detail()));
-    }
-    add("</tbody></table>");
-  }
-
-  private void tile(int value, String text) {
-    add("<div><strong>%d</strong><span>%s</span></div>", value, Html.escape(text));
+    tiles.add(new Tile(Units.millis(migration.downtimeMicros()), "the guest stood still"));
+    tiles.add(
+        new Tile(Units.millis(migration.longestPauseMicros()), "longest pause its program saw"));
+    return MigrationSection.of(migration, tiles);
   }
 
   private static String states(MigrationReport migration) {
@@ -169,14 +116,5 @@ public final class HtmlReport {
     values[0] = first;
     System.arraycopy(more, 0, values, 1, more.length);
     add(String.format(Locale.ROOT, format, values));
-  }
-
-  private static String style() {
-    try {
-      return Resources.toString(
-          Resources.getResource(HtmlReport.class, STYLE), StandardCharsets.UTF_8);
-    } catch (IOException e) {
-      throw new UncheckedIOException("the jar has no " + STYLE + " beside this class", e);
-    }
   }
 }

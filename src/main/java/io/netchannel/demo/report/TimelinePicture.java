@@ -66,11 +66,12 @@ final class TimelinePicture {
   private String draw() {
     List<Lane> source = lanes(migration.source());
     List<Lane> destination = lanes(migration.destination());
+    boolean requests = !migration.spans().isEmpty();
     int sourceTop = TOP + PHASE_HEIGHT + LANES_PADDING;
-    int sourceHeight = height(source);
+    int sourceHeight = requests ? height(source) : 0;
     int guestTop = sourceTop + sourceHeight + LANES_PADDING;
     int destinationTop = guestTop + GUEST_HEIGHT + LANES_PADDING;
-    int destinationHeight = height(destination);
+    int destinationHeight = requests ? height(destination) : 0;
     int phasesTop = destinationTop + destinationHeight + LANES_PADDING;
     int bottom = phasesTop + PHASE_HEIGHT;
     add(
@@ -79,9 +80,11 @@ final class TimelinePicture {
     stop(TOP, bottom);
     axis(TOP, bottom);
     label(TOP + PHASE_HEIGHT / 2, migration.source(), "host");
-    label(sourceTop + sourceHeight / 2, "requests", "dim");
+    if (requests) {
+      label(sourceTop + sourceHeight / 2, "requests", "dim");
+      label(destinationTop + destinationHeight / 2, "requests", "dim");
+    }
     label(guestTop + GUEST_HEIGHT / 2, "guest", "host");
-    label(destinationTop + destinationHeight / 2, "requests", "dim");
     label(phasesTop + PHASE_HEIGHT / 2, migration.destination(), "host");
     phases(migration.source(), TOP);
     requests(source, sourceTop);
@@ -166,33 +169,51 @@ final class TimelinePicture {
         style, LEFT - 12, y, Html.escape(text));
   }
 
+  /** A bar for each phase, and in it a line for each note. */
   private void phases(String host, int top) {
     List<Step> steps = migration.stepsOf(host);
-    for (int i = 0; i < steps.size(); i++) {
-      Step step = steps.get(i);
+    int next;
+    for (int i = 0; i < steps.size(); i = next) {
+      String phase = steps.get(i).phase();
+      next = i + 1;
+      while (next < steps.size() && steps.get(next).phase().equals(phase)) {
+        next++;
+      }
       // The last phase is for good.
-      long end = i + 1 < steps.size() ? steps.get(i + 1).atMicros() : to;
-      double x = x(step.atMicros());
-      double width = Math.max(x(end) - x, step.atMicros() > to || end < from ? 0 : 1.5);
-      if (width <= 0) {
-        continue;
-      }
-      add("<g><title>%s</title>", Html.escape(describe(step)));
+      phase(steps.get(i), next < steps.size() ? steps.get(next).atMicros() : to, top);
+      steps.subList(i + 1, next).forEach(step -> note(step, top));
+    }
+  }
+
+  private void phase(Step step, long end, int top) {
+    double x = x(step.atMicros());
+    double width = Math.max(x(end) - x, step.atMicros() > to || end < from ? 0 : 1.5);
+    if (width <= 0) {
+      return;
+    }
+    add("<g><title>%s</title>", Html.escape(describe(step)));
+    add(
+        "<rect class=\"phase %s\" x=\"%.1f\" y=\"%d\" width=\"%.1f\" height=\"%d\" rx=\"3\"/>",
+        "p-" + step.phase().toLowerCase(Locale.ROOT).replace('_', '-'),
+        x,
+        top,
+        width,
+        PHASE_HEIGHT);
+    String name = step.phase().toLowerCase(Locale.ROOT).replace('_', ' ');
+    if (width > name.length() * LABEL_CHAR_WIDTH + 6) {
       add(
-          "<rect class=\"phase %s\" x=\"%.1f\" y=\"%d\" width=\"%.1f\" height=\"%d\" rx=\"3\"/>",
-          "p-" + step.phase().toLowerCase(Locale.ROOT).replace('_', '-'),
-          x,
-          top,
-          width,
-          PHASE_HEIGHT);
-      String name = step.phase().toLowerCase(Locale.ROOT).replace('_', ' ');
-      if (width > name.length() * LABEL_CHAR_WIDTH + 6) {
-        add(
-            "<text class=\"phase-name\" x=\"%.1f\" y=\"%d\" text-anchor=\"middle\""
-                + " dominant-baseline=\"central\">%s</text>",
-            x + width / 2, top + PHASE_HEIGHT / 2 + 1, name);
-      }
-      svg.append("</g>\n");
+          "<text class=\"phase-name\" x=\"%.1f\" y=\"%d\" text-anchor=\"middle\""
+              + " dominant-baseline=\"central\">%s</text>",
+          x + width / 2, top + PHASE_HEIGHT / 2 + 1, name);
+    }
+    svg.append("</g>\n");
+  }
+
+  private void note(Step step, int top) {
+    if (step.atMicros() >= from && step.atMicros() <= to) {
+      add(
+          "<path class=\"note\" d=\"M%.1f %dv%d\"><title>%s</title></path>",
+          x(step.atMicros()), top, PHASE_HEIGHT, Html.escape(describe(step)));
     }
   }
 

@@ -21,6 +21,11 @@ public final class Units {
     return String.format(Locale.ROOT, "%.1f", micros / MICROS_PER_MILLI);
   }
 
+  /** "12.345", for columns of one unit where microseconds matter. */
+  public static String exactMillis(long micros) {
+    return String.format(Locale.ROOT, "%.3f", micros / MICROS_PER_MILLI);
+  }
+
   public static String bytes(long bytes) {
     return bytes >= MIB
         ? String.format(Locale.ROOT, "%.1f MiB", bytes / (double) MIB)

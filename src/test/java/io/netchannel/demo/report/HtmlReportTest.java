@@ -58,6 +58,40 @@ final class HtmlReportTest {
   }
 
   @Test
+  void notesAreLinesInTheBarOfTheirPhase() throws Exception {
+    MigrationReport noted =
+        new MigrationReport(
+            "noted",
+            "a",
+            "b",
+            true,
+            "",
+            T,
+            T + 100_000,
+            0,
+            0,
+            0,
+            Map.of(),
+            0,
+            0,
+            List.of(
+                new Step("a", "SEAL", T, 40_000, "asked"),
+                new Step("a", "SEAL", T + 1_000, 1_000, "guest <suspended>"),
+                new Step("a", "SEAL", T + 900_000, 1_000, "outside of the picture"),
+                new Step("b", "RESUME", T + 100_000, 0, "hook answered")),
+            List.of());
+    Document picture =
+        DocumentBuilderFactory.newInstance()
+            .newDocumentBuilder()
+            .parse(new InputSource(new StringReader(TimelinePicture.of(noted))));
+
+    assertThat(picture.getElementsByTagName("path").getLength()).as("notes").isEqualTo(1);
+    assertThat(picture.getElementsByTagName("path").item(0).getTextContent())
+        .contains("guest <suspended>");
+    assertThat(picture.getDocumentElement().getTextContent()).doesNotContain("requests");
+  }
+
+  @Test
   void pageIsSelfContained() {
     String page = HtmlReport.of(report(true));
 
