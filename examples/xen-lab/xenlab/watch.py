@@ -22,7 +22,7 @@ BLOCK = 4096
 # fio's struct verify_header (verify.h): magic, type, length, seed, offset, seconds, nanoseconds, ...
 HEADER = struct.Struct("<HHIQQII")
 MAGIC = 0xACCA
-POLL_SECONDS = 0.02
+POLL_SECONDS = 0.01
 
 
 @dataclass(frozen=True)
