@@ -69,7 +69,11 @@ class Measures(unittest.TestCase):
         hooks = lines({"t": 10, "end": 5_010, "domain": "g", "operation": "started", "sub": "begin", "code": 0},
                       {"t": 2_000, "end": 9_000, "domain": "g", "operation": "start", "sub": "begin", "code": 0},
                       {"t": 2_000, "end": 4_500, "domain": "g", "operation": "started", "sub": "begin", "code": 0})
-        self.assertEqual(handover.hook_millis(hooks, "g", 1_000), 2.5)
+        self.assertEqual(handover.hook_millis(hooks, "g", 1_000, 0), 2.5)
+
+    def test_what_the_lab_holds_up_does_not_count(self):
+        hooks = lines({"t": 2_000, "end": 4_500, "domain": "g", "operation": "started", "sub": "begin", "code": 0})
+        self.assertEqual(handover.hook_millis(hooks, "g", 1_000, 4_000), 0.5)
 
     def test_the_best_clock_is_the_note_that_took_least(self):
         said = [{"e": "said", "text": "a", "before": 100, "t": 200}, {"e": "said", "text": "b", "before": 300, "t": 310}]

@@ -136,10 +136,11 @@ def offsets(base_bytes: int, disk_bytes: int, pending: int, incomplete: int) -> 
     return [(disk_bytes // 2 if k < incomplete else 0) + base_bytes + k * STRIDE_BYTES for k in range(pending)]
 
 
-def hook_millis(hooks: str, domain: str, since_micros: float) -> float:
-    """What the calls of hook `started` took, that libvirt waits for before it lets the guest run (dom0/hook-timer.c)."""
+def hook_millis(hooks: str, domain: str, since_micros: float, unheld_micros: float) -> float:
+    """What the calls of hook `started` took, that libvirt waits for before it lets the guest run (dom0/hook-timer.c). Not
+    counted is what a call waited for the lab's own hold of the seal, which ended at `unheld_micros` of the same clock."""
     calls = [json.loads(line) for line in hooks.splitlines() if line.startswith("{")]
-    found = [(c["end"] - c["t"]) / 1000 for c in calls
+    found = [max(0, c["end"] - max(c["t"], unheld_micros)) / 1000 for c in calls
              if c["domain"] == domain and c["operation"] == "started" and c["t"] >= since_micros]
     expect(found, f"expected a call of hook `started` for {domain}, found {calls[-5:]}")
     return sum(found)

@@ -24,6 +24,10 @@ class Clock:
     def here(self, host_micros: float) -> float:
         return host_micros + self.offset_micros
 
+    def there(self, micros: float) -> float:
+        """The host's time for one of this machine."""
+        return micros - self.offset_micros
+
 
 def read_clock(host: Host, disk: OneHead) -> Clock:
     """A note from dom0 to the disk, which logs its own time: of several the one that took least."""

@@ -142,12 +142,15 @@ def once_with_netchannel(ours: Lodger, row) -> tuple[handover.Run | None, tuple[
     handling, parts = handover.handled_by_netchannel(began, seal, stage, clocks[source], clocks[destination])
     last, issued = handover.last_answer(came, row.pending)
     unpaused = watch.last("runs", ours.domid(destination), last)
-    unheld = next(e["t"] for e in entries(said) if e["e"] == "unlink")
+    moments = {e["e"]: e["t"] for e in entries(said)}
+    unheld = moments["unlink"]
     found = handover.Run(
         "netchannel", row.pending, row.incomplete, handling, (last - unpaused) / 1000,
-        handover.hook_millis(destination.output(f"cat {HOOK_LOG}"), guest.name, before[destination].at_micros),
+        handover.hook_millis(destination.output(f"cat {HOOK_LOG}"), guest.name, before[destination].at_micros,
+                             clocks[destination].there(clocks[source].here(unheld))),
         sum(c.error_micros for c in clocks.values()) / 1000, parts,
-        {"states": seal.states, "there": event, "resubmitted_to_device": issued, "seal_after_unheld_ms": (began - unheld) / 1000, "guest": view})
+        {"states": seal.states, "there": event, "resubmitted_to_device": issued, "held_ms": (unheld - moments["suspended"]) / 1000, "seal_after_unheld_ms": (began - unheld) / 1000,
+         "guest": view})
     say(f"Netchannel: {row}: {handling:.2f} ms, guest {found.guest_view:.0f} ms")
     return found, (seal.pending, seal.incomplete)
 

@@ -133,7 +133,9 @@ final class IncomingSeal {
             : store.apply(prepared, Event.SUSPENDED, "domain restored and paused");
     List<SealedDisk> sealed = answered.ask(bound -> source.seal(id, bound));
     check(migration, sealed);
+    Migration sealing = migration;
     store.note(id, "manifests arrived, " + bytes(sealed) + " bytes");
+    sealed.forEach(disk -> stage(sealing, disk));
     keep(migration, sealed);
   }
 
