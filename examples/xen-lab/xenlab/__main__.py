@@ -136,7 +136,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--disk-size", type=size, default=d.disk_bytes, metavar="SIZE", help="of each shared disk, default 256M")
     parser.add_argument("--disk-filter", default=d.disk_filter, help="filters before file: devices where requests must be in flight, default %(default)s")
     parser.add_argument("--guest-memory", type=int, default=d.guest_memory_mib, metavar="MIB", help="default %(default)s")
-    parser.add_argument("--round-trips", type=int, default=d.round_trips, help="of scenario migrate, default %(default)s")
+    parser.add_argument("--round-trips", type=int, default=d.round_trips, help="of scenarios migrate and blackout, default %(default)s")
     parser.add_argument("--late-write-runs", type=int, default=d.late_write_runs, metavar="N", help="migrations of scenario late-write without the hook, and as many with it, default %(default)s")
     parser.add_argument("--abort-point", default=d.abort_point, help="where the destination fails in scenario abort, default %(default)s; a key of [faults] in netchannel.toml")
     parser.add_argument("--kill-point", default=d.kill_point, help="where the destination's daemon dies in scenario kill, default %(default)s")

@@ -48,7 +48,7 @@ class Options:
     # The jitter spreads them: writes that end together might all end in between.
     disk_filter: str = "delay:write=4s,jitter=4s"
     guest_memory_mib: int = 128
-    round_trips: int = 3  # scenario migrate
+    round_trips: int = 2  # scenarios migrate and blackout
     table_runs: int = 3  # scenario handover-table: migrations of each row with Netchannel, and as many without
     abort_point: str = "destination.sealed"  # scenario abort
     kill_point: str = "destination.sealed"  # scenario kill, destination daemon

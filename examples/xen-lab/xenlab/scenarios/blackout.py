@@ -4,7 +4,7 @@ import statistics
 import time
 
 from ..guest import netchannel, plain
-from ..hosts import BUSY_GUEST, SHARED_DISKS, XENS_DEFAULT
+from ..hosts import SHARED_DISKS
 from ..report import expect, say
 from ..settings import MIGRATION_SECONDS
 from ..watch import Watch
@@ -15,17 +15,8 @@ BEAT = "env DISK=/dev/{target} fio --eta=never /beat.fio"
 
 
 def run(context):
-    for host in context.hosts.both:
-        host.dom0_weight(XENS_DEFAULT)  # else the gap is mostly a guest that waits for the CPU while its memory is copied
-    try:
-        compare(context)
-    finally:
-        for host in context.hosts.both:
-            host.dom0_weight(BUSY_GUEST)
-
-
-def compare(context):
-    gaps = {"stock": measure(context, plain("xvda", DEVICE)), "netchannel": measure(context, netchannel("xvdb", DEVICE))}
+    with context.hosts.fair_share():
+        gaps = {"stock": measure(context, plain("xvda", DEVICE)), "netchannel": measure(context, netchannel("xvdb", DEVICE))}
     medians = {kind: statistics.median(found) for kind, found in gaps.items()}
     ratio = round(medians["netchannel"] / medians["stock"], 2)
     context.figures |= {"gaps_seconds": gaps, "ratio": ratio}

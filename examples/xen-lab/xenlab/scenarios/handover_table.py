@@ -27,7 +27,7 @@ def run(context):
     expect(context.options.product, "expected Netchannel in the hosts; run without --no-product")
     hosts, disk = context.hosts, context.hosts.disk
     runs: list[handover.Run] = []
-    with hooks_timed(hosts), faults(hosts, {"source.suspended": f"hold {HOLD}"}):
+    with hosts.fair_share(), hooks_timed(hosts), faults(hosts, {"source.suspended": f"hold {HOLD}"}):
         ours = Lodger(context, "handover", netchannel(TARGET, DEVICE), 0)
         stock = Lodger(context, "resubmit", plain(TARGET, DEVICE), 16 << 20)
         try:

@@ -106,7 +106,6 @@ final class IncomingEnds {
     try {
       context.tells().later(store.apply(migration, Event.COMMITTED, reason));
       context.backoff().forget(migration.id());
-      context.executor().execute(context.tells()::tick);
     } catch (JournalException e) {
       log.error("{}: cannot be committed yet: {}", migration.label(), e.getMessage());
     }

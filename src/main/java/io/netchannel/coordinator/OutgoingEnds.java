@@ -108,7 +108,9 @@ final class OutgoingEnds {
         over.disks().forEach(moved -> retire(moved.disk()));
         tellSoon(over);
       }
-      case TAKE_OVER -> tellSoon(commit(migration, "its domain ended on " + context.host()));
+      // Told by a tick: the guest connects its disks there just now and is not to be disturbed.
+      case TAKE_OVER ->
+          context.tells().later(commit(migration, "its domain ended on " + context.host()));
       case REDIRECT, RESUME, COMMIT, ABORT -> {}
     }
   }
