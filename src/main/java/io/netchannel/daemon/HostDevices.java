@@ -110,7 +110,7 @@ final class HostDevices implements LocalDevices {
 
   @Override
   public Optional<Boolean> isSuspended(UUID domain) {
-    return Guest.byUuid(store, domain)
+    return alive(domain)
         .flatMap(
             guest ->
                 switch (domains.state(guest.domid())) {
@@ -118,6 +118,23 @@ final class HostDevices implements LocalDevices {
                   case RUNNING -> Optional.of(false);
                   case ENDED, UNKNOWN -> Optional.empty();
                 });
+  }
+
+  /**
+   * A domain with disks of ours is found without a look at every domain in xenstore: its guest
+   * stands still meanwhile.
+   */
+  private Optional<Guest> alive(UUID domain) {
+    return midPoints.ofDomain(domain).stream()
+        .map(ServedDisk::guest)
+        .filter(
+            guest ->
+                switch (domains.state(guest.domid())) {
+                  case RUNNING, SUSPENDED -> true;
+                  case ENDED, UNKNOWN -> false;
+                })
+        .findAny()
+        .or(() -> Guest.byUuid(store, domain));
   }
 
   // ---- stock disks
@@ -129,7 +146,7 @@ final class HostDevices implements LocalDevices {
 
   @Override
   public CompletableFuture<List<Drained>> drain(UUID domain, Duration bound) {
-    return Guest.byUuid(store, domain)
+    return alive(domain)
         .map(guest -> stockDisks.drain(guest, bound))
         .orElseGet(
             () ->
