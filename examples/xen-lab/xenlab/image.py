@@ -159,7 +159,7 @@ def install_product(tree: Path) -> None:
     cache = "/var/cache/netchannel/netchannel.jsa"
     (tree / "var/cache/netchannel").mkdir(parents=True, exist_ok=True)
     run("sh", "-c", f"JAVA_OPTS='-XX:ArchiveClassesAtExit={cache} -Xlog:cds=off -Xlog:cds+dynamic=off' "
-        f"netchannel demo --output /tmp/demo && rm -r /tmp/demo && test -s {cache}", root=tree)
+        f"netchannel demo --rehearse --output /tmp/demo && rm -r /tmp/demo && test -s {cache}", root=tree)
 
 
 def kernel_version(tree: Path) -> str:
