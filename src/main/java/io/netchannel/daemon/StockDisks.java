@@ -10,6 +10,7 @@ import io.netchannel.xen.GrantTable;
 import io.netchannel.xen.XenStore;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Duration;
@@ -36,6 +37,15 @@ final class StockDisks implements AutoCloseable {
   /** io/xenbus.h: backend/type/frontend's domid/devid. */
   private static final Pattern BACKEND =
       Pattern.compile("/local/domain/(\\d{1,5})/backend/([a-z0-9_-]{1,32})/(\\d{1,5})/\\d{1,10}");
+
+  private static final String BLKBACK = "vbd";
+
+  /**
+   * LOOP_MAJOR of linux/major.h; minors have 8 bits, those above 255 have the others at the top.
+   */
+  private static final int LOOP_MAJOR = 7;
+
+  private static final int MAJOR_SHIFT = 8;
 
   /**
    * What all drains use.
@@ -69,7 +79,8 @@ final class StockDisks implements AutoCloseable {
    * A disk with its frontend.
    *
    * @param readable whether its rings are granted to this domain: a driver domain's are not
-   * @param storage what its backend writes to, as far as libxl has noted a path
+   * @param storage what its backend writes to through this host's page cache; empty when it does
+   *     not
    */
   record Found(
       StockDisk disk,
@@ -150,7 +161,10 @@ final class StockDisks implements AutoCloseable {
                 .map(XenbusState::parse)
                 .equals(Optional.of(XenbusState.CONNECTED)),
             readable,
-            store.read(backend + "/params").flatMap(StockDisks::storage)));
+            store
+                .read(backend + "/params")
+                .flatMap(StockDisks::storage)
+                .filter(path -> !type.equals(BLKBACK) || isCached(path))));
   }
 
   /**
@@ -160,6 +174,19 @@ final class StockDisks implements AutoCloseable {
     int path = params.indexOf('/');
     boolean plain = path == 0 || (path > 0 && params.charAt(path - 1) == ':');
     return plain ? Optional.of(Path.of(params.substring(path))) : Optional.empty();
+  }
+
+  /**
+   * blkback hands its requests to a block device, past the page cache: answered is written. A file
+   * has a loop device in between, which writes into the cache. QEMU may do so, whatever it opened.
+   */
+  private static boolean isCached(Path path) {
+    try {
+      return Files.isRegularFile(path)
+          || (int) Files.getAttribute(path, "unix:rdev") >> MAJOR_SHIFT == LOOP_MAJOR;
+    } catch (IOException e) {
+      return true; // flushing it says what is wrong
+    }
   }
 
   /** It goes into logs and reports: a path that a guest has chosen may end anywhere. */
