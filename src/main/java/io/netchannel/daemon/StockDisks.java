@@ -183,7 +183,9 @@ final class StockDisks implements AutoCloseable {
   private static boolean isCached(Path path) {
     try {
       return Files.isRegularFile(path)
-          || (int) Files.getAttribute(path, "unix:rdev") >> MAJOR_SHIFT == LOOP_MAJOR;
+          || (((Number) Files.getAttribute(path, "unix:rdev")).longValue() >> MAJOR_SHIFT
+                  & MAJOR_MASK)
+              == LOOP_MAJOR;
     } catch (IOException e) {
       return true; // flushing it says what is wrong
     }

@@ -139,6 +139,16 @@ final class StockDisksTest {
   }
 
   @Test
+  void blkbackOnABlockDeviceHasNothingToFlush() {
+    StockGuest xvda = disk("xvda", "vbd").connect(ONE_RING);
+    store.write(xvda.backend + "/params", "/dev/null"); // a device that is no loop device
+    domain.suspend();
+    assertThat(disks.drain(guest, BOUND)).isCompleted();
+    assertThat(flushed).isEmpty();
+    assertReleased(xvda);
+  }
+
+  @Test
   void storageThatCannotBeFlushedFailsTheDrain() {
     StockGuest xvda = disk("xvda", "vbd").connect(ONE_RING);
     store.write(xvda.backend + "/params", BROKEN.toString());
