@@ -46,6 +46,7 @@ final class StockDisks implements AutoCloseable {
   private static final int LOOP_MAJOR = 7;
 
   private static final int MAJOR_SHIFT = 8;
+  private static final int MAJOR_MASK = 0xfff;
 
   /**
    * What all drains use.
