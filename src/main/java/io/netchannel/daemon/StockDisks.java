@@ -40,9 +40,7 @@ final class StockDisks implements AutoCloseable {
 
   private static final String BLKBACK = "vbd";
 
-  /**
-   * LOOP_MAJOR of linux/major.h; minors have 8 bits, those above 255 have the others at the top.
-   */
+  /** linux/major.h, and where a device number of Linux has its major. */
   private static final int LOOP_MAJOR = 7;
 
   private static final int MAJOR_SHIFT = 8;
