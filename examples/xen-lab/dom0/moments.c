@@ -7,6 +7,7 @@
  *   until TEXT             waits until that disk's status has TEXT in it
  *   count FILE TEXT N      waits until TEXT has appeared N times in what FILE got since this program began
  *   unlink FILE
+ *   pause MILLIS           gives the CPU to who waits for the file to go
  *   watch FILE             says each change of any domain's state while FILE exists
  */
 #define _GNU_SOURCE
@@ -247,6 +248,8 @@ int main(int argc, char **argv) {
     else if (!strcmp(action, "unlink") && left >= 1) {
       note("unlink", "file", argv[k]);
       if (unlink(argv[k++])) fail("cannot unlink", argv[k - 1]);
+    } else if (!strcmp(action, "pause") && left >= 1) {
+      for (int millis = atoi(argv[k++]); millis > 0; millis--) pause_shortly();
     } else if (!strcmp(action, "count") && left >= 3) {
       count(argv[k], argv[k + 1], argv[k + 2]);
       k += 3;

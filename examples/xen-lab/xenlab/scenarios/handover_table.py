@@ -21,13 +21,14 @@ HOOK_LOG = "/run/lab-hooks.jsonl"
 TRACING = "/sys/kernel/tracing"
 TRIES = 3  # for a run in which exactly so many requests were pending and incomplete
 POLL_SECONDS = 0.05
+PAUSE_MILLIS = 10  # in which the daemon sees that it may seal; else the disk is done before. It counts against us
 
 
 def run(context):
     expect(context.options.product, "expected Netchannel in the hosts; run without --no-product")
     hosts, disk = context.hosts, context.hosts.disk
     runs: list[handover.Run] = []
-    with hosts.fair_share(), hooks_timed(hosts), faults(hosts, {"source.suspended": f"hold {HOLD}"}):
+    with hooks_timed(hosts), faults(hosts, {"source.suspended": f"hold {HOLD}"}):
         ours = Lodger(context, "handover", netchannel(TARGET, DEVICE), 0)
         stock = Lodger(context, "resubmit", plain(TARGET, DEVICE), 16 << 20)
         try:
@@ -115,7 +116,7 @@ def once_with_netchannel(ours: Lodger, row) -> tuple[handover.Run | None, tuple[
     # When the guest has suspended the disk does the requests that are to be complete, and their answers reach a ring
     # nobody reads. Then the seal may begin, and the disk does the others.
     actions = (f"suspended {ours.domid(source)} say 'release fast' until 'fast-done={fast} ' "
-               f"count {trace} '\"e\":\"answer\"' {fast} unlink {HOLD} say 'release slow'")
+               f"count {trace} '\"e\":\"answer\"' {fast} unlink {HOLD} pause {PAUSE_MILLIS} say 'release slow'")
     source.run(f"touch {HOLD}")
     director = source.spawn(f"moments {actions}")
     try:
