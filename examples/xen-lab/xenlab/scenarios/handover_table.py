@@ -19,7 +19,7 @@ HOLD = "/run/netchannel/lab-hold"  # the source's daemon waits for it to go, bet
 HOOK_KEPT = "/opt/lab/hook"  # as in dom0/hook-timer.c
 HOOK_LOG = "/run/lab-hooks.jsonl"
 TRACING = "/sys/kernel/tracing"
-TRIES = 3  # for a run in which exactly so many requests were pending and incomplete
+TRIES = 6  # for a run in which exactly so many requests were pending and incomplete
 POLL_SECONDS = 0.05
 PAUSE_MILLIS = 10  # in which the daemon sees that it may seal; else the disk is done before. It counts against us
 
