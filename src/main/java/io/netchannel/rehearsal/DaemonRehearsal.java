@@ -22,7 +22,7 @@ public final class DaemonRehearsal implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(DaemonRehearsal.class);
 
   /** On a slow host the first ones bring most; the processor is for the guests then. */
-  private static final Duration BOUND = Duration.ofSeconds(60);
+  private static final Duration BOUND = Duration.ofSeconds(30);
 
   /** How soon it goes on after a real migration. */
   private static final Duration PAUSE = Duration.ofSeconds(1);
