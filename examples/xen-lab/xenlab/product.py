@@ -2,6 +2,8 @@
 
 import json
 import time
+from collections.abc import Collection
+from contextlib import contextmanager
 
 from .hosts import Host, Hosts
 from .report import expect, say
@@ -104,11 +106,14 @@ def trace(host: Host, guest: str, target: str) -> str:
     return host.output(f"cat {TRACES}/{guest}-{target}.jsonl 2>/dev/null || true")
 
 
-def take_hook_out(host: Host) -> None:
-    """libvirt is a stock one from here: before every call it looks which hooks may be executed, and passes over this one.
+@contextmanager
+def hook_out(hosts: Collection[Host]):
+    """libvirt is a stock one on these hosts: before every call it looks which hooks may be executed, and passes over ours.
     What it does not do again until it restarts is look whether there are hooks at all."""
-    host.run(f"chmod a-x {HOOK}")
-
-
-def put_hook_back(host: Host) -> None:
-    host.run(f"chmod a+x {HOOK}")
+    for host in hosts:
+        host.run(f"chmod a-x {HOOK}")
+    try:
+        yield
+    finally:
+        for host in hosts:
+            host.run(f"chmod a+x {HOOK}")

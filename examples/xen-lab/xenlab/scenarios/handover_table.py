@@ -33,7 +33,7 @@ def run(context):
         stock = Lodger(context, "resubmit", plain(TARGET, DEVICE), 16 << 20)
         try:
             ours.start()
-            with hook_out(hosts):
+            with product.hook_out(hosts.both):
                 stock.start()
             for number in range(context.options.table_runs):
                 for row in ROWS:
@@ -49,7 +49,7 @@ def run(context):
         (context.logs / "table.svg").write_text(report.picture())
         print(report.text(), flush=True)
         ours.end()
-        with hook_out(hosts):
+        with product.hook_out(hosts.both):
             stock.end()
         ours.guest.expect_nothing_left()
     verdict = trace_check.check({host.name: product.trace(host, ours.guest.name, TARGET) for host in hosts.both})
@@ -167,7 +167,7 @@ def without(stock: Lodger, row) -> handover.Run:
     wanted = set(handover.offsets(stock.base_bytes, SIZE_BYTES, row.pending, row.incomplete))
     since = disk.log_size()
     try:
-        with hook_out(stock.hosts), watch_domains(destination) as watch, block_trace(destination) as trace:
+        with product.hook_out(stock.hosts.both), watch_domains(destination) as watch, block_trace(destination) as trace:
             migration = source.spawn(guest.migrate_command(destination))
             wait_until_done(disk, since, destination, wanted, migration)
             disk.say(f"release all {source}")  # else libvirt waits long for the source's backend
@@ -256,18 +256,6 @@ def hooks_timed(hosts):
     finally:
         for host in hosts.both:
             host.run(f"mv {HOOK_KEPT} {product.HOOK}")
-
-
-@contextmanager
-def hook_out(hosts):
-    """libvirt as if Netchannel were not there."""
-    for host in hosts.both:
-        product.take_hook_out(host)
-    try:
-        yield
-    finally:
-        for host in hosts.both:
-            product.put_hook_back(host)
 
 
 @contextmanager

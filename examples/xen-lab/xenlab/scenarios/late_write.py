@@ -6,7 +6,7 @@ TITLE = "stock virsh migrate lets old writes land over newer ones; with the hook
 
 import re
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from datetime import datetime
 
 from .. import product, slots
@@ -49,7 +49,7 @@ def run(context):
             with watch(kind) as fresh:
                 fresh.wait_all_change(WRITES_SECONDS)
 
-        with without_hook(context):
+        with product.hook_out(hosts.both if context.options.product else ()):
             slow = figures["slow_seconds"] = slow_seconds(guest)
             figures["stock"] = [slow_migration(context, guest, disks, slow) for _ in range(runs)]
         figures["summary"] = "stock: " + said(figures["stock"])
@@ -67,18 +67,6 @@ def run(context):
 
 
 # ------------------------------------------------------------------------------------------------ stock, with hook, abort
-
-@contextmanager
-def without_hook(context):
-    hosts = context.hosts.both if context.options.product else ()
-    for host in hosts:
-        product.take_hook_out(host)
-    try:
-        yield
-    finally:
-        for host in hosts:
-            product.put_hook_back(host)
-
 
 def slow_seconds(guest) -> tuple[int, int]:
     """How long writes shall take: the shortest and the longest of them."""
