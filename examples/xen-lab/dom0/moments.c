@@ -5,6 +5,8 @@
  *   suspended DOMID        waits until the domain has suspended, by the hypervisor's word
  *   say TEXT               a line to the lab's disk (disk/one_head.py); "before" is the time before it was sent
  *   until TEXT             waits until that disk's status has TEXT in it
+ *   poke DEVICE            begins to read its first sector and does not wait. QEMU 7.2's NBD client, once it had 16 requests
+ *                          outstanding, keeps the last answer that came to itself until one more request is sent
  *   count FILE TEXT N      waits until TEXT has appeared N times in what FILE got since this program began
  *   unlink FILE
  *   pause MILLIS           gives the CPU to who waits for the file to go
@@ -200,6 +202,18 @@ static void until(const char *text) {
   note("until", "text", text);
 }
 
+static void poke(const char *device) {
+  pid_t child = fork();
+  if (child < 0) fail("cannot fork to read", device);
+  if (child > 0) return;
+  fclose(stdout); /* nobody is to wait for this child: its answer may be the next one that is kept */
+  fclose(stderr);
+  int file = open(device, O_RDONLY | O_DIRECT | O_CLOEXEC);
+  void *buffer;
+  if (file >= 0 && !posix_memalign(&buffer, 4096, SECTOR_BYTES)) (void)!pread(file, buffer, SECTOR_BYTES, 0);
+  _exit(0);
+}
+
 /* ------------------------------------------------------------------------------------------------- files */
 
 static void remember(const char *path) {
@@ -244,6 +258,7 @@ int main(int argc, char **argv) {
     if (!strcmp(action, "suspended") && left >= 1) suspended(argv[k++]);
     else if (!strcmp(action, "say") && left >= 1) say(argv[k++]);
     else if (!strcmp(action, "until") && left >= 1) until(argv[k++]);
+    else if (!strcmp(action, "poke") && left >= 1) poke(argv[k++]);
     else if (!strcmp(action, "watch") && left >= 1) watch(argv[k++]);
     else if (!strcmp(action, "unlink") && left >= 1) {
       note("unlink", "file", argv[k]);

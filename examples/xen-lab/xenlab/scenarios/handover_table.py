@@ -115,7 +115,7 @@ def once_with_netchannel(ours: Lodger, row) -> tuple[handover.Run | None, tuple[
     trace = f"{product.TRACES}/{guest.name}-{TARGET}.jsonl"
     # When the guest has suspended the disk does the requests that are to be complete, and their answers reach a ring
     # nobody reads. Then the seal may begin, and the disk does the others.
-    actions = (f"suspended {ours.domid(source)} say 'release fast' until 'fast-done={fast} ' "
+    actions = (f"suspended {ours.domid(source)} say 'release fast' until 'fast-done={fast} ' poke {DEVICE} "
                f"count {trace} '\"e\":\"answer\"' {fast} unlink {HOLD} pause {PAUSE_MILLIS} say 'release slow'")
     source.run(f"touch {HOLD}")
     director = source.spawn(f"moments {actions}")

@@ -17,6 +17,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -241,9 +242,9 @@ public final class Coordinator implements MigrationHooks, PeerService {
   }
 
   @Override
-  public CompletableFuture<List<SealedDisk>> sealWhenSuspended(String caller, UUID migration)
-      throws MigrationRefusedException {
-    return outgoing.sealWhenSuspended(caller, migration);
+  public CompletableFuture<List<SealedDisk>> sealWhenSuspended(
+      String caller, UUID migration, Consumer<SealedDisk> known) throws MigrationRefusedException {
+    return outgoing.sealWhenSuspended(caller, migration, known);
   }
 
   @Override

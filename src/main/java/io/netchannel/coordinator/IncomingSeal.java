@@ -3,6 +3,7 @@ package io.netchannel.coordinator;
 import com.google.common.collect.ImmutableList;
 import io.netchannel.coordinator.Migration.MovedDisk;
 import io.netchannel.coordinator.PeerMessages.SealedDisk;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -16,8 +17,9 @@ import org.slf4j.LoggerFactory;
  * SEAL at the destination: gets the manifests, early when it can, else in hook "started".
  *
  * <p>From hook "start" on a call of Seal is parked at the source. Its answer comes when the source
- * has sealed by itself, while the last of the memory is still on its way: the manifests are staged
- * at the mid-points, then journalled. Whatever goes wrong with that call, the hook asks again.
+ * has sealed by itself, while the last of the memory is still on its way: each manifest is staged
+ * at its mid-point as it arrives, and all are journalled when the answer is complete. Whatever goes
+ * wrong with that call, the hook asks again.
  */
 final class IncomingSeal {
   private static final Logger log = LoggerFactory.getLogger(IncomingSeal.class);
@@ -49,7 +51,10 @@ final class IncomingSeal {
     }
     CompletableFuture<List<SealedDisk>> call;
     try {
-      call = context.peer(migration.peer()).sealWhenSuspended(id, context.timeouts().prepared());
+      call =
+          context
+              .peer(migration.peer())
+              .sealWhenSuspended(id, context.timeouts().prepared(), disk -> stage(migration, disk));
     } catch (PeerException e) {
       log.debug("{}: no early seal: {}", migration.label(), e.getMessage());
       return;
@@ -57,7 +62,7 @@ final class IncomingSeal {
     parked.put(id, call);
     store.note(id, "waits at " + migration.peer() + " for the seal");
     CompletableFuture<List<SealedDisk>> done =
-        call.whenComplete(
+        call.whenCompleteAsync(
             (disks, failure) -> {
               parked.remove(id, call);
               if (failure == null) {
@@ -65,7 +70,8 @@ final class IncomingSeal {
               } else {
                 log.debug("{}: no early seal: {}", migration.label(), Deadline.words(failure));
               }
-            });
+            },
+            context.executor());
     log.debug("{}: answered already: {}", migration.label(), done.isDone());
   }
 
@@ -78,17 +84,21 @@ final class IncomingSeal {
     }
   }
 
-  /** The manifests are here before hook "started" is. */
-  private void arrived(UUID id, List<SealedDisk> sealed) {
+  /**
+   * The manifests are here before hook "started" is.
+   *
+   * @param known in the order in which they became known
+   */
+  private void arrived(UUID id, List<SealedDisk> known) {
     try (MigrationLocks.Held held =
         context.locks().lock(store.get(id), context.timeouts().tell())) {
       Migration migration = held.migration();
       if (migration.phase() != Phase.PRECOPY) {
         return; // the hook has asked by itself, or it is over
       }
+      List<SealedDisk> sealed = inOrder(migration, known);
       check(migration, sealed);
       store.note(id, "manifests arrived, " + bytes(sealed) + " bytes");
-      sealed.forEach(disk -> stage(migration, disk));
       keep(
           store.apply(migration, Event.SUSPENDED, "sealed by the source, guest suspended"), sealed);
     } catch (MigrationRefusedException | JournalException | RuntimeException e) {
@@ -137,6 +147,13 @@ final class IncomingSeal {
     store.note(id, "manifests arrived, " + bytes(sealed) + " bytes");
     sealed.forEach(disk -> stage(sealing, disk));
     keep(migration, sealed);
+  }
+
+  private static List<SealedDisk> inOrder(Migration migration, List<SealedDisk> known) {
+    List<String> order = migration.disks().stream().map(MovedDisk::target).toList();
+    return known.stream()
+        .sorted(Comparator.comparingInt(disk -> order.indexOf(disk.target())))
+        .toList();
   }
 
   private void check(Migration migration, List<SealedDisk> sealed)

@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.Consumer;
 
 /**
  * What the coordinator asks of the devices on its own host; implemented over the mid-points. May be
@@ -75,8 +76,13 @@ public interface LocalDevices {
    * Stops taking requests, waits for those at the device, flushes the device, and gives what is
    * pending. The guest must be suspended. Fails when the bound passes; the disk then goes on
    * serving.
+   *
+   * @param known told what the future will give as soon as nothing is at the device any more: it
+   *     may travel while the device is flushed. Must neither block nor throw; not told when the
+   *     disk is sealed, or being sealed, already
    */
-  CompletableFuture<Sealed> seal(UUID domain, String target, Duration bound);
+  CompletableFuture<Sealed> seal(
+      UUID domain, String target, Duration bound, Consumer<Sealed> known);
 
   /**
    * Waits until the backends of a suspended domain's stock disks have answered every request on its

@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -132,10 +133,10 @@ final class Outgoing {
   }
 
   /** SEAL without asking for it: what {@link SourceSeal} does when the guest is suspended. */
-  CompletableFuture<List<SealedDisk>> sealWhenSuspended(String caller, UUID id)
-      throws MigrationRefusedException {
+  CompletableFuture<List<SealedDisk>> sealWhenSuspended(
+      String caller, UUID id, Consumer<SealedDisk> disks) throws MigrationRefusedException {
     Migration known = known(caller, id);
-    CompletableFuture<List<SealedDisk>> parked = answers.park(id);
+    CompletableFuture<List<SealedDisk>> parked = answers.park(id, disks);
     Migration migration = store.get(id);
     return switch (migration.phase()) {
       case PREPARE, PRECOPY, SEAL, HAND_OVER -> {

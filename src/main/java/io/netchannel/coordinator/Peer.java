@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.Consumer;
 
 /**
  * The coordinator of another host, as the caller sees it; {@link PeerService} is the other end.
@@ -29,11 +30,13 @@ public interface Peer {
    * because its hypervisor says that the guest is suspended. Does not block; cancelling it forgets
    * it on both hosts.
    *
-   * @return completes on a thread that may block; exceptionally with a {@link PeerException}, at
-   *     the latest when the bound passes
+   * @param known told each disk as soon as it is known what is pending there, before the source has
+   *     sealed all: only what is in the answer counts. Must neither block nor throw
+   * @return completes on a thread that must not block; exceptionally with a {@link PeerException},
+   *     at the latest when the bound passes
    */
   CompletableFuture<List<PeerMessages.SealedDisk>> sealWhenSuspended(
-      UUID migration, Duration bound);
+      UUID migration, Duration bound, Consumer<PeerMessages.SealedDisk> known);
 
   void takeOver(UUID migration, List<PeerMessages.Claim> claims, Duration bound)
       throws PeerException;

@@ -4,6 +4,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.Consumer;
 
 /**
  * What this host answers its peers; see peer.proto. A {@link MigrationRefusedException} is certain:
@@ -28,7 +29,8 @@ public interface PeerService {
    *
    * @return exceptionally with a {@link MigrationRefusedException} when the migration ends first
    */
-  CompletableFuture<List<PeerMessages.SealedDisk>> sealWhenSuspended(String caller, UUID migration)
+  CompletableFuture<List<PeerMessages.SealedDisk>> sealWhenSuspended(
+      String caller, UUID migration, Consumer<PeerMessages.SealedDisk> known)
       throws MigrationRefusedException;
 
   /** Gives generation N+1 of all disks or of none, durably. */

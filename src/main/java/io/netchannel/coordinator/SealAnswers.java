@@ -8,14 +8,20 @@ import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Consumer;
 
 /**
  * What the source has sealed, for those who ask: manifests of migrations in HAND_OVER, and the
  * calls that wait for them. In memory: a restart forgets the seal with it.
+ *
+ * <p>A call that waits hears of each disk before the rest is sealed, so that all it takes to hand
+ * its requests over is done when the answer says that they count.
  */
 final class SealAnswers {
   private final Map<UUID, ImmutableList<SealedDisk>> sealed = new ConcurrentHashMap<>();
-  private final Map<UUID, CompletableFuture<List<SealedDisk>>> parked = new ConcurrentHashMap<>();
+  private final Map<UUID, Parked> parked = new ConcurrentHashMap<>();
+
+  private record Parked(CompletableFuture<List<SealedDisk>> answer, Consumer<SealedDisk> known) {}
 
   Optional<ImmutableList<SealedDisk>> of(UUID migration) {
     return Optional.ofNullable(sealed.get(migration));
@@ -25,17 +31,31 @@ final class SealAnswers {
     sealed.put(migration, disks);
   }
 
-  /** A call that waits; one at a time for a migration. */
-  CompletableFuture<List<SealedDisk>> park(UUID migration) {
-    CompletableFuture<List<SealedDisk>> call = new CompletableFuture<>();
-    CompletableFuture<List<SealedDisk>> earlier = parked.put(migration, call);
+  /**
+   * A call that waits; one at a time for a migration.
+   *
+   * @param known told of disks that are sealed from now on, before the answer
+   */
+  CompletableFuture<List<SealedDisk>> park(UUID migration, Consumer<SealedDisk> known) {
+    CompletableFuture<List<SealedDisk>> answer = new CompletableFuture<>();
+    Parked call = new Parked(answer, known);
+    Parked earlier = parked.put(migration, call);
     if (earlier != null) {
-      earlier.completeExceptionally(new MigrationRefusedException("another call took its place"));
+      earlier.answer.completeExceptionally(
+          new MigrationRefusedException("another call took its place"));
     }
     CompletableFuture<List<SealedDisk>> unused =
-        call.whenComplete((disks, failure) -> parked.remove(migration, call));
+        answer.whenComplete((disks, failure) -> parked.remove(migration, call));
     deliver(migration);
-    return call;
+    return answer;
+  }
+
+  /** Tells the call that waits of one disk; it does not count before {@link #deliver}. */
+  void known(UUID migration, SealedDisk disk) {
+    Parked call = parked.get(migration);
+    if (call != null) {
+      call.known.accept(disk);
+    }
   }
 
   /** Whether a call waits. */
@@ -49,18 +69,18 @@ final class SealAnswers {
    */
   void deliver(UUID migration) {
     ImmutableList<SealedDisk> disks = sealed.get(migration);
-    CompletableFuture<List<SealedDisk>> call = parked.get(migration);
+    Parked call = parked.get(migration);
     if (disks != null && call != null) {
-      call.complete(disks);
+      call.answer.complete(disks);
     }
   }
 
   /** It is not sealed any more, or never will be. */
   void end(UUID migration, String reason) {
     sealed.remove(migration);
-    CompletableFuture<List<SealedDisk>> call = parked.remove(migration);
+    Parked call = parked.remove(migration);
     if (call != null) {
-      call.completeExceptionally(new MigrationRefusedException(reason));
+      call.answer.completeExceptionally(new MigrationRefusedException(reason));
     }
   }
 }

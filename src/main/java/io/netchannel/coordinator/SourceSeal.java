@@ -188,7 +188,11 @@ final class SourceSeal {
     for (MovedDisk moved : migration.disks()) {
       seals.add(
           devices
-              .seal(migration.domain(), moved.target(), context.timeouts().seal())
+              .seal(
+                  migration.domain(),
+                  moved.target(),
+                  context.timeouts().seal(),
+                  known -> answers.known(migration.id(), sealed(moved.target(), known)))
               .thenApply(
                   done -> {
                     store.note(
@@ -218,9 +222,13 @@ final class SourceSeal {
       deadline.await(CompletableFuture.anyOf(seal, stop), "sealing " + target);
       checkNotStopped(stop);
       LocalDevices.Sealed done = seal.join();
-      sealed.add(SealedDisk.of(target, done.pending(), done.incomplete(), done.manifest()));
+      sealed.add(sealed(target, done));
     }
     return sealed.build();
+  }
+
+  private static SealedDisk sealed(String target, LocalDevices.Sealed done) {
+    return SealedDisk.of(target, done.pending(), done.incomplete(), done.manifest());
   }
 
   private CompletableFuture<List<LocalDevices.Drained>> beginDrain(Migration migration) {

@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.Consumer;
 import java.util.function.Predicate;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
@@ -174,7 +175,8 @@ final class HostDevices implements LocalDevices {
   }
 
   @Override
-  public CompletableFuture<Sealed> seal(UUID domain, String target, Duration bound) {
+  public CompletableFuture<Sealed> seal(
+      UUID domain, String target, Duration bound, Consumer<Sealed> known) {
     Optional<ServedDisk> found = midPoints.find(domain, target);
     if (found.isEmpty()) {
       return CompletableFuture.failedFuture(missing(domain, target));
@@ -184,7 +186,16 @@ final class HostDevices implements LocalDevices {
       return CompletableFuture.failedFuture(
           new IllegalStateException("%s has no device: %s".formatted(disk, disk.problem().get())));
     }
-    return disk.midPoint().seal(bound).thenApply(manifest -> sealed(disk, manifest));
+    CompletableFuture<Sealed> early = new CompletableFuture<>();
+    return disk.midPoint()
+        .seal(
+            bound,
+            manifest -> {
+              Sealed sealed = sealed(disk, manifest);
+              early.complete(sealed);
+              known.accept(sealed);
+            })
+        .thenApply(manifest -> early.isDone() ? early.join() : sealed(disk, manifest));
   }
 
   @Override
@@ -289,11 +300,6 @@ final class HostDevices implements LocalDevices {
   }
 
   private static Sealed sealed(ServedDisk disk, Manifest manifest) {
-    log.debug(
-        "{}: sealed, {} pending, {} of them incomplete",
-        disk,
-        manifest.pending(),
-        manifest.incomplete());
     return new Sealed(
         describe(disk),
         ByteString.copyFrom(manifest.encode()),

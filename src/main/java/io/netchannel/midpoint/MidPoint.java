@@ -21,6 +21,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -220,7 +221,18 @@ public final class MidPoint implements Agent {
    *     mid-point goes on serving
    */
   public CompletableFuture<Manifest> seal(Duration bound) {
-    return command(future -> pass(startSeal(bound), future));
+    return seal(bound, manifest -> {});
+  }
+
+  /**
+   * Likewise.
+   *
+   * @param known told the manifest as soon as nothing is at the device any more, while the device
+   *     is flushed: it may travel, and counts only when the future completes. On the agent's
+   *     thread; must neither block nor throw. Not told when it is sealed, or being sealed, already
+   */
+  public CompletableFuture<Manifest> seal(Duration bound, Consumer<Manifest> known) {
+    return command(future -> pass(startSeal(bound, known), future));
   }
 
   /** Undoes a seal, also one that is going on: answers and issues what is pending and goes on. */
@@ -537,7 +549,7 @@ public final class MidPoint implements Agent {
 
   // Sealing
 
-  private CompletableFuture<Manifest> startSeal(Duration bound) {
+  private CompletableFuture<Manifest> startSeal(Duration bound, Consumer<Manifest> known) {
     if (departing || (state == State.EXPECTING && settlement != null)) {
       throw unfit("seal");
     }
@@ -561,7 +573,7 @@ public final class MidPoint implements Agent {
       case RETIRED -> throw unfit("seal");
     }
     flow.answering(false);
-    seal = new Seal(bound, nanoTime.getAsLong(), flow.table().issuedCount(), wake);
+    seal = new Seal(bound, nanoTime.getAsLong(), flow.table().issuedCount(), known, wake);
     become(State.SEALING, "seal");
     if (settlement == null && !connectionLost) {
       flow.publish();
@@ -596,16 +608,21 @@ public final class MidPoint implements Agent {
                   .formatted(
                       id,
                       flow.table().issuedCount(),
-                      current.flushing ? "a flush" : "no flush",
+                      current.manifest == null ? "no flush" : "a flush",
                       TimeUnit.NANOSECONDS.toMillis(current.bound.toNanos()))));
       return 1;
     }
     if (flow.table().issuedCount() > 0) {
       return 0;
     }
-    if (!current.flushing) {
-      current.flushing = true;
+    if (current.manifest == null) {
+      // First of all it travels: the guest stands still.
+      current.know(
+          new Manifest(
+              generation, device.geometry().sizeBytes(), current.incomplete, flow.entries()));
       device.flush(current);
+      trace.seal(generation, current.manifest.pending(), current.incomplete);
+      current.manifest.entries().forEach(trace::hand);
     }
     Outcome flushed = current.flushed();
     if (flushed == null) {
@@ -625,14 +642,8 @@ public final class MidPoint implements Agent {
   }
 
   private void finishSeal(Seal current) {
-    List<Entry> entries = flow.entries();
-    manifest = new Manifest(generation, device.geometry().sizeBytes(), current.incomplete, entries);
-    trace.seal(generation, manifest.pending(), current.incomplete);
-    for (Entry entry : entries) {
-      trace.hand(entry);
-    }
-    trace.flush();
-    counters.add(Counter.HANDED_OVER, entries.size());
+    manifest = current.manifest;
+    counters.add(Counter.HANDED_OVER, manifest.pending());
     seal = null;
     become(State.SEALED, manifest.pending() + " pending, " + current.incomplete + " incomplete");
     current.result.complete(manifest);
@@ -641,6 +652,9 @@ public final class MidPoint implements Agent {
   private void failSeal(Exception reason) {
     Seal failed = seal;
     seal = null;
+    if (failed.manifest != null) {
+      trace.event(generation, "unseal");
+    }
     goOn("seal failed");
     failed.result.completeExceptionally(reason);
   }

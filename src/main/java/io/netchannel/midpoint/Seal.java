@@ -4,12 +4,13 @@ import io.netchannel.device.Completion;
 import io.netchannel.device.Outcome;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.Consumer;
 
 /**
  * One attempt to seal, and the completion of its flush.
  *
  * <pre>
- *   DRAINING --nothing at the device--> FLUSHING --flushed--> FLUSHED
+ *   DRAINING --nothing at the device: the manifest is known--> FLUSHING --flushed--> FLUSHED
  * </pre>
  *
  * A new object per attempt: the flush of one that ran out of time cannot be taken for a later
@@ -20,20 +21,31 @@ final class Seal implements Completion {
   final Duration bound;
   final long startNanos;
   final int incomplete;
-  boolean flushing;
+
+  /** Null while DRAINING. */
+  Manifest manifest;
+
+  private final Consumer<Manifest> known;
 
   private final Runnable wake;
   private volatile Outcome flushed;
 
-  Seal(Duration bound, long startNanos, int incomplete, Runnable wake) {
+  Seal(Duration bound, long startNanos, int incomplete, Consumer<Manifest> known, Runnable wake) {
     this.bound = bound;
     this.startNanos = startNanos;
     this.incomplete = incomplete;
+    this.known = known;
     this.wake = wake;
   }
 
   boolean isOverdue(long nowNanos) {
     return nowNanos - startNanos > bound.toNanos();
+  }
+
+  /** Nothing is at the device any more. */
+  void know(Manifest what) {
+    manifest = what;
+    known.accept(what);
   }
 
   /** Null until the flush is complete. */

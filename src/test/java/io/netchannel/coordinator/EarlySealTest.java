@@ -63,8 +63,8 @@ final class EarlySealTest {
     assertThat(details("b"))
         .containsSubsequence(
             "waits at a for the seal",
-            "manifests arrived, 32 bytes",
             "xvda staged",
+            "manifests arrived, 32 bytes",
             "6 pending requests, 32 bytes handed over",
             "hook \"started\"",
             "claim answered",

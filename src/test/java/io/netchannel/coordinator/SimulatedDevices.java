@@ -14,6 +14,7 @@ import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeoutException;
+import java.util.function.Consumer;
 
 /** The mid-points of one daemon's life on one host: one domain, over {@link SimulatedDisk}s. */
 final class SimulatedDevices implements LocalDevices {
@@ -114,7 +115,8 @@ final class SimulatedDevices implements LocalDevices {
   }
 
   @Override
-  public CompletableFuture<Sealed> seal(UUID domain, String target, Duration bound) {
+  public CompletableFuture<Sealed> seal(
+      UUID domain, String target, Duration bound, Consumer<Sealed> known) {
     MidPoint midPoint = midPoints.get(target);
     if (midPoint == null || midPoint.state() != State.SERVING) {
       return CompletableFuture.failedFuture(
@@ -124,8 +126,9 @@ final class SimulatedDevices implements LocalDevices {
     Disk disk = new Disk(domain, target, "file:/" + target, false, 4096, midPoint.generation());
     String manifest = "manifest of " + target + world.outcomes(host);
     world.disk(target).sealed(manifest);
-    return CompletableFuture.completedFuture(
-        new Sealed(disk, ByteString.copyFromUtf8(manifest), 3, 1));
+    Sealed sealed = new Sealed(disk, ByteString.copyFromUtf8(manifest), 3, 1);
+    known.accept(sealed);
+    return CompletableFuture.completedFuture(sealed);
   }
 
   @Override

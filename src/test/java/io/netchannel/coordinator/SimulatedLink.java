@@ -14,6 +14,7 @@ import java.util.Optional;
 import java.util.Random;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.Consumer;
 
 /** Calls from one host to the other, lost, doubled and late as a plan says. */
 final class SimulatedLink implements Peer {
@@ -157,7 +158,8 @@ final class SimulatedLink implements Peer {
   }
 
   @Override
-  public CompletableFuture<List<SealedDisk>> sealWhenSuspended(UUID migration, Duration bound) {
+  public CompletableFuture<List<SealedDisk>> sealWhenSuspended(
+      UUID migration, Duration bound, Consumer<SealedDisk> known) {
     from.step(life);
     CompletableFuture<List<SealedDisk>> answer = new CompletableFuture<>();
     if (faults.happens()) {
@@ -171,7 +173,7 @@ final class SimulatedLink implements Peer {
         to.step(lifeThere);
         CompletableFuture<List<SealedDisk>> unused =
             to.coordinator()
-                .sealWhenSuspended(from.name(), migration)
+                .sealWhenSuspended(from.name(), migration, disk -> known(known, lifeThere, disk))
                 .whenComplete((disks, failure) -> answered(answer, lifeThere, disks, failure));
         to.step(lifeThere);
       }
@@ -184,13 +186,29 @@ final class SimulatedLink implements Peer {
     return answer;
   }
 
-  /** A call that was parked is answered; with either host its connection dies. */
+  /** A crash of who is told is nothing that who tells would feel. */
+  private void known(Consumer<SealedDisk> known, int lifeThere, SealedDisk disk) {
+    if (isUp(lifeThere) && !faults.happens()) {
+      try {
+        known.accept(disk);
+      } catch (SimulatedHost.Crash e) {
+        to.step(lifeThere);
+      }
+    }
+  }
+
+  /** With either host a connection dies. */
+  private boolean isUp(int lifeThere) {
+    return from.isUp() && from.life() == life && to.isUp() && to.life() == lifeThere;
+  }
+
+  /** A call that was parked is answered. */
   private void answered(
       CompletableFuture<List<SealedDisk>> answer,
       int lifeThere,
       List<SealedDisk> disks,
       Throwable failure) {
-    if (!from.isUp() || from.life() != life || !to.isUp() || to.life() != lifeThere) {
+    if (!isUp(lifeThere)) {
       return;
     }
     if (failure != null) {

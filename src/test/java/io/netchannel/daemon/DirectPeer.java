@@ -14,6 +14,7 @@ import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 
 /**
@@ -85,12 +86,12 @@ record DirectPeer(
 
   @Override
   public CompletableFuture<List<PeerMessages.SealedDisk>> sealWhenSuspended(
-      UUID migration, Duration bound) {
+      UUID migration, Duration bound, Consumer<PeerMessages.SealedDisk> known) {
     if (!parks.getAsBoolean()) {
       return new CompletableFuture<>();
     }
     try {
-      return call(peer -> peer.sealWhenSuspended(caller, migration));
+      return call(peer -> peer.sealWhenSuspended(caller, migration, known));
     } catch (PeerException e) {
       return CompletableFuture.failedFuture(e);
     }

@@ -36,6 +36,7 @@ import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import javax.net.ssl.SSLException;
 
 /** A peer over gRPC; its channel stays open. */
@@ -123,11 +124,13 @@ final class GrpcPeer implements Peer {
   }
 
   @Override
-  public CompletableFuture<List<SealedDisk>> sealWhenSuspended(UUID migration, Duration bound) {
+  public CompletableFuture<List<SealedDisk>> sealWhenSuspended(
+      UUID migration, Duration bound, Consumer<SealedDisk> known) {
     connect();
-    ParkedSeal call = new ParkedSeal(e -> failure(e, bound));
+    ParkedSeal call = new ParkedSeal(known, e -> failure(e, bound));
     PeerProtocolGrpc.newStub(channel)
         .withDeadlineAfter(bound)
+        .withExecutor(Runnable::run) // one thread less on the way: what is known is only passed on
         .seal(
             SealRequest.newBuilder()
                 .setMigration(migration.toString())

@@ -11,15 +11,21 @@ import io.netchannel.coordinator.peer.v1.SealRequest;
 import java.io.IOException;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.Consumer;
 import java.util.function.Function;
 
-/** The answer of a call of Seal that waits at the source. Cancelling it ends the call. */
+/**
+ * The answer of a call of Seal that waits at the source, with the disks that are known before it.
+ * Cancelling it ends the call.
+ */
 final class ParkedSeal implements ClientResponseObserver<SealRequest, SealPart> {
+  private final Consumer<SealedDisk> known;
   private final Function<StatusRuntimeException, PeerException> failures;
   private final ManifestParts parts = new ManifestParts();
   private final CompletableFuture<List<SealedDisk>> answer = new CompletableFuture<>();
 
-  ParkedSeal(Function<StatusRuntimeException, PeerException> failures) {
+  ParkedSeal(Consumer<SealedDisk> known, Function<StatusRuntimeException, PeerException> failures) {
+    this.known = known;
     this.failures = failures;
   }
 
@@ -41,7 +47,7 @@ final class ParkedSeal implements ClientResponseObserver<SealRequest, SealPart> 
   @Override
   public void onNext(SealPart part) {
     try {
-      parts.add(part);
+      parts.add(part).ifPresent(known);
     } catch (IOException e) {
       fail(notUnderstood(e));
     }
@@ -52,7 +58,6 @@ final class ParkedSeal implements ClientResponseObserver<SealRequest, SealPart> 
     fail(Status.fromThrowable(failure).asRuntimeException());
   }
 
-  /** On a thread of gRPC, which may block. */
   @Override
   public void onCompleted() {
     try {

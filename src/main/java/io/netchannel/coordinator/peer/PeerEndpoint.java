@@ -1,6 +1,5 @@
 package io.netchannel.coordinator.peer;
 
-import com.google.protobuf.ByteString;
 import io.grpc.Status;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
@@ -21,13 +20,11 @@ import io.netchannel.coordinator.peer.v1.PrepareReply;
 import io.netchannel.coordinator.peer.v1.PrepareRequest;
 import io.netchannel.coordinator.peer.v1.SealPart;
 import io.netchannel.coordinator.peer.v1.SealRequest;
-import io.netchannel.coordinator.peer.v1.SealedDisk;
 import io.netchannel.coordinator.peer.v1.StatusRequest;
 import io.netchannel.coordinator.peer.v1.TakeOverReply;
 import io.netchannel.coordinator.peer.v1.TakeOverRequest;
 import io.netchannel.coordinator.peer.v1.TimelineReply;
 import io.netchannel.coordinator.peer.v1.TimelineRequest;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
@@ -40,9 +37,6 @@ import org.slf4j.LoggerFactory;
 /** Calls of peers, as they arrive, handed to the {@link PeerService}. */
 final class PeerEndpoint extends PeerProtocolGrpc.PeerProtocolImplBase {
   private static final Logger log = LoggerFactory.getLogger(PeerEndpoint.class);
-
-  /** Well under gRPC's limit of 4 MiB for a message. */
-  static final int CHUNK_BYTES = 1 << 20;
 
   private final String host;
   private final PeerService service;
@@ -137,16 +131,17 @@ final class PeerEndpoint extends PeerProtocolGrpc.PeerProtocolImplBase {
         observer,
         caller ->
             service.seal(caller, UUID.fromString(request.getMigration())).stream()
-                .flatMap(disk -> parts(disk).stream())
+                .flatMap(disk -> ManifestParts.of(disk).stream())
                 .toList());
   }
 
-  /** No thread waits with it: the one that seals sends the answer. */
+  /** No thread waits with it: those that seal send what they know, and the answer. */
   private void park(UUID migration, ServerCallStreamObserver<SealPart> observer) {
     String caller = PeerIdentity.CALLER.get();
+    SealStream stream = new SealStream(observer);
     CompletableFuture<List<PeerMessages.SealedDisk>> sealed;
     try {
-      sealed = service.sealWhenSuspended(caller, migration);
+      sealed = service.sealWhenSuspended(caller, migration, stream::send);
     } catch (MigrationRefusedException e) {
       sealed = CompletableFuture.failedFuture(e);
     }
@@ -157,14 +152,10 @@ final class PeerEndpoint extends PeerProtocolGrpc.PeerProtocolImplBase {
         call.whenComplete(
             (disks, failure) -> {
               parked.remove(observer);
-              if (observer.isCancelled()) {
-                return;
-              }
               if (failure == null) {
-                disks.forEach(disk -> parts(disk).forEach(observer::onNext));
-                observer.onCompleted();
+                stream.end(disks);
               } else {
-                observer.onError(parkedFailure(caller, failure).asRuntimeException());
+                stream.fail(parkedFailure(caller, failure));
               }
             });
     log.debug("{}: parked for {}: {}", migration, caller, !answered.isDone());
@@ -185,26 +176,6 @@ final class PeerEndpoint extends PeerProtocolGrpc.PeerProtocolImplBase {
   /** Calls that wait would keep the server from ending. */
   void endParked() {
     parked.values().forEach(call -> call.cancel(false));
-  }
-
-  private static List<SealPart> parts(PeerMessages.SealedDisk disk) {
-    List<SealPart> parts = new ArrayList<>();
-    ByteString manifest = disk.manifest();
-    parts.add(
-        SealPart.newBuilder()
-            .setDisk(
-                SealedDisk.newBuilder()
-                    .setTarget(disk.target())
-                    .setPending(disk.pending())
-                    .setIncomplete(disk.incomplete())
-                    .setManifestBytes(manifest.size())
-                    .setManifestCrc32C(disk.manifestCrc32c()))
-            .build());
-    for (int at = 0; at < manifest.size(); at += CHUNK_BYTES) {
-      int end = Math.min(manifest.size(), at + CHUNK_BYTES);
-      parts.add(SealPart.newBuilder().setManifest(manifest.substring(at, end)).build());
-    }
-    return parts;
   }
 
   @Override

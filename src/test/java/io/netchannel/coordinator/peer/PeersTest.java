@@ -32,9 +32,11 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.UUID;
+import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
@@ -135,22 +137,29 @@ final class PeersTest {
 
   @Test
   void aParkedSealIsAnsweredWhenTheSourceHasSealed() throws Exception {
+    BlockingQueue<SealedDisk> known = new LinkedBlockingQueue<>();
     Peer peer = connected("hosta", "hostb");
     CompletableFuture<List<SealedDisk>> call =
-        peer.sealWhenSuspended(ScriptedService.PARKED, BOUND);
+        peer.sealWhenSuspended(ScriptedService.PARKED, BOUND, known::add);
     awaitParked();
+    assertThat(call).isNotDone();
+    service.known.accept(ScriptedService.SEALED.get(1));
+    assertThat(known.poll(BOUND.toSeconds(), TimeUnit.SECONDS))
+        .as("one disk, before the answer")
+        .isEqualTo(ScriptedService.SEALED.get(1));
     assertThat(call).isNotDone();
     // No thread of the server waits with it: others are answered.
     assertThat(peer.describe("db", BOUND)).hasSize(1);
     service.parked.complete(ScriptedService.SEALED);
-    assertThat(call.get(BOUND.toSeconds(), TimeUnit.SECONDS)).isEqualTo(ScriptedService.SEALED);
+    assertThat(call.get(BOUND.toSeconds(), TimeUnit.SECONDS))
+        .containsExactlyInAnyOrderElementsOf(ScriptedService.SEALED);
   }
 
   @Test
   void aParkedSealIsForgottenOnBothHostsWhenItIsCancelled() throws Exception {
     Peer peer = connected("hosta", "hostb");
     CompletableFuture<List<SealedDisk>> call =
-        peer.sealWhenSuspended(ScriptedService.PARKED, BOUND);
+        peer.sealWhenSuspended(ScriptedService.PARKED, BOUND, disk -> {});
     awaitParked();
     call.cancel(false);
     assertThatThrownBy(() -> service.parked.get(BOUND.toSeconds(), TimeUnit.SECONDS))
@@ -160,11 +169,11 @@ final class PeersTest {
   @Test
   void aParkedSealFailsInWords() throws Exception {
     Peer peer = connected("hosta", "hostb");
-    assertThat(parkedFailure(peer.sealWhenSuspended(MIGRATION, BOUND)))
+    assertThat(parkedFailure(peer.sealWhenSuspended(MIGRATION, BOUND, disk -> {})))
         .hasMessage("no migration " + MIGRATION)
         .returns(Kind.REFUSED, PeerException::kind);
     CompletableFuture<List<SealedDisk>> refused =
-        peer.sealWhenSuspended(ScriptedService.PARKED, BOUND);
+        peer.sealWhenSuspended(ScriptedService.PARKED, BOUND, disk -> {});
     awaitParked();
     service.parked.completeExceptionally(new MigrationRefusedException("16 requests unanswered"));
     assertThat(parkedFailure(refused)).hasMessage("16 requests unanswered");
@@ -174,7 +183,8 @@ final class PeersTest {
   void aParkedSealEndsWithItsBound() throws Exception {
     Peer peer = connected("hosta", "hostb");
     assertThat(
-            parkedFailure(peer.sealWhenSuspended(ScriptedService.PARKED, Duration.ofMillis(200))))
+            parkedFailure(
+                peer.sealWhenSuspended(ScriptedService.PARKED, Duration.ofMillis(200), disk -> {})))
         .hasMessageContaining("did not answer within 200 ms");
     assertThatThrownBy(() -> service.parked.get(BOUND.toSeconds(), TimeUnit.SECONDS))
         .isInstanceOf(CancellationException.class);
@@ -184,7 +194,7 @@ final class PeersTest {
   void aServerThatEndsDoesNotWaitForParkedCalls() throws Exception {
     Peer peer = connected("hosta", "hostb");
     CompletableFuture<List<SealedDisk>> call =
-        peer.sealWhenSuspended(ScriptedService.PARKED, BOUND);
+        peer.sealWhenSuspended(ScriptedService.PARKED, BOUND, disk -> {});
     awaitParked();
     server.close();
     assertThat(parkedFailure(call))

@@ -19,6 +19,7 @@ import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
+import java.util.function.Consumer;
 
 /** Answers what a test says and remembers who asked. */
 final class ScriptedService implements PeerService {
@@ -28,7 +29,7 @@ final class ScriptedService implements PeerService {
 
   /** Two chunks and a bit. */
   static final ByteString LARGE =
-      ByteString.copyFrom(new byte[2 * PeerEndpoint.CHUNK_BYTES + 17])
+      ByteString.copyFrom(new byte[2 * ManifestParts.CHUNK_BYTES + 17])
           .concat(ByteString.copyFromUtf8("end"));
 
   static final LocalDevices.StockDisk STOCK = new LocalDevices.StockDisk("xvdc", "qdisk");
@@ -43,6 +44,7 @@ final class ScriptedService implements PeerService {
   static final UUID PARKED = new UUID(5, 6);
 
   final CompletableFuture<List<SealedDisk>> parked = new CompletableFuture<>();
+  volatile Consumer<SealedDisk> known;
   final ConcurrentLinkedQueue<String> callers = new ConcurrentLinkedQueue<>();
   final CountDownLatch released = new CountDownLatch(1);
 
@@ -80,8 +82,10 @@ final class ScriptedService implements PeerService {
   }
 
   @Override
-  public CompletableFuture<List<SealedDisk>> sealWhenSuspended(String caller, UUID migration)
+  public CompletableFuture<List<SealedDisk>> sealWhenSuspended(
+      String caller, UUID migration, Consumer<SealedDisk> sealedSoFar)
       throws MigrationRefusedException {
+    known = sealedSoFar;
     callers.add(caller);
     if (!migration.equals(PARKED)) {
       throw new MigrationRefusedException("no migration " + migration);

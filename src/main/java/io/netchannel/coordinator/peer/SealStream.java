@@ -1,0 +1,53 @@
+package io.netchannel.coordinator.peer;
+
+import io.grpc.Status;
+import io.grpc.stub.ServerCallStreamObserver;
+import io.netchannel.coordinator.PeerMessages.SealedDisk;
+import io.netchannel.coordinator.peer.v1.SealPart;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+
+/**
+ * The answer of a call of Seal that waits: disks as they become known, from whatever threads, and
+ * its end.
+ */
+final class SealStream {
+  private final ServerCallStreamObserver<SealPart> observer;
+
+  /** By target. */
+  private final Set<String> sent = new HashSet<>();
+
+  private boolean ended;
+
+  SealStream(ServerCallStreamObserver<SealPart> observer) {
+    this.observer = observer;
+  }
+
+  /** Does not wait for the network. */
+  synchronized void send(SealedDisk disk) {
+    if (!isOver() && sent.add(disk.target())) {
+      ManifestParts.of(disk).forEach(observer::onNext);
+    }
+  }
+
+  /** All disks; those that were not sent yet go first. */
+  synchronized void end(List<SealedDisk> disks) {
+    if (!isOver()) {
+      disks.forEach(this::send);
+      ended = true;
+      observer.onCompleted();
+    }
+  }
+
+  synchronized void fail(Status status) {
+    if (!isOver()) {
+      ended = true;
+      observer.onError(status.asRuntimeException());
+    }
+  }
+
+  private boolean isOver() {
+    return ended || observer.isCancelled();
+  }
+}
