@@ -2,13 +2,13 @@ package io.netchannel.midpoint;
 
 import static com.google.common.base.Preconditions.checkArgument;
 
-import com.google.common.hash.Hashing;
 import io.netchannel.midpoint.Manifest.Entry;
 import io.netchannel.midpoint.Manifest.State;
 import io.netchannel.vdevice.block.BlockOperation;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.zip.CRC32C;
 
 /**
  * The manifest as bytes, big-endian.
@@ -64,7 +64,10 @@ final class ManifestCodec {
     int bodyBytes = encoded.length - CRC_BYTES;
     ByteBuffer in = ByteBuffer.wrap(encoded).asReadOnlyBuffer();
     int magic = in.getInt();
-    checkArgument(magic == MAGIC, "manifest: expected magic %x, found %x".formatted(MAGIC, magic));
+    if (magic != MAGIC) {
+      throw new IllegalArgumentException(
+          "manifest: expected magic %x, found %x".formatted(MAGIC, magic));
+    }
     int version = in.getShort();
     checkArgument(
         version == VERSION,
@@ -202,6 +205,8 @@ final class ManifestCodec {
   }
 
   private static int crc(byte[] bytes, int lengthBytes) {
-    return Hashing.crc32c().hashBytes(bytes, 0, lengthBytes).asInt();
+    CRC32C crc = new CRC32C();
+    crc.update(bytes, 0, lengthBytes);
+    return (int) crc.getValue();
   }
 }

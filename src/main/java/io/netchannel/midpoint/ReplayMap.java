@@ -1,40 +1,43 @@
 package io.netchannel.midpoint;
 
-import com.google.common.collect.Range;
-import com.google.common.collect.RangeMap;
-import com.google.common.collect.TreeRangeMap;
 import io.netchannel.midpoint.Manifest.Entry;
 import io.netchannel.vdevice.block.BlockOperation;
 import java.nio.ByteBuffer;
+import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 
 /**
  * What is known of the disk through requests that the guest will resubmit: ranges whose write is
  * complete, with a digest per sector, and ranges whose read is already there. By byte range,
  * because a guest resubmits by content: under new ids, split and merged differently.
  *
+ * <p>A sorted list rather than a tree: it is built while a guest stands still, mostly by code that
+ * never ran before, and has some hundred ranges.
+ *
  * <p>Invariant: each range in the map tells what is on the disk now. Hence every change of a range
- * takes it out <em>when it is taken</em>, before anything else is done with it.
+ * takes it out <em>when it is taken</em>, before anything else is done with it. Ranges do not
+ * overlap.
  */
 final class ReplayMap {
   private static final int SECTOR_BYTES = MidPointLimits.SECTOR_BYTES;
 
   /**
-   * @param startBytes offset on the disk of the start of {@code content}; the range it stands under
-   *     may have become smaller
-   * @param content a read's data, or a write's digests
+   * One range, in bytes of the disk.
+   *
+   * @param content a read's data, or a write's digests; of just this range
    */
-  private record Known(boolean read, long startBytes, ByteBuffer content) {
-    ByteBuffer slice(long fromBytes, long toBytes) {
-      long first = (fromBytes - startBytes) / SECTOR_BYTES;
-      long count = (toBytes - fromBytes) / SECTOR_BYTES;
+  private record Known(long startBytes, long endBytes, boolean read, ByteBuffer content) {
+    Known part(long fromBytes, long toBytes) {
       int unitBytes = read ? SECTOR_BYTES : SectorDigests.DIGEST_BYTES;
-      return content.slice(Math.toIntExact(first * unitBytes), Math.toIntExact(count * unitBytes));
+      int first = (int) ((fromBytes - startBytes) / SECTOR_BYTES);
+      int count = (int) ((toBytes - fromBytes) / SECTOR_BYTES);
+      return new Known(
+          fromBytes, toBytes, read, content.slice(first * unitBytes, count * unitBytes));
     }
   }
 
-  private final RangeMap<Long, Known> ranges = TreeRangeMap.create();
+  /** In order of their start. */
+  private final ArrayList<Known> ranges = new ArrayList<>();
 
   /** From finished requests in order of sequence: later ones win. */
   static ReplayMap of(List<Entry> finished) {
@@ -46,30 +49,27 @@ final class ReplayMap {
   }
 
   private void add(Entry entry) {
-    if (entry.changesData()) {
-      remove(entry.offsetBytes(), entry.lengthBytes());
+    long start = entry.offsetBytes();
+    long end = start + entry.lengthBytes();
+    boolean known = entry.isKnown() && entry.payload().hasRemaining();
+    if (known || entry.changesData()) {
+      int at = cut(start, end);
+      if (known) {
+        boolean read = entry.operation() == BlockOperation.READ;
+        ranges.add(at, new Known(start, end, read, entry.payload()));
+      }
     }
-    boolean read = entry.operation() == BlockOperation.READ;
-    if (entry.isKnown() && entry.payload().hasRemaining()) {
-      put(entry.offsetBytes(), entry.lengthBytes(), read, entry.payload());
-    }
-  }
-
-  private void put(long offsetBytes, long lengthBytes, boolean read, ByteBuffer content) {
-    ranges.put(
-        Range.closedOpen(offsetBytes, offsetBytes + lengthBytes),
-        new Known(read, offsetBytes, content));
   }
 
   /** Forgets a range that a request is going to change. */
   void remove(long offsetBytes, long lengthBytes) {
     if (lengthBytes > 0) {
-      ranges.remove(Range.closedOpen(offsetBytes, offsetBytes + lengthBytes));
+      int unused = cut(offsetBytes, offsetBytes + lengthBytes);
     }
   }
 
   boolean isEmpty() {
-    return ranges.asMapOfRanges().isEmpty();
+    return ranges.isEmpty();
   }
 
   /**
@@ -77,14 +77,16 @@ final class ReplayMap {
    * from reads. The range is then forgotten: a guest resubmits each request once.
    */
   boolean answerRead(long offsetBytes, ByteBuffer data) {
-    if (!covers(offsetBytes, data.remaining(), true)) {
+    long endBytes = offsetBytes + data.remaining();
+    int at = covering(offsetBytes, endBytes, true);
+    if (at < 0) {
       return false;
     }
-    for (Map.Entry<Range<Long>, Known> part : parts(offsetBytes, data.remaining())) {
-      long from = part.getKey().lowerEndpoint();
-      ByteBuffer content = part.getValue().slice(from, part.getKey().upperEndpoint());
-      data.put(
-          data.position() + Math.toIntExact(from - offsetBytes), content, 0, content.remaining());
+    for (long next = offsetBytes; next < endBytes; at++) {
+      Known part = part(at, next, endBytes);
+      int position = data.position() + (int) (next - offsetBytes);
+      data.put(position, part.content, 0, part.content.remaining());
+      next = part.endBytes;
     }
     remove(offsetBytes, data.remaining());
     return true;
@@ -95,38 +97,72 @@ final class ReplayMap {
    * then forgotten.
    */
   boolean confirmWrite(long offsetBytes, ByteBuffer data) {
-    if (!covers(offsetBytes, data.remaining(), false)) {
+    long endBytes = offsetBytes + data.remaining();
+    int at = covering(offsetBytes, endBytes, false);
+    if (at < 0) {
       return false;
     }
     ByteBuffer digests = SectorDigests.of(data);
-    for (Map.Entry<Range<Long>, Known> part : parts(offsetBytes, data.remaining())) {
-      long from = part.getKey().lowerEndpoint();
-      ByteBuffer known = part.getValue().slice(from, part.getKey().upperEndpoint());
-      int position =
-          Math.toIntExact((from - offsetBytes) / SECTOR_BYTES * SectorDigests.DIGEST_BYTES);
-      if (!known.equals(digests.slice(position, known.remaining()))) {
+    for (long next = offsetBytes; next < endBytes; at++) {
+      Known part = part(at, next, endBytes);
+      int sector = (int) ((next - offsetBytes) / SECTOR_BYTES);
+      ByteBuffer found =
+          digests.slice(sector * SectorDigests.DIGEST_BYTES, part.content.remaining());
+      if (!part.content.equals(found)) {
         return false;
       }
+      next = part.endBytes;
     }
     remove(offsetBytes, data.remaining());
     return true;
   }
 
-  private boolean covers(long offsetBytes, long lengthBytes, boolean read) {
-    long next = offsetBytes;
-    for (Map.Entry<Range<Long>, Known> part : parts(offsetBytes, lengthBytes)) {
-      if (part.getKey().lowerEndpoint() != next || part.getValue().read() != read) {
-        return false;
-      }
-      next = part.getKey().upperEndpoint();
-    }
-    return lengthBytes > 0 && next == offsetBytes + lengthBytes;
+  /** What range {@code at} says of a range that begins inside it. */
+  private Known part(int at, long fromBytes, long toBytes) {
+    Known range = ranges.get(at);
+    return range.part(fromBytes, Math.min(toBytes, range.endBytes));
   }
 
-  private Iterable<Map.Entry<Range<Long>, Known>> parts(long offsetBytes, long lengthBytes) {
-    return ranges
-        .subRangeMap(Range.closedOpen(offsetBytes, offsetBytes + lengthBytes))
-        .asMapOfRanges()
-        .entrySet();
+  /** The first of adjoining ranges of one kind that cover a range; negative when none do. */
+  private int covering(long startBytes, long endBytes, boolean read) {
+    int first = firstEndingAfter(startBytes);
+    long next = startBytes;
+    for (int at = first; next < endBytes; at++) {
+      if (at == ranges.size() || ranges.get(at).startBytes > next || ranges.get(at).read != read) {
+        return -1;
+      }
+      next = ranges.get(at).endBytes;
+    }
+    return startBytes < endBytes ? first : -1;
+  }
+
+  /** Takes a range out; gives where one with its start belongs. */
+  private int cut(long startBytes, long endBytes) {
+    int at = firstEndingAfter(startBytes);
+    while (at < ranges.size() && ranges.get(at).startBytes < endBytes) {
+      Known range = ranges.remove(at);
+      if (range.startBytes < startBytes) {
+        ranges.add(at++, range.part(range.startBytes, startBytes));
+      }
+      if (range.endBytes > endBytes) {
+        ranges.add(at, range.part(endBytes, range.endBytes));
+        break;
+      }
+    }
+    return at;
+  }
+
+  private int firstEndingAfter(long offsetBytes) {
+    int low = 0;
+    int high = ranges.size();
+    while (low < high) {
+      int middle = (low + high) >>> 1;
+      if (ranges.get(middle).endBytes > offsetBytes) {
+        high = middle;
+      } else {
+        low = middle + 1;
+      }
+    }
+    return low;
   }
 }
