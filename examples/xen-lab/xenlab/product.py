@@ -10,16 +10,18 @@ from .report import expect, say
 from .settings import DAEMON_START_SECONDS
 
 CONTROL_SOCKET = "/run/netchannel/control.sock"
-CONFIGURATION = "/etc/netchannel/netchannel.toml"
 TRACES = "/var/log/netchannel"
+FAULTS = "/run/lab-faults"  # a file for each point, that says what happens there
+FAULT_POINTS = ("destination.prepared", "destination.sealed", "destination.taken-over",
+                "source.prepared", "source.suspended", "source.sealed", "source.given")
 HOOK_SOCKET = "/run/netchannel/hook.sock"
 DRAIN_SECONDS = 45  # in the configuration below: for how long a stock disk may still be writing
 HOOK = "/etc/libvirt/hooks/libxl.d/50-netchannel"
 
 
-def configuration(name: str, peer: str, faults: dict[str, str] | None = None) -> str:
+def configuration(name: str, peer: str) -> str:
     """The netchannel.toml of a host. Timeouts fit an emulated one; `hook` stays below the hook script's own 90 s."""
-    text = f"""[daemon]
+    return f"""[daemon]
 name = "{name}"
 
 [[peer]]
@@ -40,18 +42,17 @@ unbind = "30s"
 
 [trace]
 directory = "{TRACES}"
-"""
-    if faults:
-        text += "\n[faults]\n" + "".join(f'"{point}" = "{what}"\n' for point, what in faults.items())
-    return text
+
+[faults]
+""" + "".join(f'"{point}" = "file {FAULTS}/{point}"\n' for point in FAULT_POINTS)
 
 
-def set_faults(host: Host, peer: Host, faults: dict[str, str]) -> None:
-    """Writes the host's configuration with these faults, {} for none, and restarts its daemon."""
-    say(f"netchanneld on {host} restarts with faults: {faults or 'none'}")
-    host.write(CONFIGURATION, configuration(host.name, peer.name, faults))
-    host.run("systemctl restart netchanneld", timeout=DAEMON_START_SECONDS)
-    wait_ready(host)
+def set_faults(host: Host, faults: dict[str, str]) -> None:
+    """What its daemon does at points of a migration from now on; {} for nothing."""
+    say(f"netchanneld on {host}: faults: {faults or 'none'}")
+    host.run(f"rm -rf {FAULTS} && mkdir -p {FAULTS}")
+    for point, what in faults.items():
+        host.write(f"{FAULTS}/{point}", what)
 
 
 def wait_ready(host: Host) -> None:

@@ -11,7 +11,7 @@ DEVICE = "/dev/vdb"
 
 def run(context):
     a, b = context.hosts.both
-    product.set_faults(b, a, {context.options.abort_point: "fail"})
+    product.set_faults(b, {context.options.abort_point: "fail"})
     try:
         guest = context.guest("abort", netchannel("xvdb", DEVICE, context.options.disk_filter))
         guest.start(a)
@@ -23,7 +23,7 @@ def run(context):
             guest.expect_only_on(a)
             guest.verified_again()
     finally:
-        product.set_faults(b, a, {})
+        product.set_faults(b, {})
     context.figures |= watch.figures()
     expect(not watch.steps_back, f"late writes landed: {watch.steps_back[:3]}")
     context.figures["migration_seconds"] = guest.migrate(b)

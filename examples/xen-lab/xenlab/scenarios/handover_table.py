@@ -261,9 +261,9 @@ def hooks_timed(hosts):
 @contextmanager
 def faults(hosts, wanted: dict[str, str]):
     for host in hosts.both:
-        product.set_faults(host, hosts.other(host), wanted)
+        product.set_faults(host, wanted)
     try:
         yield
     finally:
         for host in hosts.both:
-            product.set_faults(host, hosts.other(host), {})
+            product.set_faults(host, {})

@@ -14,17 +14,17 @@ DEVICE = "/dev/vdb"
 
 def run(context):
     a, b = context.hosts.both
-    product.set_faults(b, a, {context.options.kill_point: "kill"})
+    product.set_faults(b, {context.options.kill_point: "kill"})
     guest = context.guest("kill", netchannel("xvdb", DEVICE, context.options.disk_filter))
     try:
         guest.start(a)
         guest.verified_again(1)
         with Watch(SHARED_DISKS[DEVICE]) as watch:
             destination_dies(context, guest)
-            product.set_faults(b, a, {})
+            product.set_faults(b, {})
             source_dies(context, guest)
     finally:
-        product.set_faults(b, a, {})
+        product.set_faults(b, {})
     context.figures |= watch.figures()
     expect(not watch.steps_back, f"late writes landed: {watch.steps_back[:3]}")
     context.figures["fio_rounds"] = guest.finish()

@@ -3,11 +3,15 @@ package io.netchannel.coordinator;
 import com.google.common.collect.ImmutableMap;
 import com.google.common.util.concurrent.Uninterruptibles;
 import com.google.errorprone.annotations.Immutable;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.Map;
+import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -19,6 +23,7 @@ public final class ConfiguredFaults implements FaultPoints {
   private static final Logger log = LoggerFactory.getLogger(ConfiguredFaults.class);
   private static final Pattern HANG = Pattern.compile("hang\\s+(\\d+)(ms|s)");
   private static final Pattern HOLD = Pattern.compile("hold\\s+(/\\S+)");
+  private static final Pattern FILE = Pattern.compile("file\\s+(/\\S+)");
 
   /** So often a held point looks for its file: a fraction of what is measured with it. */
   private static final Duration HOLD_LOOK = Duration.ofNanos(500_000);
@@ -38,8 +43,10 @@ public final class ConfiguredFaults implements FaultPoints {
   private final ImmutableMap<Point, Action> actions;
 
   /**
-   * @param settings point to action: "fail", "kill", "hang 30s", "hang 500ms", or "hold FILE": for
-   *     as long as that file exists, but not longer than a minute
+   * @param settings point to action: "fail", "kill", "hang 30s", "hang 500ms", "hold FILE": for as
+   *     long as that file exists, but not longer than a minute, or "file FILE": what that file says
+   *     when the point is reached, nothing when there is none, so that faults come and go without a
+   *     restart
    * @throws IllegalArgumentException for a point or action that is not known
    */
   public ConfiguredFaults(Map<String, String> settings) {
@@ -52,7 +59,6 @@ public final class ConfiguredFaults implements FaultPoints {
   public void at(Point point) {
     Action action = actions.get(point);
     if (action != null) {
-      log.warn("[faults] {} reached", point.key());
       action.run(point);
     }
   }
@@ -73,6 +79,16 @@ public final class ConfiguredFaults implements FaultPoints {
   }
 
   private static Action action(String key, String text) {
+    Action action = parsed(key, text);
+    return FILE.matcher(text).matches()
+        ? action
+        : point -> {
+          log.warn("[faults] {} reached: {}", point.key(), text);
+          action.run(point);
+        };
+  }
+
+  private static Action parsed(String key, String text) {
     if (text.equals("fail")) {
       return point -> {
         throw new FaultException(point);
@@ -93,12 +109,28 @@ public final class ConfiguredFaults implements FaultPoints {
       String file = hold.group(1);
       return point -> hold(Path.of(file));
     }
+    Matcher file = FILE.matcher(text);
+    if (file.matches()) {
+      Path path = Path.of(file.group(1));
+      return point -> read(path).ifPresent(said -> action(key, said).run(point));
+    }
     throw new IllegalArgumentException(
         "[faults] \""
             + key
             + "\" = \""
             + text
-            + "\": expected fail, kill, hang 30s or hold /run/file");
+            + "\": expected fail, kill, hang 30s, hold /run/file or file"
+            + " /run/file");
+  }
+
+  private static Optional<String> read(Path file) {
+    try {
+      return Optional.of(Files.readString(file).strip());
+    } catch (NoSuchFileException e) {
+      return Optional.empty();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   private static void hold(Path file) {

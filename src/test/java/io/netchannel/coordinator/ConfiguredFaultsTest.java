@@ -44,11 +44,25 @@ final class ConfiguredFaultsTest {
   }
 
   @Test
+  void aFileSaysWhatHappensNow() throws Exception {
+    Path file = directory.resolve("fault");
+    FaultPoints faults = faults("source.suspended", "file " + file);
+    faults.at(Point.SOURCE_SUSPENDED);
+    Files.writeString(file, "fail\n");
+    assertThatThrownBy(() -> faults.at(Point.SOURCE_SUSPENDED)).isInstanceOf(FaultException.class);
+    Files.writeString(file, "fall");
+    assertThatThrownBy(() -> faults.at(Point.SOURCE_SUSPENDED))
+        .hasMessageContaining("\"source.suspended\" = \"fall\": expected fail, kill");
+    Files.delete(file);
+    faults.at(Point.SOURCE_SUSPENDED);
+  }
+
+  @Test
   void mistakesSayWhatThereIs() {
     assertThatThrownBy(() -> faults("source.suspendet", "fail"))
         .hasMessageContaining("\"source.suspendet\" is not known; there are")
         .hasMessageContaining("source.suspended");
     assertThatThrownBy(() -> faults("source.sealed", "hold relative"))
-        .hasMessageContaining("expected fail, kill, hang 30s or hold /run/file");
+        .hasMessageContaining("expected fail, kill, hang 30s, hold /run/file");
   }
 }
