@@ -21,7 +21,7 @@ import org.slf4j.LoggerFactory;
 public final class DaemonRehearsal implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(DaemonRehearsal.class);
 
-  /** On a slow host the first ones bring most; the processor is for the guests then. */
+  /** Of each of the two: on a slow host the first ones bring most; the processor is for guests. */
   private static final Duration BOUND = Duration.ofSeconds(30);
 
   /** How soon it goes on after a real migration. */
@@ -79,7 +79,10 @@ public final class DaemonRehearsal implements AutoCloseable {
   private void run() {
     long begun = System.nanoTime();
     try {
-      log.info("{}", rehearsal.perform(Rehearsal.MIGRATIONS, () -> next(begun)));
+      Rehearsal.Outcome outcome = rehearsal.perform(Rehearsal.MIGRATIONS, () -> next(begun));
+      long migrated = System.nanoTime();
+      int drilled = rehearsal.drill(() -> next(migrated));
+      log.info("{}, and {} hand-overs", outcome, drilled);
       giveMemoryBack();
     } catch (IOException | RuntimeException e) {
       if (closing) {

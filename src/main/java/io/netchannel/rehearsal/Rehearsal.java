@@ -141,6 +141,21 @@ public final class Rehearsal {
     }
   }
 
+  /**
+   * Hands pending requests over between two connected ends, without a migration around it, for as
+   * long as the pace lets it; see {@link HandOverDrill}.
+   *
+   * @return how many times
+   */
+  public int drill(Pace pace) throws IOException {
+    QuietLog quiet = QuietLog.of(MARK);
+    try {
+      return HandOverDrill.perform(a, b, pace);
+    } finally {
+      quiet.close();
+    }
+  }
+
   private Outcome perform(HostPair pair, LinuxGuest guest, int migrations, Pace pace)
       throws IOException, Virsh.RefusedException {
     long begun = System.nanoTime();

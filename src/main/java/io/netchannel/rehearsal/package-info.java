@@ -6,6 +6,7 @@
  *   DaemonRehearsal (a thread beside the daemon)
  *      |  pauses while a real migration is under way; ends with the daemon
  *   Rehearsal: start at a --> move a to b --> move b to a --> ... --> destroyed, all removed
+ *      |  then HandOverDrill: only the connection, a manifest again and again
  *      |
  *   host.Virsh -hook sockets-> host.ModelHost a &lt;--mutual TLS on loopback--> host.ModelHost b
  *                                   | each a whole netchanneld on an EmbeddedHypervisor

@@ -93,6 +93,14 @@ final class RehearsalTest {
   }
 
   @Test
+  void handsOverAgainAndAgainInSilenceForAsLongAsThePaceLetsIt() throws Exception {
+    AtomicInteger asked = new AtomicInteger();
+    assertThat(rehearsal.drill(() -> true)).isEqualTo(HandOverDrill.TIMES);
+    assertThat(rehearsal.drill(() -> asked.incrementAndGet() <= 3)).isEqualTo(3);
+    assertThat(logged()).isEmpty();
+  }
+
+  @Test
   void endsWhenThePaceSaysSoAndTakesTheLeftoversOfAKilledOneAway() throws Exception {
     Files.createDirectories(run().resolve(Rehearsal.MARK).resolve("left"));
     Rehearsal.Outcome outcome = rehearsal.perform(2, () -> false);
@@ -145,6 +153,6 @@ final class RehearsalTest {
     assertThat(logged())
         .singleElement()
         .asString()
-        .matches(".*: rehearsed \\d+ migrations in \\d+\\.\\d s: first \\d+ ms, last \\d+ ms");
+        .matches(".*: rehearsed \\d+ migrations in \\d+\\.\\d s: first \\d+ ms, last \\d+ ms, and \\d+ hand-overs");
   }
 }
