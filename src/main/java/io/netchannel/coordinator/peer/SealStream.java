@@ -7,12 +7,16 @@ import io.netchannel.coordinator.peer.v1.SealPart;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The answer of a call of Seal that waits: disks as they become known, from whatever threads, and
  * its end.
  */
 final class SealStream {
+  private static final Logger log = LoggerFactory.getLogger(SealStream.class);
+
   private final ServerCallStreamObserver<SealPart> observer;
 
   /** By target. */
@@ -24,10 +28,16 @@ final class SealStream {
     this.observer = observer;
   }
 
-  /** Does not wait for the network. */
+  /** Does not wait for the network, and does not throw: it has the thread of a mid-point. */
   synchronized void send(SealedDisk disk) {
-    if (!isOver() && sent.add(disk.target())) {
+    if (isOver() || !sent.add(disk.target())) {
+      return;
+    }
+    try {
       ManifestParts.of(disk).forEach(observer::onNext);
+    } catch (RuntimeException e) {
+      ended = true; // the call ended at this moment; its caller asks again
+      log.debug("{} is not sent: {}", disk.target(), e.toString());
     }
   }
 
