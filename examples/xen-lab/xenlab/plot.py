@@ -64,7 +64,7 @@ def bar(x: float, base: float, scale: float, values: list[float], colour: str) -
     low, high = base - min(values) * scale, base - max(values) * scale
     return [f'<rect x="{x:.1f}" y="{base - value * scale:.1f}" width="{BAR}" height="{value * scale:.1f}" fill="{colour}"/>',
             f'<line x1="{centre:.1f}" x2="{centre:.1f}" y1="{low:.1f}" y2="{high:.1f}" stroke="black"/>',
-            f'<text x="{centre:.1f}" y="{high - 4:.1f}" text-anchor="middle" font-size="10">{value:.3g}</text>']
+            f'<text x="{centre:.1f}" y="{high - 4:.1f}" text-anchor="middle" font-size="10">{value:{".0f" if value >= 100 else ".3g"}}</text>']
 
 
 def nice(step: float) -> float:

@@ -121,7 +121,7 @@ final class MigrationDetail {
         report,
         "Migration %s, begun %s".formatted(text("id"), text("started")),
         tiles(),
-        "Times are those of each host's own clock. %s"
+        "Times are by the clock of the host that was asked. %s"
             .formatted("netchannel " + ProductVersion.get()));
   }
 

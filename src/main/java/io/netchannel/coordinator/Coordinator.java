@@ -6,6 +6,7 @@ import io.netchannel.coordinator.PeerMessages.Claim;
 import io.netchannel.coordinator.PeerMessages.PhaseReport;
 import io.netchannel.coordinator.PeerMessages.SealedDisk;
 import io.netchannel.coordinator.PeerMessages.ServedDomain;
+import io.netchannel.coordinator.PeerMessages.Timeline;
 import io.netchannel.coordinator.PeerMessages.TimelineStep;
 import java.time.Clock;
 import java.util.Collection;
@@ -298,16 +299,18 @@ public final class Coordinator implements MigrationHooks, PeerService {
   }
 
   @Override
-  public List<TimelineStep> timeline(String caller, UUID id) throws MigrationRefusedException {
-    return find(caller, id)
-        .orElseThrow(
-            () ->
-                new MigrationRefusedException(
-                    context.host() + " knows no migration " + id + " with " + caller))
-        .steps()
-        .stream()
-        .map(step -> new TimelineStep(step.phase(), step.at(), step.detail()))
-        .toList();
+  public Timeline timeline(String caller, UUID id) throws MigrationRefusedException {
+    Migration known =
+        find(caller, id)
+            .orElseThrow(
+                () ->
+                    new MigrationRefusedException(
+                        context.host() + " knows no migration " + id + " with " + caller));
+    return new Timeline(
+        context.clock().instant(),
+        known.steps().stream()
+            .map(step -> new TimelineStep(step.phase(), step.at(), step.detail()))
+            .toList());
   }
 
   private PhaseReport report(UUID id) {

@@ -17,7 +17,7 @@ public final class Migrations {
    * One line of a timeline: a phase, or, when that host's line before has the same phase, a note of
    * what happened in it.
    *
-   * @param at as the clock of that host says
+   * @param at by the clock of this host
    * @param duration of a phase: until that host's next phase began, or until now in an unfinished
    *     migration; zero for the last phase of one that is over. Of a note: since that host's line
    *     before.
@@ -43,16 +43,35 @@ public final class Migrations {
   }
 
   /**
-   * What happened on both hosts and how long it took, oldest first. Asks the other host, for at
-   * most [timeouts] tell; when it does not answer, the last line is its, and says so.
+   * What happened on both hosts, oldest first, by the clock of this one.
+   *
+   * @param peerAhead how much the other host's clock is ahead of this one's, which is taken out of
+   *     its lines; known to half the time that asking took. Empty when it did not answer
    */
-  public List<Entry> timeline(Migration migration) {
+  public record Timeline(List<Entry> entries, Optional<Duration> peerAhead) {}
+
+  /**
+   * What happened on both hosts and how long it took. Asks the other host, for at most [timeouts]
+   * tell; when it does not answer, the last line is its, and says so.
+   */
+  public Timeline timeline(Migration migration) {
     List<Entry> ours = ownTimeline(migration);
     Stream<Entry> theirs;
+    Optional<Duration> ahead = Optional.empty();
     try {
-      List<TimelineStep> steps =
+      Instant asked = context.clock().instant();
+      PeerMessages.Timeline answer =
           context.peer(migration.peer()).timeline(migration.id(), context.timeouts().tell());
-      theirs = entries(steps, migration.peer());
+      Instant answered = context.clock().instant();
+      Instant halfway = asked.plus(Duration.between(asked, answered).dividedBy(2));
+      Duration difference = Duration.between(halfway, answer.now());
+      ahead = Optional.of(difference);
+      theirs =
+          entries(
+              answer.steps().stream()
+                  .map(s -> new TimelineStep(s.phase(), s.at().minus(difference), s.detail()))
+                  .toList(),
+              migration.peer());
     } catch (PeerException e) {
       Entry last = ours.get(ours.size() - 1);
       theirs =
@@ -64,9 +83,11 @@ public final class Migrations {
                   migration.peer(),
                   "its side is not known: " + e.getMessage()));
     }
-    return Stream.concat(ours.stream(), theirs)
-        .sorted(Comparator.comparing(Entry::at))
-        .collect(ImmutableList.toImmutableList());
+    return new Timeline(
+        Stream.concat(ours.stream(), theirs)
+            .sorted(Comparator.comparing(Entry::at))
+            .collect(ImmutableList.toImmutableList()),
+        ahead);
   }
 
   /** What happened on this host only. */

@@ -55,5 +55,5 @@ public interface Peer {
       throws PeerException;
 
   /** What happened there in a migration, oldest first. */
-  List<PeerMessages.TimelineStep> timeline(UUID migration, Duration bound) throws PeerException;
+  PeerMessages.Timeline timeline(UUID migration, Duration bound) throws PeerException;
 }

@@ -72,6 +72,13 @@ public final class PeerMessages {
    */
   public record TimelineStep(Phase phase, Instant at, String detail) {}
 
+  /**
+   * What happened to a migration at the answering host.
+   *
+   * @param now of its clock, by which clocks can be compared
+   */
+  public record Timeline(Instant now, List<TimelineStep> steps) {}
+
   /** The phase a migration has at the answering host, and why. */
   public record PhaseReport(Phase phase, String detail) {}
 

@@ -54,6 +54,5 @@ public interface PeerService {
       throws MigrationRefusedException;
 
   /** What happened here in a migration with the caller, oldest first. */
-  List<PeerMessages.TimelineStep> timeline(String caller, UUID migration)
-      throws MigrationRefusedException;
+  PeerMessages.Timeline timeline(String caller, UUID migration) throws MigrationRefusedException;
 }

@@ -1,6 +1,7 @@
 package io.netchannel.daemon;
 
 import io.netchannel.coordinator.Migration;
+import io.netchannel.coordinator.Migrations;
 import io.netchannel.coordinator.Migrations.Entry;
 import io.netchannel.coordinator.Phase;
 import java.time.Duration;
@@ -48,13 +49,24 @@ final class MigrationJson {
   /**
    * A summary with its timeline.
    *
-   * @param timeline of both hosts, in order of time
+   * @param whole of both hosts
    */
-  static Map<String, Object> detail(Migration migration, List<Entry> timeline) {
+  static Map<String, Object> detail(Migration migration, Migrations.Timeline whole) {
+    List<Entry> timeline = whole.entries();
     Map<String, Object> detail = summary(migration);
+    whole.peerAhead().ifPresent(ahead -> detail.put("clock", clock(migration.peer(), ahead)));
     detail.put("blackout", Blackout.of(timeline).map(MigrationJson::blackout).orElse(null));
     detail.put("timeline", lines(timeline));
     return detail;
+  }
+
+  private static String clock(String peer, Duration ahead) {
+    return String.format(
+        Locale.ROOT,
+        "%s's is %.1f ms %s, taken out here",
+        peer,
+        Math.abs(micros(ahead)) / 1e3,
+        ahead.isNegative() ? "behind" : "ahead");
   }
 
   private static Map<String, Object> blackout(Blackout blackout) {

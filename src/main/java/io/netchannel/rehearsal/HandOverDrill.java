@@ -173,7 +173,7 @@ final class HandOverDrill implements PeerService {
   }
 
   @Override
-  public List<PeerMessages.TimelineStep> timeline(String from, UUID migration)
+  public PeerMessages.Timeline timeline(String from, UUID migration)
       throws MigrationRefusedException {
     throw notHere();
   }

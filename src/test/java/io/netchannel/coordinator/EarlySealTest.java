@@ -242,7 +242,14 @@ final class EarlySealTest {
     world.migrate("a", "b");
     world.settle();
     Migrations there = world.host("b").coordinator().migrations();
-    List<Migrations.Entry> both = there.timeline(there.list().get(0));
+    world.faults().setClockAhead(Duration.ofHours(-1));
+    Migrations.Timeline whole = there.timeline(there.list().get(0));
+    assertThat(whole.peerAhead()).contains(Duration.ofHours(-1));
+    List<Migrations.Entry> both = whole.entries();
+    assertThat(both)
+        .as("by one clock")
+        .extracting(Migrations.Entry::at)
+        .allMatch(at -> Duration.between(both.get(0).at(), at).toMinutes() < 30);
     assertThat(both).extracting(Migrations.Entry::host).contains("a", "b");
     assertThat(both).extracting(Migrations.Entry::at).isSorted();
     assertThat(both).extracting(Migrations.Entry::duration).allMatch(d -> !d.isNegative());
@@ -250,7 +257,8 @@ final class EarlySealTest {
         .extracting(Migrations.Entry::detail)
         .contains("given to b", "claim answered", "guest suspended");
     world.host("a").crashAtStep(world.host("a").steps() + 1);
-    assertThat(there.timeline(there.list().get(0)))
+    assertThat(there.timeline(there.list().get(0)).peerAhead()).isEmpty();
+    assertThat(there.timeline(there.list().get(0)).entries())
         .last()
         .satisfies(
             last -> {

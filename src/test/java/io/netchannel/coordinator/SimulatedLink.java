@@ -6,6 +6,7 @@ import io.netchannel.coordinator.PeerMessages.PhaseReport;
 import io.netchannel.coordinator.PeerMessages.Prepare;
 import io.netchannel.coordinator.PeerMessages.SealedDisk;
 import io.netchannel.coordinator.PeerMessages.ServedDomain;
+import io.netchannel.coordinator.PeerMessages.Timeline;
 import io.netchannel.coordinator.PeerMessages.TimelineStep;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -37,6 +38,7 @@ final class SimulatedLink implements Peer {
     private final List<Runnable> late = new ArrayList<>();
     private boolean on = true;
     private Parked parked = Parked.ANSWERED;
+    private Duration clockAhead = Duration.ZERO;
 
     /**
      * @param rate probability of each kind of fault for each message
@@ -48,6 +50,11 @@ final class SimulatedLink implements Peer {
 
     private boolean happens() {
       return on && rate > 0 && random.nextDouble() < rate;
+    }
+
+    /** Of who answers, against who asks; people's timelines have to do with it, nothing else. */
+    void setClockAhead(Duration clockAhead) {
+      this.clockAhead = clockAhead;
     }
 
     void setParked(Parked parked) {
@@ -223,8 +230,13 @@ final class SimulatedLink implements Peer {
   }
 
   @Override
-  public List<TimelineStep> timeline(UUID migration, Duration bound) throws PeerException {
-    return call(service -> service.timeline(from.name(), migration));
+  public Timeline timeline(UUID migration, Duration bound) throws PeerException {
+    Timeline answer = call(service -> service.timeline(from.name(), migration));
+    return new Timeline(
+        answer.now().plus(faults.clockAhead),
+        answer.steps().stream()
+            .map(s -> new TimelineStep(s.phase(), s.at().plus(faults.clockAhead), s.detail()))
+            .toList());
   }
 
   @Override

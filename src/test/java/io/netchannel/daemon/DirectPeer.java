@@ -98,8 +98,7 @@ record DirectPeer(
   }
 
   @Override
-  public List<PeerMessages.TimelineStep> timeline(UUID migration, Duration bound)
-      throws PeerException {
+  public PeerMessages.Timeline timeline(UUID migration, Duration bound) throws PeerException {
     return call(peer -> peer.timeline(caller, migration));
   }
 

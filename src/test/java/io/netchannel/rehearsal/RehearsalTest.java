@@ -153,6 +153,8 @@ final class RehearsalTest {
     assertThat(logged())
         .singleElement()
         .asString()
-        .matches(".*: rehearsed \\d+ migrations in \\d+\\.\\d s: first \\d+ ms, last \\d+ ms, and \\d+ hand-overs");
+        .matches(
+            ".*: rehearsed \\d+ migrations in \\d+\\.\\d s: first \\d+ ms, last \\d+ ms, and \\d+"
+                + " hand-overs");
   }
 }

@@ -13,7 +13,7 @@ import io.netchannel.coordinator.PeerMessages.PhaseReport;
 import io.netchannel.coordinator.PeerMessages.Prepare;
 import io.netchannel.coordinator.PeerMessages.SealedDisk;
 import io.netchannel.coordinator.PeerMessages.ServedDomain;
-import io.netchannel.coordinator.PeerMessages.TimelineStep;
+import io.netchannel.coordinator.PeerMessages.Timeline;
 import io.netchannel.coordinator.peer.v1.AbortRequest;
 import io.netchannel.coordinator.peer.v1.CommitRequest;
 import io.netchannel.coordinator.peer.v1.DescribeRequest;
@@ -180,7 +180,7 @@ final class GrpcPeer implements Peer {
   }
 
   @Override
-  public List<TimelineStep> timeline(UUID migration, Duration bound) throws PeerException {
+  public Timeline timeline(UUID migration, Duration bound) throws PeerException {
     TimelineRequest request =
         TimelineRequest.newBuilder().setMigration(migration.toString()).build();
     return now(bound, s -> PeerCodec.fromProto(s.timeline(request)));

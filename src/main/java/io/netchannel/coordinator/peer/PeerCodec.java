@@ -3,6 +3,7 @@ package io.netchannel.coordinator.peer;
 import io.netchannel.coordinator.LocalDevices;
 import io.netchannel.coordinator.PeerMessages.PhaseReport;
 import io.netchannel.coordinator.PeerMessages.ServedDomain;
+import io.netchannel.coordinator.PeerMessages.Timeline;
 import io.netchannel.coordinator.PeerMessages.TimelineStep;
 import io.netchannel.coordinator.Phase;
 import io.netchannel.coordinator.peer.v1.DescribeReply;
@@ -12,7 +13,6 @@ import io.netchannel.coordinator.peer.v1.StockDisk;
 import io.netchannel.coordinator.peer.v1.TimelineReply;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
-import java.util.List;
 import java.util.UUID;
 
 /** Messages of peer.proto from and to the coordinator's; bad input is IllegalArgumentException. */
@@ -67,27 +67,38 @@ final class PeerCodec {
             .toList());
   }
 
-  static TimelineReply toProto(List<TimelineStep> steps) {
-    TimelineReply.Builder reply = TimelineReply.newBuilder();
-    for (TimelineStep step : steps) {
+  static TimelineReply toProto(Timeline timeline) {
+    TimelineReply.Builder reply =
+        TimelineReply.newBuilder().setNowEpochMicros(micros(timeline.now()));
+    for (TimelineStep step : timeline.steps()) {
       reply.addSteps(
           TimelineReply.Step.newBuilder()
               .setPhase(step.phase().name())
-              .setAtEpochMicros(ChronoUnit.MICROS.between(Instant.EPOCH, step.at()))
+              .setAtEpochMicros(micros(step.at()))
               .setDetail(step.detail()));
     }
     return reply.build();
   }
 
-  static List<TimelineStep> fromProto(TimelineReply reply) {
-    return reply.getStepsList().stream()
-        .map(
-            step ->
-                new TimelineStep(
-                    Phase.valueOf(step.getPhase()),
-                    Instant.EPOCH.plus(step.getAtEpochMicros(), ChronoUnit.MICROS),
-                    step.getDetail()))
-        .toList();
+  static Timeline fromProto(TimelineReply reply) {
+    return new Timeline(
+        instant(reply.getNowEpochMicros()),
+        reply.getStepsList().stream()
+            .map(
+                step ->
+                    new TimelineStep(
+                        Phase.valueOf(step.getPhase()),
+                        instant(step.getAtEpochMicros()),
+                        step.getDetail()))
+            .toList());
+  }
+
+  private static long micros(Instant instant) {
+    return ChronoUnit.MICROS.between(Instant.EPOCH, instant);
+  }
+
+  private static Instant instant(long epochMicros) {
+    return Instant.EPOCH.plus(epochMicros, ChronoUnit.MICROS);
   }
 
   static PhaseReply toProto(PhaseReport report) {

@@ -9,6 +9,7 @@ import io.netchannel.coordinator.PeerMessages.PhaseReport;
 import io.netchannel.coordinator.PeerMessages.Prepare;
 import io.netchannel.coordinator.PeerMessages.SealedDisk;
 import io.netchannel.coordinator.PeerMessages.ServedDomain;
+import io.netchannel.coordinator.PeerMessages.Timeline;
 import io.netchannel.coordinator.PeerMessages.TimelineStep;
 import io.netchannel.coordinator.PeerService;
 import io.netchannel.coordinator.Phase;
@@ -35,10 +36,12 @@ final class ScriptedService implements PeerService {
   static final LocalDevices.StockDisk STOCK = new LocalDevices.StockDisk("xvdc", "qdisk");
   static final List<SealedDisk> SEALED =
       List.of(SealedDisk.of("xvda", 32, 7, LARGE), SealedDisk.of("xvdb", 0, 0, ByteString.EMPTY));
-  static final List<TimelineStep> TIMELINE =
-      List.of(
-          new TimelineStep(Phase.PREPARE, Instant.parse("2026-01-01T00:00:00.000001Z"), ""),
-          new TimelineStep(Phase.PREPARE, Instant.parse("2026-01-01T00:00:01Z"), "a note"));
+  static final Timeline TIMELINE =
+      new Timeline(
+          Instant.parse("2026-01-01T00:00:02.5Z"),
+          List.of(
+              new TimelineStep(Phase.PREPARE, Instant.parse("2026-01-01T00:00:00.000001Z"), ""),
+              new TimelineStep(Phase.PREPARE, Instant.parse("2026-01-01T00:00:01Z"), "a note")));
 
   /** The migration whose parked call the test answers. */
   static final UUID PARKED = new UUID(5, 6);
@@ -94,7 +97,7 @@ final class ScriptedService implements PeerService {
   }
 
   @Override
-  public List<TimelineStep> timeline(String caller, UUID migration) {
+  public Timeline timeline(String caller, UUID migration) {
     return TIMELINE;
   }
 
