@@ -643,6 +643,7 @@ public final class MidPoint implements Agent {
 
   private void finishSeal(Seal current) {
     manifest = current.manifest;
+    trace.flush();
     counters.add(Counter.HANDED_OVER, manifest.pending());
     seal = null;
     become(State.SEALED, manifest.pending() + " pending, " + current.incomplete + " incomplete");
@@ -650,13 +651,19 @@ public final class MidPoint implements Agent {
   }
 
   private void failSeal(Exception reason) {
+    Seal failed = giveUpSeal();
+    goOn("seal failed");
+    failed.result.completeExceptionally(reason);
+  }
+
+  /** What the trace says of it is taken back; its result is the caller's to complete. */
+  private Seal giveUpSeal() {
     Seal failed = seal;
     seal = null;
     if (failed.manifest != null) {
       trace.event(generation, "unseal");
     }
-    goOn("seal failed");
-    failed.result.completeExceptionally(reason);
+    return failed;
   }
 
   /** After a seal that is undone. */
@@ -693,9 +700,9 @@ public final class MidPoint implements Agent {
     staged = null;
     flow.answering(false);
     if (seal != null) {
-      seal.result.completeExceptionally(
-          new IllegalStateException(id + ": retired during the seal"));
-      seal = null;
+      giveUpSeal()
+          .result
+          .completeExceptionally(new IllegalStateException(id + ": retired during the seal"));
     }
     if (settlement != null && settlement.settled() != null) {
       settlement
