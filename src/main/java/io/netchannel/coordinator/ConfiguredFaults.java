@@ -79,16 +79,19 @@ public final class ConfiguredFaults implements FaultPoints {
   }
 
   private static Action action(String key, String text) {
-    Action action = parsed(key, text);
-    return FILE.matcher(text).matches()
-        ? action
-        : point -> {
-          log.warn("[faults] {} reached: {}", point.key(), text);
-          action.run(point);
-        };
+    Matcher file = FILE.matcher(text);
+    if (file.matches()) {
+      Path path = Path.of(file.group(1));
+      return point -> read(path).ifPresent(said -> action(key, said).run(point));
+    }
+    Action effect = effect(key, text);
+    return point -> {
+      log.warn("[faults] {} reached: {}", point.key(), text);
+      effect.run(point);
+    };
   }
 
-  private static Action parsed(String key, String text) {
+  private static Action effect(String key, String text) {
     if (text.equals("fail")) {
       return point -> {
         throw new FaultException(point);
@@ -108,11 +111,6 @@ public final class ConfiguredFaults implements FaultPoints {
     if (hold.matches()) {
       String file = hold.group(1);
       return point -> hold(Path.of(file));
-    }
-    Matcher file = FILE.matcher(text);
-    if (file.matches()) {
-      Path path = Path.of(file.group(1));
-      return point -> read(path).ifPresent(said -> action(key, said).run(point));
     }
     throw new IllegalArgumentException(
         "[faults] \""

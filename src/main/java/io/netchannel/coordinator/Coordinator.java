@@ -7,7 +7,6 @@ import io.netchannel.coordinator.PeerMessages.PhaseReport;
 import io.netchannel.coordinator.PeerMessages.SealedDisk;
 import io.netchannel.coordinator.PeerMessages.ServedDomain;
 import io.netchannel.coordinator.PeerMessages.Timeline;
-import io.netchannel.coordinator.PeerMessages.TimelineStep;
 import java.time.Clock;
 import java.util.Collection;
 import java.util.List;
@@ -271,12 +270,7 @@ public final class Coordinator implements MigrationHooks, PeerService {
 
   @Override
   public PhaseReport commit(String caller, UUID id) throws MigrationRefusedException {
-    Migration migration =
-        find(caller, id)
-            .orElseThrow(
-                () ->
-                    new MigrationRefusedException(
-                        context.host() + " knows no migration " + id + " with " + caller));
+    Migration migration = known(caller, id);
     switch (migration.direction()) {
       case OUTGOING -> {
         return outgoing.committed(migration);
@@ -300,17 +294,15 @@ public final class Coordinator implements MigrationHooks, PeerService {
 
   @Override
   public Timeline timeline(String caller, UUID id) throws MigrationRefusedException {
-    Migration known =
-        find(caller, id)
-            .orElseThrow(
-                () ->
-                    new MigrationRefusedException(
-                        context.host() + " knows no migration " + id + " with " + caller));
-    return new Timeline(
-        context.clock().instant(),
-        known.steps().stream()
-            .map(step -> new TimelineStep(step.phase(), step.at(), step.detail()))
-            .toList());
+    return new Timeline(context.clock().instant(), Migrations.steps(known(caller, id)));
+  }
+
+  private Migration known(String caller, UUID id) throws MigrationRefusedException {
+    return find(caller, id)
+        .orElseThrow(
+            () ->
+                new MigrationRefusedException(
+                    context.host() + " knows no migration " + id + " with " + caller));
   }
 
   private PhaseReport report(UUID id) {

@@ -92,12 +92,14 @@ public final class Migrations {
 
   /** What happened on this host only. */
   public List<Entry> ownTimeline(Migration migration) {
-    return entries(
-            migration.steps().stream()
-                .map(step -> new TimelineStep(step.phase(), step.at(), step.detail()))
-                .toList(),
-            context.host())
-        .collect(ImmutableList.toImmutableList());
+    return entries(steps(migration), context.host()).collect(ImmutableList.toImmutableList());
+  }
+
+  /** As a peer is told them. */
+  static List<TimelineStep> steps(Migration migration) {
+    return migration.steps().stream()
+        .map(step -> new TimelineStep(step.phase(), step.at(), step.detail()))
+        .toList();
   }
 
   private Stream<Entry> entries(List<TimelineStep> steps, String host) {

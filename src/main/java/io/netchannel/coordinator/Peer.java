@@ -32,8 +32,8 @@ public interface Peer {
    *
    * @param known told each disk as soon as it is known what is pending there, before the source has
    *     sealed all: only what is in the answer counts. Must neither block nor throw
-   * @return completes on a thread that must not block; exceptionally with a {@link PeerException},
-   *     at the latest when the bound passes
+   * @return in the order in which they became known; completes on a thread that must not block;
+   *     exceptionally with a {@link PeerException}, at the latest when the bound passes
    */
   CompletableFuture<List<PeerMessages.SealedDisk>> sealWhenSuspended(
       UUID migration, Duration bound, Consumer<PeerMessages.SealedDisk> known);

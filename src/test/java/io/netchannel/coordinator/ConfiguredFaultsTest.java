@@ -63,6 +63,6 @@ final class ConfiguredFaultsTest {
         .hasMessageContaining("\"source.suspendet\" is not known; there are")
         .hasMessageContaining("source.suspended");
     assertThatThrownBy(() -> faults("source.sealed", "hold relative"))
-        .hasMessageContaining("expected fail, kill, hang 30s, hold /run/file");
+        .hasMessageContaining("expected fail, kill, hang 30s, hold /run/file or file /run/file");
   }
 }

@@ -152,7 +152,8 @@ final class PeersTest {
     assertThat(peer.describe("db", BOUND)).hasSize(1);
     service.parked.complete(ScriptedService.SEALED);
     assertThat(call.get(BOUND.toSeconds(), TimeUnit.SECONDS))
-        .containsExactlyInAnyOrderElementsOf(ScriptedService.SEALED);
+        .as("in the order in which they became known")
+        .containsExactly(ScriptedService.SEALED.get(1), ScriptedService.SEALED.get(0));
   }
 
   @Test
