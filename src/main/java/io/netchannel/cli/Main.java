@@ -38,6 +38,7 @@ public final class Main {
     COMMANDS.put("attach-disk", AttachDiskCommand::new);
     COMMANDS.put("detach-disk", DetachDiskCommand::new);
     COMMANDS.put("migrations", MigrationsCommand::new);
+    COMMANDS.put("nbd-export", NbdExportCommand::new);
     COMMANDS.put("doctor", DoctorCommand::new);
     COMMANDS.put("pki", PkiCommand::new);
     COMMANDS.put("demo", DemoCommand::new);

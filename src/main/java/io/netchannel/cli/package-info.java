@@ -5,7 +5,7 @@
  * virsh does).
  *
  * <p>Start time counts: in a busy control domain every class costs. Commands talk to the daemon
- * with plain JSON over its Unix socket; only {@code daemon} and {@code demo} load what serves
- * disks, and a command's class is loaded only when it is called.
+ * with plain JSON over its Unix socket; only {@code daemon}, {@code nbd-export} and {@code demo}
+ * load what serves disks, and a command's class is loaded only when it is called.
  */
 package io.netchannel.cli;

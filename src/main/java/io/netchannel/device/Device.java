@@ -36,6 +36,18 @@ public interface Device extends AutoCloseable {
   /** Tells that the range is not needed any more; reading it afterwards gives zeros or old data. */
   void discard(long offsetBytes, long lengthBytes, Completion completion);
 
+  /**
+   * The same device for a caller with a thread to spare: where it has threads of its own, it may
+   * then run reads and writes on the caller's, which is quicker than to hand them over.
+   *
+   * @param evenIfItWaits false for what surely ends in microseconds only (data in memory), true
+   *     also for what waits for the storage
+   * @return this, or a view of it; never closed by itself
+   */
+  default Device onCallersThread(boolean evenIfItWaits) {
+    return this;
+  }
+
   /** Waits for what is running and releases the device. Idempotent. */
   @Override
   void close();

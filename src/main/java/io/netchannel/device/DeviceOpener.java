@@ -6,10 +6,13 @@ import io.netchannel.device.filter.DelayFilter;
 import io.netchannel.device.filter.DeviceFilter;
 import io.netchannel.device.filter.ErrorFilter;
 import io.netchannel.device.filter.TraceFilter;
+import io.netchannel.device.nbd.NbdDevice;
+import io.netchannel.device.nbd.NbdUri;
 import java.time.Clock;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Random;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.function.LongSupplier;
@@ -20,6 +23,8 @@ import java.util.function.LongSupplier;
  * <pre>
  *   source  := { filter "!" } device
  *   device  := "file:" absolute path of a regular file or block device
+ *            | "nbd://" host [ ":" port ] "/" name        {@link NbdUri}
+ *            | "nbd+unix:///" name "?socket=" path
  *   filter  := "delay:" options   {@link DelayFilter}
  *            | "error:" options   {@link ErrorFilter}
  *            | "trace:" path      {@link TraceFilter}
@@ -51,21 +56,44 @@ public final class DeviceOpener implements Devices, AutoCloseable {
 
   /** Devices with default settings and system clocks. */
   public DeviceOpener() {
-    this(FileDevice.DEFAULT_IO_THREADS, newTimer(), Clock.systemUTC(), System::nanoTime);
+    this(true);
   }
 
   /**
+   * Devices with default settings and system clocks.
+   *
+   * @param direct false lets file: devices use the page cache even where direct I/O works: for what
+   *     only this host uses meanwhile
+   */
+  public DeviceOpener(boolean direct) {
+    this(FileDevice.DEFAULT_IO_THREADS, direct, newTimer(), Clock.systemUTC(), System::nanoTime);
+  }
+
+  /**
+   * Devices with these settings.
+   *
    * @param ioThreads requests a file: device runs at the same time
+   * @param direct whether file: devices bypass the page cache where they can
    * @param timer runs the delays; ended by {@link #close}
    * @param clock stamps traces
-   * @param nanoTime holds back repeated errors in the log
+   * @param nanoTime holds back repeated errors in the log, bounds waits for a server
    */
   public DeviceOpener(
-      int ioThreads, ScheduledExecutorService timer, Clock clock, LongSupplier nanoTime) {
+      int ioThreads,
+      boolean direct,
+      ScheduledExecutorService timer,
+      Clock clock,
+      LongSupplier nanoTime) {
     this.timer = timer;
+    NbdDevice.Timing nbd = new NbdDevice.Timing(nanoTime, new Random());
     devices =
         ImmutableSortedMap.of(
-            "file", (text, readOnly) -> FileDevice.open(text, readOnly, ioThreads, true, nanoTime));
+            "file",
+            (text, readOnly) -> FileDevice.open(text, readOnly, ioThreads, direct, nanoTime),
+            "nbd",
+            (text, readOnly) -> NbdDevice.open("nbd:" + text, readOnly, nbd),
+            "nbd+unix",
+            (text, readOnly) -> NbdDevice.open("nbd+unix:" + text, readOnly, nbd));
     filters =
         ImmutableSortedMap.of(
             "delay", text -> DelayFilter.parse(text, timer),

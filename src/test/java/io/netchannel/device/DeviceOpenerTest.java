@@ -58,7 +58,7 @@ final class DeviceOpenerTest {
 
   @ParameterizedTest
   @CsvSource({
-    "'nbd:localhost', '\"nbd\" is no known kind'",
+    "'nbds://localhost/', '\"nbds\" is no known kind'",
     "'netchannel://a/b', '\"netchannel\" is no known kind'",
     "'slow:read=1s!file:/dev/vdb', '\"slow\" is no known kind'",
     "'/dev/vdb', 'does not start with a kind of device'",
@@ -70,7 +70,8 @@ final class DeviceOpenerTest {
     assertThatThrownBy(() -> opener.open(source, false))
         .isInstanceOf(DeviceException.class)
         .hasMessageContaining(words)
-        .hasMessageContaining("known devices: file; known filters: delay, error, trace")
+        .hasMessageContaining(
+            "known devices: file, nbd, nbd+unix; known filters: delay, error, trace")
         .hasMessageContaining("\"" + source + "\"");
   }
 

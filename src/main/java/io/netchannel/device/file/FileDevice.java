@@ -5,6 +5,7 @@ import io.netchannel.device.Completion;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.DeviceGeometry;
+import io.netchannel.device.ErrorLog;
 import io.netchannel.device.Outcome;
 import io.netchannel.device.file.FileRequest.Operation;
 import java.nio.ByteBuffer;
@@ -60,6 +61,9 @@ public final class FileDevice implements Device {
   private final AtomicBoolean closing = new AtomicBoolean();
   private volatile boolean flushFailed;
   private volatile boolean discardRefused;
+  private volatile boolean cachedReadsRefused;
+  private final Device ifQuick = new CallersThread(this, false);
+  private final Device always = new CallersThread(this, true);
 
   private FileDevice(OpenFile opened, int ioThreads, LongSupplier nanoTime) {
     name = opened.path().toString();
@@ -81,7 +85,7 @@ public final class FileDevice implements Device {
               thread.setDaemon(true);
               return thread;
             },
-            runHereOrFail());
+            rejected());
     threads.allowCoreThreadTimeOut(true);
   }
 
@@ -147,6 +151,46 @@ public final class FileDevice implements Device {
   }
 
   @Override
+  public Device onCallersThread(boolean evenIfItWaits) {
+    if (evenIfItWaits) {
+      return always;
+    }
+    return direct ? this : ifQuick; // direct I/O always waits
+  }
+
+  /** Reads what is in the page cache; false when it is not all there: then nothing has happened. */
+  boolean readCached(long offsetBytes, ByteBuffer data, Completion completion) {
+    int length = data.remaining();
+    if (cachedReadsRefused
+        || !data.isDirect()
+        || !withinDevice(offsetBytes, length)
+        || closing.get()
+        || submitters.register() < 0) {
+      return false;
+    }
+    long result;
+    try {
+      result = file.readCached(data, data.position(), length, offsetBytes);
+    } finally {
+      submitters.arriveAndDeregister();
+    }
+    if (result == -Libc.EOPNOTSUPP || result == -Libc.EINVAL) {
+      cachedReadsRefused = true; // this file system does not know how
+    }
+    if (result != length) {
+      return false;
+    }
+    complete(completion, Operation.READ, Outcome.OK);
+    return true;
+  }
+
+  /** Runs a read or write on this thread; fails it when the device is closed. */
+  void runHere(Operation operation, long offsetBytes, ByteBuffer data, Completion completion) {
+    FileRequest request = fill(operation, offsetBytes, data.remaining(), data, completion);
+    runHereOrFail(request);
+  }
+
+  @Override
   public void close() {
     if (!closing.compareAndSet(false, true)) {
       return;
@@ -181,13 +225,22 @@ public final class FileDevice implements Device {
       long lengthBytes,
       ByteBuffer data,
       Completion completion) {
+    threads.execute(fill(operation, offsetBytes, lengthBytes, data, completion));
+  }
+
+  private FileRequest fill(
+      Operation operation,
+      long offsetBytes,
+      long lengthBytes,
+      ByteBuffer data,
+      Completion completion) {
     FileRequest request = requests.obtain();
     request.operation = operation;
     request.offsetBytes = offsetBytes;
     request.lengthBytes = lengthBytes;
     request.data = data;
     request.completion = completion;
-    threads.execute(request);
+    return request;
   }
 
   private void run(FileRequest request) {
@@ -206,6 +259,10 @@ public final class FileDevice implements Device {
     Operation operation = request.operation;
     Completion completion = request.completion;
     requests.giveBack(request);
+    complete(completion, operation, outcome);
+  }
+
+  private void complete(Completion completion, Operation operation, Outcome outcome) {
     try {
       completion.complete(outcome);
     } catch (RuntimeException e) {
@@ -213,25 +270,26 @@ public final class FileDevice implements Device {
     }
   }
 
-  private RejectedExecutionHandler runHereOrFail() {
-    return (task, executor) -> {
-      // Registration fails when close has waited for all: the descriptor may be gone already.
-      if (!executor.isShutdown() && submitters.register() >= 0) {
-        try {
-          task.run();
-        } finally {
-          submitters.arriveAndDeregister();
-        }
-      } else {
-        FileRequest request = (FileRequest) task;
-        errors.report(request.operation.word() + ": the device is closed", name);
-        complete(request, Outcome.IO_ERROR);
+  private RejectedExecutionHandler rejected() {
+    return (task, executor) -> runHereOrFail((FileRequest) task);
+  }
+
+  private void runHereOrFail(FileRequest request) {
+    // Registration fails when close has waited for all: the descriptor may be gone already.
+    if (!threads.isShutdown() && submitters.register() >= 0) {
+      try {
+        request.run();
+      } finally {
+        submitters.arriveAndDeregister();
       }
-    };
+    } else {
+      errors.report(request.operation.word() + ": the device is closed", name);
+      complete(request, Outcome.IO_ERROR);
+    }
   }
 
   private Outcome perform(FileRequest request) {
-    if (!withinDevice(request)) {
+    if (!withinDevice(request.offsetBytes, request.lengthBytes)) {
       errors.report(
           request.operation.word() + ": outside the device or not aligned (a bug of the caller)",
           where(request));
@@ -246,12 +304,12 @@ public final class FileDevice implements Device {
   }
 
   /** Also keeps a regular file from growing. */
-  private boolean withinDevice(FileRequest request) {
+  private boolean withinDevice(long offsetBytes, long lengthBytes) {
     int unit = geometry.logicalBlockBytes();
-    return request.offsetBytes >= 0
-        && request.lengthBytes <= geometry.sizeBytes() - request.offsetBytes
-        && request.offsetBytes % unit == 0
-        && request.lengthBytes % unit == 0;
+    return offsetBytes >= 0
+        && lengthBytes <= geometry.sizeBytes() - offsetBytes
+        && offsetBytes % unit == 0
+        && lengthBytes % unit == 0;
   }
 
   private Outcome read(FileRequest request) {

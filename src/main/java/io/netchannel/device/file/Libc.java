@@ -20,6 +20,7 @@ final class Libc {
   static final int EINTR = 4;
   static final int EIO = 5;
   static final int ENOENT = 2;
+  static final int EAGAIN = 11;
   static final int EACCES = 13;
   static final int EPERM = 1;
   static final int EBUSY = 16;
@@ -31,6 +32,9 @@ final class Libc {
   static final int EDQUOT = 122;
 
   static final int POSIX_FADV_DONTNEED = 4;
+
+  /** linux/fs.h: only what is in memory. */
+  static final int RWF_NOWAIT = 8;
 
   /** linux/falloc.h. */
   static final int FALLOC_FL_KEEP_SIZE = 1;
@@ -56,6 +60,9 @@ final class Libc {
   static native int close(int fd) throws LastErrorException;
 
   static native long pread(int fd, long address, long lengthBytes, long offsetBytes)
+      throws LastErrorException;
+
+  static native long preadv2(int fd, long vector, int count, long offsetBytes, int flags)
       throws LastErrorException;
 
   static native long pwrite(int fd, long address, long lengthBytes, long offsetBytes)

@@ -16,6 +16,10 @@ import java.util.concurrent.atomic.AtomicBoolean;
  */
 @CheckReturnValue
 final class NativeFile implements AutoCloseable {
+  /** A struct iovec of each thread's own. */
+  private static final ThreadLocal<Memory> VECTOR =
+      ThreadLocal.withInitial(() -> new Memory(2L * Long.BYTES));
+
   private final int fd;
   private final AtomicBoolean closed = new AtomicBoolean();
 
@@ -67,6 +71,20 @@ final class NativeFile implements AutoCloseable {
     } finally {
       Reference.reachabilityFence(
           data); // the kernel uses its memory, which the collector cannot see
+    }
+  }
+
+  /** As {@link #read}, but only what is in the page cache; -EAGAIN when nothing of it is. */
+  long readCached(ByteBuffer data, int position, int lengthBytes, long offsetBytes) {
+    Memory vector = VECTOR.get();
+    vector.setLong(0, addressOf(data) + position);
+    vector.setLong(Long.BYTES, lengthBytes);
+    try {
+      return Libc.preadv2(fd, Pointer.nativeValue(vector), 1, offsetBytes, Libc.RWF_NOWAIT);
+    } catch (LastErrorException e) {
+      return -e.getErrorCode();
+    } finally {
+      Reference.reachabilityFence(data);
     }
   }
 

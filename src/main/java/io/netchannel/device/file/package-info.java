@@ -18,6 +18,9 @@
  *   discard: OFFERED --EOPNOTSUPP--> REFUSED (for good; only when the probe at open was wrong)
  * </pre>
  *
+ * <p>A caller with a thread to spare gets {@code onCallersThread}: its requests run there, which
+ * saves two hand-overs between threads, each as long as a read from memory.
+ *
  * <p>Invariants:
  *
  * <ul>

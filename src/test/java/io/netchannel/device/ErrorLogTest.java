@@ -1,4 +1,4 @@
-package io.netchannel.device.file;
+package io.netchannel.device;
 
 import static org.assertj.core.api.Assertions.assertThat;
 

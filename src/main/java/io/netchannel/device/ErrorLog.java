@@ -1,4 +1,4 @@
-package io.netchannel.device.file;
+package io.netchannel.device;
 
 import java.util.HashMap;
 import java.util.Map;
@@ -10,7 +10,7 @@ import org.slf4j.Logger;
  * Logs the failures of one device: the first of each kind at once, later ones at most once a minute
  * with their number. A disk that fails does so thousands of times a second.
  */
-final class ErrorLog {
+public final class ErrorLog {
   /** Often enough to see in a log that it goes on, seldom enough not to fill the disk. */
   static final long INTERVAL_NANOS = TimeUnit.MINUTES.toNanos(1);
 
@@ -23,17 +23,19 @@ final class ErrorLog {
   private final LongSupplier nanoTime;
   private final Map<String, Kind> kinds = new HashMap<>();
 
-  ErrorLog(Logger log, LongSupplier nanoTime) {
+  public ErrorLog(Logger log, LongSupplier nanoTime) {
     this.log = log;
     this.nanoTime = nanoTime;
   }
 
   /**
+   * Logs a failure, or counts it.
+   *
    * @param kind what counts as the same failure, e.g. "write: No space left on device"; from a
    *     small set, never with an offset in it
    * @param details where it happened this time
    */
-  synchronized void report(String kind, String details) {
+  public synchronized void report(String kind, String details) {
     long now = nanoTime.getAsLong();
     Kind known = kinds.get(kind);
     if (known == null) {

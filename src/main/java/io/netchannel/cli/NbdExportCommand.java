@@ -1,0 +1,170 @@
+package io.netchannel.cli;
+
+import com.google.common.net.InetAddresses;
+import io.netchannel.device.Device;
+import io.netchannel.device.DeviceException;
+import io.netchannel.device.DeviceOpener;
+import io.netchannel.device.Outcome;
+import io.netchannel.device.nbd.NbdProtocol;
+import io.netchannel.device.nbd.NbdUri;
+import io.netchannel.server.nbd.NbdExport;
+import io.netchannel.server.nbd.NbdServer;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+@Command(
+    name = "nbd-export",
+    mixinStandardHelpOptions = true,
+    description = {
+      "Serves a device to NBD clients, in the foreground, until SIGINT or SIGTERM.",
+      "",
+      "Prints the URI of the export when it is ready. Any number of clients may use it at a time."
+          + " There is no TLS and no password: a Unix socket is for its owner, a TCP port lets in"
+          + " whoever reaches it.",
+    })
+final class NbdExportCommand implements Callable<Integer> {
+  /** As qemu-nbd names them. */
+  enum Cache {
+    /** Through the page cache: a write is durable after a flush. */
+    writeback,
+    /** Past the page cache, where the file system can. */
+    none
+  }
+
+  private static final class Place {
+    @Option(
+        names = {"-k", "--socket"},
+        paramLabel = "PATH",
+        description = "Listen on this Unix socket.")
+    private Path socket;
+
+    @ArgGroup(exclusive = false)
+    private Tcp tcp;
+  }
+
+  private static final class Tcp {
+    @Option(
+        names = {"-p", "--port"},
+        paramLabel = "PORT",
+        defaultValue = "" + NbdProtocol.DEFAULT_PORT,
+        description = "Listen on this TCP port; 0 finds a free one (default: ${DEFAULT-VALUE}).")
+    private int port = NbdProtocol.DEFAULT_PORT;
+
+    @Option(
+        names = {"-b", "--bind"},
+        paramLabel = "ADDRESS",
+        defaultValue = "127.0.0.1",
+        description = "Listen on this address (default: ${DEFAULT-VALUE}: this host only).")
+    private String bind = "127.0.0.1";
+  }
+
+  @Spec private CommandSpec spec;
+
+  @ArgGroup(exclusive = true)
+  private Place place;
+
+  @Option(
+      names = {"-r", "--read-only"},
+      description = "Refuse writes.")
+  private boolean readOnly;
+
+  @Option(
+      names = {"-x", "--export-name"},
+      paramLabel = "NAME",
+      defaultValue = "",
+      description = "The name that clients ask for (default: none, the empty one).")
+  private String exportName = "";
+
+  @Option(
+      names = {"-D", "--description"},
+      paramLabel = "TEXT",
+      defaultValue = "",
+      description = "What clients are told of it.")
+  private String description = "";
+
+  @Option(
+      names = "--cache",
+      paramLabel = "MODE",
+      defaultValue = "writeback",
+      description = {
+        "Of files: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}). With writeback, no other"
+            + " host may write to the file meanwhile."
+      })
+  private Cache cache = Cache.writeback;
+
+  @Parameters(
+      paramLabel = "SOURCE",
+      description =
+          "What to serve: file:PATH, nbd://HOST/NAME and so on, with filters in front; a path from"
+              + " the root is a file.")
+  private String source;
+
+  @Override
+  public Integer call() throws CommandFailedException, InterruptedException {
+    String text = source.startsWith("/") ? "file:" + source : source;
+    try (DeviceOpener devices = new DeviceOpener(cache == Cache.none);
+        Device device = devices.open(text, readOnly)) {
+      NbdExport export = new NbdExport(exportName, description, device, readOnly);
+      try (NbdServer server = new NbdServer(List.of(export), System::nanoTime)) {
+        NbdUri uri = listen(server);
+        serve(server, device, uri);
+      }
+      return 0;
+    } catch (DeviceException | IOException | IllegalArgumentException e) {
+      throw new CommandFailedException(e.getMessage(), e);
+    }
+  }
+
+  private NbdUri listen(NbdServer server) throws IOException {
+    if (place != null && place.socket != null) {
+      Path socket = place.socket.toAbsolutePath().normalize();
+      server.listen(socket);
+      return NbdUri.unix(socket, exportName);
+    }
+    Tcp tcp = place == null || place.tcp == null ? new Tcp() : place.tcp;
+    if (tcp.port < 0 || tcp.port > 0xffff) {
+      throw new IllegalArgumentException("expected a port of 0 to 65535, found " + tcp.port);
+    }
+    InetAddress address = InetAddress.getByName(tcp.bind);
+    int port = server.listen(new InetSocketAddress(address, tcp.port)).getPort();
+    String host = address.isAnyLocalAddress() ? "localhost" : InetAddresses.toUriString(address);
+    return NbdUri.tcp(host, port, exportName);
+  }
+
+  /** Until the process is told to end; then the server is closed and the device flushed. */
+  private void serve(NbdServer server, Device device, NbdUri uri) throws InterruptedException {
+    CountDownLatch told = new CountDownLatch(1);
+    Runtime.getRuntime()
+        .addShutdownHook(
+            new Thread(
+                () -> {
+                  server.close();
+                  flush(device);
+                  told.countDown();
+                },
+                "shutdown"));
+    spec.commandLine().getOut().println(uri);
+    spec.commandLine().getOut().flush();
+    told.await();
+  }
+
+  private void flush(Device device) {
+    if (!readOnly) {
+      CompletableFuture<Outcome> flushed = new CompletableFuture<>();
+      device.flush(flushed::complete);
+      var unused = flushed.join();
+    }
+  }
+}

@@ -1,0 +1,145 @@
+package io.netchannel.device.nbd;
+
+import com.google.common.base.Splitter;
+import io.netchannel.device.DeviceException;
+import java.net.URI;
+import java.net.URISyntaxException;
+import java.net.URLDecoder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * Where an NBD export is, as the NBD project's doc/uri.md writes it:
+ *
+ * <pre>
+ *   nbd://host[:port]/name[?reconnect=SECONDS]
+ *   nbd+unix:///name?socket=PATH[&amp;reconnect=SECONDS]
+ * </pre>
+ *
+ * The name may be empty and its characters percent-encoded. {@code reconnect} is ours: how long
+ * requests wait for a lost server before they fail; for ever when it is missing.
+ *
+ * @param host empty for a Unix socket
+ * @param socket the Unix socket's path
+ */
+public record NbdUri(
+    String host, int port, Optional<Path> socket, String name, Optional<Duration> reconnect) {
+  static final String TCP = "nbd";
+  static final String UNIX = "nbd+unix";
+
+  private static final String SOCKET = "socket";
+  private static final String RECONNECT = "reconnect";
+
+  /** A day: who waits longer means for ever. */
+  private static final long MAX_RECONNECT_SECONDS = 86400;
+
+  public static NbdUri tcp(String host, int port, String name) {
+    return new NbdUri(host, port, Optional.empty(), name, Optional.empty());
+  }
+
+  public static NbdUri unix(Path socket, String name) {
+    return new NbdUri("", 0, Optional.of(socket), name, Optional.empty());
+  }
+
+  /** Reads the text form, scheme included. */
+  public static NbdUri parse(String text) throws DeviceException {
+    URI uri;
+    try {
+      uri = new URI(text);
+    } catch (URISyntaxException e) {
+      throw bad(text, e.getMessage());
+    }
+    if (uri.isOpaque() || uri.getFragment() != null || uri.getUserInfo() != null) {
+      throw bad(text, "found another form");
+    }
+    Map<String, String> query = query(text, uri.getRawQuery());
+    Optional<Duration> reconnect = reconnect(text, query.remove(RECONNECT));
+    String socket = query.remove(SOCKET);
+    if (!query.isEmpty()) {
+      throw bad(text, "found the unknown parameter " + query.keySet().iterator().next());
+    }
+    String path = uri.getPath() == null ? "" : uri.getPath();
+    String name = path.startsWith("/") ? path.substring(1) : path;
+    if (name.getBytes(StandardCharsets.UTF_8).length > NbdProtocol.MAX_STRING_BYTES) {
+      throw bad(text, "found a name of more than " + NbdProtocol.MAX_STRING_BYTES + " bytes");
+    }
+    if (TCP.equals(uri.getScheme())) {
+      if (uri.getHost() == null || socket != null) {
+        throw bad(text, uri.getHost() == null ? "found no host" : "found a socket beside a host");
+      }
+      String host = uri.getHost().replaceAll("^\\[|]$", "");
+      int port = uri.getPort() < 0 ? NbdProtocol.DEFAULT_PORT : uri.getPort();
+      return new NbdUri(host, port, Optional.empty(), name, reconnect);
+    }
+    if (UNIX.equals(uri.getScheme())) {
+      if (uri.getRawAuthority() != null || socket == null || !socket.startsWith("/")) {
+        throw bad(text, "found a host, or no absolute path of a socket");
+      }
+      return new NbdUri("", 0, Optional.of(Path.of(socket)), name, reconnect);
+    }
+    throw bad(text, "found another scheme");
+  }
+
+  private static Map<String, String> query(String text, String raw) throws DeviceException {
+    Map<String, String> found = new HashMap<>();
+    if (raw == null) {
+      return found;
+    }
+    for (String each : Splitter.on('&').omitEmptyStrings().split(raw)) {
+      int equals = each.indexOf('=');
+      if (equals <= 0) {
+        throw bad(text, "found \"%s\", which is not name=value".formatted(each));
+      }
+      String value = decode(each.substring(equals + 1));
+      if (value.indexOf('\0') >= 0 || found.put(each.substring(0, equals), value) != null) {
+        throw bad(text, "found a zero byte, or a parameter twice");
+      }
+    }
+    return found;
+  }
+
+  /** Percent-decoding only: in a URI, unlike in a form, '+' is itself. */
+  private static String decode(String raw) {
+    return URLDecoder.decode(raw.replace("+", "%2B"), StandardCharsets.UTF_8);
+  }
+
+  private static Optional<Duration> reconnect(String text, String value) throws DeviceException {
+    if (value == null) {
+      return Optional.empty();
+    }
+    if (!value.matches("\\d{1,5}") || Long.parseLong(value) > MAX_RECONNECT_SECONDS) {
+      throw bad(
+          text, "found reconnect=%s, not 0 to %d seconds".formatted(value, MAX_RECONNECT_SECONDS));
+    }
+    return Optional.of(Duration.ofSeconds(Long.parseLong(value)));
+  }
+
+  private static DeviceException bad(String text, String found) {
+    return new DeviceException(
+        "\"%s\": expected nbd://HOST[:PORT]/NAME or nbd+unix:///NAME?socket=PATH, %s"
+            .formatted(text, found));
+  }
+
+  /** The text form; {@link #parse} gives this again. */
+  @Override
+  public String toString() {
+    try {
+      String path = "/" + name;
+      String wait = reconnect.map(bound -> RECONNECT + "=" + bound.toSeconds()).orElse(null);
+      if (socket.isEmpty()) {
+        return new URI(TCP, null, host, port, path, wait, null).toASCIIString();
+      }
+      // Not by the constructor above: it would leave an '&' in the path of the socket as it is.
+      String plain = new URI(UNIX, "", path, null, null).toASCIIString();
+      String place = new URI(null, null, socket.get().toString(), null).toASCIIString();
+      String query = SOCKET + "=" + place.replace("&", "%26").replace("+", "%2B");
+      return plain + "?" + query + (wait == null ? "" : "&" + wait);
+    } catch (URISyntaxException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+}

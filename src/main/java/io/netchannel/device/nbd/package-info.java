@@ -1,0 +1,64 @@
+/**
+ * The {@code nbd:} device: an export of any NBD server (qemu-nbd, nbdkit, and through them images,
+ * Ceph RBD, iSCSI), over TCP or a Unix socket. The fixed newstyle handshake with NBD_OPT_GO, then
+ * requests with simple replies; no structured replies, no TLS, one connection.
+ *
+ * <pre>
+ *                 handshake                    lost
+ *   open() --------------------> CONNECTED ---------------> LOST --bound passed--> FAILING
+ *              refused, no answer:  |  ^                     | |                      |
+ *              DeviceException      |  +-- the same export --+-----------------------+
+ *                                   |      is back: what is outstanding is sent again |
+ *                     close(): what |                          close(): what          |
+ *                     runs is done, |                          is outstanding fails   |
+ *                     NBD_CMD_DISC  v                                |                |
+ *                                 CLOSED &lt;--------------------------+----------------+
+ *
+ *   a request:  SUBMITTED -> QUEUED -> SENT -> answered: next part QUEUED, or completed
+ *                              ^________/ connection lost
+ * </pre>
+ *
+ * <p>LOST lasts as long as it takes, as an NFS hard mount does: the guest sees a pause. With {@code
+ * reconnect=SECONDS} in the URI, what is outstanding fails with IO_ERROR after that time, and what
+ * comes fails at once, until the server is back.
+ *
+ * <p><b>Why sending again is right.</b> NBD has no exchange of what was done and what not. After a
+ * loss, everything that was not answered is sent again, oldest first, before anything newer. A
+ * read, write, discard or flush that is done twice leaves what doing it once leaves, as long as
+ * nothing newer went to the same blocks in between; and nothing did: who needs an order waits for
+ * completions ({@link io.netchannel.device.Device}), and the first try was never completed. A write
+ * that was answered is not sent again. What is found after a reconnect must have the size, flags
+ * and block sizes of what was lost; else it is not used, and the tries go on.
+ *
+ * <p><b>When it is not right.</b>
+ *
+ * <ul>
+ *   <li>The old connection's request is still at work in the server when the new connection's has
+ *       been answered: it can land late, over newer data. A server that has died, or has ended the
+ *       old connection's requests before it serves again, does not do that; our own waits for them.
+ *       One that lives on behind a cut network may. NBD cannot tell; where networks are cut, use
+ *       {@code netchannel:}, whose sessions can.
+ *   <li>The server lost its volatile cache with the connection (its host crashed): writes that were
+ *       answered but not flushed are gone, and no later flush says so. A killed and restarted
+ *       server process keeps them, they are in its host's page cache. Where a host's crash must be
+ *       survived, let the server write through (qemu-nbd {@code --cache=writethrough} or {@code
+ *       directsync}).
+ *   <li>Another image of the same size and abilities was put in its place: it is taken for the old
+ *       one.
+ *   <li>Another client writes to the export: NBD does not keep it out. Generations between hosts
+ *       are the coordinators' as for {@code file:}.
+ * </ul>
+ *
+ * <p>Invariants:
+ *
+ * <ul>
+ *   <li>A request is completed exactly once, also when the device is closed meanwhile.
+ *   <li>At most one thread writes to the connection: the one that has set {@code sending} under the
+ *       lock. It never waits for room in the socket; the device's own thread goes on when there is.
+ *   <li>A connection is closed, and whoever was writing to it has left, before its requests are
+ *       sent on another one: no buffer is in use by two.
+ *   <li>A request that was answered before it was sent as a whole (a server that breaks the
+ *       protocol) is completed only when its sender has let go of it.
+ * </ul>
+ */
+package io.netchannel.device.nbd;

@@ -1,0 +1,236 @@
+package io.netchannel.server.nbd;
+
+import com.google.common.collect.ImmutableMap;
+import com.google.common.collect.ImmutableSet;
+import com.google.common.collect.Maps;
+import com.google.common.util.concurrent.ThreadFactoryBuilder;
+import io.netchannel.device.ErrorLog;
+import io.netchannel.device.nbd.NbdProtocolException;
+import java.io.IOException;
+import java.net.ConnectException;
+import java.net.InetSocketAddress;
+import java.net.SocketAddress;
+import java.net.StandardProtocolFamily;
+import java.net.StandardSocketOptions;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.ClosedChannelException;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermission;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Future;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ScheduledThreadPoolExecutor;
+import java.util.concurrent.ThreadFactory;
+import java.util.concurrent.TimeUnit;
+import java.util.function.LongSupplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Serves devices to NBD clients. See the package for the life of a connection.
+ *
+ * <p>Nothing keeps a client out but the socket: a Unix socket is its owner's, over TCP everybody
+ * who reaches the port is let in.
+ */
+public final class NbdServer implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(NbdServer.class);
+
+  /** Each has two threads and at most its window of memory; clients use about four. */
+  static final int MAX_CONNECTIONS = 64;
+
+  /** A client says what it wants at once; the bound is for what is no NBD client. */
+  static final Duration HANDSHAKE_BOUND = Duration.ofSeconds(30);
+
+  private final ImmutableMap<String, NbdExport> exports;
+  private final Duration handshakeBound;
+  private final ErrorLog errors;
+  private final ScheduledExecutorService bounds;
+  private final ThreadFactory threads =
+      new ThreadFactoryBuilder().setDaemon(true).setNameFormat("nbd-%d").build();
+
+  /** All below guarded by this. */
+  private final List<ServerSocketChannel> listeners = new ArrayList<>();
+
+  private final List<Path> sockets = new ArrayList<>();
+  private final List<SocketChannel> channels = new ArrayList<>();
+  private int running;
+  private boolean closed;
+
+  /** Serves these, when {@link #listen} has been called. */
+  public NbdServer(Iterable<NbdExport> exports, LongSupplier nanoTime) {
+    this(exports, HANDSHAKE_BOUND, nanoTime);
+  }
+
+  NbdServer(Iterable<NbdExport> exports, Duration handshakeBound, LongSupplier nanoTime) {
+    this.exports = Maps.uniqueIndex(exports, NbdExport::name);
+    this.handshakeBound = handshakeBound;
+    errors = new ErrorLog(log, nanoTime);
+    ScheduledThreadPoolExecutor timer = new ScheduledThreadPoolExecutor(1, threads);
+    timer.setRemoveOnCancelPolicy(true);
+    bounds = timer;
+  }
+
+  /**
+   * Listens on a TCP port.
+   *
+   * @return where, with the port that was found when 0 was given
+   */
+  public InetSocketAddress listen(InetSocketAddress address) throws IOException {
+    ServerSocketChannel listener = ServerSocketChannel.open();
+    try {
+      listener.setOption(StandardSocketOptions.SO_REUSEADDR, true);
+      listener.bind(address);
+    } catch (IOException | RuntimeException e) {
+      listener.close();
+      throw new IOException("cannot listen on %s: %s".formatted(address, e.getMessage()), e);
+    }
+    accept(listener);
+    return (InetSocketAddress) listener.getLocalAddress();
+  }
+
+  /** Listens on a Unix socket, in place of one that a server before has left behind. */
+  public void listen(Path socket) throws IOException {
+    removeLeftBehind(socket);
+    ServerSocketChannel listener = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
+    try {
+      listener.bind(UnixDomainSocketAddress.of(socket));
+      Files.setPosixFilePermissions(
+          socket, ImmutableSet.of(PosixFilePermission.OWNER_READ, PosixFilePermission.OWNER_WRITE));
+    } catch (IOException | RuntimeException e) {
+      listener.close();
+      throw new IOException("cannot listen on %s: %s".formatted(socket, e.getMessage()), e);
+    }
+    synchronized (this) {
+      sockets.add(socket);
+    }
+    accept(listener);
+  }
+
+  private static void removeLeftBehind(Path socket) throws IOException {
+    if (!Files.exists(socket)) {
+      return;
+    }
+    try (SocketChannel probe = SocketChannel.open(UnixDomainSocketAddress.of(socket))) {
+      throw new IOException(
+          "cannot listen on %s: another server listens there (%s)"
+              .formatted(socket, probe.getRemoteAddress()));
+    } catch (ConnectException e) {
+      Files.delete(socket);
+    }
+  }
+
+  private synchronized void accept(ServerSocketChannel listener) {
+    listeners.add(listener);
+    threads.newThread(() -> acceptFrom(listener)).start();
+  }
+
+  private void acceptFrom(ServerSocketChannel listener) {
+    while (true) {
+      try {
+        begin(listener.accept());
+      } catch (ClosedChannelException e) {
+        return;
+      } catch (IOException | RuntimeException e) {
+        errors.report("accepting a connection", e.toString());
+      }
+    }
+  }
+
+  private void begin(SocketChannel channel) throws IOException {
+    synchronized (this) {
+      if (closed || channels.size() == MAX_CONNECTIONS) {
+        channel.close();
+        errors.report("refused a connection", "there are %d already".formatted(channels.size()));
+        return;
+      }
+      channels.add(channel);
+      running++;
+    }
+    threads.newThread(() -> serve(channel)).start();
+  }
+
+  private void serve(SocketChannel channel) {
+    String who = "a client";
+    try (channel) {
+      who = nameOf(channel);
+      ClientInput input = new ClientInput(channel);
+      NbdConnection connection =
+          new NbdConnection(channel, new Negotiation(channel, input, exports), input);
+      Future<?> bound =
+          bounds.schedule(connection::close, handshakeBound.toMillis(), TimeUnit.MILLISECONDS);
+      connection.serve(() -> bound.cancel(false));
+    } catch (NbdConnection.ClientGoneException e) {
+      log.debug("{} has gone", who);
+    } catch (NbdProtocolException e) {
+      errors.report(
+          "closed the connection of a client that breaks the protocol",
+          who + ": " + e.getMessage());
+    } catch (IOException e) {
+      log.info("the connection of {} ended: {}", who, e.toString());
+    } catch (InterruptedException | RuntimeException | Error e) {
+      log.error("the connection of {} ended by a failure inside netchannel", who, e);
+    } finally {
+      synchronized (this) {
+        channels.remove(channel);
+        running--;
+        notifyAll();
+      }
+    }
+  }
+
+  private static String nameOf(SocketChannel channel) throws IOException {
+    SocketAddress address = channel.getRemoteAddress();
+    if (address instanceof InetSocketAddress) {
+      channel.setOption(StandardSocketOptions.TCP_NODELAY, true);
+      channel.setOption(StandardSocketOptions.SO_KEEPALIVE, true);
+      return address.toString();
+    }
+    return "a client of the Unix socket";
+  }
+
+  /**
+   * Ends all connections and waits for what their requests are doing at the devices, which stay
+   * open. Idempotent.
+   */
+  @Override
+  public void close() {
+    boolean interrupted = false;
+    synchronized (this) {
+      closed = true;
+      listeners.forEach(NbdServer::closeQuietly);
+      channels.forEach(NbdServer::closeQuietly);
+      for (Path socket : sockets) {
+        try {
+          Files.deleteIfExists(socket);
+        } catch (IOException e) {
+          log.warn("{} stays behind: {}", socket, e.toString());
+        }
+      }
+      sockets.clear();
+      while (running > 0) {
+        try {
+          wait();
+        } catch (InterruptedException e) {
+          interrupted = true; // the devices must not be closed under their requests
+        }
+      }
+    }
+    bounds.shutdownNow();
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private static void closeQuietly(AutoCloseable channel) {
+    try {
+      channel.close();
+    } catch (Exception e) {
+      // It is closed all the same.
+    }
+  }
+}

@@ -1,0 +1,148 @@
+package io.netchannel.server.nbd;
+
+import io.netchannel.device.BlockBuffers;
+import io.netchannel.device.Completion;
+import io.netchannel.device.Device;
+import io.netchannel.device.Outcome;
+import io.netchannel.device.nbd.NbdProtocol;
+import java.nio.ByteBuffer;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
+
+/**
+ * A request on its way through the device, with the memory for its data and reply. The data starts
+ * at a page and the reply's header lies right before it, so that both go out as one piece:
+ *
+ * <pre>
+ *   | ... unused ... | header, 16 bytes | data ...           |
+ *                                       ^ page boundary
+ * </pre>
+ *
+ * Used again and again.
+ */
+final class Slot implements Completion {
+  private static final int HEADER_START =
+      BlockBuffers.ALIGNMENT_BYTES - NbdProtocol.SIMPLE_REPLY_BYTES;
+
+  /** What WRITE_ZEROES writes at a time. Never written to. */
+  private static final ByteBuffer ZEROES = BlockBuffers.allocate(1 << 20);
+
+  /** Bytes of data, a power of two. */
+  final int capacityBytes;
+
+  private final Consumer<Slot> done;
+  private final ByteBuffer data;
+  private final ByteBuffer reply;
+  private final Completion afterZeroes = this::wroteZeroes;
+
+  /** Results of writes of zeroes that are not looked at yet: keeps the stack flat. */
+  private final AtomicInteger zeroResults = new AtomicInteger();
+
+  private Outcome zeroOutcome = Outcome.OK;
+  private Device device;
+  private int command;
+  private boolean durable;
+  private long handle;
+  private long offsetBytes;
+  private long lengthBytes;
+  private int error;
+
+  /** Idle ones of the same capacity. */
+  Slot next;
+
+  /**
+   * Makes one.
+   *
+   * @param done takes it when its reply is ready, on any thread
+   */
+  Slot(int capacityBytes, Consumer<Slot> done) {
+    this.capacityBytes = capacityBytes;
+    this.done = done;
+    ByteBuffer all = BlockBuffers.allocate(BlockBuffers.ALIGNMENT_BYTES + capacityBytes);
+    reply = all.duplicate();
+    data = all.slice(BlockBuffers.ALIGNMENT_BYTES, capacityBytes);
+  }
+
+  /** The request's data: for a write to be filled before {@link #submit}. */
+  ByteBuffer take(RequestHeader header) {
+    command = header.command;
+    durable = (header.flags & NbdProtocol.CMD_FLAG_FUA) != 0;
+    handle = header.handle;
+    offsetBytes = header.offsetBytes;
+    lengthBytes = header.lengthBytes;
+    return data.limit(header.dataBytes()).position(0);
+  }
+
+  /** Ends a request without the device. */
+  void refuse(RequestHeader header, int errorNumber) {
+    command = header.command;
+    handle = header.handle;
+    reply(errorNumber);
+  }
+
+  /** Gives it to the device; its outcome comes at once or later. */
+  void submit(Device to) {
+    device = to;
+    if (lengthBytes == 0 && command != NbdProtocol.CMD_FLUSH) {
+      reply(0);
+      return;
+    }
+    switch (command) {
+      case NbdProtocol.CMD_READ -> device.read(offsetBytes, data, this);
+      case NbdProtocol.CMD_WRITE -> device.write(offsetBytes, data, this);
+      case NbdProtocol.CMD_FLUSH -> flush();
+      case NbdProtocol.CMD_TRIM -> device.discard(offsetBytes, lengthBytes, this);
+      case NbdProtocol.CMD_WRITE_ZEROES -> wroteZeroes(Outcome.OK);
+      default -> throw new IllegalStateException("not checked: command " + command);
+    }
+  }
+
+  private void flush() {
+    durable = false;
+    device.flush(this);
+  }
+
+  @Override
+  public void complete(Outcome outcome) {
+    if (outcome == Outcome.OK && durable && command != NbdProtocol.CMD_READ) {
+      flush();
+    } else {
+      reply(NbdProtocol.errorOf(outcome));
+    }
+  }
+
+  /** Writes on until all is written: in a loop, as a device may complete before it returns. */
+  private void wroteZeroes(Outcome outcome) {
+    zeroOutcome = outcome;
+    if (zeroResults.getAndIncrement() > 0) {
+      return; // within the write below: its loop goes on
+    }
+    do {
+      if (zeroOutcome != Outcome.OK || lengthBytes == 0) {
+        zeroResults.set(0);
+        complete(zeroOutcome);
+        return;
+      }
+      int part = (int) Math.min(lengthBytes, ZEROES.capacity());
+      long offset = offsetBytes;
+      offsetBytes += part;
+      lengthBytes -= part;
+      device.write(offset, ZEROES.duplicate().limit(part), afterZeroes);
+    } while (zeroResults.decrementAndGet() > 0);
+  }
+
+  /** Ends the request with this error number, 0 for none. */
+  private void reply(int errorNumber) {
+    error = errorNumber;
+    done.accept(this);
+  }
+
+  /** The whole reply, ready to be sent. */
+  ByteBuffer encodeReply() {
+    boolean withData = error == 0 && command == NbdProtocol.CMD_READ;
+    reply.clear().position(HEADER_START);
+    reply.putInt(NbdProtocol.SIMPLE_REPLY_MAGIC).putInt(error).putLong(handle);
+    int end = BlockBuffers.ALIGNMENT_BYTES + (withData ? (int) lengthBytes : 0);
+    return reply.limit(end).position(HEADER_START);
+  }
+}

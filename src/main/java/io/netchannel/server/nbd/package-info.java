@@ -1,0 +1,34 @@
+/**
+ * Devices for NBD clients: the kernel's, QEMU's, libnbd's tools. Fixed newstyle, options LIST,
+ * INFO, GO, EXPORT_NAME and ABORT; READ, WRITE, FLUSH, TRIM, WRITE_ZEROES with FUA; no TLS, no
+ * structured replies.
+ *
+ * <pre>
+ *   accepted -> HANDSHAKE --GO, EXPORT_NAME--> TRANSMISSION
+ *                   | ABORT, hostile,               | DISC, client gone, hostile,
+ *                   | 30 s passed                   | server closed
+ *                   v                               v
+ *                 CLOSED &lt;--device has done all-- ENDING (nothing is sent any more)
+ *
+ *   a request:  read -> checked -> slot -> device -> done -> sent -> slot idle
+ *                            \ error ----------------^
+ * </pre>
+ *
+ * <p>A connection has a thread that reads requests and gives them to the device. If the device can
+ * run one on that thread ({@link io.netchannel.device.Device#onCallersThread}) it also sends the
+ * reply, and a request costs no hand-over between threads. What the device does on its own threads
+ * is sent by a second thread.
+ *
+ * <p>Invariants:
+ *
+ * <ul>
+ *   <li>Nothing is allocated by a length that was not checked. A connection has at most 32 MiB of
+ *       data and 512 requests at a time; a client that sends more waits in its socket.
+ *   <li>What a client does wrong ends or delays its own connection only, with a line in the log.
+ *   <li>No thread of a device waits for a client.
+ *   <li>GO is answered when nothing of a connection that has ended is at the device any more: what
+ *       a client repeats after a reconnect is not overtaken by its own old requests.
+ *   <li>A reply to a write with FUA, or to a flush, is sent after the device's flush.
+ * </ul>
+ */
+package io.netchannel.server.nbd;

@@ -1,0 +1,134 @@
+package io.netchannel.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.netchannel.device.Device;
+import io.netchannel.device.Outcome;
+import io.netchannel.device.Requests;
+import io.netchannel.device.nbd.NbdDevice;
+import io.netchannel.device.nbd.NbdPeer;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.RandomAccessFile;
+import java.io.StringWriter;
+import java.lang.ProcessBuilder.Redirect;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The command as a process of its own, as it is used. */
+@Timeout(120)
+final class NbdExportCommandTest {
+  private static final int SIZE_BYTES = 1 << 20;
+  private static final int SIGTERM_STATUS = 128 + 15;
+  private static final long END_BOUND_SECONDS = 60;
+
+  @TempDir Path directory;
+  private Path image;
+  private Process process;
+
+  @BeforeEach
+  void makeImage() throws IOException {
+    image = directory.resolve("disk.raw");
+    try (RandomAccessFile file = new RandomAccessFile(image.toFile(), "rw")) {
+      file.setLength(SIZE_BYTES);
+    }
+  }
+
+  @AfterEach
+  void kill() throws InterruptedException {
+    if (process != null) {
+      process.destroyForcibly().waitFor();
+    }
+  }
+
+  /** The URI that it prints. */
+  private String start(String... arguments) throws IOException {
+    List<String> command = new ArrayList<>();
+    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+    String classes = System.getProperty("java.class.path");
+    command.addAll(List.of("-cp", System.getProperty("surefire.test.class.path", classes)));
+    command.addAll(List.of(Main.class.getName(), "nbd-export"));
+    command.addAll(Arrays.asList(arguments));
+    Path log = directory.resolve("log");
+    process = new ProcessBuilder(command).redirectError(Redirect.to(log.toFile())).start();
+    BufferedReader out = process.inputReader(StandardCharsets.UTF_8);
+    String uri = out.readLine();
+    assertThat(uri).as(Files.readString(log)).isNotNull();
+    return uri;
+  }
+
+  @Test
+  void servesOnASocketUntilItIsTold() throws Exception {
+    Path socket = directory.resolve("a b.sock");
+    String uri = start("--socket", socket.toString(), "--export-name", "disk 1", image.toString());
+    assertThat(uri)
+        .isEqualTo("nbd+unix:///disk%201?socket=" + socket.toString().replace(" ", "%20"));
+    byte[] data = new byte[4096];
+    new Random(1).nextBytes(data);
+    try (Device device = NbdDevice.open(uri, false, NbdPeer.timing())) {
+      assertThat(Requests.write(device, 8192, data)).isEqualTo(Outcome.OK);
+    }
+    process.destroy();
+    assertThat(process.waitFor(END_BOUND_SECONDS, TimeUnit.SECONDS)).isTrue();
+    assertThat(process.exitValue()).isEqualTo(SIGTERM_STATUS);
+    assertThat(socket).doesNotExist();
+    assertThat(Arrays.copyOfRange(Files.readAllBytes(image), 8192, 8192 + 4096)).isEqualTo(data);
+  }
+
+  @Test
+  void servesOnAPortReadOnly() throws Exception {
+    String uri = start("--port", "0", "--read-only", "--cache=none", "file:" + image);
+    assertThat(uri).matches("nbd://127\\.0\\.0\\.1:\\d+/");
+    try (Device device = NbdDevice.open(uri, true, NbdPeer.timing())) {
+      assertThat(device.geometry().sizeBytes()).isEqualTo(SIZE_BYTES);
+      assertThat(Requests.read(device, 0, 4096)).containsOnly(0);
+    }
+  }
+
+  /** Filters, and a server of another's server. */
+  @Test
+  void servesWhatAnotherServes() throws Exception {
+    try (NbdPeer peer = NbdPeer.nbdkit(directory, "memory", "1M")) {
+      Path socket = directory.resolve("ours.sock");
+      String uri = start("-k", socket.toString(), "delay:read=1ms!" + peer.uri(""));
+      try (Device device = NbdDevice.open(uri, false, NbdPeer.timing())) {
+        byte[] data = {1, 2, 3, 4};
+        assertThat(Requests.write(device, 0, Arrays.copyOf(data, 512))).isEqualTo(Outcome.OK);
+        assertThat(Requests.read(device, 0, 512)).startsWith(1, 2, 3, 4, 0);
+      }
+    }
+  }
+
+  @Test
+  void saysWhatIsWrong() {
+    assertThat(run("--socket", directory.resolve("s").toString(), "/no/such/file"))
+        .contains("/no/such/file does not exist");
+    assertThat(run("--socket", directory.resolve("no/such/s").toString(), image.toString()))
+        .contains("cannot listen on " + directory.resolve("no/such/s"));
+    assertThat(run("--socket", "/s", "--port", "1", image.toString())).contains("exclusive");
+    assertThat(run("--port", "65536", image.toString())).contains("expected a port of 0 to 65535");
+  }
+
+  private static String run(String... arguments) {
+    List<String> all = new ArrayList<>(List.of("nbd-export"));
+    all.addAll(Arrays.asList(arguments));
+    StringWriter err = new StringWriter();
+    int status =
+        Main.run(
+            new PrintWriter(new StringWriter()), new PrintWriter(err), all.toArray(String[]::new));
+    assertThat(status).isEqualTo(Main.FAILURE);
+    return err.toString();
+  }
+}

@@ -1,0 +1,119 @@
+package io.netchannel.device.nbd;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.netchannel.device.BlockBuffers;
+import io.netchannel.device.Device;
+import io.netchannel.device.Outcome;
+import io.netchannel.device.Requests;
+import java.io.RandomAccessFile;
+import java.nio.file.Path;
+import java.util.Random;
+import java.util.concurrent.CompletableFuture;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A server that is killed and comes back, under our client. */
+@Timeout(300)
+final class NbdReconnectTest {
+  private static final long SEED = 42;
+  private static final int SIZE_BYTES = 8 << 20;
+  private static final int RESTARTS = 5;
+
+  @TempDir Path directory;
+  private Path image;
+
+  @BeforeEach
+  void makeImage() throws Exception {
+    image = directory.resolve("disk.raw");
+    resize(image, SIZE_BYTES);
+  }
+
+  private static void resize(Path path, long sizeBytes) throws Exception {
+    try (RandomAccessFile file = new RandomAccessFile(path.toFile(), "rw")) {
+      file.setLength(sizeBytes);
+    }
+  }
+
+  @Test
+  void nbdkitIsKilledUnderLoadAndNothingIsLost() throws Exception {
+    try (NbdPeer peer =
+        NbdPeer.nbdkit(directory, "--filter=delay", "file", image.toString(), "wdelay=1ms")) {
+      killUnderLoad(peer);
+    }
+  }
+
+  @Test
+  void qemuNbdIsKilledUnderLoadAndNothingIsLost() throws Exception {
+    try (NbdPeer peer = NbdPeer.qemuNbd(directory, image.toString())) {
+      killUnderLoad(peer);
+    }
+  }
+
+  private static void killUnderLoad(NbdPeer peer) throws Exception {
+    try (Device device = NbdDevice.open(peer.uri(""), false, NbdPeer.timing())) {
+      DiskLoad load = new DiskLoad(device, SIZE_BYTES / DiskLoad.BLOCK_BYTES, 64, new Random(SEED));
+      for (int i = 0; i < RESTARTS; i++) {
+        load.run(1000);
+        peer.kill(); // some 64 requests are running
+        peer.start();
+      }
+      load.run(1000);
+      load.verify();
+    }
+  }
+
+  @Test
+  void whatIsSubmittedWhileTheServerIsAwayWaits() throws Exception {
+    try (NbdPeer peer = NbdPeer.nbdkit(directory, "file", image.toString());
+        Device device = NbdDevice.open(peer.uri(""), false, NbdPeer.timing())) {
+      peer.kill();
+      CompletableFuture<Outcome> write =
+          Requests.submit(done -> device.write(0, BlockBuffers.allocate(4096), done));
+      CompletableFuture<Outcome> flush = Requests.submit(device::flush);
+      peer.start();
+      assertThat(Requests.join(write)).isEqualTo(Outcome.OK);
+      assertThat(Requests.join(flush)).isEqualTo(Outcome.OK);
+    }
+  }
+
+  @Test
+  void withABoundRequestsFailWhenItHasPassedUntilTheServerIsBack() throws Exception {
+    try (NbdPeer peer = NbdPeer.nbdkit(directory, "file", image.toString());
+        Device device = NbdDevice.open(peer.uri("&reconnect=0"), false, NbdPeer.timing())) {
+      assertThat(Requests.write(device, 0, new byte[4096])).isEqualTo(Outcome.OK);
+      peer.kill();
+      assertThat(Requests.write(device, 0, new byte[4096])).isEqualTo(Outcome.IO_ERROR);
+      assertThat(Requests.flush(device)).isEqualTo(Outcome.IO_ERROR);
+      peer.start();
+      while (Requests.write(device, 0, new byte[4096]) != Outcome.OK) {
+        Thread.sleep(5); // it comes back by itself; the bound is the test's
+      }
+    }
+  }
+
+  @Test
+  void anotherExportIsNotTakenForTheLostOne() throws Exception {
+    try (NbdPeer peer = NbdPeer.nbdkit(directory, "file", image.toString());
+        Device device = NbdDevice.open(peer.uri("&reconnect=1"), false, NbdPeer.timing())) {
+      peer.kill();
+      resize(image, SIZE_BYTES / 2);
+      peer.start();
+      assertThat(Requests.write(device, 0, new byte[4096])).isEqualTo(Outcome.IO_ERROR);
+    }
+  }
+
+  @Test
+  void closeDoesNotWaitForAServerThatIsAway() throws Exception {
+    try (NbdPeer peer = NbdPeer.nbdkit(directory, "file", image.toString())) {
+      Device device = NbdDevice.open(peer.uri(""), false, NbdPeer.timing());
+      peer.kill();
+      CompletableFuture<Outcome> write =
+          Requests.submit(done -> device.write(0, BlockBuffers.allocate(4096), done));
+      device.close();
+      assertThat(write).isCompletedWithValue(Outcome.IO_ERROR);
+    }
+  }
+}

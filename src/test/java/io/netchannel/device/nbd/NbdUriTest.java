@@ -1,0 +1,88 @@
+package io.netchannel.device.nbd;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.netchannel.device.DeviceException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Optional;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+final class NbdUriTest {
+  @ParameterizedTest
+  @CsvSource({
+    "nbd://hosta, hosta, 10809, ''",
+    "nbd://hosta/, hosta, 10809, ''",
+    "nbd://hosta/disk, hosta, 10809, disk",
+    "nbd://hosta.example:20000/a/b, hosta.example, 20000, a/b",
+    "nbd://192.0.2.1//slash, 192.0.2.1, 10809, /slash",
+    "nbd://[2001:db8::1]:5/x, 2001:db8::1, 5, x",
+    "nbd://hosta/a%20b%25+c, hosta, 10809, a b%+c",
+  })
+  void namesAServer(String text, String host, int port, String name) throws Exception {
+    assertThat(NbdUri.parse(text)).isEqualTo(NbdUri.tcp(host, port, name));
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "nbd+unix:///?socket=/run/a.sock, /run/a.sock, ''",
+    "nbd+unix:///disk?socket=/run/a.sock, /run/a.sock, disk",
+    "nbd+unix:///disk?socket=/run/a%20b%26+.sock, /run/a b&+.sock, disk",
+  })
+  void namesASocket(String text, String socket, String name) throws Exception {
+    assertThat(NbdUri.parse(text)).isEqualTo(NbdUri.unix(Path.of(socket), name));
+  }
+
+  @Test
+  void boundsTheWaitForALostServer() throws Exception {
+    assertThat(NbdUri.parse("nbd://h/x").reconnect()).isEmpty();
+    assertThat(NbdUri.parse("nbd://h/x?reconnect=90").reconnect())
+        .isEqualTo(Optional.of(Duration.ofSeconds(90)));
+    assertThat(NbdUri.parse("nbd+unix:///x?socket=/s&reconnect=0").reconnect())
+        .isEqualTo(Optional.of(Duration.ZERO));
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "nbd://hosta/",
+        "nbd://hosta:1/a%20b%25+c?reconnect=7",
+        "nbd://[2001:db8::1]:5/x",
+        "nbd+unix:///?socket=/run/a.sock",
+        "nbd+unix:///a%20b?socket=/run/a%20b%26%2Bc%25.sock&reconnect=86400",
+      })
+  void isWrittenAsItIsRead(String text) throws Exception {
+    NbdUri uri = NbdUri.parse(text);
+    assertThat(NbdUri.parse(uri.toString())).isEqualTo(uri);
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "nbd:localhost, another form",
+    "nbd:///x, no host",
+    "nbd://a b/x, Illegal character",
+    "nbd://h/x#y, another form",
+    "nbd://user@h/x, another form",
+    "nbd://h/x?socket=/s, a socket beside a host",
+    "nbd+unix://h/x?socket=/s, found a host",
+    "nbd+unix:///x, no absolute path of a socket",
+    "nbd+unix:///x?socket=s, no absolute path of a socket",
+    "nbd+unix:///x?socket=/a%00b, zero byte",
+    "nbd+unix:///x?socket=/a&socket=/b, twice",
+    "nbds://h/x, another scheme",
+    "nbd://h/x?reconnect=-1, not 0 to",
+    "nbd://h/x?reconnect=86401, not 0 to",
+    "nbd://h/x?tls-certificates=/pki, unknown parameter tls-certificates",
+    "nbd://h/x?reconnect, not name=value",
+  })
+  void refusesWhatItDoesNotUnderstand(String text, String words) {
+    assertThatThrownBy(() -> NbdUri.parse(text))
+        .isInstanceOf(DeviceException.class)
+        .hasMessageContaining("expected nbd://HOST[:PORT]/NAME or nbd+unix:///NAME?socket=PATH")
+        .hasMessageContaining(words);
+  }
+}

@@ -1,0 +1,157 @@
+package io.netchannel.device.nbd;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.netchannel.device.DeviceException;
+import io.netchannel.device.DeviceGeometry;
+import java.nio.ByteBuffer;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** What a server sends, taken apart: well-formed, cut short, out of bounds. */
+final class ParsersTest {
+  private static final long SEED = 4;
+  private static final int FUZZ_RUNS = 20_000;
+  private static final NbdUri URI = NbdUri.tcp("h", 1, "x");
+
+  @Test
+  void anExportBecomesADisk() throws Exception {
+    ExportInfo.Builder info = new ExportInfo.Builder();
+    int flags =
+        NbdProtocol.FLAG_HAS_FLAGS | NbdProtocol.FLAG_SEND_FLUSH | NbdProtocol.FLAG_SEND_TRIM;
+    info.add(export(1_000_100, flags));
+    info.add(blockSizes(1, 65536, 1 << 20));
+    info.add(ByteBuffer.wrap(new byte[] {0, NbdProtocol.INFO_DESCRIPTION, 'x'}));
+    ExportInfo built = info.build();
+    assertThat(built.maximumPayloadBytes()).isEqualTo(1 << 20);
+    assertThat(built.geometry(URI, false))
+        .isEqualTo(new DeviceGeometry(1_000_100 / 512 * 512, 512, 65536, false, true, true, 65536));
+    assertThat(built.geometry(URI, true).canDiscard()).isFalse();
+  }
+
+  @Test
+  void withoutBlockSizesTheDefaultsHold() throws Exception {
+    ExportInfo.Builder info = new ExportInfo.Builder();
+    info.add(export(8192, NbdProtocol.FLAG_HAS_FLAGS));
+    assertThat(info.build())
+        .isEqualTo(new ExportInfo(8192, 1, 1, 4096, NbdProtocol.DEFAULT_MAX_PAYLOAD_BYTES));
+    assertThat(info.build().geometry(URI, false))
+        .isEqualTo(new DeviceGeometry(8192, 512, 4096, false, false, false, 0));
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "1024, 4096",
+    "4096, 4096",
+    "512, 512",
+    "1, 512",
+  })
+  void theUnitOfRequestsIsASectorOrAPage(int minimum, int logical) throws Exception {
+    ExportInfo.Builder info = new ExportInfo.Builder();
+    info.add(export(1 << 20, NbdProtocol.FLAG_HAS_FLAGS));
+    info.add(blockSizes(minimum, 4096, -1));
+    assertThat(info.build().geometry(URI, false).logicalBlockBytes()).isEqualTo(logical);
+    assertThat(info.build().maximumPayloadBytes()).isEqualTo(NbdProtocol.DEFAULT_MAX_PAYLOAD_BYTES);
+  }
+
+  @Test
+  void aReadOnlyExportIsNotServedWritable() throws Exception {
+    ExportInfo.Builder info = new ExportInfo.Builder();
+    info.add(export(8192, NbdProtocol.FLAG_HAS_FLAGS | NbdProtocol.FLAG_READ_ONLY));
+    assertThat(info.build().geometry(URI, true).readOnly()).isTrue();
+    assertThatThrownBy(() -> info.build().geometry(URI, false))
+        .isInstanceOf(DeviceException.class)
+        .hasMessageContaining("exported read-only");
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "0, 4096, 65536",
+    "3, 4096, 65536",
+    "-2147483648, 4096, 65536",
+    "4096, 512, 65536",
+    "512, 4095, 65536",
+    "4096, 4096, 512",
+  })
+  void blockSizesThatCannotBeAreRefused(int minimum, int preferred, int maximum) {
+    assertThatThrownBy(() -> new ExportInfo.Builder().add(blockSizes(minimum, preferred, maximum)))
+        .isInstanceOf(NbdProtocolException.class)
+        .hasMessageContaining("expected powers of two");
+  }
+
+  @Test
+  void infosThatAreCutShortAreRefused() {
+    for (ByteBuffer whole : new ByteBuffer[] {export(8192, 1), blockSizes(1, 4096, 65536)}) {
+      for (int length = 0; length < whole.capacity(); length++) {
+        ByteBuffer part = whole.slice(0, length);
+        assertThatThrownBy(() -> new ExportInfo.Builder().add(part))
+            .as("%d of %d bytes", length, whole.capacity())
+            .isInstanceOf(NbdProtocolException.class);
+      }
+    }
+    assertThatThrownBy(() -> new ExportInfo.Builder().build())
+        .isInstanceOf(NbdProtocolException.class)
+        .hasMessageContaining("expected NBD_INFO_EXPORT");
+    assertThatThrownBy(() -> new ExportInfo.Builder().add(export(-1, 1)))
+        .isInstanceOf(NbdProtocolException.class)
+        .hasMessageContaining("8 EiB");
+  }
+
+  @Test
+  void anOversizedReplyIsRefusedBeforeAnythingIsAllocated() {
+    for (int length : new int[] {OptionReply.MAX_PAYLOAD_BYTES + 1, Integer.MAX_VALUE, -1}) {
+      assertThatThrownBy(() -> OptionReply.parse(reply(NbdProtocol.OPT_GO, 1, length), 7))
+          .isInstanceOf(NbdProtocolException.class)
+          .hasMessageContaining("of at most");
+    }
+    assertThatThrownBy(() -> OptionReply.parse(reply(NbdProtocol.OPT_LIST, 1, 0), 7))
+        .isInstanceOf(NbdProtocolException.class)
+        .hasMessageContaining("found one to 3");
+  }
+
+  @Test
+  void noInputBreaksAParser() {
+    Random random = new Random(SEED);
+    for (int run = 0; run < FUZZ_RUNS; run++) {
+      byte[] data = new byte[random.nextInt(40)];
+      random.nextBytes(data);
+      if (data.length > 1 && random.nextBoolean()) {
+        data[0] = 0;
+        data[1] = (byte) random.nextInt(4);
+      }
+      ExportInfo.fuzz(data);
+      OptionReply.fuzz(data);
+      SimpleReply.fuzz(data);
+    }
+  }
+
+  private static ByteBuffer export(long sizeBytes, int flags) {
+    ByteBuffer info = ByteBuffer.allocate(12);
+    return info.putShort((short) NbdProtocol.INFO_EXPORT)
+        .putLong(sizeBytes)
+        .putShort((short) flags)
+        .flip();
+  }
+
+  private static ByteBuffer blockSizes(int minimum, int preferred, int maximum) {
+    ByteBuffer info = ByteBuffer.allocate(14);
+    return info.putShort((short) NbdProtocol.INFO_BLOCK_SIZE)
+        .putInt(minimum)
+        .putInt(preferred)
+        .putInt(maximum)
+        .flip();
+  }
+
+  private static ByteBuffer reply(int option, int type, int length) {
+    ByteBuffer header = ByteBuffer.allocate(NbdProtocol.OPTION_REPLY_BYTES);
+    return header
+        .putLong(NbdProtocol.OPTION_REPLY_MAGIC)
+        .putInt(option)
+        .putInt(type)
+        .putInt(length)
+        .flip();
+  }
+}
