@@ -93,11 +93,11 @@ final class DiskRecovery {
   }
 
   private void open(ServedDisk disk, String source) throws DeviceException, JournalException {
-    Device device = devices.open(source, disk.details().readOnly());
+    Device device = devices.open(source, disk.details().openOptions(generation(disk, source)));
     CompletableFuture<Void> recovered;
     try {
       recovered = handOver(disk, source, device);
-    } catch (JournalException | RuntimeException e) {
+    } catch (RuntimeException e) {
       device.close();
       throw e;
     }
@@ -105,20 +105,35 @@ final class DiskRecovery {
     log.info("{}: {} with {}", disk, disk.midPoint().status().state(), source);
   }
 
-  private CompletableFuture<Void> handOver(ServedDisk disk, String source, Device device)
-      throws JournalException {
+  /** The generation the journal gives it; a claimed one is in the journal from then on. */
+  private long generation(ServedDisk disk, String source)
+      throws JournalException, DeviceException {
     synchronized (disk) {
       Standing standing = standing(disk);
-      boolean unknown = standing.state() == Standing.State.UNKNOWN;
-      long generation =
-          unknown ? generations.claim(disk.guest().uuid(), disk.target()) : standing.generation();
       return switch (standing.state()) {
-        case SERVES, SEALED, UNKNOWN -> {
-          disk.uses(device, source, generation);
+        case UNKNOWN -> {
+          DiskDetails details = disk.details();
+          long known = devices.newestGeneration(source, details.userName(), details.readOnly());
+          yield generations.claim(disk.guest().uuid(), disk.target(), known);
+        }
+        case SERVES, SEALED -> standing.generation();
+        case WAITS, AWAY -> throw mustNotHave(disk, standing);
+      };
+    }
+  }
+
+  private CompletableFuture<Void> handOver(ServedDisk disk, String source, Device device) {
+    synchronized (disk) {
+      Standing standing = standing(disk);
+      return switch (standing.state()) {
+        case SERVES, SEALED -> {
+          // It may be a newer one than the device was opened with, after an unseal.
+          device.useGeneration(standing.generation());
+          disk.uses(device, source, standing.generation());
           MidPoint midPoint = disk.midPoint();
           boolean sealed = standing.state() == Standing.State.SEALED;
           yield midPoint
-              .recover(device, generation, sealed)
+              .recover(device, standing.generation(), sealed)
               .whenComplete(
                   (done, unfit) -> {
                     if (unfit != null) {
@@ -126,10 +141,13 @@ final class DiskRecovery {
                     }
                   });
         }
-        case WAITS, AWAY ->
-            throw new IllegalStateException(disk + ": must not have its device: " + standing);
+        case WAITS, AWAY, UNKNOWN -> throw mustNotHave(disk, standing);
       };
     }
+  }
+
+  private static IllegalStateException mustNotHave(ServedDisk disk, Standing standing) {
+    return new IllegalStateException(disk + ": must not have its device: " + standing);
   }
 
   private Standing standing(ServedDisk disk) {

@@ -36,6 +36,12 @@ public interface Device extends AutoCloseable {
   /** Tells that the range is not needed any more; reading it afterwards gives zeros or old data. */
   void discard(long offsetBytes, long lengthBytes, Completion completion);
 
+  /**
+   * The user goes on with a newer generation than the one it opened the device with. What a device
+   * without an authority of its own does not care for.
+   */
+  default void useGeneration(long generation) {}
+
   /** Waits for what is running and releases the device. Idempotent. */
   @Override
   void close();

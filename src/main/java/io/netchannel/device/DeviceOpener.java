@@ -1,5 +1,6 @@
 package io.netchannel.device;
 
+import com.google.common.collect.ImmutableMap;
 import com.google.common.collect.ImmutableSortedMap;
 import io.netchannel.device.file.FileDevice;
 import io.netchannel.device.filter.DelayFilter;
@@ -20,6 +21,7 @@ import java.util.function.LongSupplier;
  * <pre>
  *   source  := { filter "!" } device
  *   device  := "file:" absolute path of a regular file or block device
+ *            | a kind that was given to it, as "netchannel:" of {@code device.remote}
  *   filter  := "delay:" options   {@link DelayFilter}
  *            | "error:" options   {@link ErrorFilter}
  *            | "trace:" path      {@link TraceFilter}
@@ -33,12 +35,6 @@ import java.util.function.LongSupplier;
 public final class DeviceOpener implements Devices, AutoCloseable {
   private static final char FILTER_END = '!';
 
-  /** Opens the device behind a scheme. */
-  @FunctionalInterface
-  private interface DeviceKind {
-    Device open(String text, boolean readOnly) throws DeviceException;
-  }
-
   /** Reads the options of a filter. */
   @FunctionalInterface
   private interface FilterKind {
@@ -51,7 +47,16 @@ public final class DeviceOpener implements Devices, AutoCloseable {
 
   /** Devices with default settings and system clocks. */
   public DeviceOpener() {
-    this(FileDevice.DEFAULT_IO_THREADS, newTimer(), Clock.systemUTC(), System::nanoTime);
+    this(ImmutableMap.of());
+  }
+
+  /**
+   * As {@link #DeviceOpener()} with more kinds.
+   *
+   * @param kinds by their schemes; they need what this package does not know, as certificates
+   */
+  public DeviceOpener(Map<String, DeviceKind> kinds) {
+    this(FileDevice.DEFAULT_IO_THREADS, newTimer(), Clock.systemUTC(), System::nanoTime, kinds);
   }
 
   /**
@@ -59,13 +64,23 @@ public final class DeviceOpener implements Devices, AutoCloseable {
    * @param timer runs the delays; ended by {@link #close}
    * @param clock stamps traces
    * @param nanoTime holds back repeated errors in the log
+   * @param kinds more of them, by their schemes
    */
   public DeviceOpener(
-      int ioThreads, ScheduledExecutorService timer, Clock clock, LongSupplier nanoTime) {
+      int ioThreads,
+      ScheduledExecutorService timer,
+      Clock clock,
+      LongSupplier nanoTime,
+      Map<String, DeviceKind> kinds) {
     this.timer = timer;
     devices =
-        ImmutableSortedMap.of(
-            "file", (text, readOnly) -> FileDevice.open(text, readOnly, ioThreads, true, nanoTime));
+        ImmutableSortedMap.<String, DeviceKind>naturalOrder()
+            .put(
+                "file",
+                (text, options) ->
+                    FileDevice.open(text, options.readOnly(), ioThreads, true, nanoTime))
+            .putAll(kinds)
+            .buildOrThrow();
     filters =
         ImmutableSortedMap.of(
             "delay", text -> DelayFilter.parse(text, timer),
@@ -87,8 +102,15 @@ public final class DeviceOpener implements Devices, AutoCloseable {
   }
 
   @Override
-  public Device open(String source, boolean readOnly) throws DeviceException {
-    return parse(source).open(readOnly);
+  public Device open(String source, OpenOptions options) throws DeviceException {
+    return parse(source).open(options);
+  }
+
+  @Override
+  public long newestGeneration(String source, String user, boolean readOnly)
+      throws DeviceException {
+    Parsed parsed = parse(source);
+    return parsed.kind.newestGeneration(parsed.text, user, readOnly);
   }
 
   /**
@@ -97,7 +119,8 @@ public final class DeviceOpener implements Devices, AutoCloseable {
    * @throws DeviceException when it names unknown things or options
    */
   public void check(String source) throws DeviceException {
-    var unused = parse(source);
+    Parsed parsed = parse(source);
+    parsed.kind.check(parsed.text);
   }
 
   /** Ends the timer; devices that are still open complete what they hold back without delay. */
@@ -107,8 +130,8 @@ public final class DeviceOpener implements Devices, AutoCloseable {
   }
 
   private record Parsed(List<DeviceFilter> outermostFirst, DeviceKind kind, String text) {
-    Device open(boolean readOnly) throws DeviceException {
-      Device device = kind.open(text, readOnly);
+    Device open(OpenOptions options) throws DeviceException {
+      Device device = kind.open(text, options);
       for (int i = outermostFirst.size() - 1; i >= 0; i--) {
         try {
           device = outermostFirst.get(i).around(device);
