@@ -93,10 +93,11 @@ final class DiskRecovery {
   }
 
   private void open(ServedDisk disk, String source) throws DeviceException, JournalException {
-    Device device = devices.open(source, disk.details().openOptions(generation(disk, source)));
+    long generation = generation(disk, source);
+    Device device = devices.open(source, disk.details().openOptions(generation));
     CompletableFuture<Void> recovered;
     try {
-      recovered = handOver(disk, source, device);
+      recovered = handOver(disk, source, device, generation);
     } catch (RuntimeException e) {
       device.close();
       throw e;
@@ -106,8 +107,7 @@ final class DiskRecovery {
   }
 
   /** The generation the journal gives it; a claimed one is in the journal from then on. */
-  private long generation(ServedDisk disk, String source)
-      throws JournalException, DeviceException {
+  private long generation(ServedDisk disk, String source) throws JournalException, DeviceException {
     synchronized (disk) {
       Standing standing = standing(disk);
       return switch (standing.state()) {
@@ -122,18 +122,21 @@ final class DiskRecovery {
     }
   }
 
-  private CompletableFuture<Void> handOver(ServedDisk disk, String source, Device device) {
+  private CompletableFuture<Void> handOver(
+      ServedDisk disk, String source, Device device, long openedWith) {
     synchronized (disk) {
       Standing standing = standing(disk);
       return switch (standing.state()) {
-        case SERVES, SEALED -> {
+        case SERVES, SEALED, UNKNOWN -> {
+          boolean unknown = standing.state() == Standing.State.UNKNOWN;
+          long generation = unknown ? openedWith : standing.generation();
           // It may be a newer one than the device was opened with, after an unseal.
-          device.useGeneration(standing.generation());
-          disk.uses(device, source, standing.generation());
+          device.useGeneration(generation);
+          disk.uses(device, source, generation);
           MidPoint midPoint = disk.midPoint();
           boolean sealed = standing.state() == Standing.State.SEALED;
           yield midPoint
-              .recover(device, standing.generation(), sealed)
+              .recover(device, generation, sealed)
               .whenComplete(
                   (done, unfit) -> {
                     if (unfit != null) {
@@ -141,7 +144,7 @@ final class DiskRecovery {
                     }
                   });
         }
-        case WAITS, AWAY, UNKNOWN -> throw mustNotHave(disk, standing);
+        case WAITS, AWAY -> throw mustNotHave(disk, standing);
       };
     }
   }

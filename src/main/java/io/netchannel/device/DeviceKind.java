@@ -12,8 +12,7 @@ public interface DeviceKind {
   Device open(String text, OpenOptions options) throws DeviceException;
 
   /** As {@link Devices#newestGeneration}. */
-  default long newestGeneration(String text, String user, boolean readOnly)
-      throws DeviceException {
+  default long newestGeneration(String text, String user, boolean readOnly) throws DeviceException {
     return 0;
   }
 

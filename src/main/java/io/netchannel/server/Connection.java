@@ -308,7 +308,7 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
   @Override
   public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
     log.info("{}: {}", this, cause.toString());
-    context.close();
+    var unused = context.close();
   }
 
   /** Nothing of this connection gets to the device any more. */

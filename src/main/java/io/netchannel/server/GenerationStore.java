@@ -103,7 +103,8 @@ final class GenerationStore {
           .append(entry.client())
           .append('\n');
     }
-    text.append(CHECKSUM).append(checksum(text.toString())).append('\n');
+    String checksum = checksum(text.toString());
+    text.append(CHECKSUM).append(checksum).append('\n');
     Path fresh = file.resolveSibling(file.getFileName() + ".new");
     try (FileChannel channel =
         FileChannel.open(

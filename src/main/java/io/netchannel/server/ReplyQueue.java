@@ -14,6 +14,8 @@ final class ReplyQueue {
   }
 
   /**
+   * Puts one in.
+   *
    * @return whether the event loop has to be woken
    */
   boolean add(Slot slot) {

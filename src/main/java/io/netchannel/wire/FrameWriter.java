@@ -49,7 +49,7 @@ public final class FrameWriter {
     } else {
       add();
       push();
-      channel.write(payload, channel.voidPromise());
+      var unused = channel.write(payload, channel.voidPromise());
     }
   }
 
@@ -68,7 +68,7 @@ public final class FrameWriter {
     } else {
       add();
       push();
-      channel.write(Unpooled.wrappedBuffer(payload), channel.voidPromise());
+      var unused = channel.write(Unpooled.wrappedBuffer(payload), channel.voidPromise());
     }
   }
 
@@ -104,7 +104,7 @@ public final class FrameWriter {
     if (open != null) {
       ByteBuf full = open;
       open = null;
-      channel.write(full, channel.voidPromise());
+      var unused = channel.write(full, channel.voidPromise());
     }
   }
 }

@@ -58,7 +58,8 @@ final class GenerationStoreTest {
       isDamaged(good.substring(0, i) + (char) (good.charAt(i) ^ 1) + good.substring(i + 1));
     }
     for (String line :
-        List.of("0 held 1 a", "-1 held 1 a", "x held 1 a", "1 kept 1 a", "1 held 1 a b", "1 held")) {
+        List.of(
+            "0 held 1 a", "-1 held 1 a", "x held 1 a", "1 kept 1 a", "1 held 1 a b", "1 held")) {
       String text = "netchannel generations 1\n" + line + "\n";
       isDamaged(text);
     }

@@ -65,11 +65,14 @@ final class RemoteDeviceTest {
               new DeviceGeometry(RecordingDisk.SIZE_BYTES, 512, 4096, false, true, true, 512));
       Random random = new Random(seed);
       // The last two are longer than a frame.
-      for (int bytes : new int[] {512, 4096, 16 << 10, (16 << 10) + 512, 1 << 20, 3 << 20, 5 << 20}) {
+      for (int bytes :
+          new int[] {512, 4096, 16 << 10, (16 << 10) + 512, 1 << 20, 3 << 20, 5 << 20}) {
         byte[] data = new byte[bytes];
         random.nextBytes(data);
         assertThat(Requests.write(device, 4096, data)).isEqualTo(Outcome.OK);
-        assertThat(Arrays.equals(Requests.read(device, 4096, bytes), data)).as("%d", bytes).isTrue();
+        assertThat(Arrays.equals(Requests.read(device, 4096, bytes), data))
+            .as("%d", bytes)
+            .isTrue();
       }
       assertThat(Requests.flush(device)).isEqualTo(Outcome.OK);
       assertThat(host.disk.flushes).hasValue(1);
@@ -196,8 +199,7 @@ final class RemoteDeviceTest {
     host.stop();
     assertThat(Requests.write(device, 0, new byte[512])).isEqualTo(Outcome.IO_ERROR);
     host.start();
-    Waiting.until(
-        "back", () -> Requests.write(device, 0, new byte[512]) == Outcome.OK);
+    Waiting.until("back", () -> Requests.write(device, 0, new byte[512]) == Outcome.OK);
     device.close();
   }
 
@@ -257,7 +259,8 @@ final class RemoteDeviceTest {
         before.write(i * 512L, buffer(number), outcome -> {});
       }
       Device newer =
-          host.open(generation % 2 == 0 ? "hostb" : "hosta", host.source(EXPORT), as(CLIENT, generation));
+          host.open(
+              generation % 2 == 0 ? "hostb" : "hosta", host.source(EXPORT), as(CLIENT, generation));
       int since = host.disk.writes.size();
       for (int i = 0; i < 200; i++) {
         assertThat(Requests.read(newer, i * 512L, 512)).hasSize(512);
@@ -283,7 +286,8 @@ final class RemoteDeviceTest {
 
   @Test
   void saysWhyItCannotBeOpened() throws Exception {
-    cannotOpen("stranger", host.source(EXPORT), "is not for a client with a certificate for", "stranger");
+    cannotOpen(
+        "stranger", host.source(EXPORT), "is not for a client with a certificate for", "stranger");
     cannotOpen("hostb", host.source("iso"), "it allows hosta");
     cannotOpen("hosta", host.source("nobody"), "it allows nobody");
     cannotOpen("hosta", host.source("nothing"), "no export named nothing");

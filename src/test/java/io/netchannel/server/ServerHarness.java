@@ -64,8 +64,7 @@ final class ServerHarness implements AutoCloseable {
         new TestCertificateAuthority(Clock.systemUTC(), new SecureRandom());
     authority.init(directory.resolve("ca"));
     for (String host : new String[] {"hosta", "hostb", "stranger"}) {
-      authority.host(
-          directory.resolve("ca"), directory.resolve(host), host, "127.0.0.1");
+      authority.host(directory.resolve("ca"), directory.resolve(host), host, "127.0.0.1");
     }
     start();
   }
@@ -87,8 +86,7 @@ final class ServerHarness implements AutoCloseable {
     server.add(new Export("broken", "missing", false, ImmutableSet.of("hosta")));
     server.listen(socket);
     port =
-        server.listen(
-            new InetSocketAddress(InetAddress.getLoopbackAddress(), port), tls("hostb"));
+        server.listen(new InetSocketAddress(InetAddress.getLoopbackAddress(), port), tls("hostb"));
   }
 
   void stop() {
@@ -110,8 +108,7 @@ final class ServerHarness implements AutoCloseable {
   /** Opens devices as {@code host}. */
   DeviceOpener opener(String host, RemoteOptions options) throws Exception {
     return new DeviceOpener(
-        new RemoteDevices(
-                clientTransport, executor, Optional.of(tls(host)), options, new Random(7))
+        new RemoteDevices(clientTransport, executor, Optional.of(tls(host)), options, new Random(7))
             .kinds());
   }
 

@@ -178,8 +178,8 @@ final class WireFormatTest {
   @ParameterizedTest
   @CsvSource({
     "'GET / HTTP/1.1\r\n', preamble",
-    "'NETCHAN\n\0\2\0\1\0\0\u0020\0', ascending order",
-    "'NETCHAN\n\0\0\0\1\0\0\u0020\0', ascending order",
+    "'NETCHAN\n\0\2\0\1\0\0\40\0', ascending order",
+    "'NETCHAN\n\0\0\0\1\0\0\40\0', ascending order",
     "'NETCHAN\n\0\1\0\1\0\0\0\1', largest payload",
   })
   void strangePreambles(String text, String why) {

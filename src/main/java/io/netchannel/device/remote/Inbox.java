@@ -26,6 +26,8 @@ final class Inbox {
   }
 
   /**
+   * Puts one in.
+   *
    * @return whether the event loop has to be woken
    */
   synchronized boolean add(RemoteRequest request) {

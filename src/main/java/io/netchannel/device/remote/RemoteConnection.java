@@ -108,7 +108,7 @@ final class RemoteConnection extends ChannelInboundHandlerAdapter implements Fra
   @Override
   public void channelActive(ChannelHandlerContext context) {
     if (over) {
-      context.close();
+      var unused = context.close();
       return;
     }
     heardNanos = System.nanoTime();

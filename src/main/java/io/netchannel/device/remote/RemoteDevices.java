@@ -86,8 +86,7 @@ public final class RemoteDevices {
   }
 
   private RemoteLink link(RemoteAddress address) throws DeviceException {
-    return new RemoteLink(
-        address, transport.next(), executor, context(address), options, random);
+    return new RemoteLink(address, transport.next(), executor, context(address), options, random);
   }
 
   private Optional<SslContext> context(RemoteAddress address) throws DeviceException {
