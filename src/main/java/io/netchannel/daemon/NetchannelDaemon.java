@@ -1,5 +1,13 @@
 package io.netchannel.daemon;
 
+import com.google.common.util.concurrent.ThreadFactoryBuilder;
+import io.netchannel.device.remote.RemoteDevices;
+import io.netchannel.device.remote.RemoteOptions;
+import io.netchannel.wire.Transport;
+import java.util.Optional;
+import java.util.Random;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.ThreadFactory;
 import io.netchannel.coordinator.JournalException;
 import io.netchannel.coordinator.peer.PeerServer;
 import io.netchannel.coordinator.peer.Peers;
@@ -35,6 +43,10 @@ import org.slf4j.LoggerFactory;
  */
 public final class NetchannelDaemon implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(NetchannelDaemon.class);
+
+  /** Of sockets for remote disks, as client and as server: encryption is what they do most. */
+  private static final int DEVICE_THREADS =
+      Math.max(2, Math.min(Runtime.getRuntime().availableProcessors(), 8));
 
   /** What was opened; closed in the opposite order. */
   private final Deque<AutoCloseable> opened = new ArrayDeque<>();
@@ -81,8 +93,10 @@ public final class NetchannelDaemon implements AutoCloseable {
     makeDirectory(configuration.runDirectory());
     makeDirectory(configuration.stateDirectory());
     XenHost xen = opened(XenHost.open());
-    DeviceOpener devices = opened(new DeviceOpener());
-    HostTls tls = tls(configuration);
+    Optional<HostTls> certificates = certificates(configuration);
+    Transport transport = opened(new Transport("device-io", DEVICE_THREADS));
+    DeviceOpener devices = opened(devices(configuration, transport, certificates));
+    HostTls tls = configuration.peers().isEmpty() ? null : certificates.orElse(null);
     Peers peers = tls == null ? null : peers(configuration, tls);
     Host host =
         opened(
@@ -104,26 +118,46 @@ public final class NetchannelDaemon implements AutoCloseable {
       listenToPeers(configuration, tls, host);
     }
     opened(HookEndpoint.listen(configuration.hookSocket(), host.hooks()));
-    opened(ControlEndpoint.open(configuration.controlSocket(), host.control()));
+    HostExports exports =
+        opened(new HostExports(configuration, devices, transport, certificates, host.control()));
+    opened(ControlEndpoint.open(configuration.controlSocket(), exports));
     opened(LibvirtEvents.start(LibvirtEvents.DEFAULT_URI, new DomainsEnd(host)));
     return host;
   }
 
   /**
-   * Null when this host takes part in no migration: no peers, or no certificates. Guests get their
-   * disks all the same; "migrate" is refused in plain words.
+   * Empty when they cannot be used: then this host takes part in no migration, and neither uses nor
+   * has disks over the network. Guests get their other disks all the same; "migrate" is refused in
+   * plain words.
    */
-  private static HostTls tls(DaemonConfiguration configuration) {
-    if (configuration.peers().isEmpty()) {
+  private static Optional<HostTls> certificates(DaemonConfiguration configuration) {
+    boolean hasPeers = !configuration.peers().isEmpty();
+    if (!hasPeers) {
       log.warn("no [[peer]] is configured: no domain with Netchannel disks can migrate");
-      return null;
     }
     try {
-      return new HostTls(configuration.tls());
+      return Optional.of(new HostTls(configuration.tls()));
     } catch (TlsException e) {
-      log.error("no domain with Netchannel disks can migrate: {}", e.getMessage());
-      return null;
+      if (hasPeers) {
+        log.error("no domain with Netchannel disks can migrate: {}", e.getMessage());
+      } else {
+        log.info("no disks of other hosts: {}", e.getMessage());
+      }
+      return Optional.empty();
     }
+  }
+
+  private DeviceOpener devices(
+      DaemonConfiguration configuration, Transport transport, Optional<HostTls> certificates) {
+    ExecutorService names = Executors.newCachedThreadPool(daemonThreads("resolve-%d"));
+    opened.push(names::shutdownNow);
+    RemoteOptions patience = RemoteOptions.DEFAULT.withGiveUp(configuration.exports().giveUp());
+    return new DeviceOpener(
+        new RemoteDevices(transport, names, certificates, patience, new Random()).kinds());
+  }
+
+  private static ThreadFactory daemonThreads(String name) {
+    return new ThreadFactoryBuilder().setNameFormat(name).setDaemon(true).build();
   }
 
   private static List<Peers.Health> untrusted(DaemonConfiguration configuration) {
