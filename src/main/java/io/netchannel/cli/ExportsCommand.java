@@ -21,8 +21,7 @@ final class ExportsCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws CommandFailedException {
-    List<Map<String, Object>> exports =
-        Json.objects(control.call(Map.of("command", "exports")));
+    List<Map<String, Object>> exports = Json.objects(control.call(Map.of("command", "exports")));
     output.print(spec.commandLine().getOut(), exports, out -> print(out, exports));
     return 0;
   }

@@ -36,8 +36,7 @@ public record ExportSettings(
     Optional<HostAndPort> listen = wanted ? Optional.of(EVERYWHERE) : Optional.empty();
     if (text.isPresent()) {
       try {
-        listen =
-            Optional.of(HostAndPort.fromString(text.get()).withDefaultPort(Wire.DEFAULT_PORT));
+        listen = Optional.of(HostAndPort.fromString(text.get()).withDefaultPort(Wire.DEFAULT_PORT));
       } catch (IllegalArgumentException e) {
         throw server.error("listen", "an address such as \"0.0.0.0:16516\"", text.get());
       }

@@ -71,11 +71,7 @@ final class HostExports implements ControlEndpoint.Handler, AutoCloseable {
             directory,
             transport,
             new ServerParts(
-                devices,
-                executor,
-                Clock.systemUTC(),
-                ServerParts.bootId(),
-                ServerLimits.DEFAULT));
+                devices, executor, Clock.systemUTC(), ServerParts.bootId(), ServerLimits.DEFAULT));
     try {
       addAll();
       server.listen(configuration.exportSocket());

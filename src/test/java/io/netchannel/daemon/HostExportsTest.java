@@ -108,8 +108,7 @@ final class HostExportsTest {
           .isInstanceOf(ControlException.class)
           .hasMessageContaining("in use by guest/xvda");
     }
-    assertThat(call("unexport", "name", "a"))
-        .isEqualTo(Map.of("name", "a", "configured", true));
+    assertThat(call("unexport", "name", "a")).isEqualTo(Map.of("name", "a", "configured", true));
     assertThat(names()).isEmpty();
     assertThat(call("ping")).isEqualTo("not about exports");
   }
@@ -118,9 +117,12 @@ final class HostExportsTest {
   void whatWasExportedByCommandIsThereAfterARestart() throws Exception {
     call(
         "export",
-        "name", "b",
-        "source", "file:" + directory.resolve("b.raw"),
-        "allow", List.of("hostb"));
+        "name",
+        "b",
+        "source",
+        "file:" + directory.resolve("b.raw"),
+        "allow",
+        List.of("hostb"));
     assertThatThrownBy(() -> call("export", "name", "b", "source", "file:/x"))
         .isInstanceOf(ControlException.class)
         .hasMessageContaining("there is an export named b");
@@ -153,8 +155,7 @@ final class HostExportsTest {
     serve();
     assertThatThrownBy(
             () ->
-                devices.open(
-                    "netchannel+unix:///a?socket=" + configuration.exportSocket(), false))
+                devices.open("netchannel+unix:///a?socket=" + configuration.exportSocket(), false))
         .hasMessageContaining("in use by guest/xvda, generation 1")
         .hasMessageContaining("which is not connected now");
     call("release-export", "name", "a", "client", "guest/xvda");

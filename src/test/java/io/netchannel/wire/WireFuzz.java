@@ -16,6 +16,33 @@ public final class WireFuzz {
 
   private WireFuzz() {}
 
+  /** As Jazzer calls a target; it takes one from each class. */
+  public static final class Frames {
+    private Frames() {}
+
+    public static void fuzzerTestOneInput(byte[] input) {
+      frames(input);
+    }
+  }
+
+  /** See {@link Frames}. */
+  public static final class AttachPayload {
+    private AttachPayload() {}
+
+    public static void fuzzerTestOneInput(byte[] input) {
+      attach(input);
+    }
+  }
+
+  /** See {@link Frames}. */
+  public static final class AttachedPayload {
+    private AttachedPayload() {}
+
+    public static void fuzzerTestOneInput(byte[] input) {
+      attached(input);
+    }
+  }
+
   /** A whole connection: the first byte says in which pieces the rest arrives. */
   public static void frames(byte[] input) {
     if (input.length == 0) {
