@@ -54,6 +54,7 @@ final class DoctorCommand implements Callable<Integer> {
       findings.add(Finding.ok("configuration", config + ", this host is " + configuration.name()));
       host.directories(configuration);
       host.daemon(configuration);
+      host.exports(configuration);
       new TlsChecks(configuration, Instant.now(), findings::add).run();
     } catch (ConfigurationException e) {
       findings.add(Finding.fail("configuration", e.getMessage()));

@@ -2,6 +2,7 @@ package io.netchannel.cli;
 
 import io.netchannel.daemon.DaemonConfiguration;
 import io.netchannel.daemon.Json;
+import io.netchannel.server.Export;
 import java.io.IOException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
@@ -121,6 +122,25 @@ final class HostChecks {
       report.accept(Finding.ok("daemon", "runs, version " + pong.get("version")));
     } catch (CommandFailedException | IllegalArgumentException e) {
       report.accept(Finding.fail("daemon", e.getMessage()));
+    }
+  }
+
+  /** What this host exports, and whether its devices are there. */
+  void exports(DaemonConfiguration configuration) {
+    for (Export export : configuration.exports().exports()) {
+      String name = "export " + export.name();
+      String file = "file:";
+      if (export.source().startsWith(file)
+          && !Files.exists(root.resolve(export.source().substring(file.length() + 1)))) {
+        report.accept(
+            Finding.fail(name, export.source() + " does not exist: correct it in [[export]]"));
+      } else if (export.allow().isEmpty()) {
+        report.accept(
+            Finding.warn(
+                name, "no other host may use it: add allow = [\"hostb\"] to its [[export]]"));
+      } else {
+        report.accept(Finding.ok(name, export.source() + " for " + export.allow()));
+      }
     }
   }
 

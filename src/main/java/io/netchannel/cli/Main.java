@@ -37,6 +37,10 @@ public final class Main {
     COMMANDS.put("devices", DevicesCommand::new);
     COMMANDS.put("attach-disk", AttachDiskCommand::new);
     COMMANDS.put("detach-disk", DetachDiskCommand::new);
+    COMMANDS.put("export", ExportCommand::new);
+    COMMANDS.put("unexport", UnexportCommand::new);
+    COMMANDS.put("exports", ExportsCommand::new);
+    COMMANDS.put("release-export", ReleaseExportCommand::new);
     COMMANDS.put("migrations", MigrationsCommand::new);
     COMMANDS.put("nbd-export", NbdExportCommand::new);
     COMMANDS.put("doctor", DoctorCommand::new);

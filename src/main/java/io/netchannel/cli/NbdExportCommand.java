@@ -4,6 +4,7 @@ import com.google.common.net.InetAddresses;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.DeviceOpener;
+import io.netchannel.device.OpenOptions;
 import io.netchannel.device.Outcome;
 import io.netchannel.device.nbd.NbdProtocol;
 import io.netchannel.device.nbd.NbdUri;
@@ -14,6 +15,7 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
@@ -114,8 +116,8 @@ final class NbdExportCommand implements Callable<Integer> {
   @Override
   public Integer call() throws CommandFailedException, InterruptedException {
     String text = source.startsWith("/") ? "file:" + source : source;
-    try (DeviceOpener devices = new DeviceOpener(cache == Cache.none);
-        Device device = devices.open(text, readOnly)) {
+    try (DeviceOpener devices = new DeviceOpener(cache == Cache.none, Map.of());
+        Device device = devices.open(text, OpenOptions.plain(readOnly))) {
       NbdExport export = new NbdExport(exportName, description, device, readOnly);
       try (NbdServer server = new NbdServer(List.of(export), System::nanoTime)) {
         NbdUri uri = listen(server);

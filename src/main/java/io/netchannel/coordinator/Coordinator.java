@@ -93,9 +93,21 @@ public final class Coordinator implements MigrationHooks, PeerService {
    *
    * @throws JournalException when it cannot be made durable: do not serve the disk
    */
-  public synchronized long claimGeneration(UUID domain, String target) throws JournalException {
+  public long claimGeneration(UUID domain, String target) throws JournalException {
+    return claimGeneration(domain, target, 0);
+  }
+
+  /**
+   * As {@link #claimGeneration(UUID, String)}.
+   *
+   * @param known newest generation that the device itself knows of: other hosts' journals are not
+   *     seen here
+   */
+  public synchronized long claimGeneration(UUID domain, String target, long known)
+      throws JournalException {
     DiskKey key = new DiskKey(domain, target);
-    long number = store.generation(key).map(Generation::number).orElse(0L) + 1;
+    long own = store.generation(key).map(Generation::number).orElse(0L);
+    long number = Math.max(own, known) + 1;
     store.setGenerations(Map.of(key, Generation.here(number)));
     return number;
   }

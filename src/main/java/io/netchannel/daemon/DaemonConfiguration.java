@@ -6,7 +6,7 @@ import com.google.common.net.HostAndPort;
 import io.netchannel.coordinator.StockDiskPolicy;
 import io.netchannel.coordinator.Timeouts;
 import io.netchannel.coordinator.peer.PeerAddress;
-import io.netchannel.coordinator.peer.TlsFiles;
+import io.netchannel.tls.TlsFiles;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -30,6 +30,7 @@ import java.util.Set;
  * @param traceDirectory where mid-points write their traces; empty when off
  * @param faults failures to provoke, by point of a migration: only for tests
  * @param rehearse whether the code of a migration is warmed when the daemon starts
+ * @param exports devices for other hosts, and patience with devices of other hosts
  */
 public record DaemonConfiguration(
     String name,
@@ -43,7 +44,8 @@ public record DaemonConfiguration(
     Waits waits,
     Optional<Path> traceDirectory,
     ImmutableMap<String, String> faults,
-    boolean rehearse) {
+    boolean rehearse,
+    ExportSettings exports) {
 
   public static final Path DEFAULT_FILE = Path.of("/etc/netchannel/netchannel.toml");
   public static final Path DEFAULT_RUN_DIRECTORY = Path.of("/run/netchannel");
@@ -84,7 +86,8 @@ public record DaemonConfiguration(
         Waits.DEFAULT,
         Optional.empty(),
         ImmutableMap.of(),
-        true);
+        true,
+        ExportSettings.NONE);
   }
 
   /**
@@ -123,7 +126,8 @@ public record DaemonConfiguration(
             waits(timeouts),
             trace(top.table("trace")),
             top.table("faults").texts(),
-            daemon.flag("rehearse", true));
+            daemon.flag("rehearse", true),
+            ExportSettings.read(top));
     daemon.finish();
     timeouts.finish();
     top.finish();
@@ -132,6 +136,11 @@ public record DaemonConfiguration(
 
   public Path controlSocket() {
     return runDirectory.resolve("control.sock");
+  }
+
+  /** Of the device server, for clients of this host. */
+  public Path exportSocket() {
+    return runDirectory.resolve("export.sock");
   }
 
   public Path hookSocket() {

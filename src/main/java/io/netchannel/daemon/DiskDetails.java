@@ -1,6 +1,7 @@
 package io.netchannel.daemon;
 
 import com.google.common.collect.ImmutableMap;
+import io.netchannel.device.OpenOptions;
 import io.netchannel.vdevice.block.DiskName;
 import io.netchannel.vdevice.block.VbdAddress;
 import io.netchannel.vdevice.block.VbdNodes.Detail;
@@ -47,6 +48,16 @@ record DiskDetails(
     } catch (IllegalArgumentException e) {
       return Optional.empty();
     }
+  }
+
+  /** How its device is opened. */
+  OpenOptions openOptions(long forGeneration) {
+    return OpenOptions.of(readOnly, OpenOptions.User.disk(guest.uuid(), target, forGeneration));
+  }
+
+  /** What an authority of its device calls it. */
+  String userName() {
+    return OpenOptions.User.diskName(guest.uuid(), target);
   }
 
   VbdAddress address() {

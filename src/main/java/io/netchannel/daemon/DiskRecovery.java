@@ -93,11 +93,12 @@ final class DiskRecovery {
   }
 
   private void open(ServedDisk disk, String source) throws DeviceException, JournalException {
-    Device device = devices.open(source, disk.details().readOnly());
+    long generation = generation(disk, source);
+    Device device = devices.open(source, disk.details().openOptions(generation));
     CompletableFuture<Void> recovered;
     try {
-      recovered = handOver(disk, source, device);
-    } catch (JournalException | RuntimeException e) {
+      recovered = handOver(disk, source, device, generation);
+    } catch (RuntimeException e) {
       device.close();
       throw e;
     }
@@ -105,15 +106,32 @@ final class DiskRecovery {
     log.info("{}: {} with {}", disk, disk.midPoint().status().state(), source);
   }
 
-  private CompletableFuture<Void> handOver(ServedDisk disk, String source, Device device)
-      throws JournalException {
+  /** The generation the journal gives it; a claimed one is in the journal from then on. */
+  private long generation(ServedDisk disk, String source) throws JournalException, DeviceException {
     synchronized (disk) {
       Standing standing = standing(disk);
-      boolean unknown = standing.state() == Standing.State.UNKNOWN;
-      long generation =
-          unknown ? generations.claim(disk.guest().uuid(), disk.target()) : standing.generation();
+      return switch (standing.state()) {
+        case UNKNOWN -> {
+          DiskDetails details = disk.details();
+          long known = devices.newestGeneration(source, details.userName(), details.readOnly());
+          yield generations.claim(disk.guest().uuid(), disk.target(), known);
+        }
+        case SERVES, SEALED -> standing.generation();
+        case WAITS, AWAY -> throw mustNotHave(disk, standing);
+      };
+    }
+  }
+
+  private CompletableFuture<Void> handOver(
+      ServedDisk disk, String source, Device device, long openedWith) {
+    synchronized (disk) {
+      Standing standing = standing(disk);
       return switch (standing.state()) {
         case SERVES, SEALED, UNKNOWN -> {
+          boolean unknown = standing.state() == Standing.State.UNKNOWN;
+          long generation = unknown ? openedWith : standing.generation();
+          // It may be a newer one than the device was opened with, after an unseal.
+          device.useGeneration(generation);
           disk.uses(device, source, generation);
           MidPoint midPoint = disk.midPoint();
           boolean sealed = standing.state() == Standing.State.SEALED;
@@ -126,10 +144,13 @@ final class DiskRecovery {
                     }
                   });
         }
-        case WAITS, AWAY ->
-            throw new IllegalStateException(disk + ": must not have its device: " + standing);
+        case WAITS, AWAY -> throw mustNotHave(disk, standing);
       };
     }
+  }
+
+  private static IllegalStateException mustNotHave(ServedDisk disk, Standing standing) {
+    return new IllegalStateException(disk + ": must not have its device: " + standing);
   }
 
   private Standing standing(ServedDisk disk) {

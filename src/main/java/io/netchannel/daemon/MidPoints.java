@@ -36,7 +36,12 @@ public final class MidPoints implements AutoCloseable {
   /** Names the generation that a disk starts with here; durable when it returns. */
   @FunctionalInterface
   public interface GenerationClaim {
-    long claim(UUID domain, String target) throws JournalException;
+    /**
+     * Names the next one.
+     *
+     * @param known newest generation that the device knows of; the new one is higher
+     */
+    long claim(UUID domain, String target, long known) throws JournalException;
   }
 
   private record Key(int domid, String target) {}
@@ -97,7 +102,9 @@ public final class MidPoints implements AutoCloseable {
         return CompletableFuture.completedFuture(null); // a daemon before us had begun
       }
       try {
-        long generation = generations.claim(disk.guest().uuid(), disk.target());
+        DiskDetails details = disk.details();
+        long known = devices.newestGeneration(source, details.userName(), details.readOnly());
+        long generation = generations.claim(disk.guest().uuid(), disk.target(), known);
         Device device = open(disk, source, generation);
         return disk.midPoint()
             .serve(device, generation)
@@ -156,7 +163,7 @@ public final class MidPoints implements AutoCloseable {
 
   /** Opens a device for a disk and notes that in its nodes. */
   Device open(ServedDisk disk, String source, long generation) throws DeviceException {
-    Device device = devices.open(source, disk.details().readOnly());
+    Device device = devices.open(source, disk.details().openOptions(generation));
     try {
       disk.uses(device, source, generation);
       return device;

@@ -1,14 +1,18 @@
 package io.netchannel.daemon;
 
+import com.google.common.util.concurrent.ThreadFactoryBuilder;
 import io.netchannel.coordinator.JournalException;
 import io.netchannel.coordinator.peer.PeerServer;
-import io.netchannel.coordinator.peer.PeerTls;
 import io.netchannel.coordinator.peer.Peers;
-import io.netchannel.coordinator.peer.TlsException;
 import io.netchannel.device.DeviceOpener;
+import io.netchannel.device.remote.RemoteDevices;
+import io.netchannel.device.remote.RemoteOptions;
 import io.netchannel.libvirt.DomainEvent;
 import io.netchannel.libvirt.HookEndpoint;
 import io.netchannel.libvirt.LibvirtEvents;
+import io.netchannel.tls.HostTls;
+import io.netchannel.tls.TlsException;
+import io.netchannel.wire.Transport;
 import io.netchannel.xen.XenException;
 import io.netchannel.xen.jna.XenHost;
 import java.io.IOException;
@@ -20,10 +24,14 @@ import java.time.Clock;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.List;
+import java.util.Optional;
+import java.util.Random;
 import java.util.UUID;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ThreadFactory;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -35,6 +43,10 @@ import org.slf4j.LoggerFactory;
  */
 public final class NetchannelDaemon implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(NetchannelDaemon.class);
+
+  /** Of sockets for remote disks, as client and as server: encryption is what they do most. */
+  private static final int DEVICE_THREADS =
+      Math.max(2, Math.min(Runtime.getRuntime().availableProcessors(), 8));
 
   /** What was opened; closed in the opposite order. */
   private final Deque<AutoCloseable> opened = new ArrayDeque<>();
@@ -81,8 +93,10 @@ public final class NetchannelDaemon implements AutoCloseable {
     makeDirectory(configuration.runDirectory());
     makeDirectory(configuration.stateDirectory());
     XenHost xen = opened(XenHost.open());
-    DeviceOpener devices = opened(new DeviceOpener());
-    PeerTls tls = tls(configuration);
+    Optional<HostTls> certificates = certificates(configuration);
+    Transport transport = opened(new Transport("device-io", DEVICE_THREADS));
+    DeviceOpener devices = opened(devices(configuration, transport, certificates));
+    HostTls tls = configuration.peers().isEmpty() ? null : certificates.orElse(null);
     Peers peers = tls == null ? null : peers(configuration, tls);
     Host host =
         opened(
@@ -104,26 +118,46 @@ public final class NetchannelDaemon implements AutoCloseable {
       listenToPeers(configuration, tls, host);
     }
     opened(HookEndpoint.listen(configuration.hookSocket(), host.hooks()));
-    opened(ControlEndpoint.open(configuration.controlSocket(), host.control()));
+    HostExports exports =
+        opened(new HostExports(configuration, devices, transport, certificates, host.control()));
+    opened(ControlEndpoint.open(configuration.controlSocket(), exports));
     opened(LibvirtEvents.start(LibvirtEvents.DEFAULT_URI, new DomainsEnd(host)));
     return host;
   }
 
   /**
-   * Null when this host takes part in no migration: no peers, or no certificates. Guests get their
-   * disks all the same; "migrate" is refused in plain words.
+   * Empty when they cannot be used: then this host takes part in no migration, and neither uses nor
+   * has disks over the network. Guests get their other disks all the same; "migrate" is refused in
+   * plain words.
    */
-  private static PeerTls tls(DaemonConfiguration configuration) {
-    if (configuration.peers().isEmpty()) {
+  private static Optional<HostTls> certificates(DaemonConfiguration configuration) {
+    boolean hasPeers = !configuration.peers().isEmpty();
+    if (!hasPeers) {
       log.warn("no [[peer]] is configured: no domain with Netchannel disks can migrate");
-      return null;
     }
     try {
-      return new PeerTls(configuration.tls());
+      return Optional.of(new HostTls(configuration.tls()));
     } catch (TlsException e) {
-      log.error("no domain with Netchannel disks can migrate: {}", e.getMessage());
-      return null;
+      if (hasPeers) {
+        log.error("no domain with Netchannel disks can migrate: {}", e.getMessage());
+      } else {
+        log.info("no disks of other hosts: {}", e.getMessage());
+      }
+      return Optional.empty();
     }
+  }
+
+  private DeviceOpener devices(
+      DaemonConfiguration configuration, Transport transport, Optional<HostTls> certificates) {
+    ExecutorService names = Executors.newCachedThreadPool(daemonThreads("resolve-%d"));
+    opened.push(names::shutdownNow);
+    RemoteOptions patience = RemoteOptions.DEFAULT.withGiveUp(configuration.exports().giveUp());
+    return new DeviceOpener(
+        true, new RemoteDevices(transport, names, certificates, patience, new Random()).kinds());
+  }
+
+  private static ThreadFactory daemonThreads(String name) {
+    return new ThreadFactoryBuilder().setNameFormat(name).setDaemon(true).build();
   }
 
   private static List<Peers.Health> untrusted(DaemonConfiguration configuration) {
@@ -135,7 +169,7 @@ public final class NetchannelDaemon implements AutoCloseable {
         .toList();
   }
 
-  private Peers peers(DaemonConfiguration configuration, PeerTls tls) throws IOException {
+  private Peers peers(DaemonConfiguration configuration, HostTls tls) throws IOException {
     try {
       Peers peers = opened(new Peers(configuration.name(), tls, configuration.peers()));
       ScheduledExecutorService scheduler = Executors.newSingleThreadScheduledExecutor();
@@ -147,7 +181,7 @@ public final class NetchannelDaemon implements AutoCloseable {
     }
   }
 
-  private void listenToPeers(DaemonConfiguration configuration, PeerTls tls, Host host)
+  private void listenToPeers(DaemonConfiguration configuration, HostTls tls, Host host)
       throws IOException {
     InetSocketAddress address =
         new InetSocketAddress(configuration.listen().getHost(), configuration.listen().getPort());

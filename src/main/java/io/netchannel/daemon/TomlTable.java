@@ -109,6 +109,29 @@ final class TomlTable {
     return duration;
   }
 
+  /** Whether there is such a key. */
+  boolean has(String key) {
+    return node.has(key);
+  }
+
+  /** A list of texts; empty when it is not there. */
+  ImmutableList<String> list(String key) throws ConfigurationException {
+    JsonNode value = take(key);
+    ImmutableList.Builder<String> texts = ImmutableList.builder();
+    if (value != null && !value.isArray()) {
+      throw error(key, "a list such as [\"hosta\", \"hostb\"]", value.toString());
+    }
+    if (value != null) {
+      for (JsonNode entry : value) {
+        if (!entry.isTextual()) {
+          throw error(key, "a list of texts", value.toString());
+        }
+        texts.add(entry.asText());
+      }
+    }
+    return texts.build();
+  }
+
   /** The table {@code key}, empty when it is not there. */
   TomlTable table(String key) throws ConfigurationException {
     JsonNode value = take(key);

@@ -48,6 +48,12 @@ public interface Device extends AutoCloseable {
     return this;
   }
 
+  /**
+   * The user goes on with a newer generation than the one it opened the device with. What a device
+   * without an authority of its own does not care for.
+   */
+  default void useGeneration(long generation) {}
+
   /** Waits for what is running and releases the device. Idempotent. */
   @Override
   void close();

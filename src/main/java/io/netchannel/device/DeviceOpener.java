@@ -1,5 +1,6 @@
 package io.netchannel.device;
 
+import com.google.common.collect.ImmutableMap;
 import com.google.common.collect.ImmutableSortedMap;
 import io.netchannel.device.file.FileDevice;
 import io.netchannel.device.filter.DelayFilter;
@@ -25,6 +26,7 @@ import java.util.function.LongSupplier;
  *   device  := "file:" absolute path of a regular file or block device
  *            | "nbd://" host [ ":" port ] "/" name        {@link NbdUri}
  *            | "nbd+unix:///" name "?socket=" path
+ *            | a kind that was given to it, as "netchannel:" of {@code device.remote}
  *   filter  := "delay:" options   {@link DelayFilter}
  *            | "error:" options   {@link ErrorFilter}
  *            | "trace:" path      {@link TraceFilter}
@@ -38,12 +40,6 @@ import java.util.function.LongSupplier;
 public final class DeviceOpener implements Devices, AutoCloseable {
   private static final char FILTER_END = '!';
 
-  /** Opens the device behind a scheme. */
-  @FunctionalInterface
-  private interface DeviceKind {
-    Device open(String text, boolean readOnly) throws DeviceException;
-  }
-
   /** Reads the options of a filter. */
   @FunctionalInterface
   private interface FilterKind {
@@ -56,17 +52,24 @@ public final class DeviceOpener implements Devices, AutoCloseable {
 
   /** Devices with default settings and system clocks. */
   public DeviceOpener() {
-    this(true);
+    this(true, ImmutableMap.of());
   }
 
   /**
-   * Devices with default settings and system clocks.
+   * Devices with default settings and system clocks, and more kinds of them.
    *
    * @param direct false lets file: devices use the page cache even where direct I/O works: for what
    *     only this host uses meanwhile
+   * @param kinds by their schemes; they need what this package does not know, as certificates
    */
-  public DeviceOpener(boolean direct) {
-    this(FileDevice.DEFAULT_IO_THREADS, direct, newTimer(), Clock.systemUTC(), System::nanoTime);
+  public DeviceOpener(boolean direct, Map<String, DeviceKind> kinds) {
+    this(
+        FileDevice.DEFAULT_IO_THREADS,
+        direct,
+        newTimer(),
+        Clock.systemUTC(),
+        System::nanoTime,
+        kinds);
   }
 
   /**
@@ -77,28 +80,46 @@ public final class DeviceOpener implements Devices, AutoCloseable {
    * @param timer runs the delays; ended by {@link #close}
    * @param clock stamps traces
    * @param nanoTime holds back repeated errors in the log, bounds waits for a server
+   * @param kinds more of them, by their schemes
    */
   public DeviceOpener(
       int ioThreads,
       boolean direct,
       ScheduledExecutorService timer,
       Clock clock,
-      LongSupplier nanoTime) {
+      LongSupplier nanoTime,
+      Map<String, DeviceKind> kinds) {
     this.timer = timer;
-    NbdDevice.Timing nbd = new NbdDevice.Timing(nanoTime, new Random());
+    NbdDevice.Timing timing = new NbdDevice.Timing(nanoTime, new Random());
     devices =
-        ImmutableSortedMap.of(
-            "file",
-            (text, readOnly) -> FileDevice.open(text, readOnly, ioThreads, direct, nanoTime),
-            "nbd",
-            (text, readOnly) -> NbdDevice.open("nbd:" + text, readOnly, nbd),
-            "nbd+unix",
-            (text, readOnly) -> NbdDevice.open("nbd+unix:" + text, readOnly, nbd));
+        ImmutableSortedMap.<String, DeviceKind>naturalOrder()
+            .put(
+                "file",
+                (text, options) ->
+                    FileDevice.open(text, options.readOnly(), ioThreads, direct, nanoTime))
+            .put("nbd", nbd("nbd", timing))
+            .put("nbd+unix", nbd("nbd+unix", timing))
+            .putAll(kinds)
+            .buildOrThrow();
     filters =
         ImmutableSortedMap.of(
             "delay", text -> DelayFilter.parse(text, timer),
             "error", ErrorFilter::parse,
             "trace", text -> TraceFilter.parse(text, clock));
+  }
+
+  private static DeviceKind nbd(String scheme, NbdDevice.Timing timing) {
+    return new DeviceKind() {
+      @Override
+      public Device open(String text, OpenOptions options) throws DeviceException {
+        return NbdDevice.open(scheme + ":" + text, options.readOnly(), timing);
+      }
+
+      @Override
+      public void check(String text) throws DeviceException {
+        NbdUri.parse(scheme + ":" + text);
+      }
+    };
   }
 
   private static ScheduledExecutorService newTimer() {
@@ -115,8 +136,15 @@ public final class DeviceOpener implements Devices, AutoCloseable {
   }
 
   @Override
-  public Device open(String source, boolean readOnly) throws DeviceException {
-    return parse(source).open(readOnly);
+  public Device open(String source, OpenOptions options) throws DeviceException {
+    return parse(source).open(options);
+  }
+
+  @Override
+  public long newestGeneration(String source, String user, boolean readOnly)
+      throws DeviceException {
+    Parsed parsed = parse(source);
+    return parsed.kind.newestGeneration(parsed.text, user, readOnly);
   }
 
   /**
@@ -125,7 +153,8 @@ public final class DeviceOpener implements Devices, AutoCloseable {
    * @throws DeviceException when it names unknown things or options
    */
   public void check(String source) throws DeviceException {
-    var unused = parse(source);
+    Parsed parsed = parse(source);
+    parsed.kind.check(parsed.text);
   }
 
   /** Ends the timer; devices that are still open complete what they hold back without delay. */
@@ -135,8 +164,8 @@ public final class DeviceOpener implements Devices, AutoCloseable {
   }
 
   private record Parsed(List<DeviceFilter> outermostFirst, DeviceKind kind, String text) {
-    Device open(boolean readOnly) throws DeviceException {
-      Device device = kind.open(text, readOnly);
+    Device open(OpenOptions options) throws DeviceException {
+      Device device = kind.open(text, options);
       for (int i = outermostFirst.size() - 1; i >= 0; i--) {
         try {
           device = outermostFirst.get(i).around(device);

@@ -1,6 +1,7 @@
 package io.netchannel.device;
 
 /** Opens devices by their source text ("file:/dev/vdb", "delay:write=300ms!file:/srv/a.raw"). */
+@FunctionalInterface
 public interface Devices {
 
   /**
@@ -9,11 +10,27 @@ public interface Devices {
    * @param source filters, outermost first, each followed by '!', then the device
    * @throws DeviceException when the text is no source or the device cannot be opened
    */
-  Device open(String source, boolean readOnly) throws DeviceException;
+  Device open(String source, OpenOptions options) throws DeviceException;
+
+  /** As {@link #open(String, OpenOptions)} without a user. */
+  default Device open(String source, boolean readOnly) throws DeviceException {
+    return open(source, OpenOptions.plain(readOnly));
+  }
+
+  /**
+   * The newest generation with which this user has used the device, as far as the device itself
+   * knows that; 0 otherwise. Who starts anew takes a newer one.
+   *
+   * @param user its name, as in {@link OpenOptions.User}
+   */
+  default long newestGeneration(String source, String user, boolean readOnly)
+      throws DeviceException {
+    return 0;
+  }
 
   /** Opens, reads the geometry and closes again: what a destination does before it accepts. */
   default DeviceGeometry probe(String source, boolean readOnly) throws DeviceException {
-    try (Device device = open(source, readOnly)) {
+    try (Device device = open(source, OpenOptions.probe(readOnly))) {
       return device.geometry();
     }
   }

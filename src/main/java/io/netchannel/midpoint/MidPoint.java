@@ -245,6 +245,9 @@ public final class MidPoint implements Agent {
             case SEALED -> {
               manifest = null;
               setGeneration(newGeneration);
+              if (device != null) {
+                device.useGeneration(newGeneration);
+              }
               trace.event(generation, "unseal");
               goOn("unseal");
             }

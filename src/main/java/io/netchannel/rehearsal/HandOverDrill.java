@@ -9,11 +9,11 @@ import io.netchannel.coordinator.PeerMessages.SealedDisk;
 import io.netchannel.coordinator.PeerService;
 import io.netchannel.coordinator.peer.PeerAddress;
 import io.netchannel.coordinator.peer.PeerServer;
-import io.netchannel.coordinator.peer.PeerTls;
 import io.netchannel.coordinator.peer.Peers;
-import io.netchannel.coordinator.peer.TlsException;
 import io.netchannel.midpoint.Manifest;
 import io.netchannel.rehearsal.host.HostPair;
+import io.netchannel.tls.HostTls;
+import io.netchannel.tls.TlsException;
 import io.netchannel.vdevice.block.BlockOperation;
 import java.io.IOException;
 import java.net.InetAddress;
@@ -65,13 +65,13 @@ final class HandOverDrill implements PeerService {
             new PeerServer(
                 source.name(),
                 new InetSocketAddress(loopback, 0),
-                new PeerTls(source.tls()),
+                new HostTls(source.tls()),
                 List.of(new PeerAddress(destination.known(), loopback.getHostAddress(), 1)),
                 drill);
         Peers peers =
             new Peers(
                 destination.name(),
-                new PeerTls(destination.tls()),
+                new HostTls(destination.tls()),
                 List.of(
                     new PeerAddress(source.known(), loopback.getHostAddress(), server.port())))) {
       return drill.repeat(peers.all().get(0), pace);

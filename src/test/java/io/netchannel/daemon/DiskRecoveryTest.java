@@ -9,6 +9,7 @@ import io.netchannel.coordinator.Standing.State;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.DeviceOpener;
+import io.netchannel.device.OpenOptions;
 import io.netchannel.midpoint.MidPoint;
 import io.netchannel.vdevice.block.VbdLimits;
 import io.netchannel.vdevice.block.VbdNodes;
@@ -61,7 +62,7 @@ final class DiskRecoveryTest {
         new DiskRecovery(
             this::open,
             (domain, target) -> standing,
-            (domain, target) -> CLAIMED,
+            (domain, target, known) -> CLAIMED,
             (delay, action) -> {
               delaysSeconds.add(delay.toSeconds());
               later.add(action);
@@ -74,11 +75,11 @@ final class DiskRecoveryTest {
     opener.close();
   }
 
-  private Device open(String source, boolean readOnly) throws DeviceException {
+  private Device open(String source, OpenOptions options) throws DeviceException {
     if (broken) {
       throw new DeviceException("not mounted");
     }
-    return opener.open(source, readOnly);
+    return opener.open(source, options);
   }
 
   private void timePasses() {

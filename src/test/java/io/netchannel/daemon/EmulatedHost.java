@@ -60,7 +60,8 @@ final class EmulatedHost implements AutoCloseable {
             defaults.waits(),
             Optional.of(directory.resolve(name + "/trace")),
             faults,
-            false);
+            false,
+            ExportSettings.NONE);
   }
 
   /** Starts the daemon, in place of the one that ran before. */

@@ -99,7 +99,7 @@ final class HostDevicesTest {
   @Test
   void aDomainWithBothKindsIsThereOnceAndEachDiskIsOfItsKind() throws Exception {
     ServedDisk ours = mixed();
-    get(host.daemon().midPoints().serve(ours, image(), (domain, target) -> 1));
+    get(host.daemon().midPoints().serve(ours, image(), (domain, target, known) -> 1));
     assertThat(devices.domainsNamed("mixed")).containsExactly(MIXED);
     assertThat(devices.stockDisksOf(MIXED)).containsExactly(new StockDisk("xvda", "qdisk"));
     assertThat(devices.disksOf(MIXED))

@@ -62,8 +62,8 @@ final class DemoTest {
     int exitCode =
         run(
             devices ->
-                (source, readOnly) ->
-                    new LosingDevice(devices.open(source, readOnly), writes, LOSES_EVERY));
+                (source, options) ->
+                    new LosingDevice(devices.open(source, options), writes, LOSES_EVERY));
 
     assertThat(exitCode).as("%s", console).isEqualTo(1);
     JsonNode report = report();

@@ -92,6 +92,11 @@ public final class DelayFilter implements Device {
   }
 
   @Override
+  public void useGeneration(long generation) {
+    device.useGeneration(generation);
+  }
+
+  @Override
   public void close() {
     if (closing.compareAndSet(false, true)) {
       held.awaitAdvance(held.arriveAndDeregister()); // all that is held has been passed on

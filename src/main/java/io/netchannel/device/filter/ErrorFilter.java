@@ -137,6 +137,11 @@ public final class ErrorFilter implements Device {
   }
 
   @Override
+  public void useGeneration(long generation) {
+    device.useGeneration(generation);
+  }
+
+  @Override
   public void close() {
     device.close();
   }

@@ -94,6 +94,11 @@ public final class TraceFilter implements Device {
   }
 
   @Override
+  public void useGeneration(long generation) {
+    device.useGeneration(generation);
+  }
+
+  @Override
   public void close() {
     device.close(); // first: it completes what is running
     if (closed.compareAndSet(false, true)) {

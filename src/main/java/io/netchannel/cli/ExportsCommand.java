@@ -1,0 +1,56 @@
+package io.netchannel.cli;
+
+import io.netchannel.daemon.Json;
+import java.io.PrintWriter;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Spec;
+
+@Command(
+    name = "exports",
+    mixinStandardHelpOptions = true,
+    description = "Lists the devices of this host that others may use, and who uses them.")
+final class ExportsCommand implements Callable<Integer> {
+  @Mixin private OutputOptions output;
+  @Mixin private ControlOptions control;
+  @Spec private CommandSpec spec;
+
+  @Override
+  public Integer call() throws CommandFailedException {
+    List<Map<String, Object>> exports = Json.objects(control.call(Map.of("command", "exports")));
+    output.print(spec.commandLine().getOut(), exports, out -> print(out, exports));
+    return 0;
+  }
+
+  private static void print(PrintWriter out, List<Map<String, Object>> exports) {
+    Table table =
+        new Table("Name", "Mode", "Allow", "Client", "Gen", "Since", "From", "Running", "Source");
+    for (Map<String, Object> export : exports) {
+      List<Map<String, Object>> clients = Json.objects(export.get("clients"));
+      String allow =
+          export.get("allow") instanceof List<?> names && !names.isEmpty()
+              ? String.join(",", names.stream().map(String::valueOf).toList())
+              : null;
+      if (clients.isEmpty()) {
+        clients = List.of(Map.of());
+      }
+      for (Map<String, Object> client : clients) {
+        table.row(
+            export.get("name"),
+            export.get("mode"),
+            allow,
+            client.get("client"),
+            client.get("generation"),
+            client.get("since"),
+            client.get("address"),
+            client.get("running"),
+            export.get("source"));
+      }
+    }
+    table.print(out);
+  }
+}

@@ -1,0 +1,80 @@
+package io.netchannel.daemon;
+
+import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableSet;
+import com.google.common.net.HostAndPort;
+import io.netchannel.server.Export;
+import io.netchannel.wire.Wire;
+import java.time.Duration;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+
+/**
+ * What netchannel.toml says about devices for other hosts, and devices of other hosts.
+ *
+ * @param listen where clients of other hosts reach the device server; empty when they shall not
+ * @param exports what it has
+ * @param giveUp requests to a device of another host fail when its server has been away for so
+ *     long; empty: guests wait
+ */
+public record ExportSettings(
+    Optional<HostAndPort> listen, ImmutableList<Export> exports, Optional<Duration> giveUp) {
+
+  /** Of an empty file: nothing listens, remote disks wait for their servers. */
+  public static final ExportSettings NONE =
+      new ExportSettings(Optional.empty(), ImmutableList.of(), Optional.empty());
+
+  private static final HostAndPort EVERYWHERE = HostAndPort.fromParts("0.0.0.0", Wire.DEFAULT_PORT);
+
+  /** Reads [server], [[export]] and [remote]. */
+  static ExportSettings read(TomlTable top) throws ConfigurationException {
+    boolean wanted = top.has("server") || top.has("export");
+    TomlTable server = top.table("server");
+    Optional<String> text = server.text("listen");
+    Optional<HostAndPort> listen = wanted ? Optional.of(EVERYWHERE) : Optional.empty();
+    if (text.isPresent()) {
+      try {
+        listen = Optional.of(HostAndPort.fromString(text.get()).withDefaultPort(Wire.DEFAULT_PORT));
+      } catch (IllegalArgumentException e) {
+        throw server.error("listen", "an address such as \"0.0.0.0:16516\"", text.get());
+      }
+    }
+    server.finish();
+    TomlTable remote = top.table("remote");
+    Optional<Duration> giveUp = remote.duration("give-up");
+    remote.finish();
+    return new ExportSettings(listen, exports(top.tables("export")), giveUp);
+  }
+
+  private static ImmutableList<Export> exports(List<TomlTable> tables)
+      throws ConfigurationException {
+    ImmutableList.Builder<Export> exports = ImmutableList.builder();
+    Set<String> names = new HashSet<>();
+    for (TomlTable table : tables) {
+      String name = table.required("name");
+      Optional<String> path = table.text("path");
+      Optional<String> source = table.text("source");
+      if (path.isPresent() == source.isPresent()) {
+        throw table.error(
+            "name", "export " + name + " needs a path (\"/dev/vg0/data\") or a source, not both");
+      }
+      if (!names.add(name)) {
+        throw table.error("name", "another name for each export", name + " twice");
+      }
+      try {
+        exports.add(
+            new Export(
+                name,
+                path.isPresent() ? "file:" + path.get() : source.get(),
+                table.flag("read-only", false),
+                ImmutableSet.copyOf(table.list("allow"))));
+      } catch (IllegalArgumentException e) {
+        throw table.error("name", e.getMessage());
+      }
+      table.finish();
+    }
+    return exports.build();
+  }
+}

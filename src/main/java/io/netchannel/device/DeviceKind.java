@@ -1,0 +1,25 @@
+package io.netchannel.device;
+
+/** Opens the devices behind one scheme of a source text. */
+@FunctionalInterface
+public interface DeviceKind {
+
+  /**
+   * Opens one.
+   *
+   * @param text what follows the scheme and its colon
+   */
+  Device open(String text, OpenOptions options) throws DeviceException;
+
+  /** As {@link Devices#newestGeneration}. */
+  default long newestGeneration(String text, String user, boolean readOnly) throws DeviceException {
+    return 0;
+  }
+
+  /**
+   * Checks the text without opening anything.
+   *
+   * @throws DeviceException when it names nothing of this kind
+   */
+  default void check(String text) throws DeviceException {}
+}

@@ -1,0 +1,47 @@
+package io.netchannel.device;
+
+import java.util.Optional;
+import java.util.UUID;
+
+/**
+ * How a device is opened.
+ *
+ * @param readOnly whether it will not be written
+ * @param user who uses it; empty for a tool that opens it for a moment
+ * @param probe only the geometry is wanted: somebody else may be using the device and must not
+ *     notice; all requests fail
+ */
+public record OpenOptions(boolean readOnly, Optional<User> user, boolean probe) {
+
+  /**
+   * Whoever uses a device, for one that has an authority of its own: of the users that call
+   * themselves the same, only the one with the newest generation gets through.
+   *
+   * @param name stays the same in every life of the same disk of the same guest: "uuid/xvdb"
+   * @param generation 1 or more
+   */
+  public record User(String name, long generation) {
+    public static User disk(UUID domain, String target, long generation) {
+      return new User(diskName(domain, target), generation);
+    }
+
+    public static String diskName(UUID domain, String target) {
+      return domain + "/" + target;
+    }
+  }
+
+  /** Without a user of its own. */
+  public static OpenOptions plain(boolean readOnly) {
+    return new OpenOptions(readOnly, Optional.empty(), false);
+  }
+
+  /** For a disk of a guest. */
+  public static OpenOptions of(boolean readOnly, User user) {
+    return new OpenOptions(readOnly, Optional.of(user), false);
+  }
+
+  /** For a look. */
+  public static OpenOptions probe(boolean readOnly) {
+    return new OpenOptions(readOnly, Optional.empty(), true);
+  }
+}

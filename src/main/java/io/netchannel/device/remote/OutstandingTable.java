@@ -1,0 +1,108 @@
+package io.netchannel.device.remote;
+
+import com.google.common.collect.ImmutableList;
+import io.netchannel.wire.Attached;
+import io.netchannel.wire.FrameType;
+import io.netchannel.wire.WireException;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Objects;
+
+/** Requests that were sent and are not answered, by slot, within the server's window. */
+final class OutstandingTable {
+  private final RemoteRequest[] bySlot;
+  private final int[] freeSlots;
+  private final int windowBytes;
+  private int free;
+  private int bytes;
+
+  OutstandingTable(int slots, int windowBytes) {
+    this.windowBytes = windowBytes;
+    bySlot = new RemoteRequest[slots];
+    freeSlots = new int[slots];
+    for (int i = slots - 1; i >= 0; i--) {
+      freeSlots[free++] = i;
+    }
+  }
+
+  OutstandingTable emptied() {
+    return new OutstandingTable(bySlot.length, windowBytes);
+  }
+
+  int size() {
+    return bySlot.length - free;
+  }
+
+  boolean hasRoomFor(RemoteRequest request) {
+    return free > 0 && bytes + request.windowBytes() <= windowBytes;
+  }
+
+  /** Gives it a slot. */
+  void add(RemoteRequest request) {
+    request.slot = freeSlots[--free];
+    put(request);
+  }
+
+  /** Leaves it in its slot, which must be free. */
+  void addAt(RemoteRequest request) {
+    int at = 0;
+    while (freeSlots[at] != request.slot) {
+      at++;
+    }
+    freeSlots[at] = freeSlots[--free];
+    put(request);
+  }
+
+  private void put(RemoteRequest request) {
+    bySlot[request.slot] = request;
+    bytes += request.windowBytes();
+  }
+
+  void remove(RemoteRequest request) {
+    bySlot[request.slot] = null;
+    freeSlots[free++] = request.slot;
+    bytes -= request.windowBytes();
+  }
+
+  boolean holds(RemoteRequest request) {
+    return request.slot < bySlot.length && bySlot[request.slot] == request;
+  }
+
+  RemoteRequest get(int slot, long sequence) throws WireException {
+    RemoteRequest found = slot < bySlot.length ? bySlot[slot] : null;
+    if (found == null || found.sequence != sequence) {
+      throw new WireException(
+          "expected a reply to an outstanding request, found one for slot %d, sequence %d"
+              .formatted(slot, sequence));
+    }
+    return found;
+  }
+
+  /** In the order in which they were sent first. */
+  List<RemoteRequest> inOrder() {
+    return Arrays.stream(bySlot)
+        .filter(Objects::nonNull)
+        .sorted(Comparator.comparingLong(request -> request.sequence))
+        .collect(ImmutableList.toImmutableList());
+  }
+
+  /** Those whose fate matters; a read is just done again. */
+  List<RemoteRequest> unanswered() {
+    return inOrder().stream()
+        .filter(request -> request.type != FrameType.READ)
+        .collect(ImmutableList.toImmutableList());
+  }
+
+  /** Whether a server's answer can be true: it knows no request outside of its own slots. */
+  void check(List<RemoteRequest> listed, List<Attached.Fate> fates, int slots)
+      throws WireException {
+    for (int i = 0; i < listed.size(); i++) {
+      if (fates.get(i).state() == Attached.State.RUNNING && listed.get(i).slot >= slots) {
+        throw new WireException(
+            "ATTACHED: expected nothing running in slot %d of %d"
+                .formatted(listed.get(i).slot, slots));
+      }
+    }
+  }
+}

@@ -1,0 +1,85 @@
+package io.netchannel.device.remote;
+
+import com.google.common.net.HostAndPort;
+import io.netchannel.device.DeviceException;
+import io.netchannel.wire.Names;
+import io.netchannel.wire.Wire;
+import io.netty.channel.unix.DomainSocketAddress;
+import java.net.InetSocketAddress;
+import java.net.SocketAddress;
+import java.util.Optional;
+
+/**
+ * Where an export is.
+ *
+ * @param host and port of the server; empty for a Unix socket
+ * @param socket path of the Unix socket; empty with a host
+ * @param export its name
+ */
+record RemoteAddress(Optional<HostAndPort> host, Optional<String> socket, String export) {
+  static final String TCP = "netchannel";
+  static final String UNIX = "netchannel+unix";
+
+  private static final String SOCKET = "?socket=";
+
+  /** Reads what follows "netchannel:". */
+  static RemoteAddress parseTcp(String text) throws DeviceException {
+    int slash = text.indexOf('/', 2);
+    if (!text.startsWith("//") || slash < 0) {
+      throw wrong(TCP, text, "netchannel://host[:port]/name");
+    }
+    try {
+      HostAndPort host =
+          HostAndPort.fromString(text.substring(2, slash))
+              .withDefaultPort(Wire.DEFAULT_PORT)
+              .requireBracketsForIPv6();
+      if (host.getHost().isEmpty() || host.getPort() == 0) {
+        throw wrong(TCP, text, "netchannel://host[:port]/name");
+      }
+      return new RemoteAddress(
+          Optional.of(host), Optional.empty(), name(TCP, text, text.substring(slash + 1)));
+    } catch (IllegalArgumentException e) {
+      throw wrong(TCP, text, "netchannel://host[:port]/name");
+    }
+  }
+
+  /** Reads what follows "netchannel+unix:". */
+  static RemoteAddress parseUnix(String text) throws DeviceException {
+    int question = text.indexOf(SOCKET);
+    if (!text.startsWith("///") || question < 0) {
+      throw wrong(UNIX, text, "netchannel+unix:///name?socket=PATH");
+    }
+    String path = text.substring(question + SOCKET.length());
+    if (!path.startsWith("/")) {
+      throw wrong(UNIX, text, "an absolute path after " + SOCKET);
+    }
+    return new RemoteAddress(
+        Optional.empty(), Optional.of(path), name(UNIX, text, text.substring(3, question)));
+  }
+
+  private static String name(String scheme, String text, String name) throws DeviceException {
+    if (!Names.isExport(name)) {
+      throw wrong(
+          scheme, text, "an export's name of letters, digits, '.', '_' and '-' after the host");
+    }
+    return name;
+  }
+
+  private static DeviceException wrong(String scheme, String text, String expected) {
+    return new DeviceException("expected %s, found %s:%s".formatted(expected, scheme, text));
+  }
+
+  /** May ask the name service, and wait for it. */
+  SocketAddress resolve() {
+    return socket.isPresent()
+        ? new DomainSocketAddress(socket.get())
+        : new InetSocketAddress(host.get().getHost(), host.get().getPort());
+  }
+
+  @Override
+  public String toString() {
+    return socket.isPresent()
+        ? UNIX + ":///" + export + SOCKET + socket.get()
+        : TCP + "://" + host.get() + "/" + export;
+  }
+}

@@ -1,0 +1,252 @@
+package io.netchannel.device.remote;
+
+import io.netchannel.wire.Attach;
+import io.netchannel.wire.Attached;
+import io.netchannel.wire.FrameHeader;
+import io.netchannel.wire.FrameReader;
+import io.netchannel.wire.FrameType;
+import io.netchannel.wire.FrameWriter;
+import io.netchannel.wire.Preamble;
+import io.netchannel.wire.Refusal;
+import io.netchannel.wire.WireException;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.handler.ssl.SslHandshakeCompletionEvent;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.util.concurrent.ScheduledFuture;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * One connection to a device server, from connect to its end; on its event loop only.
+ *
+ * <pre>
+ *   connected --preambles--> ATTACH sent --ATTACHED--> frames --+
+ *       |                         |                             +--> over, once: lost or refused
+ *       +-------------------------+-----------------------------+
+ * </pre>
+ */
+final class RemoteConnection extends ChannelInboundHandlerAdapter implements FrameReader.Receiver {
+  /** Who uses it. */
+  interface Owner {
+    /** Made when it is sent: what is unanswered then. */
+    Attach attach();
+
+    void attached(Attached attached, int maxPayloadBytes) throws WireException;
+
+    /** Where the data of a reply goes. */
+    ByteBuffer target(FrameHeader header) throws WireException;
+
+    void reply(FrameHeader header) throws WireException;
+
+    /** All that has arrived together has been told. */
+    void readComplete();
+
+    void detached();
+
+    void refused(Refusal reason, String text);
+
+    /** Nothing more comes from it. Not after {@link #refused}. */
+    void lost(Throwable cause);
+  }
+
+  private final Owner owner;
+  private final RemoteOptions options;
+  private final boolean tls;
+  private final FrameReader reader = new FrameReader(this);
+  private Channel channel;
+  private FrameWriter writer;
+  private ByteBuf payload;
+  private int maxPayloadBytes;
+  private boolean isAttached;
+  private boolean over;
+  private long heardNanos;
+  private ScheduledFuture<?> pings;
+
+  RemoteConnection(Owner owner, RemoteOptions options, boolean tls) {
+    this.owner = owner;
+    this.options = options;
+    this.tls = tls;
+  }
+
+  FrameWriter writer() {
+    return writer;
+  }
+
+  /** Ends it; its owner hears no more of it. */
+  void abandon() {
+    over = true;
+    if (channel != null) {
+      var unused = channel.close();
+    }
+  }
+
+  /** It did not come to a connection. */
+  void failed(Throwable cause) {
+    end(cause);
+  }
+
+  private void end(Throwable cause) {
+    if (!over) {
+      abandon();
+      owner.lost(cause);
+    }
+  }
+
+  // ---- Netty
+
+  @Override
+  public void handlerAdded(ChannelHandlerContext context) {
+    channel = context.channel();
+    writer = new FrameWriter(channel);
+  }
+
+  @Override
+  public void channelActive(ChannelHandlerContext context) {
+    if (over) {
+      var unused = context.close();
+      return;
+    }
+    heardNanos = System.nanoTime();
+    long every = options.ping().toMillis();
+    pings =
+        channel.eventLoop().scheduleAtFixedRate(this::ping, every, every, TimeUnit.MILLISECONDS);
+    if (!tls) {
+      begin();
+    }
+  }
+
+  @Override
+  public void userEventTriggered(ChannelHandlerContext context, Object event) {
+    if (event instanceof SslHandshakeCompletionEvent handshake) {
+      if (handshake.isSuccess()) {
+        begin();
+      } else {
+        end(handshake.cause());
+      }
+    }
+  }
+
+  private void begin() {
+    writer.preamble(Preamble.OURS);
+    writer.flush();
+  }
+
+  private void ping() {
+    if (over) {
+      return;
+    }
+    if (System.nanoTime() - heardNanos > options.silence().toNanos()) {
+      end(new IOException("nothing heard for " + options.silence().toMillis() + " ms"));
+    } else if (maxPayloadBytes > 0) {
+      writer.header().ping(FrameType.PING, 0);
+      writer.add();
+      writer.flush();
+    }
+  }
+
+  @Override
+  public void channelRead(ChannelHandlerContext context, Object message) {
+    ByteBuf in = (ByteBuf) message;
+    heardNanos = System.nanoTime();
+    try {
+      if (!over) {
+        reader.read(in);
+      }
+    } catch (WireException e) {
+      end(e);
+    } finally {
+      in.release();
+    }
+  }
+
+  @Override
+  public void channelReadComplete(ChannelHandlerContext context) {
+    if (!over && isAttached) {
+      owner.readComplete();
+    }
+  }
+
+  @Override
+  public void channelInactive(ChannelHandlerContext context) {
+    if (pings != null) {
+      pings.cancel(false);
+    }
+    writer.drop();
+    end(new IOException("the server closed the connection"));
+  }
+
+  @Override
+  public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
+    end(cause);
+  }
+
+  // ---- frames
+
+  @Override
+  public void preamble(Preamble theirs) throws WireException {
+    Preamble common = Preamble.OURS.with(theirs);
+    maxPayloadBytes = common.maxPayloadBytes();
+    reader.limit(maxPayloadBytes);
+    Attach attach = owner.attach();
+    ByteBuf out = Unpooled.buffer(attach.encodedBytes());
+    attach.encode(out);
+    writer.header().control(FrameType.ATTACH, out.readableBytes());
+    writer.addCopy(out);
+    writer.flush();
+  }
+
+  @Override
+  public ByteBuffer target(FrameHeader header) throws WireException {
+    if (over) {
+      throw new WireException("expected nothing more, found %s".formatted(header));
+    }
+    if (header.type() == FrameType.REPLY) {
+      expectAttached(header);
+      return owner.target(header);
+    }
+    int bytes = header.payloadBytes();
+    payload = Unpooled.buffer(bytes, bytes).writerIndex(bytes);
+    return payload.internalNioBuffer(0, bytes);
+  }
+
+  @Override
+  public void frame(FrameHeader header) throws WireException {
+    if (over) {
+      return;
+    }
+    switch (header.type()) {
+      case ATTACHED -> {
+        if (isAttached) {
+          throw new WireException("ATTACHED: expected once, found again");
+        }
+        isAttached = true;
+        owner.attached(Attached.decode(payload), maxPayloadBytes);
+      }
+      case REFUSED -> {
+        over = true;
+        String text = header.payloadBytes() == 0 ? "" : payload.toString(StandardCharsets.UTF_8);
+        abandon();
+        owner.refused(Refusal.of(header.statusCode()), text);
+      }
+      case REPLY -> {
+        expectAttached(header);
+        owner.reply(header);
+      }
+      case DETACHED -> owner.detached();
+      case PONG -> {}
+      case ATTACH, READ, WRITE, FLUSH, DISCARD, DETACH, PING ->
+          throw new WireException("expected no %s from a server, found one".formatted(header));
+    }
+  }
+
+  private void expectAttached(FrameHeader header) throws WireException {
+    if (!isAttached) {
+      throw new WireException("expected ATTACHED before %s".formatted(header));
+    }
+  }
+}

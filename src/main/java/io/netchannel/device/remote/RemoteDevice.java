@@ -1,0 +1,660 @@
+package io.netchannel.device.remote;
+
+import com.google.common.collect.ImmutableList;
+import io.netchannel.device.Completion;
+import io.netchannel.device.Device;
+import io.netchannel.device.DeviceException;
+import io.netchannel.device.DeviceGeometry;
+import io.netchannel.device.OpenOptions;
+import io.netchannel.device.Outcome;
+import io.netchannel.wire.Attach;
+import io.netchannel.wire.Attached;
+import io.netchannel.wire.FrameHeader;
+import io.netchannel.wire.FrameType;
+import io.netchannel.wire.FrameWriter;
+import io.netchannel.wire.Refusal;
+import io.netchannel.wire.Status;
+import io.netchannel.wire.WireException;
+import java.nio.ByteBuffer;
+import java.util.ArrayDeque;
+import java.util.List;
+import java.util.Optional;
+import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ScheduledFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
+import javax.net.ssl.SSLException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A device that another host exports. See the package for its states and invariants. Everything but
+ * the inbox belongs to the event loop. {@link #close} must not be called from a completion.
+ */
+final class RemoteDevice implements Device, RemoteConnection.Owner {
+  private static final Logger log = LoggerFactory.getLogger(RemoteDevice.class);
+
+  /** A server that is there says goodbye at once. */
+  private static final long DETACH_SECONDS = 5;
+
+  enum State {
+    /** Until the next attempt. */
+    WAITING,
+    CONNECTING,
+    ATTACHED,
+    DETACHING,
+    BROKEN,
+    CLOSED
+  }
+
+  private final RemoteLink link;
+  private final String client;
+  private final boolean readOnly;
+  private final Backoff backoff;
+  private final Inbox inbox = new Inbox();
+  private final Runnable takeIn = this::takeIn;
+  private final CompletableFuture<DeviceGeometry> opened = new CompletableFuture<>();
+  private final CompletableFuture<Void> closed = new CompletableFuture<>();
+
+  private State state = State.WAITING;
+  private long generation;
+  private Optional<RemoteConnection> connection = Optional.empty();
+  private Optional<ScheduledFuture<?>> attempt = Optional.empty();
+  private Optional<Attached> first = Optional.empty();
+  private boolean closing;
+  private boolean gaveUp;
+  private long awaySinceNanos = System.nanoTime();
+  private Throwable lastProblem = new TimeoutException("no answer");
+  private String loggedProblem = "";
+
+  // What is outstanding: by slot; and what waits for a slot, those with a sequence first.
+  private OutstandingTable outstanding = new OutstandingTable(0, 0);
+  private ArrayDeque<RemoteRequest> waiting = new ArrayDeque<>();
+  private ArrayDeque<RemoteRequest> spare = new ArrayDeque<>();
+  private List<RemoteRequest> listed = ImmutableList.of();
+  private long lastSequence;
+  private int maxRequestBytes;
+  private RemoteRequest receiving;
+
+  // Writes that a flush has to cover: what the server's host loses with its memory.
+  private UUID storage = new UUID(0, 0);
+  private long writesCompleted;
+  private long writesFlushed;
+  private boolean writesLost;
+
+  private RemoteDevice(RemoteLink link, OpenOptions.User user, boolean readOnly) {
+    this.link = link;
+    this.client = user.name();
+    this.generation = user.generation();
+    this.readOnly = readOnly;
+    this.backoff =
+        new Backoff(link.options().firstDelay(), link.options().longestDelay(), link.random());
+  }
+
+  /** Waits until the server has answered. */
+  static RemoteDevice open(RemoteLink link, OpenOptions.User user, boolean readOnly)
+      throws DeviceException {
+    RemoteDevice device = new RemoteDevice(link, user, readOnly);
+    link.loop().execute(device::connect);
+    try {
+      DeviceGeometry geometry =
+          device.opened.get(link.options().open().toMillis(), TimeUnit.MILLISECONDS);
+      log.info(
+          "{}: attached as {}, generation {}, {} bytes",
+          link.address(),
+          user.name(),
+          user.generation(),
+          geometry.sizeBytes());
+      return device;
+    } catch (ExecutionException e) {
+      device.close();
+      throw new DeviceException(e.getCause().getMessage(), e.getCause());
+    } catch (TimeoutException e) {
+      device.close();
+      throw new DeviceException(
+          "%s: expected an answer within %d s, found: %s"
+              .formatted(link.address(), link.options().open().toSeconds(), device.problem()),
+          e);
+    } catch (InterruptedException e) {
+      device.close();
+      Thread.currentThread().interrupt();
+      throw new DeviceException(link.address() + ": interrupted while it was opened", e);
+    }
+  }
+
+  private String problem() {
+    return words(lastProblem);
+  }
+
+  private static String words(Throwable problem) {
+    String message = problem.getMessage();
+    return message == null ? problem.getClass().getSimpleName() : message;
+  }
+
+  // ---- Device, on any thread
+
+  @Override
+  public DeviceGeometry geometry() {
+    return opened.join();
+  }
+
+  @Override
+  public void read(long offsetBytes, ByteBuffer data, Completion completion) {
+    submit(FrameType.READ, offsetBytes, data.remaining(), data, completion);
+  }
+
+  @Override
+  public void write(long offsetBytes, ByteBuffer data, Completion completion) {
+    submit(FrameType.WRITE, offsetBytes, data.remaining(), data, completion);
+  }
+
+  @Override
+  public void flush(Completion completion) {
+    submit(FrameType.FLUSH, 0, 0, null, completion);
+  }
+
+  @Override
+  public void discard(long offsetBytes, long lengthBytes, Completion completion) {
+    submit(FrameType.DISCARD, offsetBytes, lengthBytes, null, completion);
+  }
+
+  private void submit(
+      FrameType type, long offsetBytes, long lengthBytes, ByteBuffer data, Completion completion) {
+    if (lengthBytes == 0 && type != FrameType.FLUSH) {
+      completion.complete(Outcome.OK);
+      return;
+    }
+    RemoteRequest request = inbox.obtain();
+    request.type = type;
+    request.offsetBytes = offsetBytes;
+    request.lengthBytes = lengthBytes;
+    request.data = data;
+    request.position = data == null ? 0 : data.position();
+    request.completion = completion;
+    if (inbox.add(request)) {
+      try {
+        link.loop().execute(takeIn);
+      } catch (RejectedExecutionException e) {
+        failArrived();
+      }
+    }
+  }
+
+  /** The event loops have ended, which is after the end of all devices: a bug of who made them. */
+  private void failArrived() {
+    log.error("{}: used after the end of the daemon", link.address());
+    for (RemoteRequest request : inbox.take(new ArrayDeque<>())) {
+      request.completion.complete(Outcome.IO_ERROR);
+    }
+  }
+
+  @Override
+  public void useGeneration(long newer) {
+    link.loop().execute(() -> adopt(newer));
+  }
+
+  @Override
+  public void close() {
+    try {
+      link.loop().execute(this::startClose);
+      closed.join();
+    } catch (RejectedExecutionException e) {
+      log.debug("{}: closed after the event loops", link.address());
+    }
+  }
+
+  // ---- requests
+
+  private void takeIn() {
+    ArrayDeque<RemoteRequest> arrived = inbox.take(spare);
+    for (RemoteRequest request = arrived.poll(); request != null; request = arrived.poll()) {
+      if (state == State.BROKEN || state == State.CLOSED || closing || gaveUp) {
+        complete(request, Outcome.IO_ERROR);
+      } else if (!isFit(request)) {
+        log.error("{}: {} outside the device or not aligned (a bug)", link.address(), request.type);
+        complete(request, Outcome.IO_ERROR);
+      } else if (request.data != null && request.lengthBytes > maxRequestBytes) {
+        split(request);
+      } else {
+        waiting.add(request);
+      }
+    }
+    spare = arrived;
+    send();
+  }
+
+  private boolean isFit(RemoteRequest request) {
+    DeviceGeometry geometry = opened.join();
+    int block = geometry.logicalBlockBytes();
+    return request.offsetBytes >= 0
+        && request.offsetBytes % block == 0
+        && request.lengthBytes % block == 0
+        && request.lengthBytes <= geometry.sizeBytes() - request.offsetBytes;
+  }
+
+  /** Into requests of the largest size that the server takes; the worst outcome is that of all. */
+  private void split(RemoteRequest whole) {
+    int parts = (int) ((whole.lengthBytes + maxRequestBytes - 1) / maxRequestBytes);
+    AtomicInteger left = new AtomicInteger(parts);
+    AtomicReference<Outcome> worst = new AtomicReference<>(Outcome.OK);
+    Completion completion = whole.completion;
+    Completion each =
+        outcome -> {
+          if (outcome != Outcome.OK) {
+            worst.set(outcome);
+          }
+          if (left.decrementAndGet() == 0) {
+            completion.complete(worst.get());
+          }
+        };
+    for (int i = 0; i < parts; i++) {
+      int from = i * maxRequestBytes;
+      RemoteRequest part = new RemoteRequest();
+      part.type = whole.type;
+      part.offsetBytes = whole.offsetBytes + from;
+      part.lengthBytes = Math.min(maxRequestBytes, whole.lengthBytes - from);
+      part.data = whole.data.slice(whole.position + from, (int) part.lengthBytes);
+      part.completion = each;
+      waiting.add(part);
+    }
+    inbox.giveBack(whole);
+  }
+
+  /** Sends what fits into the window. */
+  private void send() {
+    if (state != State.ATTACHED) {
+      return;
+    }
+    FrameWriter writer = connection.orElseThrow().writer();
+    boolean any = false;
+    for (RemoteRequest next = waiting.peek();
+        next != null && outstanding.hasRoomFor(next);
+        next = waiting.peek()) {
+      RemoteRequest request = waiting.remove();
+      if (request.sequence == 0) {
+        request.sequence = ++lastSequence;
+        request.completedBefore = writesCompleted;
+      }
+      outstanding.add(request);
+      writer
+          .header()
+          .request(
+              request.type,
+              request.slot,
+              request.sequence,
+              request.offsetBytes,
+              request.lengthBytes);
+      if (request.type == FrameType.WRITE) {
+        writer.add(request.data);
+      } else {
+        writer.add();
+      }
+      any = true;
+    }
+    if (any) {
+      writer.flush();
+    }
+  }
+
+  @Override
+  public ByteBuffer target(FrameHeader header) throws WireException {
+    RemoteRequest request = outstanding.get(header.slot(), header.sequence());
+    if (request.type != FrameType.READ || header.payloadBytes() != request.lengthBytes) {
+      throw new WireException(
+          "%s: expected what answers %s of %d bytes"
+              .formatted(header, request.type, request.lengthBytes));
+    }
+    receiving = request;
+    return request.data;
+  }
+
+  @Override
+  public void reply(FrameHeader header) throws WireException {
+    RemoteRequest request = outstanding.get(header.slot(), header.sequence());
+    Status status = header.replyStatus();
+    if (request.type == FrameType.READ && status == Status.OK && receiving != request) {
+      throw new WireException("%s: expected the data of a READ".formatted(header));
+    }
+    stopReceiving();
+    outstanding.remove(request);
+    finish(request, status);
+  }
+
+  private void stopReceiving() {
+    if (receiving != null) {
+      receiving.data.position(receiving.position);
+      receiving = null;
+    }
+  }
+
+  private void finish(RemoteRequest request, Status status) {
+    Outcome outcome =
+        switch (status) {
+          case OK -> Outcome.OK;
+          case IO_ERROR -> Outcome.IO_ERROR;
+          case NO_SPACE -> Outcome.NO_SPACE;
+          case UNSUPPORTED -> Outcome.UNSUPPORTED;
+        };
+    switch (request.type) {
+      case WRITE -> writesCompleted++;
+      case FLUSH -> {
+        if (writesLost) {
+          outcome = Outcome.IO_ERROR;
+        } else if (outcome == Outcome.OK) {
+          writesFlushed = Math.max(writesFlushed, request.completedBefore);
+        }
+      }
+      case READ, DISCARD, ATTACH, ATTACHED, REFUSED, REPLY, DETACH, DETACHED, PING, PONG -> {}
+    }
+    complete(request, outcome);
+  }
+
+  /** The request is free for the next one before its submitter, who may have one, is told. */
+  private void complete(RemoteRequest request, Outcome outcome) {
+    Completion completion = request.completion;
+    FrameType type = request.type;
+    inbox.giveBack(request);
+    try {
+      completion.complete(outcome);
+    } catch (RuntimeException e) {
+      log.error("{}: the completion of a {} threw; it must not", link.address(), type, e);
+    }
+  }
+
+  @Override
+  public void readComplete() {
+    send();
+    detachWhenDone();
+  }
+
+  // ---- the connection
+
+  private void connect() {
+    attempt = Optional.empty();
+    if (state != State.WAITING) {
+      return;
+    }
+    become(State.CONNECTING);
+    connection = Optional.of(link.connect(this));
+  }
+
+  @Override
+  public Attach attach() {
+    listed = outstanding.unanswered();
+    return Attach.session(
+        link.address().export(),
+        client,
+        generation,
+        readOnly,
+        listed.stream()
+            .map(request -> new Attach.Unanswered(request.slot, request.sequence))
+            .toList());
+  }
+
+  @Override
+  public void attached(Attached attached, int maxPayloadBytes) throws WireException {
+    if (attached.fates().size() != listed.size() || attached.window().slots() == 0) {
+      throw new WireException(
+          "ATTACHED: expected %d fates and a window, found %d and %d slots"
+              .formatted(listed.size(), attached.fates().size(), attached.window().slots()));
+    }
+    if (first.isPresent() && !first.get().geometry().equals(attached.geometry())) {
+      breakDown(
+          "the device has changed: expected %s, found %s; it needs to be opened again"
+              .formatted(first.get().geometry(), attached.geometry()));
+      return;
+    }
+    maxRequestBytes = Math.min(maxPayloadBytes, attached.window().bytes());
+    outstanding.check(listed, attached.fates(), attached.window().slots());
+    noteStorage(attached.storage());
+    become(State.ATTACHED);
+    backoff.reset();
+    loggedProblem = "";
+    gaveUp = false;
+    if (first.isPresent()) {
+      log.info(
+          "{}: attached again after {} ms, {} requests were unanswered",
+          link.address(),
+          TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - awaySinceNanos),
+          outstanding.size());
+    }
+    reconcile(attached);
+    if (first.isEmpty()) {
+      first = Optional.of(attached);
+      opened.complete(geometryOf(attached.geometry()));
+    }
+    send();
+    detachWhenDone();
+  }
+
+  /** What is done is told, what runs stays where it is, all else is sent again, in order. */
+  private void reconcile(Attached attached) {
+    OutstandingTable before = outstanding;
+    outstanding = new OutstandingTable(attached.window().slots(), attached.window().bytes());
+    for (int i = 0; i < listed.size(); i++) {
+      RemoteRequest request = listed.get(i);
+      Attached.Fate fate = attached.fates().get(i);
+      if (before.holds(request)) {
+        switch (fate.state()) {
+          case DONE -> {
+            before.remove(request);
+            finish(request, fate.status());
+          }
+          case RUNNING -> {
+            before.remove(request);
+            outstanding.addAt(request);
+          }
+          case UNKNOWN -> {}
+        }
+      }
+    }
+    listed = ImmutableList.of();
+    List<RemoteRequest> again = before.inOrder();
+    for (int i = again.size() - 1; i >= 0; i--) {
+      waiting.addFirst(again.get(i));
+    }
+  }
+
+  /** Another storage has not what the other one did not make durable. */
+  private void noteStorage(UUID now) {
+    if (first.isPresent() && !storage.equals(now) && writesCompleted > writesFlushed) {
+      writesLost = true;
+      log.error(
+          "{}: the server's host was restarted, up to {} writes that were not flushed are lost; all"
+              + " further flushes fail until the device is opened again",
+          link.address(),
+          writesCompleted - writesFlushed);
+    }
+    storage = now;
+  }
+
+  static DeviceGeometry geometryOf(Attached.Geometry found) {
+    return new DeviceGeometry(
+        found.sizeBytes(),
+        found.logicalBlockBytes(),
+        found.physicalBlockBytes(),
+        found.readOnly(),
+        found.canFlush(),
+        found.canDiscard(),
+        found.discardGranularityBytes());
+  }
+
+  @Override
+  public void lost(Throwable cause) {
+    stopReceiving();
+    connection = Optional.empty();
+    lastProblem = cause;
+    switch (state) {
+      case CLOSED, BROKEN, WAITING -> {}
+      case DETACHING -> ended();
+      case ATTACHED, CONNECTING -> {
+        if (state == State.ATTACHED) {
+          awaySinceNanos = System.nanoTime();
+        }
+        become(State.WAITING);
+        if (closing) {
+          ended();
+        } else if (!opened.isDone() && isHopeless(cause)) {
+          failOpening("%s: %s".formatted(link.address(), words(cause)));
+        } else {
+          tellOnce(words(cause));
+          tryLater();
+        }
+      }
+    }
+  }
+
+  /** What another attempt does not make better within the time that opening has. */
+  private static boolean isHopeless(Throwable cause) {
+    return cause instanceof SSLException
+        || cause instanceof WireException
+        || cause.getCause() instanceof SSLException;
+  }
+
+  @Override
+  public void refused(Refusal reason, String text) {
+    stopReceiving();
+    connection = Optional.empty();
+    lastProblem = new DeviceException(text);
+    String why = "%s refuses: %s".formatted(link.address(), text);
+    if (state == State.DETACHING || closing) {
+      ended();
+    } else if (!opened.isDone()) {
+      failOpening(why);
+    } else {
+      if (state == State.ATTACHED) {
+        awaySinceNanos = System.nanoTime();
+      }
+      switch (reason) {
+        case STALE, REPLACED -> breakDown(why);
+        case UNKNOWN_EXPORT, DENIED, READ_ONLY, IN_USE, UNAVAILABLE, PROTOCOL -> {
+          become(State.WAITING);
+          tellOnce(why);
+          tryLater();
+        }
+      }
+    }
+  }
+
+  private void tellOnce(String problem) {
+    if (!problem.equals(loggedProblem)) {
+      loggedProblem = problem;
+      log.warn(
+          "{}: {} requests wait for it: {}",
+          link.address(),
+          outstanding.size() + waiting.size(),
+          problem);
+    }
+  }
+
+  private void tryLater() {
+    long awayNanos = System.nanoTime() - awaySinceNanos;
+    if (link.options().giveUp().isPresent()
+        && !gaveUp
+        && awayNanos >= link.options().giveUp().get().toNanos()) {
+      gaveUp = true;
+      log.error(
+          "{}: away for {} s, requests fail until it is back",
+          link.address(),
+          TimeUnit.NANOSECONDS.toSeconds(awayNanos));
+      failAll();
+    }
+    attempt =
+        Optional.of(
+            link.loop().schedule(this::connect, backoff.nextMillis(), TimeUnit.MILLISECONDS));
+  }
+
+  private void failOpening(String why) {
+    become(State.BROKEN);
+    opened.completeExceptionally(new DeviceException(why));
+  }
+
+  /** For good, or until a newer generation is used. */
+  private void breakDown(String why) {
+    log.error("{}: {}; all requests fail", link.address(), why);
+    disconnect();
+    become(State.BROKEN);
+    failAll();
+  }
+
+  private void disconnect() {
+    stopReceiving();
+    connection.ifPresent(RemoteConnection::abandon);
+    connection = Optional.empty();
+    attempt.ifPresent(planned -> planned.cancel(false));
+    attempt = Optional.empty();
+  }
+
+  private void failAll() {
+    List<RemoteRequest> failed = outstanding.inOrder();
+    outstanding = outstanding.emptied();
+    ArrayDeque<RemoteRequest> alsoFailed = waiting;
+    waiting = new ArrayDeque<>();
+    failed.forEach(request -> request.completion.complete(Outcome.IO_ERROR));
+    alsoFailed.forEach(request -> request.completion.complete(Outcome.IO_ERROR));
+  }
+
+  private void adopt(long newer) {
+    if (newer <= generation || state == State.CLOSED || closing) {
+      return;
+    }
+    log.info("{}: goes on with generation {}, was {}", link.address(), newer, generation);
+    generation = newer;
+    disconnect();
+    become(State.WAITING);
+    backoff.reset();
+    awaySinceNanos = System.nanoTime();
+    connect();
+  }
+
+  // ---- the end
+
+  private void startClose() {
+    if (closing || state == State.CLOSED) {
+      return;
+    }
+    closing = true;
+    switch (state) {
+      case ATTACHED -> detachWhenDone();
+      case WAITING, CONNECTING, BROKEN -> ended();
+      case DETACHING, CLOSED -> {}
+    }
+  }
+
+  private void detachWhenDone() {
+    if (!closing || state != State.ATTACHED || outstanding.size() + waiting.size() > 0) {
+      return;
+    }
+    become(State.DETACHING);
+    FrameWriter writer = connection.orElseThrow().writer();
+    writer.header().control(FrameType.DETACH, 0);
+    writer.add();
+    writer.flush();
+    attempt = Optional.of(link.loop().schedule(this::ended, DETACH_SECONDS, TimeUnit.SECONDS));
+  }
+
+  @Override
+  public void detached() {
+    ended();
+  }
+
+  private void ended() {
+    disconnect();
+    become(State.CLOSED);
+    failAll();
+    takeIn();
+    closed.complete(null);
+  }
+
+  private void become(State next) {
+    if (state != next) {
+      log.debug("{}: {} -> {}", link.address(), state, next);
+      state = next;
+    }
+  }
+}

@@ -1,0 +1,111 @@
+package io.netchannel.device.remote;
+
+import com.google.common.collect.ImmutableMap;
+import com.google.common.collect.ImmutableSet;
+import io.netchannel.device.Device;
+import io.netchannel.device.DeviceException;
+import io.netchannel.device.DeviceKind;
+import io.netchannel.device.OpenOptions;
+import io.netchannel.tls.HostTls;
+import io.netchannel.wire.Transport;
+import io.netty.handler.ssl.SslContext;
+import java.util.Optional;
+import java.util.UUID;
+import java.util.concurrent.Executor;
+import java.util.random.RandomGenerator;
+import javax.net.ssl.SSLException;
+
+/** Opens devices of other hosts: {@code netchannel:} and {@code netchannel+unix:}. */
+public final class RemoteDevices {
+  private final Transport transport;
+  private final Executor executor;
+  private final Optional<HostTls> tls;
+  private final RemoteOptions options;
+  private final RandomGenerator random;
+
+  /**
+   * @param transport its threads; closed by who made it, after all devices
+   * @param executor asks the name service
+   * @param tls this host's certificates; without them only Unix sockets work
+   */
+  public RemoteDevices(
+      Transport transport,
+      Executor executor,
+      Optional<HostTls> tls,
+      RemoteOptions options,
+      RandomGenerator random) {
+    this.transport = transport;
+    this.executor = executor;
+    this.tls = tls;
+    this.options = options;
+    this.random = random;
+  }
+
+  /** By their schemes. */
+  public ImmutableMap<String, DeviceKind> kinds() {
+    return ImmutableMap.of(
+        RemoteAddress.TCP, kind(RemoteAddress::parseTcp),
+        RemoteAddress.UNIX, kind(RemoteAddress::parseUnix));
+  }
+
+  private interface Parser {
+    RemoteAddress parse(String text) throws DeviceException;
+  }
+
+  private DeviceKind kind(Parser parser) {
+    return new DeviceKind() {
+      @Override
+      public Device open(String text, OpenOptions openOptions) throws DeviceException {
+        return RemoteDevices.this.open(parser.parse(text), openOptions);
+      }
+
+      @Override
+      public long newestGeneration(String text, String user, boolean readOnly)
+          throws DeviceException {
+        return RemoteProbe.ask(link(parser.parse(text)), user, readOnly).generation();
+      }
+
+      @Override
+      public void check(String text) throws DeviceException {
+        var unused = parser.parse(text);
+      }
+    };
+  }
+
+  private Device open(RemoteAddress address, OpenOptions openOptions) throws DeviceException {
+    RemoteLink link = link(address);
+    // A tool has nothing to reconnect for when it has ended: nobody has its name again.
+    OpenOptions.User user =
+        openOptions.user().orElseGet(() -> new OpenOptions.User("tool/" + UUID.randomUUID(), 1));
+    if (openOptions.probe()) {
+      return new RemoteProbe.Looked(
+          RemoteDevice.geometryOf(
+              RemoteProbe.ask(link, user.name(), openOptions.readOnly()).geometry()));
+    }
+    return RemoteDevice.open(link, user, openOptions.readOnly());
+  }
+
+  private RemoteLink link(RemoteAddress address) throws DeviceException {
+    return new RemoteLink(address, transport.next(), executor, context(address), options, random);
+  }
+
+  private Optional<SslContext> context(RemoteAddress address) throws DeviceException {
+    if (address.host().isEmpty()) {
+      return Optional.empty();
+    }
+    if (tls.isEmpty()) {
+      throw new DeviceException(
+          "%s: expected certificates of this host, found none; `netchannel doctor` says what to do"
+              .formatted(address));
+    }
+    try {
+      return Optional.of(
+          tls.get()
+              .forClientOf(address.toString(), ImmutableSet.of(address.host().get().getHost()))
+              .build());
+    } catch (SSLException e) {
+      throw new DeviceException(
+          "%s: the client's certificate: %s".formatted(address, e.getMessage()), e);
+    }
+  }
+}

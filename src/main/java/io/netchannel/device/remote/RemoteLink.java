@@ -1,0 +1,78 @@
+package io.netchannel.device.remote;
+
+import io.netchannel.wire.Transport;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelFuture;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.EventLoop;
+import io.netty.handler.ssl.SslContext;
+import java.net.SocketAddress;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executor;
+import java.util.random.RandomGenerator;
+
+/**
+ * What a device needs to connect to its server.
+ *
+ * @param loop all of it happens there
+ * @param executor asks the name service
+ * @param tls empty for a Unix socket
+ */
+record RemoteLink(
+    RemoteAddress address,
+    EventLoop loop,
+    Executor executor,
+    Optional<SslContext> tls,
+    RemoteOptions options,
+    RandomGenerator random) {
+
+  /** Begins to connect; the owner hears of how it ends. On the event loop. */
+  RemoteConnection connect(RemoteConnection.Owner owner) {
+    RemoteConnection connection = new RemoteConnection(owner, options, tls.isPresent());
+    CompletableFuture<Void> unused =
+        CompletableFuture.supplyAsync(address::resolve, executor)
+            .handleAsync(
+                (found, failed) -> {
+                  if (failed == null) {
+                    connect(found, connection);
+                  } else {
+                    connection.failed(failed);
+                  }
+                  return null;
+                },
+                loop);
+    return connection;
+  }
+
+  private void connect(SocketAddress to, RemoteConnection connection) {
+    ChannelFuture connecting =
+        Transport.connect(
+            loop,
+            to,
+            (int) options.connect().toMillis(),
+            new ChannelInitializer<Channel>() {
+              @Override
+              protected void initChannel(Channel channel) {
+                tls.ifPresent(
+                    context ->
+                        channel
+                            .pipeline()
+                            .addLast(
+                                address.host().isPresent()
+                                    ? context.newHandler(
+                                        channel.alloc(),
+                                        address.host().get().getHost(),
+                                        address.host().get().getPort())
+                                    : context.newHandler(channel.alloc())));
+                channel.pipeline().addLast(connection);
+              }
+            });
+    connecting.addListener(
+        done -> {
+          if (!done.isSuccess()) {
+            connection.failed(done.cause());
+          }
+        });
+  }
+}

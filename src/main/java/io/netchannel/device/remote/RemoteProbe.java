@@ -1,0 +1,116 @@
+package io.netchannel.device.remote;
+
+import io.netchannel.device.Completion;
+import io.netchannel.device.Device;
+import io.netchannel.device.DeviceException;
+import io.netchannel.device.DeviceGeometry;
+import io.netchannel.device.Outcome;
+import io.netchannel.wire.Attach;
+import io.netchannel.wire.Attached;
+import io.netchannel.wire.FrameHeader;
+import io.netchannel.wire.Refusal;
+import io.netchannel.wire.WireException;
+import java.nio.ByteBuffer;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+
+/** Asks a server what an export is like, without a session. */
+final class RemoteProbe implements RemoteConnection.Owner {
+  private final RemoteAddress address;
+  private final Attach attach;
+  private final CompletableFuture<Attached> answer = new CompletableFuture<>();
+
+  private RemoteProbe(RemoteAddress address, Attach attach) {
+    this.address = address;
+    this.attach = attach;
+  }
+
+  /** Waits until the server has answered; one attempt. */
+  static Attached ask(RemoteLink link, String client, boolean readOnly) throws DeviceException {
+    RemoteAddress address = link.address();
+    RemoteProbe probe = new RemoteProbe(address, Attach.probe(address.export(), client, readOnly));
+    CompletableFuture<RemoteConnection> connection =
+        CompletableFuture.supplyAsync(() -> link.connect(probe), link.loop());
+    try {
+      return probe.answer.get(link.options().open().toMillis(), TimeUnit.MILLISECONDS);
+    } catch (ExecutionException e) {
+      throw new DeviceException(e.getCause().getMessage(), e.getCause());
+    } catch (TimeoutException e) {
+      throw new DeviceException(
+          "%s: expected an answer within %d s, found none"
+              .formatted(address, link.options().open().toSeconds()),
+          e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new DeviceException(address + ": interrupted while it was asked", e);
+    } finally {
+      CompletableFuture<Void> unused =
+          connection.thenAcceptAsync(RemoteConnection::abandon, link.loop());
+    }
+  }
+
+  @Override
+  public Attach attach() {
+    return attach;
+  }
+
+  @Override
+  public void attached(Attached attached, int maxPayloadBytes) {
+    answer.complete(attached);
+  }
+
+  @Override
+  public ByteBuffer target(FrameHeader header) throws WireException {
+    throw new WireException("expected no reply to a probe, found %s".formatted(header));
+  }
+
+  @Override
+  public void reply(FrameHeader header) throws WireException {
+    throw new WireException("expected no reply to a probe, found %s".formatted(header));
+  }
+
+  @Override
+  public void readComplete() {}
+
+  @Override
+  public void detached() {}
+
+  @Override
+  public void refused(Refusal reason, String text) {
+    answer.completeExceptionally(new DeviceException("%s refuses: %s".formatted(address, text)));
+  }
+
+  @Override
+  public void lost(Throwable cause) {
+    answer.completeExceptionally(
+        new DeviceException("%s: %s".formatted(address, cause.getMessage()), cause));
+  }
+
+  /** A device for who only asks for its geometry. */
+  record Looked(DeviceGeometry geometry) implements Device {
+    @Override
+    public void read(long offsetBytes, ByteBuffer data, Completion completion) {
+      completion.complete(Outcome.UNSUPPORTED);
+    }
+
+    @Override
+    public void write(long offsetBytes, ByteBuffer data, Completion completion) {
+      completion.complete(Outcome.UNSUPPORTED);
+    }
+
+    @Override
+    public void flush(Completion completion) {
+      completion.complete(Outcome.UNSUPPORTED);
+    }
+
+    @Override
+    public void discard(long offsetBytes, long lengthBytes, Completion completion) {
+      completion.complete(Outcome.UNSUPPORTED);
+    }
+
+    @Override
+    public void close() {}
+  }
+}

@@ -1,0 +1,42 @@
+/**
+ * A device that another host exports, or another process of this one: {@code
+ * netchannel://host[:port]/name} over TCP with mutual TLS, {@code
+ * netchannel+unix:///name?socket=PATH} over a Unix socket.
+ *
+ * <pre>
+ *               connect            ATTACHED                  close, nothing outstanding
+ *   WAITING ----------> CONNECTING ----------> ATTACHED --------------------------> DETACHING
+ *      ^                   |    |               |    |                                 |
+ *      +-------------------+    |               |    |                     DETACHED,   |
+ *      |  lost, refused         |               |    |                     lost, 5 s   v
+ *      +------------------------|---------------+    |                               CLOSED
+ *         lost, refused         |                    |
+ *                               +--> BROKEN <--------+
+ *                      stale, replaced, another geometry
+ *
+ *   BROKEN --useGeneration, newer--> WAITING;   close while not ATTACHED --> CLOSED
+ * </pre>
+ *
+ * In WAITING the next attempt comes after a delay that doubles, with a random part. While the
+ * server is away requests wait, as with a hard mount of NFS: its guest sees a pause. Only a
+ * configured bound makes them fail, and from then on new ones at once, until the server is back.
+ *
+ * <h2>Invariants</h2>
+ *
+ * <ul>
+ *   <li>All state belongs to one event loop; other threads only put requests into the {@code
+ *       Inbox}, and wake the loop when nobody has.
+ *   <li>A request has its sequence number from the first time it is sent to its end, and its slot
+ *       as long as the server may know it. After a lost connection the server says of each write,
+ *       flush and discard whether it is done, runs or is unknown; what is unknown, and every read,
+ *       is sent again in the old order before anything new ({@code RemoteDevice.reconcile}).
+ *   <li>A request is completed once: when it leaves the table or the queue, and nothing else
+ *       completes it.
+ *   <li>Data is copied once at most: what arrives goes from the socket's buffer to the request's,
+ *       what leaves is copied when it is short and sent from where it is when it is long.
+ *   <li>What the server's host had in memory only, and lost with it, is never reported durable: an
+ *       ATTACHED with another storage identity while writes were completed and not flushed makes
+ *       every further flush fail.
+ * </ul>
+ */
+package io.netchannel.device.remote;

@@ -1,0 +1,481 @@
+package io.netchannel.server;
+
+import com.google.common.collect.ImmutableSet;
+import io.netchannel.tls.CertificateNames;
+import io.netchannel.wire.Attach;
+import io.netchannel.wire.Attached;
+import io.netchannel.wire.FrameHeader;
+import io.netchannel.wire.FrameReader;
+import io.netchannel.wire.FrameType;
+import io.netchannel.wire.FrameWriter;
+import io.netchannel.wire.Preamble;
+import io.netchannel.wire.Refusal;
+import io.netchannel.wire.WireException;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufAllocator;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelFutureListener;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.handler.ssl.SslHandler;
+import io.netty.handler.ssl.SslHandshakeCompletionEvent;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.security.cert.Certificate;
+import java.security.cert.X509Certificate;
+import java.util.Optional;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.TimeUnit;
+import javax.net.ssl.SSLPeerUnverifiedException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * One client's connection. Everything happens on its event loop; what others call is passed on to
+ * it. See the package for its states.
+ */
+final class Connection extends ChannelInboundHandlerAdapter implements FrameReader.Receiver {
+  private static final Logger log = LoggerFactory.getLogger(Connection.class);
+
+  enum State {
+    PREAMBLE,
+    READY,
+    ATTACHING,
+    ATTACHED,
+    PROBED,
+    DETACHING,
+    CLOSED
+  }
+
+  /** Who gets a connection's ATTACH. */
+  interface Exports {
+    void attach(Connection connection, Attach attach);
+
+    /** It is closed. */
+    void closed(Connection connection);
+  }
+
+  private final Exports exports;
+  private final ServerLimits limits;
+  private final ByteBufAllocator pages;
+  private final boolean local;
+  private final FrameReader reader = new FrameReader(this);
+  private final ReplyQueue replies;
+  private final Slot[] answering;
+
+  private volatile Channel channel;
+  private FrameWriter writer;
+  private State state = State.PREAMBLE;
+  private int maxPayloadBytes = Preamble.OURS.maxPayloadBytes();
+  private boolean heard;
+  private boolean broken;
+
+  // Since ATTACHED.
+  private ServedExport export;
+  private Session session;
+  private Attached.Geometry geometry;
+  private boolean writable;
+  private long lastSequence;
+  private int outstandingBytes;
+
+  /** Of a WRITE or ATTACH whose payload is arriving. */
+  private ByteBuf payload;
+
+  /**
+   * @param pages allocates buffers that start at page boundaries
+   * @param local whether it comes over the Unix socket of this host, that only root can open
+   */
+  Connection(Exports exports, ServerLimits limits, ByteBufAllocator pages, boolean local) {
+    this.exports = exports;
+    this.limits = limits;
+    this.pages = pages;
+    this.local = local;
+    this.replies = new ReplyQueue(limits.slots());
+    this.answering = new Slot[limits.slots()];
+  }
+
+  // ---- for the exports, on any thread
+
+  /** Names that its certificate proves; empty without one. */
+  ImmutableSet<String> names() {
+    SslHandler tls = channel.pipeline().get(SslHandler.class);
+    if (tls != null) {
+      try {
+        Certificate[] chain = tls.engine().getSession().getPeerCertificates();
+        if (chain.length > 0 && chain[0] instanceof X509Certificate first) {
+          return CertificateNames.of(first);
+        }
+      } catch (SSLPeerUnverifiedException e) {
+        return ImmutableSet.of();
+      }
+    }
+    return ImmutableSet.of();
+  }
+
+  boolean isLocal() {
+    return local;
+  }
+
+  boolean isOpen() {
+    return channel.isActive();
+  }
+
+  /** Guarded by the session. */
+  ReplyQueue replies() {
+    return replies;
+  }
+
+  /** Says why and closes. */
+  void refuse(Refusal reason, String text, long generation) {
+    onLoop(
+        () -> {
+          if (state == State.CLOSED) {
+            return;
+          }
+          log.info("{}: refused: {}", this, text);
+          ByteBuf words = Unpooled.copiedBuffer(text, StandardCharsets.UTF_8);
+          if (words.readableBytes() > FrameHeader.MAX_REFUSAL_BYTES) {
+            words.writerIndex(FrameHeader.MAX_REFUSAL_BYTES);
+          }
+          boolean spoken = state != State.PREAMBLE;
+          state = State.CLOSED;
+          leave();
+          if (spoken) {
+            writer.header().refused(reason, words.readableBytes(), generation);
+            writer.addCopy(words);
+            writer.flush();
+          }
+          var unused =
+              channel.writeAndFlush(Unpooled.EMPTY_BUFFER).addListener(ChannelFutureListener.CLOSE);
+          // Who does not read what it is told does not keep us.
+          closeAfter(limits.handshakeSeconds());
+        });
+  }
+
+  /** The client may begin. Called before any reply of its requests can be. */
+  void attached(ServedExport to, Session newSession, boolean mayWrite, Attached attached) {
+    onLoop(
+        () -> {
+          if (state != State.ATTACHING) {
+            newSession.lost(this);
+            return;
+          }
+          state = State.ATTACHED;
+          export = to;
+          session = newSession;
+          writable = mayWrite;
+          geometry = attached.geometry();
+          answer(attached);
+        });
+  }
+
+  void probed(Attached attached) {
+    onLoop(
+        () -> {
+          if (state == State.ATTACHING) {
+            state = State.PROBED;
+            answer(attached);
+          }
+        });
+  }
+
+  private void answer(Attached attached) {
+    ByteBuf out = Unpooled.buffer(attached.encodedBytes());
+    attached.encode(out);
+    writer.header().control(FrameType.ATTACHED, out.readableBytes());
+    writer.addCopy(out);
+    writer.flush();
+  }
+
+  void detached() {
+    onLoop(
+        () -> {
+          if (state == State.DETACHING) {
+            state = State.CLOSED;
+            leave();
+            writer.header().control(FrameType.DETACHED, 0);
+            writer.add();
+            writer.flush();
+            var unused =
+                channel
+                    .writeAndFlush(Unpooled.EMPTY_BUFFER)
+                    .addListener(ChannelFutureListener.CLOSE);
+          }
+        });
+  }
+
+  /** There are finished requests. */
+  void answerSoon() {
+    onLoop(this::answerFinished);
+  }
+
+  void close() {
+    var unused = channel.close();
+  }
+
+  private void onLoop(Runnable task) {
+    try {
+      channel.eventLoop().execute(task);
+    } catch (RejectedExecutionException e) {
+      log.debug("{}: the server is closed", this);
+    }
+  }
+
+  // ---- Netty
+
+  @Override
+  public void handlerAdded(ChannelHandlerContext context) {
+    channel = context.channel();
+    writer = new FrameWriter(channel);
+  }
+
+  @Override
+  public void channelActive(ChannelHandlerContext context) {
+    var unused =
+        channel
+            .eventLoop()
+            .schedule(this::endSilentStart, limits.handshakeSeconds(), TimeUnit.SECONDS);
+  }
+
+  private void endSilentStart() {
+    switch (state) {
+      case PREAMBLE, READY -> {
+        log.info("{}: no ATTACH within {} s, closed", this, limits.handshakeSeconds());
+        close();
+      }
+      case ATTACHING, ATTACHED, PROBED, DETACHING -> watchSilence();
+      case CLOSED -> {}
+    }
+  }
+
+  /** Clients ping: who says nothing has gone, whatever TCP thinks. */
+  private void watchSilence() {
+    if (!channel.isActive()) {
+      return;
+    }
+    if (!heard) {
+      log.info("{}: silent for {} s, closed", this, limits.silenceSeconds());
+      close();
+      return;
+    }
+    heard = false;
+    var unused =
+        channel.eventLoop().schedule(this::watchSilence, limits.silenceSeconds(), TimeUnit.SECONDS);
+  }
+
+  private void closeAfter(int seconds) {
+    var unused = channel.eventLoop().schedule(this::close, seconds, TimeUnit.SECONDS);
+  }
+
+  @Override
+  public void channelRead(ChannelHandlerContext context, Object message) {
+    ByteBuf in = (ByteBuf) message;
+    heard = true;
+    try {
+      if (state != State.CLOSED && !broken) {
+        reader.read(in);
+      }
+    } catch (WireException e) {
+      broken = true;
+      refuse(Refusal.PROTOCOL, e.getMessage(), 0);
+    } finally {
+      in.release();
+    }
+  }
+
+  /** A client that does not read its replies gets no more requests in. */
+  @Override
+  public void channelWritabilityChanged(ChannelHandlerContext context) {
+    context.channel().config().setAutoRead(context.channel().isWritable());
+  }
+
+  @Override
+  public void channelInactive(ChannelHandlerContext context) {
+    state = State.CLOSED;
+    leave();
+    writer.drop();
+    exports.closed(this);
+  }
+
+  @Override
+  public void userEventTriggered(ChannelHandlerContext context, Object event) {
+    if (event instanceof SslHandshakeCompletionEvent tls && !tls.isSuccess()) {
+      log.info("{}: TLS handshake failed: {}", this, tls.cause().getMessage());
+    }
+  }
+
+  @Override
+  public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
+    log.info("{}: {}", this, cause.toString());
+    var unused = context.close();
+  }
+
+  /** Nothing of this connection gets to the device any more. */
+  private void leave() {
+    if (payload != null) {
+      payload.release();
+      payload = null;
+    }
+    if (session != null) {
+      session.lost(this);
+    }
+  }
+
+  // ---- frames
+
+  @Override
+  public void preamble(Preamble theirs) throws WireException {
+    writer.preamble(Preamble.OURS);
+    writer.flush();
+    Preamble common = Preamble.OURS.with(theirs);
+    maxPayloadBytes = common.maxPayloadBytes();
+    reader.limit(maxPayloadBytes);
+    state = State.READY;
+  }
+
+  @Override
+  public ByteBuffer target(FrameHeader header) throws WireException {
+    expect(header);
+    int bytes = header.payloadBytes();
+    if (header.type() == FrameType.WRITE) {
+      checkRequest(header);
+      payload = room(bytes);
+    } else {
+      payload = Unpooled.buffer(bytes, bytes).writerIndex(bytes);
+    }
+    return payload.internalNioBuffer(0, bytes);
+  }
+
+  @Override
+  public void frame(FrameHeader header) throws WireException {
+    ByteBuf data = payload;
+    payload = null;
+    boolean owned = false;
+    try {
+      if (data == null) {
+        expect(header);
+      }
+      switch (header.type()) {
+        case ATTACH -> {
+          state = State.ATTACHING;
+          exports.attach(this, Attach.decode(data));
+        }
+        case WRITE -> {
+          owned = true;
+          submit(header, data);
+        }
+        case READ -> {
+          checkRequest(header);
+          submit(header, room((int) header.lengthBytes()));
+        }
+        case FLUSH, DISCARD -> {
+          checkRequest(header);
+          submit(header, null);
+        }
+        case PING -> {
+          writer.header().ping(FrameType.PONG, header.sequence());
+          writer.add();
+          writer.flush();
+        }
+        case DETACH -> {
+          boolean had = state == State.ATTACHED;
+          state = State.DETACHING;
+          if (had) {
+            export.detach(this, session);
+          } else {
+            detached();
+          }
+        }
+        case ATTACHED, REFUSED, REPLY, DETACHED, PONG -> throw unexpected(header);
+      }
+    } finally {
+      if (data != null && !owned) {
+        data.release();
+      }
+    }
+  }
+
+  /** Whether a frame of this type may come now. */
+  private void expect(FrameHeader header) throws WireException {
+    boolean may =
+        switch (header.type()) {
+          case ATTACH -> state == State.READY;
+          case READ, WRITE, FLUSH, DISCARD -> state == State.ATTACHED;
+          case DETACH -> state == State.ATTACHED || state == State.PROBED;
+          case PING ->
+              switch (state) {
+                case ATTACHING, ATTACHED, PROBED, DETACHING -> true;
+                case PREAMBLE, READY, CLOSED -> false;
+              };
+          case ATTACHED, REFUSED, REPLY, DETACHED, PONG -> false;
+        };
+    if (!may) {
+      throw unexpected(header);
+    }
+  }
+
+  private WireException unexpected(FrameHeader header) {
+    return new WireException(
+        "expected no %s in state %s, found one".formatted(header.type(), state));
+  }
+
+  private void checkRequest(FrameHeader header) throws WireException {
+    if (header.sequence() <= lastSequence) {
+      throw new WireException("%s: expected a sequence above %d".formatted(header, lastSequence));
+    }
+    lastSequence = header.sequence();
+    if (header.slot() >= limits.slots()) {
+      throw new WireException("%s: expected a slot below %d".formatted(header, limits.slots()));
+    }
+    int block = geometry.logicalBlockBytes();
+    if (header.offsetBytes() % block != 0
+        || header.lengthBytes() % block != 0
+        || header.lengthBytes() > geometry.sizeBytes() - header.offsetBytes()) {
+      throw new WireException(
+          "%s: expected blocks of %d bytes within %d"
+              .formatted(header, block, geometry.sizeBytes()));
+    }
+  }
+
+  /** Memory for a request's data, within the window. */
+  private ByteBuf room(int bytes) throws WireException {
+    if (outstandingBytes + bytes > limits.windowBytes()) {
+      throw new WireException(
+          "expected at most %d bytes outstanding, found %d"
+              .formatted(limits.windowBytes(), outstandingBytes + bytes));
+    }
+    return pages.directBuffer(bytes, bytes).writerIndex(bytes);
+  }
+
+  private void submit(FrameHeader header, ByteBuf data) throws WireException {
+    if (data != null) {
+      outstandingBytes += data.readableBytes();
+    }
+    session.submit(this, header, data, writable);
+  }
+
+  private void answerFinished() {
+    if (session == null) {
+      return;
+    }
+    boolean answered = false;
+    for (int n = session.finished(this, answering); n > 0; n = session.finished(this, answering)) {
+      for (int i = 0; i < n; i++) {
+        outstandingBytes -= session.takeReply(this, answering[i], writer);
+        answered = true;
+      }
+    }
+    if (answered) {
+      writer.flush();
+    }
+  }
+
+  @Override
+  public String toString() {
+    if (local) {
+      return "client on this host";
+    }
+    return String.valueOf(Optional.ofNullable(channel).map(Channel::remoteAddress).orElse(null));
+  }
+}

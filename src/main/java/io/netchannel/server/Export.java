@@ -1,0 +1,28 @@
+package io.netchannel.server;
+
+import com.google.common.collect.ImmutableSet;
+import io.netchannel.wire.Names;
+import java.util.Locale;
+
+/**
+ * A device of this host that others may use.
+ *
+ * @param name after the slash in "netchannel://host/name"
+ * @param source the device, as {@link io.netchannel.device.Devices} opens it
+ * @param readOnly whether nobody may write; then many may read at the same time
+ * @param allow names of which a client's certificate must prove one, in lower case; empty admits
+ *     nobody but clients of this host's Unix socket
+ */
+public record Export(String name, String source, boolean readOnly, ImmutableSet<String> allow) {
+  public Export {
+    if (!Names.isExport(name)) {
+      throw new IllegalArgumentException(
+          "expected a name of up to %d letters, digits, '.', '_' and '-' for an export, found \"%s\""
+              .formatted(Names.MAX_EXPORT_BYTES, name));
+    }
+    allow =
+        allow.stream()
+            .map(each -> each.toLowerCase(Locale.ROOT))
+            .collect(ImmutableSet.toImmutableSet());
+  }
+}

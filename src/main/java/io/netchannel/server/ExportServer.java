@@ -1,0 +1,278 @@
+package io.netchannel.server;
+
+import com.google.common.collect.ImmutableList;
+import io.netchannel.device.BlockBuffers;
+import io.netchannel.tls.HostTls;
+import io.netchannel.tls.TlsException;
+import io.netchannel.wire.Attach;
+import io.netchannel.wire.Refusal;
+import io.netchannel.wire.Transport;
+import io.netty.buffer.ByteBufAllocator;
+import io.netty.buffer.PooledByteBufAllocator;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.unix.DomainSocketAddress;
+import io.netty.handler.ssl.SslContext;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.net.SocketAddress;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.channels.OverlappingFileLockException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentSkipListMap;
+import java.util.concurrent.CopyOnWriteArrayList;
+import javax.net.ssl.SSLException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Lets mid-points on other hosts use devices of this one. See the package. */
+public final class ExportServer implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(ExportServer.class);
+
+  /** Netty's defaults for sizes; only the alignment is ours, for direct I/O without a copy. */
+  private static final ByteBufAllocator PAGES =
+      new PooledByteBufAllocator(
+          true,
+          0,
+          PooledByteBufAllocator.defaultNumDirectArena(),
+          PooledByteBufAllocator.defaultPageSize(),
+          PooledByteBufAllocator.defaultMaxOrder(),
+          PooledByteBufAllocator.defaultSmallCacheSize(),
+          PooledByteBufAllocator.defaultNormalCacheSize(),
+          PooledByteBufAllocator.defaultUseCacheForAllThreads(),
+          BlockBuffers.ALIGNMENT_BYTES);
+
+  private final Path directory;
+  private final Transport transport;
+  private final ServerParts parts;
+  private final FileChannel lockFile;
+  private final FileLock lock;
+  private final Map<String, ServedExport> exports = new ConcurrentSkipListMap<>();
+  private final Set<Connection> connections = ConcurrentHashMap.newKeySet();
+  private final List<Channel> listeners = new CopyOnWriteArrayList<>();
+
+  /**
+   * A server without exports that does not listen yet.
+   *
+   * @param directory keeps the generations; made when it is not there
+   * @param transport its threads; closed by who made it, after the server
+   * @throws IOException when another server uses the directory, or it cannot be written
+   */
+  public ExportServer(Path directory, Transport transport, ServerParts parts) throws IOException {
+    this.directory = directory;
+    this.transport = transport;
+    this.parts = parts;
+    Files.createDirectories(
+        directory,
+        PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+    lockFile =
+        FileChannel.open(
+            directory.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+    lock = lock(lockFile);
+  }
+
+  /**
+   * Also keeps the server's successor waiting until the kernel has finished what a killed server
+   * had at its devices: the lock goes with the last of its threads.
+   */
+  private FileLock lock(FileChannel file) throws IOException {
+    FileLock taken;
+    try {
+      taken = file.tryLock();
+    } catch (OverlappingFileLockException e) {
+      taken = null;
+    }
+    if (taken == null) {
+      file.close();
+      throw new IOException(
+          "another device server uses %s, or one that was killed has requests at its storage still"
+              .formatted(directory));
+    }
+    return taken;
+  }
+
+  // ---- where
+
+  /**
+   * Listens for clients of other hosts from now on.
+   *
+   * @return the port
+   */
+  public int listen(InetSocketAddress address, HostTls tls) throws IOException, TlsException {
+    SslContext context;
+    try {
+      context = tls.forServer().build();
+    } catch (SSLException e) {
+      throw new TlsException("TLS: the server's certificate: " + e.getMessage(), e);
+    }
+    Channel listener = listen(address, Optional.of(context));
+    int port = ((InetSocketAddress) listener.localAddress()).getPort();
+    log.info("device server listens at {}", listener.localAddress());
+    return port;
+  }
+
+  /** Listens for clients of this host, of which only root gets in, from now on. */
+  public void listen(Path socket) throws IOException {
+    Files.deleteIfExists(socket);
+    // Under another name until only root may connect: between bind and chmod nobody gets in.
+    Path early = socket.resolveSibling(socket.getFileName() + ".new");
+    Files.deleteIfExists(early);
+    var unused = listen(new DomainSocketAddress(early.toFile()), Optional.empty());
+    Files.setPosixFilePermissions(early, PosixFilePermissions.fromString("rw-------"));
+    Files.move(early, socket);
+    log.info("device server listens at {}", socket);
+  }
+
+  private Channel listen(SocketAddress address, Optional<SslContext> tls) throws IOException {
+    Channel listener =
+        transport.listen(
+            address,
+            new ChannelInitializer<Channel>() {
+              @Override
+              protected void initChannel(Channel channel) {
+                tls.ifPresent(
+                    context -> channel.pipeline().addLast(context.newHandler(channel.alloc())));
+                accept(channel, tls.isEmpty());
+              }
+            });
+    listeners.add(listener);
+    return listener;
+  }
+
+  private void accept(Channel channel, boolean local) {
+    Connection connection = new Connection(clients, parts.limits(), PAGES, local);
+    channel.pipeline().addLast(connection);
+    connections.add(connection);
+    if (connections.size() > parts.limits().connections()) {
+      log.warn("{}: closed, {} connections are enough", connection, parts.limits().connections());
+      connection.close();
+    }
+  }
+
+  private final Connection.Exports clients =
+      new Connection.Exports() {
+        @Override
+        public void attach(Connection connection, Attach attach) {
+          ServedExport export = exports.get(attach.export());
+          if (export == null) {
+            connection.refuse(
+                Refusal.UNKNOWN_EXPORT,
+                "no export named %s here; `netchannel exports` lists them"
+                    .formatted(attach.export()),
+                0);
+          } else {
+            export.attach(connection, attach);
+          }
+        }
+
+        @Override
+        public void closed(Connection connection) {
+          connections.remove(connection);
+        }
+      };
+
+  // ---- what
+
+  /**
+   * Adds an export; its device is opened when a client comes.
+   *
+   * @throws ExportException when there is one of that name, or its generations cannot be read
+   */
+  public void add(Export export) throws ExportException {
+    GenerationStore generations;
+    try {
+      generations = GenerationStore.open(directory.resolve(export.name() + ".generations"));
+    } catch (IOException e) {
+      throw new ExportException(
+          "export %s cannot be served: %s".formatted(export.name(), e.getMessage()), e);
+    }
+    ServedExport served = new ServedExport(export, generations, parts);
+    if (exports.putIfAbsent(export.name(), served) != null) {
+      throw new ExportException(
+          "there is an export named %s; remove it first".formatted(export.name()));
+    }
+    log.info(
+        "export {}: {}{}, for {}",
+        export.name(),
+        export.source(),
+        export.readOnly() ? ", read-only" : "",
+        export.allow());
+  }
+
+  /**
+   * Removes an export.
+   *
+   * @param force also when a client holds it: its guest waits then until it is there again
+   */
+  public void remove(String name, boolean force) throws ExportException {
+    ServedExport served = served(name);
+    await(served.remove(force));
+    exports.remove(name, served);
+    log.info("export {}: removed", name);
+  }
+
+  /**
+   * Takes an export from a client that will not come back, as its host is gone for good. Should it
+   * come back after all, nothing keeps it from writing.
+   */
+  public void release(String name, String client) throws ExportException {
+    await(served(name).release(client));
+  }
+
+  /** In order of their names. */
+  public ImmutableList<ExportStatus> exports() {
+    return exports.values().stream()
+        .map(served -> served.status().join())
+        .collect(ImmutableList.toImmutableList());
+  }
+
+  private ServedExport served(String name) throws ExportException {
+    ServedExport served = exports.get(name);
+    if (served == null) {
+      throw new ExportException(
+          "no export named %s; there are: %s".formatted(name, String.join(", ", exports.keySet())));
+    }
+    return served;
+  }
+
+  private static void await(CompletableFuture<Void> done) throws ExportException {
+    try {
+      done.join();
+    } catch (CompletionException e) {
+      if (e.getCause() instanceof ExportException known) {
+        throw new ExportException(known.getMessage(), known);
+      }
+      throw new ExportException("failed: " + e.getCause(), e);
+    }
+  }
+
+  /** Ends connections, waits for what is at the devices and closes them. */
+  @Override
+  public void close() {
+    for (Channel listener : listeners) {
+      listener.close().awaitUninterruptibly();
+    }
+    List<CompletableFuture<Void>> closed = new ArrayList<>();
+    exports.values().forEach(export -> closed.add(export.close()));
+    connections.forEach(Connection::close);
+    CompletableFuture.allOf(closed.toArray(CompletableFuture[]::new)).join();
+    try {
+      lock.release();
+      lockFile.close();
+    } catch (IOException e) {
+      log.warn("the lock of {} cannot be released: {}", directory, e.getMessage());
+    }
+  }
+}

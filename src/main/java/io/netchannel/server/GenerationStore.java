@@ -1,0 +1,170 @@
+package io.netchannel.server;
+
+import com.google.common.collect.ImmutableList;
+import com.google.common.hash.Hashing;
+import io.netchannel.wire.Names;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.time.Instant;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * The newest generation of each client of one export, in a file of its own:
+ *
+ * <pre>
+ *   netchannel generations 1
+ *   GENERATION held|free SINCE CLIENT      SINCE in milliseconds since 1970
+ *   ...                                    the client used last comes last
+ *   crc32c HEX                             of all before this line
+ * </pre>
+ *
+ * Each change writes the file anew beside the old one, makes it durable and renames it: after a
+ * crash there is the old or the new one, whole. A damaged file is not guessed at. Not thread-safe.
+ */
+final class GenerationStore {
+  /**
+   * @param held from the first ATTACH to DETACH
+   */
+  record Entry(String client, long generation, boolean held, Instant since) {}
+
+  /** Beyond, who came first and holds nothing is forgotten: such a client is no longer fenced. */
+  static final int MAX_CLIENTS = 1024;
+
+  private static final String HEADER = "netchannel generations 1";
+  private static final String CHECKSUM = "crc32c ";
+
+  private final Path file;
+  private final Map<String, Entry> entries = new LinkedHashMap<>();
+
+  private GenerationStore(Path file) {
+    this.file = file;
+  }
+
+  static GenerationStore open(Path file) throws IOException {
+    GenerationStore store = new GenerationStore(file);
+    if (Files.exists(file)) {
+      store.parse(Files.readString(file, StandardCharsets.US_ASCII));
+    }
+    return store;
+  }
+
+  Optional<Entry> get(String client) {
+    return Optional.ofNullable(entries.get(client));
+  }
+
+  ImmutableList<Entry> held() {
+    return entries.values().stream().filter(Entry::held).collect(ImmutableList.toImmutableList());
+  }
+
+  /** Durable when it returns; unchanged when it throws. */
+  void put(Entry entry) throws IOException {
+    Map<String, Entry> changed = new LinkedHashMap<>(entries);
+    changed.remove(entry.client());
+    changed.put(entry.client(), entry);
+    Iterator<Entry> eldest = changed.values().iterator();
+    while (changed.size() > MAX_CLIENTS && eldest.hasNext()) {
+      if (!eldest.next().held()) {
+        eldest.remove();
+      }
+    }
+    replace(changed);
+  }
+
+  /** The client may begin with any generation again. */
+  void forget(String client) throws IOException {
+    Map<String, Entry> changed = new LinkedHashMap<>(entries);
+    changed.remove(client);
+    replace(changed);
+  }
+
+  private void replace(Map<String, Entry> changed) throws IOException {
+    write(changed);
+    entries.clear();
+    entries.putAll(changed);
+  }
+
+  private void write(Map<String, Entry> changed) throws IOException {
+    StringBuilder text = new StringBuilder(HEADER).append('\n');
+    for (Entry entry : changed.values()) {
+      text.append(entry.generation())
+          .append(entry.held() ? " held " : " free ")
+          .append(entry.since().toEpochMilli())
+          .append(' ')
+          .append(entry.client())
+          .append('\n');
+    }
+    String checksum = checksum(text.toString());
+    text.append(CHECKSUM).append(checksum).append('\n');
+    Path fresh = file.resolveSibling(file.getFileName() + ".new");
+    try (FileChannel channel =
+        FileChannel.open(
+            fresh,
+            StandardOpenOption.CREATE,
+            StandardOpenOption.WRITE,
+            StandardOpenOption.TRUNCATE_EXISTING)) {
+      ByteBuffer bytes = StandardCharsets.US_ASCII.encode(text.toString());
+      while (bytes.hasRemaining()) {
+        channel.write(bytes);
+      }
+      channel.force(true);
+    }
+    Files.move(fresh, file, StandardCopyOption.ATOMIC_MOVE);
+    try (FileChannel directory = FileChannel.open(file.toAbsolutePath().getParent())) {
+      directory.force(true);
+    }
+  }
+
+  private static String checksum(String text) {
+    return Hashing.crc32c().hashString(text, StandardCharsets.US_ASCII).toString();
+  }
+
+  private void parse(String text) throws IOException {
+    List<String> lines = text.lines().toList();
+    int last = lines.size() - 1;
+    if (last < 1 || !lines.get(0).equals(HEADER) || !lines.get(last).startsWith(CHECKSUM)) {
+      throw damaged("the line \"" + HEADER + "\" first and \"" + CHECKSUM + "...\" last");
+    }
+    String summed = text.substring(0, text.lastIndexOf(CHECKSUM));
+    if (!lines.get(last).equals(CHECKSUM + checksum(summed))) {
+      throw damaged(CHECKSUM + checksum(summed));
+    }
+    for (String line : lines.subList(1, last)) {
+      Entry entry = entry(line);
+      entries.put(entry.client(), entry);
+    }
+  }
+
+  private Entry entry(String line) throws IOException {
+    String[] words = line.split(" ", -1);
+    try {
+      if (words.length == 4 && Names.isClient(words[3])) {
+        long generation = Long.parseLong(words[0]);
+        boolean held = words[1].equals("held");
+        if (generation > 0 && (held || words[1].equals("free"))) {
+          return new Entry(
+              words[3], generation, held, Instant.ofEpochMilli(Long.parseLong(words[2])));
+        }
+      }
+    } catch (NumberFormatException e) {
+      throw damaged("numbers in \"" + line + "\"");
+    }
+    throw damaged("\"GENERATION held|free SINCE CLIENT\" instead of \"" + line + "\"");
+  }
+
+  private IOException damaged(String expected) {
+    return new IOException(
+        "%s is damaged: expected %s; it tells which clients must not write any more: remove it only"
+                .formatted(file, expected)
+            + " when no client of this export but the right one can be alive");
+  }
+}

@@ -1,0 +1,421 @@
+package io.netchannel.server;
+
+import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableSet;
+import com.google.common.util.concurrent.MoreExecutors;
+import io.netchannel.device.Device;
+import io.netchannel.device.DeviceException;
+import io.netchannel.device.DeviceGeometry;
+import io.netchannel.device.OpenOptions;
+import io.netchannel.wire.Attach;
+import io.netchannel.wire.Attached;
+import io.netchannel.wire.Refusal;
+import java.io.IOException;
+import java.time.Instant;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executor;
+import java.util.stream.Collectors;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * One export: who may use it, its device, its clients' sessions. What changes who uses it happens
+ * on one executor, one after the other; requests do not pass through here.
+ */
+final class ServedExport {
+  private static final Logger log = LoggerFactory.getLogger(ServedExport.class);
+
+  private final Export export;
+  private final GenerationStore generations;
+  private final ServerParts parts;
+  private final Executor serial;
+
+  // All below is used on serial only.
+  private final Map<String, Session> sessions = new HashMap<>();
+
+  /** Of each session, whose ATTACH waits for the session to settle. */
+  private final Map<Session, Connection> attaching = new HashMap<>();
+
+  private Device device;
+  private boolean removed;
+
+  ServedExport(Export export, GenerationStore generations, ServerParts parts) {
+    this.export = export;
+    this.generations = generations;
+    this.parts = parts;
+    this.serial = MoreExecutors.newSequentialExecutor(parts.executor());
+  }
+
+  Export export() {
+    return export;
+  }
+
+  // ---- clients
+
+  void attach(Connection connection, Attach attach) {
+    serial.execute(
+        () -> {
+          try {
+            Optional<Refused> refused = admit(connection, attach);
+            refused.ifPresent(why -> connection.refuse(why.reason(), why.text(), why.generation()));
+          } catch (RuntimeException e) {
+            log.error("export {}: {}: {}", export.name(), attach.client(), e.getMessage(), e);
+            connection.refuse(Refusal.UNAVAILABLE, "the server failed: " + e.getMessage(), 0);
+          }
+        });
+  }
+
+  private record Refused(Refusal reason, String text, long generation) {
+    private static Optional<Refused> because(Refusal reason, String text) {
+      return Optional.of(new Refused(reason, text, 0));
+    }
+  }
+
+  private Optional<Refused> admit(Connection connection, Attach attach) {
+    if (!connection.isOpen()) {
+      return Optional.empty();
+    }
+    if (removed) {
+      return Refused.because(
+          Refusal.UNKNOWN_EXPORT, "export %s is not there any more".formatted(export.name()));
+    }
+    Optional<String> denied = denied(connection);
+    if (denied.isPresent()) {
+      return Refused.because(Refusal.DENIED, denied.get());
+    }
+    if (export.readOnly() && !attach.readOnly()) {
+      return Refused.because(
+          Refusal.READ_ONLY,
+          "export %s is read-only; it can only be served with readonly=\"yes\""
+              .formatted(export.name()));
+    }
+    if (attach.probe()) {
+      return probe(connection, attach);
+    }
+    Optional<GenerationStore.Entry> known = generations.get(attach.client());
+    long newest = known.map(GenerationStore.Entry::generation).orElse(0L);
+    if (attach.generation() < newest) {
+      return Optional.of(
+          new Refused(
+              Refusal.STALE,
+              "generation %d of %s is over: export %s is used with generation %d"
+                  .formatted(attach.generation(), attach.client(), export.name(), newest),
+              newest));
+    }
+    Optional<GenerationStore.Entry> other = otherHolder(attach.client());
+    if (other.isPresent()) {
+      return Refused.because(
+          Refusal.IN_USE,
+          "export %s is in use by %s, generation %d, since %s%s"
+              .formatted(
+                  export.name(),
+                  other.get().client(),
+                  other.get().generation(),
+                  other.get().since(),
+                  isConnected(other.get().client()) ? "" : ", which is not connected now"));
+    }
+    try {
+      openDevice();
+    } catch (DeviceException e) {
+      return Refused.because(Refusal.UNAVAILABLE, e.getMessage());
+    }
+    if (attach.generation() > newest || !known.get().held()) {
+      try {
+        generations.put(
+            new GenerationStore.Entry(
+                attach.client(), attach.generation(), true, parts.clock().instant()));
+      } catch (IOException e) {
+        closeUnused();
+        return Refused.because(
+            Refusal.UNAVAILABLE, "its generation cannot be stored: " + e.getMessage());
+      }
+    }
+    settle(connection, attach, attach.generation() > newest);
+    return Optional.empty();
+  }
+
+  private Optional<String> denied(Connection connection) {
+    if (connection.isLocal()) {
+      return Optional.empty();
+    }
+    ImmutableSet<String> names = connection.names();
+    if (names.isEmpty()) {
+      return Optional.of(
+          "export %s: expected a client certificate, found none".formatted(export.name()));
+    }
+    if (names.stream().anyMatch(export.allow()::contains)) {
+      return Optional.empty();
+    }
+    return Optional.of(
+        "export %s is not for a client with a certificate for %s: it allows %s"
+            .formatted(
+                export.name(),
+                String.join(", ", names),
+                export.allow().isEmpty() ? "nobody" : String.join(", ", export.allow())));
+  }
+
+  private Optional<Refused> probe(Connection connection, Attach attach) {
+    try {
+      openDevice();
+      long generation =
+          generations.get(attach.client()).map(GenerationStore.Entry::generation).orElse(0L);
+      connection.probed(
+          new Attached(
+              parts.storage(),
+              geometry(attach.readOnly()),
+              Attached.Window.NONE,
+              generation,
+              ImmutableList.of()));
+      closeUnused();
+      return Optional.empty();
+    } catch (DeviceException e) {
+      return Refused.because(Refusal.UNAVAILABLE, e.getMessage());
+    }
+  }
+
+  /** Who may write is alone; of those that only read from what is never written there are many. */
+  private Optional<GenerationStore.Entry> otherHolder(String client) {
+    return export.readOnly()
+        ? Optional.empty()
+        : generations.held().stream().filter(entry -> !entry.client().equals(client)).findFirst();
+  }
+
+  private boolean isConnected(String client) {
+    return Optional.ofNullable(sessions.get(client)).flatMap(Session::connection).isPresent();
+  }
+
+  /** Shuts out who was there before, and goes on when nothing of it is at the device. */
+  private void settle(Connection connection, Attach attach, boolean takeOver) {
+    Session session =
+        sessions.computeIfAbsent(
+            attach.client(),
+            client -> new Session(client, device, export.readOnly(), parts.limits().slots()));
+    dismiss(session.fence(), attach, takeOver);
+    dismiss(Optional.ofNullable(attaching.put(session, connection)), attach, takeOver);
+    CompletableFuture<Void> unused =
+        session
+            .settle(attach.unanswered(), takeOver)
+            .thenRunAsync(() -> finish(connection, attach, session), serial);
+  }
+
+  private void dismiss(Optional<Connection> before, Attach attach, boolean takeOver) {
+    if (before.isPresent() && takeOver) {
+      before
+          .get()
+          .refuse(
+              Refusal.STALE,
+              "%s is served elsewhere with generation %d now"
+                  .formatted(attach.client(), attach.generation()),
+              attach.generation());
+    } else if (before.isPresent()) {
+      before
+          .get()
+          .refuse(
+              Refusal.REPLACED,
+              "another connection of %s with generation %d has come"
+                  .formatted(attach.client(), attach.generation()),
+              0);
+    }
+  }
+
+  private void finish(Connection connection, Attach attach, Session session) {
+    if (!attaching.remove(session, connection) || !connection.isOpen()) {
+      return; // another one has come, or it asks again over a new connection
+    }
+    Attached.Window window =
+        new Attached.Window(parts.limits().slots(), parts.limits().windowBytes());
+    session.use(
+        connection,
+        attach.unanswered(),
+        fates ->
+            connection.attached(
+                this,
+                session,
+                !attach.readOnly(),
+                new Attached(
+                    parts.storage(),
+                    geometry(attach.readOnly()),
+                    window,
+                    attach.generation(),
+                    fates)));
+    log.info(
+        "export {}: {} attached from {}, generation {}{}, {} requests unanswered",
+        export.name(),
+        attach.client(),
+        connection,
+        attach.generation(),
+        attach.readOnly() ? ", read-only" : "",
+        attach.unanswered().size());
+  }
+
+  private Attached.Geometry geometry(boolean readOnly) {
+    DeviceGeometry found = device.geometry();
+    boolean writes = !readOnly && !found.readOnly();
+    return new Attached.Geometry(
+        found.sizeBytes(),
+        found.logicalBlockBytes(),
+        found.physicalBlockBytes(),
+        !writes,
+        found.canFlush(),
+        writes && found.canDiscard(),
+        writes ? found.discardGranularityBytes() : 0);
+  }
+
+  /** The client gives it free. */
+  void detach(Connection connection, Session session) {
+    serial.execute(
+        () -> {
+          if (sessions.get(session.client()) != session || !session.end(connection)) {
+            connection.refuse(
+                Refusal.PROTOCOL, "DETACH: expected no request outstanding, found some", 0);
+            return;
+          }
+          try {
+            free(session.client());
+          } catch (IOException e) {
+            connection.refuse(
+                Refusal.UNAVAILABLE, "that it is free cannot be stored: " + e.getMessage(), 0);
+            return;
+          }
+          log.info("export {}: {} detached", export.name(), session.client());
+          connection.detached();
+        });
+  }
+
+  private void free(String client) throws IOException {
+    sessions.remove(client);
+    closeUnused();
+    Optional<GenerationStore.Entry> entry = generations.get(client);
+    if (entry.isPresent()) {
+      generations.put(
+          new GenerationStore.Entry(
+              client, entry.get().generation(), false, parts.clock().instant()));
+    }
+  }
+
+  // ---- the device
+
+  private void openDevice() throws DeviceException {
+    if (device == null) {
+      device = parts.devices().open(export.source(), OpenOptions.plain(export.readOnly()));
+    }
+  }
+
+  private void closeUnused() {
+    if (sessions.isEmpty() && device != null) {
+      device.close();
+      device = null;
+    }
+  }
+
+  // ---- administration
+
+  CompletableFuture<ExportStatus> status() {
+    return CompletableFuture.supplyAsync(
+        () ->
+            new ExportStatus(
+                export,
+                generations.held().stream()
+                    .map(this::client)
+                    .collect(ImmutableList.toImmutableList())),
+        serial);
+  }
+
+  private ExportStatus.Client client(GenerationStore.Entry entry) {
+    Optional<Session> session = Optional.ofNullable(sessions.get(entry.client()));
+    Instant since = entry.since();
+    return new ExportStatus.Client(
+        entry.client(),
+        entry.generation(),
+        since,
+        session.flatMap(Session::connection).map(Connection::toString),
+        session.map(Session::running).orElse(0));
+  }
+
+  /**
+   * Ends it.
+   *
+   * @param force also when a client holds it
+   * @return completes exceptionally with {@link ExportException} when it is in use
+   */
+  CompletableFuture<Void> remove(boolean force) {
+    CompletableFuture<Void> result = new CompletableFuture<>();
+    serial.execute(
+        () -> {
+          String users =
+              generations.held().stream()
+                  .map(GenerationStore.Entry::client)
+                  .collect(Collectors.joining(", "));
+          if (!users.isEmpty() && !force) {
+            result.completeExceptionally(
+                new ExportException(
+                    "export %s is in use by %s; detach the disk there first, or use --force"
+                        .formatted(export.name(), users)));
+            return;
+          }
+          removed = true;
+          dismissAll("export %s is not there any more".formatted(export.name()));
+          result.complete(null);
+        });
+    return result;
+  }
+
+  /**
+   * Takes it from a client that will not come back: it is neither attached nor fenced any more.
+   *
+   * @return completes exceptionally with {@link ExportException} when that cannot be stored
+   */
+  CompletableFuture<Void> release(String client) {
+    CompletableFuture<Void> result = new CompletableFuture<>();
+    serial.execute(
+        () -> {
+          Optional<Session> session = Optional.ofNullable(sessions.get(client));
+          CompletableFuture<Void> settled = CompletableFuture.completedFuture(null);
+          if (session.isPresent()) {
+            String why = "the administrator has taken export %s away".formatted(export.name());
+            session.get().fence().ifPresent(at -> at.refuse(Refusal.STALE, why, 0));
+            Optional.ofNullable(attaching.remove(session.get()))
+                .ifPresent(at -> at.refuse(Refusal.STALE, why, 0));
+            settled = session.get().settle(ImmutableList.of(), true);
+          }
+          CompletableFuture<Void> unused =
+              settled.thenRunAsync(() -> forget(client, result), serial);
+        });
+    return result;
+  }
+
+  private void forget(String client, CompletableFuture<Void> result) {
+    try {
+      sessions.remove(client);
+      closeUnused();
+      generations.forget(client);
+      log.warn("export {}: released from {}", export.name(), client);
+      result.complete(null);
+    } catch (IOException e) {
+      result.completeExceptionally(new ExportException(e.getMessage(), e));
+    }
+  }
+
+  /** Sessions stay as they are on disk: their clients will come again. */
+  CompletableFuture<Void> close() {
+    return CompletableFuture.runAsync(
+        () -> {
+          removed = true;
+          dismissAll("the device server is shutting down");
+        },
+        serial);
+  }
+
+  private void dismissAll(String why) {
+    for (Session session : sessions.values()) {
+      session.fence().ifPresent(at -> at.refuse(Refusal.UNAVAILABLE, why, 0));
+    }
+    attaching.values().forEach(at -> at.refuse(Refusal.UNAVAILABLE, why, 0));
+    attaching.clear();
+    sessions.clear();
+    closeUnused(); // waits for what is running
+  }
+}

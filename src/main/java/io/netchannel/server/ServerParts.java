@@ -1,0 +1,28 @@
+package io.netchannel.server;
+
+import io.netchannel.device.Devices;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.util.UUID;
+import java.util.concurrent.Executor;
+
+/**
+ * What a server works with.
+ *
+ * @param devices opens what is exported
+ * @param executor runs what may block: opening a device, making a generation durable
+ * @param clock for people: since when an export is in use
+ * @param storage changes when what was written and not flushed may be lost
+ * @param limits of each connection
+ */
+public record ServerParts(
+    Devices devices, Executor executor, Clock clock, UUID storage, ServerLimits limits) {
+  private static final Path BOOT_ID = Path.of("/proc/sys/kernel/random/boot_id");
+
+  /** What was written survives the server, in the kernel's cache, but not the host. */
+  public static UUID bootId() throws IOException {
+    return UUID.fromString(Files.readString(BOOT_ID).strip());
+  }
+}

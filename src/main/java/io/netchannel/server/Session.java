@@ -1,0 +1,299 @@
+package io.netchannel.server;
+
+import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableSet;
+import io.netchannel.device.Device;
+import io.netchannel.wire.Attach;
+import io.netchannel.wire.Attached.Fate;
+import io.netchannel.wire.FrameHeader;
+import io.netchannel.wire.FrameType;
+import io.netchannel.wire.FrameWriter;
+import io.netchannel.wire.Status;
+import io.netchannel.wire.WireException;
+import io.netty.buffer.ByteBuf;
+import java.nio.ByteBuffer;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+
+/**
+ * What a client has at the device, and which of its connections may give it more: at most one, and
+ * that is decided in the same lock in which a request is given to the device. See the package for
+ * its states.
+ */
+final class Session {
+  private final String client;
+  private final Device device;
+  private final boolean readOnly;
+  private final Slot[] slots;
+
+  // All below is guarded by this.
+  private Connection current;
+  private int awaited;
+  private CompletableFuture<Void> settled = CompletableFuture.completedFuture(null);
+
+  /**
+   * @param readOnly whether the device refuses writes
+   */
+  Session(String client, Device device, boolean readOnly, int slots) {
+    this.client = client;
+    this.device = device;
+    this.readOnly = readOnly;
+    this.slots = new Slot[slots];
+    for (int i = 0; i < slots; i++) {
+      this.slots[i] = new Slot(this, i);
+    }
+  }
+
+  String client() {
+    return client;
+  }
+
+  // ---- requests, on the connection's event loop
+
+  /**
+   * Gives a request to the device, unless {@code from} is not the connection of this session any
+   * more: then it is dropped, and its client will ask for its fate.
+   *
+   * @param data of a write, or room for a read; owned by the session from now on
+   * @param writable whether this client may write
+   * @throws WireException when the slot is not free
+   */
+  void submit(Connection from, FrameHeader request, ByteBuf data, boolean writable)
+      throws WireException {
+    synchronized (this) {
+      if (current != from) {
+        if (data != null) {
+          data.release();
+        }
+        return;
+      }
+      Slot slot = slots[request.slot()];
+      if (slot.state == Slot.State.RUNNING || slot.queued) {
+        if (data != null) {
+          data.release();
+        }
+        throw new WireException(
+            "%s: expected a free slot, found sequence %d in it".formatted(request, slot.sequence));
+      }
+      slot.releaseData();
+      slot.state = Slot.State.RUNNING;
+      slot.type = request.type();
+      slot.sequence = request.sequence();
+      slot.data = data;
+      slot.orphan = false;
+      boolean changes = request.type() == FrameType.WRITE || request.type() == FrameType.DISCARD;
+      if (changes && (readOnly || !writable)) {
+        completed(slot, Status.UNSUPPORTED);
+        return;
+      }
+      start(slot, request);
+    }
+  }
+
+  private void start(Slot slot, FrameHeader request) {
+    long offset = request.offsetBytes();
+    switch (request.type()) {
+      case READ -> device.read(offset, buffer(slot.data, request.lengthBytes()), slot);
+      case WRITE -> device.write(offset, buffer(slot.data, request.lengthBytes()), slot);
+      case FLUSH -> device.flush(slot);
+      case DISCARD -> device.discard(offset, request.lengthBytes(), slot);
+      case ATTACH, ATTACHED, REFUSED, REPLY, DETACH, DETACHED, PING, PONG ->
+          throw new IllegalArgumentException(request.toString());
+    }
+  }
+
+  private static ByteBuffer buffer(ByteBuf data, long lengthBytes) {
+    return data.internalNioBuffer(0, (int) lengthBytes);
+  }
+
+  /** On any thread, exactly once for each request. */
+  void completed(Slot slot, Status status) {
+    Connection to;
+    CompletableFuture<Void> nothingAwaited = null;
+    boolean wake = false;
+    synchronized (this) {
+      slot.status = status;
+      slot.state = Slot.State.FINISHED;
+      to = current;
+      if (slot.awaited) {
+        slot.awaited = false;
+        if (--awaited == 0) {
+          nothingAwaited = settled;
+        }
+      }
+      if (slot.orphan) {
+        slot.free();
+      } else if (to == null) {
+        keep(slot);
+      } else {
+        slot.queued = true;
+        wake = to.replies().add(slot);
+      }
+    }
+    if (wake) {
+      to.answerSoon();
+    }
+    if (nothingAwaited != null) {
+      nothingAwaited.complete(null);
+    }
+  }
+
+  /** Nobody to be told at the moment: the outcome waits for an ATTACH that asks for it. */
+  private static void keep(Slot slot) {
+    slot.releaseData();
+    if (!slot.isKept()) {
+      slot.free();
+    }
+  }
+
+  /**
+   * Takes what a reply needs out of a finished slot, on the connection's event loop.
+   *
+   * @param writer gets the frame
+   * @return how much of the window is free again; nothing when the connection is not the session's
+   *     any more
+   */
+  int takeReply(Connection from, Slot slot, FrameWriter writer) {
+    ByteBuf data;
+    int freed;
+    synchronized (this) {
+      if (current != from) {
+        return 0;
+      }
+      slot.queued = false;
+      data = slot.data;
+      slot.data = null;
+      freed = data == null ? 0 : data.readableBytes();
+      boolean carries = slot.type == FrameType.READ && slot.status == Status.OK;
+      if (!carries && data != null) {
+        data.release();
+        data = null;
+      }
+      int payloadBytes = carries ? data.readableBytes() : 0;
+      writer.header().reply(slot.status, slot.number, slot.sequence, payloadBytes);
+      if (!slot.isKept()) {
+        slot.free();
+      }
+    }
+    if (data == null) {
+      writer.add();
+    } else {
+      writer.add(data);
+    }
+    return freed;
+  }
+
+  /**
+   * The finished slots that the connection has not answered yet, into {@code to}.
+   *
+   * @return how many; 0 also when it is not the session's connection any more
+   */
+  synchronized int finished(Connection of, Slot[] to) {
+    return current == of ? of.replies().drain(to) : of.replies().stop();
+  }
+
+  // ---- who may use it, on the export's executor
+
+  /** From now on nothing new gets to the device. Returns the connection that could. */
+  synchronized Optional<Connection> fence() {
+    Connection before = current;
+    current = null;
+    for (Slot slot : slots) {
+      slot.queued = false;
+      if (slot.state == Slot.State.FINISHED) {
+        keep(slot);
+      }
+    }
+    return Optional.ofNullable(before);
+  }
+
+  /** A connection was lost. */
+  synchronized void lost(Connection connection) {
+    if (current == connection) {
+      var unused = fence();
+    }
+  }
+
+  /**
+   * Lets go of what the client does not list, and tells when nothing of that is at the device any
+   * more; after {@link #fence}.
+   *
+   * @param all waits for everything: a take-over
+   */
+  synchronized CompletableFuture<Void> settle(
+      ImmutableList<Attach.Unanswered> listed, boolean all) {
+    ImmutableSet<Attach.Unanswered> wanted = ImmutableSet.copyOf(listed);
+    awaited = 0;
+    for (Slot slot : slots) {
+      boolean keeps =
+          slot.isKept() && wanted.contains(new Attach.Unanswered(slot.number, slot.sequence));
+      switch (slot.state) {
+        case FREE -> {}
+        case FINISHED -> {
+          if (!keeps) {
+            slot.free();
+          }
+        }
+        case RUNNING -> {
+          slot.orphan = !keeps;
+          slot.awaited = all || !keeps;
+          if (slot.awaited) {
+            awaited++;
+          }
+        }
+      }
+    }
+    settled = new CompletableFuture<>();
+    if (awaited == 0) {
+      settled.complete(null);
+    }
+    return settled;
+  }
+
+  /** What an ATTACH is told; {@code tell} is called before any reply of a request can be. */
+  interface Answer {
+    void tell(ImmutableList<Fate> fates);
+  }
+
+  /** The connection is the session's from now on; after {@link #settle} has settled. */
+  synchronized void use(
+      Connection connection, ImmutableList<Attach.Unanswered> listed, Answer answer) {
+    current = connection;
+    answer.tell(listed.stream().map(this::fate).collect(ImmutableList.toImmutableList()));
+  }
+
+  private Fate fate(Attach.Unanswered request) {
+    if (request.slot() >= slots.length) {
+      return Fate.UNKNOWN;
+    }
+    Slot slot = slots[request.slot()];
+    if (slot.state == Slot.State.FREE || slot.sequence != request.sequence()) {
+      return Fate.UNKNOWN;
+    }
+    return slot.state == Slot.State.RUNNING ? Fate.RUNNING : Fate.done(slot.status);
+  }
+
+  /** Gives it up, if nothing is running and {@code connection} is the session's. */
+  synchronized boolean end(Connection connection) {
+    if (current != connection || running() > 0) {
+      return false;
+    }
+    var unused = fence();
+    return true;
+  }
+
+  /** Requests without a reply. */
+  synchronized int running() {
+    int running = 0;
+    for (Slot slot : slots) {
+      if (slot.state == Slot.State.RUNNING || slot.queued) {
+        running++;
+      }
+    }
+    return running;
+  }
+
+  synchronized Optional<Connection> connection() {
+    return Optional.ofNullable(current);
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * The device server: devices of this host for mid-points elsewhere. The formats are in {@code
+ * wire}.
+ *
+ * <pre>
+ *   client == TLS, Unix socket ==> Connection ------requests------> Session -> Slot -> device
+ *                                      |  ^                            ^          |
+ *                                      |  +------- replies ------------|----------+
+ *                                      +--ATTACH, DETACH--> ServedExport -> GenerationStore
+ * </pre>
+ *
+ * A connection, on its event loop:
+ *
+ * <pre>
+ *   PREAMBLE --> READY --ATTACH--> ATTACHING --> ATTACHED --DETACH--> DETACHING --> CLOSED
+ *                                      +-------> PROBED ---------------^
+ *   any of them --refused, lost, silent--> CLOSED
+ * </pre>
+ *
+ * A client at an export, on the export's executor; in words of the generation that it asks with:
+ *
+ * <pre>
+ *   (none), FREE  --ATTACH, not older----------------------------> made durable --> SETTLING
+ *   HELD(N)       --ATTACH N, connection lost or not-------------> fenced --------> SETTLING
+ *   HELD(N)       --ATTACH N+x-----------------------------------> N+x made durable,
+ *                                                                  fenced --------> SETTLING
+ *   HELD(N)       --ATTACH N-x--> refused: STALE, for ever
+ *   HELD(N)       --ATTACH of another client--> refused: IN_USE (not of a read-only export)
+ *   SETTLING      --nothing at the device that is waited for--> HELD, ATTACHED
+ *   HELD(N)       --DETACH, nothing running--> FREE(N)
+ * </pre>
+ *
+ * A slot of a session:
+ *
+ * <pre>
+ *   FREE --request--> RUNNING --the device is done--> FINISHED --the client uses the slot
+ *    ^                                                   |        again, or does not ask--> FREE
+ *    +----------- a read was answered, or is an orphan --+
+ * </pre>
+ *
+ * <h2>Invariants</h2>
+ *
+ * <ul>
+ *   <li>A generation is durable, with its client, before a request of it reaches the device.
+ *   <li>A request is given to the device under the session's lock, in which it is also checked that
+ *       its connection is the session's; fencing takes the same lock. So nothing of an older
+ *       connection or generation reaches the device after it has been fenced.
+ *   <li>What an older generation had at the device is finished before the newer one is ATTACHED: it
+ *       cannot land later. The same holds for what a client that comes again does not list.
+ *   <li>A result is kept in its slot until the client has said that it knows it. There are as many
+ *       as there are slots.
+ *   <li>Memory of a connection: the window in requests, and what is on its way out; when the client
+ *       does not read that, nothing more is read from it.
+ *   <li>What may block (opening a device, making a generation durable, closing) happens on an
+ *       executor and never on an event loop: an export that hangs holds up no other.
+ *   <li>Errors of the state directory refuse the client; no generation is ever guessed.
+ * </ul>
+ *
+ * <h2>After a restart</h2>
+ *
+ * Generations are known, sessions and results are not. A client that comes again is told UNKNOWN
+ * for all it lists, and sends all of it again in its old order. That is right:
+ *
+ * <ul>
+ *   <li>What it lists it has not seen answered. A newer request that overlaps an unanswered write
+ *       was either not sent before that write was answered, or both were outstanding together, in
+ *       which case any order of the two is theirs to accept ({@code Device}); so no repeated write
+ *       can land over a newer one that had to come after it. The mid-point never has two
+ *       overlapping writes outstanding at all ({@code midpoint.IssueOrder}), so for guests not even
+ *       that happens: a write that is done twice is the same bytes twice, with nothing between.
+ *   <li>Nothing of the server before is still on its way to the device: a new one starts only when
+ *       it has the lock of the state directory, which the kernel gives free with the last thread of
+ *       the old one, and a thread does not end within a system call.
+ *   <li>A write that was answered is in the device or in the kernel's cache, which a killed server
+ *       leaves as it is. When the host was restarted the cache is lost: then ATTACHED names another
+ *       storage (the host's boot id), and the client fails flushes if it has anything to lose.
+ * </ul>
+ *
+ * An older generation stays refused, also after a restart; another client stays locked out until
+ * the one that holds the export detaches, or an administrator releases it.
+ */
+package io.netchannel.server;

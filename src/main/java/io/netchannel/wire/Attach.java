@@ -1,0 +1,97 @@
+package io.netchannel.wire;
+
+import com.google.common.collect.ImmutableList;
+import io.netty.buffer.ByteBuf;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+
+/**
+ * Payload of ATTACH: a client asks for an export.
+ *
+ * @param export its name
+ * @param client who asks; the same for every life of the same disk of the same guest
+ * @param generation 0 with probe
+ * @param readOnly whether it will not write
+ * @param probe whether it only wants to know what the export is like
+ * @param unanswered its writes, flushes and discards without a reply, ascending
+ */
+public record Attach(
+    String export,
+    String client,
+    long generation,
+    boolean readOnly,
+    boolean probe,
+    ImmutableList<Unanswered> unanswered) {
+
+  /** A request that the client sent and has seen no reply to. */
+  public record Unanswered(int slot, long sequence) {
+    static final int BYTES = 10;
+  }
+
+  private static final int FIXED_BYTES = 16;
+  private static final int READ_ONLY = 1;
+  private static final int PROBE = 2;
+
+  static final int MAX_BYTES =
+      FIXED_BYTES
+          + Names.MAX_EXPORT_BYTES
+          + Names.MAX_CLIENT_BYTES
+          + Wire.MAX_SLOTS * Unanswered.BYTES;
+
+  public static Attach probe(String export, String client, boolean readOnly) {
+    return new Attach(export, client, 0, readOnly, true, ImmutableList.of());
+  }
+
+  public static Attach session(
+      String export,
+      String client,
+      long generation,
+      boolean readOnly,
+      List<Unanswered> unanswered) {
+    return new Attach(
+        export, client, generation, readOnly, false, ImmutableList.copyOf(unanswered));
+  }
+
+  public int encodedBytes() {
+    return FIXED_BYTES + export.length() + client.length() + unanswered.size() * Unanswered.BYTES;
+  }
+
+  public void encode(ByteBuf out) {
+    out.writeLong(generation);
+    out.writeShort((readOnly ? READ_ONLY : 0) | (probe ? PROBE : 0));
+    out.writeShort(export.length()).writeShort(client.length()).writeShort(unanswered.size());
+    out.writeCharSequence(export, StandardCharsets.US_ASCII);
+    out.writeCharSequence(client, StandardCharsets.US_ASCII);
+    for (Unanswered each : unanswered) {
+      out.writeShort(each.slot()).writeLong(each.sequence());
+    }
+  }
+
+  /** Reads all of {@code in}. */
+  public static Attach decode(ByteBuf in) throws WireException {
+    Payload.atLeast("ATTACH", in, FIXED_BYTES);
+    long generation = in.readLong();
+    int flags = in.readUnsignedShort();
+    int nameBytes = in.readUnsignedShort();
+    int clientBytes = in.readUnsignedShort();
+    int count = in.readUnsignedShort();
+    boolean probe = (flags & PROBE) != 0;
+    Payload.check("ATTACH", (flags & ~(READ_ONLY | PROBE)) == 0, "no unknown flags", flags);
+    Payload.check(
+        "ATTACH", probe ? generation == 0 : generation > 0, "a generation, or a probe", generation);
+    Payload.exactly("ATTACH", in, nameBytes + clientBytes + (long) count * Unanswered.BYTES);
+    String export = Names.readExport(in, nameBytes);
+    String client = Names.readClient(in, clientBytes);
+    ImmutableList.Builder<Unanswered> unanswered = ImmutableList.builderWithExpectedSize(count);
+    long last = 0;
+    for (int i = 0; i < count; i++) {
+      Unanswered each = new Unanswered(in.readUnsignedShort(), in.readLong());
+      Payload.check(
+          "ATTACH", each.sequence() > last, "ascending sequence numbers", each.sequence());
+      last = each.sequence();
+      unanswered.add(each);
+    }
+    return new Attach(
+        export, client, generation, (flags & READ_ONLY) != 0, probe, unanswered.build());
+  }
+}

@@ -1,0 +1,101 @@
+package io.netchannel.wire;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
+import java.nio.ByteBuffer;
+
+/**
+ * Takes a connection's bytes apart as they arrive, in pieces of any size. A payload goes straight
+ * to where the receiver wants it: that is its only copy. Not thread-safe; after an exception it
+ * must not be used again.
+ */
+public final class FrameReader {
+  /** Who gets the frames. */
+  public interface Receiver {
+
+    /** The other side's preamble: always the first call. */
+    void preamble(Preamble theirs) throws WireException;
+
+    /**
+     * Where a payload goes: for a header that has passed its checks and has a payload. The bytes of
+     * a frame whose rest never comes may have been written to it.
+     *
+     * @return a buffer with as many bytes remaining as {@code header} announces; its position and
+     *     limit are used up
+     */
+    ByteBuffer target(FrameHeader header) throws WireException;
+
+    /** The whole frame is there; {@code header} is valid during the call. */
+    void frame(FrameHeader header) throws WireException;
+  }
+
+  private final Receiver receiver;
+  private final FrameHeader header = new FrameHeader();
+  private final ByteBuf fixed = Unpooled.buffer(FrameHeader.BYTES, FrameHeader.BYTES);
+  private int maxPayloadBytes;
+  private int fixedBytes = Preamble.BYTES;
+  private boolean preambleRead;
+  private ByteBuffer target;
+
+  public FrameReader(Receiver receiver) {
+    this.receiver = receiver;
+  }
+
+  /** The largest payload from now on; called from within {@link Receiver#preamble}. */
+  public void limit(int bytes) {
+    maxPayloadBytes = bytes;
+  }
+
+  /** Reads all of {@code in}. */
+  public void read(ByteBuf in) throws WireException {
+    while (in.isReadable()) {
+      if (target != null) {
+        readPayload(in);
+      } else {
+        readFixed(in);
+      }
+    }
+  }
+
+  private void readPayload(ByteBuf in) throws WireException {
+    int rest = target.remaining();
+    if (in.readableBytes() >= rest) {
+      in.readBytes(target);
+      target = null;
+      receiver.frame(header);
+    } else {
+      int limit = target.limit();
+      target.limit(target.position() + in.readableBytes());
+      in.readBytes(target);
+      target.limit(limit);
+    }
+  }
+
+  /** A preamble or a header: straight from {@code in} when it is there as a whole. */
+  private void readFixed(ByteBuf in) throws WireException {
+    if (!fixed.isReadable() && in.readableBytes() >= fixedBytes) {
+      take(in);
+      return;
+    }
+    in.readBytes(fixed, Math.min(in.readableBytes(), fixedBytes - fixed.readableBytes()));
+    if (fixed.readableBytes() == fixedBytes) {
+      take(fixed);
+      fixed.clear();
+    }
+  }
+
+  private void take(ByteBuf in) throws WireException {
+    if (!preambleRead) {
+      preambleRead = true;
+      fixedBytes = FrameHeader.BYTES;
+      receiver.preamble(Preamble.decode(in));
+      return;
+    }
+    header.decode(in, maxPayloadBytes);
+    if (header.payloadBytes() > 0) {
+      target = receiver.target(header);
+    } else {
+      receiver.frame(header);
+    }
+  }
+}

@@ -1,0 +1,108 @@
+package io.netchannel.wire;
+
+import com.google.common.util.concurrent.ThreadFactoryBuilder;
+import io.netty.bootstrap.Bootstrap;
+import io.netty.bootstrap.ServerBootstrap;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelFuture;
+import io.netty.channel.ChannelHandler;
+import io.netty.channel.ChannelOption;
+import io.netty.channel.EventLoop;
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.WriteBufferWaterMark;
+import io.netty.channel.epoll.Epoll;
+import io.netty.channel.epoll.EpollDomainSocketChannel;
+import io.netty.channel.epoll.EpollIoHandler;
+import io.netty.channel.epoll.EpollServerDomainSocketChannel;
+import io.netty.channel.epoll.EpollServerSocketChannel;
+import io.netty.channel.epoll.EpollSocketChannel;
+import io.netty.channel.unix.DomainSocketAddress;
+import java.io.IOException;
+import java.net.SocketAddress;
+import java.util.concurrent.TimeUnit;
+
+/** Threads and sockets, TCP or Unix, for clients and servers. */
+public final class Transport implements AutoCloseable {
+  /** Where a sender stops: what one connection may have outstanding, and a batch of frames. */
+  private static final WriteBufferWaterMark WATER_MARK = new WriteBufferWaterMark(1 << 20, 4 << 20);
+
+  private static final int BACKLOG = 128;
+  private static final int CLOSE_SECONDS = 2;
+
+  private final EventLoopGroup loops;
+
+  /**
+   * @param name of its threads
+   * @param threads each serves many connections
+   */
+  public Transport(String name, int threads) {
+    if (!Epoll.isAvailable()) {
+      throw new IllegalStateException(
+          "netty's epoll transport for linux-x86_64 cannot be loaded: "
+              + Epoll.unavailabilityCause(),
+          Epoll.unavailabilityCause());
+    }
+    loops =
+        new MultiThreadIoEventLoopGroup(
+            threads,
+            new ThreadFactoryBuilder().setNameFormat(name + "-%d").setDaemon(true).build(),
+            EpollIoHandler.newFactory());
+  }
+
+  /** One of the threads, for something that stays with it. */
+  public EventLoop next() {
+    return loops.next();
+  }
+
+  /** Begins to connect, on {@code loop}. */
+  public static ChannelFuture connect(
+      EventLoop loop, SocketAddress address, int timeoutMillis, ChannelHandler handler) {
+    boolean unix = address instanceof DomainSocketAddress;
+    Bootstrap bootstrap =
+        new Bootstrap()
+            .group(loop)
+            .channel(unix ? EpollDomainSocketChannel.class : EpollSocketChannel.class)
+            .option(ChannelOption.CONNECT_TIMEOUT_MILLIS, timeoutMillis)
+            .option(ChannelOption.WRITE_BUFFER_WATER_MARK, WATER_MARK)
+            .handler(handler);
+    if (!unix) {
+      bootstrap.option(ChannelOption.TCP_NODELAY, true);
+    }
+    return bootstrap.connect(address);
+  }
+
+  /**
+   * Listens from now on.
+   *
+   * @param handler for each connection
+   * @throws IOException when the address cannot be had
+   */
+  public Channel listen(SocketAddress address, ChannelHandler handler) throws IOException {
+    boolean unix = address instanceof DomainSocketAddress;
+    ServerBootstrap bootstrap =
+        new ServerBootstrap()
+            .group(loops)
+            .channel(unix ? EpollServerDomainSocketChannel.class : EpollServerSocketChannel.class)
+            .option(ChannelOption.SO_BACKLOG, BACKLOG)
+            .childOption(ChannelOption.WRITE_BUFFER_WATER_MARK, WATER_MARK)
+            .childHandler(handler);
+    if (!unix) {
+      bootstrap.option(ChannelOption.SO_REUSEADDR, true);
+      bootstrap.childOption(ChannelOption.TCP_NODELAY, true);
+    }
+    ChannelFuture bound = bootstrap.bind(address).awaitUninterruptibly();
+    if (!bound.isSuccess()) {
+      throw new IOException(
+          "cannot listen at %s: %s".formatted(address, bound.cause().getMessage()), bound.cause());
+    }
+    return bound.channel();
+  }
+
+  @Override
+  public void close() {
+    loops
+        .shutdownGracefully(0, CLOSE_SECONDS, TimeUnit.SECONDS)
+        .awaitUninterruptibly(CLOSE_SECONDS, TimeUnit.SECONDS);
+  }
+}

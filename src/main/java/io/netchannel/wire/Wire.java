@@ -1,0 +1,27 @@
+package io.netchannel.wire;
+
+/** Numbers that both sides agree on. See the package for the formats. */
+public final class Wire {
+  /** The version of this code, and the only one it speaks. */
+  public static final int VERSION = 1;
+
+  /** Of the device server; beside the peers' 16515. */
+  public static final int DEFAULT_PORT = 16516;
+
+  /**
+   * The largest request of a guest's ring (256 pages); longer ones from elsewhere are split. A
+   * longer frame would only keep shorter ones waiting behind it.
+   */
+  public static final int MAX_PAYLOAD_BYTES = 1 << 20;
+
+  /** A page: less would split what every client sends. */
+  public static final int MIN_PAYLOAD_BYTES = 4096;
+
+  /** Also the most that a request may be numbered with: no arithmetic overflows. */
+  static final long MAX_NUMBER = Long.MAX_VALUE;
+
+  /** A slot has 16 bits. */
+  public static final int MAX_SLOTS = 0xffff;
+
+  private Wire() {}
+}

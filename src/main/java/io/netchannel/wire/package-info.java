@@ -1,0 +1,116 @@
+/**
+ * What travels between a client of a device server ({@code device.remote}) and the server ({@code
+ * server}), byte by byte. All numbers are big-endian and unsigned, except that a number of 64 bits
+ * never has its highest bit set. Texts are UTF-8. What is called reserved is 0 and refused
+ * otherwise.
+ *
+ * <p>One connection is a TCP connection with mutual TLS, or a Unix socket of the same host. It
+ * begins with a preamble from each side, the client's first:
+ *
+ * <pre>
+ *    0   8  magic      "NETCHAN\n": a line end, so that a text protocol notices
+ *    8   2  oldest     the oldest version the sender speaks
+ *   10   2  newest     the newest one
+ *   12   4  payload    the largest payload it takes, in bytes; at least 4096
+ * </pre>
+ *
+ * The version of the connection is the smaller of the two newest; when that is older than one of
+ * the two oldest, whoever notices closes. The largest payload is the smaller of the two. This is
+ * version 1. All that follows is frames:
+ *
+ * <pre>
+ *    0   1  type
+ *    1   1  status     REPLY: how the request ended; REFUSED: why; otherwise 0
+ *    2   2  slot       of a request and its reply; otherwise 0
+ *    4   4  payload    bytes that follow this header
+ *    8   8  sequence   of a request and its reply, of a PING and its PONG; STALE: see REFUSED
+ *   16   8  offset     READ, WRITE, DISCARD: first byte; otherwise 0
+ *   24   8  length     READ, WRITE, DISCARD: bytes; otherwise 0
+ *   32      payload
+ * </pre>
+ *
+ * <table>
+ * <caption>Types; c is the client, s the server</caption>
+ * <tr><th>code</th><th>type</th><th>way</th><th>payload</th></tr>
+ * <tr><td>1</td><td>ATTACH</td><td>c-s</td><td>{@link io.netchannel.wire.Attach}: which export,
+ *     who asks, with which generation, what it has not seen answered</td></tr>
+ * <tr><td>2</td><td>ATTACHED</td><td>s-c</td><td>{@link io.netchannel.wire.Attached}: what the
+ *     export is like, how much may be outstanding, what became of those requests</td></tr>
+ * <tr><td>3</td><td>REFUSED</td><td>s-c</td><td>text for people; status is a {@link
+ *     io.netchannel.wire.Refusal}; for STALE sequence is the newest generation. The server closes
+ *     afterwards. Comes as the answer to ATTACH or at any time later.</td></tr>
+ * <tr><td>4</td><td>READ</td><td>c-s</td><td>none; length 1 .. largest payload</td></tr>
+ * <tr><td>5</td><td>WRITE</td><td>c-s</td><td>the data, as long as length</td></tr>
+ * <tr><td>6</td><td>FLUSH</td><td>c-s</td><td>none: what was answered before becomes
+ *     durable</td></tr>
+ * <tr><td>7</td><td>DISCARD</td><td>c-s</td><td>none; length 1 or more</td></tr>
+ * <tr><td>8</td><td>REPLY</td><td>s-c</td><td>the data of a READ that succeeded, else none; status
+ *     is a {@link io.netchannel.wire.Status}</td></tr>
+ * <tr><td>9</td><td>DETACH</td><td>c-s</td><td>none: no request is outstanding, the client gives
+ *     the export free</td></tr>
+ * <tr><td>10</td><td>DETACHED</td><td>s-c</td><td>none; the server closes afterwards</td></tr>
+ * <tr><td>11</td><td>PING</td><td>c-s</td><td>none</td></tr>
+ * <tr><td>12</td><td>PONG</td><td>s-c</td><td>none; sequence as in the PING</td></tr>
+ * </table>
+ *
+ * ATTACH, with 0 to 65535 unanswered requests in ascending order of their sequence:
+ *
+ * <pre>
+ *    0   8  generation  1 or more; 0 with PROBE
+ *    8   2  flags       1 READ_ONLY: no writes wanted; 2 PROBE: only asks, no session is made
+ *   10   2  name        length of the export's name, 1 .. 64
+ *   12   2  client      length of the client's identity, 1 .. 128
+ *   14   2  count       of unanswered requests
+ *   16      name: letters, digits, '.', '_', '-', none of the last three first
+ *           client: printable ASCII without spaces
+ *           count times:  2 slot, 8 sequence
+ * </pre>
+ *
+ * ATTACHED, with as many fates as ATTACH had requests, in the same order:
+ *
+ * <pre>
+ *    0  16  storage     another value than before: what was not flushed may be lost
+ *   16   8  size        in bytes
+ *   24   4  logical     smallest unit of a request in bytes
+ *   28   4  physical    unit that is written without reading first
+ *   32   4  granularity of discards; 0: none
+ *   36   2  flags       1 READ_ONLY, 2 CAN_FLUSH, 4 CAN_DISCARD
+ *   38   2  slots       requests that may be outstanding: slots 0 .. slots - 1; 0 after PROBE
+ *   40   4  window      bytes that requests may have outstanding
+ *   44   2  count       of fates
+ *   46   2  reserved
+ *   48   8  generation  the newest the server knows for this client; 0: none
+ *   56      count times:  1 state: 0 UNKNOWN, 1 RUNNING, 2 DONE;  1 status, when DONE; otherwise 0
+ * </pre>
+ *
+ * <h2>Rules</h2>
+ *
+ * <ul>
+ *   <li>The sequence numbers of the requests of one connection ascend; a client never gives two
+ *       requests of a session the same number. Replies come in any order.
+ *   <li>A slot holds one request at a time. The server keeps the outcome of a write, flush or
+ *       discard in its slot until the client uses the slot again: that says the reply was seen. So
+ *       what is kept is bounded, and one request that takes long holds up no other (a cumulative
+ *       acknowledgement would have to choose one of the two; NFS 4.1 has slots for the same reason,
+ *       RFC 8881 section 2.10.6).
+ *   <li>After a lost connection the client lists its unanswered writes, flushes and discards in
+ *       ATTACH. DONE: that was the reply. RUNNING: a REPLY will come. UNKNOWN: sent again, with all
+ *       unanswered reads, in ascending order, before anything new.
+ *   <li>What a client does not list it does not care for any more; what of that is still at the
+ *       device is finished before ATTACHED.
+ *   <li>A client keeps within slots and window; reads count with what they ask for, a request
+ *       counts until its reply. A server may close a connection that does not.
+ *   <li>The client sends PING when it has nothing else to say; who hears nothing for a while
+ *       closes. The server answers PING also while an ATTACH waits.
+ *   <li>Whatever breaks a rule of this page ends the connection ({@link
+ *       io.netchannel.wire.WireException}); nothing of a frame is used before its header has been
+ *       checked whole, and nothing is allocated for a payload before its length has been.
+ * </ul>
+ *
+ * <p>Nothing in this package has a state of its own but {@link io.netchannel.wire.FrameReader}:
+ *
+ * <pre>
+ *   PREAMBLE --16 bytes--> HEADER --32 bytes, checked--> PAYLOAD --all of it--> HEADER
+ * </pre>
+ */
+package io.netchannel.wire;

@@ -1,0 +1,182 @@
+package io.netchannel.daemon;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.google.common.collect.ImmutableMap;
+import io.netchannel.device.Device;
+import io.netchannel.device.DeviceOpener;
+import io.netchannel.device.OpenOptions;
+import io.netchannel.device.Outcome;
+import io.netchannel.device.Requests;
+import io.netchannel.device.remote.RemoteDevices;
+import io.netchannel.device.remote.RemoteOptions;
+import io.netchannel.wire.Transport;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Random;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Exports by configuration and by command, over the Unix socket of the host. */
+final class HostExportsTest {
+  @TempDir private Path directory;
+  private final Transport transport = new Transport("exports-test", 2);
+  private final ExecutorService executor = Executors.newCachedThreadPool();
+  private DeviceOpener devices;
+  private DaemonConfiguration configuration;
+  private HostExports exports;
+
+  @BeforeEach
+  void start() throws Exception {
+    devices =
+        new DeviceOpener(
+            true,
+            new RemoteDevices(
+                    transport, executor, Optional.empty(), RemoteOptions.DEFAULT, new Random(1))
+                .kinds());
+    Files.write(directory.resolve("a.raw"), new byte[1 << 20]);
+    Files.write(directory.resolve("b.raw"), new byte[1 << 20]);
+    configuration =
+        DaemonConfiguration.parse(
+            "test.toml",
+            """
+            [daemon]
+            run-directory = "%1$s"
+            state-directory = "%1$s"
+            [server]
+            listen = "127.0.0.1:0"
+            [[export]]
+            name = "a"
+            path = "%1$s/a.raw"
+            allow = ["hostb"]
+            """
+                .formatted(directory));
+    serve();
+  }
+
+  private void serve() throws Exception {
+    exports =
+        new HostExports(
+            configuration, devices, transport, Optional.empty(), request -> "not about exports");
+  }
+
+  @AfterEach
+  void stop() {
+    exports.close();
+    devices.close();
+    transport.close();
+    executor.shutdownNow();
+  }
+
+  private Object call(String command, Object... more) throws ControlException {
+    ImmutableMap.Builder<String, Object> request = ImmutableMap.builder();
+    request.put("command", command);
+    for (int i = 0; i < more.length; i += 2) {
+      request.put((String) more[i], more[i + 1]);
+    }
+    return exports.handle(request.buildOrThrow());
+  }
+
+  private List<Object> names() throws ControlException {
+    return Json.objects(call("exports")).stream().map(export -> export.get("name")).toList();
+  }
+
+  private Device open(String name) throws Exception {
+    return devices.open(
+        "netchannel+unix:///%s?socket=%s".formatted(name, configuration.exportSocket()),
+        OpenOptions.of(false, new OpenOptions.User("guest/xvda", 1)));
+  }
+
+  @Test
+  void whatIsConfiguredIsServed() throws Exception {
+    try (Device device = open("a")) {
+      assertThat(Requests.write(device, 0, new byte[512])).isEqualTo(Outcome.OK);
+      Map<String, Object> export = Json.objects(call("exports")).get(0);
+      assertThat(export).containsEntry("name", "a").containsEntry("mode", "rw");
+      assertThat(export.get("allow")).isEqualTo(List.of("hostb"));
+      assertThat(Json.objects(export.get("clients")).get(0))
+          .containsEntry("client", "guest/xvda")
+          .containsEntry("address", "client on this host");
+      assertThatThrownBy(() -> call("unexport", "name", "a"))
+          .isInstanceOf(ControlException.class)
+          .hasMessageContaining("in use by guest/xvda");
+    }
+    assertThat(call("unexport", "name", "a")).isEqualTo(Map.of("name", "a", "configured", true));
+    assertThat(names()).isEmpty();
+    assertThat(call("ping")).isEqualTo("not about exports");
+  }
+
+  @Test
+  void whatWasExportedByCommandIsThereAfterARestart() throws Exception {
+    call(
+        "export",
+        "name",
+        "b",
+        "source",
+        "file:" + directory.resolve("b.raw"),
+        "allow",
+        List.of("hostb"));
+    assertThatThrownBy(() -> call("export", "name", "b", "source", "file:/x"))
+        .isInstanceOf(ControlException.class)
+        .hasMessageContaining("there is an export named b");
+    assertThatThrownBy(() -> call("export", "name", "../b", "source", "file:/x"))
+        .isInstanceOf(ControlException.class)
+        .hasMessageContaining("expected a name");
+    assertThatThrownBy(() -> call("export", "name", "c", "source", "fil:/x"))
+        .isInstanceOf(ControlException.class)
+        .hasMessageContaining("no known kind of device");
+    Device device = open("b");
+    exports.close();
+    serve();
+    assertThat(names()).containsExactly("a", "b");
+    assertThat(Requests.write(device, 0, new byte[512])).isEqualTo(Outcome.OK);
+    assertThatThrownBy(() -> call("unexport", "name", "b"))
+        .isInstanceOf(ControlException.class)
+        .hasMessageContaining("in use by guest/xvda");
+    device.close();
+    call("unexport", "name", "b");
+    exports.close();
+    serve();
+    assertThat(names()).containsExactly("a");
+  }
+
+  @Test
+  void aClientThatIsGoneIsReleased() throws Exception {
+    Device device = open("a");
+    exports.close();
+    device.close();
+    serve();
+    assertThatThrownBy(
+            () ->
+                devices.open("netchannel+unix:///a?socket=" + configuration.exportSocket(), false))
+        .hasMessageContaining("in use by guest/xvda, generation 1")
+        .hasMessageContaining("which is not connected now");
+    call("release-export", "name", "a", "client", "guest/xvda");
+    devices.open("netchannel+unix:///a?socket=" + configuration.exportSocket(), false).close();
+  }
+
+  @Test
+  void settingsThatMeanNothingAreRefused() {
+    refuses("[[export]]\nname = \"a\"\n", "needs a path");
+    refuses("[[export]]\nname = \"a\"\npath = \"/a\"\nsource = \"file:/a\"\n", "not both");
+    refuses("[[export]]\nname = \"a/b\"\npath = \"/a\"\n", "expected a name");
+    refuses("[[export]]\nname = \"a\"\npath = \"/a\"\nallow = \"hostb\"\n", "a list such as");
+    refuses("[[export]]\nname = \"a\"\npath = \"/a\"\nshare = true\n", "unknown key");
+    refuses("[remote]\ngive-up = \"soon\"\n", "a duration");
+    refuses("[server]\nlisten = \"host:port\"\n", "an address");
+  }
+
+  private static void refuses(String text, String why) {
+    assertThatThrownBy(() -> DaemonConfiguration.parse("test.toml", text))
+        .isInstanceOf(ConfigurationException.class)
+        .hasMessageContaining(why);
+  }
+}

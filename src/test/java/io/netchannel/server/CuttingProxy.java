@@ -1,0 +1,109 @@
+package io.netchannel.server;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
+import java.util.Random;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Executor;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
+
+/**
+ * Passes a TCP connection's bytes on and cuts it after some of them, in the middle of whatever they
+ * are, sometimes with what is on its way lost.
+ */
+final class CuttingProxy implements AutoCloseable {
+  private static final int MOST_BYTES = 300_000;
+  private static final int PIECE_BYTES = 8192;
+
+  private final ServerSocket listener = new ServerSocket(0, 50, InetAddress.getLoopbackAddress());
+  private final Executor executor;
+  private final Random random;
+  private final Set<Socket> open = ConcurrentHashMap.newKeySet();
+  private volatile int serverPort;
+  private volatile boolean cutting = true;
+  final AtomicInteger cuts = new AtomicInteger();
+
+  CuttingProxy(int serverPort, Executor executor, long seed) throws IOException {
+    this.serverPort = serverPort;
+    this.executor = executor;
+    this.random = new Random(seed);
+    executor.execute(this::accept);
+  }
+
+  int port() {
+    return listener.getLocalPort();
+  }
+
+  /** Connections stay whole from now on. */
+  void heal() {
+    cutting = false;
+  }
+
+  private void accept() {
+    while (!listener.isClosed()) {
+      try {
+        Socket client = listener.accept();
+        open.add(client);
+        Socket server = new Socket(InetAddress.getLoopbackAddress(), serverPort);
+        open.add(server);
+        AtomicLong left = new AtomicLong(random.nextInt(MOST_BYTES));
+        boolean reset = random.nextBoolean();
+        executor.execute(() -> pump(client, server, left, reset));
+        executor.execute(() -> pump(server, client, left, reset));
+      } catch (IOException e) {
+        // The server is away, or the test is over.
+        open.forEach(CuttingProxy::closeQuietly);
+        open.clear();
+      }
+    }
+  }
+
+  private void pump(Socket from, Socket to, AtomicLong left, boolean reset) {
+    byte[] piece = new byte[PIECE_BYTES];
+    try {
+      InputStream in = from.getInputStream();
+      OutputStream out = to.getOutputStream();
+      for (int n = in.read(piece); n >= 0; n = in.read(piece)) {
+        long rest = cutting ? left.getAndAdd(-n) : Long.MAX_VALUE;
+        if (rest > 0) {
+          out.write(piece, 0, (int) Math.min(n, rest));
+        }
+        if (rest <= n) {
+          cuts.incrementAndGet();
+          if (reset) {
+            from.setSoLinger(true, 0);
+            to.setSoLinger(true, 0);
+          }
+          break;
+        }
+      }
+    } catch (IOException e) {
+      // The other direction has cut, or one end has closed.
+    } finally {
+      closeQuietly(from);
+      closeQuietly(to);
+      open.remove(from);
+      open.remove(to);
+    }
+  }
+
+  private static void closeQuietly(Socket socket) {
+    try {
+      socket.close();
+    } catch (IOException e) {
+      // It is gone, which is what is wanted.
+    }
+  }
+
+  @Override
+  public void close() throws IOException {
+    listener.close();
+    open.forEach(CuttingProxy::closeQuietly);
+  }
+}

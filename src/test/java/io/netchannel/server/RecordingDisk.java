@@ -1,0 +1,165 @@
+package io.netchannel.server;
+
+import io.netchannel.device.Completion;
+import io.netchannel.device.Device;
+import io.netchannel.device.DeviceException;
+import io.netchannel.device.DeviceGeometry;
+import io.netchannel.device.Devices;
+import io.netchannel.device.OpenOptions;
+import io.netchannel.device.Outcome;
+import io.netchannel.xen.Waiting;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Executor;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/**
+ * A disk in memory that several devices may be opened on, one after the other. Requests are done on
+ * an executor's threads in any order, or when the test says so; it remembers each write by the
+ * number its data begins with.
+ */
+final class RecordingDisk implements Devices {
+  static final int SIZE_BYTES = 16 << 20;
+
+  private final ByteBuffer content = ByteBuffer.allocate(SIZE_BYTES);
+  private final Executor executor;
+  private final Random random;
+  private boolean holding;
+  private List<Runnable> held = new ArrayList<>();
+
+  /** How often each write was done, by the number its data begins with. */
+  final Map<Long, Integer> writes = new ConcurrentHashMap<>();
+
+  final AtomicInteger begun = new AtomicInteger();
+  final AtomicInteger flushes = new AtomicInteger();
+  final AtomicInteger open = new AtomicInteger();
+
+  RecordingDisk(Executor executor, long seed) {
+    this.executor = executor;
+    this.random = new Random(seed);
+  }
+
+  /** From now on nothing is done before {@link #release}. */
+  synchronized void hold() {
+    holding = true;
+  }
+
+  void release() {
+    List<Runnable> now;
+    synchronized (this) {
+      holding = false;
+      now = held;
+      held = new ArrayList<>();
+    }
+    now.forEach(executor::execute);
+  }
+
+  synchronized int held() {
+    return held.size();
+  }
+
+  synchronized long numberAt(int offsetBytes) {
+    return content.getLong(offsetBytes);
+  }
+
+  /** Now and then a request is done after one that came later. */
+  private void run(Runnable task) {
+    List<Runnable> now = new ArrayList<>();
+    synchronized (this) {
+      held.add(task);
+      if (!holding && random.nextInt(4) > 0) {
+        now.addAll(held);
+        held.clear();
+      }
+    }
+    now.forEach(executor::execute);
+    if (now.isEmpty() && !isHolding()) {
+      executor.execute(this::releaseUnlessHolding);
+    }
+  }
+
+  private synchronized boolean isHolding() {
+    return holding;
+  }
+
+  private void releaseUnlessHolding() {
+    if (!isHolding()) {
+      release();
+    }
+  }
+
+  @Override
+  public Device open(String source, OpenOptions options) throws DeviceException {
+    if (source.equals("missing")) {
+      throw new DeviceException("missing does not exist on this host");
+    }
+    open.incrementAndGet();
+    return new Opened(options.readOnly());
+  }
+
+  private final class Opened implements Device {
+    private final boolean readOnly;
+    private final AtomicInteger running = new AtomicInteger();
+
+    private Opened(boolean readOnly) {
+      this.readOnly = readOnly;
+    }
+
+    @Override
+    public DeviceGeometry geometry() {
+      return new DeviceGeometry(SIZE_BYTES, 512, 4096, readOnly, true, !readOnly, 512);
+    }
+
+    private void start(Completion completion, Runnable effect) {
+      running.incrementAndGet();
+      begun.incrementAndGet();
+      run(
+          () -> {
+            synchronized (RecordingDisk.this) {
+              effect.run();
+            }
+            running.decrementAndGet();
+            completion.complete(Outcome.OK);
+          });
+    }
+
+    @Override
+    public void read(long offsetBytes, ByteBuffer data, Completion completion) {
+      start(
+          completion,
+          () -> data.put(data.position(), content, (int) offsetBytes, data.remaining()));
+    }
+
+    @Override
+    public void write(long offsetBytes, ByteBuffer data, Completion completion) {
+      start(
+          completion,
+          () -> {
+            content.put((int) offsetBytes, data, data.position(), data.remaining());
+            writes.merge(content.getLong((int) offsetBytes), 1, Integer::sum);
+          });
+    }
+
+    @Override
+    public void flush(Completion completion) {
+      start(completion, flushes::incrementAndGet);
+    }
+
+    @Override
+    public void discard(long offsetBytes, long lengthBytes, Completion completion) {
+      start(
+          completion,
+          () -> content.put((int) offsetBytes, new byte[(int) lengthBytes], 0, (int) lengthBytes));
+    }
+
+    @Override
+    public void close() {
+      Waiting.until("all requests done", () -> running.get() == 0);
+      open.decrementAndGet();
+    }
+  }
+}

@@ -1,0 +1,169 @@
+package io.netchannel.server;
+
+import com.google.common.collect.ImmutableSet;
+import com.google.common.net.HostAndPort;
+import io.netchannel.device.Device;
+import io.netchannel.device.DeviceException;
+import io.netchannel.device.DeviceOpener;
+import io.netchannel.device.OpenOptions;
+import io.netchannel.device.remote.RemoteDevices;
+import io.netchannel.device.remote.RemoteOptions;
+import io.netchannel.tls.HostTls;
+import io.netchannel.tls.TestCertificateAuthority;
+import io.netchannel.tls.TlsFiles;
+import io.netchannel.wire.Transport;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.nio.file.Path;
+import java.security.SecureRandom;
+import java.time.Clock;
+import java.time.Duration;
+import java.util.Optional;
+import java.util.Random;
+import java.util.UUID;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+
+/** A device server on a disk in memory, and what clients need, in one process on real sockets. */
+final class ServerHarness implements AutoCloseable {
+  static final String EXPORT = "vol7";
+  static final String READ_ONLY_EXPORT = "iso";
+  static final String CLIENT = "6b0f/xvdb";
+
+  static final RemoteOptions QUICK =
+      new RemoteOptions(
+          Duration.ofSeconds(20),
+          Duration.ofSeconds(3),
+          Duration.ofMillis(500),
+          Duration.ofSeconds(5),
+          Duration.ofMillis(1),
+          Duration.ofMillis(20),
+          Optional.empty());
+
+  final ExecutorService executor = Executors.newCachedThreadPool();
+  final RecordingDisk disk;
+  final Path socket;
+  private final Path directory;
+  private final Transport serverTransport = new Transport("server", 2);
+  private final Transport clientTransport = new Transport("client", 2);
+  private final ServerLimits limits;
+  private UUID storage = new UUID(1, 1);
+  private ExportServer server;
+  private int port;
+
+  ServerHarness(Path directory, long seed) throws Exception {
+    this(directory, seed, ServerLimits.DEFAULT);
+  }
+
+  ServerHarness(Path directory, long seed, ServerLimits limits) throws Exception {
+    this.directory = directory;
+    this.limits = limits;
+    socket = directory.resolve("server.sock");
+    disk = new RecordingDisk(executor, seed);
+    TestCertificateAuthority authority =
+        new TestCertificateAuthority(Clock.systemUTC(), new SecureRandom());
+    authority.init(directory.resolve("ca"));
+    for (String host : new String[] {"hosta", "hostb", "stranger"}) {
+      authority.host(directory.resolve("ca"), directory.resolve(host), host, "127.0.0.1");
+    }
+    start();
+  }
+
+  /** What was not flushed counts as lost from the next start on. */
+  void loseStorage() {
+    storage = new UUID(2, storage.getLeastSignificantBits() + 1);
+  }
+
+  void start() throws Exception {
+    server =
+        new ExportServer(
+            directory.resolve("exports"),
+            serverTransport,
+            new ServerParts(disk, executor, Clock.systemUTC(), storage, limits));
+    server.add(new Export(EXPORT, "memory", false, ImmutableSet.of("hosta", "HostB")));
+    server.add(new Export(READ_ONLY_EXPORT, "memory", true, ImmutableSet.of("hosta")));
+    server.add(new Export("nobody", "memory", false, ImmutableSet.of()));
+    server.add(new Export("broken", "missing", false, ImmutableSet.of("hosta")));
+    server.listen(socket);
+    port =
+        server.listen(new InetSocketAddress(InetAddress.getLoopbackAddress(), port), tls("hostb"));
+  }
+
+  void stop() {
+    server.close();
+  }
+
+  ExportServer server() {
+    return server;
+  }
+
+  int port() {
+    return port;
+  }
+
+  HostTls tls(String host) throws Exception {
+    return new HostTls(TlsFiles.libvirt(directory.resolve(host)));
+  }
+
+  /** Opens devices as {@code host}. */
+  DeviceOpener opener(String host, RemoteOptions options) throws Exception {
+    return new DeviceOpener(
+        true,
+        new RemoteDevices(clientTransport, executor, Optional.of(tls(host)), options, new Random(7))
+            .kinds());
+  }
+
+  String source(String export) {
+    return source(export, port);
+  }
+
+  static String source(String export, int port) {
+    return "netchannel://" + HostAndPort.fromParts("127.0.0.1", port) + "/" + export;
+  }
+
+  String unixSource(String export) {
+    return "netchannel+unix:///" + export + "?socket=" + socket;
+  }
+
+  static OpenOptions as(String client, long generation) {
+    return OpenOptions.of(false, new OpenOptions.User(client, generation));
+  }
+
+  Device open(String source, OpenOptions options) throws Exception {
+    return open("hosta", source, options);
+  }
+
+  Device open(String host, String source, OpenOptions options) throws Exception {
+    return open(host, source, options, QUICK);
+  }
+
+  Device open(String host, String source, OpenOptions options, RemoteOptions patience)
+      throws Exception {
+    try (DeviceOpener opener = opener(host, patience)) {
+      return opener.open(source, options);
+    } catch (DeviceException e) {
+      throw new DeviceException(e.getMessage(), e);
+    }
+  }
+
+  /** Whether every request to an export has its reply, at least on its way. */
+  boolean allAnswered(String export) {
+    return server.exports().stream()
+        .filter(each -> each.export().name().equals(export))
+        .flatMap(each -> each.clients().stream())
+        .allMatch(client -> client.running() == 0);
+  }
+
+  RawClient raw() throws Exception {
+    return new RawClient(socket);
+  }
+
+  @Override
+  public void close() {
+    disk.release();
+    server.close();
+    clientTransport.close();
+    serverTransport.close();
+    executor.shutdownNow();
+  }
+}

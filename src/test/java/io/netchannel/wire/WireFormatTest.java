@@ -1,0 +1,329 @@
+package io.netchannel.wire;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.google.common.collect.ImmutableList;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufUtil;
+import io.netty.buffer.Unpooled;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.UUID;
+import java.util.function.UnaryOperator;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The bytes are those of the package's description, and nothing else is understood. */
+final class WireFormatTest {
+  static final UUID STORAGE = UUID.fromString("00112233-4455-6677-8899-aabbccddeeff");
+
+  static final Attached ATTACHED =
+      new Attached(
+          STORAGE,
+          new Attached.Geometry(1L << 30, 512, 4096, false, true, true, 4096),
+          new Attached.Window(256, 1 << 24),
+          7,
+          ImmutableList.of(
+              Attached.Fate.UNKNOWN, Attached.Fate.RUNNING, Attached.Fate.done(Status.NO_SPACE)));
+
+  private static final Attach ATTACH =
+      Attach.session(
+          "vol7", "u/xvdb", 5, true, ImmutableList.of(new Attach.Unanswered(258, 0x0102030405L)));
+
+  private final List<String> frames = new ArrayList<>();
+  private byte[] payload = new byte[0];
+
+  private final FrameReader reader =
+      new FrameReader(
+          new FrameReader.Receiver() {
+            @Override
+            public void preamble(Preamble theirs) {
+              frames.add(theirs.toString());
+              reader.limit(theirs.maxPayloadBytes());
+            }
+
+            @Override
+            public ByteBuffer target(FrameHeader header) {
+              payload = new byte[header.payloadBytes()];
+              return ByteBuffer.wrap(payload);
+            }
+
+            @Override
+            public void frame(FrameHeader header) {
+              frames.add(header.toString());
+            }
+          });
+
+  // ---- the bytes
+
+  @Test
+  void preamble() {
+    ByteBuf out = Unpooled.buffer();
+    new Preamble(1, 2, 0x100000).encode(out);
+    assertThat(ByteBufUtil.hexDump(out))
+        .isEqualTo("4e45544348414e0a" + "0001" + "0002" + "00100000");
+  }
+
+  @Test
+  void header() {
+    ByteBuf out = Unpooled.buffer();
+    new FrameHeader()
+        .request(FrameType.WRITE, 0x0203, 0x1122334455667788L, 0x200, 0x1000)
+        .encode(out);
+    assertThat(ByteBufUtil.hexDump(out))
+        .isEqualTo(
+            "05"
+                + "00"
+                + "0203"
+                + "00001000"
+                + "1122334455667788"
+                + "0000000000000200"
+                + "0000000000001000");
+    out.clear();
+    new FrameHeader().reply(Status.UNSUPPORTED, 1, 2, 0).encode(out);
+    assertThat(ByteBufUtil.hexDump(out))
+        .isEqualTo("08" + "03" + "0001" + "00000000" + "0000000000000002" + "00".repeat(16));
+    out.clear();
+    new FrameHeader().refused(Refusal.STALE, 4, 9).encode(out);
+    assertThat(ByteBufUtil.hexDump(out))
+        .isEqualTo("03" + "01" + "0000" + "00000004" + "0000000000000009" + "00".repeat(16));
+  }
+
+  @Test
+  void attach() throws Exception {
+    ByteBuf out = Unpooled.buffer();
+    ATTACH.encode(out);
+    assertThat(ByteBufUtil.hexDump(out))
+        .isEqualTo(
+            "0000000000000005"
+                + "0001"
+                + "0004"
+                + "0006"
+                + "0001"
+                + "766f6c37"
+                + "752f78766462"
+                + "0102"
+                + "0000000102030405");
+    assertThat(out.readableBytes()).isEqualTo(ATTACH.encodedBytes());
+    assertThat(Attach.decode(out)).isEqualTo(ATTACH);
+  }
+
+  @Test
+  void attached() throws Exception {
+    ByteBuf out = Unpooled.buffer();
+    ATTACHED.encode(out);
+    assertThat(ByteBufUtil.hexDump(out))
+        .isEqualTo(
+            "00112233445566778899aabbccddeeff"
+                + "0000000040000000"
+                + "00000200"
+                + "00001000"
+                + "00001000"
+                + "0006"
+                + "0100"
+                + "01000000"
+                + "0003"
+                + "0000"
+                + "0000000000000007"
+                + "0000"
+                + "0100"
+                + "0202");
+    assertThat(out.readableBytes()).isEqualTo(ATTACHED.encodedBytes());
+    assertThat(Attached.decode(out)).isEqualTo(ATTACHED);
+  }
+
+  // ---- the way they arrive
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 2, 3, 7, 15, 16, 17, 31, 32, 33, 100, 5000})
+  void arrivesInPieces(int piece) throws Exception {
+    ByteBuf in = conversation();
+    while (in.isReadable()) {
+      reader.read(in.readSlice(Math.min(piece, in.readableBytes())));
+    }
+    assertThat(frames).hasSize(4);
+    assertThat(frames.get(1)).startsWith("WRITE slot 3 sequence 9 offset 4096 length 512");
+    assertThat(frames.get(2)).startsWith("READ slot 4 sequence 10 offset 0 length 8192");
+    assertThat(frames.get(3)).startsWith("PING").contains("sequence 77");
+    assertThat(payload).hasSize(512).containsOnly(0x5a);
+  }
+
+  @Test
+  void whatIsCutOffIsNoFrame() throws Exception {
+    ByteBuf in = conversation();
+    reader.read(in.readSlice(Preamble.BYTES + FrameHeader.BYTES + 511));
+    assertThat(frames).hasSize(1);
+  }
+
+  private static ByteBuf conversation() {
+    ByteBuf out = Unpooled.buffer();
+    Preamble.OURS.encode(out);
+    FrameHeader header = new FrameHeader();
+    header.request(FrameType.WRITE, 3, 9, 4096, 512).encode(out);
+    for (int i = 0; i < 512; i++) {
+      out.writeByte(0x5a);
+    }
+    header.request(FrameType.READ, 4, 10, 0, 8192).encode(out);
+    header.ping(FrameType.PING, 77).encode(out);
+    return out;
+  }
+
+  // ---- what is refused
+
+  @ParameterizedTest
+  @CsvSource({
+    "'GET / HTTP/1.1\r\n', preamble",
+    "'NETCHAN\n\0\2\0\1\0\0\40\0', ascending order",
+    "'NETCHAN\n\0\0\0\1\0\0\40\0', ascending order",
+    "'NETCHAN\n\0\1\0\1\0\0\0\1', largest payload",
+  })
+  void strangePreambles(String text, String why) {
+    byte[] bytes = text.getBytes(StandardCharsets.ISO_8859_1);
+    assertThat(bytes).hasSize(16);
+    assertThatThrownBy(() -> reader.read(Unpooled.wrappedBuffer(bytes)))
+        .isInstanceOf(WireException.class)
+        .hasMessageContaining(why);
+  }
+
+  @Test
+  void versionsAreNegotiated() throws Exception {
+    assertThat(new Preamble(1, 3, 8192).with(new Preamble(2, 5, 4096)))
+        .isEqualTo(new Preamble(3, 3, 4096));
+    assertThatThrownBy(() -> new Preamble(1, 2, 8192).with(new Preamble(3, 4, 8192)))
+        .isInstanceOf(WireException.class)
+        .hasMessageContaining("expected version 1 to 2", "speaks 3 to 4");
+    assertThatThrownBy(() -> new Preamble(3, 4, 8192).with(new Preamble(1, 2, 8192)))
+        .isInstanceOf(WireException.class);
+  }
+
+  /** Type, status, slot, payload, sequence, offset, length as hexadecimal digits. */
+  @ParameterizedTest
+  @CsvSource({
+    "00 00 0000 00000000 0000000000000001 0000000000000000 0000000000000000, type of frame",
+    "0d 00 0000 00000000 0000000000000001 0000000000000000 0000000000000000, type of frame",
+    "ff 00 0000 00000000 0000000000000001 0000000000000000 0000000000000000, type of frame",
+    "04 00 0000 00000000 0000000000000000 0000000000000000 0000000000000200, sequence from 1",
+    "04 00 0000 00000000 8000000000000000 0000000000000000 0000000000000200, below 2^63",
+    "04 00 0000 00000000 0000000000000001 8000000000000000 0000000000000200, below 2^63",
+    "04 00 0000 00000000 0000000000000001 0000000000000000 8000000000000200, below 2^63",
+    "04 00 0000 00000000 0000000000000001 7fffffffffffffff 0000000000000200, ends below 2^63",
+    "04 00 0000 00000000 0000000000000001 0000000000000000 0000000000000000, a length from 1",
+    "04 00 0000 00000000 0000000000000001 0000000000000000 0000000000100001, a length from 1",
+    "04 00 0000 00000200 0000000000000001 0000000000000000 0000000000000200, payload of at most 0",
+    "04 01 0000 00000000 0000000000000001 0000000000000000 0000000000000200, status 0",
+    "05 00 0000 00100001 0000000000000001 0000000000000000 0000000000100001, payload of at most",
+    "05 00 0000 ffffffff 0000000000000001 0000000000000000 0000000000100000, payload of at most",
+    "05 00 0000 00000200 0000000000000001 0000000000000000 0000000000000400, as long as the data",
+    "05 00 0000 00000000 0000000000000001 0000000000000000 0000000000000200, as long as the data",
+    "06 00 0000 00000000 0000000000000001 0000000000000000 0000000000000200, a length from 0 to 0",
+    "06 00 0000 00000000 0000000000000001 0000000000000200 0000000000000000, offset 0",
+    "07 00 0000 00000000 0000000000000001 0000000000000000 0000000000000000, a length from 1",
+    "08 04 0000 00000000 0000000000000001 0000000000000000 0000000000000000, a status from 0 to 3",
+    "08 01 0000 00000200 0000000000000001 0000000000000000 0000000000000000, no data",
+    "08 00 0000 00000000 0000000000000001 0000000000000000 0000000000000001, length 0",
+    "03 00 0000 00000001 0000000000000000 0000000000000000 0000000000000000, a reason from 1",
+    "03 09 0000 00000001 0000000000000000 0000000000000000 0000000000000000, a reason from 1",
+    "03 01 0000 00000801 0000000000000000 0000000000000000 0000000000000000, at most 2048",
+    "01 00 0000 00000000 0000000000000000 0000000000000000 0000000000000000, a payload",
+    "01 00 0000 000a00c7 0000000000000000 0000000000000000 0000000000000000, at most 655558",
+    "01 00 0001 00000020 0000000000000000 0000000000000000 0000000000000000, slot 0",
+    "02 00 0000 00000000 0000000000000000 0000000000000000 0000000000000000, a payload",
+    "09 00 0000 00000000 0000000000000001 0000000000000000 0000000000000000, sequence 0",
+    "09 01 0000 00000000 0000000000000000 0000000000000000 0000000000000000, status 0",
+    "0b 00 0000 00000001 0000000000000000 0000000000000000 0000000000000000, at most 0",
+    "0b 00 0001 00000000 0000000000000000 0000000000000000 0000000000000000, slot 0",
+  })
+  void hostileHeaders(String digits, String why) throws Exception {
+    ByteBuf in = Unpooled.buffer();
+    Preamble.OURS.encode(in);
+    in.writeBytes(ByteBufUtil.decodeHexDump(digits.replace(" ", "")));
+    assertThat(in.readableBytes()).isEqualTo(Preamble.BYTES + FrameHeader.BYTES);
+    assertThatThrownBy(() -> reader.read(in))
+        .isInstanceOf(WireException.class)
+        .hasMessageContaining("expected " + (why.startsWith("type") ? "a " : ""))
+        .hasMessageContaining(why);
+    assertThat(frames).hasSize(1);
+    assertThat(payload).as("allocated").isEmpty();
+  }
+
+  @Test
+  void hostileAttach() {
+    refuses(ATTACH, bytes -> bytes.setLong(0, 0), "a generation");
+    refuses(ATTACH, bytes -> bytes.setLong(0, -1), "a generation");
+    refuses(ATTACH, bytes -> bytes.setShort(8, 3), "a generation");
+    refuses(ATTACH, bytes -> bytes.setShort(8, 4), "no unknown flags");
+    refuses(ATTACH, bytes -> bytes.setShort(10, 5), "more bytes");
+    refuses(ATTACH, bytes -> bytes.setShort(10, 0xffff), "more bytes");
+    refuses(ATTACH, bytes -> bytes.setShort(14, 0), "more bytes");
+    refuses(ATTACH, bytes -> bytes.setShort(14, 0xffff), "more bytes");
+    refuses(ATTACH, bytes -> bytes.setByte(16, '/'), "name of an export");
+    refuses(ATTACH, bytes -> bytes.setByte(16, '.'), "name of an export");
+    refuses(ATTACH, bytes -> bytes.setByte(17, 0xc3), "name of an export");
+    refuses(ATTACH, bytes -> bytes.setByte(20, ' '), "client's identity");
+    refuses(ATTACH, bytes -> bytes.setLong(28, 0), "ascending");
+    refuses(ATTACH, bytes -> bytes.setLong(28, -1), "ascending");
+    refuses(ATTACH, bytes -> bytes.writerIndex(15), "16 or more");
+    refuses(ATTACH, bytes -> bytes.writeByte(0), "more bytes");
+    Attach doubled =
+        Attach.session(
+            "v",
+            "c",
+            1,
+            false,
+            ImmutableList.of(new Attach.Unanswered(1, 4), new Attach.Unanswered(2, 4)));
+    refuses(doubled, bytes -> bytes, "ascending");
+  }
+
+  private static void refuses(Attach attach, UnaryOperator<ByteBuf> change, String why) {
+    ByteBuf out = Unpooled.buffer();
+    attach.encode(out);
+    assertThatThrownBy(() -> Attach.decode(change.apply(out)))
+        .isInstanceOf(WireException.class)
+        .hasMessageContaining("expected")
+        .hasMessageContaining(why);
+  }
+
+  @Test
+  void hostileAttached() {
+    refusesAttached(bytes -> bytes.setLong(16, 0), "a size");
+    refusesAttached(bytes -> bytes.setLong(16, 513), "a size");
+    refusesAttached(bytes -> bytes.setLong(16, -512), "a size");
+    refusesAttached(bytes -> bytes.setInt(24, 0), "power of 2");
+    refusesAttached(bytes -> bytes.setInt(24, 513), "power of 2");
+    refusesAttached(bytes -> bytes.setInt(28, 0x80000000), "power of 2");
+    refusesAttached(bytes -> bytes.setInt(32, -1), "granularity");
+    refusesAttached(bytes -> bytes.setShort(36, 8), "unknown flags");
+    refusesAttached(bytes -> bytes.setShort(38, 0), "a window");
+    refusesAttached(bytes -> bytes.setInt(40, 4095), "a window");
+    refusesAttached(bytes -> bytes.setInt(40, -1), "a window");
+    refusesAttached(bytes -> bytes.setShort(44, 2), "more bytes");
+    refusesAttached(bytes -> bytes.setShort(46, 1), "0 as reserved");
+    refusesAttached(bytes -> bytes.setLong(48, -1), "a generation");
+    refusesAttached(bytes -> bytes.setByte(56, 3), "a state");
+    refusesAttached(bytes -> bytes.setByte(57, 1), "only when DONE");
+    refusesAttached(bytes -> bytes.setByte(61, 4), "a status");
+    refusesAttached(bytes -> bytes.writerIndex(55), "56 or more");
+  }
+
+  private static void refusesAttached(UnaryOperator<ByteBuf> change, String why) {
+    ByteBuf out = Unpooled.buffer();
+    ATTACHED.encode(out);
+    assertThatThrownBy(() -> Attached.decode(change.apply(out)))
+        .isInstanceOf(WireException.class)
+        .hasMessageContaining("expected")
+        .hasMessageContaining(why);
+  }
+
+  @Test
+  void names() {
+    assertThat(Names.isExport("vol7.raw_A-1")).isTrue();
+    assertThat(List.of("", ".x", "-x", "a/b", "a b", "a".repeat(65))).noneMatch(Names::isExport);
+    assertThat(Names.isClient("6b0f/xvdb")).isTrue();
+    assertThat(List.of("", "a b", "\u00e4", "a\n", "a".repeat(129))).noneMatch(Names::isClient);
+  }
+}
