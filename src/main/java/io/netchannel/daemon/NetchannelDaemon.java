@@ -9,7 +9,12 @@ import io.netchannel.device.DeviceOpener;
 import io.netchannel.libvirt.DomainEvent;
 import io.netchannel.libvirt.HookEndpoint;
 import io.netchannel.libvirt.LibvirtEvents;
+import io.netchannel.xen.Domains;
+import io.netchannel.xen.EventChannels;
+import io.netchannel.xen.GrantTable;
 import io.netchannel.xen.XenException;
+import io.netchannel.xen.XenStore;
+import io.netchannel.xen.embedded.EmbeddedHypervisor;
 import io.netchannel.xen.jna.XenHost;
 import java.io.IOException;
 import java.net.InetSocketAddress;
@@ -30,6 +35,9 @@ import org.slf4j.LoggerFactory;
 /**
  * {@code netchanneld}: a {@link Host} on the Xen below us, with its sockets.
  *
+ * <p>Without guests to serve ([daemon] guests = false) it needs neither Xen nor libvirt, and has no
+ * socket for hooks.
+ *
  * <p>Ends on SIGTERM and leaves the disks of running guests as they are: their requests wait in the
  * rings for the next start, which finds them again.
  */
@@ -45,7 +53,7 @@ public final class NetchannelDaemon implements AutoCloseable {
    * Runs until the process is told to end.
    *
    * @param companion begun when all is served
-   * @throws XenException when there is no Xen, with what is missing
+   * @throws XenException when there is no Xen and guests are to be served, with what is missing
    */
   public static void run(DaemonConfiguration configuration, Companion companion)
       throws IOException, JournalException, InterruptedException {
@@ -80,7 +88,7 @@ public final class NetchannelDaemon implements AutoCloseable {
   private Host openAll(DaemonConfiguration configuration) throws IOException, JournalException {
     makeDirectory(configuration.runDirectory());
     makeDirectory(configuration.stateDirectory());
-    XenHost xen = opened(XenHost.open());
+    Xen xen = configuration.guests() ? xenBelow() : xenWithoutGuests(configuration);
     DeviceOpener devices = opened(new DeviceOpener());
     PeerTls tls = tls(configuration);
     Peers peers = tls == null ? null : peers(configuration, tls);
@@ -103,10 +111,41 @@ public final class NetchannelDaemon implements AutoCloseable {
     if (tls != null) {
       listenToPeers(configuration, tls, host);
     }
-    opened(HookEndpoint.listen(configuration.hookSocket(), host.hooks()));
+    if (configuration.guests()) {
+      opened(HookEndpoint.listen(configuration.hookSocket(), host.hooks()));
+    }
+    // After the hooks': where it is there, everything is.
     opened(ControlEndpoint.open(configuration.controlSocket(), host.control()));
-    opened(LibvirtEvents.start(LibvirtEvents.DEFAULT_URI, new DomainsEnd(host)));
+    if (configuration.guests()) {
+      opened(LibvirtEvents.start(LibvirtEvents.DEFAULT_URI, new DomainsEnd(host)));
+    }
     return host;
+  }
+
+  /** What a host needs of Xen. */
+  private record Xen(XenStore store, GrantTable grants, EventChannels events, Domains domains) {}
+
+  private Xen xenBelow() {
+    try {
+      XenHost xen = opened(XenHost.open());
+      return new Xen(xen.store(), xen.grants(), xen.events(), xen.domains());
+    } catch (XenException e) {
+      throw new XenException(
+          e.getMessage()
+              + "\nA host that only has devices for others needs no Xen: set guests = false in"
+              + " [daemon]",
+          e);
+    }
+  }
+
+  /** An empty host in memory: no domain ever shows up there, so none is served. */
+  private static Xen xenWithoutGuests(DaemonConfiguration configuration) {
+    log.warn(
+        "{}: guests of this host are not served, as guests = false in [daemon] says",
+        configuration.name());
+    EmbeddedHypervisor empty = new EmbeddedHypervisor(Runnable::run);
+    return new Xen(
+        empty.xenStore(0), empty.grantTable(0), empty.eventChannels(0), empty.domainStates());
   }
 
   /**
