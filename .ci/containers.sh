@@ -9,7 +9,7 @@ TEST_LABEL=io.netchannel.test
 HOST_PACKAGES=src/test/containers/packages
 
 DOCKERD_LOG=target/dockerd.log
-DOCKERD_START_SECONDS=60
+DOCKERD_START_SECONDS=120
 DOCKERD_STOP_SECONDS=60
 dockerd_pid=
 
