@@ -2,13 +2,13 @@ package io.netchannel.daemon;
 
 import io.netchannel.coordinator.JournalException;
 import io.netchannel.coordinator.peer.PeerServer;
-import io.netchannel.coordinator.peer.PeerTls;
 import io.netchannel.coordinator.peer.Peers;
-import io.netchannel.coordinator.peer.TlsException;
 import io.netchannel.device.DeviceOpener;
 import io.netchannel.libvirt.DomainEvent;
 import io.netchannel.libvirt.HookEndpoint;
 import io.netchannel.libvirt.LibvirtEvents;
+import io.netchannel.tls.HostTls;
+import io.netchannel.tls.TlsException;
 import io.netchannel.xen.XenException;
 import io.netchannel.xen.jna.XenHost;
 import java.io.IOException;
@@ -82,7 +82,7 @@ public final class NetchannelDaemon implements AutoCloseable {
     makeDirectory(configuration.stateDirectory());
     XenHost xen = opened(XenHost.open());
     DeviceOpener devices = opened(new DeviceOpener());
-    PeerTls tls = tls(configuration);
+    HostTls tls = tls(configuration);
     Peers peers = tls == null ? null : peers(configuration, tls);
     Host host =
         opened(
@@ -113,13 +113,13 @@ public final class NetchannelDaemon implements AutoCloseable {
    * Null when this host takes part in no migration: no peers, or no certificates. Guests get their
    * disks all the same; "migrate" is refused in plain words.
    */
-  private static PeerTls tls(DaemonConfiguration configuration) {
+  private static HostTls tls(DaemonConfiguration configuration) {
     if (configuration.peers().isEmpty()) {
       log.warn("no [[peer]] is configured: no domain with Netchannel disks can migrate");
       return null;
     }
     try {
-      return new PeerTls(configuration.tls());
+      return new HostTls(configuration.tls());
     } catch (TlsException e) {
       log.error("no domain with Netchannel disks can migrate: {}", e.getMessage());
       return null;
@@ -135,7 +135,7 @@ public final class NetchannelDaemon implements AutoCloseable {
         .toList();
   }
 
-  private Peers peers(DaemonConfiguration configuration, PeerTls tls) throws IOException {
+  private Peers peers(DaemonConfiguration configuration, HostTls tls) throws IOException {
     try {
       Peers peers = opened(new Peers(configuration.name(), tls, configuration.peers()));
       ScheduledExecutorService scheduler = Executors.newSingleThreadScheduledExecutor();
@@ -147,7 +147,7 @@ public final class NetchannelDaemon implements AutoCloseable {
     }
   }
 
-  private void listenToPeers(DaemonConfiguration configuration, PeerTls tls, Host host)
+  private void listenToPeers(DaemonConfiguration configuration, HostTls tls, Host host)
       throws IOException {
     InetSocketAddress address =
         new InetSocketAddress(configuration.listen().getHost(), configuration.listen().getPort());
