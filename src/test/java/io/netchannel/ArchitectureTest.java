@@ -41,20 +41,29 @@ final class ArchitectureTest {
   /** Everything that serves or migrates devices: what wires the product may use all of it. */
   private static final ImmutableSet<String> ENGINE =
       ImmutableSet.of(
-          "coordinator", "midpoint", "vdevice", "xen", "device", "server", "wire", "libvirt");
+          "coordinator",
+          "midpoint",
+          "vdevice",
+          "xen",
+          "device",
+          "server",
+          "wire",
+          "libvirt",
+          "tls");
 
   /** From a package to the packages that it may use, each with the packages under it. */
   private static final ImmutableMap<String, ImmutableSet<String>> ARROWS =
       ImmutableMap.<String, ImmutableSet<String>>builder()
           .put("xen", ImmutableSet.of())
           .put("vdevice", ImmutableSet.of("xen"))
+          .put("tls", ImmutableSet.of())
           .put("wire", ImmutableSet.of())
           .put("device", ImmutableSet.of())
-          .put("device.remote", ImmutableSet.of("wire"))
-          .put("server", ImmutableSet.of("device", "wire"))
+          .put("device.remote", ImmutableSet.of("wire", "tls"))
+          .put("server", ImmutableSet.of("device", "wire", "tls"))
           .put("midpoint", ImmutableSet.of("vdevice", "device"))
           .put("libvirt", ImmutableSet.of())
-          .put("coordinator", ImmutableSet.of("midpoint", "libvirt"))
+          .put("coordinator", ImmutableSet.of("midpoint", "libvirt", "tls"))
           .put("metrics", ENGINE)
           .put("daemon", with(ENGINE, "metrics"))
           .put("rehearsal", with(ENGINE, "daemon"))

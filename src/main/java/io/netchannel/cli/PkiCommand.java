@@ -1,6 +1,6 @@
 package io.netchannel.cli;
 
-import io.netchannel.coordinator.peer.TestCertificateAuthority;
+import io.netchannel.tls.TestCertificateAuthority;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;

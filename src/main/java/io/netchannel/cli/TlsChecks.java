@@ -2,8 +2,8 @@ package io.netchannel.cli;
 
 import com.google.common.net.HostAndPort;
 import io.netchannel.coordinator.peer.PeerAddress;
-import io.netchannel.coordinator.peer.TlsFiles;
 import io.netchannel.daemon.DaemonConfiguration;
+import io.netchannel.tls.TlsFiles;
 import io.netty.handler.ssl.JdkSslContext;
 import io.netty.handler.ssl.SslContextBuilder;
 import io.netty.handler.ssl.SslProvider;

@@ -6,7 +6,7 @@ import com.google.common.net.HostAndPort;
 import io.netchannel.coordinator.StockDiskPolicy;
 import io.netchannel.coordinator.Timeouts;
 import io.netchannel.coordinator.peer.PeerAddress;
-import io.netchannel.coordinator.peer.TlsFiles;
+import io.netchannel.tls.TlsFiles;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -2,13 +2,13 @@ package io.netchannel.daemon;
 
 import io.netchannel.coordinator.JournalException;
 import io.netchannel.coordinator.peer.PeerServer;
-import io.netchannel.coordinator.peer.PeerTls;
 import io.netchannel.coordinator.peer.Peers;
-import io.netchannel.coordinator.peer.TlsException;
 import io.netchannel.device.DeviceOpener;
 import io.netchannel.libvirt.DomainEvent;
 import io.netchannel.libvirt.HookEndpoint;
 import io.netchannel.libvirt.LibvirtEvents;
+import io.netchannel.tls.HostTls;
+import io.netchannel.tls.TlsException;
 import io.netchannel.xen.Domains;
 import io.netchannel.xen.EventChannels;
 import io.netchannel.xen.GrantTable;
@@ -90,7 +90,7 @@ public final class NetchannelDaemon implements AutoCloseable {
     makeDirectory(configuration.stateDirectory());
     Xen xen = configuration.guests() ? xenBelow() : xenWithoutGuests(configuration);
     DeviceOpener devices = opened(new DeviceOpener());
-    PeerTls tls = tls(configuration);
+    HostTls tls = tls(configuration);
     Peers peers = tls == null ? null : peers(configuration, tls);
     Host host =
         opened(
@@ -152,13 +152,13 @@ public final class NetchannelDaemon implements AutoCloseable {
    * Null when this host takes part in no migration: no peers, or no certificates. Guests get their
    * disks all the same; "migrate" is refused in plain words.
    */
-  private static PeerTls tls(DaemonConfiguration configuration) {
+  private static HostTls tls(DaemonConfiguration configuration) {
     if (configuration.peers().isEmpty()) {
       log.warn("no [[peer]] is configured: no domain with Netchannel disks can migrate");
       return null;
     }
     try {
-      return new PeerTls(configuration.tls());
+      return new HostTls(configuration.tls());
     } catch (TlsException e) {
       log.error("no domain with Netchannel disks can migrate: {}", e.getMessage());
       return null;
@@ -174,7 +174,7 @@ public final class NetchannelDaemon implements AutoCloseable {
         .toList();
   }
 
-  private Peers peers(DaemonConfiguration configuration, PeerTls tls) throws IOException {
+  private Peers peers(DaemonConfiguration configuration, HostTls tls) throws IOException {
     try {
       Peers peers = opened(new Peers(configuration.name(), tls, configuration.peers()));
       ScheduledExecutorService scheduler = Executors.newSingleThreadScheduledExecutor();
@@ -186,7 +186,7 @@ public final class NetchannelDaemon implements AutoCloseable {
     }
   }
 
-  private void listenToPeers(DaemonConfiguration configuration, PeerTls tls, Host host)
+  private void listenToPeers(DaemonConfiguration configuration, HostTls tls, Host host)
       throws IOException {
     InetSocketAddress address =
         new InetSocketAddress(configuration.listen().getHost(), configuration.listen().getPort());

@@ -1,11 +1,11 @@
 package io.netchannel.demo;
 
-import io.netchannel.coordinator.peer.TestCertificateAuthority;
-import io.netchannel.coordinator.peer.TlsFiles;
 import io.netchannel.device.Devices;
 import io.netchannel.rehearsal.Rehearsal;
 import io.netchannel.rehearsal.host.HostPair;
 import io.netchannel.rehearsal.host.ModelHost;
+import io.netchannel.tls.TestCertificateAuthority;
+import io.netchannel.tls.TlsFiles;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.security.SecureRandom;

@@ -1,11 +1,11 @@
 package io.netchannel.rehearsal;
 
 import io.netchannel.coordinator.Migration;
-import io.netchannel.coordinator.peer.PeerTls;
-import io.netchannel.coordinator.peer.TlsException;
 import io.netchannel.daemon.DaemonConfiguration;
 import io.netchannel.daemon.Host;
 import io.netchannel.rehearsal.host.HostPair;
+import io.netchannel.tls.HostTls;
+import io.netchannel.tls.TlsException;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.Optional;
@@ -48,7 +48,7 @@ public final class DaemonRehearsal implements AutoCloseable {
     }
     Optional<String> name;
     try {
-      name = new PeerTls(configuration.tls()).name(configuration.name());
+      name = new HostTls(configuration.tls()).name(configuration.name());
     } catch (TlsException e) {
       // The daemon has said it already.
       log.debug("no rehearsal: {}", e.getMessage());

@@ -3,7 +3,7 @@ package io.netchannel.containers;
 import com.google.common.io.MoreFiles;
 import com.google.common.io.RecursiveDeleteOption;
 import io.netchannel.containers.ContainerHost.Xen;
-import io.netchannel.coordinator.peer.TestCertificateAuthority;
+import io.netchannel.tls.TestCertificateAuthority;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -1,6 +1,8 @@
 package io.netchannel.coordinator.peer;
 
+import com.google.common.collect.ImmutableSet;
 import com.google.common.net.HostAndPort;
+import java.util.Locale;
 
 /**
  * A configured peer.
@@ -26,6 +28,11 @@ public record PeerAddress(String name, String host, int port) {
               + "\"",
           e);
     }
+  }
+
+  /** Names of which its certificate must prove one, in lower case. */
+  ImmutableSet<String> names() {
+    return ImmutableSet.of(name.toLowerCase(Locale.ROOT), host.toLowerCase(Locale.ROOT));
   }
 
   @Override

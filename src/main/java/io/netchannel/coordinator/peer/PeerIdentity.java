@@ -10,6 +10,7 @@ import io.grpc.ServerCall;
 import io.grpc.ServerCallHandler;
 import io.grpc.ServerInterceptor;
 import io.grpc.Status;
+import io.netchannel.tls.CertificateNames;
 import java.security.cert.Certificate;
 import java.security.cert.X509Certificate;
 import java.util.Collection;
@@ -48,7 +49,9 @@ final class PeerIdentity implements ServerInterceptor {
     }
     ImmutableSet<String> names = CertificateNames.of(certificate.get());
     Optional<PeerAddress> peer =
-        peers.stream().filter(known -> CertificateNames.match(names, known)).findFirst();
+        peers.stream()
+            .filter(known -> known.names().stream().anyMatch(names::contains))
+            .findFirst();
     if (peer.isEmpty()) {
       return refuse(
           call,

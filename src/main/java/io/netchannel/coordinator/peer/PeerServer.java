@@ -4,6 +4,8 @@ import io.grpc.Server;
 import io.grpc.ServerInterceptors;
 import io.grpc.netty.NettyServerBuilder;
 import io.netchannel.coordinator.PeerService;
+import io.netchannel.tls.HostTls;
+import io.netchannel.tls.TlsException;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.util.Collection;
@@ -29,7 +31,7 @@ public final class PeerServer implements AutoCloseable {
   public PeerServer(
       String host,
       InetSocketAddress address,
-      PeerTls tls,
+      HostTls tls,
       Collection<PeerAddress> peers,
       PeerService service)
       throws IOException, TlsException {
@@ -39,7 +41,7 @@ public final class PeerServer implements AutoCloseable {
   PeerServer(
       String host,
       InetSocketAddress address,
-      PeerTls tls,
+      HostTls tls,
       Collection<PeerAddress> peers,
       PeerService service,
       int protocolVersion)
@@ -47,7 +49,7 @@ public final class PeerServer implements AutoCloseable {
     this.endpoint = new PeerEndpoint(host, service);
     this.server =
         NettyServerBuilder.forAddress(address)
-            .sslContext(tls.forServer())
+            .sslContext(PeerTls.forServer(tls))
             .permitKeepAliveTime(PERMITTED_PING_SECONDS, TimeUnit.SECONDS)
             .permitKeepAliveWithoutCalls(true)
             .addService(

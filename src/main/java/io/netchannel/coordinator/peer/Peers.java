@@ -7,6 +7,8 @@ import io.grpc.ManagedChannel;
 import io.grpc.netty.NettyChannelBuilder;
 import io.netchannel.coordinator.Peer;
 import io.netchannel.coordinator.PeerException;
+import io.netchannel.tls.HostTls;
+import io.netchannel.tls.TlsException;
 import java.time.Duration;
 import java.util.Collection;
 import java.util.List;
@@ -53,14 +55,14 @@ public final class Peers implements AutoCloseable {
           new ThreadFactoryBuilder().setNameFormat("peer-health-%d").setDaemon(true).build());
 
   /** Connects to all, in the background. */
-  public Peers(String host, PeerTls tls, Collection<PeerAddress> addresses) throws TlsException {
+  public Peers(String host, HostTls tls, Collection<PeerAddress> addresses) throws TlsException {
     this.addresses = ImmutableList.copyOf(addresses);
     ImmutableMap.Builder<String, GrpcPeer> peers = ImmutableMap.builder();
     ImmutableList.Builder<ManagedChannel> channels = ImmutableList.builder();
     for (PeerAddress address : addresses) {
       ManagedChannel channel =
           NettyChannelBuilder.forAddress(address.host(), address.port())
-              .sslContext(tls.forClientOf(address))
+              .sslContext(PeerTls.forClientOf(tls, address))
               .keepAliveTime(KEEPALIVE_SECONDS, TimeUnit.SECONDS)
               .keepAliveTimeout(KEEPALIVE_TIMEOUT_SECONDS, TimeUnit.SECONDS)
               .keepAliveWithoutCalls(true)

@@ -1,9 +1,9 @@
 /**
- * The coordinator's peers over gRPC with mutual TLS, and a certificate authority for tests.
+ * The coordinator's peers over gRPC with mutual TLS.
  *
  * <pre>
  *   coordinator -> Peers -> GrpcPeer  == TLS, peer.proto ==>  PeerServer -> PeerEndpoint -> coordinator
- *                            PeerTrust                          PeerTrust
+ *                            tls.Trust                          tls.Trust
  *                            (is it that peer?)                 PeerIdentity (is it one of ours?)
  *                            ProtocolVersion                    ProtocolVersion
  * </pre>

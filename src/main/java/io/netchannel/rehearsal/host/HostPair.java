@@ -1,7 +1,7 @@
 package io.netchannel.rehearsal.host;
 
-import io.netchannel.coordinator.peer.TlsFiles;
 import io.netchannel.device.Devices;
+import io.netchannel.tls.TlsFiles;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;

@@ -17,6 +17,10 @@ import io.netchannel.coordinator.PeerMessages.PhaseReport;
 import io.netchannel.coordinator.PeerMessages.Prepare;
 import io.netchannel.coordinator.PeerMessages.SealedDisk;
 import io.netchannel.coordinator.Phase;
+import io.netchannel.tls.HostTls;
+import io.netchannel.tls.TestCertificateAuthority;
+import io.netchannel.tls.TlsException;
+import io.netchannel.tls.TlsFiles;
 import io.netty.handler.ssl.SslProvider;
 import java.io.IOException;
 import java.net.InetAddress;
@@ -78,8 +82,8 @@ final class PeersTest {
     }
   }
 
-  private static PeerTls tls(String host) throws TlsException {
-    return new PeerTls(TlsFiles.libvirt(pki.resolve(host)));
+  private static HostTls tls(String host) throws TlsException {
+    return new HostTls(TlsFiles.libvirt(pki.resolve(host)));
   }
 
   private int serve(String certificates, int port, int version) throws Exception {
@@ -210,7 +214,7 @@ final class PeersTest {
 
   @Test
   void theNativeTlsIsUsed() {
-    assertThat(PeerTls.provider()).isEqualTo(SslProvider.OPENSSL);
+    assertThat(HostTls.provider()).isEqualTo(SslProvider.OPENSSL);
   }
 
   @Test
@@ -267,7 +271,7 @@ final class PeersTest {
     peers =
         new Peers(
             "hosta",
-            new PeerTls(
+            new HostTls(
                 TlsFiles.of(
                     pki.resolve("foreign/CA/serverca.pem"),
                     foreign.clientCertificate(),

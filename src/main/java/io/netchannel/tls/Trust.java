@@ -1,10 +1,11 @@
-package io.netchannel.coordinator.peer;
+package io.netchannel.tls;
 
 import com.google.common.collect.ImmutableSet;
 import java.net.Socket;
 import java.security.cert.CertificateException;
 import java.security.cert.X509Certificate;
-import java.util.Optional;
+import java.util.Locale;
+import java.util.Set;
 import javax.net.ssl.SSLEngine;
 import javax.net.ssl.X509ExtendedTrustManager;
 import javax.net.ssl.X509TrustManager;
@@ -15,22 +16,27 @@ import org.slf4j.LoggerFactory;
  * Trusts what the certificate authority has signed, and says in plain words what it does not trust:
  * by itself a failed handshake tells neither side why.
  */
-final class PeerTrust extends X509ExtendedTrustManager {
-  private static final Logger log = LoggerFactory.getLogger(PeerTrust.class);
+final class Trust extends X509ExtendedTrustManager {
+  private static final Logger log = LoggerFactory.getLogger(Trust.class);
 
   private final X509TrustManager authority;
   private final String authorityFile;
-  private final Optional<PeerAddress> expected;
+  private final String who;
+  private final ImmutableSet<String> expected;
 
   /**
-   * @param expected whose certificate it must be; empty at the server, where {@link PeerIdentity}
-   *     finds out
+   * @param who whose certificate it is, for messages
+   * @param expected names of which it must prove one; empty at the server, which finds out later
    */
-  PeerTrust(X509TrustManager authority, String authorityFile, Optional<PeerAddress> expected) {
+  Trust(X509TrustManager authority, String authorityFile, String who, Set<String> expected) {
     super();
     this.authority = authority;
     this.authorityFile = authorityFile;
-    this.expected = expected;
+    this.who = who;
+    this.expected =
+        expected.stream()
+            .map(name -> name.toLowerCase(Locale.ROOT))
+            .collect(ImmutableSet.toImmutableSet());
   }
 
   private interface Check {
@@ -38,16 +44,13 @@ final class PeerTrust extends X509ExtendedTrustManager {
   }
 
   private void check(X509Certificate[] chain, Check check) throws CertificateException {
-    String who =
-        expected.map(PeerAddress::toString).orElse("a caller")
-            + ", certificate of "
-            + chain[0].getSubjectX500Principal();
+    String whose = who + ", certificate of " + chain[0].getSubjectX500Principal();
     try {
       chain[0].checkValidity();
       check.run();
     } catch (CertificateException e) {
       throw distrust(
-          who
+          whose
               + ", is not trusted: expected one signed by "
               + authorityFile
               + " and valid now, found one issued by "
@@ -61,15 +64,13 @@ final class PeerTrust extends X509ExtendedTrustManager {
               + ")",
           e);
     }
-    if (expected.isPresent()) {
+    if (!expected.isEmpty()) {
       ImmutableSet<String> names = CertificateNames.of(chain[0]);
-      if (!CertificateNames.match(names, expected.get())) {
+      if (names.stream().noneMatch(expected::contains)) {
         throw distrust(
-            who
+            whose
                 + ", is not trusted: expected a certificate for "
-                + expected.get().name()
-                + " or "
-                + expected.get().host()
+                + String.join(" or ", expected)
                 + ", found one for "
                 + names,
             null);

@@ -1,4 +1,4 @@
-package io.netchannel.coordinator.peer;
+package io.netchannel.tls;
 
 import com.google.common.net.InetAddresses;
 import java.io.IOException;

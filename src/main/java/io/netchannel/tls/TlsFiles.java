@@ -1,4 +1,4 @@
-package io.netchannel.coordinator.peer;
+package io.netchannel.tls;
 
 import java.nio.file.Path;
 

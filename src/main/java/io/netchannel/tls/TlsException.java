@@ -1,4 +1,4 @@
-package io.netchannel.coordinator.peer;
+package io.netchannel.tls;
 
 /** The certificates of this host cannot be used. The message names the file and what to do. */
 public final class TlsException extends Exception {

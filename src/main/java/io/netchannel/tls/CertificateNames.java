@@ -1,4 +1,4 @@
-package io.netchannel.coordinator.peer;
+package io.netchannel.tls;
 
 import com.google.common.collect.ImmutableSet;
 import java.security.cert.CertificateParsingException;
@@ -11,14 +11,15 @@ import javax.naming.ldap.LdapName;
 import javax.naming.ldap.Rdn;
 
 /** The names a certificate proves: subject alternative names (DNS and IP) and the common name. */
-final class CertificateNames {
+public final class CertificateNames {
   // Types of subjectAltName, RFC 5280 section 4.2.1.6.
   private static final int DNS_NAME = 2;
   private static final int IP_ADDRESS = 7;
 
   private CertificateNames() {}
 
-  static ImmutableSet<String> of(X509Certificate certificate) {
+  /** In lower case. */
+  public static ImmutableSet<String> of(X509Certificate certificate) {
     ImmutableSet.Builder<String> names = ImmutableSet.builder();
     try {
       for (Rdn part : new LdapName(certificate.getSubjectX500Principal().getName()).getRdns()) {
@@ -40,11 +41,5 @@ final class CertificateNames {
       return ImmutableSet.of();
     }
     return names.build();
-  }
-
-  /** Whether it belongs to that peer: by its configured name or by the host of its address. */
-  static boolean match(ImmutableSet<String> names, PeerAddress peer) {
-    return names.contains(peer.name().toLowerCase(Locale.ROOT))
-        || names.contains(peer.host().toLowerCase(Locale.ROOT));
   }
 }
