@@ -32,9 +32,10 @@ containers_begin() {
 
 # containers_end: removes what the tests left, and ends a dockerd that we started. Its images stay for the next time.
 containers_end() {
-  docker_answers || return 0
-  remove_test_containers
-  docker image prune -f --filter "label=$TEST_LABEL" >/dev/null || true
+  if docker_answers; then
+    remove_test_containers
+    docker image prune -f --filter "label=$TEST_LABEL" >/dev/null || true
+  fi
   [ -n "$dockerd_pid" ] || return 0
   say 'Docker: ending the one started here'
   kill "$dockerd_pid" 2>/dev/null || true
