@@ -11,8 +11,8 @@
  *   netchannel's commands ---> ControlEndpoint ---> ControlCommands ---> all of them
  * </pre>
  *
- * A host that serves no guests ([daemon] guests = false) has no hooks and, in place of Xen, an empty
- * model of it in memory; all else is the same.
+ * A host that serves no guests ([daemon] guests = false) has no hooks and, in place of Xen, an
+ * empty model of it in memory; all else is the same.
  *
  * <p>A disk in {@link io.netchannel.daemon.MidPoints}:
  *
