@@ -1,6 +1,8 @@
 /*
  * Stands in for the hypervisor calls that xenstored 4.17 makes, so that the real xenstored can be asked
- * what it does on a machine without Xen. Loaded by LD_PRELOAD; tests only.
+ * what it does on a machine without Xen. Loaded by LD_PRELOAD; tests only. A netchanneld that finds it as
+ * libxengnttab.so.1 and libxenevtchn.so.1 too starts, follows domains in that xenstored and offers them
+ * disks; there are no guests to connect, so it maps and copies nothing.
  *
  * All state is files in the directory FAKEXEN_DIR:
  *   dom-<domid>          the domain exists; its first letter tells: 's' has shut down, 'd' is dying
@@ -8,10 +10,12 @@
  *   events               a FIFO: whoever writes a port number (32 bit, native order) raises that event;
  *                        port VIRQ_PORT makes xenstored look which domains are still there
  *   xsd_port             what /proc/xen/xsd_port would say
+ *   capabilities         likewise /proc/xen/capabilities
  * xenstored's own notifications go nowhere: a test looks at the ring.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -59,6 +63,16 @@ static int open_xsd_port(void)
     return fd;
 }
 
+static int open_capabilities(void)
+{
+    static const char control_domain[] = "control_d\n";
+    int length = sizeof control_domain - 1;
+    int fd = open_state("capabilities", O_RDWR | O_CREAT | O_TRUNC);
+    if (fd < 0 || write(fd, control_domain, length) != length || lseek(fd, 0, SEEK_SET) != 0)
+        return -1;
+    return fd;
+}
+
 static int open_dom0_ring(void)
 {
     int fd = open_state("grant-0-1", O_RDWR | O_CREAT);
@@ -71,6 +85,8 @@ static int fake_open(const char *path, int flags, mode_t mode)
         return open_xsd_port();
     if (!strcmp(path, "/proc/xen/xsd_kva") || !strcmp(path, "/dev/xen/xsd_kva"))
         return open_dom0_ring();
+    if (!strcmp(path, "/proc/xen/capabilities"))
+        return open_capabilities();
     return real_open(path, flags, mode);
 }
 
@@ -154,6 +170,21 @@ void *xengnttab_map_grant_ref(xengnttab_handle *xgt, uint32_t domid, uint32_t re
     void *page = mmap(NULL, PAGE_BYTES, prot, MAP_SHARED, fd, 0);
     close(fd);
     return page == MAP_FAILED ? NULL : page;
+}
+
+void *xengnttab_map_domain_grant_refs(xengnttab_handle *xgt, uint32_t count, uint32_t domid, uint32_t *refs,
+                                      int prot)
+{
+    (void)xgt, (void)count, (void)domid, (void)refs, (void)prot;
+    errno = ENODEV;
+    return NULL;
+}
+
+int xengnttab_grant_copy(xengnttab_handle *xgt, uint32_t count, xengnttab_grant_copy_segment_t *segments)
+{
+    (void)xgt, (void)count, (void)segments;
+    errno = ENODEV;
+    return -1;
 }
 
 int xengnttab_unmap(xengnttab_handle *xgt, void *start, uint32_t count)

@@ -76,7 +76,8 @@ final class ArchitectureTest {
       ImmutableListMultimap.<String, String>builder()
           .putAll("xen.jna", "daemon", "demo")
           // A daemon warms its code with a rehearsal between two model hosts, beside the real one.
-          .putAll("xen.embedded", "rehearsal", "demo", "vdevice.block.frontend")
+          // One that serves no guests wires its host to an empty one.
+          .putAll("xen.embedded", "daemon", "rehearsal", "demo", "vdevice.block.frontend")
           .putAll("vdevice.block.frontend", "rehearsal", "demo")
           .build();
 

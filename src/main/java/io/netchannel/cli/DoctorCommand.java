@@ -45,18 +45,24 @@ final class DoctorCommand implements Callable<Integer> {
   public Integer call() {
     List<Finding> findings = new ArrayList<>();
     HostChecks host = new HostChecks(root, findings::add);
-    host.xen();
-    host.services();
-    host.hook();
     host.clock();
     try {
       DaemonConfiguration configuration = DaemonConfiguration.read(config);
       findings.add(Finding.ok("configuration", config + ", this host is " + configuration.name()));
+      if (configuration.guests()) {
+        host.servesGuests();
+      } else {
+        findings.add(
+            Finding.ok(
+                "guests",
+                "not served, so Xen and libvirt are not needed: guests = false in [daemon]"));
+      }
       host.directories(configuration);
       host.daemon(configuration);
       host.exports(configuration);
       new TlsChecks(configuration, Instant.now(), findings::add).run();
     } catch (ConfigurationException e) {
+      host.servesGuests();
       findings.add(Finding.fail("configuration", e.getMessage()));
     }
     output.print(

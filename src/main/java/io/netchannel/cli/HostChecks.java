@@ -47,6 +47,13 @@ final class HostChecks {
     this.report = report;
   }
 
+  /** All that a host with guests needs, and one without does not. */
+  void servesGuests() {
+    xen();
+    services();
+    hook();
+  }
+
   void xen() {
     String capabilities = text("proc/xen/capabilities").orElse("");
     if (capabilities.contains("control_d")) {
@@ -67,7 +74,7 @@ final class HostChecks {
         "without it nobody tells when a domain suspends, and migrations are slower");
   }
 
-  void services() {
+  private void services() {
     connects(
         "xenstored",
         List.of("run/xenstored/socket", "var/run/xenstored/socket"),
@@ -79,7 +86,7 @@ final class HostChecks {
   }
 
   /** libvirtd looks for hooks when it starts, and never again. */
-  void hook() {
+  private void hook() {
     Path hook = root.resolve("etc/libvirt/hooks/libxl.d/50-netchannel");
     if (!Files.isExecutable(hook)) {
       report.accept(

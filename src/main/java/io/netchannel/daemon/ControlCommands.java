@@ -86,6 +86,9 @@ final class ControlCommands implements ControlEndpoint.Handler {
     status.put("name", configuration.name());
     status.put("version", ProductVersion.get());
     status.put("since", started.toString());
+    if (!configuration.guests()) {
+      status.put("guests", "not served: guests = false in [daemon]");
+    }
     status.put(
         "domains", midPoints.all().stream().map(disk -> disk.guest().uuid()).distinct().count());
     status.put("devices", midPoints.all().size());

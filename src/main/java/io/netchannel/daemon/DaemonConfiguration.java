@@ -20,6 +20,8 @@ import java.util.Set;
  * serves disks but takes part in no migration.
  *
  * @param name this host's name among the peers: what their [[peer]] calls it
+ * @param guests whether guests of this host are served; a host that only has devices for others
+ *     needs neither Xen nor libvirt
  * @param listen where peers reach this daemon
  * @param runDirectory sockets and in-flight tables: must be a tmpfs that a reboot empties
  * @param stateDirectory the journal: must survive a reboot
@@ -34,6 +36,7 @@ import java.util.Set;
  */
 public record DaemonConfiguration(
     String name,
+    boolean guests,
     HostAndPort listen,
     Path runDirectory,
     Path stateDirectory,
@@ -76,6 +79,7 @@ public record DaemonConfiguration(
   public static DaemonConfiguration defaults(String name) {
     return new DaemonConfiguration(
         name,
+        true,
         HostAndPort.fromParts("0.0.0.0", PeerAddress.DEFAULT_PORT),
         DEFAULT_RUN_DIRECTORY,
         DEFAULT_STATE_DIRECTORY,
@@ -116,6 +120,7 @@ public record DaemonConfiguration(
     DaemonConfiguration configuration =
         new DaemonConfiguration(
             name.isPresent() ? name.get() : hostName(),
+            daemon.flag("guests", true),
             address(daemon, "listen", daemon.text("listen").orElse("0.0.0.0")),
             daemon.path("run-directory", DEFAULT_RUN_DIRECTORY),
             daemon.path("state-directory", DEFAULT_STATE_DIRECTORY),

@@ -13,7 +13,12 @@ import io.netchannel.libvirt.LibvirtEvents;
 import io.netchannel.tls.HostTls;
 import io.netchannel.tls.TlsException;
 import io.netchannel.wire.Transport;
+import io.netchannel.xen.Domains;
+import io.netchannel.xen.EventChannels;
+import io.netchannel.xen.GrantTable;
 import io.netchannel.xen.XenException;
+import io.netchannel.xen.XenStore;
+import io.netchannel.xen.embedded.EmbeddedHypervisor;
 import io.netchannel.xen.jna.XenHost;
 import java.io.IOException;
 import java.net.InetSocketAddress;
@@ -38,6 +43,9 @@ import org.slf4j.LoggerFactory;
 /**
  * {@code netchanneld}: a {@link Host} on the Xen below us, with its sockets.
  *
+ * <p>Without guests to serve ([daemon] guests = false) it needs neither Xen nor libvirt, and has no
+ * socket for hooks.
+ *
  * <p>Ends on SIGTERM and leaves the disks of running guests as they are: their requests wait in the
  * rings for the next start, which finds them again.
  */
@@ -57,7 +65,7 @@ public final class NetchannelDaemon implements AutoCloseable {
    * Runs until the process is told to end.
    *
    * @param companion begun when all is served
-   * @throws XenException when there is no Xen, with what is missing
+   * @throws XenException when there is no Xen and guests are to be served, with what is missing
    */
   public static void run(DaemonConfiguration configuration, Companion companion)
       throws IOException, JournalException, InterruptedException {
@@ -92,7 +100,7 @@ public final class NetchannelDaemon implements AutoCloseable {
   private Host openAll(DaemonConfiguration configuration) throws IOException, JournalException {
     makeDirectory(configuration.runDirectory());
     makeDirectory(configuration.stateDirectory());
-    XenHost xen = opened(XenHost.open());
+    Xen xen = configuration.guests() ? xenBelow() : xenWithoutGuests(configuration);
     Optional<HostTls> certificates = certificates(configuration);
     Transport transport = opened(new Transport("device-io", DEVICE_THREADS));
     DeviceOpener devices = opened(devices(configuration, transport, certificates));
@@ -117,12 +125,43 @@ public final class NetchannelDaemon implements AutoCloseable {
     if (tls != null) {
       listenToPeers(configuration, tls, host);
     }
-    opened(HookEndpoint.listen(configuration.hookSocket(), host.hooks()));
+    if (configuration.guests()) {
+      opened(HookEndpoint.listen(configuration.hookSocket(), host.hooks()));
+    }
     HostExports exports =
         opened(new HostExports(configuration, devices, transport, certificates, host.control()));
+    // After the hooks': where it is there, everything is.
     opened(ControlEndpoint.open(configuration.controlSocket(), exports));
-    opened(LibvirtEvents.start(LibvirtEvents.DEFAULT_URI, new DomainsEnd(host)));
+    if (configuration.guests()) {
+      opened(LibvirtEvents.start(LibvirtEvents.DEFAULT_URI, new DomainsEnd(host)));
+    }
     return host;
+  }
+
+  /** What a host needs of Xen. */
+  private record Xen(XenStore store, GrantTable grants, EventChannels events, Domains domains) {}
+
+  private Xen xenBelow() {
+    try {
+      XenHost xen = opened(XenHost.open());
+      return new Xen(xen.store(), xen.grants(), xen.events(), xen.domains());
+    } catch (XenException e) {
+      throw new XenException(
+          e.getMessage()
+              + "\nA host that only has devices for others needs no Xen: set guests = false in"
+              + " [daemon]",
+          e);
+    }
+  }
+
+  /** An empty host in memory: no domain ever shows up there, so none is served. */
+  private static Xen xenWithoutGuests(DaemonConfiguration configuration) {
+    log.warn(
+        "{}: guests of this host are not served, as guests = false in [daemon] says",
+        configuration.name());
+    EmbeddedHypervisor empty = new EmbeddedHypervisor(Runnable::run);
+    return new Xen(
+        empty.xenStore(0), empty.grantTable(0), empty.eventChannels(0), empty.domainStates());
   }
 
   /**

@@ -11,7 +11,10 @@
  *   netchannel's commands ---> ControlEndpoint ---> ControlCommands ---> all of them
  * </pre>
  *
- * A disk in {@link io.netchannel.daemon.MidPoints}:
+ * A host that serves no guests ([daemon] guests = false) has no hooks and, in place of Xen, an
+ * empty model of it in memory; all else is the same.
+ *
+ * <p>A disk in {@link io.netchannel.daemon.MidPoints}:
  *
  * <pre>
  *   (none) --nodes published--> EXPECTING --device opened, or taken over--> SERVING

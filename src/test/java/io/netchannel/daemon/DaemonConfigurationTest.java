@@ -33,6 +33,7 @@ final class DaemonConfigurationTest {
             """
             [daemon]
             name = "hosta"
+            guests = false
             listen = "10.0.0.1:7000"
             run-directory = "/tmp/run"
             state-directory = "/tmp/state"
@@ -59,6 +60,7 @@ final class DaemonConfigurationTest {
             "destination.sealed" = "hang 30s"
             """);
     assertThat(found.name()).isEqualTo("hosta");
+    assertThat(found.guests()).isFalse();
     assertThat(found.listen()).hasToString("10.0.0.1:7000");
     assertThat(found.peers())
         .containsExactly(

@@ -50,6 +50,7 @@ final class EmulatedHost implements AutoCloseable {
     configuration =
         new DaemonConfiguration(
             name,
+            true,
             defaults.listen(),
             directory.resolve(name + "/run"),
             directory.resolve(name + "/state"),

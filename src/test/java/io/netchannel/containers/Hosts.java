@@ -1,0 +1,165 @@
+package io.netchannel.containers;
+
+import com.google.common.io.MoreFiles;
+import com.google.common.io.RecursiveDeleteOption;
+import io.netchannel.containers.ContainerHost.Xen;
+import io.netchannel.tls.TestCertificateAuthority;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.SecureRandom;
+import java.time.Clock;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.extension.AfterAllCallback;
+import org.junit.jupiter.api.extension.AfterEachCallback;
+import org.junit.jupiter.api.extension.BeforeAllCallback;
+import org.junit.jupiter.api.extension.ExtensionContext;
+import org.testcontainers.containers.Network;
+
+/**
+ * Hosts of a test class, a network and a certificate authority, from before its first test until
+ * after its last. Each host is a peer of all others.
+ *
+ * <pre>
+ *   &#64;RegisterExtension static final Hosts hosts = new Hosts().with("hosta", Xen.FAKED, "");
+ * </pre>
+ */
+public final class Hosts implements BeforeAllCallback, AfterEachCallback, AfterAllCallback {
+  private record Plan(Xen xen, String configuration) {}
+
+  private final Map<String, Plan> plans = new LinkedHashMap<>();
+  private final Map<String, ContainerHost> hosts = new LinkedHashMap<>();
+  private final TestCertificateAuthority authority =
+      new TestCertificateAuthority(Clock.systemUTC(), new SecureRandom());
+  private Network network;
+  private Path pki;
+
+  /** hosta and hostb, on Xen. */
+  static Hosts two() {
+    return new Hosts().with("hosta", Xen.FAKED, "").with("hostb", Xen.FAKED, "");
+  }
+
+  /**
+   * One more host.
+   *
+   * @param configuration what its configuration says besides its name and peers; begins in [daemon]
+   */
+  Hosts with(String name, Xen xen, String configuration) {
+    plans.put(name, new Plan(xen, configuration));
+    return this;
+  }
+
+  public ContainerHost host(String name) {
+    return hosts.get(name);
+  }
+
+  public List<ContainerHost> all() {
+    return List.copyOf(hosts.values());
+  }
+
+  /** The certificates of one of the hosts, as they are in its /etc/pki at first. */
+  Path certificates(String host) {
+    return pki.resolve(host);
+  }
+
+  /** New certificates of this authority for other names. */
+  Path certificatesFor(String... names) {
+    return make(pki.resolve("ca"), names);
+  }
+
+  /** New certificates of an authority that no host trusts. */
+  Path foreignCertificatesFor(String... names) {
+    Path other = pki.resolve("foreign");
+    if (!Files.exists(other)) {
+      init(other);
+    }
+    return make(other, names);
+  }
+
+  private Path make(Path ca, String... names) {
+    try {
+      Path directory = Files.createTempDirectory(pki, names[0]);
+      authority.host(ca, directory, names);
+      return directory;
+    } catch (IOException e) {
+      throw new AssertionError("cannot make certificates", e);
+    }
+  }
+
+  private void init(Path ca) {
+    try {
+      authority.init(ca);
+    } catch (IOException e) {
+      throw new AssertionError("cannot make an authority", e);
+    }
+  }
+
+  /** Nothing gets from one host to another any more, and nobody is told. */
+  void cut() {
+    all().forEach(ContainerHost::cut);
+  }
+
+  void heal() {
+    all().forEach(ContainerHost::heal);
+  }
+
+  @Override
+  public void beforeAll(ExtensionContext context) throws IOException {
+    HostImage.docker();
+    pki = Files.createTempDirectory("netchannel-pki");
+    init(pki.resolve("ca"));
+    network =
+        Network.builder()
+            .createNetworkCmdModifier(
+                command -> command.withLabels(Map.of(HostImage.LABEL, "network")))
+            .build();
+    for (Map.Entry<String, Plan> entry : plans.entrySet()) {
+      String name = entry.getKey();
+      Plan plan = entry.getValue();
+      authority.host(pki.resolve("ca"), certificates(name), name);
+      hosts.put(
+          name,
+          new ContainerHost(
+              name, network, plan.xen(), configuration(name, plan), certificates(name)));
+    }
+    hosts.values().parallelStream().forEach(ContainerHost::boot);
+  }
+
+  private String configuration(String name, Plan plan) {
+    StringBuilder text =
+        new StringBuilder(
+            """
+            [daemon]
+            name = "%s"
+            rehearse = false
+            %s
+            """
+                .formatted(name, plan.configuration()));
+    for (String peer : plans.keySet()) {
+      if (!peer.equals(name)) {
+        text.append("[[peer]]\nname = \"%s\"\n".formatted(peer));
+      }
+    }
+    return text.toString();
+  }
+
+  /** The next test finds the hosts as this one did. */
+  @Override
+  public void afterEach(ExtensionContext context) {
+    hosts.values().forEach(ContainerHost::restore);
+  }
+
+  @Override
+  public void afterAll(ExtensionContext context) throws IOException {
+    hosts.values().forEach(ContainerHost::close);
+    hosts.clear();
+    if (network != null) {
+      network.close();
+    }
+    if (pki != null) {
+      MoreFiles.deleteRecursively(pki, RecursiveDeleteOption.ALLOW_INSECURE);
+    }
+  }
+}
