@@ -26,7 +26,8 @@ public record ExportSettings(
   public static final ExportSettings NONE =
       new ExportSettings(Optional.empty(), ImmutableList.of(), Optional.empty());
 
-  private static final HostAndPort EVERYWHERE = HostAndPort.fromParts("0.0.0.0", Wire.DEFAULT_PORT);
+  /** Where the server listens when it is wanted and nothing else is said. */
+  static final HostAndPort EVERYWHERE = HostAndPort.fromParts("0.0.0.0", Wire.DEFAULT_PORT);
 
   /** Reads [server], [[export]] and [remote]. */
   static ExportSettings read(TomlTable top) throws ConfigurationException {

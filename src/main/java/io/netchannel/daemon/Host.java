@@ -131,7 +131,8 @@ public final class Host implements AutoCloseable {
             parts.ids());
     midPoints.recover(
         new DiskRecovery(
-            parts.devices(), coordinator::standing, coordinator::claimGeneration, timer));
+            parts.devices(), coordinator::standing, coordinator::claimGeneration, timer),
+        executor);
     coordinator.recover();
     coordinator.start(scheduler);
     lifecycle =

@@ -40,31 +40,32 @@ final class HostExports implements ControlEndpoint.Handler, AutoCloseable {
 
   private static final String SUFFIX = ".export";
 
+  private static final ImmutableSet<String> COMMANDS =
+      ImmutableSet.of("exports", "export", "unexport", "release-export");
+
   private final DaemonConfiguration configuration;
   private final DeviceOpener devices;
-  private final ControlEndpoint.Handler others;
   private final Path directory;
   private final ExecutorService executor =
       Executors.newCachedThreadPool(
           new ThreadFactoryBuilder().setNameFormat("exports-%d").setDaemon(true).build());
   private final ExportServer server;
+  private final Optional<Integer> port;
 
   /**
    * Serves from now on.
    *
+   * @param transport also has the connections of this process's own clients
    * @param tls empty when this host has no certificates: clients of this host only
-   * @param others answers the commands that are not about exports
    */
   HostExports(
       DaemonConfiguration configuration,
       DeviceOpener devices,
       Transport transport,
-      Optional<HostTls> tls,
-      ControlEndpoint.Handler others)
+      Optional<HostTls> tls)
       throws IOException {
     this.configuration = configuration;
     this.devices = devices;
-    this.others = others;
     directory = configuration.stateDirectory().resolve("exports");
     server =
         new ExportServer(
@@ -74,8 +75,9 @@ final class HostExports implements ControlEndpoint.Handler, AutoCloseable {
                 devices, executor, Clock.systemUTC(), ServerParts.bootId(), ServerLimits.DEFAULT));
     try {
       addAll();
+      server.listenHere();
       server.listen(configuration.exportSocket());
-      listen(tls);
+      port = listen(tls);
     } catch (IOException | RuntimeException e) {
       close();
       throw e;
@@ -116,29 +118,40 @@ final class HostExports implements ControlEndpoint.Handler, AutoCloseable {
     server.add(export);
   }
 
-  private void listen(Optional<HostTls> tls) throws IOException {
+  private Optional<Integer> listen(Optional<HostTls> tls) throws IOException {
     if (configuration.exports().listen().isEmpty()) {
-      return;
+      return Optional.empty();
     }
     if (tls.isEmpty()) {
       log.error("no other host can use an export: this host's certificates cannot be used");
-      return;
+      return Optional.empty();
     }
     var address = configuration.exports().listen().get();
     try {
-      var unused =
-          server.listen(new InetSocketAddress(address.getHost(), address.getPort()), tls.get());
+      return Optional.of(
+          server.listen(new InetSocketAddress(address.getHost(), address.getPort()), tls.get()));
     } catch (TlsException e) {
       throw new IOException(e.getMessage(), e);
     }
   }
 
+  /** Where other hosts reach it; empty when they do not. */
+  Optional<Integer> port() {
+    return port;
+  }
+
   // ---- commands
+
+  /** Whether a command is about exports. */
+  boolean knows(Map<String, Object> request) {
+    return COMMANDS.contains(String.valueOf(request.get("command")));
+  }
 
   @Override
   public Object handle(Map<String, Object> request) throws ControlException {
+    String command = String.valueOf(request.get("command"));
     try {
-      return switch (String.valueOf(request.get("command"))) {
+      return switch (command) {
         case "exports" -> server.exports().stream().map(HostExports::describe).toList();
         case "export" -> export(request);
         case "unexport" -> unexport(request);
@@ -146,7 +159,7 @@ final class HostExports implements ControlEndpoint.Handler, AutoCloseable {
           server.release(text(request, "name"), text(request, "client"));
           yield Map.of();
         }
-        default -> others.handle(request);
+        default -> throw new ControlException("no command of exports: " + command);
       };
     } catch (ExportException | IllegalArgumentException e) {
       throw new ControlException(e.getMessage(), e);

@@ -12,12 +12,14 @@ import io.netchannel.vdevice.block.VbdLimits;
 import io.netchannel.vdevice.block.VbdNodes;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Executor;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
@@ -117,27 +119,55 @@ public final class MidPoints implements AutoCloseable {
 
   /**
    * Serves again what a daemon before us served, and removes what it has left of domains that have
-   * gone. Called once, before anything else.
+   * gone. Called once, before anything else. Returns when each disk was tried: all at a time, so
+   * that the guests of one do not wait for the server of another that is away.
+   *
+   * @param executor also gives disks free that nobody needs, and is not waited for with that
    */
-  void recover(DiskRecovery recovery) {
+  void recover(DiskRecovery recovery, Executor executor) {
+    List<CompletableFuture<Void>> tried = new ArrayList<>();
     for (VbdAddress address : VbdNodes.list(environment.store(), DiskDetails.BACKEND_DOMID)) {
-      try {
-        Optional<DiskDetails> details =
-            DiskDetails.parse(address, VbdNodes.details(environment.store(), address));
-        if (details.isPresent() && isAlive(details.get())) {
-          recovery.recover(again(details.get()));
-        } else {
-          log.info("domid {} vbd {}: stale nodes removed", address.domid(), address.devid());
-          ServedDisk.removeLeftovers(environment, address);
-        }
-      } catch (IOException | RuntimeException e) {
-        log.error(
-            "domid {} vbd {}: cannot be served again: {}",
-            address.domid(),
-            address.devid(),
-            e.getMessage(),
-            e);
+      tried.add(CompletableFuture.runAsync(() -> recover(address, recovery, executor), executor));
+    }
+    CompletableFuture.allOf(tried.toArray(CompletableFuture[]::new)).join();
+  }
+
+  private void recover(VbdAddress address, DiskRecovery recovery, Executor executor) {
+    try {
+      Optional<DiskDetails> details =
+          DiskDetails.parse(address, VbdNodes.details(environment.store(), address));
+      if (details.isPresent() && isAlive(details.get())) {
+        recovery.recover(again(details.get()));
+      } else {
+        log.info("domid {} vbd {}: stale nodes removed", address.domid(), address.devid());
+        ServedDisk.removeLeftovers(environment, address);
+        details.ifPresent(gone -> executor.execute(() -> giveFree(gone)));
       }
+    } catch (IOException | RuntimeException e) {
+      log.error(
+          "domid {} vbd {}: cannot be served again: {}",
+          address.domid(),
+          address.devid(),
+          e.getMessage(),
+          e);
+    }
+  }
+
+  /**
+   * Of a domain that went while no daemon ran: a server that has kept the place of its disk ({@link
+   * Device#keepPlace}) would keep it from all others. Not when somebody newer has it.
+   */
+  private void giveFree(DiskDetails gone) {
+    try {
+      String source = gone.source().orElse("");
+      if (!source.isEmpty()
+          && devices.newestGeneration(source, gone.userName(), gone.readOnly())
+              == gone.generation()) {
+        devices.open(source, gone.openOptions(gone.generation())).close();
+        log.info("{}: given free", gone);
+      }
+    } catch (DeviceException | RuntimeException e) {
+      log.warn("{}: its server keeps it for its guest, which has gone: {}", gone, e.getMessage());
     }
   }
 

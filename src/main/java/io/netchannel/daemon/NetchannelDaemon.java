@@ -1,18 +1,13 @@
 package io.netchannel.daemon;
 
-import com.google.common.util.concurrent.ThreadFactoryBuilder;
 import io.netchannel.coordinator.JournalException;
 import io.netchannel.coordinator.peer.PeerServer;
 import io.netchannel.coordinator.peer.Peers;
-import io.netchannel.device.DeviceOpener;
-import io.netchannel.device.remote.RemoteDevices;
-import io.netchannel.device.remote.RemoteOptions;
 import io.netchannel.libvirt.DomainEvent;
 import io.netchannel.libvirt.HookEndpoint;
 import io.netchannel.libvirt.LibvirtEvents;
 import io.netchannel.tls.HostTls;
 import io.netchannel.tls.TlsException;
-import io.netchannel.wire.Transport;
 import io.netchannel.xen.Domains;
 import io.netchannel.xen.EventChannels;
 import io.netchannel.xen.GrantTable;
@@ -30,13 +25,10 @@ import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.List;
 import java.util.Optional;
-import java.util.Random;
 import java.util.UUID;
 import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
-import java.util.concurrent.ThreadFactory;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -51,10 +43,6 @@ import org.slf4j.LoggerFactory;
  */
 public final class NetchannelDaemon implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(NetchannelDaemon.class);
-
-  /** Of sockets for remote disks, as client and as server: encryption is what they do most. */
-  private static final int DEVICE_THREADS =
-      Math.max(2, Math.min(Runtime.getRuntime().availableProcessors(), 8));
 
   /** What was opened; closed in the opposite order. */
   private final Deque<AutoCloseable> opened = new ArrayDeque<>();
@@ -102,8 +90,8 @@ public final class NetchannelDaemon implements AutoCloseable {
     makeDirectory(configuration.stateDirectory());
     Xen xen = configuration.guests() ? xenBelow() : xenWithoutGuests(configuration);
     Optional<HostTls> certificates = certificates(configuration);
-    Transport transport = opened(new Transport("device-io", DEVICE_THREADS));
-    DeviceOpener devices = opened(devices(configuration, transport, certificates));
+    // Before guests' disks are: some of them are this host's own exports.
+    HostStorage storage = opened(HostStorage.open(configuration, certificates));
     HostTls tls = configuration.peers().isEmpty() ? null : certificates.orElse(null);
     Peers peers = tls == null ? null : peers(configuration, tls);
     Host host =
@@ -115,7 +103,7 @@ public final class NetchannelDaemon implements AutoCloseable {
                     xen.grants(),
                     xen.events(),
                     xen.domains(),
-                    devices,
+                    storage.devices(),
                     KernelBackends.sysfs(KernelBackends.SYSFS),
                     peers == null ? List.of() : peers.all(),
                     peers == null ? bound -> untrusted(configuration) : peers::health,
@@ -128,10 +116,8 @@ public final class NetchannelDaemon implements AutoCloseable {
     if (configuration.guests()) {
       opened(HookEndpoint.listen(configuration.hookSocket(), host.hooks()));
     }
-    HostExports exports =
-        opened(new HostExports(configuration, devices, transport, certificates, host.control()));
     // After the hooks': where it is there, everything is.
-    opened(ControlEndpoint.open(configuration.controlSocket(), exports));
+    opened(ControlEndpoint.open(configuration.controlSocket(), storage.control(host.control())));
     if (configuration.guests()) {
       opened(LibvirtEvents.start(LibvirtEvents.DEFAULT_URI, new DomainsEnd(host)));
     }
@@ -184,19 +170,6 @@ public final class NetchannelDaemon implements AutoCloseable {
       }
       return Optional.empty();
     }
-  }
-
-  private DeviceOpener devices(
-      DaemonConfiguration configuration, Transport transport, Optional<HostTls> certificates) {
-    ExecutorService names = Executors.newCachedThreadPool(daemonThreads("resolve-%d"));
-    opened.push(names::shutdownNow);
-    RemoteOptions patience = RemoteOptions.DEFAULT.withGiveUp(configuration.exports().giveUp());
-    return new DeviceOpener(
-        true, new RemoteDevices(transport, names, certificates, patience, new Random()).kinds());
-  }
-
-  private static ThreadFactory daemonThreads(String name) {
-    return new ThreadFactoryBuilder().setNameFormat(name).setDaemon(true).build();
   }
 
   private static List<Peers.Health> untrusted(DaemonConfiguration configuration) {

@@ -64,6 +64,7 @@ final class ServedDisk {
   private volatile DiskDetails details;
   private volatile long sizeBytes;
   private volatile Optional<String> problem = Optional.empty();
+  private volatile Optional<Device> device = Optional.empty();
   private volatile boolean ended;
 
   /** The manifest that was decoded last, and of which bytes. */
@@ -184,8 +185,9 @@ final class ServedDisk {
    *
    * @throws IllegalStateException when the nodes have gone
    */
-  void uses(Device device, String source, long generation) {
-    sizeBytes = device.geometry().sizeBytes();
+  void uses(Device used, String source, long generation) {
+    sizeBytes = used.geometry().sizeBytes();
+    device = Optional.of(used);
     note(
         new DiskDetails(
             details.guest(),
@@ -229,6 +231,9 @@ final class ServedDisk {
    */
   void end(boolean removeNodes) {
     ended = true;
+    if (!removeNodes) {
+      device.ifPresent(Device::keepPlace);
+    }
     runner.close();
     if (removeNodes) {
       try {

@@ -54,6 +54,15 @@ public interface Device extends AutoCloseable {
    */
   default void useGeneration(long generation) {}
 
+  /**
+   * The user will close it and come again under its name, as the daemon that serves a guest does
+   * when it is restarted. What has an authority keeps the user's place there: no other user gets in
+   * meanwhile, and {@link #close} does not wait for what runs. Requests that are outstanding at
+   * that end with any outcome, which means nothing; the authority finishes them before the user
+   * gets in again.
+   */
+  default void keepPlace() {}
+
   /** Waits for what is running and releases the device. Idempotent. */
   @Override
   void close();

@@ -18,6 +18,7 @@ import io.netty.channel.Channel;
 import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.local.LocalChannel;
 import io.netty.handler.ssl.SslHandler;
 import io.netty.handler.ssl.SslHandshakeCompletionEvent;
 import java.nio.ByteBuffer;
@@ -84,7 +85,8 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
 
   /**
    * @param pages allocates buffers that start at page boundaries
-   * @param local whether it comes over the Unix socket of this host, that only root can open
+   * @param local whether it comes from this process, or over the Unix socket of this host, that
+   *     only root can open
    */
   Connection(Exports exports, ServerLimits limits, ByteBufAllocator pages, boolean local) {
     this.exports = exports;
@@ -473,6 +475,9 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
 
   @Override
   public String toString() {
+    if (channel instanceof LocalChannel) {
+      return "this host itself";
+    }
     if (local) {
       return "client on this host";
     }

@@ -11,7 +11,7 @@ import java.util.Locale;
  * @param source the device, as {@link io.netchannel.device.Devices} opens it
  * @param readOnly whether nobody may write; then many may read at the same time
  * @param allow names of which a client's certificate must prove one, in lower case; empty admits
- *     nobody but clients of this host's Unix socket
+ *     nobody but this host itself, whose disk it is
  */
 public record Export(String name, String source, boolean readOnly, ImmutableSet<String> allow) {
   public Export {

@@ -135,6 +135,18 @@ public final class ExportServer implements AutoCloseable {
     log.info("device server listens at {}", socket);
   }
 
+  /** Listens for clients of this process that use the same transport, from now on. */
+  public void listenHere() throws IOException {
+    listeners.addAll(
+        transport.listenHere(
+            new ChannelInitializer<Channel>() {
+              @Override
+              protected void initChannel(Channel channel) {
+                accept(channel, true);
+              }
+            }));
+  }
+
   private Channel listen(SocketAddress address, Optional<SslContext> tls) throws IOException {
     Channel listener =
         transport.listen(

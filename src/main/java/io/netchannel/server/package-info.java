@@ -1,9 +1,14 @@
 /**
- * The device server: devices of this host for mid-points elsewhere. The formats are in {@code
- * wire}.
+ * The device server: devices of this host for mid-points elsewhere, and for those of this host: a
+ * guest's disk stays an export when the guest comes to it, so that there is one authority, with one
+ * set of rules, wherever the guest is. The formats are in {@code wire}.
+ *
+ * <p>Whom an export admits: of other hosts those that its list of names allows. This host itself
+ * always: the disk is its own. Only root gets at the Unix socket.
  *
  * <pre>
- *   client == TLS, Unix socket ==> Connection ------requests------> Session -> Slot -> device
+ *   client == TLS, Unix socket,
+ *             within the process ==> Connection ------requests------> Session -> Slot -> device
  *                                      |  ^                            ^          |
  *                                      |  +------- replies ------------|----------+
  *                                      +--ATTACH, DETACH--> ServedExport -> GenerationStore

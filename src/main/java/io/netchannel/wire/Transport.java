@@ -1,5 +1,7 @@
 package io.netchannel.wire;
 
+import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableMap;
 import com.google.common.util.concurrent.ThreadFactoryBuilder;
 import io.netty.bootstrap.Bootstrap;
 import io.netty.bootstrap.ServerBootstrap;
@@ -13,16 +15,24 @@ import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.WriteBufferWaterMark;
 import io.netty.channel.epoll.Epoll;
 import io.netty.channel.epoll.EpollDomainSocketChannel;
-import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.channel.epoll.EpollServerDomainSocketChannel;
 import io.netty.channel.epoll.EpollServerSocketChannel;
 import io.netty.channel.epoll.EpollSocketChannel;
+import io.netty.channel.local.LocalAddress;
+import io.netty.channel.local.LocalChannel;
+import io.netty.channel.local.LocalServerChannel;
 import io.netty.channel.unix.DomainSocketAddress;
+import io.netty.util.concurrent.EventExecutor;
 import java.io.IOException;
 import java.net.SocketAddress;
+import java.util.UUID;
 import java.util.concurrent.TimeUnit;
 
-/** Threads and sockets, TCP or Unix, for clients and servers. */
+/**
+ * Threads and sockets, TCP or Unix, for clients and servers; and connections that a client and a
+ * server of the same process have without any socket. Both ends of such a connection live on one
+ * thread: what one sends, the other one has read when the sending call returns.
+ */
 public final class Transport implements AutoCloseable {
   /** Where a sender stops: what one connection may have outstanding, and a batch of frames. */
   private static final WriteBufferWaterMark WATER_MARK = new WriteBufferWaterMark(1 << 20, 4 << 20);
@@ -31,6 +41,9 @@ public final class Transport implements AutoCloseable {
   private static final int CLOSE_SECONDS = 2;
 
   private final EventLoopGroup loops;
+
+  /** Where each thread's clients find the server of this process. */
+  private final ImmutableMap<EventLoop, LocalAddress> here;
 
   /**
    * @param name of its threads
@@ -47,7 +60,12 @@ public final class Transport implements AutoCloseable {
         new MultiThreadIoEventLoopGroup(
             threads,
             new ThreadFactoryBuilder().setNameFormat(name + "-%d").setDaemon(true).build(),
-            EpollIoHandler.newFactory());
+            TransportIo.newFactory());
+    ImmutableMap.Builder<EventLoop, LocalAddress> addresses = ImmutableMap.builder();
+    for (EventExecutor loop : loops) {
+      addresses.put((EventLoop) loop, new LocalAddress(name + "-" + UUID.randomUUID()));
+    }
+    here = addresses.buildOrThrow();
   }
 
   /** One of the threads, for something that stays with it. */
@@ -55,18 +73,35 @@ public final class Transport implements AutoCloseable {
     return loops.next();
   }
 
+  /**
+   * Where a client on {@code loop}, which is one of these threads, finds the server of this process
+   * after {@link #listenHere}.
+   */
+  public SocketAddress here(EventLoop loop) {
+    return here.get(loop);
+  }
+
+  private static Class<? extends Channel> channelFor(SocketAddress address) {
+    if (address instanceof LocalAddress) {
+      return LocalChannel.class;
+    }
+    return address instanceof DomainSocketAddress
+        ? EpollDomainSocketChannel.class
+        : EpollSocketChannel.class;
+  }
+
   /** Begins to connect, on {@code loop}. */
   public static ChannelFuture connect(
       EventLoop loop, SocketAddress address, int timeoutMillis, ChannelHandler handler) {
-    boolean unix = address instanceof DomainSocketAddress;
+    Class<? extends Channel> channel = channelFor(address);
     Bootstrap bootstrap =
         new Bootstrap()
             .group(loop)
-            .channel(unix ? EpollDomainSocketChannel.class : EpollSocketChannel.class)
+            .channel(channel)
             .option(ChannelOption.CONNECT_TIMEOUT_MILLIS, timeoutMillis)
             .option(ChannelOption.WRITE_BUFFER_WATER_MARK, WATER_MARK)
             .handler(handler);
-    if (!unix) {
+    if (channel == EpollSocketChannel.class) {
       bootstrap.option(ChannelOption.TCP_NODELAY, true);
     }
     return bootstrap.connect(address);
@@ -91,6 +126,32 @@ public final class Transport implements AutoCloseable {
       bootstrap.option(ChannelOption.SO_REUSEADDR, true);
       bootstrap.childOption(ChannelOption.TCP_NODELAY, true);
     }
+    return bind(bootstrap, address);
+  }
+
+  /**
+   * Listens from now on for clients of this process that are on these threads.
+   *
+   * @param handler for each connection
+   * @throws IOException when somebody listens already
+   */
+  public ImmutableList<Channel> listenHere(ChannelHandler handler) throws IOException {
+    ImmutableList.Builder<Channel> listeners = ImmutableList.builder();
+    for (var each : here.entrySet()) {
+      // A group of one thread: so the server's end gets on the thread that the client's is on.
+      listeners.add(
+          bind(
+              new ServerBootstrap()
+                  .group(each.getKey())
+                  .channel(LocalServerChannel.class)
+                  .childOption(ChannelOption.WRITE_BUFFER_WATER_MARK, WATER_MARK)
+                  .childHandler(handler),
+              each.getValue()));
+    }
+    return listeners.build();
+  }
+
+  private static Channel bind(ServerBootstrap bootstrap, SocketAddress address) throws IOException {
     ChannelFuture bound = bootstrap.bind(address).awaitUninterruptibly();
     if (!bound.isSuccess()) {
       throw new IOException(

@@ -4,7 +4,8 @@
  * never has its highest bit set. Texts are UTF-8. What is called reserved is 0 and refused
  * otherwise.
  *
- * <p>One connection is a TCP connection with mutual TLS, or a Unix socket of the same host. It
+ * <p>One connection is a TCP connection with mutual TLS, a Unix socket of the same host, or within
+ * one process a pair of channels that pass buffers on ({@link io.netchannel.wire.Transport}). It
  * begins with a preamble from each side, the client's first:
  *
  * <pre>

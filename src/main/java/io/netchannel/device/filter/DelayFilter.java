@@ -97,6 +97,11 @@ public final class DelayFilter implements Device {
   }
 
   @Override
+  public void keepPlace() {
+    device.keepPlace();
+  }
+
+  @Override
   public void close() {
     if (closing.compareAndSet(false, true)) {
       held.awaitAdvance(held.arriveAndDeregister()); // all that is held has been passed on

@@ -142,6 +142,11 @@ public final class ErrorFilter implements Device {
   }
 
   @Override
+  public void keepPlace() {
+    device.keepPlace();
+  }
+
+  @Override
   public void close() {
     device.close();
   }

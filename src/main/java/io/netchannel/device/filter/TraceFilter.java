@@ -99,6 +99,11 @@ public final class TraceFilter implements Device {
   }
 
   @Override
+  public void keepPlace() {
+    device.keepPlace();
+  }
+
+  @Override
   public void close() {
     device.close(); // first: it completes what is running
     if (closed.compareAndSet(false, true)) {

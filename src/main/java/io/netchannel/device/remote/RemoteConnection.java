@@ -14,6 +14,7 @@ import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.handler.ssl.SslHandler;
 import io.netty.handler.ssl.SslHandshakeCompletionEvent;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -56,7 +57,6 @@ final class RemoteConnection extends ChannelInboundHandlerAdapter implements Fra
 
   private final Owner owner;
   private final RemoteOptions options;
-  private final boolean tls;
   private final FrameReader reader = new FrameReader(this);
   private Channel channel;
   private FrameWriter writer;
@@ -67,10 +67,9 @@ final class RemoteConnection extends ChannelInboundHandlerAdapter implements Fra
   private long heardNanos;
   private ScheduledFuture<?> pings;
 
-  RemoteConnection(Owner owner, RemoteOptions options, boolean tls) {
+  RemoteConnection(Owner owner, RemoteOptions options) {
     this.owner = owner;
     this.options = options;
-    this.tls = tls;
   }
 
   FrameWriter writer() {
@@ -115,7 +114,7 @@ final class RemoteConnection extends ChannelInboundHandlerAdapter implements Fra
     long every = options.ping().toMillis();
     pings =
         channel.eventLoop().scheduleAtFixedRate(this::ping, every, every, TimeUnit.MILLISECONDS);
-    if (!tls) {
+    if (context.pipeline().get(SslHandler.class) == null) {
       begin();
     }
   }

@@ -61,6 +61,7 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
   private final CompletableFuture<DeviceGeometry> opened = new CompletableFuture<>();
   private final CompletableFuture<Void> closed = new CompletableFuture<>();
 
+  private volatile boolean keepsPlace;
   private State state = State.WAITING;
   private long generation;
   private Optional<RemoteConnection> connection = Optional.empty();
@@ -196,6 +197,11 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
   @Override
   public void useGeneration(long newer) {
     link.loop().execute(() -> adopt(newer));
+  }
+
+  @Override
+  public void keepPlace() {
+    keepsPlace = true;
   }
 
   @Override
@@ -620,7 +626,13 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
     }
     closing = true;
     switch (state) {
-      case ATTACHED -> detachWhenDone();
+      case ATTACHED -> {
+        if (keepsPlace) {
+          ended();
+        } else {
+          detachWhenDone();
+        }
+      }
       case WAITING, CONNECTING, BROKEN -> ended();
       case DETACHING, CLOSED -> {}
     }

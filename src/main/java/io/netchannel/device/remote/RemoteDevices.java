@@ -8,6 +8,7 @@ import io.netchannel.device.DeviceKind;
 import io.netchannel.device.OpenOptions;
 import io.netchannel.tls.HostTls;
 import io.netchannel.wire.Transport;
+import io.netty.channel.EventLoop;
 import io.netty.handler.ssl.SslContext;
 import java.util.Optional;
 import java.util.UUID;
@@ -22,23 +23,37 @@ public final class RemoteDevices {
   private final Optional<HostTls> tls;
   private final RemoteOptions options;
   private final RandomGenerator random;
+  private final OwnServer own;
 
-  /**
-   * @param transport its threads; closed by who made it, after all devices
-   * @param executor asks the name service
-   * @param tls this host's certificates; without them only Unix sockets work
-   */
+  /** Without a server in this process. */
   public RemoteDevices(
       Transport transport,
       Executor executor,
       Optional<HostTls> tls,
       RemoteOptions options,
       RandomGenerator random) {
+    this(transport, executor, tls, options, random, OwnServer.NONE);
+  }
+
+  /**
+   * @param transport its threads; closed by who made it, after all devices
+   * @param executor asks the name service
+   * @param tls this host's certificates; without them only Unix sockets and the own server work
+   * @param own the server of this process, on the same transport: used without network
+   */
+  public RemoteDevices(
+      Transport transport,
+      Executor executor,
+      Optional<HostTls> tls,
+      RemoteOptions options,
+      RandomGenerator random,
+      OwnServer own) {
     this.transport = transport;
     this.executor = executor;
     this.tls = tls;
     this.options = options;
     this.random = random;
+    this.own = own;
   }
 
   /** By their schemes. */
@@ -86,17 +101,14 @@ public final class RemoteDevices {
   }
 
   private RemoteLink link(RemoteAddress address) throws DeviceException {
-    return new RemoteLink(address, transport.next(), executor, context(address), options, random);
+    EventLoop loop = transport.next();
+    return new RemoteLink(
+        address, loop, transport.here(loop), own, executor, context(address), options, random);
   }
 
   private Optional<SslContext> context(RemoteAddress address) throws DeviceException {
-    if (address.host().isEmpty()) {
+    if (address.host().isEmpty() || tls.isEmpty()) {
       return Optional.empty();
-    }
-    if (tls.isEmpty()) {
-      throw new DeviceException(
-          "%s: expected certificates of this host, found none; `netchannel doctor` says what to do"
-              .formatted(address));
     }
     try {
       return Optional.of(

@@ -6,22 +6,28 @@ import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.EventLoop;
 import io.netty.handler.ssl.SslContext;
+import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
 import java.util.random.RandomGenerator;
+import javax.net.ssl.SSLException;
 
 /**
  * What a device needs to connect to its server.
  *
  * @param loop all of it happens there
+ * @param here where the server of this process is for that loop
+ * @param own says when that is the one to connect to
  * @param executor asks the name service
- * @param tls empty for a Unix socket
+ * @param tls empty for a Unix socket, and on a host without certificates
  */
 record RemoteLink(
     RemoteAddress address,
     EventLoop loop,
+    SocketAddress here,
+    OwnServer own,
     Executor executor,
     Optional<SslContext> tls,
     RemoteOptions options,
@@ -29,9 +35,9 @@ record RemoteLink(
 
   /** Begins to connect; the owner hears of how it ends. On the event loop. */
   RemoteConnection connect(RemoteConnection.Owner owner) {
-    RemoteConnection connection = new RemoteConnection(owner, options, tls.isPresent());
+    RemoteConnection connection = new RemoteConnection(owner, options);
     CompletableFuture<Void> unused =
-        CompletableFuture.supplyAsync(address::resolve, executor)
+        CompletableFuture.supplyAsync(this::find, executor)
             .handleAsync(
                 (found, failed) -> {
                   if (failed == null) {
@@ -45,7 +51,24 @@ record RemoteLink(
     return connection;
   }
 
+  /** May ask the name service, and wait for it. */
+  private SocketAddress find() {
+    if (address.host().isPresent() && own.isCalled(address.host().get())) {
+      return here;
+    }
+    SocketAddress found = address.resolve();
+    return found instanceof InetSocketAddress host && own.isAt(host) ? here : found;
+  }
+
   private void connect(SocketAddress to, RemoteConnection connection) {
+    boolean network = to instanceof InetSocketAddress;
+    if (network && tls.isEmpty()) {
+      connection.failed(
+          new SSLException(
+              "expected certificates of this host, found none; `netchannel doctor` says what to"
+                  + " do"));
+      return;
+    }
     ChannelFuture connecting =
         Transport.connect(
             loop,
@@ -54,17 +77,16 @@ record RemoteLink(
             new ChannelInitializer<Channel>() {
               @Override
               protected void initChannel(Channel channel) {
-                tls.ifPresent(
-                    context ->
-                        channel
-                            .pipeline()
-                            .addLast(
-                                address.host().isPresent()
-                                    ? context.newHandler(
-                                        channel.alloc(),
-                                        address.host().get().getHost(),
-                                        address.host().get().getPort())
-                                    : context.newHandler(channel.alloc())));
+                if (network) {
+                  channel
+                      .pipeline()
+                      .addLast(
+                          tls.get()
+                              .newHandler(
+                                  channel.alloc(),
+                                  address.host().get().getHost(),
+                                  address.host().get().getPort()));
+                }
                 channel.pipeline().addLast(connection);
               }
             });

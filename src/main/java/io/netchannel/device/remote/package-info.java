@@ -1,7 +1,9 @@
 /**
  * A device that another host exports, or another process of this one: {@code
  * netchannel://host[:port]/name} over TCP with mutual TLS, {@code
- * netchannel+unix:///name?socket=PATH} over a Unix socket.
+ * netchannel+unix:///name?socket=PATH} over a Unix socket. When {@code host} is this host and its
+ * server the one of this process ({@code OwnServer}), the same is said without network and without
+ * TLS, over a channel within the process; that is found out anew for each connection.
  *
  * <pre>
  *               connect            ATTACHED                  close, nothing outstanding
@@ -14,7 +16,8 @@
  *                               +--> BROKEN <--------+
  *                      stale, replaced, another geometry
  *
- *   BROKEN --useGeneration, newer--> WAITING;   close while not ATTACHED --> CLOSED
+ *   BROKEN --useGeneration, newer--> WAITING
+ *   close while not ATTACHED, or after keepPlace --> CLOSED, and the server keeps the place
  * </pre>
  *
  * In WAITING the next attempt comes after a delay that doubles, with a random part. While the

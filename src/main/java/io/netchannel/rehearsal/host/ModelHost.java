@@ -11,7 +11,7 @@ import io.netchannel.daemon.ConfigurationException;
 import io.netchannel.daemon.ControlEndpoint;
 import io.netchannel.daemon.DaemonConfiguration;
 import io.netchannel.daemon.Host;
-import io.netchannel.device.DeviceOpener;
+import io.netchannel.daemon.HostStorage;
 import io.netchannel.device.Devices;
 import io.netchannel.libvirt.HookEndpoint;
 import io.netchannel.libvirt.HookReply;
@@ -107,8 +107,9 @@ public final class ModelHost implements AutoCloseable {
     XenStore store = opened(hypervisor.xenStore(0));
     GrantTable grants = opened(hypervisor.grantTable(0));
     EventChannels events = opened(hypervisor.eventChannels(0));
-    Devices devices = wrapDevices.apply(opened(new DeviceOpener()));
     HostTls tls = new HostTls(configuration.tls());
+    HostStorage storage = opened(HostStorage.open(configuration, Optional.of(tls)));
+    Devices devices = wrapDevices.apply(storage.devices());
     Peers peers = opened(new Peers(name, tls, configuration.peers()));
     ScheduledExecutorService reconnects = Executors.newSingleThreadScheduledExecutor();
     opened.push(reconnects::shutdownNow);
@@ -138,7 +139,7 @@ public final class ModelHost implements AutoCloseable {
             configuration.peers(),
             host.peerService()));
     opened(HookEndpoint.listen(configuration.hookSocket(), host.hooks()));
-    opened(ControlEndpoint.open(configuration.controlSocket(), host.control()));
+    opened(ControlEndpoint.open(configuration.controlSocket(), storage.control(host.control())));
   }
 
   /** Ends the daemon; what it serves waits for the next one. Idempotent. */
@@ -168,8 +169,22 @@ public final class ModelHost implements AutoCloseable {
 
   /** What {@code netchannel devices} gets. */
   public JsonNode devices() throws IOException {
-    String reply = UnixCall.exchange(configuration.controlSocket(), "{\"command\":\"devices\"}\n");
-    return JSON.readTree(reply).path("result");
+    return command("{\"command\":\"devices\"}");
+  }
+
+  /**
+   * What the command line gets.
+   *
+   * @param request a line of JSON, as {@code ControlClient} sends it
+   * @throws IOException also when it is refused, with the reason
+   */
+  public JsonNode command(String request) throws IOException {
+    JsonNode reply =
+        JSON.readTree(UnixCall.exchange(configuration.controlSocket(), request + "\n"));
+    if (!reply.path("ok").asBoolean()) {
+      throw new IOException(name + ": " + reply.path("error").asText());
+    }
+    return reply.path("result");
   }
 
   /** The migration that this host has begun last. */
