@@ -144,7 +144,7 @@ final class HostChecks {
       } else if (export.allow().isEmpty()) {
         report.accept(
             Finding.warn(
-                name, "no other host may use it: add allow = [\"hostb\"] to its [[export]]"));
+                name, "for this host only: for others add allow = [\"hostb\"] to its [[export]]"));
       } else {
         report.accept(Finding.ok(name, export.source() + " for " + export.allow()));
       }

@@ -9,6 +9,9 @@
  *                               ^                |
  *                             peers              +---------> SuspendWatch (xenstore, hypervisor)
  *   netchannel's commands ---> ControlEndpoint ---> ControlCommands ---> all of them
+ *
+ *   HostStorage: the devices below all that, and HostExports, the device server. Opened first and
+ *   closed last: a guest may have one of this host's own exports as its disk
  * </pre>
  *
  * A host that serves no guests ([daemon] guests = false) has no hooks and, in place of Xen, an
@@ -36,6 +39,9 @@
  *   <li>A disk has one mid-point per domid; a new one starts when the old one is wholly gone.
  *   <li>An incoming domain's guest runs only when each of its disks was taken over.
  *   <li>Hooks never call libvirt; "stopped", "release" and "reconnect" never fail.
+ *   <li>A daemon that ends keeps its guests' places at device servers, and does not wait for what
+ *       runs there ({@code Device.keepPlace}); the next one gives those free whose guests have gone
+ *       meanwhile.
  *   <li>A domain that has gone leaves no node, no mapped page and no thread.
  *   <li>Disks that others serve are looked at, through their rings and read-only; nothing of theirs
  *       is changed, and nothing stays mapped when the look is over.

@@ -6,6 +6,7 @@ import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.DeviceOpener;
 import io.netchannel.device.OpenOptions;
+import io.netchannel.device.remote.OwnServer;
 import io.netchannel.device.remote.RemoteDevices;
 import io.netchannel.device.remote.RemoteOptions;
 import io.netchannel.tls.HostTls;
@@ -84,6 +85,7 @@ final class ServerHarness implements AutoCloseable {
     server.add(new Export(READ_ONLY_EXPORT, "memory", true, ImmutableSet.of("hosta")));
     server.add(new Export("nobody", "memory", false, ImmutableSet.of()));
     server.add(new Export("broken", "missing", false, ImmutableSet.of("hosta")));
+    server.listenHere();
     server.listen(socket);
     port =
         server.listen(new InetSocketAddress(InetAddress.getLoopbackAddress(), port), tls("hostb"));
@@ -111,6 +113,25 @@ final class ServerHarness implements AutoCloseable {
         true,
         new RemoteDevices(clientTransport, executor, Optional.of(tls(host)), options, new Random(7))
             .kinds());
+  }
+
+  /** Opens a device as a client in the server's own process. */
+  Device openAsOwn(OwnServer own, OpenOptions options) throws Exception {
+    RemoteDevices devices =
+        new RemoteDevices(
+            serverTransport, executor, Optional.of(tls("hosta")), QUICK, new Random(7), own);
+    try (DeviceOpener opener = new DeviceOpener(true, devices.kinds())) {
+      return opener.open(source(EXPORT), options);
+    }
+  }
+
+  /** Where the client of an export comes from; empty while it is not connected. */
+  Optional<String> from(String export) {
+    return server.exports().stream()
+        .filter(each -> each.export().name().equals(export))
+        .flatMap(each -> each.clients().stream())
+        .findFirst()
+        .flatMap(ExportStatus.Client::address);
   }
 
   String source(String export) {

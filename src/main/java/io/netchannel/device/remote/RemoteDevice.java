@@ -580,9 +580,17 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
     opened.completeExceptionally(new DeviceException(why));
   }
 
-  /** For good, or until a newer generation is used. */
+  /**
+   * For good, or until a newer generation is used. At the source of a migration that is as it
+   * should be: it has sealed, and has nothing outstanding.
+   */
   private void breakDown(String why) {
-    log.error("{}: {}; all requests fail", link.address(), why);
+    int failing = outstanding.size() + waiting.size();
+    if (failing == 0) {
+      log.info("{}: {}; further requests would fail", link.address(), why);
+    } else {
+      log.error("{}: {}; all requests fail, {} of them now", link.address(), why, failing);
+    }
     disconnect();
     become(State.BROKEN);
     failAll();

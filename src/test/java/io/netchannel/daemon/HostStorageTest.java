@@ -1,0 +1,136 @@
+package io.netchannel.daemon;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.google.common.collect.ImmutableMap;
+import io.netchannel.device.Device;
+import io.netchannel.device.OpenOptions;
+import io.netchannel.device.Outcome;
+import io.netchannel.device.Requests;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A host without certificates that uses what it exports: so all of it is without network. */
+@Timeout(60)
+final class HostStorageTest {
+  private static final String A = "netchannel://hosta/a";
+
+  @TempDir private Path directory;
+  private DaemonConfiguration configuration;
+  private HostStorage storage;
+
+  @BeforeEach
+  void start() throws Exception {
+    Files.write(directory.resolve("a.raw"), new byte[1 << 20]);
+    Files.write(directory.resolve("b.raw"), new byte[1 << 20]);
+    configuration =
+        DaemonConfiguration.parse(
+            "test.toml",
+            """
+            [daemon]
+            name = "hosta"
+            run-directory = "%1$s"
+            state-directory = "%1$s"
+            [[export]]
+            name = "a"
+            path = "%1$s/a.raw"
+            allow = ["hostb"]
+            [[export]]
+            name = "iso"
+            path = "%1$s/b.raw"
+            read-only = true
+            """
+                .formatted(directory));
+    storage = HostStorage.open(configuration, Optional.empty());
+  }
+
+  @AfterEach
+  void stop() {
+    storage.close();
+  }
+
+  private Object call(String command, Object... more) throws ControlException {
+    ImmutableMap.Builder<String, Object> request = ImmutableMap.builder();
+    request.put("command", command);
+    for (int i = 0; i < more.length; i += 2) {
+      request.put((String) more[i], more[i + 1]);
+    }
+    return storage.control(other -> "not about exports").handle(request.buildOrThrow());
+  }
+
+  private Device open(String source, String guest, long generation) throws Exception {
+    return storage.devices().open(source, OpenOptions.of(false, user(guest, generation)));
+  }
+
+  private static OpenOptions.User user(String guest, long generation) {
+    return new OpenOptions.User(guest + "/xvda", generation);
+  }
+
+  private Map<String, Object> client(String export) throws ControlException {
+    return Json.objects(call("exports")).stream()
+        .filter(each -> each.get("name").equals(export))
+        .flatMap(each -> Json.objects(each.get("clients")).stream())
+        .findFirst()
+        .orElseThrow();
+  }
+
+  @Test
+  void itsOwnExportsNeedNeitherCertificatesNorToBeAllowed() throws Exception {
+    try (Device device = open(A, "guest", 3)) {
+      byte[] data = new byte[4096];
+      Arrays.fill(data, (byte) 7);
+      assertThat(Requests.write(device, 4096, data)).isEqualTo(Outcome.OK);
+      assertThat(Requests.flush(device)).isEqualTo(Outcome.OK);
+      assertThat(Files.readAllBytes(directory.resolve("a.raw"))[4096]).isEqualTo((byte) 7);
+      assertThat(client("a"))
+          .containsEntry("client", "guest/xvda")
+          .containsEntry("address", "this host itself");
+      assertThatThrownBy(() -> call("unexport", "name", "a"))
+          .isInstanceOf(ControlException.class)
+          .hasMessageContaining("in use by guest/xvda");
+      assertThatThrownBy(() -> open("netchannel://127.0.0.1/a", "other", 1))
+          .hasMessageContaining("in use by guest/xvda, generation 3");
+      assertThat(storage.devices().newestGeneration(A, "guest/xvda", false)).isEqualTo(3);
+      assertThatThrownBy(() -> open(A, "guest", 2)).hasMessageContaining("generation 2");
+    }
+    open("netchannel://localhost/a", "other", 1).close();
+    assertThat(call("ping")).isEqualTo("not about exports");
+  }
+
+  @Test
+  void theRulesOfAnExportHoldForItToo() throws Exception {
+    assertThatThrownBy(() -> open("netchannel://hosta/iso", "guest", 1))
+        .hasMessageContaining("read-only");
+    storage.devices().open("netchannel://hosta/iso", OpenOptions.of(true, user("g", 1))).close();
+    assertThatThrownBy(() -> open("netchannel://hosta/nothing", "guest", 1))
+        .hasMessageContaining("no export named nothing");
+    assertThatThrownBy(() -> open("netchannel://127.0.0.1:16599/a", "guest", 1))
+        .as("another server")
+        .hasMessageContaining("expected certificates of this host");
+  }
+
+  @Test
+  void aDaemonThatComesAgainFindsItsGuestsPlaceKept() throws Exception {
+    call("export", "name", "b", "source", "file:" + directory.resolve("b.raw"), "allow", List.of());
+    Device device = open("netchannel://hosta/b", "guest", 1);
+    device.keepPlace();
+    device.close();
+    storage.close();
+    storage = HostStorage.open(configuration, Optional.empty());
+    assertThatThrownBy(() -> open("netchannel://hosta/b", "other", 1))
+        .hasMessageContaining("in use by guest/xvda")
+        .hasMessageContaining("which is not connected now");
+    open("netchannel://hosta/b", "guest", 1).close();
+    open("netchannel://hosta/b", "other", 1).close();
+  }
+}
