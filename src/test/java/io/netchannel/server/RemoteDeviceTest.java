@@ -7,19 +7,24 @@ import static io.netchannel.server.ServerHarness.as;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.netchannel.device.Custody;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.DeviceGeometry;
 import io.netchannel.device.DeviceOpener;
+import io.netchannel.device.Inheritance;
 import io.netchannel.device.OpenOptions;
 import io.netchannel.device.Outcome;
+import io.netchannel.device.RequestName;
 import io.netchannel.device.Requests;
 import io.netchannel.xen.Waiting;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
@@ -128,16 +133,21 @@ final class RemoteDeviceTest {
     }
   }
 
-  private Device openThrough(CuttingProxy proxy) throws Exception {
-    String source = ServerHarness.source(EXPORT, proxy.port());
+  private Device openThrough(CuttingProxy proxy) {
+    return patiently(ServerHarness.source(EXPORT, proxy.port()), as(CLIENT, 1));
+  }
+
+  private Device patiently(String source, OpenOptions options) {
     for (int attempt = 0; ; attempt++) {
       try {
-        return host.open(source, as(CLIENT, 1));
+        return host.open(source, options);
       } catch (DeviceException e) {
         // A handshake that was cut is an error of TLS; opening does not try that again.
         if (attempt == 20) {
-          throw e;
+          throw new AssertionError(e);
         }
+      } catch (Exception e) {
+        throw new AssertionError(e);
       }
     }
   }
@@ -270,6 +280,152 @@ final class RemoteDeviceTest {
       old = newer;
     }
     old.close();
+  }
+
+  // ---- what one generation leaves to the next
+
+  @Test
+  void theNextGenerationLearnsWhatBecameOfWhatWasLeft() throws Exception {
+    Device old = host.open(host.source(EXPORT), as(CLIENT, 1));
+    host.disk.hold();
+    List<CompletableFuture<Outcome>> left = new ArrayList<>();
+    for (int i = 1; i <= 40; i++) {
+      int number = i;
+      left.add(Requests.submit(done -> old.write(number * 512L, buffer(number), done)));
+    }
+    Waiting.until("at the device", () -> host.disk.begun.get() == 40);
+    Custody custody = old.custody().orElseThrow().join();
+    assertThat(custody.writes()).hasSize(40);
+    assertThat(left).noneMatch(CompletableFuture::isDone);
+    Inheritance inheritance = inheritance(custody);
+    CompletableFuture<Device> opening =
+        CompletableFuture.supplyAsync(() -> inheriting(2, inheritance), host.executor);
+    // It is refused before the next one is let in, which waits for the disk.
+    for (CompletableFuture<Outcome> write : left) {
+      assertThat(Requests.join(write)).isEqualTo(Outcome.IO_ERROR);
+    }
+    assertThat(opening).isNotDone();
+    host.disk.release();
+    Device newer = opening.join();
+    for (RequestName write : inheritance.writes()) {
+      assertThat(newer.inherited(write)).contains(Outcome.OK);
+    }
+    new Lanes(newer, 64, 4096, 10).start().await();
+    newer.close();
+    old.close();
+    for (long number = 1; number <= 40; number++) {
+      assertThat(host.disk.writes).containsEntry(number, 1);
+    }
+  }
+
+  /** Cut again and again, so that its questions are asked more than once. */
+  @Test
+  void whatWasLeftIsAskedForUntilItIsKnown() throws Exception {
+    Device old = host.open(host.source(EXPORT), as(CLIENT, 1));
+    try (CuttingProxy proxy = new CuttingProxy(host.port(), host.executor, seed)) {
+      for (int generation = 2; generation < 8; generation++) {
+        host.disk.hold();
+        int before = host.disk.begun.get();
+        for (int i = 0; i < 40; i++) {
+          int number = generation * 1000 + i;
+          Device user = old;
+          long offset = i * 512L;
+          var unused = Requests.submit(done -> user.write(offset, buffer(number), done));
+        }
+        Waiting.until("at the device", () -> host.disk.begun.get() == before + 40);
+        Inheritance inheritance = inheritance(old.custody().orElseThrow().join());
+        String source = ServerHarness.source(EXPORT, proxy.port());
+        int next = generation;
+        CompletableFuture<Device> opening =
+            CompletableFuture.supplyAsync(
+                () -> patiently(source, inheriting(next, Optional.of(inheritance))), host.executor);
+        host.disk.release();
+        Device newer = opening.join();
+        assertThat(inheritance.writes()).hasSize(40);
+        assertThat(inheritance.writes())
+            .as("seed %d", seed)
+            .allMatch(write -> newer.inherited(write).isPresent());
+        for (int i = 0; i < 40; i++) {
+          assertThat(host.disk.writes).containsEntry(generation * 1000L + i, 1);
+        }
+        old.close();
+        old = newer;
+      }
+      proxy.heal();
+      old.close();
+    }
+  }
+
+  @Test
+  void aServerThatForgotKnowsNothingOfIt() throws Exception {
+    Device old = host.open(host.source(EXPORT), as(CLIENT, 1));
+    host.disk.hold();
+    CompletableFuture<Outcome> write = Requests.submit(done -> old.write(0, buffer(1), done));
+    Waiting.until("at the device", () -> host.disk.begun.get() == 1);
+    Inheritance inheritance = inheritance(old.custody().orElseThrow().join());
+    old.relinquish();
+    host.disk.release();
+    host.stop();
+    assertThat(Requests.join(write)).isIn(Outcome.OK, Outcome.IO_ERROR);
+    host.start();
+    try (Device newer = inheriting(2, inheritance)) {
+      assertThat(newer.inherited(inheritance.writes().get(0))).isEmpty();
+      assertThat(Requests.write(newer, 0, block(2))).isEqualTo(Outcome.OK);
+    }
+    old.close();
+  }
+
+  @Test
+  void writesThatWereNotFlushedAreTheNextGenerationsToLose() throws Exception {
+    Device old = host.open(host.source(EXPORT), as(CLIENT, 1));
+    assertThat(Requests.write(old, 0, block(1))).isEqualTo(Outcome.OK);
+    Inheritance unflushed = inheritance(old.custody().orElseThrow().join());
+    assertThat(unflushed.storage().unflushed()).isTrue();
+    restartWithoutMemory();
+    Device newer = inheriting(2, unflushed);
+    assertThat(Requests.flush(newer)).isEqualTo(Outcome.IO_ERROR);
+    Device third = inheriting(3, inheritance(newer.custody().orElseThrow().join()));
+    assertThat(Requests.flush(third)).as("lost is lost").isEqualTo(Outcome.IO_ERROR);
+    for (Device device : List.of(old, newer, third)) {
+      device.close();
+    }
+  }
+
+  @Test
+  void flushedWritesCannotBeLost() throws Exception {
+    Device old = host.open(host.source(EXPORT), as(CLIENT, 1));
+    assertThat(Requests.write(old, 0, block(1))).isEqualTo(Outcome.OK);
+    assertThat(Requests.flush(old)).isEqualTo(Outcome.OK);
+    Inheritance flushed = inheritance(old.custody().orElseThrow().join());
+    restartWithoutMemory();
+    try (Device newer = inheriting(2, flushed)) {
+      assertThat(Requests.flush(newer)).isEqualTo(Outcome.OK);
+    }
+    old.close();
+  }
+
+  /** Its server is away, and what it has sent is the next generation's. */
+  @Test
+  void whatIsRelinquishedIsNotWaitedFor() throws Exception {
+    Device old = host.open(host.source(EXPORT), as(CLIENT, 1));
+    host.stop();
+    CompletableFuture<Outcome> write = Requests.submit(done -> old.write(0, buffer(1), done));
+    old.relinquish();
+    assertThat(Requests.join(write)).isEqualTo(Outcome.IO_ERROR);
+    old.close();
+    host.start();
+  }
+
+  private static Inheritance inheritance(Custody custody) {
+    return new Inheritance(custody.storage(), custody.writes().values().asList());
+  }
+
+  private static OpenOptions inheriting(long generation, Optional<Inheritance> inheritance) {
+    return OpenOptions.of(false, new OpenOptions.User(CLIENT, generation, inheritance));
+  }
+
+  private Device inheriting(long generation, Inheritance inheritance) {
+    return patiently(host.source(EXPORT), inheriting(generation, Optional.of(inheritance)));
   }
 
   private static byte[] block(int number) {

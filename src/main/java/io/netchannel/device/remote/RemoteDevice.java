@@ -1,12 +1,17 @@
 package io.netchannel.device.remote;
 
 import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableMap;
 import io.netchannel.device.Completion;
+import io.netchannel.device.Custody;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.DeviceGeometry;
+import io.netchannel.device.Inheritance;
 import io.netchannel.device.OpenOptions;
 import io.netchannel.device.Outcome;
+import io.netchannel.device.RequestName;
+import io.netchannel.device.StorageState;
 import io.netchannel.wire.Attach;
 import io.netchannel.wire.Attached;
 import io.netchannel.wire.FrameHeader;
@@ -17,10 +22,13 @@ import io.netchannel.wire.Status;
 import io.netchannel.wire.WireException;
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledFuture;
@@ -41,6 +49,8 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
 
   /** A server that is there says goodbye at once. */
   private static final long DETACH_SECONDS = 5;
+
+  private static final UUID NO_STORAGE = new UUID(0, 0);
 
   enum State {
     /** Until the next attempt. */
@@ -82,18 +92,43 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
   private RemoteRequest receiving;
 
   // Writes that a flush has to cover: what the server's host loses with its memory.
-  private UUID storage = new UUID(0, 0);
+  private Optional<UUID> storage = Optional.empty();
   private long writesCompleted;
   private long writesFlushed;
   private boolean writesLost;
+
+  /** Set while it is ATTACHED: what is outstanding is not waited for once it is not. */
+  private boolean relinquished;
+
+  /** Fates of the writes it was opened with; complete when it is opened. */
+  private final Map<RequestName, Outcome> inherited = new ConcurrentHashMap<>();
 
   private RemoteDevice(RemoteLink link, OpenOptions.User user, boolean readOnly) {
     this.link = link;
     this.client = user.name();
     this.generation = user.generation();
     this.readOnly = readOnly;
+    user.inheritance().ifPresent(this::inherit);
     this.backoff =
         new Backoff(link.options().firstDelay(), link.options().longestDelay(), link.random());
+  }
+
+  private void inherit(Inheritance left) {
+    storage = Optional.of(left.storage().identity());
+    writesCompleted = left.storage().unflushed() ? 1 : 0;
+    List<RemoteRequest> writes = new ArrayList<>();
+    for (RequestName name : left.writes()) {
+      RemoteRequest write = new RemoteRequest();
+      write.type = FrameType.WRITE;
+      write.slot = name.slot();
+      write.sequence = name.sequence();
+      write.inherited = true;
+      write.completion = outcome -> inherited.put(name, outcome);
+      writes.add(write);
+      // A number that a kept outcome has must not be given again.
+      lastSequence = Math.max(lastSequence, name.sequence());
+    }
+    outstanding = OutstandingTable.of(writes);
   }
 
   /** Waits until the server has answered. */
@@ -190,6 +225,44 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
     log.error("{}: used after the end of the daemon", link.address());
     for (RemoteRequest request : inbox.take(new ArrayDeque<>())) {
       request.completion.complete(Outcome.IO_ERROR);
+    }
+  }
+
+  @Override
+  public Optional<CompletableFuture<Custody>> custody() {
+    CompletableFuture<Custody> custody = new CompletableFuture<>();
+    link.loop().execute(() -> custody.complete(custodyNow()));
+    return Optional.of(custody);
+  }
+
+  private Custody custodyNow() {
+    ImmutableMap.Builder<Completion, RequestName> writes = ImmutableMap.builder();
+    for (RemoteRequest request : outstanding.unanswered()) {
+      // A part of a request that was split has a completion that nobody else knows.
+      if (request.type == FrameType.WRITE) {
+        writes.put(request.completion, new RequestName(request.slot, request.sequence));
+      }
+    }
+    // What is lost already stays lost for who comes next: no storage has this identity.
+    UUID known = writesLost ? NO_STORAGE : storage.orElse(NO_STORAGE);
+    boolean unflushed = writesLost || writesCompleted > writesFlushed;
+    return new Custody(new StorageState(known, unflushed), writes.buildKeepingLast());
+  }
+
+  @Override
+  public Optional<Outcome> inherited(RequestName write) {
+    return Optional.ofNullable(inherited.get(write));
+  }
+
+  @Override
+  public void relinquish() {
+    link.loop().execute(this::letGo);
+  }
+
+  private void letGo() {
+    relinquished = true;
+    if (state == State.WAITING || state == State.CONNECTING) {
+      breakDown("what is outstanding is the next generation's");
     }
   }
 
@@ -368,6 +441,7 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
 
   @Override
   public void readComplete() {
+    openedWhenKnown();
     send();
     detachWhenDone();
   }
@@ -426,10 +500,17 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
     reconcile(attached);
     if (first.isEmpty()) {
       first = Optional.of(attached);
-      opened.complete(geometryOf(attached.geometry()));
+      openedWhenKnown();
     }
     send();
     detachWhenDone();
+  }
+
+  /** It is open when the fates of all that it inherited are known. */
+  private void openedWhenKnown() {
+    if (!opened.isDone() && first.isPresent() && !outstanding.hasInherited()) {
+      opened.complete(geometryOf(first.get().geometry()));
+    }
   }
 
   /** What is done is told, what runs stays where it is, all else is sent again, in order. */
@@ -449,7 +530,11 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
             before.remove(request);
             outstanding.addAt(request);
           }
-          case UNKNOWN -> {}
+          case UNKNOWN -> {
+            if (request.inherited) {
+              before.remove(request);
+            }
+          }
         }
       }
     }
@@ -462,7 +547,8 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
 
   /** Another storage has not what the other one did not make durable. */
   private void noteStorage(UUID now) {
-    if (first.isPresent() && !storage.equals(now) && writesCompleted > writesFlushed) {
+    boolean another = storage.isPresent() && !storage.get().equals(now);
+    if (another && writesCompleted > writesFlushed) {
       writesLost = true;
       log.error(
           "{}: the server's host was restarted, up to {} writes that were not flushed are lost; all"
@@ -470,7 +556,7 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
           link.address(),
           writesCompleted - writesFlushed);
     }
-    storage = now;
+    storage = Optional.of(now);
   }
 
   static DeviceGeometry geometryOf(Attached.Geometry found) {
@@ -499,6 +585,8 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
         become(State.WAITING);
         if (closing) {
           ended();
+        } else if (relinquished) {
+          letGo();
         } else if (!opened.isDone() && isHopeless(cause)) {
           failOpening("%s: %s".formatted(link.address(), words(cause)));
         } else {
@@ -576,7 +664,7 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
 
   /** For good, or until a newer generation is used. */
   private void breakDown(String why) {
-    log.error("{}: {}; all requests fail", link.address(), why);
+    log.warn("{}: {}; {} requests end", link.address(), why, outstanding.size() + waiting.size());
     disconnect();
     become(State.BROKEN);
     failAll();
