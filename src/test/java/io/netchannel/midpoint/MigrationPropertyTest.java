@@ -64,7 +64,12 @@ final class MigrationPropertyTest {
   @Test
   void everythingWithADiskThatStays() {
     Seeds.forEach(1500, random -> new Run(random, random.nextInt(4) == 0, true).go(Event.values()));
-    assertThat(replayed).as("requests answered from replay maps").isGreaterThan(500);
+  }
+
+  @Test
+  void migrationsWithADiskThatStays() {
+    Seeds.forEach(800, random -> new Run(random, false, true).go(Event.MIGRATE));
+    assertThat(replayed).as("requests answered from replay maps").isGreaterThan(1000);
     assertThat(askedFor).as("requests whose fate was asked for").isGreaterThan(500);
   }
 
