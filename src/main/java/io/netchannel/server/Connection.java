@@ -153,8 +153,13 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
         });
   }
 
-  /** The client may begin. Called before any reply of its requests can be. */
-  void attached(ServedExport to, Session newSession, boolean mayWrite, Attached attached) {
+  /**
+   * The client may begin. Called before any reply of its requests can be.
+   *
+   * @param runningBytes what of the window is in use already, by requests of connections before
+   */
+  void attached(
+      ServedExport to, Session newSession, boolean mayWrite, int runningBytes, Attached attached) {
     onLoop(
         () -> {
           if (state != State.ATTACHING) {
@@ -171,6 +176,7 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
   }
 
   void probed(Attached attached) {
+          outstandingBytes = runningBytes;
     onLoop(
         () -> {
           if (state == State.ATTACHING) {

@@ -230,11 +230,12 @@ final class ServedExport {
     session.use(
         connection,
         attach.unanswered(),
-        fates ->
+        (fates, runningBytes) ->
             connection.attached(
                 this,
                 session,
                 !attach.readOnly(),
+                runningBytes,
                 new Attached(
                     parts.storage(),
                     geometry(attach.readOnly()),

@@ -106,6 +106,27 @@ final class SessionTest {
     assertThat(attached.fates()).containsExactly(Fate.UNKNOWN, Fate.done(Status.OK));
   }
 
+  /**
+   * Else the window would grow with each lost connection, as long as the device does not answer.
+   */
+  @Test
+  void whatRunsCountsInTheWindowOfTheNextConnection() throws Exception {
+    host.disk.hold();
+    RawClient before = host.raw();
+    before.attach(1);
+    Unanswered[] all = new Unanswered[16];
+    for (int i = 0; i < all.length; i++) {
+      before.write(i, i + 1, 0, 100 + i, 1 << 20);
+      all[i] = new Unanswered(i, i + 1);
+    }
+    Waiting.until("the window is full", () -> host.disk.held() == all.length);
+    RawClient again = host.raw();
+    assertThat(again.attach(1, all).fates()).containsOnly(Fate.RUNNING);
+    again.request(FrameType.READ, 20, 100, 0, 512);
+    assertThat(again.expectRefusal(Refusal.PROTOCOL).text()).contains("bytes outstanding");
+    host.disk.release();
+  }
+
   // ---- generations
 
   @Test
