@@ -48,6 +48,12 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
     CLOSED
   }
 
+  /**
+   * Of an ATTACH with the longest names and no list of requests: who has no certificate gets a
+   * plain answer to that, and no memory for more.
+   */
+  private static final int STRANGERS_ATTACH_BYTES = 256;
+
   /** Who gets a connection's ATTACH. */
   interface Exports {
     void attach(Connection connection, Attach attach);
@@ -348,6 +354,9 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
       checkRequest(header);
       payload = room(bytes);
     } else {
+      if (bytes > STRANGERS_ATTACH_BYTES && !local && names().isEmpty()) {
+        throw new WireException("expected a client certificate, found none");
+      }
       payload = Unpooled.buffer(bytes, bytes).writerIndex(bytes);
     }
     return payload.internalNioBuffer(0, bytes);
