@@ -243,6 +243,7 @@ final class Session {
         }
       }
     }
+    settled.cancel(false); // who waited for less, or more, has been superseded
     settled = new CompletableFuture<>();
     if (awaited == 0) {
       settled.complete(null);

@@ -210,6 +210,32 @@ final class SessionTest {
     host.raw().attach(3);
   }
 
+  /** Its host was not gone after all, and has the guest that somebody runs elsewhere now. */
+  @Test
+  void whoWasReleasedStaysOut() throws Exception {
+    RawClient lost = host.raw();
+    lost.attach(5);
+    host.disk.hold();
+    lost.write(0, 1, 0, 100);
+    Waiting.until("it is at the device", () -> host.disk.held() == 1);
+    host.executor.execute(host.disk::release);
+    host.server().release(EXPORT, CLIENT);
+    assertThat(host.disk.writes).as("waited for").containsKey(100L);
+    RawClient.Frame last = lost.next();
+    if (last.type() == FrameType.REPLY) { // it was done just before
+      last = lost.next();
+    }
+    assertThat(last.refusal()).isEqualTo(Refusal.STALE);
+    host.raw().ask(other(1)).expect(FrameType.ATTACHED);
+    assertThat(host.raw().ask(5).expectRefusal(Refusal.STALE).sequence()).isEqualTo(6);
+    host.server().release(EXPORT, "other/xvda");
+    host.raw().ask(5).expectRefusal(Refusal.STALE);
+    host.raw().attach(7);
+    assertThatThrownBy(() -> host.server().release(EXPORT, "othr/xvda"))
+        .isInstanceOf(ExportException.class)
+        .hasMessageContaining("has no client othr/xvda");
+  }
+
   @Test
   void aProbeDisturbsNobody() throws Exception {
     RawClient user = host.raw();
