@@ -48,6 +48,12 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
     CLOSED
   }
 
+  /**
+   * Of an ATTACH with the longest names and no list of requests: who has no certificate gets a
+   * plain answer to that, and no memory for more.
+   */
+  private static final int STRANGERS_ATTACH_BYTES = 256;
+
   /** Who gets a connection's ATTACH. */
   interface Exports {
     void attach(Connection connection, Attach attach);
@@ -153,8 +159,13 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
         });
   }
 
-  /** The client may begin. Called before any reply of its requests can be. */
-  void attached(ServedExport to, Session newSession, boolean mayWrite, Attached attached) {
+  /**
+   * The client may begin. Called before any reply of its requests can be.
+   *
+   * @param runningBytes what of the window is in use already, by requests of connections before
+   */
+  void attached(
+      ServedExport to, Session newSession, boolean mayWrite, int runningBytes, Attached attached) {
     onLoop(
         () -> {
           if (state != State.ATTACHING) {
@@ -171,6 +182,7 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
   }
 
   void probed(Attached attached) {
+          outstandingBytes = runningBytes;
     onLoop(
         () -> {
           if (state == State.ATTACHING) {
@@ -342,6 +354,9 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
       checkRequest(header);
       payload = room(bytes);
     } else {
+      if (bytes > STRANGERS_ATTACH_BYTES && !local && names().isEmpty()) {
+        throw new WireException("expected a client certificate, found none");
+      }
       payload = Unpooled.buffer(bytes, bytes).writerIndex(bytes);
     }
     return payload.internalNioBuffer(0, bytes);

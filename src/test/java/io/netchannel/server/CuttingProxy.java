@@ -45,6 +45,12 @@ final class CuttingProxy implements AutoCloseable {
     cutting = false;
   }
 
+  /** Cuts all there are. */
+  void cutNow() {
+    cuts.incrementAndGet();
+    open.forEach(CuttingProxy::closeQuietly);
+  }
+
   private void accept() {
     while (!listener.isClosed()) {
       try {

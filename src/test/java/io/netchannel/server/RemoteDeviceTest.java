@@ -7,6 +7,7 @@ import static io.netchannel.server.ServerHarness.as;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.google.common.collect.ImmutableList;
 import io.netchannel.device.Custody;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
@@ -17,18 +18,40 @@ import io.netchannel.device.OpenOptions;
 import io.netchannel.device.Outcome;
 import io.netchannel.device.RequestName;
 import io.netchannel.device.Requests;
+import io.netchannel.device.remote.RemoteOptions;
+import io.netchannel.wire.Attached;
+import io.netchannel.wire.FrameHeader;
+import io.netchannel.wire.FrameType;
+import io.netchannel.wire.Preamble;
+import io.netchannel.wire.Refusal;
 import io.netchannel.xen.Waiting;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.Socket;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.cert.X509Certificate;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.Random;
+import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ThreadLocalRandom;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.TrustManager;
+import javax.net.ssl.X509TrustManager;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -189,6 +212,105 @@ final class RemoteDeviceTest {
     device.close();
     try (Device anew = host.open(host.source(EXPORT), as(CLIENT, 1))) {
       assertThat(Requests.flush(anew)).isEqualTo(Outcome.OK);
+    }
+  }
+
+  /** The server's device keeps refusing to flush as long as it is open, which a restart ends. */
+  @Test
+  void aFlushThatFailedStaysFailedWhenTheServerOpensTheDeviceAnew() throws Exception {
+    Device device = host.open(host.source(EXPORT), as(CLIENT, 1));
+    assertThat(Requests.write(device, 0, new byte[512])).isEqualTo(Outcome.OK);
+    host.disk.flushOutcome = Outcome.IO_ERROR;
+    assertThat(Requests.flush(device)).isEqualTo(Outcome.IO_ERROR);
+    host.disk.flushOutcome = Outcome.OK;
+    host.stop();
+    host.start();
+    assertThat(Requests.flush(device)).isEqualTo(Outcome.IO_ERROR);
+    device.close();
+    try (Device anew = host.open(host.source(EXPORT), as(CLIENT, 1))) {
+      assertThat(Requests.flush(anew)).isEqualTo(Outcome.OK);
+    }
+  }
+
+  /**
+   * Its own ATTACH over a connection that it had given up may reach the server after the one over
+   * the connection that it uses now.
+   */
+  @Test
+  void onceReplacedItComesAgainTwiceReplacedItIsBroken() throws Exception {
+    Device device = host.open(host.source(EXPORT), as(CLIENT, 1));
+    RawClient late = host.raw();
+    late.attach(1);
+    assertThat(Requests.write(device, 0, block(1))).isEqualTo(Outcome.OK);
+    late.expectRefusal(Refusal.REPLACED);
+    host.raw().attach(1);
+    assertThat(Requests.write(device, 0, block(2))).isEqualTo(Outcome.IO_ERROR);
+    device.close();
+    assertThat(host.disk.numberAt(0)).isEqualTo(1);
+  }
+
+  @Test
+  void saysWhatAnOpenWaitedForInVain() throws Exception {
+    RawClient old = host.raw();
+    old.attach(1);
+    host.disk.hold();
+    old.write(0, 1, 0, 100);
+    Waiting.until("it is at the device", () -> host.disk.held() == 1);
+    RemoteOptions impatient =
+        new RemoteOptions(
+            Duration.ofSeconds(2),
+            QUICK.connect(),
+            QUICK.ping(),
+            QUICK.silence(),
+            QUICK.firstDelay(),
+            QUICK.longestDelay(),
+            Optional.empty());
+    assertThatThrownBy(() -> host.open("hosta", host.unixSource(EXPORT), as(CLIENT, 2), impatient))
+        .isInstanceOf(DeviceException.class)
+        .hasMessageContaining("its device has not finished what it was given before");
+    host.disk.release();
+    host.open(host.source(EXPORT), as(CLIENT, 2)).close();
+  }
+
+  /** It is not the device that ends, but the connection. */
+  @Test
+  void aServerThatBreaksTheProtocolIsAskedAgain() throws Exception {
+    Path socket = directory.resolve("fake.sock");
+    List<SocketChannel> clients = new CopyOnWriteArrayList<>();
+    Device device;
+    try (ServerSocketChannel fake = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+      fake.bind(UnixDomainSocketAddress.of(socket));
+      host.executor.execute(() -> detachEverybody(fake, clients));
+      device = host.open("netchannel+unix:///vol7?socket=" + socket, as(CLIENT, 1));
+      Waiting.until("it has come again", () -> clients.size() > 2);
+    }
+    for (SocketChannel client : clients) {
+      client.close();
+    }
+    device.close();
+  }
+
+  private static void detachEverybody(ServerSocketChannel fake, List<SocketChannel> clients) {
+    Attached attached =
+        new Attached(
+            new UUID(1, 1),
+            new Attached.Geometry(1 << 20, 512, 512, false, true, false, 0),
+            new Attached.Window(4, 1 << 20),
+            1,
+            ImmutableList.of());
+    try {
+      while (true) {
+        SocketChannel client = fake.accept();
+        clients.add(client);
+        ByteBuf out = Unpooled.buffer();
+        Preamble.OURS.encode(out);
+        new FrameHeader().control(FrameType.ATTACHED, attached.encodedBytes()).encode(out);
+        attached.encode(out);
+        new FrameHeader().control(FrameType.DETACHED, 0).encode(out);
+        client.write(out.nioBuffer());
+      }
+    } catch (IOException e) {
+      // The test is over.
     }
   }
 
@@ -468,6 +590,36 @@ final class RemoteDeviceTest {
             .isInstanceOf(DeviceException.class)
             .hasMessageContaining("netchannel://127.0.0.1");
       }
+    }
+  }
+
+  /** Whoever reaches the port may make as many connections as there may be. */
+  @Test
+  void aStrangerGetsNoMemory() throws Exception {
+    SSLContext anybody = SSLContext.getInstance("TLS");
+    anybody.init(null, new TrustManager[] {new TrustsAll()}, null);
+    try (Socket socket =
+        anybody.getSocketFactory().createSocket(InetAddress.getLoopbackAddress(), host.port())) {
+      ByteBuf out = Unpooled.buffer();
+      Preamble.OURS.encode(out);
+      new FrameHeader().control(FrameType.ATTACH, 100_000).encode(out);
+      out.readBytes(socket.getOutputStream(), out.readableBytes());
+      String answer =
+          new String(socket.getInputStream().readAllBytes(), StandardCharsets.ISO_8859_1);
+      assertThat(answer).contains("expected a client certificate");
+    }
+  }
+
+  private static final class TrustsAll implements X509TrustManager {
+    @Override
+    public void checkClientTrusted(X509Certificate[] chain, String authType) {}
+
+    @Override
+    public void checkServerTrusted(X509Certificate[] chain, String authType) {}
+
+    @Override
+    public X509Certificate[] getAcceptedIssuers() {
+      return new X509Certificate[0];
     }
   }
 

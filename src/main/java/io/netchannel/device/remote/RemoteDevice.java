@@ -47,6 +47,13 @@ import org.slf4j.LoggerFactory;
 final class RemoteDevice implements Device, RemoteConnection.Owner {
   private static final Logger log = LoggerFactory.getLogger(RemoteDevice.class);
 
+  /**
+   * What is replaced twice within this time has a rival with its own name and generation. Once is
+   * nothing: a connection that was given up may have reached the server late, after the one that
+   * came instead of it. TCP delivers what it has for less than that after a cut.
+   */
+  private static final long RIVAL_NANOS = TimeUnit.MINUTES.toNanos(1);
+
   /** A server that is there says goodbye at once. */
   private static final long DETACH_SECONDS = 5;
 
@@ -79,8 +86,9 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
   private boolean closing;
   private boolean gaveUp;
   private long awaySinceNanos = System.nanoTime();
-  private Throwable lastProblem = new TimeoutException("no answer");
+  private volatile Throwable lastProblem = new TimeoutException("no answer");
   private String loggedProblem = "";
+  private Optional<Long> replacedNanos = Optional.empty();
 
   // What is outstanding: by slot; and what waits for a slot, those with a sequence first.
   private OutstandingTable outstanding = new OutstandingTable(0, 0);
@@ -420,6 +428,13 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
           outcome = Outcome.IO_ERROR;
         } else if (outcome == Outcome.OK) {
           writesFlushed = Math.max(writesFlushed, request.completedBefore);
+        } else if (outcome == Outcome.IO_ERROR) {
+          // A device that the server opens anew, as it was restarted, knows nothing of that.
+          writesLost = true;
+          log.error(
+              "{}: a flush failed, written data may be lost; all further flushes fail until the"
+                  + " device is opened again",
+              link.address());
         }
       }
       case READ, DISCARD, ATTACH, ATTACHED, REFUSED, REPLY, DETACH, DETACHED, PING, PONG -> {}
@@ -460,6 +475,10 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
   @Override
   public Attach attach() {
     listed = outstanding.unanswered();
+    lastProblem =
+        new TimeoutException(
+            "the server is there, but its device has not finished what it was given before, or is"
+                + " being opened");
     return Attach.session(
         link.address().export(),
         client,
@@ -619,14 +638,29 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
         awaySinceNanos = System.nanoTime();
       }
       switch (reason) {
-        case STALE, REPLACED -> breakDown(why);
-        case UNKNOWN_EXPORT, DENIED, READ_ONLY, IN_USE, UNAVAILABLE, PROTOCOL -> {
-          become(State.WAITING);
-          tellOnce(why);
-          tryLater();
+        case STALE -> breakDown(why);
+        case REPLACED -> {
+          boolean rival = wasReplacedJustNow();
+          replacedNanos = Optional.of(System.nanoTime());
+          if (rival) {
+            breakDown(why);
+          } else {
+            waitAfter(why);
+          }
         }
+        case UNKNOWN_EXPORT, DENIED, READ_ONLY, IN_USE, UNAVAILABLE, PROTOCOL -> waitAfter(why);
       }
     }
+  }
+
+  private boolean wasReplacedJustNow() {
+    return replacedNanos.isPresent() && System.nanoTime() - replacedNanos.get() < RIVAL_NANOS;
+  }
+
+  private void waitAfter(String refusal) {
+    become(State.WAITING);
+    tellOnce(refusal);
+    tryLater();
   }
 
   private void tellOnce(String problem) {
@@ -683,8 +717,8 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
     outstanding = outstanding.emptied();
     ArrayDeque<RemoteRequest> alsoFailed = waiting;
     waiting = new ArrayDeque<>();
-    failed.forEach(request -> request.completion.complete(Outcome.IO_ERROR));
-    alsoFailed.forEach(request -> request.completion.complete(Outcome.IO_ERROR));
+    failed.forEach(request -> complete(request, Outcome.IO_ERROR));
+    alsoFailed.forEach(request -> complete(request, Outcome.IO_ERROR));
   }
 
   private void adopt(long newer) {
@@ -727,7 +761,10 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
   }
 
   @Override
-  public void detached() {
+  public void detached() throws WireException {
+    if (state != State.DETACHING) {
+      throw new WireException("expected no DETACHED without DETACH, found one");
+    }
     ended();
   }
 
