@@ -176,13 +176,13 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
           export = to;
           session = newSession;
           writable = mayWrite;
+          outstandingBytes = runningBytes;
           geometry = attached.geometry();
           answer(attached);
         });
   }
 
   void probed(Attached attached) {
-          outstandingBytes = runningBytes;
     onLoop(
         () -> {
           if (state == State.ATTACHING) {
