@@ -50,7 +50,7 @@ final class GenerationStoreTest {
   void toolsThatComeAndGoDoNotMakeItForgetWhoIsFenced() throws Exception {
     GenerationStore store = GenerationStore.open(file());
     store.put(new GenerationStore.Entry("guest/xvda", 7, false, NOW));
-    for (int i = 0; i < 2 * GenerationStore.MAX_CLIENTS; i++) {
+    for (int i = 0; i < GenerationStore.MAX_CLIENTS + 10; i++) {
       store.put(new GenerationStore.Entry("tool/" + i, 1, false, NOW));
     }
     assertThat(store.get("guest/xvda")).isPresent();

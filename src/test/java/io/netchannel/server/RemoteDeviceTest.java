@@ -380,6 +380,31 @@ final class RemoteDeviceTest {
     old.close();
   }
 
+  /**
+   * The source of a migration that failed after all has been cut off meanwhile, and the destination
+   * had a request in the slot of one of its own.
+   */
+  @Test
+  void afterAReclaimNothingIsTakenForARequestOfAnotherGeneration() throws Exception {
+    try (CuttingProxy proxy = new CuttingProxy(host.port(), host.executor, seed)) {
+      proxy.heal();
+      Device old = host.open(ServerHarness.source(EXPORT, proxy.port()), as(CLIENT, 1));
+      host.disk.hold();
+      CompletableFuture<Outcome> write = Requests.submit(done -> old.write(0, buffer(1), done));
+      Waiting.until("it is at the device", () -> host.disk.held() == 1);
+      proxy.block(true);
+      host.executor.execute(host.disk::release);
+      Device newer = host.open("hostb", host.source(EXPORT), as(CLIENT, 2));
+      host.disk.flushOutcome = Outcome.IO_ERROR;
+      assertThat(Requests.flush(newer)).isEqualTo(Outcome.IO_ERROR);
+      old.useGeneration(3);
+      proxy.block(false);
+      assertThat(Requests.join(write)).isEqualTo(Outcome.OK);
+      old.close();
+      newer.close();
+    }
+  }
+
   /** Both write as fast as they can while the generation changes hands again and again. */
   @Test
   void aTakeOverUnderLoadLeavesNothingOfTheOldGeneration() throws Exception {

@@ -54,6 +54,15 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
    */
   private static final long RIVAL_NANOS = TimeUnit.MINUTES.toNanos(1);
 
+  /**
+   * A generation's part of a sequence number is above these bits. The server compares numbers only:
+   * after a take-over that was given up, what one generation asks for must not be taken for what
+   * another one did in the same slot. 2^44 requests are 200 days of a million a second.
+   */
+  private static final int GENERATION_SHIFT = 44;
+
+  private static final long MAX_GENERATION_PART = Long.MAX_VALUE >> GENERATION_SHIFT;
+
   /** A server that is there says goodbye at once. */
   private static final long DETACH_SECONDS = 5;
 
@@ -115,10 +124,16 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
     this.link = link;
     this.client = user.name();
     this.generation = user.generation();
+    this.lastSequence = sequenceBefore(generation);
     this.readOnly = readOnly;
     user.inheritance().ifPresent(this::inherit);
     this.backoff =
         new Backoff(link.options().firstDelay(), link.options().longestDelay(), link.random());
+  }
+
+  /** All sequence numbers of a generation are above. */
+  private static long sequenceBefore(long generation) {
+    return (generation & MAX_GENERATION_PART) << GENERATION_SHIFT;
   }
 
   private void inherit(Inheritance left) {
@@ -727,6 +742,7 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
     }
     log.info("{}: goes on with generation {}, was {}", link.address(), newer, generation);
     generation = newer;
+    lastSequence = Math.max(lastSequence, sequenceBefore(newer));
     disconnect();
     become(State.WAITING);
     backoff.reset();
