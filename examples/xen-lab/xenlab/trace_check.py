@@ -5,8 +5,8 @@ A mid-point appends one JSON object a line to its host's DOMAIN-TARGET.jsonl (Mi
     {"t":micros,"gen":1,"seq":7,"e":"take","q":0,"id":3,"op":"write","off":4096,"len":4096}
 
 A request is named by the generation it was taken in and its sequence; it keeps that name when it moves. Its events:
-take, replay (answered from what came along), issue, done, answer, seen, drop (its guest has gone), hand (left with
-the manifest, in a state), adopt (came with it). Of the mid-point: stage, serve, seal, unseal, retire.
+take, replay (answered from what came along), issue, hold (came back without an outcome), done, answer, seen, drop (its
+guest has gone), hand (left with the manifest, in a state), adopt (came with it). Of the mid-point: stage, serve, seal, unseal, retire.
 """
 
 import json
@@ -52,14 +52,14 @@ def check(traces: dict[str, str]) -> Verdict:
 
     for event in ("take", "issue", "done", "replay", "answer"):
         for request, times in counts[event].items():
-            if times > 1:
+            if times > 1 + (counts["hold"][request] if event == "issue" else 0):
                 complain(f"request {name(request)}: {event} {times} times")
     for request in counts["replay"].keys() & counts["issue"].keys():
         complain(f"request {name(request)}: replayed and issued as well")
     for request in counts["take"]:
         state = handed.get(request)
         answered = counts["answer"][request]
-        if (state in ("done", "unissued") and answered) or (state == "answered" and not answered):
+        if (state in ("done", "unissued", "issued") and answered) or (state == "answered" and not answered):
             complain(f"request {name(request)}: handed over as {state}, answered {answered} times")
         if not state and not answered and not counts["drop"][request]:
             complain(f"request {name(request)}: taken, then neither answered nor handed over")
@@ -69,7 +69,8 @@ def check(traces: dict[str, str]) -> Verdict:
         complain(f"handed over {len(handed)} requests, adopted {len(adopted)}; differing: "
                  + ", ".join(name(r) for r in sorted(handed.keys() ^ adopted.keys())[:5]))
     for request, state in adopted.items():
-        # The source waited for what it had issued, so only what it had not is to be done, once, by the destination.
+        # The source waited for what it had issued, or left it to the device's server; only what it had not issued is
+        # to be done, once, by the destination.
         if state == "unissued" and counts["done"][request] != 1:
             complain(f"request {name(request)}: adopted as unissued, done {counts['done'][request]} times")
     return verdict

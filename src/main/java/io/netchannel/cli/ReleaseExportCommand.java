@@ -14,7 +14,8 @@ import picocli.CommandLine.Spec;
     description = {
       "Takes an export from a client that will not come back, as its host is gone for good.",
       "",
-      "Make sure that it is: should it come back after all, nothing keeps it from writing."
+      "Should it come back after all, it is refused, and its guest gets errors: it has to be",
+      "started again."
     })
 final class ReleaseExportCommand implements Callable<Integer> {
   @Mixin private ControlOptions control;

@@ -1,6 +1,7 @@
 package io.netchannel.daemon;
 
 import com.google.common.collect.ImmutableMap;
+import io.netchannel.device.Inheritance;
 import io.netchannel.device.OpenOptions;
 import io.netchannel.vdevice.block.DiskName;
 import io.netchannel.vdevice.block.VbdAddress;
@@ -51,8 +52,9 @@ record DiskDetails(
   }
 
   /** How its device is opened. */
-  OpenOptions openOptions(long forGeneration) {
-    return OpenOptions.of(readOnly, OpenOptions.User.disk(guest.uuid(), target, forGeneration));
+  OpenOptions openOptions(long forGeneration, Optional<Inheritance> inheritance) {
+    return OpenOptions.of(
+        readOnly, OpenOptions.User.disk(guest.uuid(), target, forGeneration, inheritance));
   }
 
   /** What an authority of its device calls it. */

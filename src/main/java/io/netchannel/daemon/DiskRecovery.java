@@ -94,7 +94,7 @@ final class DiskRecovery {
 
   private void open(ServedDisk disk, String source) throws DeviceException, JournalException {
     long generation = generation(disk, source);
-    Device device = devices.open(source, disk.details().openOptions(generation));
+    Device device = devices.open(source, disk.details().openOptions(generation, Optional.empty()));
     CompletableFuture<Void> recovered;
     try {
       recovered = handOver(disk, source, device, generation);

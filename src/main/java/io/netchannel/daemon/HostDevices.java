@@ -237,7 +237,8 @@ final class HostDevices implements LocalDevices {
       ServedDisk served =
           midPoints.find(domid, disk.target()).orElseGet(() -> publishLate(domid, disk));
       Manifest decoded = served.decode(manifest);
-      Device device = midPoints.open(served, disk.source(), disk.generation());
+      Device device =
+          midPoints.open(served, disk.source(), disk.generation(), decoded.inheritance());
       try {
         check(disk, device.geometry().sizeBytes());
       } catch (DeviceException e) {

@@ -6,6 +6,7 @@ import io.netchannel.coordinator.JournalException;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.Devices;
+import io.netchannel.device.Inheritance;
 import io.netchannel.midpoint.MidPoint;
 import io.netchannel.vdevice.block.VbdAddress;
 import io.netchannel.vdevice.block.VbdLimits;
@@ -107,7 +108,7 @@ public final class MidPoints implements AutoCloseable {
         DiskDetails details = disk.details();
         long known = devices.newestGeneration(source, details.userName(), details.readOnly());
         long generation = generations.claim(disk.guest().uuid(), disk.target(), known);
-        Device device = open(disk, source, generation);
+        Device device = open(disk, source, generation, Optional.empty());
         return disk.midPoint()
             .serve(device, generation)
             .thenRun(() -> log.info("{}: served from {}, generation {}", disk, source, generation));
@@ -163,7 +164,7 @@ public final class MidPoints implements AutoCloseable {
       if (!source.isEmpty()
           && devices.newestGeneration(source, gone.userName(), gone.readOnly())
               == gone.generation()) {
-        devices.open(source, gone.openOptions(gone.generation())).close();
+        devices.open(source, gone.openOptions(gone.generation(), Optional.empty())).close();
         log.info("{}: given free", gone);
       }
     } catch (DeviceException | RuntimeException e) {
@@ -191,9 +192,14 @@ public final class MidPoints implements AutoCloseable {
         .max(Comparator.comparingInt(disk -> disk.guest().domid()));
   }
 
-  /** Opens a device for a disk and notes that in its nodes. */
-  Device open(ServedDisk disk, String source, long generation) throws DeviceException {
-    Device device = devices.open(source, disk.details().openOptions(generation));
+  /**
+   * Opens a device for a disk and notes that in its nodes.
+   *
+   * @param inheritance what the generation before has left at the device
+   */
+  Device open(ServedDisk disk, String source, long generation, Optional<Inheritance> inheritance)
+      throws DeviceException {
+    Device device = devices.open(source, disk.details().openOptions(generation, inheritance));
     try {
       disk.uses(device, source, generation);
       return device;

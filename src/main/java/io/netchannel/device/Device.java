@@ -1,6 +1,8 @@
 package io.netchannel.device;
 
 import java.nio.ByteBuffer;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 
 /**
  * A block device that requests are sent to: a file, a block device, later an NBD export or a device
@@ -62,6 +64,34 @@ public interface Device extends AutoCloseable {
    * gets in again.
    */
   default void keepPlace() {}
+
+  /**
+   * What its authority has of the user. The authority finishes that before it lets a newer
+   * generation in and then tells what became of it, so whoever goes on elsewhere need not wait for
+   * it here. Known soon, whatever the storage and the network do; what completes before it is known
+   * has been told before.
+   *
+   * @return empty when there is no such authority: what is at the device has to be waited for
+   */
+  default Optional<CompletableFuture<Custody>> custody() {
+    return Optional.empty();
+  }
+
+  /**
+   * What became of a write that it was opened with ({@link Inheritance}).
+   *
+   * @return empty when the authority does not know: it is not done and never will be by itself
+   */
+  default Optional<Outcome> inherited(RequestName write) {
+    return Optional.empty();
+  }
+
+  /**
+   * Lets go of all that is outstanding, because it is the next generation's: completes it with
+   * {@link Outcome#IO_ERROR}, which says nothing of what becomes of it. Does not wait. For a device
+   * that gives {@link #custody} only; before {@link #close}.
+   */
+  default void relinquish() {}
 
   /** Waits for what is running and releases the device. Idempotent. */
   @Override

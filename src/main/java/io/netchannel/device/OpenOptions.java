@@ -19,10 +19,17 @@ public record OpenOptions(boolean readOnly, Optional<User> user, boolean probe) 
    *
    * @param name stays the same in every life of the same disk of the same guest: "uuid/xvdb"
    * @param generation 1 or more
+   * @param inheritance what the generation before has left; empty when it has waited for its
+   *     requests, or ended
    */
-  public record User(String name, long generation) {
-    public static User disk(UUID domain, String target, long generation) {
-      return new User(diskName(domain, target), generation);
+  public record User(String name, long generation, Optional<Inheritance> inheritance) {
+    public User(String name, long generation) {
+      this(name, generation, Optional.empty());
+    }
+
+    public static User disk(
+        UUID domain, String target, long generation, Optional<Inheritance> inheritance) {
+      return new User(diskName(domain, target), generation, inheritance);
     }
 
     public static String diskName(UUID domain, String target) {

@@ -1,9 +1,15 @@
 package io.netchannel.midpoint;
 
 import com.google.common.collect.ImmutableList;
+import io.netchannel.device.Inheritance;
+import io.netchannel.device.Outcome;
+import io.netchannel.device.RequestName;
+import io.netchannel.device.StorageState;
 import io.netchannel.vdevice.block.BlockOperation;
 import java.nio.ByteBuffer;
 import java.util.List;
+import java.util.Optional;
+import java.util.function.Function;
 
 /**
  * What was pending at a sealed mid-point: everything its guest will resubmit, in the order in which
@@ -12,15 +18,26 @@ import java.util.List;
  * @param generation the source's
  * @param diskBytes size of the disk; 0 when the source had no device
  * @param incomplete how many were at the device, their outcome unknown, when the seal began
- * @param entries in order of sequence, each sequence once
+ * @param entries in order of sequence, each sequence once; ISSUED ones only with {@code storage}
+ * @param storage of a device with an authority, which has not been flushed; empty when the device
+ *     was flushed and nothing is at it
  */
 public record Manifest(
-    long generation, long diskBytes, int incomplete, ImmutableList<Entry> entries) {
+    long generation,
+    long diskBytes,
+    int incomplete,
+    ImmutableList<Entry> entries,
+    Optional<StorageState> storage) {
 
   /** How far a request had come. */
   public enum State {
     /** Taken and never sent to the device: the destination does it. */
     UNISSUED,
+    /**
+     * At the device, whose authority finishes it or never does it, before it lets the destination
+     * in.
+     */
+    ISSUED,
     /** Done, and not answered. */
     DONE,
     /** Failed. Nothing is known of its range; the guest's resubmission is a normal request. */
@@ -35,9 +52,10 @@ public record Manifest(
    * @param sequence its number at the source, unique there
    * @param generation of the source when it was taken
    * @param payload not to be changed, position 0. UNISSUED write: its data. DONE or ANSWERED read:
-   *     its data. DONE or ANSWERED write: 16 bytes of digest per sector of 512. Empty for
+   *     its data. ISSUED, DONE or ANSWERED write: 16 bytes of digest per sector of 512. Empty for
    *     everything else, and where the source did not have it (any more): then only the shortcut is
    *     lost.
+   * @param name of an ISSUED write: by which the destination asks what became of it
    */
   public record Entry(
       long sequence,
@@ -46,7 +64,27 @@ public record Manifest(
       long offsetBytes,
       long lengthBytes,
       State state,
-      ByteBuffer payload) {
+      ByteBuffer payload,
+      Optional<RequestName> name) {
+
+    public Entry(
+        long sequence,
+        long generation,
+        BlockOperation operation,
+        long offsetBytes,
+        long lengthBytes,
+        State state,
+        ByteBuffer payload) {
+      this(
+          sequence,
+          generation,
+          operation,
+          offsetBytes,
+          lengthBytes,
+          state,
+          payload,
+          Optional.empty());
+    }
 
     boolean writesData() {
       return switch (operation) {
@@ -64,6 +102,23 @@ public record Manifest(
       return state == State.UNISSUED && !(writesData() && !payload.hasRemaining());
     }
 
+    /**
+     * The same request when its fate is known.
+     *
+     * @param outcome empty: it was never done, and the guest sends it again
+     */
+    Entry ended(Optional<Outcome> outcome) {
+      boolean done = outcome.isPresent() && outcome.get() == Outcome.OK;
+      return new Entry(
+          sequence,
+          generation,
+          operation,
+          offsetBytes,
+          lengthBytes,
+          done ? State.DONE : State.FAILED,
+          done ? payload : ByteBuffer.allocate(0));
+    }
+
     boolean isKnown() {
       return state == State.DONE || state == State.ANSWERED;
     }
@@ -74,7 +129,7 @@ public record Manifest(
       return switch (operation) {
         case READ -> known ? lengthBytes : 0;
         case WRITE, WRITE_BARRIER, FLUSH ->
-            known
+            known || state == State.ISSUED
                 ? SectorDigests.lengthBytes(lengthBytes)
                 : state == State.UNISSUED ? lengthBytes : 0;
         case DISCARD -> 0;
@@ -83,7 +138,37 @@ public record Manifest(
   }
 
   public Manifest(long generation, long diskBytes, int incomplete, List<Entry> entries) {
-    this(generation, diskBytes, incomplete, ImmutableList.copyOf(entries));
+    this(generation, diskBytes, incomplete, ImmutableList.copyOf(entries), Optional.empty());
+  }
+
+  /** What the destination opens the device with. */
+  public Optional<Inheritance> inheritance() {
+    return storage.map(
+        state ->
+            new Inheritance(
+                state,
+                entries.stream()
+                    .flatMap(entry -> entry.name().stream())
+                    .collect(ImmutableList.toImmutableList())));
+  }
+
+  /** The same when what was at the device is settled, which {@code fates} tells of. */
+  Manifest ended(Function<RequestName, Optional<Outcome>> fates) {
+    if (entries.stream().noneMatch(entry -> entry.state() == State.ISSUED)) {
+      return this;
+    }
+    return new Manifest(
+        generation,
+        diskBytes,
+        incomplete,
+        entries.stream()
+            .map(
+                entry ->
+                    entry.state() == State.ISSUED
+                        ? entry.ended(entry.name().flatMap(fates))
+                        : entry)
+            .collect(ImmutableList.toImmutableList()),
+        storage);
   }
 
   /** Requests that the guest has not seen answered. */

@@ -2,21 +2,29 @@ package io.netchannel.midpoint;
 
 import static com.google.common.base.Preconditions.checkArgument;
 
+import com.google.common.collect.ImmutableList;
+import io.netchannel.device.RequestName;
+import io.netchannel.device.StorageState;
 import io.netchannel.midpoint.Manifest.Entry;
 import io.netchannel.midpoint.Manifest.State;
 import io.netchannel.vdevice.block.BlockOperation;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.List;
+import java.util.Optional;
+import java.util.UUID;
 import java.util.zip.CRC32C;
 
 /**
  * The manifest as bytes, big-endian.
  *
  * <pre>
- *   magic "NCMF" (4)  version (2)  0 (2)  generation (8)  disk bytes (8)  incomplete (4)  entries (4)
- *   per entry: sequence (8)  generation (8)  offset bytes (8)  length bytes (8)  operation (1)
- *              state (1)  0 (2)  payload bytes (4)  payload
+ *   magic "NCMF" (4)  version (2)  flags (2): 1 storage, 2 unflushed  generation (8)
+ *   disk bytes (8)  incomplete (4)  entries (4)  storage (16), 0 without its flag
+ *   per entry: sequence (8)  generation (8)  offset bytes (8)  length bytes (8)
+ *              name: sequence (8), 0 for none;  operation (1)  state (1)  name: slot (2)
+ *              payload bytes (4)  payload
  *   CRC32C of all before it (4)
  * </pre>
  *
@@ -26,13 +34,18 @@ import java.util.zip.CRC32C;
  */
 final class ManifestCodec {
   private static final int MAGIC = 0x4e434d46;
-  private static final short VERSION = 1;
-  private static final int HEADER_BYTES = 32;
-  private static final int ENTRY_BYTES = 40;
+  private static final short VERSION = 2;
+  private static final int HEADER_BYTES = 48;
+  private static final int ENTRY_BYTES = 48;
   private static final int CRC_BYTES = 4;
+  private static final short STORAGE = 1;
+  private static final short UNFLUSHED = 2;
 
   /** Far more than any ring holds; keeps a damaged count from being believed. */
   static final int MAX_ENTRIES = 1 << 16;
+
+  private static final UUID NO_STORAGE = new UUID(0, 0);
+  private static final RequestName NO_NAME = new RequestName(0, 0);
 
   private ManifestCodec() {}
 
@@ -42,13 +55,17 @@ final class ManifestCodec {
       sizeBytes += ENTRY_BYTES + entry.payload().remaining();
     }
     ByteBuffer out = ByteBuffer.allocate(Math.toIntExact(sizeBytes));
-    out.putInt(MAGIC).putShort(VERSION).putShort((short) 0);
+    out.putInt(MAGIC).putShort(VERSION).putShort(flags(manifest.storage()));
     out.putLong(manifest.generation()).putLong(manifest.diskBytes());
     out.putInt(manifest.incomplete()).putInt(manifest.entries().size());
+    UUID storage = manifest.storage().map(StorageState::identity).orElse(NO_STORAGE);
+    out.putLong(storage.getMostSignificantBits()).putLong(storage.getLeastSignificantBits());
     for (Entry entry : manifest.entries()) {
       out.putLong(entry.sequence()).putLong(entry.generation());
       out.putLong(entry.offsetBytes()).putLong(entry.lengthBytes());
-      out.put(operationCode(entry.operation())).put(stateCode(entry.state())).putShort((short) 0);
+      out.putLong(entry.name().map(RequestName::sequence).orElse(0L));
+      out.put(operationCode(entry.operation())).put(stateCode(entry.state()));
+      out.putShort(entry.name().map(RequestName::slot).orElse(0).shortValue());
       out.putInt(entry.payload().remaining()).put(entry.payload().duplicate());
     }
     out.putInt(crc(out.array(), out.position()));
@@ -81,11 +98,20 @@ final class ManifestCodec {
         "manifest: checksum does not match its %s bytes; it was damaged or cut off",
         encoded.length);
     in.limit(bodyBytes);
-    reserved(in.getShort());
+    short flags = in.getShort();
+    checkArgument(
+        (flags & ~(STORAGE | UNFLUSHED)) == 0 && flags != UNFLUSHED,
+        "manifest: there are no flags %s",
+        flags);
     long generation = in.getLong();
     long diskBytes = in.getLong();
     int incomplete = in.getInt();
     int count = in.getInt();
+    UUID identity = new UUID(in.getLong(), in.getLong());
+    Optional<StorageState> storage =
+        flags == 0
+            ? Optional.empty()
+            : Optional.of(new StorageState(identity, (flags & UNFLUSHED) != 0));
     checkArgument(diskBytes >= 0, "manifest: disk of %s bytes", diskBytes);
     checkArgument(
         count >= 0 && count <= MAX_ENTRIES && count <= in.remaining() / ENTRY_BYTES,
@@ -99,6 +125,7 @@ final class ManifestCodec {
         count);
     List<Entry> entries = new ArrayList<>(count);
     long previous = Long.MIN_VALUE;
+    BitSet slots = new BitSet();
     for (int i = 0; i < count; i++) {
       Entry entry = decodeEntry(in, i, diskBytes);
       checkArgument(
@@ -108,10 +135,19 @@ final class ManifestCodec {
           entry.sequence(),
           previous);
       previous = entry.sequence();
+      checkArgument(
+          entry.state() != State.ISSUED || storage.isPresent(),
+          "manifest: entry %s is at a device that has no authority",
+          i);
+      if (entry.name().isPresent()) {
+        int slot = entry.name().get().slot();
+        checkArgument(!slots.get(slot), "manifest: entry %s: slot %s for the second time", i, slot);
+        slots.set(slot);
+      }
       entries.add(entry);
     }
     checkArgument(!in.hasRemaining(), "manifest: %s bytes after the last entry", in.remaining());
-    return new Manifest(generation, diskBytes, incomplete, entries);
+    return new Manifest(generation, diskBytes, incomplete, ImmutableList.copyOf(entries), storage);
   }
 
   private static Entry decodeEntry(ByteBuffer in, int index, long diskBytes) {
@@ -120,9 +156,18 @@ final class ManifestCodec {
     long generation = in.getLong();
     long offsetBytes = in.getLong();
     long lengthBytes = in.getLong();
+    long nameSequence = in.getLong();
     BlockOperation operation = operation(in.get(), index);
     State state = state(in.get(), index);
-    reserved(in.getShort());
+    RequestName name = new RequestName(Short.toUnsignedInt(in.getShort()), nameSequence);
+    boolean named = name.sequence() > 0;
+    checkArgument(
+        named ? state == State.ISSUED && operation == BlockOperation.WRITE : name.equals(NO_NAME),
+        "manifest: entry %s: %s %s cannot have the name %s",
+        index,
+        state,
+        operation,
+        name);
     int payloadBytes = in.getInt();
     checkArgument(
         offsetBytes >= 0
@@ -157,11 +202,22 @@ final class ManifestCodec {
         payloadBytes <= in.remaining(), "manifest: payload of entry %s is cut off", index);
     ByteBuffer payload = in.slice(in.position(), payloadBytes);
     in.position(in.position() + payloadBytes);
-    return new Entry(sequence, generation, operation, offsetBytes, lengthBytes, state, payload);
+    return new Entry(
+        sequence,
+        generation,
+        operation,
+        offsetBytes,
+        lengthBytes,
+        state,
+        payload,
+        named ? Optional.of(name) : Optional.empty());
   }
 
-  private static void reserved(short value) {
-    checkArgument(value == 0, "manifest: a reserved field is %s; expected 0", value);
+  private static short flags(Optional<StorageState> storage) {
+    if (storage.isEmpty()) {
+      return 0;
+    }
+    return storage.get().unflushed() ? STORAGE | UNFLUSHED : STORAGE;
   }
 
   private static BlockOperation operation(byte code, int index) {
@@ -201,6 +257,7 @@ final class ManifestCodec {
       case DONE -> 1;
       case FAILED -> 2;
       case ANSWERED -> 3;
+      case ISSUED -> 4;
     };
   }
 

@@ -4,6 +4,7 @@ import static com.google.common.base.Preconditions.checkArgument;
 import static com.google.common.base.Preconditions.checkState;
 
 import com.google.common.collect.ImmutableList;
+import io.netchannel.device.Custody;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceGeometry;
 import io.netchannel.device.Outcome;
@@ -175,17 +176,27 @@ public final class MidPoint implements Agent {
               id,
               handedOver.diskBytes(),
               sizeBytes);
-          Staged prepared =
-              staged != null && staged.isOf(handedOver) ? staged : new Staged(handedOver);
+          checkArgument(
+              handedOver.storage().isEmpty() || newDevice.custody().isPresent(),
+              "%s: the source has left requests to the server of its device, and this device has no"
+                  + " server; give both the same device",
+              id);
+          Manifest ended = handedOver.ended(newDevice::inherited);
+          Staged prepared = staged != null && staged.isOf(ended) ? staged : new Staged(ended);
           begin(newDevice, newGeneration);
           inflight.clear();
-          for (Entry entry : handedOver.entries()) {
-            trace.adopt(entry);
+          for (int i = 0; i < handedOver.entries().size(); i++) {
+            adopted(handedOver.entries().get(i), newDevice);
           }
           counters.add(Counter.ADOPTED, handedOver.pending());
           settlement = prepared.settlement(future);
           flow.resumption(new Resumption(handedOver.entries(), milestones));
         });
+  }
+
+  private void adopted(Entry entry, Device newDevice) {
+    trace.adopt(entry);
+    entry.name().flatMap(newDevice::inherited).ifPresent(outcome -> trace.done(entry, outcome));
   }
 
   /**
@@ -215,7 +226,8 @@ public final class MidPoint implements Agent {
 
   /**
    * Stops taking requests, waits for those at the device, flushes the device and gives what is
-   * pending. The guest must be suspended. Sealed already: the same manifest again.
+   * pending. Where the device has an authority that finishes them ({@link Device#custody}) it does
+   * neither. The guest must be suspended. Sealed already: the same manifest again.
    *
    * @param bound how long it may take; then the future fails with {@link TimeoutException} and the
    *     mid-point goes on serving
@@ -576,7 +588,10 @@ public final class MidPoint implements Agent {
       case RETIRED -> throw unfit("seal");
     }
     flow.answering(false);
-    seal = new Seal(bound, nanoTime.getAsLong(), flow.table().issuedCount(), known, wake);
+    seal =
+        new Seal(
+            bound, nanoTime.getAsLong(), flow.table().issuedCount(), device.custody(), known, wake);
+    flow.leaving(seal.leaves());
     become(State.SEALING, "seal");
     if (settlement == null && !connectionLost) {
       flow.publish();
@@ -615,6 +630,11 @@ public final class MidPoint implements Agent {
                       TimeUnit.NANOSECONDS.toMillis(current.bound.toNanos()))));
       return 1;
     }
+    if (current.leaves()) {
+      Optional<Custody> left = current.left();
+      left.ifPresent(custody -> leave(current, custody));
+      return left.isPresent() ? 1 : 0;
+    }
     if (flow.table().issuedCount() > 0) {
       return 0;
     }
@@ -624,8 +644,7 @@ public final class MidPoint implements Agent {
           new Manifest(
               generation, device.geometry().sizeBytes(), current.incomplete, flow.entries()));
       device.flush(current);
-      trace.seal(generation, current.manifest.pending(), current.incomplete);
-      current.manifest.entries().forEach(trace::hand);
+      traceSeal(current);
     }
     Outcome flushed = current.flushed();
     if (flushed == null) {
@@ -642,6 +661,24 @@ public final class MidPoint implements Agent {
                       + "); another host might not see what the guest has written"));
     }
     return 1;
+  }
+
+  private void leave(Seal current, Custody custody) {
+    flow.reap(); // what completed before that was known counts
+    current.know(
+        new Manifest(
+            generation,
+            device.geometry().sizeBytes(),
+            current.incomplete,
+            ImmutableList.copyOf(flow.entries(custody.writes())),
+            Optional.of(custody.storage())));
+    traceSeal(current);
+    finishSeal(current);
+  }
+
+  private void traceSeal(Seal current) {
+    trace.seal(generation, current.manifest.pending(), current.incomplete);
+    current.manifest.entries().forEach(trace::hand);
   }
 
   private void finishSeal(Seal current) {
@@ -671,6 +708,7 @@ public final class MidPoint implements Agent {
 
   /** After a seal that is undone. */
   private void goOn(String reason) {
+    flow.leaving(false);
     if (device == null) {
       become(State.EXPECTING, reason);
       return;
@@ -718,6 +756,9 @@ public final class MidPoint implements Agent {
     flow.release(handedOver ? Fate.HANDED_OVER : Fate.ABANDONED, !handedOver);
     flow.settled().clear();
     if (flow.table().issuedCount() > 0) {
+      if (handedOver) {
+        device.relinquish();
+      }
       return 0;
     }
     departing = false;

@@ -83,6 +83,10 @@ public final class MidPointTrace implements AutoCloseable {
     event(request, "issue");
   }
 
+  void hold(PendingRequest request) {
+    event(request, "hold");
+  }
+
   void seen(PendingRequest request) {
     event(request, "seen");
   }
@@ -113,6 +117,15 @@ public final class MidPointTrace implements AutoCloseable {
 
   void adopt(Manifest.Entry entry) {
     entry("adopt", entry);
+  }
+
+  /** Of an adopted request that was at the device. */
+  void done(Manifest.Entry entry, Outcome outcome) {
+    if (writer != null) {
+      begin(entry.generation(), entry.sequence(), "done");
+      word("outcome", outcome);
+      end();
+    }
   }
 
   void seal(long generation, int pending, int incomplete) {

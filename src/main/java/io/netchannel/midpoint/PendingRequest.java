@@ -15,8 +15,10 @@ import org.slf4j.LoggerFactory;
  *
  * <pre>
  *   FREE --take/adopt--> HELD --issue--> ISSUED --outcome--> DONE --respond--> ANSWERED
- *     ^                   |                ^  |                |                  | publish
- *     |                   |                +--+ next step      |                  v
+ *     ^                   |  ^             ^  |  |             |                  | publish
+ *     |                   |  |             +--+  | next step   |                  v
+ *     |                   |  +-------------------+             |                  |
+ *     |                   |    no outcome: it was left         |                  |
  *     +----- release -----+------------------------------------+---------------UNSEEN
  * </pre>
  *

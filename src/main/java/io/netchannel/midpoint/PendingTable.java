@@ -103,6 +103,15 @@ final class PendingTable {
     issued++;
   }
 
+  /** Came back from the device without an outcome that counts. */
+  void heldAgain(PendingRequest entry) {
+    expect(entry, PendingRequest.State.ISSUED);
+    entry.state = PendingRequest.State.HELD;
+    entry.step = entry.firstStep();
+    issued--;
+    held++;
+  }
+
   /** The device's outcome, or one decided here for a request that cannot be issued. */
   void done(PendingRequest entry, Outcome outcome) {
     if (entry.state == PendingRequest.State.ISSUED) {

@@ -2,8 +2,11 @@ package io.netchannel.midpoint;
 
 import static com.google.common.base.Preconditions.checkState;
 
+import com.google.common.collect.ImmutableMap;
+import io.netchannel.device.Completion;
 import io.netchannel.device.Device;
 import io.netchannel.device.Outcome;
+import io.netchannel.device.RequestName;
 import io.netchannel.midpoint.Counters.Counter;
 import io.netchannel.midpoint.Manifest.Entry;
 import io.netchannel.midpoint.PendingTable.Fate;
@@ -17,6 +20,7 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * The way of requests through a mid-point: taken, filled with data, ordered, issued, completed,
@@ -60,6 +64,12 @@ final class RequestFlow {
   private boolean answering;
 
   /**
+   * Whether what is at the device is left to its authority: nothing more is given to the device,
+   * and what comes back without success says nothing.
+   */
+  private boolean leaving;
+
+  /**
    * Whether the connection the guest's requests came by still is; no guest memory is touched else.
    */
   private boolean connected;
@@ -90,6 +100,10 @@ final class RequestFlow {
 
   void answering(boolean now) {
     answering = now;
+  }
+
+  void leaving(boolean now) {
+    leaving = now;
   }
 
   void connected(boolean now) {
@@ -253,7 +267,10 @@ final class RequestFlow {
       PendingRequest next = entry.nextCompleted;
       entry.nextCompleted = null;
       PendingRequest.Step step = entry.outcome == Outcome.OK ? entry.nextStep() : null;
-      if (step == null) {
+      if (leaving && (step != null || entry.outcome != Outcome.OK)) {
+        trace.hold(entry);
+        table.heldAgain(entry);
+      } else if (step == null) {
         finish(entry, entry.outcome);
       } else {
         entry.step = step;
@@ -329,9 +346,20 @@ final class RequestFlow {
 
   /** The manifest's entries for all that is in the table; nothing may be at the device. */
   List<Entry> entries() {
+    return entries(ImmutableMap.of());
+  }
+
+  /**
+   * The manifest's entries for all that is in the table.
+   *
+   * @param left what is at the device and can be asked for
+   */
+  List<Entry> entries(Map<Completion, RequestName> left) {
     List<Entry> entries = new ArrayList<>();
     for (PendingRequest entry : table.all()) {
-      entries.add(entry(entry));
+      // Of several steps at the device the last one's outcome is not the whole's.
+      boolean oneStep = entry.operation == BlockOperation.WRITE;
+      entries.add(entry(entry, oneStep ? Optional.ofNullable(left.get(entry)) : Optional.empty()));
     }
     return entries;
   }
@@ -426,7 +454,7 @@ final class RequestFlow {
     trace.done(entry, outcome);
     table.done(entry, outcome);
     if (entry.request == null) {
-      settled.add(entry(entry));
+      settled.add(entry(entry, Optional.empty()));
       table.release(entry, Fate.SETTLED);
     } else if (answering) {
       answer(entry);
@@ -490,21 +518,23 @@ final class RequestFlow {
     return Fill.READY;
   }
 
-  private Entry entry(PendingRequest request) {
+  /**
+   * @param name when it is at the device
+   */
+  private Entry entry(PendingRequest request, Optional<RequestName> name) {
     boolean ok = request.outcome == Outcome.OK;
     Manifest.State state =
         switch (request.state) {
           case HELD -> Manifest.State.UNISSUED;
           case DONE -> ok ? Manifest.State.DONE : Manifest.State.FAILED;
           case ANSWERED, UNSEEN -> ok ? Manifest.State.ANSWERED : Manifest.State.FAILED;
-          case ISSUED, FREE ->
-              throw new IllegalStateException(
-                  "request "
-                      + request.sequence
-                      + " is "
-                      + request.state
-                      + ": nobody knows its outcome");
+          case ISSUED -> {
+            checkState(leaving, "request %s: nobody knows its outcome", request.sequence);
+            yield Manifest.State.ISSUED;
+          }
+          case FREE -> throw new IllegalStateException("a free entry is in the table");
         };
+    Optional<RequestName> asked = state == Manifest.State.ISSUED ? name : Optional.empty();
     return new Entry(
         request.sequence,
         request.generation,
@@ -512,11 +542,13 @@ final class RequestFlow {
         request.offsetBytes,
         request.lengthBytes,
         state,
-        payload(request, state));
+        payload(request, state, asked.isPresent()),
+        asked);
   }
 
-  private static ByteBuffer payload(PendingRequest request, Manifest.State state) {
+  private static ByteBuffer payload(PendingRequest request, Manifest.State state, boolean named) {
     if (request.buffer == null
+        || (state == Manifest.State.ISSUED && !named)
         || Entry.payloadBytes(request.operation, state, request.lengthBytes) == 0) {
       return NOTHING;
     }

@@ -1,8 +1,10 @@
 package io.netchannel.midpoint;
 
 import io.netchannel.device.Completion;
+import io.netchannel.device.Custody;
 import io.netchannel.device.Outcome;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
 
@@ -11,6 +13,7 @@ import java.util.function.Consumer;
  *
  * <pre>
  *   DRAINING --nothing at the device: the manifest is known--> FLUSHING --flushed--> FLUSHED
+ *   ASKING ----the authority's custody is known, and with it the manifest-----------> FLUSHED
  * </pre>
  *
  * A new object per attempt: the flush of one that ran out of time cannot be taken for a later
@@ -25,17 +28,39 @@ final class Seal implements Completion {
   /** Null while DRAINING. */
   Manifest manifest;
 
-  private final Consumer<Manifest> known;
+  /** Empty for a device without an authority. */
+  private final Optional<CompletableFuture<Custody>> custody;
 
+  private final Consumer<Manifest> known;
   private final Runnable wake;
   private volatile Outcome flushed;
 
-  Seal(Duration bound, long startNanos, int incomplete, Consumer<Manifest> known, Runnable wake) {
+  Seal(
+      Duration bound,
+      long startNanos,
+      int incomplete,
+      Optional<CompletableFuture<Custody>> custody,
+      Consumer<Manifest> known,
+      Runnable wake) {
     this.bound = bound;
     this.startNanos = startNanos;
     this.incomplete = incomplete;
+    this.custody = custody;
     this.known = known;
     this.wake = wake;
+    custody.ifPresent(
+        future -> {
+          var unused = future.whenComplete((result, failure) -> wake.run());
+        });
+  }
+
+  boolean leaves() {
+    return custody.isPresent();
+  }
+
+  /** What is left to the authority; empty while it is not known, and when there is none. */
+  Optional<Custody> left() {
+    return custody.filter(CompletableFuture::isDone).map(CompletableFuture::join);
   }
 
   boolean isOverdue(long nowNanos) {

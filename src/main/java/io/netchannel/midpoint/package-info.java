@@ -31,7 +31,7 @@
  * <ul>
  *   <li>Every request taken has one outcome: answered, handed over, settled, dropped because its
  *       frontend has gone; or it is in the table ({@code PendingTable.Fate}).
- *   <li>SEALED and RETIRED touch neither device nor guest memory, and answer nothing.
+ *   <li>SEALED and RETIRED give nothing to the device, touch no guest memory, and answer nothing.
  *   <li>Overlapping requests that change something are at the device one after the other, in the
  *       order in which they were taken; a barrier is alone ({@code IssueOrder}). It costs a scan
  *       over the open requests, where one of them could matter, and buys one order that holds
@@ -59,6 +59,17 @@
  * <p>A failed request travels as FAILED: not tried again, nothing known of its range. The guest
  * resubmits it and gets the outcome of that.
  *
+ * <h2>A disk that stays where it is</h2>
+ *
+ * A device with an authority, as another host's export, is neither waited for nor flushed by a seal
+ * ({@code Device.custody}): the authority finishes what it has of this generation before it lets
+ * the next one in, so nothing can land late. What is at the device travels as ISSUED, a write with
+ * the name that the authority knows it by and the digests of its data; the destination opens the
+ * device with these names and learns which of them are done. Whatever it does not learn the guest
+ * resubmits. Until it is unsealed the source takes a success that still arrives for what it is, and
+ * anything else for nothing: that request is held again. That writes were not flushed travels too,
+ * so that a server's host that loses them makes the destination's flushes fail.
+ *
  * <h2>Why replay is an optimisation and the seal is not</h2>
  *
  * A guest that resumes elsewhere resubmits every request it has not seen answered, and block writes
@@ -71,10 +82,10 @@
  * <h2>Particular cases</h2>
  *
  * <ul>
- *   <li>Flush: the seal always flushes, because completed writes may be in a cache that only this
- *       host reads, and the guest may have been told before that they are durable. A pending flush
- *       is done at the destination, and done again when the guest resubmits it: flushes, barriers
- *       and discards are never answered from the replay map.
+ *   <li>Flush: the seal flushes a device without an authority, because completed writes may be in a
+ *       cache that only this host reads, and the guest may have been told before that they are
+ *       durable. A pending flush is done at the destination, and done again when the guest
+ *       resubmits it: flushes, barriers and discards are never answered from the replay map.
  *   <li>Racing overlapping writes of a guest: either order is legal while both are outstanding.
  *       After a resume the guest's resubmissions decide: one that equals what is on the disk is
  *       only acknowledged, another one is written, and takes what is known of its range away.

@@ -49,6 +49,12 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
     CLOSED
   }
 
+  /**
+   * Of an ATTACH with the longest names and no list of requests: who has no certificate gets a
+   * plain answer to that, and no memory for more.
+   */
+  private static final int STRANGERS_ATTACH_BYTES = 256;
+
   /** Who gets a connection's ATTACH. */
   interface Exports {
     void attach(Connection connection, Attach attach);
@@ -155,8 +161,13 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
         });
   }
 
-  /** The client may begin. Called before any reply of its requests can be. */
-  void attached(ServedExport to, Session newSession, boolean mayWrite, Attached attached) {
+  /**
+   * The client may begin. Called before any reply of its requests can be.
+   *
+   * @param runningBytes what of the window is in use already, by requests of connections before
+   */
+  void attached(
+      ServedExport to, Session newSession, boolean mayWrite, int runningBytes, Attached attached) {
     onLoop(
         () -> {
           if (state != State.ATTACHING) {
@@ -167,6 +178,7 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
           export = to;
           session = newSession;
           writable = mayWrite;
+          outstandingBytes = runningBytes;
           geometry = attached.geometry();
           answer(attached);
         });
@@ -344,6 +356,9 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
       checkRequest(header);
       payload = room(bytes);
     } else {
+      if (bytes > STRANGERS_ATTACH_BYTES && !local && names().isEmpty()) {
+        throw new WireException("expected a client certificate, found none");
+      }
       payload = Unpooled.buffer(bytes, bytes).writerIndex(bytes);
     }
     return payload.internalNioBuffer(0, bytes);

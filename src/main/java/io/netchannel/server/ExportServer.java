@@ -237,7 +237,7 @@ public final class ExportServer implements AutoCloseable {
 
   /**
    * Takes an export from a client that will not come back, as its host is gone for good. Should it
-   * come back after all, nothing keeps it from writing.
+   * come back after all, it is refused: its guest gets errors until it is started again.
    */
   public void release(String name, String client) throws ExportException {
     await(served(name).release(client));

@@ -37,7 +37,10 @@ final class GenerationStore {
    */
   record Entry(String client, long generation, boolean held, Instant since) {}
 
-  /** Beyond, who came first and holds nothing is forgotten: such a client is no longer fenced. */
+  /**
+   * Beyond, who holds nothing is forgotten: first of all, oldest first, those that had generation 1
+   * only, as tools do, which fenced nobody; then the others, which are no longer fenced.
+   */
   static final int MAX_CLIENTS = 1024;
 
   private static final String HEADER = "netchannel generations 1";
@@ -71,26 +74,21 @@ final class GenerationStore {
     Map<String, Entry> changed = new LinkedHashMap<>(entries);
     changed.remove(entry.client());
     changed.put(entry.client(), entry);
-    Iterator<Entry> eldest = changed.values().iterator();
-    while (changed.size() > MAX_CLIENTS && eldest.hasNext()) {
-      if (!eldest.next().held()) {
-        eldest.remove();
-      }
-    }
-    replace(changed);
-  }
-
-  /** The client may begin with any generation again. */
-  void forget(String client) throws IOException {
-    Map<String, Entry> changed = new LinkedHashMap<>(entries);
-    changed.remove(client);
-    replace(changed);
-  }
-
-  private void replace(Map<String, Entry> changed) throws IOException {
+    forget(changed, 1);
+    forget(changed, Long.MAX_VALUE);
     write(changed);
     entries.clear();
     entries.putAll(changed);
+  }
+
+  private static void forget(Map<String, Entry> changed, long generationAtMost) {
+    Iterator<Entry> eldest = changed.values().iterator();
+    while (changed.size() > MAX_CLIENTS && eldest.hasNext()) {
+      Entry entry = eldest.next();
+      if (!entry.held() && entry.generation() <= generationAtMost) {
+        eldest.remove();
+      }
+    }
   }
 
   private void write(Map<String, Entry> changed) throws IOException {

@@ -230,11 +230,12 @@ final class ServedExport {
     session.use(
         connection,
         attach.unanswered(),
-        fates ->
+        (fates, runningBytes) ->
             connection.attached(
                 this,
                 session,
                 !attach.readOnly(),
+                runningBytes,
                 new Attached(
                     parts.storage(),
                     geometry(attach.readOnly()),
@@ -364,14 +365,31 @@ final class ServedExport {
   }
 
   /**
-   * Takes it from a client that will not come back: it is neither attached nor fenced any more.
+   * Takes it from a client that will not come back, and fences it: should it come back after all it
+   * is refused.
    *
-   * @return completes exceptionally with {@link ExportException} when that cannot be stored
+   * @return completes exceptionally with {@link ExportException} when there is no such client, or
+   *     when that cannot be stored
    */
   CompletableFuture<Void> release(String client) {
     CompletableFuture<Void> result = new CompletableFuture<>();
     serial.execute(
         () -> {
+          Optional<GenerationStore.Entry> entry = generations.get(client);
+          if (entry.isEmpty()) {
+            result.completeExceptionally(
+                new ExportException(
+                    "export %s has no client %s; `netchannel exports` shows who holds it"
+                        .formatted(export.name(), client)));
+            return;
+          }
+          try {
+            // Held until nothing of it is at the device.
+            fence(entry.get(), true);
+          } catch (IOException e) {
+            result.completeExceptionally(new ExportException(e.getMessage(), e));
+            return;
+          }
           Optional<Session> session = Optional.ofNullable(sessions.get(client));
           CompletableFuture<Void> settled = CompletableFuture.completedFuture(null);
           if (session.isPresent()) {
@@ -382,16 +400,33 @@ final class ServedExport {
             settled = session.get().settle(ImmutableList.of(), true);
           }
           CompletableFuture<Void> unused =
-              settled.thenRunAsync(() -> forget(client, result), serial);
+              settled.handleAsync(
+                  (done, superseded) -> {
+                    released(client, superseded, result);
+                    return null;
+                  },
+                  serial);
         });
     return result;
   }
 
-  private void forget(String client, CompletableFuture<Void> result) {
+  /** The generation it has is over; nobody has the next one, so whoever goes on takes another. */
+  private void fence(GenerationStore.Entry entry, boolean held) throws IOException {
+    // The last one there is cannot be fenced: there is nothing above.
+    long next = Math.max(entry.generation(), entry.generation() + 1);
+    generations.put(new GenerationStore.Entry(entry.client(), next, held, parts.clock().instant()));
+  }
+
+  private void released(String client, Throwable superseded, CompletableFuture<Void> result) {
+    if (superseded != null) {
+      result.completeExceptionally(
+          new ExportException(
+              "export %s: %s has come again meanwhile, with a newer generation"
+                  .formatted(export.name(), client)));
+      return;
+    }
     try {
-      sessions.remove(client);
-      closeUnused();
-      generations.forget(client);
+      free(client);
       log.warn("export {}: released from {}", export.name(), client);
       result.complete(null);
     } catch (IOException e) {

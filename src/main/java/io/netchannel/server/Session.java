@@ -243,6 +243,7 @@ final class Session {
         }
       }
     }
+    settled.cancel(false); // who waited for less, or more, has been superseded
     settled = new CompletableFuture<>();
     if (awaited == 0) {
       settled.complete(null);
@@ -252,14 +253,30 @@ final class Session {
 
   /** What an ATTACH is told; {@code tell} is called before any reply of a request can be. */
   interface Answer {
-    void tell(ImmutableList<Fate> fates);
+    /**
+     * Tells it.
+     *
+     * @param runningBytes how much of the window those have that run
+     */
+    void tell(ImmutableList<Fate> fates, int runningBytes);
   }
 
   /** The connection is the session's from now on; after {@link #settle} has settled. */
   synchronized void use(
       Connection connection, ImmutableList<Attach.Unanswered> listed, Answer answer) {
     current = connection;
-    answer.tell(listed.stream().map(this::fate).collect(ImmutableList.toImmutableList()));
+    answer.tell(
+        listed.stream().map(this::fate).collect(ImmutableList.toImmutableList()), runningBytes());
+  }
+
+  private int runningBytes() {
+    int bytes = 0;
+    for (Slot slot : slots) {
+      if (slot.state == Slot.State.RUNNING && slot.data != null) {
+        bytes += slot.data.readableBytes();
+      }
+    }
+    return bytes;
   }
 
   private Fate fate(Attach.Unanswered request) {

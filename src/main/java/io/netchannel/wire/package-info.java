@@ -88,7 +88,7 @@
  *
  * <ul>
  *   <li>The sequence numbers of the requests of one connection ascend; a client never gives two
- *       requests of a session the same number. Replies come in any order.
+ *       requests of a session the same number, of whatever generation. Replies come in any order.
  *   <li>A slot holds one request at a time. The server keeps the outcome of a write, flush or
  *       discard in its slot until the client uses the slot again: that says the reply was seen. So
  *       what is kept is bounded, and one request that takes long holds up no other (a cumulative

@@ -3,18 +3,23 @@ package io.netchannel.midpoint;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
+import com.google.common.collect.ImmutableList;
 import com.google.common.hash.Hashing;
+import io.netchannel.device.RequestName;
+import io.netchannel.device.StorageState;
 import io.netchannel.midpoint.Manifest.Entry;
 import io.netchannel.midpoint.Manifest.State;
 import io.netchannel.vdevice.block.BlockOperation;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
+import java.util.UUID;
 import org.junit.jupiter.api.Test;
 
 final class ManifestCodecTest {
   private static final ByteBuffer NONE = ByteBuffer.allocate(0);
-  private static final int FIRST_ENTRY = 32;
+  private static final int FIRST_ENTRY = 48;
 
   private static Manifest sample() {
     return new Manifest(
@@ -29,6 +34,33 @@ final class ManifestCodecTest {
             entry(12, BlockOperation.FLUSH, State.UNISSUED, NONE)));
   }
 
+  /** Of a disk that stays where it is. */
+  private static Manifest left() {
+    return new Manifest(
+        3,
+        1 << 20,
+        2,
+        ImmutableList.of(
+            issued(4, BlockOperation.WRITE, 32, Optional.of(new RequestName(65535, 1L << 40))),
+            issued(6, BlockOperation.WRITE, 32, Optional.of(new RequestName(7, 3))),
+            issued(7, BlockOperation.WRITE, 0, Optional.empty()),
+            issued(8, BlockOperation.READ, 0, Optional.empty())),
+        Optional.of(new StorageState(new UUID(-5, 8), true)));
+  }
+
+  private static Entry issued(
+      long sequence, BlockOperation operation, int digestBytes, Optional<RequestName> name) {
+    return new Entry(
+        sequence,
+        2,
+        operation,
+        512 * sequence,
+        1024,
+        State.ISSUED,
+        ByteBuffer.allocate(digestBytes),
+        name);
+  }
+
   private static Entry entry(
       long sequence, BlockOperation operation, State state, ByteBuffer payload) {
     return new Entry(sequence, 2, operation, 512 * sequence, 1024, state, payload);
@@ -40,6 +72,9 @@ final class ManifestCodecTest {
     Manifest empty = new Manifest(1, 0, 0, List.of());
     assertThat(Manifest.decode(empty.encode())).isEqualTo(empty);
     assertThat(sample().pending()).isEqualTo(5);
+    assertThat(Manifest.decode(left().encode())).isEqualTo(left());
+    assertThat(left().inheritance().orElseThrow().writes())
+        .containsExactly(new RequestName(65535, 1L << 40), new RequestName(7, 3));
   }
 
   @Test
@@ -83,16 +118,37 @@ final class ManifestCodecTest {
     refusedInt("entries do not fit", 28, -1);
     refusedInt("bytes after the last entry", 28, 4);
     refusedInt("incomplete", 24, 6);
-    refusedInt("bytes of payload", FIRST_ENTRY + 36, Integer.MAX_VALUE);
-    refusedInt("no operation 9", FIRST_ENTRY + 32, 9 << 24);
-    refusedInt("no state 9", FIRST_ENTRY + 32, 9 << 16);
-    refusedInt("reserved", FIRST_ENTRY + 32, 3 << 16 | 1);
-    refusedInt("expected version 1, found 2", 4, 2 << 16);
+    refusedInt("bytes of payload", FIRST_ENTRY + 44, Integer.MAX_VALUE);
+    refusedInt("no operation 9", FIRST_ENTRY + 40, 9 << 24);
+    refusedInt("no state 9", FIRST_ENTRY + 40, 9 << 16);
+    refusedInt("cannot have the name", FIRST_ENTRY + 40, 3 << 16 | 1);
+    refused("cannot have the name", FIRST_ENTRY + 32, 1L);
+    refusedInt("there are no flags 2", 4, 2 << 16 | 2);
+    refusedInt("there are no flags 4", 4, 2 << 16 | 4);
+    refusedInt("expected version 2, found 1", 4, 1 << 16);
+  }
+
+  @Test
+  void nothingIsLeftToADeviceWithoutAuthority() {
+    byte[] bad = left().encode();
+    ByteBuffer.wrap(bad).putShort(6, (short) 0);
+    assertRefused("device that has no authority", bad);
+  }
+
+  @Test
+  void noSlotHasTwoRequests() {
+    byte[] bad = left().encode();
+    ByteBuffer.wrap(bad).putShort(FIRST_ENTRY + 48 + 32 + 42, (short) 65535);
+    assertRefused("slot 65535 for the second time", bad);
   }
 
   @Test
   void everyValueOfAFieldIsDecodedOrRefusedInWords() {
-    byte[] good = sample().encode();
+    everyValue(sample().encode());
+    everyValue(left().encode());
+  }
+
+  private static void everyValue(byte[] good) {
     Seeds.forEach(
         20_000,
         random -> {

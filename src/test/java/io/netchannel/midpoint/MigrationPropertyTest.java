@@ -2,9 +2,11 @@ package io.netchannel.midpoint;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.netchannel.device.Inheritance;
 import io.netchannel.midpoint.SimulatedHost.Killed;
 import io.netchannel.vdevice.block.VirtualDisk;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Test;
@@ -19,6 +21,7 @@ final class MigrationPropertyTest {
 
   private long replayed;
   private long adopted;
+  private long askedFor;
 
   @Test
   void migrations() {
@@ -57,6 +60,19 @@ final class MigrationPropertyTest {
     Seeds.forEach(1500, random -> new Run(random, random.nextInt(4) == 0).go(Event.values()));
   }
 
+  /** Its disk stays where it is: requests are left to its server, only their names travel. */
+  @Test
+  void everythingWithADiskThatStays() {
+    Seeds.forEach(1500, random -> new Run(random, random.nextInt(4) == 0, true).go(Event.values()));
+  }
+
+  @Test
+  void migrationsWithADiskThatStays() {
+    Seeds.forEach(800, random -> new Run(random, false, true).go(Event.MIGRATE));
+    assertThat(replayed).as("requests answered from replay maps").isGreaterThan(1000);
+    assertThat(askedFor).as("requests whose fate was asked for").isGreaterThan(500);
+  }
+
   private enum Event {
     MIGRATE,
     ABORT,
@@ -71,14 +87,29 @@ final class MigrationPropertyTest {
     private final Storage storage =
         new Storage(SimulatedGuest.SECTORS * MidPointLimits.SECTOR_BYTES);
     private final SimulatedGuest guest;
+
+    /** Null when the hosts have the disk themselves. */
+    private final Authority authority;
+
     private SimulatedHost host;
     private long generation = 1;
 
     Run(Random random, boolean errors) {
+      this(random, errors, false);
+    }
+
+    Run(Random random, boolean errors, boolean stays) {
       this.random = random;
       this.errors = errors;
       guest = new SimulatedGuest(random, new DiskModel(SimulatedGuest.SECTORS), storage, errors);
-      host = new SimulatedHost(random, storage, errors);
+      authority = stays ? new Authority(random, storage, errors) : null;
+      host = newHost(Optional.empty());
+    }
+
+    private SimulatedHost newHost(Optional<Inheritance> inheritance) {
+      return authority == null
+          ? new SimulatedHost(random, storage, errors)
+          : new SimulatedHost(random, () -> ScriptedDevice.of(authority, inheritance), errors);
     }
 
     void go(Event... events) {
@@ -127,7 +158,7 @@ final class MigrationPropertyTest {
         }
       }
       Manifest manifest = sealing.join();
-      assertThat(host.device.running).isEmpty();
+      assertThat(authority != null || host.device.running.isEmpty()).isTrue();
       host.device.fence("it is sealed");
       host.disk.fence("it is sealed");
       host.work();
@@ -137,11 +168,16 @@ final class MigrationPropertyTest {
     private void migrate() {
       byte[] encoded = seal().encode();
       SimulatedHost source = host;
-      host = new SimulatedHost(random, storage, errors);
+      if (random.nextBoolean()) {
+        source.completeSome();
+        source.work();
+      }
+      Manifest manifest = Manifest.decode(encoded);
+      host = newHost(manifest.inheritance());
+      askedFor += manifest.inheritance().map(left -> left.writes().size()).orElse(0);
       generation++;
       host.midPoint.doWork();
-      CompletableFuture<Void> taken =
-          host.midPoint.takeOver(host.device, generation, Manifest.decode(encoded));
+      CompletableFuture<Void> taken = host.midPoint.takeOver(host.device, generation, manifest);
       SharedRings rings = guest.resumeElsewhere();
       host.disk.connect(rings);
       while (!taken.isDone()) {
@@ -164,7 +200,15 @@ final class MigrationPropertyTest {
     }
 
     private void abort() {
-      seal();
+      Manifest manifest = seal();
+      if (authority != null && random.nextBoolean()) {
+        // The destination was let in, and has given up.
+        ScriptedDevice unused = ScriptedDevice.of(authority, manifest.inheritance());
+        host.work();
+        authority.back(host.device);
+      } else if (random.nextBoolean()) {
+        host.completeSome();
+      }
       unseal();
     }
 
@@ -220,7 +264,7 @@ final class MigrationPropertyTest {
       }
       assertThat(host.midPoint.status().pending()).isZero();
       seal();
-      guest.checkDisk(storage.bytes, "at the end");
+      guest.checkDisk(authority == null ? storage.bytes : authority.cache.cached, "at the end");
       note(host);
     }
 

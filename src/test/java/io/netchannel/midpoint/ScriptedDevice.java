@@ -1,12 +1,21 @@
 package io.netchannel.midpoint;
 
+import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableMap;
 import io.netchannel.device.Completion;
+import io.netchannel.device.Custody;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceGeometry;
+import io.netchannel.device.Inheritance;
 import io.netchannel.device.Outcome;
+import io.netchannel.device.RequestName;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.stream.Collectors;
 
 /**
  * A device in memory whose requests complete when and in the order in which the test says so; their
@@ -26,6 +35,7 @@ final class ScriptedDevice implements Device {
     final long length;
     private final ByteBuffer data;
     private final Completion completion;
+    final RequestName name;
 
     Operation(Kind kind, long offset, long length, ByteBuffer data, Completion completion) {
       this.kind = kind;
@@ -33,6 +43,7 @@ final class ScriptedDevice implements Device {
       this.length = length;
       this.data = data;
       this.completion = completion;
+      name = authority == null ? null : new RequestName(calls.size(), ++authority.sequence);
     }
 
     private boolean overlaps(Operation other) {
@@ -59,11 +70,58 @@ final class ScriptedDevice implements Device {
   final List<Operation> running = new ArrayList<>();
   final List<Kind> calls = new ArrayList<>();
   private final Storage.HostCache cache;
+  private final Authority authority;
+  private Map<RequestName, Outcome> inherited = Map.of();
   private String fence;
   boolean closed;
 
   ScriptedDevice(Storage.HostCache cache) {
+    this(cache, null);
+  }
+
+  private ScriptedDevice(Storage.HostCache cache, Authority authority) {
     this.cache = cache;
+    this.authority = authority;
+  }
+
+  /** One that an authority serves. */
+  static ScriptedDevice of(Authority authority, Optional<Inheritance> inheritance) {
+    ScriptedDevice device = new ScriptedDevice(authority.cache, authority);
+    device.inherited =
+        authority.attach(device, inheritance.map(Inheritance::writes).orElse(ImmutableList.of()));
+    return device;
+  }
+
+  @Override
+  public Optional<CompletableFuture<Custody>> custody() {
+    if (authority == null) {
+      return Optional.empty();
+    }
+    Map<Completion, RequestName> writes =
+        running.stream()
+            .filter(operation -> operation.kind == Kind.WRITE)
+            .collect(Collectors.toMap(operation -> operation.completion, o -> o.name));
+    return Optional.of(
+        CompletableFuture.completedFuture(
+            new Custody(Authority.STORAGE, ImmutableMap.copyOf(writes))));
+  }
+
+  @Override
+  public Optional<Outcome> inherited(RequestName write) {
+    return Optional.ofNullable(inherited.get(write));
+  }
+
+  @Override
+  public void relinquish() {
+    while (!running.isEmpty()) {
+      complete(0, Outcome.IO_ERROR, false);
+    }
+  }
+
+  /** Its effect is somebody else's. */
+  void forget(Operation operation, Outcome outcome) {
+    running.remove(operation);
+    operation.completion.complete(outcome);
   }
 
   /** From now on a call is a failure of the test. */

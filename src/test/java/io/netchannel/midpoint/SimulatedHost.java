@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Random;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.Supplier;
 
 /**
  * One host's side: its daemon with a mid-point, its device and its cache; the daemon may be killed.
@@ -22,7 +23,7 @@ final class SimulatedHost {
 
   private final Random random;
   private final boolean errors;
-  private final Storage.HostCache cache;
+  private final Supplier<ScriptedDevice> devices;
   private final ByteBuffer inflight;
   private int storesToLive = -1;
   long nanos;
@@ -35,10 +36,22 @@ final class SimulatedHost {
   final List<String> milestones = new ArrayList<>();
 
   SimulatedHost(Random random, Storage storage, boolean errors) {
+    this(random, cached(storage), errors);
+  }
+
+  private static Supplier<ScriptedDevice> cached(Storage storage) {
+    Storage.HostCache cache = storage.host();
+    return () -> new ScriptedDevice(cache);
+  }
+
+  /**
+   * @param devices one for each life of its daemon
+   */
+  SimulatedHost(Random random, Supplier<ScriptedDevice> devices, boolean errors) {
     this.random = random;
     this.errors = errors;
-    cache = storage.host();
-    device = new ScriptedDevice(cache);
+    this.devices = devices;
+    device = devices.get();
     inflight =
         ByteBuffer.allocateDirect(InflightLayout.fileBytes(LIMITS.maxPending()) + 64)
             .alignedSlice(64);
@@ -81,7 +94,7 @@ final class SimulatedHost {
     storesToLive = killAtStore;
     device.die(random::nextBoolean);
     disk.fence("its process is dead");
-    device = new ScriptedDevice(cache);
+    device = devices.get();
     if (steady) {
       disk = MemoryDisk.restarted(rings);
     } else {

@@ -27,6 +27,7 @@ final class CuttingProxy implements AutoCloseable {
   private final Set<Socket> open = ConcurrentHashMap.newKeySet();
   private volatile int serverPort;
   private volatile boolean cutting = true;
+  private volatile boolean blocked;
   final AtomicInteger cuts = new AtomicInteger();
 
   CuttingProxy(int serverPort, Executor executor, long seed) throws IOException {
@@ -45,10 +46,28 @@ final class CuttingProxy implements AutoCloseable {
     cutting = false;
   }
 
+  /** Lets nobody through, or everybody again. */
+  void block(boolean now) {
+    blocked = now;
+    if (now) {
+      cutNow();
+    }
+  }
+
+  /** Cuts all there are. */
+  void cutNow() {
+    cuts.incrementAndGet();
+    open.forEach(CuttingProxy::closeQuietly);
+  }
+
   private void accept() {
     while (!listener.isClosed()) {
       try {
         Socket client = listener.accept();
+        if (blocked) {
+          closeQuietly(client);
+          continue;
+        }
         open.add(client);
         Socket server = new Socket(InetAddress.getLoopbackAddress(), serverPort);
         open.add(server);

@@ -94,9 +94,13 @@ final class RawClient implements AutoCloseable, FrameReader.Receiver {
 
   /** A block that begins with {@code number}. */
   void write(int slot, long sequence, long offset, long number) throws IOException {
+    write(slot, sequence, offset, number, 512);
+  }
+
+  void write(int slot, long sequence, long offset, long number, int bytes) throws IOException {
     ByteBuf out = Unpooled.buffer();
-    new FrameHeader().request(FrameType.WRITE, slot, sequence, offset, 512).encode(out);
-    out.writeLong(number).writeZero(504);
+    new FrameHeader().request(FrameType.WRITE, slot, sequence, offset, bytes).encode(out);
+    out.writeLong(number).writeZero(bytes - Long.BYTES);
     send(out);
   }
 

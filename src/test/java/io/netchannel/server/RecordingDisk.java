@@ -16,6 +16,7 @@ import java.util.Random;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.LongConsumer;
 
 /**
  * A disk in memory that several devices may be opened on, one after the other. Requests are done on
@@ -33,6 +34,11 @@ final class RecordingDisk implements Devices {
 
   /** How often each write was done, by the number its data begins with. */
   final Map<Long, Integer> writes = new ConcurrentHashMap<>();
+
+  /** Told each write when it is done, one after the other. */
+  volatile LongConsumer observer = number -> {};
+
+  volatile Outcome flushOutcome = Outcome.OK;
 
   final AtomicInteger begun = new AtomicInteger();
   final AtomicInteger flushes = new AtomicInteger();
@@ -140,13 +146,15 @@ final class RecordingDisk implements Devices {
           completion,
           () -> {
             content.put((int) offsetBytes, data, data.position(), data.remaining());
-            writes.merge(content.getLong((int) offsetBytes), 1, Integer::sum);
+            long number = content.getLong((int) offsetBytes);
+            writes.merge(number, 1, Integer::sum);
+            observer.accept(number);
           });
     }
 
     @Override
     public void flush(Completion completion) {
-      start(completion, flushes::incrementAndGet);
+      start(outcome -> completion.complete(flushOutcome), flushes::incrementAndGet);
     }
 
     @Override

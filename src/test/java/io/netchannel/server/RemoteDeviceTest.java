@@ -7,23 +7,51 @@ import static io.netchannel.server.ServerHarness.as;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.google.common.collect.ImmutableList;
+import io.netchannel.device.Custody;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.DeviceGeometry;
 import io.netchannel.device.DeviceOpener;
+import io.netchannel.device.Inheritance;
 import io.netchannel.device.OpenOptions;
 import io.netchannel.device.Outcome;
+import io.netchannel.device.RequestName;
 import io.netchannel.device.Requests;
+import io.netchannel.device.remote.RemoteOptions;
+import io.netchannel.wire.Attached;
+import io.netchannel.wire.FrameHeader;
+import io.netchannel.wire.FrameType;
+import io.netchannel.wire.Preamble;
+import io.netchannel.wire.Refusal;
 import io.netchannel.xen.Waiting;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.Socket;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.cert.X509Certificate;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Optional;
 import java.util.Random;
+import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ThreadLocalRandom;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.TrustManager;
+import javax.net.ssl.X509TrustManager;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -128,16 +156,21 @@ final class RemoteDeviceTest {
     }
   }
 
-  private Device openThrough(CuttingProxy proxy) throws Exception {
-    String source = ServerHarness.source(EXPORT, proxy.port());
+  private Device openThrough(CuttingProxy proxy) {
+    return patiently(ServerHarness.source(EXPORT, proxy.port()), as(CLIENT, 1));
+  }
+
+  private Device patiently(String source, OpenOptions options) {
     for (int attempt = 0; ; attempt++) {
       try {
-        return host.open(source, as(CLIENT, 1));
+        return host.open(source, options);
       } catch (DeviceException e) {
         // A handshake that was cut is an error of TLS; opening does not try that again.
         if (attempt == 20) {
-          throw e;
+          throw new AssertionError(e);
         }
+      } catch (Exception e) {
+        throw new AssertionError(e);
       }
     }
   }
@@ -179,6 +212,105 @@ final class RemoteDeviceTest {
     device.close();
     try (Device anew = host.open(host.source(EXPORT), as(CLIENT, 1))) {
       assertThat(Requests.flush(anew)).isEqualTo(Outcome.OK);
+    }
+  }
+
+  /** The server's device keeps refusing to flush as long as it is open, which a restart ends. */
+  @Test
+  void aFlushThatFailedStaysFailedWhenTheServerOpensTheDeviceAnew() throws Exception {
+    Device device = host.open(host.source(EXPORT), as(CLIENT, 1));
+    assertThat(Requests.write(device, 0, new byte[512])).isEqualTo(Outcome.OK);
+    host.disk.flushOutcome = Outcome.IO_ERROR;
+    assertThat(Requests.flush(device)).isEqualTo(Outcome.IO_ERROR);
+    host.disk.flushOutcome = Outcome.OK;
+    host.stop();
+    host.start();
+    assertThat(Requests.flush(device)).isEqualTo(Outcome.IO_ERROR);
+    device.close();
+    try (Device anew = host.open(host.source(EXPORT), as(CLIENT, 1))) {
+      assertThat(Requests.flush(anew)).isEqualTo(Outcome.OK);
+    }
+  }
+
+  /**
+   * Its own ATTACH over a connection that it had given up may reach the server after the one over
+   * the connection that it uses now.
+   */
+  @Test
+  void onceReplacedItComesAgainTwiceReplacedItIsBroken() throws Exception {
+    Device device = host.open(host.source(EXPORT), as(CLIENT, 1));
+    RawClient late = host.raw();
+    late.attach(1);
+    assertThat(Requests.write(device, 0, block(1))).isEqualTo(Outcome.OK);
+    late.expectRefusal(Refusal.REPLACED);
+    host.raw().attach(1);
+    assertThat(Requests.write(device, 0, block(2))).isEqualTo(Outcome.IO_ERROR);
+    device.close();
+    assertThat(host.disk.numberAt(0)).isEqualTo(1);
+  }
+
+  @Test
+  void saysWhatAnOpenWaitedForInVain() throws Exception {
+    RawClient old = host.raw();
+    old.attach(1);
+    host.disk.hold();
+    old.write(0, 1, 0, 100);
+    Waiting.until("it is at the device", () -> host.disk.held() == 1);
+    RemoteOptions impatient =
+        new RemoteOptions(
+            Duration.ofSeconds(2),
+            QUICK.connect(),
+            QUICK.ping(),
+            QUICK.silence(),
+            QUICK.firstDelay(),
+            QUICK.longestDelay(),
+            Optional.empty());
+    assertThatThrownBy(() -> host.open("hosta", host.unixSource(EXPORT), as(CLIENT, 2), impatient))
+        .isInstanceOf(DeviceException.class)
+        .hasMessageContaining("its device has not finished what it was given before");
+    host.disk.release();
+    host.open(host.source(EXPORT), as(CLIENT, 2)).close();
+  }
+
+  /** It is not the device that ends, but the connection. */
+  @Test
+  void aServerThatBreaksTheProtocolIsAskedAgain() throws Exception {
+    Path socket = directory.resolve("fake.sock");
+    List<SocketChannel> clients = new CopyOnWriteArrayList<>();
+    Device device;
+    try (ServerSocketChannel fake = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+      fake.bind(UnixDomainSocketAddress.of(socket));
+      host.executor.execute(() -> detachEverybody(fake, clients));
+      device = host.open("netchannel+unix:///vol7?socket=" + socket, as(CLIENT, 1));
+      Waiting.until("it has come again", () -> clients.size() > 2);
+    }
+    for (SocketChannel client : clients) {
+      client.close();
+    }
+    device.close();
+  }
+
+  private static void detachEverybody(ServerSocketChannel fake, List<SocketChannel> clients) {
+    Attached attached =
+        new Attached(
+            new UUID(1, 1),
+            new Attached.Geometry(1 << 20, 512, 512, false, true, false, 0),
+            new Attached.Window(4, 1 << 20),
+            1,
+            ImmutableList.of());
+    try {
+      while (true) {
+        SocketChannel client = fake.accept();
+        clients.add(client);
+        ByteBuf out = Unpooled.buffer();
+        Preamble.OURS.encode(out);
+        new FrameHeader().control(FrameType.ATTACHED, attached.encodedBytes()).encode(out);
+        attached.encode(out);
+        new FrameHeader().control(FrameType.DETACHED, 0).encode(out);
+        client.write(out.nioBuffer());
+      }
+    } catch (IOException e) {
+      // The test is over.
     }
   }
 
@@ -248,6 +380,31 @@ final class RemoteDeviceTest {
     old.close();
   }
 
+  /**
+   * The source of a migration that failed after all has been cut off meanwhile, and the destination
+   * had a request in the slot of one of its own.
+   */
+  @Test
+  void afterAReclaimNothingIsTakenForARequestOfAnotherGeneration() throws Exception {
+    try (CuttingProxy proxy = new CuttingProxy(host.port(), host.executor, seed)) {
+      proxy.heal();
+      Device old = host.open(ServerHarness.source(EXPORT, proxy.port()), as(CLIENT, 1));
+      host.disk.hold();
+      CompletableFuture<Outcome> write = Requests.submit(done -> old.write(0, buffer(1), done));
+      Waiting.until("it is at the device", () -> host.disk.held() == 1);
+      proxy.block(true);
+      host.executor.execute(host.disk::release);
+      Device newer = host.open("hostb", host.source(EXPORT), as(CLIENT, 2));
+      host.disk.flushOutcome = Outcome.IO_ERROR;
+      assertThat(Requests.flush(newer)).isEqualTo(Outcome.IO_ERROR);
+      old.useGeneration(3);
+      proxy.block(false);
+      assertThat(Requests.join(write)).isEqualTo(Outcome.OK);
+      old.close();
+      newer.close();
+    }
+  }
+
   /** Both write as fast as they can while the generation changes hands again and again. */
   @Test
   void aTakeOverUnderLoadLeavesNothingOfTheOldGeneration() throws Exception {
@@ -270,6 +427,152 @@ final class RemoteDeviceTest {
       old = newer;
     }
     old.close();
+  }
+
+  // ---- what one generation leaves to the next
+
+  @Test
+  void theNextGenerationLearnsWhatBecameOfWhatWasLeft() throws Exception {
+    Device old = host.open(host.source(EXPORT), as(CLIENT, 1));
+    host.disk.hold();
+    List<CompletableFuture<Outcome>> left = new ArrayList<>();
+    for (int i = 1; i <= 40; i++) {
+      int number = i;
+      left.add(Requests.submit(done -> old.write(number * 512L, buffer(number), done)));
+    }
+    Waiting.until("at the device", () -> host.disk.begun.get() == 40);
+    Custody custody = old.custody().orElseThrow().join();
+    assertThat(custody.writes()).hasSize(40);
+    assertThat(left).noneMatch(CompletableFuture::isDone);
+    Inheritance inheritance = inheritance(custody);
+    CompletableFuture<Device> opening =
+        CompletableFuture.supplyAsync(() -> inheriting(2, inheritance), host.executor);
+    // It is refused before the next one is let in, which waits for the disk.
+    for (CompletableFuture<Outcome> write : left) {
+      assertThat(Requests.join(write)).isEqualTo(Outcome.IO_ERROR);
+    }
+    assertThat(opening).isNotDone();
+    host.disk.release();
+    Device newer = opening.join();
+    for (RequestName write : inheritance.writes()) {
+      assertThat(newer.inherited(write)).contains(Outcome.OK);
+    }
+    new Lanes(newer, 64, 4096, 10).start().await();
+    newer.close();
+    old.close();
+    for (long number = 1; number <= 40; number++) {
+      assertThat(host.disk.writes).containsEntry(number, 1);
+    }
+  }
+
+  /** Cut again and again, so that its questions are asked more than once. */
+  @Test
+  void whatWasLeftIsAskedForUntilItIsKnown() throws Exception {
+    Device old = host.open(host.source(EXPORT), as(CLIENT, 1));
+    try (CuttingProxy proxy = new CuttingProxy(host.port(), host.executor, seed)) {
+      for (int generation = 2; generation < 8; generation++) {
+        host.disk.hold();
+        int before = host.disk.begun.get();
+        for (int i = 0; i < 40; i++) {
+          int number = generation * 1000 + i;
+          Device user = old;
+          long offset = i * 512L;
+          var unused = Requests.submit(done -> user.write(offset, buffer(number), done));
+        }
+        Waiting.until("at the device", () -> host.disk.begun.get() == before + 40);
+        Inheritance inheritance = inheritance(old.custody().orElseThrow().join());
+        String source = ServerHarness.source(EXPORT, proxy.port());
+        int next = generation;
+        CompletableFuture<Device> opening =
+            CompletableFuture.supplyAsync(
+                () -> patiently(source, inheriting(next, Optional.of(inheritance))), host.executor);
+        host.disk.release();
+        Device newer = opening.join();
+        assertThat(inheritance.writes()).hasSize(40);
+        assertThat(inheritance.writes())
+            .as("seed %d", seed)
+            .allMatch(write -> newer.inherited(write).isPresent());
+        for (int i = 0; i < 40; i++) {
+          assertThat(host.disk.writes).containsEntry(generation * 1000L + i, 1);
+        }
+        old.close();
+        old = newer;
+      }
+      proxy.heal();
+      old.close();
+    }
+  }
+
+  @Test
+  void aServerThatForgotKnowsNothingOfIt() throws Exception {
+    Device old = host.open(host.source(EXPORT), as(CLIENT, 1));
+    host.disk.hold();
+    CompletableFuture<Outcome> write = Requests.submit(done -> old.write(0, buffer(1), done));
+    Waiting.until("at the device", () -> host.disk.begun.get() == 1);
+    Inheritance inheritance = inheritance(old.custody().orElseThrow().join());
+    old.relinquish();
+    host.disk.release();
+    host.stop();
+    assertThat(Requests.join(write)).isIn(Outcome.OK, Outcome.IO_ERROR);
+    host.start();
+    try (Device newer = inheriting(2, inheritance)) {
+      assertThat(newer.inherited(inheritance.writes().get(0))).isEmpty();
+      assertThat(Requests.write(newer, 0, block(2))).isEqualTo(Outcome.OK);
+    }
+    old.close();
+  }
+
+  @Test
+  void writesThatWereNotFlushedAreTheNextGenerationsToLose() throws Exception {
+    Device old = host.open(host.source(EXPORT), as(CLIENT, 1));
+    assertThat(Requests.write(old, 0, block(1))).isEqualTo(Outcome.OK);
+    Inheritance unflushed = inheritance(old.custody().orElseThrow().join());
+    assertThat(unflushed.storage().unflushed()).isTrue();
+    restartWithoutMemory();
+    Device newer = inheriting(2, unflushed);
+    assertThat(Requests.flush(newer)).isEqualTo(Outcome.IO_ERROR);
+    Device third = inheriting(3, inheritance(newer.custody().orElseThrow().join()));
+    assertThat(Requests.flush(third)).as("lost is lost").isEqualTo(Outcome.IO_ERROR);
+    for (Device device : List.of(old, newer, third)) {
+      device.close();
+    }
+  }
+
+  @Test
+  void flushedWritesCannotBeLost() throws Exception {
+    Device old = host.open(host.source(EXPORT), as(CLIENT, 1));
+    assertThat(Requests.write(old, 0, block(1))).isEqualTo(Outcome.OK);
+    assertThat(Requests.flush(old)).isEqualTo(Outcome.OK);
+    Inheritance flushed = inheritance(old.custody().orElseThrow().join());
+    restartWithoutMemory();
+    try (Device newer = inheriting(2, flushed)) {
+      assertThat(Requests.flush(newer)).isEqualTo(Outcome.OK);
+    }
+    old.close();
+  }
+
+  /** Its server is away, and what it has sent is the next generation's. */
+  @Test
+  void whatIsRelinquishedIsNotWaitedFor() throws Exception {
+    Device old = host.open(host.source(EXPORT), as(CLIENT, 1));
+    host.stop();
+    CompletableFuture<Outcome> write = Requests.submit(done -> old.write(0, buffer(1), done));
+    old.relinquish();
+    assertThat(Requests.join(write)).isEqualTo(Outcome.IO_ERROR);
+    old.close();
+    host.start();
+  }
+
+  private static Inheritance inheritance(Custody custody) {
+    return new Inheritance(custody.storage(), custody.writes().values().asList());
+  }
+
+  private static OpenOptions inheriting(long generation, Optional<Inheritance> inheritance) {
+    return OpenOptions.of(false, new OpenOptions.User(CLIENT, generation, inheritance));
+  }
+
+  private Device inheriting(long generation, Inheritance inheritance) {
+    return patiently(host.source(EXPORT), inheriting(generation, Optional.of(inheritance)));
   }
 
   private static byte[] block(int number) {
@@ -312,6 +615,36 @@ final class RemoteDeviceTest {
             .isInstanceOf(DeviceException.class)
             .hasMessageContaining("netchannel://127.0.0.1");
       }
+    }
+  }
+
+  /** Whoever reaches the port may make as many connections as there may be. */
+  @Test
+  void aStrangerGetsNoMemory() throws Exception {
+    SSLContext anybody = SSLContext.getInstance("TLS");
+    anybody.init(null, new TrustManager[] {new TrustsAll()}, null);
+    try (Socket socket =
+        anybody.getSocketFactory().createSocket(InetAddress.getLoopbackAddress(), host.port())) {
+      ByteBuf out = Unpooled.buffer();
+      Preamble.OURS.encode(out);
+      new FrameHeader().control(FrameType.ATTACH, 100_000).encode(out);
+      out.readBytes(socket.getOutputStream(), out.readableBytes());
+      String answer =
+          new String(socket.getInputStream().readAllBytes(), StandardCharsets.ISO_8859_1);
+      assertThat(answer).contains("expected a client certificate");
+    }
+  }
+
+  private static final class TrustsAll implements X509TrustManager {
+    @Override
+    public void checkClientTrusted(X509Certificate[] chain, String authType) {}
+
+    @Override
+    public void checkServerTrusted(X509Certificate[] chain, String authType) {}
+
+    @Override
+    public X509Certificate[] getAcceptedIssuers() {
+      return new X509Certificate[0];
     }
   }
 

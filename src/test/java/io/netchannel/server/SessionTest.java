@@ -106,6 +106,27 @@ final class SessionTest {
     assertThat(attached.fates()).containsExactly(Fate.UNKNOWN, Fate.done(Status.OK));
   }
 
+  /**
+   * Else the window would grow with each lost connection, as long as the device does not answer.
+   */
+  @Test
+  void whatRunsCountsInTheWindowOfTheNextConnection() throws Exception {
+    host.disk.hold();
+    RawClient before = host.raw();
+    before.attach(1);
+    Unanswered[] all = new Unanswered[16];
+    for (int i = 0; i < all.length; i++) {
+      before.write(i, i + 1, 0, 100 + i, 1 << 20);
+      all[i] = new Unanswered(i, i + 1);
+    }
+    Waiting.until("the window is full", () -> host.disk.held() == all.length);
+    RawClient again = host.raw();
+    assertThat(again.attach(1, all).fates()).containsOnly(Fate.RUNNING);
+    again.request(FrameType.READ, 20, 100, 0, 512);
+    assertThat(again.expectRefusal(Refusal.PROTOCOL).text()).contains("bytes outstanding");
+    host.disk.release();
+  }
+
   // ---- generations
 
   @Test
@@ -187,6 +208,32 @@ final class SessionTest {
         .contains("in use by other/xvda");
     host.server().release(EXPORT, "other/xvda");
     host.raw().attach(3);
+  }
+
+  /** Its host was not gone after all, and has the guest that somebody runs elsewhere now. */
+  @Test
+  void whoWasReleasedStaysOut() throws Exception {
+    RawClient lost = host.raw();
+    lost.attach(5);
+    host.disk.hold();
+    lost.write(0, 1, 0, 100);
+    Waiting.until("it is at the device", () -> host.disk.held() == 1);
+    host.executor.execute(host.disk::release);
+    host.server().release(EXPORT, CLIENT);
+    assertThat(host.disk.writes).as("waited for").containsKey(100L);
+    RawClient.Frame last = lost.next();
+    if (last.type() == FrameType.REPLY) { // it was done just before
+      last = lost.next();
+    }
+    assertThat(last.refusal()).isEqualTo(Refusal.STALE);
+    host.raw().ask(other(1)).expect(FrameType.ATTACHED);
+    assertThat(host.raw().ask(5).expectRefusal(Refusal.STALE).sequence()).isEqualTo(6);
+    host.server().release(EXPORT, "other/xvda");
+    host.raw().ask(5).expectRefusal(Refusal.STALE);
+    host.raw().attach(7);
+    assertThatThrownBy(() -> host.server().release(EXPORT, "othr/xvda"))
+        .isInstanceOf(ExportException.class)
+        .hasMessageContaining("has no client othr/xvda");
   }
 
   @Test

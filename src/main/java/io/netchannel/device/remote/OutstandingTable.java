@@ -26,6 +26,14 @@ final class OutstandingTable {
     }
   }
 
+  /** One that has these in their slots, to be asked for. */
+  static OutstandingTable of(List<RemoteRequest> requests) {
+    int slots = requests.stream().mapToInt(request -> request.slot + 1).max().orElse(0);
+    OutstandingTable table = new OutstandingTable(slots, 0);
+    requests.forEach(table::addAt);
+    return table;
+  }
+
   OutstandingTable emptied() {
     return new OutstandingTable(bySlot.length, windowBytes);
   }
@@ -77,6 +85,10 @@ final class OutstandingTable {
               .formatted(slot, sequence));
     }
     return found;
+  }
+
+  boolean hasInherited() {
+    return Arrays.stream(bySlot).anyMatch(request -> request != null && request.inherited);
   }
 
   /** In the order in which they were sent first. */

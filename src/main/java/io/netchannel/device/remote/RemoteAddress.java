@@ -5,8 +5,11 @@ import io.netchannel.device.DeviceException;
 import io.netchannel.wire.Names;
 import io.netchannel.wire.Wire;
 import io.netty.channel.unix.DomainSocketAddress;
+import java.io.UncheckedIOException;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
+import java.net.UnknownHostException;
 import java.util.Optional;
 
 /**
@@ -69,11 +72,22 @@ record RemoteAddress(Optional<HostAndPort> host, Optional<String> socket, String
     return new DeviceException("expected %s, found %s:%s".formatted(expected, scheme, text));
   }
 
-  /** May ask the name service, and wait for it. */
+  /**
+   * May ask the name service, and wait for it.
+   *
+   * @throws UncheckedIOException when it does not know the host; an unresolved address would be
+   *     asked for again on the event loop, where other devices wait
+   */
   SocketAddress resolve() {
-    return socket.isPresent()
-        ? new DomainSocketAddress(socket.get())
-        : new InetSocketAddress(host.get().getHost(), host.get().getPort());
+    if (socket.isPresent()) {
+      return new DomainSocketAddress(socket.get());
+    }
+    try {
+      return new InetSocketAddress(
+          InetAddress.getByName(host.get().getHost()), host.get().getPort());
+    } catch (UnknownHostException e) {
+      throw new UncheckedIOException("unknown host: " + e.getMessage(), e);
+    }
   }
 
   @Override

@@ -47,7 +47,7 @@ final class RemoteConnection extends ChannelInboundHandlerAdapter implements Fra
     /** All that has arrived together has been told. */
     void readComplete();
 
-    void detached();
+    void detached() throws WireException;
 
     void refused(Refusal reason, String text);
 

@@ -1,12 +1,17 @@
 package io.netchannel.device.remote;
 
 import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableMap;
 import io.netchannel.device.Completion;
+import io.netchannel.device.Custody;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.DeviceGeometry;
+import io.netchannel.device.Inheritance;
 import io.netchannel.device.OpenOptions;
 import io.netchannel.device.Outcome;
+import io.netchannel.device.RequestName;
+import io.netchannel.device.StorageState;
 import io.netchannel.wire.Attach;
 import io.netchannel.wire.Attached;
 import io.netchannel.wire.FrameHeader;
@@ -17,10 +22,13 @@ import io.netchannel.wire.Status;
 import io.netchannel.wire.WireException;
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledFuture;
@@ -39,8 +47,26 @@ import org.slf4j.LoggerFactory;
 final class RemoteDevice implements Device, RemoteConnection.Owner {
   private static final Logger log = LoggerFactory.getLogger(RemoteDevice.class);
 
+  /**
+   * What is replaced twice within this time has a rival with its own name and generation. Once is
+   * nothing: a connection that was given up may have reached the server late, after the one that
+   * came instead of it. TCP delivers what it has for less than that after a cut.
+   */
+  private static final long RIVAL_NANOS = TimeUnit.MINUTES.toNanos(1);
+
+  /**
+   * A generation's part of a sequence number is above these bits. The server compares numbers only:
+   * after a take-over that was given up, what one generation asks for must not be taken for what
+   * another one did in the same slot. 2^44 requests are 200 days of a million a second.
+   */
+  private static final int GENERATION_SHIFT = 44;
+
+  private static final long MAX_GENERATION_PART = Long.MAX_VALUE >> GENERATION_SHIFT;
+
   /** A server that is there says goodbye at once. */
   private static final long DETACH_SECONDS = 5;
+
+  private static final UUID NO_STORAGE = new UUID(0, 0);
 
   enum State {
     /** Until the next attempt. */
@@ -70,8 +96,9 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
   private boolean closing;
   private boolean gaveUp;
   private long awaySinceNanos = System.nanoTime();
-  private Throwable lastProblem = new TimeoutException("no answer");
+  private volatile Throwable lastProblem = new TimeoutException("no answer");
   private String loggedProblem = "";
+  private Optional<Long> replacedNanos = Optional.empty();
 
   // What is outstanding: by slot; and what waits for a slot, those with a sequence first.
   private OutstandingTable outstanding = new OutstandingTable(0, 0);
@@ -83,18 +110,49 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
   private RemoteRequest receiving;
 
   // Writes that a flush has to cover: what the server's host loses with its memory.
-  private UUID storage = new UUID(0, 0);
+  private Optional<UUID> storage = Optional.empty();
   private long writesCompleted;
   private long writesFlushed;
   private boolean writesLost;
+
+  /** Set while it is ATTACHED: what is outstanding is not waited for once it is not. */
+  private boolean relinquished;
+
+  /** Fates of the writes it was opened with; complete when it is opened. */
+  private final Map<RequestName, Outcome> inherited = new ConcurrentHashMap<>();
 
   private RemoteDevice(RemoteLink link, OpenOptions.User user, boolean readOnly) {
     this.link = link;
     this.client = user.name();
     this.generation = user.generation();
+    this.lastSequence = sequenceBefore(generation);
     this.readOnly = readOnly;
+    user.inheritance().ifPresent(this::inherit);
     this.backoff =
         new Backoff(link.options().firstDelay(), link.options().longestDelay(), link.random());
+  }
+
+  /** All sequence numbers of a generation are above. */
+  private static long sequenceBefore(long generation) {
+    return (generation & MAX_GENERATION_PART) << GENERATION_SHIFT;
+  }
+
+  private void inherit(Inheritance left) {
+    storage = Optional.of(left.storage().identity());
+    writesCompleted = left.storage().unflushed() ? 1 : 0;
+    List<RemoteRequest> writes = new ArrayList<>();
+    for (RequestName name : left.writes()) {
+      RemoteRequest write = new RemoteRequest();
+      write.type = FrameType.WRITE;
+      write.slot = name.slot();
+      write.sequence = name.sequence();
+      write.inherited = true;
+      write.completion = outcome -> inherited.put(name, outcome);
+      writes.add(write);
+      // A number that a kept outcome has must not be given again.
+      lastSequence = Math.max(lastSequence, name.sequence());
+    }
+    outstanding = OutstandingTable.of(writes);
   }
 
   /** Waits until the server has answered. */
@@ -191,6 +249,44 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
     log.error("{}: used after the end of the daemon", link.address());
     for (RemoteRequest request : inbox.take(new ArrayDeque<>())) {
       request.completion.complete(Outcome.IO_ERROR);
+    }
+  }
+
+  @Override
+  public Optional<CompletableFuture<Custody>> custody() {
+    CompletableFuture<Custody> custody = new CompletableFuture<>();
+    link.loop().execute(() -> custody.complete(custodyNow()));
+    return Optional.of(custody);
+  }
+
+  private Custody custodyNow() {
+    ImmutableMap.Builder<Completion, RequestName> writes = ImmutableMap.builder();
+    for (RemoteRequest request : outstanding.unanswered()) {
+      // A part of a request that was split has a completion that nobody else knows.
+      if (request.type == FrameType.WRITE) {
+        writes.put(request.completion, new RequestName(request.slot, request.sequence));
+      }
+    }
+    // What is lost already stays lost for who comes next: no storage has this identity.
+    UUID known = writesLost ? NO_STORAGE : storage.orElse(NO_STORAGE);
+    boolean unflushed = writesLost || writesCompleted > writesFlushed;
+    return new Custody(new StorageState(known, unflushed), writes.buildKeepingLast());
+  }
+
+  @Override
+  public Optional<Outcome> inherited(RequestName write) {
+    return Optional.ofNullable(inherited.get(write));
+  }
+
+  @Override
+  public void relinquish() {
+    link.loop().execute(this::letGo);
+  }
+
+  private void letGo() {
+    relinquished = true;
+    if (state == State.WAITING || state == State.CONNECTING) {
+      breakDown("what is outstanding is the next generation's");
     }
   }
 
@@ -353,6 +449,13 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
           outcome = Outcome.IO_ERROR;
         } else if (outcome == Outcome.OK) {
           writesFlushed = Math.max(writesFlushed, request.completedBefore);
+        } else if (outcome == Outcome.IO_ERROR) {
+          // A device that the server opens anew, as it was restarted, knows nothing of that.
+          writesLost = true;
+          log.error(
+              "{}: a flush failed, written data may be lost; all further flushes fail until the"
+                  + " device is opened again",
+              link.address());
         }
       }
       case READ, DISCARD, ATTACH, ATTACHED, REFUSED, REPLY, DETACH, DETACHED, PING, PONG -> {}
@@ -374,6 +477,7 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
 
   @Override
   public void readComplete() {
+    openedWhenKnown();
     send();
     detachWhenDone();
   }
@@ -392,6 +496,10 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
   @Override
   public Attach attach() {
     listed = outstanding.unanswered();
+    lastProblem =
+        new TimeoutException(
+            "the server is there, but its device has not finished what it was given before, or is"
+                + " being opened");
     return Attach.session(
         link.address().export(),
         client,
@@ -432,10 +540,17 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
     reconcile(attached);
     if (first.isEmpty()) {
       first = Optional.of(attached);
-      opened.complete(geometryOf(attached.geometry()));
+      openedWhenKnown();
     }
     send();
     detachWhenDone();
+  }
+
+  /** It is open when the fates of all that it inherited are known. */
+  private void openedWhenKnown() {
+    if (!opened.isDone() && first.isPresent() && !outstanding.hasInherited()) {
+      opened.complete(geometryOf(first.get().geometry()));
+    }
   }
 
   /** What is done is told, what runs stays where it is, all else is sent again, in order. */
@@ -455,7 +570,11 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
             before.remove(request);
             outstanding.addAt(request);
           }
-          case UNKNOWN -> {}
+          case UNKNOWN -> {
+            if (request.inherited) {
+              before.remove(request);
+            }
+          }
         }
       }
     }
@@ -468,7 +587,8 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
 
   /** Another storage has not what the other one did not make durable. */
   private void noteStorage(UUID now) {
-    if (first.isPresent() && !storage.equals(now) && writesCompleted > writesFlushed) {
+    boolean another = storage.isPresent() && !storage.get().equals(now);
+    if (another && writesCompleted > writesFlushed) {
       writesLost = true;
       log.error(
           "{}: the server's host was restarted, up to {} writes that were not flushed are lost; all"
@@ -476,7 +596,7 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
           link.address(),
           writesCompleted - writesFlushed);
     }
-    storage = now;
+    storage = Optional.of(now);
   }
 
   static DeviceGeometry geometryOf(Attached.Geometry found) {
@@ -505,6 +625,8 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
         become(State.WAITING);
         if (closing) {
           ended();
+        } else if (relinquished) {
+          letGo();
         } else if (!opened.isDone() && isHopeless(cause)) {
           failOpening("%s: %s".formatted(link.address(), words(cause)));
         } else {
@@ -537,14 +659,29 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
         awaySinceNanos = System.nanoTime();
       }
       switch (reason) {
-        case STALE, REPLACED -> breakDown(why);
-        case UNKNOWN_EXPORT, DENIED, READ_ONLY, IN_USE, UNAVAILABLE, PROTOCOL -> {
-          become(State.WAITING);
-          tellOnce(why);
-          tryLater();
+        case STALE -> breakDown(why);
+        case REPLACED -> {
+          boolean rival = wasReplacedJustNow();
+          replacedNanos = Optional.of(System.nanoTime());
+          if (rival) {
+            breakDown(why);
+          } else {
+            waitAfter(why);
+          }
         }
+        case UNKNOWN_EXPORT, DENIED, READ_ONLY, IN_USE, UNAVAILABLE, PROTOCOL -> waitAfter(why);
       }
     }
+  }
+
+  private boolean wasReplacedJustNow() {
+    return replacedNanos.isPresent() && System.nanoTime() - replacedNanos.get() < RIVAL_NANOS;
+  }
+
+  private void waitAfter(String refusal) {
+    become(State.WAITING);
+    tellOnce(refusal);
+    tryLater();
   }
 
   private void tellOnce(String problem) {
@@ -585,12 +722,7 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
    * should be: it has sealed, and has nothing outstanding.
    */
   private void breakDown(String why) {
-    int failing = outstanding.size() + waiting.size();
-    if (failing == 0) {
-      log.info("{}: {}; further requests would fail", link.address(), why);
-    } else {
-      log.error("{}: {}; all requests fail, {} of them now", link.address(), why, failing);
-    }
+    log.warn("{}: {}; {} requests end", link.address(), why, outstanding.size() + waiting.size());
     disconnect();
     become(State.BROKEN);
     failAll();
@@ -609,8 +741,8 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
     outstanding = outstanding.emptied();
     ArrayDeque<RemoteRequest> alsoFailed = waiting;
     waiting = new ArrayDeque<>();
-    failed.forEach(request -> request.completion.complete(Outcome.IO_ERROR));
-    alsoFailed.forEach(request -> request.completion.complete(Outcome.IO_ERROR));
+    failed.forEach(request -> complete(request, Outcome.IO_ERROR));
+    alsoFailed.forEach(request -> complete(request, Outcome.IO_ERROR));
   }
 
   private void adopt(long newer) {
@@ -619,6 +751,7 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
     }
     log.info("{}: goes on with generation {}, was {}", link.address(), newer, generation);
     generation = newer;
+    lastSequence = Math.max(lastSequence, sequenceBefore(newer));
     disconnect();
     become(State.WAITING);
     backoff.reset();
@@ -659,7 +792,10 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
   }
 
   @Override
-  public void detached() {
+  public void detached() throws WireException {
+    if (state != State.DETACHING) {
+      throw new WireException("expected no DETACHED without DETACH, found one");
+    }
     ended();
   }
 

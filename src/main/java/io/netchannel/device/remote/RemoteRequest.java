@@ -23,6 +23,12 @@ final class RemoteRequest {
 
   int slot;
 
+  /**
+   * Whether it is a write of the generation before, which is only asked for: there is nothing to
+   * send again.
+   */
+  boolean inherited;
+
   /** For a flush: the writes that had completed when it was sent for the first time. */
   long completedBefore;
 
@@ -34,5 +40,6 @@ final class RemoteRequest {
     data = null;
     completion = null;
     sequence = 0;
+    inherited = false;
   }
 }

@@ -14,7 +14,7 @@
  *      +------------------------|---------------+    |                               CLOSED
  *         lost, refused         |                    |
  *                               +--> BROKEN <--------+
- *                      stale, replaced, another geometry
+ *                      stale, replaced twice, another geometry
  *
  *   BROKEN --useGeneration, newer--> WAITING
  *   close while not ATTACHED, or after keepPlace --> CLOSED, and the server keeps the place
@@ -39,7 +39,7 @@
  *       what leaves is copied when it is short and sent from where it is when it is long.
  *   <li>What the server's host had in memory only, and lost with it, is never reported durable: an
  *       ATTACHED with another storage identity while writes were completed and not flushed makes
- *       every further flush fail.
+ *       every further flush fail, and so does a flush that failed.
  * </ul>
  */
 package io.netchannel.device.remote;
