@@ -173,15 +173,28 @@ public record NbdUri(
       }
       if (socket.isEmpty()) {
         String query = options.isEmpty() ? null : String.join("&", options);
-        return new URI(TCP, null, host, port, path, query, null).toASCIIString();
+        return ascii(new URI(TCP, null, host, port, path, query, null));
       }
       // Not by the constructor above: it would leave an '&' in the path of the socket as it is.
-      String plain = new URI(UNIX, "", path, null, null).toASCIIString();
-      String place = new URI(null, null, socket.get().toString(), null).toASCIIString();
+      String plain = ascii(new URI(UNIX, "", path, null, null));
+      String place = ascii(new URI(null, null, socket.get().toString(), null));
       options.add(0, SOCKET + "=" + place.replace("&", "%26").replace("+", "%2B"));
       return plain + "?" + String.join("&", options);
     } catch (URISyntaxException e) {
       throw new IllegalStateException(e);
     }
+  }
+
+  /** Not by toASCIIString: it composes letters and accents anew, which names another export. */
+  private static String ascii(URI uri) {
+    StringBuilder text = new StringBuilder();
+    for (byte each : uri.toString().getBytes(StandardCharsets.UTF_8)) {
+      if (each >= 0) {
+        text.append((char) each);
+      } else {
+        text.append("%%%02X".formatted(each & 0xff));
+      }
+    }
+    return text.toString();
   }
 }

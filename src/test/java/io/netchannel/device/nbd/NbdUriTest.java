@@ -59,6 +59,7 @@ final class NbdUriTest {
         "nbd://hosta/",
         "nbd://hosta/x?reconnect=1&cache=writethrough",
         "nbd://hosta/x?cache=writethrough",
+        "nbd://hosta/e%CC%81%F0%9F%98%80",
         "nbd+unix:///x?socket=/run/a.sock&cache=writethrough",
         "nbd://hosta:1/a%20b%25+c?reconnect=7",
         "nbd://[2001:db8::1]:5/x",
