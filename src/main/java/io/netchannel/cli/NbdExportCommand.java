@@ -11,6 +11,7 @@ import io.netchannel.device.nbd.NbdUri;
 import io.netchannel.server.nbd.NbdExport;
 import io.netchannel.server.nbd.NbdServer;
 import java.io.IOException;
+import java.io.PrintWriter;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.file.Path;
@@ -19,6 +20,9 @@ import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -35,8 +39,13 @@ import picocli.CommandLine.Spec;
       "Prints the URI of the export when it is ready. Any number of clients may use it at a time."
           + " There is no TLS and no password: a Unix socket is for its owner, a TCP port lets in"
           + " whoever reaches it.",
+      "",
+      "Exit status: 0 when it was told to end and all that was written is durable, else 1.",
     })
 final class NbdExportCommand implements Callable<Integer> {
+  /** Of the last one: another's server may be away for ever. */
+  private static final long FLUSH_BOUND_SECONDS = 30;
+
   /** As qemu-nbd names them. */
   enum Cache {
     /** Through the page cache: a write is durable after a flush. */
@@ -117,7 +126,7 @@ final class NbdExportCommand implements Callable<Integer> {
   public Integer call() throws CommandFailedException, InterruptedException {
     String text = source.startsWith("/") ? "file:" + source : source;
     try (DeviceOpener devices = new DeviceOpener(cache == Cache.none, Map.of());
-        Device device = devices.open(text, OpenOptions.plain(readOnly))) {
+        Device device = open(devices, text)) {
       NbdExport export = new NbdExport(exportName, description, device, readOnly);
       try (NbdServer server = new NbdServer(List.of(export), System::nanoTime)) {
         NbdUri uri = listen(server);
@@ -127,6 +136,13 @@ final class NbdExportCommand implements Callable<Integer> {
     } catch (DeviceException | IOException | IllegalArgumentException e) {
       throw new CommandFailedException(e.getMessage(), e);
     }
+  }
+
+  private Device open(DeviceOpener devices, String text) throws DeviceException {
+    if (!readOnly) {
+      devices.checkUnused(text);
+    }
+    return devices.open(text, OpenOptions.plain(readOnly));
   }
 
   private NbdUri listen(NbdServer server) throws IOException {
@@ -145,28 +161,37 @@ final class NbdExportCommand implements Callable<Integer> {
     return NbdUri.tcp(host, port, exportName);
   }
 
-  /** Until the process is told to end; then the server is closed and the device flushed. */
+  /** Until the process is told to end. */
   private void serve(NbdServer server, Device device, NbdUri uri) throws InterruptedException {
-    CountDownLatch told = new CountDownLatch(1);
-    Runtime.getRuntime()
-        .addShutdownHook(
-            new Thread(
-                () -> {
-                  server.close();
-                  flush(device);
-                  told.countDown();
-                },
-                "shutdown"));
+    Runtime.getRuntime().addShutdownHook(new Thread(() -> end(server, device), "shutdown"));
     spec.commandLine().getOut().println(uri);
     spec.commandLine().getOut().flush();
-    told.await();
+    new CountDownLatch(1).await();
   }
 
-  private void flush(Device device) {
-    if (!readOnly) {
-      CompletableFuture<Outcome> flushed = new CompletableFuture<>();
-      device.flush(flushed::complete);
-      var unused = flushed.join();
+  /**
+   * The server is closed, the device flushed and closed. The exit status says whether that went
+   * well, as qemu-nbd's and nbdkit's do, and not that there was a signal, as Java's own would.
+   */
+  private void end(NbdServer server, Device device) {
+    server.close();
+    boolean durable = readOnly || flush(device) == Outcome.OK;
+    if (!durable) {
+      PrintWriter err = spec.commandLine().getErr();
+      err.println("error: the last flush failed: what was written last may be lost");
+      err.flush();
+    }
+    device.close();
+    Runtime.getRuntime().halt(durable ? 0 : Main.FAILURE);
+  }
+
+  private static Outcome flush(Device device) {
+    CompletableFuture<Outcome> flushed = new CompletableFuture<>();
+    device.flush(flushed::complete);
+    try {
+      return flushed.get(FLUSH_BOUND_SECONDS, TimeUnit.SECONDS);
+    } catch (InterruptedException | ExecutionException | TimeoutException e) {
+      return Outcome.IO_ERROR;
     }
   }
 }

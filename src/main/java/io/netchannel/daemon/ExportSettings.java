@@ -61,6 +61,9 @@ public record ExportSettings(
         throw table.error(
             "name", "export " + name + " needs a path (\"/dev/vg0/data\") or a source, not both");
       }
+      if (path.isPresent() && !path.get().startsWith("/")) {
+        throw table.error("path", "a path from the root", path.get());
+      }
       if (!names.add(name)) {
         throw table.error("name", "another name for each export", name + " twice");
       }

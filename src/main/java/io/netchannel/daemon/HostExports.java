@@ -16,10 +16,13 @@ import io.netchannel.tls.TlsException;
 import io.netchannel.wire.Transport;
 import java.io.IOException;
 import java.net.InetSocketAddress;
+import java.nio.channels.FileChannel;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
+import java.nio.file.OpenOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
 import java.time.Clock;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -112,8 +115,7 @@ final class HostExports implements ControlEndpoint.Handler, AutoCloseable {
     try {
       devices.check(export.source());
     } catch (DeviceException e) {
-      throw new ExportException(
-          "export %s cannot be served: %s".formatted(export.name(), e.getMessage()), e);
+      throw cannotBeServed(export, e);
     }
     server.add(export);
   }
@@ -175,13 +177,34 @@ final class HostExports implements ControlEndpoint.Handler, AutoCloseable {
             names(request.get("allow")));
     add(export);
     try {
+      look(export);
       write(export);
+    } catch (ExportException e) {
+      server.remove(export.name(), true);
+      throw e;
     } catch (IOException e) {
       server.remove(export.name(), true);
       throw new ExportException(
           "export %s cannot be stored: %s".formatted(export.name(), e.getMessage()), e);
     }
     return describe(new ExportStatus(export, ImmutableList.of()));
+  }
+
+  /** Who exports a device wants to hear now what is wrong with it, not from its clients. */
+  private void look(Export export) throws ExportException {
+    try {
+      if (!export.readOnly()) {
+        devices.checkUnused(export.source());
+      }
+      var unused = devices.probe(export.source(), export.readOnly());
+    } catch (DeviceException e) {
+      throw cannotBeServed(export, e);
+    }
+  }
+
+  private static ExportException cannotBeServed(Export export, DeviceException why) {
+    return new ExportException(
+        "export %s cannot be served: %s".formatted(export.name(), why.getMessage()), why);
   }
 
   private Object unexport(Map<String, Object> request) throws ExportException, ControlException {
@@ -229,7 +252,16 @@ final class HostExports implements ControlEndpoint.Handler, AutoCloseable {
     Path file = directory.resolve(export.name() + SUFFIX);
     Path fresh = directory.resolve(export.name() + SUFFIX + ".new");
     Files.writeString(fresh, Json.write(content));
+    sync(fresh, StandardOpenOption.WRITE);
     Files.move(fresh, file, StandardCopyOption.ATOMIC_MOVE);
+    sync(directory, StandardOpenOption.READ);
+  }
+
+  /** A crash of the host leaves the old content or the new. */
+  private static void sync(Path path, OpenOption mode) throws IOException {
+    try (FileChannel channel = FileChannel.open(path, mode)) {
+      channel.force(true);
+    }
   }
 
   private static Export read(Path file) throws IOException {

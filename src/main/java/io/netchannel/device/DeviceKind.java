@@ -22,4 +22,7 @@ public interface DeviceKind {
    * @throws DeviceException when it names nothing of this kind
    */
   default void check(String text) throws DeviceException {}
+
+  /** As {@link Devices#checkUnused}. */
+  default void checkUnused(String text) throws DeviceException {}
 }

@@ -93,10 +93,7 @@ public final class DeviceOpener implements Devices, AutoCloseable {
     NbdDevice.Timing timing = new NbdDevice.Timing(nanoTime, new Random());
     devices =
         ImmutableSortedMap.<String, DeviceKind>naturalOrder()
-            .put(
-                "file",
-                (text, options) ->
-                    FileDevice.open(text, options.readOnly(), ioThreads, direct, nanoTime))
+            .put("file", file(ioThreads, direct, nanoTime))
             .put("nbd", nbd("nbd", timing))
             .put("nbd+unix", nbd("nbd+unix", timing))
             .putAll(kinds)
@@ -106,6 +103,20 @@ public final class DeviceOpener implements Devices, AutoCloseable {
             "delay", text -> DelayFilter.parse(text, timer),
             "error", ErrorFilter::parse,
             "trace", text -> TraceFilter.parse(text, clock));
+  }
+
+  private static DeviceKind file(int ioThreads, boolean direct, LongSupplier nanoTime) {
+    return new DeviceKind() {
+      @Override
+      public Device open(String text, OpenOptions options) throws DeviceException {
+        return FileDevice.open(text, options.readOnly(), ioThreads, direct, nanoTime);
+      }
+
+      @Override
+      public void checkUnused(String text) throws DeviceException {
+        FileDevice.checkUnused(text);
+      }
+    };
   }
 
   private static DeviceKind nbd(String scheme, NbdDevice.Timing timing) {
@@ -155,6 +166,12 @@ public final class DeviceOpener implements Devices, AutoCloseable {
   public void check(String source) throws DeviceException {
     Parsed parsed = parse(source);
     parsed.kind.check(parsed.text);
+  }
+
+  @Override
+  public void checkUnused(String source) throws DeviceException {
+    Parsed parsed = parse(source);
+    parsed.kind.checkUnused(parsed.text);
   }
 
   /** Ends the timer; devices that are still open complete what they hold back without delay. */

@@ -28,6 +28,14 @@ public interface Devices {
     return 0;
   }
 
+  /**
+   * Checks that nothing else on this host has the device for itself, such as a mounted file system:
+   * before others may write to it.
+   *
+   * @throws DeviceException when something has, or the text is no source
+   */
+  default void checkUnused(String source) throws DeviceException {}
+
   /** Opens, reads the geometry and closes again: what a destination does before it accepts. */
   default DeviceGeometry probe(String source, boolean readOnly) throws DeviceException {
     try (Device device = open(source, OpenOptions.probe(readOnly))) {

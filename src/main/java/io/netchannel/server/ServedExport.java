@@ -301,6 +301,9 @@ final class ServedExport {
 
   private void openDevice() throws DeviceException {
     if (device == null) {
+      if (!export.readOnly()) {
+        parts.devices().checkUnused(export.source());
+      }
       device = parts.devices().open(export.source(), OpenOptions.plain(export.readOnly()));
     }
   }

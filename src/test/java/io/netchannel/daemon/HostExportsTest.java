@@ -123,6 +123,12 @@ final class HostExportsTest {
         "file:" + directory.resolve("b.raw"),
         "allow",
         List.of("hostb"));
+    assertThatThrownBy(() -> call("export", "name", "c", "source", "file:/no/such/disk"))
+        .isInstanceOf(ControlException.class)
+        .hasMessageContaining("export c cannot be served: /no/such/disk does not exist");
+    assertThatThrownBy(() -> call("export", "name", "c", "source", "file:" + directory))
+        .isInstanceOf(ControlException.class)
+        .hasMessageContaining("is a directory");
     assertThatThrownBy(() -> call("export", "name", "b", "source", "file:/x"))
         .isInstanceOf(ControlException.class)
         .hasMessageContaining("there is an export named b");
@@ -147,6 +153,19 @@ final class HostExportsTest {
     assertThat(names()).containsExactly("a");
   }
 
+  /** It may come later, as an iSCSI disk does: its clients wait, and are told why. */
+  @Test
+  void whatIsNotThereYetIsExportedAfterARestart() throws Exception {
+    call("export", "name", "b", "source", "file:" + directory.resolve("b.raw"));
+    exports.close();
+    Files.move(directory.resolve("b.raw"), directory.resolve("later.raw"));
+    serve();
+    assertThat(names()).containsExactly("a", "b");
+    assertThatThrownBy(() -> open("b")).hasMessageContaining("does not exist");
+    Files.move(directory.resolve("later.raw"), directory.resolve("b.raw"));
+    open("b").close();
+  }
+
   @Test
   void aClientThatIsGoneIsReleased() throws Exception {
     Device device = open("a");
@@ -166,6 +185,7 @@ final class HostExportsTest {
   void settingsThatMeanNothingAreRefused() {
     refuses("[[export]]\nname = \"a\"\n", "needs a path");
     refuses("[[export]]\nname = \"a\"\npath = \"/a\"\nsource = \"file:/a\"\n", "not both");
+    refuses("[[export]]\nname = \"a\"\npath = \"a.raw\"\n", "a path from the root");
     refuses("[[export]]\nname = \"a/b\"\npath = \"/a\"\n", "expected a name");
     refuses("[[export]]\nname = \"a\"\npath = \"/a\"\nallow = \"hostb\"\n", "a list such as");
     refuses("[[export]]\nname = \"a\"\npath = \"/a\"\nshare = true\n", "unknown key");

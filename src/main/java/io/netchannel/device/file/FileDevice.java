@@ -120,6 +120,14 @@ public final class FileDevice implements Device {
     return device;
   }
 
+  /**
+   * Refuses a block device that something on this host has for itself: a mounted file system, swap,
+   * LVM, RAID; also of a partition of it. It is only looked at, and may be open otherwise.
+   */
+  public static void checkUnused(String path) throws DeviceException {
+    OpenFile.checkUnused(path);
+  }
+
   @Override
   public DeviceGeometry geometry() {
     return geometry;

@@ -12,6 +12,10 @@ import com.sun.jna.Pointer;
 final class Libc {
   static final int O_RDONLY = 0;
   static final int O_RDWR = 2;
+
+  /** Without O_CREAT, on a block device: fails with EBUSY when something has it for itself. */
+  static final int O_EXCL = 0x80;
+
   static final int O_CLOEXEC = 0x80000;
 
   /** asm-generic/fcntl.h; arm64 has its own value. */

@@ -88,6 +88,28 @@ record OpenFile(
     }
   }
 
+  /** As {@link FileDevice#checkUnused}. */
+  static void checkUnused(String text) throws DeviceException {
+    Path path = Path.of(text);
+    if (((Integer) attributesOf(path).get("mode") & TYPE_MASK) != TYPE_BLOCK) {
+      return;
+    }
+    try {
+      // The kernel keeps whoever asks for that apart from mounts and the like, and from each other.
+      NativeFile.open(text, Libc.O_RDONLY | Libc.O_EXCL).close();
+    } catch (NativeFile.OpenException e) {
+      if (e.errno() == Libc.EBUSY) {
+        throw new DeviceException(
+            "%s is in use on this host: mounted, or part of swap, LVM or RAID, as lsblk %s tells"
+                    .formatted(path, path)
+                + "; two writers would destroy what is on it. End that use first, or serve it"
+                + " read-only",
+            e);
+      }
+      throw cannotOpen(path, true, e);
+    }
+  }
+
   private static Map<String, Object> attributesOf(Path path) throws DeviceException {
     try {
       return Files.readAttributes(path, "unix:mode,size,rdev");

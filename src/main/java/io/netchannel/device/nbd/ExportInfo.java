@@ -10,7 +10,7 @@ import org.slf4j.LoggerFactory;
  * What a server tells of an export in its answer to NBD_OPT_GO.
  *
  * @param sizeBytes its size
- * @param flags transmission flags
+ * @param flags transmission flags, of those that we use
  * @param minimumBlockBytes unit of offsets and lengths, a power of two
  * @param preferredBlockBytes unit of efficient requests, a power of two
  * @param maximumPayloadBytes the longest read or write
@@ -34,6 +34,14 @@ record ExportInfo(
 
   /** Our own bound, where a server has none: of a request that fails, little is done again. */
   private static final int MOST_PAYLOAD_BYTES = NbdProtocol.DEFAULT_MAX_PAYLOAD_BYTES;
+
+  /** Others make no other export: a server that was updated may have more of them. */
+  private static final int USED_FLAGS =
+      NbdProtocol.FLAG_HAS_FLAGS
+          | NbdProtocol.FLAG_READ_ONLY
+          | NbdProtocol.FLAG_SEND_FLUSH
+          | NbdProtocol.FLAG_SEND_FUA
+          | NbdProtocol.FLAG_SEND_TRIM;
 
   private static final int EXPORT_BYTES = 10;
   private static final int BLOCK_SIZE_BYTES = 12;
@@ -62,7 +70,7 @@ record ExportInfo(
         case NbdProtocol.INFO_EXPORT -> {
           expect("NBD_INFO_EXPORT", EXPORT_BYTES, payload);
           sizeBytes = payload.getLong();
-          flags = Short.toUnsignedInt(payload.getShort());
+          flags = Short.toUnsignedInt(payload.getShort()) & USED_FLAGS;
           if (sizeBytes < 0) {
             throw new NbdProtocolException(
                 "expected a size of less than 8 EiB, found "
@@ -120,6 +128,15 @@ record ExportInfo(
    * @throws DeviceException when it cannot be one
    */
   DeviceGeometry geometry(NbdUri uri, boolean wantReadOnly) throws DeviceException {
+    if (uri.writeThrough()
+        && !wantReadOnly
+        && has(NbdProtocol.FLAG_SEND_FLUSH)
+        && !has(NbdProtocol.FLAG_SEND_FUA)) {
+      throw new DeviceException(
+          "the server of %s has no FUA, which cache=writethrough needs; let the server itself write"
+                  .formatted(uri)
+              + " through, or leave the option away");
+    }
     boolean exportedReadOnly = has(NbdProtocol.FLAG_READ_ONLY);
     if (exportedReadOnly && !wantReadOnly) {
       throw new DeviceException(
@@ -155,16 +172,5 @@ record ExportInfo(
         has(NbdProtocol.FLAG_SEND_FLUSH),
         canDiscard,
         canDiscard ? physical : 0);
-  }
-
-  /** Never throws but {@link NbdProtocolException}, whatever the bytes. */
-  static void fuzz(byte[] data) {
-    try {
-      Builder builder = new Builder();
-      builder.add(ByteBuffer.wrap(data));
-      builder.build().geometry(NbdUri.tcp("localhost", NbdProtocol.DEFAULT_PORT, ""), true);
-    } catch (NbdProtocolException | DeviceException e) {
-      // what a server that breaks the protocol gets
-    }
   }
 }

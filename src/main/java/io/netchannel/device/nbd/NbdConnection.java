@@ -43,6 +43,7 @@ final class NbdConnection implements AutoCloseable {
   private final Selector selector;
   private final SelectionKey key;
   private final ExportInfo info;
+  private final boolean writeThrough;
   private final NbdRequests requests;
   private final Errors errors;
   private final Consumer<SelectionKey> ready = this::ready;
@@ -73,9 +74,20 @@ final class NbdConnection implements AutoCloseable {
   private boolean readable;
   private boolean writable;
 
-  NbdConnection(NbdSocket socket, ExportInfo info, NbdRequests requests, Errors errors) {
+  /**
+   * Of a socket after its handshake.
+   *
+   * @param writeThrough whether writes are to be durable when they are answered
+   */
+  NbdConnection(
+      NbdSocket socket,
+      ExportInfo info,
+      boolean writeThrough,
+      NbdRequests requests,
+      Errors errors) {
     this.socket = socket;
     this.info = info;
+    this.writeThrough = writeThrough;
     this.requests = requests;
     this.errors = errors;
     channel = socket.channel();
@@ -91,7 +103,7 @@ final class NbdConnection implements AutoCloseable {
   void begin() {
     synchronized (requests) {
       current = true;
-      requests.queueAll(info.maximumPayloadBytes());
+      requests.queueAll(info.maximumPayloadBytes(), writeThrough);
       sending = true;
     }
     send();
@@ -103,7 +115,7 @@ final class NbdConnection implements AutoCloseable {
    * @return whether the caller is now the sender and calls {@link #send} without the lock
    */
   boolean offer(NbdRequest request) {
-    request.prepare(info.maximumPayloadBytes());
+    requests.prepare(request, info.maximumPayloadBytes(), writeThrough);
     requests.queue(request);
     return becomeSender();
   }
@@ -349,6 +361,9 @@ final class NbdConnection implements AutoCloseable {
         sender = offer(request);
       } else {
         completion = request.completion;
+        if (outcome == Outcome.OK) {
+          requests.noteSuccess(request);
+        }
         requests.remove(request);
       }
     }
@@ -368,9 +383,9 @@ final class NbdConnection implements AutoCloseable {
     }
   }
 
-  /** Whether the server has answered anything on this connection. */
-  boolean wasOfUse() {
-    return replies > 0;
+  /** How many the server has sent on this connection. */
+  long replies() {
+    return replies;
   }
 
   /** Tells the server that nothing comes any more; by the device's thread when that is so. */

@@ -56,9 +56,18 @@ public final class NbdDevice implements Device {
     nanoTime = timing.nanoTime;
     errors = new ErrorLog(log, nanoTime);
     reconnection = new Reconnection(timing.random);
-    connection = new NbdConnection(socket, info, requests, this::failed);
+    connection = connection(socket);
     thread = new Thread(() -> run(), "nbd " + uri);
     thread.setDaemon(true);
+  }
+
+  private NbdConnection connection(NbdSocket socket) {
+    return new NbdConnection(socket, info, isWriteThrough(), requests, this::failed);
+  }
+
+  /** A server without a volatile cache writes through anyhow, and may not know how to be told. */
+  private boolean isWriteThrough() {
+    return uri.writeThrough() && info.has(NbdProtocol.FLAG_SEND_FUA);
   }
 
   /**
@@ -204,12 +213,13 @@ public final class NbdDevice implements Device {
   private void run() {
     NbdConnection live = connection;
     while (live != null) {
+      long beganNanos = nanoTime.getAsLong();
       live.begin();
       IOException loss = serve(live);
       if (loss == null) {
         live.disconnect();
-      } else if (live.wasOfUse()) {
-        reconnection.reset();
+      } else {
+        reconnection.lost(live.replies(), nanoTime.getAsLong() - beganNanos);
       }
       live.close();
       live = loss == null ? null : reconnect(loss);
@@ -243,10 +253,11 @@ public final class NbdDevice implements Device {
     synchronized (requests) {
       connection = null;
       log.warn(
-          "{}: connection lost: {}; {} requests wait and are sent again when it is back",
+          "{}: connection lost: {}; {} requests wait and are sent again when it is back{}",
           uri,
           words(loss),
-          requests.outstanding());
+          requests.outstanding(),
+          atRisk());
     }
     while (true) {
       if (!sleep(reconnection.delayMillis(), lostAtNanos)) {
@@ -286,11 +297,11 @@ public final class NbdDevice implements Device {
                     .formatted(info, found)
                 + " that was lost");
       }
-      NbdConnection connected = new NbdConnection(socket, info, requests, this::failed);
+      NbdConnection connected = connection(socket);
       socket = null;
       return connected;
     } catch (IOException | DeviceException e) {
-      errors.report("the lost server is not back: " + words(e), where());
+      errors.report("the lost server is not back", where() + ": " + words(e));
       return null;
     } finally {
       if (socket != null) {
@@ -310,6 +321,23 @@ public final class NbdDevice implements Device {
     return uri.reconnect()
         .map(bound -> bound.toNanos() - (nanoTime.getAsLong() - lostAtNanos))
         .orElse(Long.MAX_VALUE);
+  }
+
+  private String atRisk() {
+    long unflushed = unflushedWrites();
+    return unflushed == 0
+        ? ""
+        : "; %d writes were answered and not flushed: they are lost if the server has crashed and kept"
+                .formatted(unflushed)
+            + " them in a cache of its own (cache=writethrough in the source rules that out)";
+  }
+
+  /** Writes that were answered and may still be in a volatile cache of the server. */
+  long unflushedWrites() {
+    synchronized (requests) {
+      boolean cached = info.has(NbdProtocol.FLAG_SEND_FLUSH) && !isWriteThrough();
+      return cached ? requests.unflushedWrites() : 0;
+    }
   }
 
   /** Waits, no longer than requests do; false when the device is closed. */
@@ -359,8 +387,10 @@ public final class NbdDevice implements Device {
           default -> "discard";
         };
     errors.report(
-        "%s failed at the NBD server: error %d".formatted(what, error),
-        "%s, offset %d, %d bytes".formatted(uri, request.offsetBytes, request.lengthBytes));
+        what + " failed at the NBD server",
+        "%s, offset %d, %d bytes: error %s"
+            .formatted(
+                uri, request.offsetBytes, request.lengthBytes, Integer.toUnsignedString(error)));
   }
 
   private String where() {

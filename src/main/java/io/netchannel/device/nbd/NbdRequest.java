@@ -37,6 +37,9 @@ final class NbdRequest {
   /** The part's header as it goes over the wire; direct. */
   final ByteBuffer header;
 
+  /** Of a flush: {@link NbdRequests#writes} when it was sent, all of which it makes durable. */
+  long covers;
+
   /** Whether the part is written to the connection as a whole. */
   boolean sent;
 
@@ -55,15 +58,20 @@ final class NbdRequest {
     this.header = header;
   }
 
-  /** Makes the part that follows {@link #doneBytes} ready to be sent. */
-  void prepare(int maximumPayloadBytes) {
+  /**
+   * Makes the part that follows {@link #doneBytes} ready to be sent.
+   *
+   * @param writeThrough whether a write is to be durable when it is answered
+   */
+  void prepare(int maximumPayloadBytes, boolean writeThrough) {
     long left = lengthBytes - doneBytes;
     // The wire has 32 bits for the length of any request, and less for what carries data.
     int most = command == NbdProtocol.CMD_TRIM ? MAX_TRIM_BYTES : maximumPayloadBytes;
     partBytes = (int) Math.min(left, most);
     header.clear();
     header.putInt(NbdProtocol.REQUEST_MAGIC);
-    header.putShort((short) 0);
+    boolean durable = writeThrough && command == NbdProtocol.CMD_WRITE;
+    header.putShort((short) (durable ? NbdProtocol.CMD_FLAG_FUA : 0));
     header.putShort((short) command);
     header.putLong(handle);
     header.putLong(command == NbdProtocol.CMD_FLUSH ? 0 : offsetBytes + doneBytes);

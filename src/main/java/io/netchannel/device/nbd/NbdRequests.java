@@ -34,6 +34,11 @@ final class NbdRequests {
   private NbdRequest firstToSend;
   private NbdRequest lastToSend;
 
+  /** Completed ones, since the beginning; and how many of these a flush has made durable. */
+  private long writes;
+
+  private long flushedWrites;
+
   int outstanding() {
     return outstanding;
   }
@@ -101,6 +106,26 @@ final class NbdRequests {
         : null;
   }
 
+  /** Makes the next part of a request ready to be sent. */
+  void prepare(NbdRequest request, int maximumPayloadBytes, boolean writeThrough) {
+    request.prepare(maximumPayloadBytes, writeThrough);
+    request.covers = writes;
+  }
+
+  /** Keeps count of what is only in a server's cache; before {@link #remove}. */
+  void noteSuccess(NbdRequest request) {
+    switch (request.command) {
+      case NbdProtocol.CMD_WRITE -> writes++;
+      case NbdProtocol.CMD_FLUSH -> flushedWrites = Math.max(flushedWrites, request.covers);
+      default -> {}
+    }
+  }
+
+  /** Writes that have succeeded and that no flush has made durable since. */
+  long unflushedWrites() {
+    return writes - flushedWrites;
+  }
+
   /** The request is over: its buffer is as its owner gave it, it is free for another one. */
   void remove(NbdRequest request) {
     request.restoreData();
@@ -148,11 +173,11 @@ final class NbdRequests {
   }
 
   /** Queues everything outstanding, oldest first: for a new connection. */
-  void queueAll(int maximumPayloadBytes) {
+  void queueAll(int maximumPayloadBytes, boolean writeThrough) {
     firstToSend = null;
     lastToSend = null;
     for (NbdRequest each = oldest; each != null; each = each.next) {
-      each.prepare(maximumPayloadBytes);
+      prepare(each, maximumPayloadBytes, writeThrough);
       queue(each);
     }
   }

@@ -6,9 +6,12 @@ import java.net.URI;
 import java.net.URISyntaxException;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
@@ -16,33 +19,45 @@ import java.util.Optional;
  * Where an NBD export is, as the NBD project's doc/uri.md writes it:
  *
  * <pre>
- *   nbd://host[:port]/name[?reconnect=SECONDS]
- *   nbd+unix:///name?socket=PATH[&amp;reconnect=SECONDS]
+ *   nbd://host[:port]/name[?OPTION[&amp;OPTION]]
+ *   nbd+unix:///name?socket=PATH[&amp;OPTION]...
  * </pre>
  *
- * The name may be empty and its characters percent-encoded. {@code reconnect} is ours: how long
- * requests wait for a lost server before they fail; for ever when it is missing.
+ * The name may be empty and its characters percent-encoded. The options are ours: {@code
+ * reconnect=SECONDS}, how long requests wait for a lost server before they fail, for ever when it
+ * is missing; {@code cache=writethrough}, see the package.
  *
  * @param host empty for a Unix socket
  * @param socket the Unix socket's path
+ * @param writeThrough whether a write is answered only when the server has made it durable
  */
 public record NbdUri(
-    String host, int port, Optional<Path> socket, String name, Optional<Duration> reconnect) {
+    String host,
+    int port,
+    Optional<Path> socket,
+    String name,
+    Optional<Duration> reconnect,
+    boolean writeThrough) {
   static final String TCP = "nbd";
   static final String UNIX = "nbd+unix";
 
   private static final String SOCKET = "socket";
   private static final String RECONNECT = "reconnect";
+  private static final String CACHE = "cache";
+  private static final String WRITEBACK = "writeback";
+  private static final String WRITETHROUGH = "writethrough";
+
+  private static final int MAX_PORT = 0xffff;
 
   /** A day: who waits longer means for ever. */
   private static final long MAX_RECONNECT_SECONDS = 86400;
 
   public static NbdUri tcp(String host, int port, String name) {
-    return new NbdUri(host, port, Optional.empty(), name, Optional.empty());
+    return new NbdUri(host, port, Optional.empty(), name, Optional.empty(), false);
   }
 
   public static NbdUri unix(Path socket, String name) {
-    return new NbdUri("", 0, Optional.of(socket), name, Optional.empty());
+    return new NbdUri("", 0, Optional.of(socket), name, Optional.empty(), false);
   }
 
   /** Reads the text form, scheme included. */
@@ -58,6 +73,7 @@ public record NbdUri(
     }
     Map<String, String> query = query(text, uri.getRawQuery());
     Optional<Duration> reconnect = reconnect(text, query.remove(RECONNECT));
+    boolean writeThrough = writeThrough(text, query.remove(CACHE));
     String socket = query.remove(SOCKET);
     if (!query.isEmpty()) {
       throw bad(text, "found the unknown parameter " + query.keySet().iterator().next());
@@ -73,15 +89,26 @@ public record NbdUri(
       }
       String host = uri.getHost().replaceAll("^\\[|]$", "");
       int port = uri.getPort() < 0 ? NbdProtocol.DEFAULT_PORT : uri.getPort();
-      return new NbdUri(host, port, Optional.empty(), name, reconnect);
+      if (port < 1 || port > MAX_PORT) {
+        throw bad(text, "found no port of 1 to " + MAX_PORT);
+      }
+      return new NbdUri(host, port, Optional.empty(), name, reconnect, writeThrough);
     }
     if (UNIX.equals(uri.getScheme())) {
       if (uri.getRawAuthority() != null || socket == null || !socket.startsWith("/")) {
         throw bad(text, "found a host, or no absolute path of a socket");
       }
-      return new NbdUri("", 0, Optional.of(Path.of(socket)), name, reconnect);
+      return new NbdUri("", 0, Optional.of(path(text, socket)), name, reconnect, writeThrough);
     }
     throw bad(text, "found another scheme");
+  }
+
+  private static Path path(String text, String socket) throws DeviceException {
+    try {
+      return Path.of(socket);
+    } catch (InvalidPathException e) {
+      throw bad(text, "found a path that this system's character set (locale) cannot write");
+    }
   }
 
   private static Map<String, String> query(String text, String raw) throws DeviceException {
@@ -118,6 +145,16 @@ public record NbdUri(
     return Optional.of(Duration.ofSeconds(Long.parseLong(value)));
   }
 
+  private static boolean writeThrough(String text, String value) throws DeviceException {
+    if (value == null || value.equals(WRITEBACK)) {
+      return false;
+    }
+    if (!value.equals(WRITETHROUGH)) {
+      throw bad(text, "found cache=%s, not %s or %s".formatted(value, WRITEBACK, WRITETHROUGH));
+    }
+    return true;
+  }
+
   private static DeviceException bad(String text, String found) {
     return new DeviceException(
         "\"%s\": expected nbd://HOST[:PORT]/NAME or nbd+unix:///NAME?socket=PATH, %s"
@@ -129,17 +166,35 @@ public record NbdUri(
   public String toString() {
     try {
       String path = "/" + name;
-      String wait = reconnect.map(bound -> RECONNECT + "=" + bound.toSeconds()).orElse(null);
+      List<String> options = new ArrayList<>();
+      reconnect.ifPresent(bound -> options.add(RECONNECT + "=" + bound.toSeconds()));
+      if (writeThrough) {
+        options.add(CACHE + "=" + WRITETHROUGH);
+      }
       if (socket.isEmpty()) {
-        return new URI(TCP, null, host, port, path, wait, null).toASCIIString();
+        String query = options.isEmpty() ? null : String.join("&", options);
+        return ascii(new URI(TCP, null, host, port, path, query, null));
       }
       // Not by the constructor above: it would leave an '&' in the path of the socket as it is.
-      String plain = new URI(UNIX, "", path, null, null).toASCIIString();
-      String place = new URI(null, null, socket.get().toString(), null).toASCIIString();
-      String query = SOCKET + "=" + place.replace("&", "%26").replace("+", "%2B");
-      return plain + "?" + query + (wait == null ? "" : "&" + wait);
+      String plain = ascii(new URI(UNIX, "", path, null, null));
+      String place = ascii(new URI(null, null, socket.get().toString(), null));
+      options.add(0, SOCKET + "=" + place.replace("&", "%26").replace("+", "%2B"));
+      return plain + "?" + String.join("&", options);
     } catch (URISyntaxException e) {
       throw new IllegalStateException(e);
     }
+  }
+
+  /** Not by toASCIIString: it composes letters and accents anew, which names another export. */
+  private static String ascii(URI uri) {
+    StringBuilder text = new StringBuilder();
+    for (byte each : uri.toString().getBytes(StandardCharsets.UTF_8)) {
+      if (each >= 0) {
+        text.append((char) each);
+      } else {
+        text.append("%%%02X".formatted(each & 0xff));
+      }
+    }
+    return text.toString();
   }
 }

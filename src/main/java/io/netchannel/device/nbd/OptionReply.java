@@ -42,16 +42,4 @@ record OptionReply(int type, int lengthBytes) {
   boolean isError() {
     return (type & NbdProtocol.REP_ERROR_BIT) != 0;
   }
-
-  /** Never throws but {@link NbdProtocolException}, whatever the bytes. */
-  static void fuzz(byte[] data) {
-    if (data.length < NbdProtocol.OPTION_REPLY_BYTES) {
-      return; // a shorter one is not parsed: the connection has ended
-    }
-    try {
-      var unused = parse(ByteBuffer.wrap(data), NbdProtocol.OPT_GO);
-    } catch (NbdProtocolException e) {
-      // what a server that breaks the protocol gets
-    }
-  }
 }

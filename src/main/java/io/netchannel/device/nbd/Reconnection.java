@@ -1,6 +1,7 @@
 package io.netchannel.device.nbd;
 
 import java.util.Random;
+import java.util.concurrent.TimeUnit;
 
 /**
  * When to try again to reach a lost server: at once, then after 50 ms, 100 ms ... 2 s, each less a
@@ -26,8 +27,16 @@ final class Reconnection {
     return delay - (long) (random.nextDouble() * delay / 2);
   }
 
-  /** The server has answered requests: the next loss is a new one. */
-  void reset() {
-    nextMillis = 0;
+  /**
+   * A connection was lost. One that was of use for long enough makes its loss a new one; a server
+   * that breaks at a request again and again, when that is repeated, is not tried ever faster.
+   *
+   * @param replies it brought
+   * @param livedNanos how long it lasted
+   */
+  void lost(long replies, long livedNanos) {
+    if (replies > 0 && livedNanos >= TimeUnit.MILLISECONDS.toNanos(LONGEST_DELAY_MILLIS)) {
+      nextMillis = 0;
+    }
   }
 }

@@ -20,21 +20,4 @@ final class SimpleReply {
   static long handle(ByteBuffer header) {
     return header.getLong();
   }
-
-  /** Never throws but {@link NbdProtocolException}, whatever the bytes. */
-  static void fuzz(byte[] data) {
-    ByteBuffer replies = ByteBuffer.wrap(data);
-    NbdRequests requests = new NbdRequests();
-    while (replies.remaining() >= NbdProtocol.SIMPLE_REPLY_BYTES) {
-      try {
-        var outcome = NbdProtocol.outcomeOf(error(replies));
-        var request = requests.find(handle(replies));
-        if (request != null || outcome == null) {
-          throw new AssertionError("found a request that was never made");
-        }
-      } catch (NbdProtocolException e) {
-        return; // what a server that breaks the protocol gets
-      }
-    }
-  }
 }

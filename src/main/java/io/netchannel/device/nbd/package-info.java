@@ -20,7 +20,10 @@
  *
  * <p>LOST lasts as long as it takes, as an NFS hard mount does: the guest sees a pause. With {@code
  * reconnect=SECONDS} in the URI, what is outstanding fails with IO_ERROR after that time, and what
- * comes fails at once, until the server is back.
+ * comes fails at once, until the server is back. A loss is known when the server or its host says
+ * so; when an idle connection's other end has not answered for 25 s; and when the kernel gives up
+ * sending (net.ipv4.tcp_retries2, a quarter of an hour), if the network breaks with data on its
+ * way.
  *
  * <p><b>Why sending again is right.</b> NBD has no exchange of what was done and what not. After a
  * loss, everything that was not answered is sent again, oldest first, before anything newer. A
@@ -38,11 +41,17 @@
  *       old connection's requests before it serves again, does not do that; our own waits for them.
  *       One that lives on behind a cut network may. NBD cannot tell; where networks are cut, use
  *       {@code netchannel:}, whose sessions can.
- *   <li>The server lost its volatile cache with the connection (its host crashed): writes that were
- *       answered but not flushed are gone, and no later flush says so. A killed and restarted
- *       server process keeps them, they are in its host's page cache. Where a host's crash must be
- *       survived, let the server write through (qemu-nbd {@code --cache=writethrough} or {@code
- *       directsync}).
+ *   <li>The server lost a volatile cache with the connection: writes that were answered but not
+ *       flushed are gone, and no later flush says so. NBD does not tell one life of a server from
+ *       the next, nor a server that died from a network that was cut. With a plain file behind it,
+ *       a killed server loses nothing: its host's page cache has it. A host that crashes does, and
+ *       so does a server that keeps data in its own memory: the tables of qcow2, RBD's cache,
+ *       nbdkit's cache filter, any server whose flush covers the writes of one connection only. To
+ *       let the next flush fail would be right then, and wrong after every mere cut, where it stops
+ *       the guest's file system for nothing; so we go on, as the kernel's and QEMU's clients do,
+ *       and the log tells how many writes are at risk. Who wants none to be says {@code
+ *       cache=writethrough} in the URI: each write goes with FUA and is answered when it is
+ *       durable, at the price of a flush per write in the server.
  *   <li>Another image of the same size and abilities was put in its place: it is taken for the old
  *       one.
  *   <li>Another client writes to the export: NBD does not keep it out. Generations between hosts

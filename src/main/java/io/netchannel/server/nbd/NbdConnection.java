@@ -44,6 +44,7 @@ final class NbdConnection {
     try {
       takeRequests(export, replies);
     } finally {
+      replies.stop();
       export.connectionEnds();
       try {
         channel.close(); // a writer that waits for the client ends

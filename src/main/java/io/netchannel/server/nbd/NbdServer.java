@@ -17,6 +17,7 @@ import java.nio.channels.ClosedChannelException;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermission;
 import java.time.Duration;
@@ -28,6 +29,7 @@ import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
+import jdk.net.ExtendedSocketOptions;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -45,6 +47,17 @@ public final class NbdServer implements AutoCloseable {
 
   /** A client says what it wants at once; the bound is for what is no NBD client. */
   static final Duration HANDSHAKE_BOUND = Duration.ofSeconds(30);
+
+  /** Of a file's mode. */
+  private static final int TYPE_MASK = 0170000;
+
+  private static final int TYPE_SOCKET = 0140000;
+
+  /** A connection whose other end is gone is found out after 60 s + 3 * 20 s, if it is idle. */
+  private static final int KEEP_ALIVE_IDLE_SECONDS = 60;
+
+  private static final int KEEP_ALIVE_INTERVAL_SECONDS = 20;
+  private static final int KEEP_ALIVE_COUNT = 3;
 
   private final ImmutableMap<String, NbdExport> exports;
   private final Duration handshakeBound;
@@ -93,7 +106,11 @@ public final class NbdServer implements AutoCloseable {
     return (InetSocketAddress) listener.getLocalAddress();
   }
 
-  /** Listens on a Unix socket, in place of one that a server before has left behind. */
+  /**
+   * Listens on a Unix socket, in place of one that a server before has left behind.
+   *
+   * @throws IOException also when something else is there, a disk's image perhaps: it stays
+   */
   public void listen(Path socket) throws IOException {
     removeLeftBehind(socket);
     ServerSocketChannel listener = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
@@ -112,8 +129,14 @@ public final class NbdServer implements AutoCloseable {
   }
 
   private static void removeLeftBehind(Path socket) throws IOException {
-    if (!Files.exists(socket)) {
+    if (!Files.exists(socket, LinkOption.NOFOLLOW_LINKS)) {
       return;
+    }
+    // To connect to any other kind of file fails as it does to a socket where nobody listens.
+    int mode = (Integer) Files.getAttribute(socket, "unix:mode", LinkOption.NOFOLLOW_LINKS);
+    if ((mode & TYPE_MASK) != TYPE_SOCKET) {
+      throw new IOException(
+          "cannot listen on %s: it is there and is no socket; give another path".formatted(socket));
     }
     try (SocketChannel probe = SocketChannel.open(UnixDomainSocketAddress.of(socket))) {
       throw new IOException(
@@ -188,6 +211,10 @@ public final class NbdServer implements AutoCloseable {
     if (address instanceof InetSocketAddress) {
       channel.setOption(StandardSocketOptions.TCP_NODELAY, true);
       channel.setOption(StandardSocketOptions.SO_KEEPALIVE, true);
+      // The system's own two hours would let clients that are cut off use all connections up.
+      channel.setOption(ExtendedSocketOptions.TCP_KEEPIDLE, KEEP_ALIVE_IDLE_SECONDS);
+      channel.setOption(ExtendedSocketOptions.TCP_KEEPINTERVAL, KEEP_ALIVE_INTERVAL_SECONDS);
+      channel.setOption(ExtendedSocketOptions.TCP_KEEPCOUNT, KEEP_ALIVE_COUNT);
       return address.toString();
     }
     return "a client of the Unix socket";

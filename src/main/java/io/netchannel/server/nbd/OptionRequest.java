@@ -95,24 +95,4 @@ record OptionRequest(int option, int lengthBytes) {
       return Optional.empty();
     }
   }
-
-  /** Never throws but {@link NbdProtocolException}, whatever the bytes. */
-  static void fuzz(byte[] data) {
-    ByteBuffer input = ByteBuffer.wrap(data);
-    var wish = ExportWish.parse(input.duplicate());
-    if (wish.isPresent() && wish.get().name().length() > NbdProtocol.MAX_STRING_BYTES) {
-      throw new AssertionError("a name of " + wish.get().name().length() + " characters");
-    }
-    if (data.length < NbdProtocol.OPTION_BYTES) {
-      return;
-    }
-    try {
-      var flags = clientFlags(input.duplicate());
-      if (flags > CLIENT_FLAGS || parse(input).lengthBytes() > MAX_SKIPPED_BYTES) {
-        throw new AssertionError("passed: flags " + flags);
-      }
-    } catch (NbdProtocolException e) {
-      // the connection ends
-    }
-  }
 }

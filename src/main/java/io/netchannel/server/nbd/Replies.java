@@ -41,6 +41,9 @@ final class Replies {
 
   private final ByteBuffer[] buffers = new ByteBuffer[MAX_BATCH];
 
+  /** The connection is over: what is long and not done yet need not be done. */
+  private volatile boolean stopped;
+
   /** All below guarded by this. */
   private final Slot[] idle = new Slot[CLASSES];
 
@@ -117,7 +120,7 @@ final class Replies {
       if (allocatedBytes + bytes > WINDOW_BYTES) {
         return null;
       }
-      slot = new Slot(bytes, this::done);
+      slot = new Slot(bytes, this::done, () -> stopped);
       allocatedBytes += bytes;
     }
     inUse++;
@@ -231,6 +234,11 @@ final class Replies {
       }
     }
     return !ended;
+  }
+
+  /** Requests that go to the device piece by piece end with the piece that is under way. */
+  void stop() {
+    stopped = true;
   }
 
   /** Nothing is sent any more; waits until the device has done all it was given. */

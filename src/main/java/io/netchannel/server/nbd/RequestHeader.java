@@ -100,25 +100,4 @@ final class RequestHeader {
     boolean within = offsetBytes >= 0 && lengthBytes <= geometry.sizeBytes() - offsetBytes;
     return within ? 0 : beyondTheEnd;
   }
-
-  /** Never throws but {@link NbdProtocolException}, and lets nothing pass that a device forbids. */
-  static void fuzz(byte[] data) {
-    DeviceGeometry disk = new DeviceGeometry(1 << 20, 512, 4096, false, true, true, 4096);
-    ByteBuffer input = ByteBuffer.wrap(data);
-    RequestHeader header = new RequestHeader();
-    while (input.remaining() >= NbdProtocol.REQUEST_BYTES) {
-      try {
-        header.parse(input);
-      } catch (NbdProtocolException e) {
-        return; // the connection ends
-      }
-      long end = header.offsetBytes + header.lengthBytes;
-      boolean outside = header.offsetBytes < 0 || end < 0 || end > disk.sizeBytes();
-      boolean passed = header.check(disk, false) == 0;
-      if (passed && (outside || header.dataBytes() > MAX_PAYLOAD_BYTES)) {
-        throw new AssertionError("passed: " + header.offsetBytes + ", " + header.lengthBytes);
-      }
-      input.position(Math.min(input.limit(), input.position() + header.payloadBytes()));
-    }
-  }
 }

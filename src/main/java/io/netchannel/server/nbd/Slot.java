@@ -7,6 +7,7 @@ import io.netchannel.device.Outcome;
 import io.netchannel.device.nbd.NbdProtocol;
 import java.nio.ByteBuffer;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 
 /**
@@ -31,6 +32,7 @@ final class Slot implements Completion {
   final int capacityBytes;
 
   private final Consumer<Slot> done;
+  private final BooleanSupplier stopped;
   private final ByteBuffer data;
   private final ByteBuffer reply;
   private final Completion afterZeroes = this::wroteZeroes;
@@ -54,10 +56,12 @@ final class Slot implements Completion {
    * Makes one.
    *
    * @param done takes it when its reply is ready, on any thread
+   * @param stopped whether nobody waits for the reply any more
    */
-  Slot(int capacityBytes, Consumer<Slot> done) {
+  Slot(int capacityBytes, Consumer<Slot> done, BooleanSupplier stopped) {
     this.capacityBytes = capacityBytes;
     this.done = done;
+    this.stopped = stopped;
     ByteBuffer all = BlockBuffers.allocate(BlockBuffers.ALIGNMENT_BYTES + capacityBytes);
     reply = all.duplicate();
     data = all.slice(BlockBuffers.ALIGNMENT_BYTES, capacityBytes);
@@ -121,6 +125,11 @@ final class Slot implements Completion {
       if (zeroOutcome != Outcome.OK || lengthBytes == 0) {
         zeroResults.set(0);
         complete(zeroOutcome);
+        return;
+      }
+      if (stopped.getAsBoolean()) {
+        zeroResults.set(0);
+        reply(NbdProtocol.EIO); // goes nowhere; whoever comes next does not wait for the rest
         return;
       }
       int part = (int) Math.min(lengthBytes, ZEROES.capacity());

@@ -103,6 +103,31 @@ final class StorageTest {
     }
   }
 
+  /** Before others may write to it. */
+  @Test
+  void aMountedDeviceIsInUse() throws Exception {
+    String loop = loop(sparseFile(directory, 16 * MIB));
+    FileDevice.checkUnused(loop);
+    run("mkfs.ext4", "-q", loop);
+    Path point = Files.createDirectories(directory.resolve("mounted"));
+    run("mount", loop, point.toString());
+    try {
+      assertThatThrownBy(() -> FileDevice.checkUnused(loop))
+          .isInstanceOf(DeviceException.class)
+          .hasMessageContaining(loop + " is in use on this host: mounted");
+    } finally {
+      run("umount", point.toString());
+    }
+    // Being open is no use of this kind: our own disks are.
+    try (FileDevice device = FileDevice.open(loop, false)) {
+      assertThat(device.geometry().sizeBytes()).isEqualTo(16 * MIB);
+      FileDevice.checkUnused(loop);
+    }
+    FileDevice.checkUnused(directory.resolve("backing.raw").toString());
+    assertThatThrownBy(() -> FileDevice.checkUnused("/no/such/disk"))
+        .hasMessageContaining("does not exist");
+  }
+
   /** What another host wrote in the meantime is in the backing file, not in this page cache. */
   @Test
   void neverServesThePageCacheOfBefore() throws Exception {

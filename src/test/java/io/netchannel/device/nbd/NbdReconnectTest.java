@@ -1,15 +1,18 @@
 package io.netchannel.device.nbd;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.netchannel.device.BlockBuffers;
 import io.netchannel.device.Device;
+import io.netchannel.device.DeviceException;
 import io.netchannel.device.Outcome;
 import io.netchannel.device.Requests;
 import java.io.RandomAccessFile;
 import java.nio.file.Path;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -77,6 +80,66 @@ final class NbdReconnectTest {
       assertThat(Requests.join(write)).isEqualTo(Outcome.OK);
       assertThat(Requests.join(flush)).isEqualTo(Outcome.OK);
     }
+  }
+
+  /** What a server's crash would take with it, and no later flush would tell of. */
+  @Test
+  void whatWasAnsweredAndNotFlushedIsCounted() throws Exception {
+    try (NbdPeer peer = NbdPeer.nbdkit(directory, "file", image.toString());
+        NbdDevice device = NbdDevice.open(peer.uri(""), false, NbdPeer.timing())) {
+      assertThat(device.unflushedWrites()).isZero();
+      assertThat(Requests.write(device, 0, new byte[4096])).isEqualTo(Outcome.OK);
+      assertThat(Requests.write(device, 0, new byte[4096])).isEqualTo(Outcome.OK);
+      assertThat(device.unflushedWrites()).isEqualTo(2);
+      assertThat(Requests.flush(device)).isEqualTo(Outcome.OK);
+      assertThat(device.unflushedWrites()).isZero();
+      assertThat(Requests.write(device, 0, new byte[4096])).isEqualTo(Outcome.OK);
+      assertThat(Requests.read(device, 0, 4096)).containsOnly(0);
+      assertThat(device.unflushedWrites()).isOne();
+    }
+    String through = "&cache=writethrough";
+    try (NbdPeer peer = NbdPeer.nbdkit(directory, "file", image.toString());
+        NbdDevice device = NbdDevice.open(peer.uri(through), false, NbdPeer.timing())) {
+      assertThat(Requests.write(device, 0, new byte[4096])).isEqualTo(Outcome.OK);
+      assertThat(device.unflushedWrites()).isZero();
+    }
+    String[] withoutFua = {
+      "eval",
+      "get_size=echo 1M",
+      "pread=dd if=/dev/zero count=$3 iflag=count_bytes",
+      "can_write=exit 0",
+      "pwrite=cat >/dev/null",
+      "can_flush=exit 0",
+      "flush=exit 0",
+      "can_fua=echo none",
+    };
+    try (NbdPeer peer = NbdPeer.nbdkit(directory, withoutFua)) {
+      assertThatThrownBy(() -> NbdDevice.open(peer.uri(through), false, NbdPeer.timing()))
+          .isInstanceOf(DeviceException.class)
+          .hasMessageContaining("has no FUA");
+      NbdDevice.open(peer.uri(through), true, NbdPeer.timing()).close();
+    }
+  }
+
+  /**
+   * A server that answers a request and breaks at the next is not asked as fast as it can break.
+   */
+  @Test
+  void onlyAConnectionThatHeldIsAReasonToComeBackAtOnce() {
+    Reconnection reconnection = new Reconnection(new Random(SEED));
+    assertThat(reconnection.delayMillis()).isZero();
+    long before = 0;
+    for (int i = 0; i < 20; i++) {
+      reconnection.lost(1, TimeUnit.MILLISECONDS.toNanos(100));
+      long delay = reconnection.delayMillis();
+      assertThat(delay).isBetween(25L, 2000L);
+      assertThat(2 * delay).isGreaterThanOrEqualTo(before);
+      before = delay;
+    }
+    reconnection.lost(0, TimeUnit.HOURS.toNanos(1));
+    assertThat(reconnection.delayMillis()).isPositive();
+    reconnection.lost(1, TimeUnit.HOURS.toNanos(1));
+    assertThat(reconnection.delayMillis()).isZero();
   }
 
   @Test

@@ -46,10 +46,21 @@ final class NbdUriTest {
         .isEqualTo(Optional.of(Duration.ZERO));
   }
 
+  @Test
+  void mayWriteThrough() throws Exception {
+    assertThat(NbdUri.parse("nbd://h/x").writeThrough()).isFalse();
+    assertThat(NbdUri.parse("nbd://h/x?cache=writeback").writeThrough()).isFalse();
+    assertThat(NbdUri.parse("nbd://h/x?cache=writethrough").writeThrough()).isTrue();
+  }
+
   @ParameterizedTest
   @ValueSource(
       strings = {
         "nbd://hosta/",
+        "nbd://hosta/x?reconnect=1&cache=writethrough",
+        "nbd://hosta/x?cache=writethrough",
+        "nbd://hosta/e%CC%81%F0%9F%98%80",
+        "nbd+unix:///x?socket=/run/a.sock&cache=writethrough",
         "nbd://hosta:1/a%20b%25+c?reconnect=7",
         "nbd://[2001:db8::1]:5/x",
         "nbd+unix:///?socket=/run/a.sock",
@@ -77,6 +88,9 @@ final class NbdUriTest {
     "nbd://h/x?reconnect=-1, not 0 to",
     "nbd://h/x?reconnect=86401, not 0 to",
     "nbd://h/x?tls-certificates=/pki, unknown parameter tls-certificates",
+    "nbd://h/x?cache=none, not writeback or writethrough",
+    "nbd://h:0/x, no port of 1 to 65535",
+    "nbd://h:65536/x, no port of 1 to 65535",
     "nbd://h/x?reconnect, not name=value",
   })
   void refusesWhatItDoesNotUnderstand(String text, String words) {

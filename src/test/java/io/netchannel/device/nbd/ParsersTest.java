@@ -57,6 +57,18 @@ final class ParsersTest {
     assertThat(info.build().maximumPayloadBytes()).isEqualTo(NbdProtocol.DEFAULT_MAX_PAYLOAD_BYTES);
   }
 
+  /** A server that was updated while it was away may offer more than before. */
+  @Test
+  void whatWeDoNotUseMakesNoOtherExport() throws Exception {
+    int cacheAndFastZero = 1 << 10 | 1 << 11;
+    ExportInfo.Builder before = new ExportInfo.Builder();
+    before.add(export(8192, NbdProtocol.FLAG_HAS_FLAGS | NbdProtocol.FLAG_SEND_FLUSH));
+    ExportInfo.Builder after = new ExportInfo.Builder();
+    after.add(
+        export(8192, NbdProtocol.FLAG_HAS_FLAGS | NbdProtocol.FLAG_SEND_FLUSH | cacheAndFastZero));
+    assertThat(after.build()).isEqualTo(before.build());
+  }
+
   @Test
   void aReadOnlyExportIsNotServedWritable() throws Exception {
     ExportInfo.Builder info = new ExportInfo.Builder();
@@ -118,13 +130,14 @@ final class ParsersTest {
     for (int run = 0; run < FUZZ_RUNS; run++) {
       byte[] data = new byte[random.nextInt(40)];
       random.nextBytes(data);
-      if (data.length > 1 && random.nextBoolean()) {
-        data[0] = 0;
-        data[1] = (byte) random.nextInt(4);
+      if (data.length > 2 && random.nextBoolean()) {
+        data[0] = (byte) (random.nextBoolean() ? 12 : 14);
+        data[1] = 0;
+        data[2] = (byte) random.nextInt(4);
       }
-      ExportInfo.fuzz(data);
-      OptionReply.fuzz(data);
-      SimpleReply.fuzz(data);
+      NbdClientFuzz.infos(data);
+      NbdClientFuzz.negotiation(data);
+      NbdClientFuzz.simpleReplies(data);
     }
   }
 

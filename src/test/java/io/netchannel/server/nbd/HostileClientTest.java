@@ -27,13 +27,14 @@ final class HostileClientTest {
   @TempDir Path directory;
   private Path socket;
   private final MemoryDisk disk = new MemoryDisk(SIZE_BYTES);
+  private final NbdExport export = new NbdExport("disk", "", disk, false);
   private NbdServer server;
   private RawClient witness;
 
   @BeforeEach
   void serve() throws Exception {
     socket = directory.resolve("nbd.sock");
-    server = new NbdServer(List.of(new NbdExport("disk", "", disk, false)), System::nanoTime);
+    server = new NbdServer(List.of(export), System::nanoTime);
     server.listen(socket);
     witness = new RawClient(socket).go("disk");
   }
@@ -223,6 +224,27 @@ final class HostileClientTest {
     }
   }
 
+  /** It could ask for 512 times 4 GiB, and all who come after would wait for that. */
+  @Test
+  void zeroesAreNotWrittenOnForAClientThatHasGone() throws Exception {
+    witness.request(0, NbdProtocol.CMD_WRITE, 5, 2 << 20, 512);
+    witness.send(ByteBuffer.wrap("x".repeat(512).getBytes(StandardCharsets.US_ASCII)));
+    assertThat(witness.answer(5)).isZero();
+    disk.hold();
+    try (RawClient client = client().go("disk")) {
+      client.request(0, NbdProtocol.CMD_WRITE_ZEROES, 1, 0, SIZE_BYTES);
+      while (disk.held() == 0) {
+        Thread.sleep(1); // the first part comes to the disk; the bound is the test's
+      }
+    }
+    while (!export.isEnding()) {
+      Thread.sleep(1); // likewise
+    }
+    disk.release();
+    serveOthers();
+    assertThat(disk.content(2 << 20, 512)).containsOnly('x');
+  }
+
   private void serveOthers() throws Exception {
     try (RawClient other = client().go("disk")) {
       other.request(0, NbdProtocol.CMD_READ, 1, 0, 4096);
@@ -269,13 +291,15 @@ final class HostileClientTest {
         start.putShort(6, (short) random.nextInt(8));
         start.putLong(16, random.nextInt() & -512L);
         start.putInt(24, random.nextInt(1 << 21) & -512);
-      } else if (data.length >= 16 && random.nextBoolean()) {
-        start.putLong(0, NbdProtocol.OPTION_MAGIC);
+      } else if (data.length >= 20 && random.nextBoolean()) {
+        start.putInt(0, random.nextInt(4)).putLong(4, NbdProtocol.OPTION_MAGIC);
+        start.putInt(16, random.nextInt(data.length));
       } else if (data.length >= 6 && random.nextBoolean()) {
         start.putInt(0, random.nextInt(data.length));
       }
-      RequestHeader.fuzz(data);
-      OptionRequest.fuzz(data);
+      NbdServerFuzz.requests(data);
+      NbdServerFuzz.options(data);
+      NbdServerFuzz.Wishes.fuzzerTestOneInput(data);
     }
   }
 }

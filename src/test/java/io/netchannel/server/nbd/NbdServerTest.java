@@ -82,6 +82,30 @@ final class NbdServerTest {
     }
   }
 
+  /** Such as the image itself, where somebody mistook the options. */
+  @Test
+  void aFileIsNotTakenForASocketLeftBehind() throws Exception {
+    Path image = directory.resolve("disk.raw");
+    Files.writeString(image, "somebody's data");
+    assertThatThrownBy(() -> server.listen(image))
+        .isInstanceOf(IOException.class)
+        .hasMessageContaining("is no socket");
+    assertThat(image).hasContent("somebody's data");
+  }
+
+  @Test
+  void aWriteThroughClientsWritesAreDurableWhenTheyAreAnswered() throws Exception {
+    String uri = NbdUri.unix(socket, "disk") + "&cache=writethrough";
+    try (Device device = NbdDevice.open(uri, false, NbdPeer.timing())) {
+      assertThat(Requests.write(device, 0, new byte[4096])).isEqualTo(Outcome.OK);
+      assertThat(disk.flushes()).isOne();
+    }
+    try (Device device = open("disk", false)) {
+      assertThat(Requests.write(device, 0, new byte[4096])).isEqualTo(Outcome.OK);
+      assertThat(disk.flushes()).isOne();
+    }
+  }
+
   @Test
   void aReadOnlyExportRefusesWrites() throws Exception {
     assertThatThrownBy(() -> open("safe", false)).hasMessageContaining("exported read-only");
