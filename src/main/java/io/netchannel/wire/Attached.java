@@ -23,7 +23,20 @@ public record Attached(
       boolean readOnly,
       boolean canFlush,
       boolean canDiscard,
-      int discardGranularityBytes) {}
+      int discardGranularityBytes) {
+
+    /** The same of another size. */
+    public Geometry withSize(long bytes) {
+      return new Geometry(
+          bytes,
+          logicalBlockBytes,
+          physicalBlockBytes,
+          readOnly,
+          canFlush,
+          canDiscard,
+          discardGranularityBytes);
+    }
+  }
 
   /**
    * What a client may have outstanding.

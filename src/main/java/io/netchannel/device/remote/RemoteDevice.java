@@ -23,6 +23,7 @@ import io.netchannel.wire.WireException;
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -517,7 +518,7 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
           "ATTACHED: expected %d fates and a window, found %d and %d slots"
               .formatted(listed.size(), attached.fates().size(), attached.window().slots()));
     }
-    if (first.isPresent() && !first.get().geometry().equals(attached.geometry())) {
+    if (first.isPresent() && !isStill(first.get().geometry(), attached.geometry())) {
       breakDown(
           "the device has changed: expected %s, found %s; it needs to be opened again"
               .formatted(first.get().geometry(), attached.geometry()));
@@ -553,6 +554,11 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
     }
   }
 
+  /** A device may have grown; its user goes on with the size that it knows. */
+  private static boolean isStill(Attached.Geometry known, Attached.Geometry now) {
+    return now.sizeBytes() >= known.sizeBytes() && now.withSize(known.sizeBytes()).equals(known);
+  }
+
   /** What is done is told, what runs stays where it is, all else is sent again, in order. */
   private void reconcile(Attached attached) {
     OutstandingTable before = outstanding;
@@ -579,7 +585,12 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
       }
     }
     listed = ImmutableList.of();
-    List<RemoteRequest> again = before.inOrder();
+    // Those that wait since the time before last may come between: where something ran meanwhile.
+    List<RemoteRequest> again = new ArrayList<>(before.inOrder());
+    while (!waiting.isEmpty() && waiting.peek().sequence > 0) {
+      again.add(waiting.remove());
+    }
+    again.sort(Comparator.comparingLong(request -> request.sequence));
     for (int i = again.size() - 1; i >= 0; i--) {
       waiting.addFirst(again.get(i));
     }
