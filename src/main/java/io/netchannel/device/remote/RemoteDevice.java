@@ -7,6 +7,7 @@ import io.netchannel.device.DeviceException;
 import io.netchannel.device.DeviceGeometry;
 import io.netchannel.device.OpenOptions;
 import io.netchannel.device.Outcome;
+import io.netchannel.tls.TlsProblem;
 import io.netchannel.wire.Attach;
 import io.netchannel.wire.Attached;
 import io.netchannel.wire.FrameHeader;
@@ -28,7 +29,6 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
-import javax.net.ssl.SSLException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -128,12 +128,7 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
   }
 
   private String problem() {
-    return words(lastProblem);
-  }
-
-  private static String words(Throwable problem) {
-    String message = problem.getMessage();
-    return message == null ? problem.getClass().getSimpleName() : message;
+    return RemoteLink.words(lastProblem);
   }
 
   // ---- Device, on any thread
@@ -500,9 +495,9 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
         if (closing) {
           ended();
         } else if (!opened.isDone() && isHopeless(cause)) {
-          failOpening("%s: %s".formatted(link.address(), words(cause)));
+          failOpening(link.problem(cause));
         } else {
-          tellOnce(words(cause));
+          tellOnce(RemoteLink.words(cause));
           tryLater();
         }
       }
@@ -511,9 +506,7 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
 
   /** What another attempt does not make better within the time that opening has. */
   private static boolean isHopeless(Throwable cause) {
-    return cause instanceof SSLException
-        || cause instanceof WireException
-        || cause.getCause() instanceof SSLException;
+    return cause instanceof WireException || TlsProblem.words(cause).isPresent();
   }
 
   @Override
