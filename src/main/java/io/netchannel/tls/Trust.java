@@ -24,7 +24,7 @@ final class Trust extends X509ExtendedTrustManager {
 
   // Of OpenSSL's x509_vfy.h: what a failed verification becomes as an alert to the other end.
   // Without one of them it is "internal error", which tells nobody anything.
-  private static final int NOT_YET_VALID = 9; // bad_certificate
+  private static final int NOT_YET_VALID = 9; // certificate_expired
   private static final int EXPIRED = 10; // certificate_expired
   private static final int NO_ISSUER_HERE = 20; // unknown_ca
   private static final int UNTRUSTED = 27; // bad_certificate

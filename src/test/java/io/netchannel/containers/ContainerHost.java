@@ -52,6 +52,7 @@ public final class ContainerHost implements AutoCloseable {
   private final DockerClient docker = HostImage.docker();
   private final String name;
   private final Network network;
+  private final Xen xen;
   private final GenericContainer<?> container;
   private final Path certificates;
   private boolean plugged = true;
@@ -64,6 +65,7 @@ public final class ContainerHost implements AutoCloseable {
   ContainerHost(String name, Network network, Xen xen, String configuration, Path certificates) {
     this.name = name;
     this.network = network;
+    this.xen = xen;
     this.certificates = certificates;
     container =
         new GenericContainer<>(HostImage.name())
@@ -88,6 +90,16 @@ public final class ContainerHost implements AutoCloseable {
   /** Waits until its daemon is ready. */
   void boot() {
     container.start();
+    if (xen == Xen.FAKED) {
+      // What answers as xenstored is the program of Debian's package, unchanged.
+      run(
+          """
+          program=$(readlink /proc/$(cat /run/xenstored/pid)/exe)
+          test "$program" = /usr/lib/xen-4.17/bin/xenstored
+          grep "  ${program#/}$" /var/lib/dpkg/info/xen-utils-4.17.md5sums >/tmp/xenstored.md5
+          cd / && md5sum --check --quiet /tmp/xenstored.md5
+          """);
+    }
   }
 
   public String name() {
@@ -240,6 +252,7 @@ public final class ContainerHost implements AutoCloseable {
 
   /** Ends it as a crash does; it comes back by itself. Returns when the old one is gone. */
   public void killDaemon() {
+    run("grep -q /usr/share/netchannel/netchannel.jar /proc/$(cat /run/netchanneld.pid)/cmdline");
     endDaemon("KILL");
   }
 
@@ -271,6 +284,16 @@ public final class ContainerHost implements AutoCloseable {
     copy(directory, "/etc/pki");
     otherCertificates = !directory.equals(certificates);
     restartDaemon();
+  }
+
+  /** What uses its exports: for each the client with generation, address and running requests. */
+  public List<Map<String, Object>> exportClients(String export) {
+    Map<String, Object> reply = ask(Map.of("command", "exports"));
+    assertThat(reply).as("%s: exports", name).containsEntry("ok", true);
+    return Json.objects(reply.get("result")).stream()
+        .filter(each -> export.equals(each.get("name")))
+        .flatMap(each -> Json.objects(each.get("clients")).stream())
+        .toList();
   }
 
   // ---- its clock
