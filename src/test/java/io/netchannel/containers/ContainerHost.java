@@ -47,7 +47,6 @@ public final class ContainerHost implements AutoCloseable {
   private static final Duration START_BOUND = Duration.ofMinutes(2);
 
   private static final int STOP_SECONDS = 20;
-  private static final Path LOGS = Path.of("target/containers");
 
   private final DockerClient docker = HostImage.docker();
   private final String name;
@@ -55,18 +54,30 @@ public final class ContainerHost implements AutoCloseable {
   private final Xen xen;
   private final GenericContainer<?> container;
   private final Path certificates;
+  private final Path log;
   private boolean plugged = true;
   private boolean otherCertificates;
   private boolean cut;
   private boolean shifted;
   private boolean daemonStopped;
 
-  /** Not started yet. */
-  ContainerHost(String name, Network network, Xen xen, String configuration, Path certificates) {
+  /**
+   * Not started yet.
+   *
+   * @param log where its log is left at the end
+   */
+  ContainerHost(
+      String name,
+      Network network,
+      Xen xen,
+      String configuration,
+      Path certificates,
+      Path log) {
     this.name = name;
     this.network = network;
     this.xen = xen;
     this.certificates = certificates;
+    this.log = log;
     container =
         new GenericContainer<>(HostImage.name())
             .withNetwork(network)
@@ -351,15 +362,15 @@ public final class ContainerHost implements AutoCloseable {
     return name;
   }
 
-  /** Leaves its log in target/containers. */
+  /** Leaves its log. */
   @Override
   public void close() {
     if (id() == null) {
       return;
     }
     try {
-      Files.createDirectories(LOGS);
-      Files.writeString(LOGS.resolve(name + ".log"), log());
+      Files.createDirectories(log.getParent());
+      Files.writeString(log, log());
     } catch (IOException e) {
       throw new AssertionError("cannot write the log of " + name, e);
     } finally {

@@ -37,6 +37,9 @@ import org.testcontainers.containers.Network;
 public final class Hosts implements BeforeAllCallback, AfterEachCallback, AfterAllCallback {
   private record Plan(Xen xen, String configuration) {}
 
+  /** A directory for each test class. */
+  private static final Path LOGS = Path.of("target/containers");
+
   private final Map<String, Plan> plans = new LinkedHashMap<>();
   private final Map<String, ContainerHost> hosts = new LinkedHashMap<>();
   private final TestCertificateAuthority authority =
@@ -165,6 +168,7 @@ public final class Hosts implements BeforeAllCallback, AfterEachCallback, AfterA
             .createNetworkCmdModifier(
                 command -> command.withLabels(Map.of(HostImage.LABEL, "network")))
             .build();
+    Path logs = LOGS.resolve(context.getRequiredTestClass().getSimpleName());
     for (Map.Entry<String, Plan> entry : plans.entrySet()) {
       String name = entry.getKey();
       Plan plan = entry.getValue();
@@ -172,7 +176,12 @@ public final class Hosts implements BeforeAllCallback, AfterEachCallback, AfterA
       hosts.put(
           name,
           new ContainerHost(
-              name, network, plan.xen(), configuration(name, plan), certificates(name)));
+              name,
+              network,
+              plan.xen(),
+              configuration(name, plan),
+              certificates(name),
+              logs.resolve(name + ".log")));
     }
     onAll(ContainerHost::boot);
   }
