@@ -67,12 +67,7 @@ public final class ContainerHost implements AutoCloseable {
    * @param log where its log is left at the end
    */
   ContainerHost(
-      String name,
-      Network network,
-      Xen xen,
-      String configuration,
-      Path certificates,
-      Path log) {
+      String name, Network network, Xen xen, String configuration, Path certificates, Path log) {
     this.name = name;
     this.network = network;
     this.xen = xen;

@@ -15,14 +15,12 @@ record VerifiedLoadRun(ContainerHost host, String directory, long generation) {
   private static final String TOOL = "VerifiedLoad";
   private static final long BLOCKS = VerifiedLoad.SIZE_BYTES / 4096;
 
-  /**
-   * Returns at once. Nice: it asks for as much as it gets, and the tests want to see what happens.
-   */
+  /** Returns at once. */
   static VerifiedLoadRun start(
       ContainerHost host, String source, long generation, Path certificates) {
     VerifiedLoadRun load = new VerifiedLoadRun(host, "/run/load-" + System.nanoTime(), generation);
     host.run(
-        "mkdir -p %1$s; nice %2$s %3$s %1$s %4$d %5$s >%1$s/log 2>&1 &"
+        "mkdir -p %1$s; %2$s %3$s %1$s %4$d %5$s >%1$s/log 2>&1 &"
             .formatted(load.directory(), HostImage.tool(TOOL), source, generation, certificates));
     return load;
   }
