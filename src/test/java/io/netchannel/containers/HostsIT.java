@@ -49,10 +49,12 @@ final class HostsIT {
     assertThat(hosta().netchannel("status").out()).containsPattern("hostb +hostb:16515 +connected");
     for (ContainerHost host : hosts.all()) {
       String other = host == hosta() ? "hostb" : "hosta";
-      assertThat(host.netchannel("doctor").out())
-          .contains("OK    peer %s: %s:16515, TLSv1.3".formatted(other, other))
-          .contains("OK    xenstored: answers at /run/xenstored/socket")
-          .contains("OK    daemon: runs");
+      Eventually.holds(
+          () ->
+              assertThat(host.netchannel("doctor").out())
+                  .contains("OK    peer %s: %s:16515, TLSv1.3".formatted(other, other))
+                  .contains("OK    xenstored: answers at /run/xenstored/socket")
+                  .contains("OK    daemon: runs"));
     }
   }
 
