@@ -199,7 +199,17 @@ public final class ContainerHost implements AutoCloseable {
 
   /** Nothing runs any more, connections stay: what an overloaded or suspended machine does. */
   public void pause() {
-    docker.pauseContainerCmd(id()).exec();
+    // On a busy machine the kernel may give up ("unable to freeze"); then it is asked again.
+    Eventually.holds(
+        () -> {
+          if (!isPaused()) {
+            docker.pauseContainerCmd(id()).exec();
+          }
+        });
+  }
+
+  private boolean isPaused() {
+    return Boolean.TRUE.equals(docker.inspectContainerCmd(id()).exec().getState().getPaused());
   }
 
   public void unpause() {
@@ -322,7 +332,7 @@ public final class ContainerHost implements AutoCloseable {
   /** Undoes what a test has done to this host. */
   void restore() {
     var state = docker.inspectContainerCmd(id()).exec().getState();
-    if (Boolean.TRUE.equals(state.getPaused())) {
+    if (isPaused()) {
       unpause();
     }
     if (!plugged) {
