@@ -2,6 +2,7 @@ package io.netchannel.server;
 
 import com.google.common.collect.ImmutableSet;
 import io.netchannel.tls.CertificateNames;
+import io.netchannel.tls.TlsProblem;
 import io.netchannel.wire.Attach;
 import io.netchannel.wire.Attached;
 import io.netchannel.wire.FrameHeader;
@@ -315,14 +316,18 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
   @Override
   public void userEventTriggered(ChannelHandlerContext context, Object event) {
     if (event instanceof SslHandshakeCompletionEvent tls && !tls.isSuccess()) {
-      log.info("{}: TLS handshake failed: {}", this, tls.cause().getMessage());
+      log.info("{}: TLS handshake failed: {}", this, words(tls.cause()));
     }
   }
 
   @Override
   public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
-    log.info("{}: {}", this, cause.toString());
+    log.info("{}: {}", this, words(cause));
     var unused = context.close();
+  }
+
+  private static String words(Throwable cause) {
+    return TlsProblem.words(cause).orElseGet(cause::toString);
   }
 
   /** Nothing of this connection gets to the device any more. */

@@ -1,8 +1,11 @@
 package io.netchannel.tls;
 
 import com.google.common.collect.ImmutableSet;
+import io.netty.handler.ssl.OpenSslCertificateException;
 import java.net.Socket;
 import java.security.cert.CertificateException;
+import java.security.cert.CertificateExpiredException;
+import java.security.cert.CertificateNotYetValidException;
 import java.security.cert.X509Certificate;
 import java.util.Locale;
 import java.util.Set;
@@ -18,6 +21,13 @@ import org.slf4j.LoggerFactory;
  */
 final class Trust extends X509ExtendedTrustManager {
   private static final Logger log = LoggerFactory.getLogger(Trust.class);
+
+  // Of OpenSSL's x509_vfy.h: what a failed verification becomes as an alert to the other end.
+  // Without one of them it is "internal error", which tells nobody anything.
+  private static final int NOT_YET_VALID = 9; // certificate_expired
+  private static final int EXPIRED = 10; // certificate_expired
+  private static final int NO_ISSUER_HERE = 20; // unknown_ca
+  private static final int UNTRUSTED = 27; // bad_certificate
 
   private final X509TrustManager authority;
   private final String authorityFile;
@@ -62,7 +72,8 @@ final class Trust extends X509ExtendedTrustManager {
               + " ("
               + e.getMessage()
               + ")",
-          e);
+          e,
+          verdict(e));
     }
     if (!expected.isEmpty()) {
       ImmutableSet<String> names = CertificateNames.of(chain[0]);
@@ -73,14 +84,23 @@ final class Trust extends X509ExtendedTrustManager {
                 + String.join(" or ", expected)
                 + ", found one for "
                 + names,
-            null);
+            null,
+            UNTRUSTED);
       }
     }
   }
 
-  private static CertificateException distrust(String message, CertificateException cause) {
+  private static int verdict(CertificateException e) {
+    if (e instanceof CertificateExpiredException) {
+      return EXPIRED;
+    }
+    return e instanceof CertificateNotYetValidException ? NOT_YET_VALID : NO_ISSUER_HERE;
+  }
+
+  private static CertificateException distrust(
+      String message, CertificateException cause, int verdict) {
     log.warn("TLS: {}", message);
-    return new CertificateException(message, cause);
+    return new OpenSslCertificateException(message, cause, verdict);
   }
 
   @Override

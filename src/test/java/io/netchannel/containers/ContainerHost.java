@@ -47,24 +47,32 @@ public final class ContainerHost implements AutoCloseable {
   private static final Duration START_BOUND = Duration.ofMinutes(2);
 
   private static final int STOP_SECONDS = 20;
-  private static final Path LOGS = Path.of("target/containers");
 
   private final DockerClient docker = HostImage.docker();
   private final String name;
   private final Network network;
+  private final Xen xen;
   private final GenericContainer<?> container;
   private final Path certificates;
+  private final Path log;
   private boolean plugged = true;
   private boolean otherCertificates;
   private boolean cut;
   private boolean shifted;
   private boolean daemonStopped;
 
-  /** Not started yet. */
-  ContainerHost(String name, Network network, Xen xen, String configuration, Path certificates) {
+  /**
+   * Not started yet.
+   *
+   * @param log where its log is left at the end
+   */
+  ContainerHost(
+      String name, Network network, Xen xen, String configuration, Path certificates, Path log) {
     this.name = name;
     this.network = network;
+    this.xen = xen;
     this.certificates = certificates;
+    this.log = log;
     container =
         new GenericContainer<>(HostImage.name())
             .withNetwork(network)
@@ -88,6 +96,16 @@ public final class ContainerHost implements AutoCloseable {
   /** Waits until its daemon is ready. */
   void boot() {
     container.start();
+    if (xen == Xen.FAKED) {
+      // What answers as xenstored is the program of Debian's package, unchanged.
+      run(
+          """
+          program=$(readlink /proc/$(cat /run/xenstored/pid)/exe)
+          test "$program" = /usr/lib/xen-4.17/bin/xenstored
+          grep "  ${program#/}$" /var/lib/dpkg/info/xen-utils-4.17.md5sums >/tmp/xenstored.md5
+          cd / && md5sum --check --quiet /tmp/xenstored.md5
+          """);
+    }
   }
 
   public String name() {
@@ -181,7 +199,17 @@ public final class ContainerHost implements AutoCloseable {
 
   /** Nothing runs any more, connections stay: what an overloaded or suspended machine does. */
   public void pause() {
-    docker.pauseContainerCmd(id()).exec();
+    // On a busy machine the kernel may give up ("unable to freeze"); then it is asked again.
+    Eventually.holds(
+        () -> {
+          if (!isPaused()) {
+            docker.pauseContainerCmd(id()).exec();
+          }
+        });
+  }
+
+  private boolean isPaused() {
+    return Boolean.TRUE.equals(docker.inspectContainerCmd(id()).exec().getState().getPaused());
   }
 
   public void unpause() {
@@ -240,6 +268,7 @@ public final class ContainerHost implements AutoCloseable {
 
   /** Ends it as a crash does; it comes back by itself. Returns when the old one is gone. */
   public void killDaemon() {
+    run("grep -q /usr/share/netchannel/netchannel.jar /proc/$(cat /run/netchanneld.pid)/cmdline");
     endDaemon("KILL");
   }
 
@@ -273,6 +302,16 @@ public final class ContainerHost implements AutoCloseable {
     restartDaemon();
   }
 
+  /** What uses its exports: for each the client with generation, address and running requests. */
+  public List<Map<String, Object>> exportClients(String export) {
+    Map<String, Object> reply = ask(Map.of("command", "exports"));
+    assertThat(reply).as("%s: exports", name).containsEntry("ok", true);
+    return Json.objects(reply.get("result")).stream()
+        .filter(each -> export.equals(each.get("name")))
+        .flatMap(each -> Json.objects(each.get("clients")).stream())
+        .toList();
+  }
+
   // ---- its clock
 
   /**
@@ -293,7 +332,7 @@ public final class ContainerHost implements AutoCloseable {
   /** Undoes what a test has done to this host. */
   void restore() {
     var state = docker.inspectContainerCmd(id()).exec().getState();
-    if (Boolean.TRUE.equals(state.getPaused())) {
+    if (isPaused()) {
       unpause();
     }
     if (!plugged) {
@@ -328,15 +367,15 @@ public final class ContainerHost implements AutoCloseable {
     return name;
   }
 
-  /** Leaves its log in target/containers. */
+  /** Leaves its log. */
   @Override
   public void close() {
     if (id() == null) {
       return;
     }
     try {
-      Files.createDirectories(LOGS);
-      Files.writeString(LOGS.resolve(name + ".log"), log());
+      Files.createDirectories(log.getParent());
+      Files.writeString(log, log());
     } catch (IOException e) {
       throw new AssertionError("cannot write the log of " + name, e);
     } finally {

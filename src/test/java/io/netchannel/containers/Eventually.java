@@ -10,7 +10,8 @@ final class Eventually {
   /** Reconnecting takes up to 20 s by itself; this is for busy machines too. */
   private static final Duration BOUND = Duration.ofSeconds(90);
 
-  private static final long POLL_MILLIS = 200;
+  /** A command in a container costs a tenth of a second of a processor, and several classes ask. */
+  private static final long POLL_MILLIS = 500;
 
   private Eventually() {}
 

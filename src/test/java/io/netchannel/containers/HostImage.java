@@ -41,9 +41,24 @@ final class HostImage {
       """
           .formatted(BASE, LABEL);
 
+  private static final Path TOOLS = Path.of("target/test-classes/io/netchannel/containers/tool");
+  private static final String TOOL_PACKAGE = "io.netchannel.containers.tool.";
+
   private static boolean made;
 
   private HostImage() {}
+
+  /** The command in a host that runs a class of package {@code tool}. */
+  static String tool(String name) {
+    return "java -Xmx128m -XX:+UseSerialGC -XX:TieredStopAtLevel=1"
+        + " -cp /opt/tools:/usr/share/netchannel/netchannel.jar "
+        + toolClass(name);
+  }
+
+  /** Full name of a class of package {@code tool}, by which its process can be found. */
+  static String toolClass(String name) {
+    return TOOL_PACKAGE + name;
+  }
 
   /** Docker on this machine; fails with what to do when there is none. */
   static DockerClient docker() {
@@ -97,20 +112,30 @@ final class HostImage {
         SCRIPTS.resolve("host"),
         STAGE.resolve("usr/local/sbin/host"),
         StandardCopyOption.COPY_ATTRIBUTES);
+    Path tools = STAGE.resolve("opt/tools").resolve(TOOL_PACKAGE.replace('.', '/'));
+    Files.createDirectories(tools);
+    for (Path each : MoreFiles.listFiles(TOOLS)) {
+      Files.copy(each, tools.resolve(each.getFileName()));
+    }
     Path shims = Files.createDirectories(STAGE.resolve("usr/local/lib/fakexen"));
     Path shim = shims.resolve("fakexen.so");
+    compile("fakexen.c", shim);
+    compile("clockshift.c", STAGE.resolve("usr/local/lib/clockshift.so"));
+    for (String library : List.of("libxengnttab.so.1", "libxenevtchn.so.1")) {
+      Files.copy(shim, shims.resolve(library));
+    }
+  }
+
+  private static void compile(String source, Path library) throws IOException {
     run(
         "gcc",
         "-O1",
         "-shared",
         "-fPIC",
         "-o",
-        shim.toString(),
-        "src/test/native/fakexen.c",
+        library.toString(),
+        "src/test/native/" + source,
         "-ldl");
-    for (String library : List.of("libxengnttab.so.1", "libxenevtchn.so.1")) {
-      Files.copy(shim, shims.resolve(library));
-    }
   }
 
   private static void run(String... command) throws IOException {

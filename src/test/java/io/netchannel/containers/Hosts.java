@@ -4,14 +4,22 @@ import com.google.common.io.MoreFiles;
 import com.google.common.io.RecursiveDeleteOption;
 import io.netchannel.containers.ContainerHost.Xen;
 import io.netchannel.tls.TestCertificateAuthority;
+import io.netchannel.tls.TlsFiles;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.security.SecureRandom;
 import java.time.Clock;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.function.Consumer;
 import org.junit.jupiter.api.extension.AfterAllCallback;
 import org.junit.jupiter.api.extension.AfterEachCallback;
 import org.junit.jupiter.api.extension.BeforeAllCallback;
@@ -28,6 +36,9 @@ import org.testcontainers.containers.Network;
  */
 public final class Hosts implements BeforeAllCallback, AfterEachCallback, AfterAllCallback {
   private record Plan(Xen xen, String configuration) {}
+
+  /** A directory for each test class. */
+  private static final Path LOGS = Path.of("target/containers");
 
   private final Map<String, Plan> plans = new LinkedHashMap<>();
   private final Map<String, ContainerHost> hosts = new LinkedHashMap<>();
@@ -78,6 +89,20 @@ public final class Hosts implements BeforeAllCallback, AfterEachCallback, AfterA
     return make(other, names);
   }
 
+  /** As {@link #foreignCertificatesFor}, for a host that trusts this authority all the same. */
+  Path distrustedCertificatesFor(String... names) {
+    Path directory = foreignCertificatesFor(names);
+    try {
+      Files.copy(
+          TlsFiles.libvirt(pki.resolve("ca")).authority(),
+          TlsFiles.libvirt(directory).authority(),
+          StandardCopyOption.REPLACE_EXISTING);
+      return directory;
+    } catch (IOException e) {
+      throw new AssertionError("cannot make certificates", e);
+    }
+  }
+
   private Path make(Path ca, String... names) {
     try {
       Path directory = Files.createTempDirectory(pki, names[0]);
@@ -98,11 +123,39 @@ public final class Hosts implements BeforeAllCallback, AfterEachCallback, AfterA
 
   /** Nothing gets from one host to another any more, and nobody is told. */
   void cut() {
-    all().forEach(ContainerHost::cut);
+    onAll(ContainerHost::cut);
   }
 
   void heal() {
-    all().forEach(ContainerHost::heal);
+    onAll(ContainerHost::heal);
+  }
+
+  /** On all hosts at the same time; throws what went wrong first, with the others. */
+  private void onAll(Consumer<ContainerHost> action) {
+    ExecutorService threads = Executors.newFixedThreadPool(Math.max(1, hosts.size()));
+    List<Future<?>> doing = new ArrayList<>();
+    for (ContainerHost host : hosts.values()) {
+      doing.add(threads.submit(() -> action.accept(host)));
+    }
+    AssertionError failed = null;
+    for (Future<?> each : doing) {
+      try {
+        each.get();
+      } catch (ExecutionException e) {
+        if (failed == null) {
+          failed = new AssertionError(e.getCause().getMessage(), e.getCause());
+        } else {
+          failed.addSuppressed(e.getCause());
+        }
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        failed = new AssertionError("interrupted", e);
+      }
+    }
+    threads.shutdownNow();
+    if (failed != null) {
+      throw failed;
+    }
   }
 
   @Override
@@ -115,6 +168,7 @@ public final class Hosts implements BeforeAllCallback, AfterEachCallback, AfterA
             .createNetworkCmdModifier(
                 command -> command.withLabels(Map.of(HostImage.LABEL, "network")))
             .build();
+    Path logs = LOGS.resolve(context.getRequiredTestClass().getSimpleName());
     for (Map.Entry<String, Plan> entry : plans.entrySet()) {
       String name = entry.getKey();
       Plan plan = entry.getValue();
@@ -122,9 +176,14 @@ public final class Hosts implements BeforeAllCallback, AfterEachCallback, AfterA
       hosts.put(
           name,
           new ContainerHost(
-              name, network, plan.xen(), configuration(name, plan), certificates(name)));
+              name,
+              network,
+              plan.xen(),
+              configuration(name, plan),
+              certificates(name),
+              logs.resolve(name + ".log")));
     }
-    hosts.values().parallelStream().forEach(ContainerHost::boot);
+    onAll(ContainerHost::boot);
   }
 
   private String configuration(String name, Plan plan) {
@@ -148,12 +207,12 @@ public final class Hosts implements BeforeAllCallback, AfterEachCallback, AfterA
   /** The next test finds the hosts as this one did. */
   @Override
   public void afterEach(ExtensionContext context) {
-    hosts.values().forEach(ContainerHost::restore);
+    onAll(ContainerHost::restore);
   }
 
   @Override
   public void afterAll(ExtensionContext context) throws IOException {
-    hosts.values().forEach(ContainerHost::close);
+    onAll(ContainerHost::close);
     hosts.clear();
     if (network != null) {
       network.close();

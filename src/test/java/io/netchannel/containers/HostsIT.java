@@ -15,28 +15,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 final class HostsIT {
   private static final DateTimeFormatter HOUR = DateTimeFormatter.ofPattern("HH");
   private static final String DISK = "/srv/disk.raw";
-
-  private static final String DOMAIN_XML =
-      """
-      <domain type='xen' id='1'><name>db</name><uuid>6f2f9c5e-8d2c-4a4b-9a35-6f4c8f3b1d01</uuid>
-        <metadata>
-          <n:devices xmlns:n='https://netchannel.io/domain/1'>
-            <n:disk target='xvdb' source='file:/srv/disk.raw'/>
-          </n:devices>
-        </metadata>
-      </domain>
-      """;
-
-  /** What libxl makes of it before it lets the domain run. */
-  private static final String DOMAIN_NODES =
-      """
-      touch /run/fakexen/xenstored/dom-1
-      xenstore-write /local/domain/1/vm /vm/6f2f9c5e-8d2c-4a4b-9a35-6f4c8f3b1d01 \
-        /local/domain/1/name db
-      """;
-
-  private static final String FRONTEND = "/local/domain/1/device/vbd/51728";
-  private static final String BACKEND = "/local/domain/0/backend/netchannel/1/51728";
+  private static final Domain DOMAIN = new Domain("file:" + DISK);
 
   @RegisterExtension static final Hosts hosts = Hosts.two();
 
@@ -64,26 +43,18 @@ final class HostsIT {
                 .contains(words));
   }
 
-  private static ContainerHost.Result hook(
-      ContainerHost host, String xml, String operation, String subOperation) {
-    host.write("/tmp/domain.xml", xml);
-    return host.execute(
-        "sh",
-        "-c",
-        "/etc/libvirt/hooks/libxl.d/50-netchannel db %s %s - </tmp/domain.xml"
-            .formatted(operation, subOperation));
-  }
-
   @Test
   void bothSeeEachOther() {
     assertConnected();
     assertThat(hosta().netchannel("status").out()).containsPattern("hostb +hostb:16515 +connected");
     for (ContainerHost host : hosts.all()) {
       String other = host == hosta() ? "hostb" : "hosta";
-      assertThat(host.netchannel("doctor").out())
-          .contains("OK    peer %s: %s:16515, TLSv1.3".formatted(other, other))
-          .contains("OK    xenstored: answers at /run/xenstored/socket")
-          .contains("OK    daemon: runs");
+      Eventually.holds(
+          () ->
+              assertThat(host.netchannel("doctor").out())
+                  .contains("OK    peer %s: %s:16515, TLSv1.3".formatted(other, other))
+                  .contains("OK    xenstored: answers at /run/xenstored/socket")
+                  .contains("OK    daemon: runs"));
     }
   }
 
@@ -93,40 +64,34 @@ final class HostsIT {
     hosts.all().forEach(host -> host.run("truncate -s 16M " + DISK));
     assertConnected();
     try {
-      ContainerHost.Result armed = hook(hosta(), DOMAIN_XML, "start", "begin");
+      ContainerHost.Result armed = DOMAIN.hook(hosta(), "start", "begin");
       assertThat(armed.status()).as("%s", armed).isZero();
-      hosta().run(DOMAIN_NODES);
-      ContainerHost.Result started = hook(hosta(), DOMAIN_XML, "started", "begin");
+      DOMAIN.appearIn(hosta());
+      ContainerHost.Result started = DOMAIN.hook(hosta(), "started", "begin");
       assertThat(started.status()).as("%s", started).isZero();
-      assertThat(hosta().run("xenstore-read " + FRONTEND + "/backend")).isEqualTo(BACKEND + "\n");
-      assertThat(hosta().run("xenstore-read " + BACKEND + "/params"))
-          .isEqualTo("file:" + DISK + "\n");
+      assertThat(Domain.backendOfFrontend(hosta())).isEqualTo(Domain.backend());
+      assertThat(Domain.sourceOfBackend(hosta())).isEqualTo("file:" + DISK);
       assertThat(hosta().netchannel("devices").out()).contains("db").contains("file:" + DISK);
 
       // While nobody answers, the guest is refused before it is made, in time and in words.
       hosts.cut();
-      hook(hostb(), "", "migrate", "begin");
-      ContainerHost.Result refused = hook(hostb(), DOMAIN_XML, "start", "begin");
+      Domain.hookWithoutXml(hostb(), "migrate", "begin");
+      ContainerHost.Result refused = DOMAIN.hook(hostb(), "start", "begin");
       assertThat(refused.status()).as("%s", refused).isOne();
       assertThat(refused.err()).contains("could not be asked").contains("hosta");
       hosts.heal();
       assertConnected();
 
-      ContainerHost.Result announced = hook(hostb(), "", "migrate", "begin");
+      ContainerHost.Result announced = Domain.hookWithoutXml(hostb(), "migrate", "begin");
       assertThat(announced.status()).as("%s", announced).isZero();
       for (ContainerHost host : hosts.all()) {
         assertThat(host.netchannel("migrations", "--format", "json").out()).contains("\"precopy\"");
       }
-      assertThat(hook(hostb(), DOMAIN_XML, "start", "begin").status()).isZero();
+      assertThat(DOMAIN.hook(hostb(), "start", "begin").status()).isZero();
     } finally {
-      hosta().run("rm /run/fakexen/xenstored/dom-1; xenstore-rm /local/domain/1");
-      hook(hosta(), DOMAIN_XML, "stopped", "end");
-      hook(hosta(), DOMAIN_XML, "release", "end");
+      DOMAIN.end(hosta());
     }
-    Eventually.holds(
-        () ->
-            assertThat(hosta().run("xenstore-list /local/domain/0/backend/netchannel || true"))
-                .isBlank());
+    Eventually.holds(() -> assertThat(Domain.backends(hosta())).isBlank());
   }
 
   @Test
@@ -165,7 +130,7 @@ final class HostsIT {
     Eventually.holds(
         () -> {
           String hour = LocalTime.now(ZoneOffset.UTC).plus(jump).format(HOUR);
-          hook(hostb(), "", "reconnect", "begin");
+          Domain.hookWithoutXml(hostb(), "reconnect", "begin");
           assertThat(hostb().log()).containsPattern(hour + ":\\S+ INFO +db: hook reconnect begin");
         });
     assertConnected();

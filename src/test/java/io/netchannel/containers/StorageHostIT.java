@@ -30,9 +30,12 @@ final class StorageHostIT {
 
   @Test
   void theDoctorFindsNothingMissing() {
-    ContainerHost.Result doctor = storage().netchannel("doctor");
-    assertThat(doctor.out()).contains("OK    guests: not served").doesNotContain("FAIL");
-    assertThat(doctor.status()).as("%s", doctor).isZero();
+    Eventually.holds(
+        () -> {
+          ContainerHost.Result doctor = storage().netchannel("doctor");
+          assertThat(doctor.out()).contains("OK    guests: not served").doesNotContain("FAIL");
+          assertThat(doctor.status()).as("%s", doctor).isZero();
+        });
   }
 
   /** It says what is missing, and the key that would do without. */

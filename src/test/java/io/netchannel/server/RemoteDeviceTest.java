@@ -607,14 +607,37 @@ final class RemoteDeviceTest {
   }
 
   @Test
-  void aCertificateOfAnotherAuthorityGetsNowhere() throws Exception {
+  void aServerOfAnotherAuthorityIsNotTrustedInWords() throws Exception {
     Path elsewhere = Files.createDirectory(directory.resolve("elsewhere"));
-    try (ServerHarness foreign = new ServerHarness(elsewhere, seed)) {
-      try (DeviceOpener opener = foreign.opener("hosta", QUICK)) {
-        assertThatThrownBy(() -> opener.open(host.source(EXPORT), as(CLIENT, 1)))
-            .isInstanceOf(DeviceException.class)
-            .hasMessageContaining("netchannel://127.0.0.1");
-      }
+    try (ServerHarness foreign = new ServerHarness(elsewhere, seed);
+        DeviceOpener opener = foreign.opener("hosta", QUICK)) {
+      String expected =
+          host.source(EXPORT)
+              + ", certificate of CN=hostb, is not trusted: expected one signed by "
+              + elsewhere;
+      assertThatThrownBy(() -> opener.open(host.source(EXPORT), as(CLIENT, 1)))
+          .isInstanceOf(DeviceException.class)
+          .hasMessageStartingWith(expected);
+      assertThatThrownBy(() -> opener.probe(host.source(EXPORT), false))
+          .isInstanceOf(DeviceException.class)
+          .hasMessageStartingWith(expected);
+    }
+  }
+
+  @Test
+  void aClientOfAnotherAuthorityIsToldThatItIsNotTrusted() throws Exception {
+    Path elsewhere = Files.createDirectory(directory.resolve("elsewhere"));
+    try (ServerHarness foreign = new ServerHarness(elsewhere, seed);
+        DeviceOpener opener = foreign.opener(foreign.tls("hosta", host), QUICK)) {
+      String expected =
+          host.source(EXPORT)
+              + ": the other end does not trust this host's certificate (TLS: unknown_ca)";
+      assertThatThrownBy(() -> opener.open(host.source(EXPORT), as(CLIENT, 1)))
+          .isInstanceOf(DeviceException.class)
+          .hasMessageStartingWith(expected);
+      assertThatThrownBy(() -> opener.probe(host.source(EXPORT), false))
+          .isInstanceOf(DeviceException.class)
+          .hasMessageStartingWith(expected);
     }
   }
 

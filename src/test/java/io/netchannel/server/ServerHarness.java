@@ -107,11 +107,25 @@ final class ServerHarness implements AutoCloseable {
     return new HostTls(TlsFiles.libvirt(directory.resolve(host)));
   }
 
+  /** Its certificates, signed by this harness's authority, for who trusts another one. */
+  HostTls tls(String host, ServerHarness trusted) throws Exception {
+    TlsFiles own = TlsFiles.libvirt(directory.resolve(host));
+    return new HostTls(
+        TlsFiles.of(
+            TlsFiles.libvirt(trusted.directory.resolve(host)).authority(),
+            own.clientCertificate(),
+            own.clientKey()));
+  }
+
   /** Opens devices as {@code host}. */
   DeviceOpener opener(String host, RemoteOptions options) throws Exception {
+    return opener(tls(host), options);
+  }
+
+  DeviceOpener opener(HostTls tls, RemoteOptions options) {
     return new DeviceOpener(
         true,
-        new RemoteDevices(clientTransport, executor, Optional.of(tls(host)), options, new Random(7))
+        new RemoteDevices(clientTransport, executor, Optional.of(tls), options, new Random(7))
             .kinds());
   }
 

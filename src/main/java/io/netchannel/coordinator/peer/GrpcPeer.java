@@ -25,10 +25,10 @@ import io.netchannel.coordinator.peer.v1.SealRequest;
 import io.netchannel.coordinator.peer.v1.StatusRequest;
 import io.netchannel.coordinator.peer.v1.TakeOverRequest;
 import io.netchannel.coordinator.peer.v1.TimelineRequest;
+import io.netchannel.tls.TlsProblem;
 import java.io.IOException;
 import java.net.ConnectException;
 import java.net.UnknownHostException;
-import java.security.cert.CertificateException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
@@ -37,7 +37,6 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
-import javax.net.ssl.SSLException;
 
 /** A peer over gRPC; its channel stays open. */
 final class GrpcPeer implements Peer {
@@ -272,14 +271,13 @@ final class GrpcPeer implements Peer {
 
   /** The most telling cause, in words. */
   private static String reason(Status status) {
+    Optional<String> tls = TlsProblem.words(status.getCause());
+    if (tls.isPresent()) {
+      return tls.get();
+    }
     String found = status.getDescription();
     for (Throwable cause = status.getCause(); cause != null; cause = cause.getCause()) {
-      if (cause instanceof CertificateException) {
-        return cause.getMessage();
-      }
-      if (cause instanceof SSLException) {
-        found = "TLS failed: " + cause.getMessage() + "; see the log of netchanneld there";
-      } else if (cause instanceof UnknownHostException) {
+      if (cause instanceof UnknownHostException) {
         found = "its name is not known: " + cause.getMessage();
       } else if (cause instanceof ConnectException) {
         found = cause.getMessage() + "; is netchanneld running there?";

@@ -12,6 +12,7 @@ import io.netchannel.device.OpenOptions;
 import io.netchannel.device.Outcome;
 import io.netchannel.device.RequestName;
 import io.netchannel.device.StorageState;
+import io.netchannel.tls.TlsProblem;
 import io.netchannel.wire.Attach;
 import io.netchannel.wire.Attached;
 import io.netchannel.wire.FrameHeader;
@@ -37,7 +38,6 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
-import javax.net.ssl.SSLException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -188,12 +188,7 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
   }
 
   private String problem() {
-    return words(lastProblem);
-  }
-
-  private static String words(Throwable problem) {
-    String message = problem.getMessage();
-    return message == null ? problem.getClass().getSimpleName() : message;
+    return RemoteLink.words(lastProblem);
   }
 
   // ---- Device, on any thread
@@ -639,9 +634,9 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
         } else if (relinquished) {
           letGo();
         } else if (!opened.isDone() && isHopeless(cause)) {
-          failOpening("%s: %s".formatted(link.address(), words(cause)));
+          failOpening(link.problem(cause));
         } else {
-          tellOnce(words(cause));
+          tellOnce(RemoteLink.words(cause));
           tryLater();
         }
       }
@@ -650,9 +645,7 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
 
   /** What another attempt does not make better within the time that opening has. */
   private static boolean isHopeless(Throwable cause) {
-    return cause instanceof SSLException
-        || cause instanceof WireException
-        || cause.getCause() instanceof SSLException;
+    return cause instanceof WireException || TlsProblem.words(cause).isPresent();
   }
 
   @Override

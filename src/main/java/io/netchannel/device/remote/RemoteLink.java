@@ -1,5 +1,6 @@
 package io.netchannel.device.remote;
 
+import io.netchannel.tls.TlsProblem;
 import io.netchannel.wire.Transport;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;
@@ -58,6 +59,19 @@ record RemoteLink(
     }
     SocketAddress found = address.resolve();
     return found instanceof InetSocketAddress host && own.isAt(host) ? here : found;
+  }
+
+  /** Why there is no connection, beginning with whom it should lead to. */
+  String problem(Throwable cause) {
+    String words = words(cause);
+    return words.startsWith(address.toString()) ? words : address + ": " + words;
+  }
+
+  /** The same without the address, if the problem does not come with it. */
+  static String words(Throwable cause) {
+    return TlsProblem.words(cause)
+        .or(() -> Optional.ofNullable(cause.getMessage()))
+        .orElseGet(() -> cause.getClass().getSimpleName());
   }
 
   private void connect(SocketAddress to, RemoteConnection connection) {

@@ -18,19 +18,19 @@ import java.util.concurrent.TimeoutException;
 
 /** Asks a server what an export is like, without a session. */
 final class RemoteProbe implements RemoteConnection.Owner {
-  private final RemoteAddress address;
+  private final RemoteLink link;
   private final Attach attach;
   private final CompletableFuture<Attached> answer = new CompletableFuture<>();
 
-  private RemoteProbe(RemoteAddress address, Attach attach) {
-    this.address = address;
+  private RemoteProbe(RemoteLink link, Attach attach) {
+    this.link = link;
     this.attach = attach;
   }
 
   /** Waits until the server has answered; one attempt. */
   static Attached ask(RemoteLink link, String client, boolean readOnly) throws DeviceException {
     RemoteAddress address = link.address();
-    RemoteProbe probe = new RemoteProbe(address, Attach.probe(address.export(), client, readOnly));
+    RemoteProbe probe = new RemoteProbe(link, Attach.probe(address.export(), client, readOnly));
     CompletableFuture<RemoteConnection> connection =
         CompletableFuture.supplyAsync(() -> link.connect(probe), link.loop());
     try {
@@ -79,13 +79,13 @@ final class RemoteProbe implements RemoteConnection.Owner {
 
   @Override
   public void refused(Refusal reason, String text) {
-    answer.completeExceptionally(new DeviceException("%s refuses: %s".formatted(address, text)));
+    answer.completeExceptionally(
+        new DeviceException("%s refuses: %s".formatted(link.address(), text)));
   }
 
   @Override
   public void lost(Throwable cause) {
-    answer.completeExceptionally(
-        new DeviceException("%s: %s".formatted(address, cause.getMessage()), cause));
+    answer.completeExceptionally(new DeviceException(link.problem(cause), cause));
   }
 
   /** A device for who only asks for its geometry. */
