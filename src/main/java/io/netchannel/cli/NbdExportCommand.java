@@ -1,6 +1,7 @@
 package io.netchannel.cli;
 
 import com.google.common.net.InetAddresses;
+import io.netchannel.daemon.DaemonConfiguration;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.DeviceOpener;
@@ -15,10 +16,14 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -37,6 +42,11 @@ import picocli.CommandLine.Spec;
           + " whoever reaches it.",
     })
 final class NbdExportCommand implements Callable<Integer> {
+  private static final Logger log = LoggerFactory.getLogger(NbdExportCommand.class);
+
+  /** Of the last one: the server of a remote device may be away for ever. */
+  private static final long FLUSH_BOUND_SECONDS = 30;
+
   /** As qemu-nbd names them. */
   enum Cache {
     /** Through the page cache: a write is durable after a flush. */
@@ -106,17 +116,28 @@ final class NbdExportCommand implements Callable<Integer> {
       })
   private Cache cache = Cache.writeback;
 
+  @Option(
+      names = {"-c", "--config"},
+      paramLabel = "FILE",
+      defaultValue = "/etc/netchannel/netchannel.toml",
+      description = {
+        "The daemon's configuration, for the certificates of netchannel:// sources (default:"
+            + " ${DEFAULT-VALUE})."
+      })
+  private Path config = DaemonConfiguration.DEFAULT_FILE;
+
   @Parameters(
       paramLabel = "SOURCE",
       description =
-          "What to serve: file:PATH, nbd://HOST/NAME and so on, with filters in front; a path from"
-              + " the root is a file.")
+          "What to serve: file:PATH, nbd://HOST/NAME, netchannel://HOST/NAME and so on, with"
+              + " filters in front; a path from the root is a file.")
   private String source;
 
   @Override
   public Integer call() throws CommandFailedException, InterruptedException {
     String text = source.startsWith("/") ? "file:" + source : source;
-    try (DeviceOpener devices = new DeviceOpener(cache == Cache.none, Map.of());
+    try (RemoteSources remote = new RemoteSources(config);
+        DeviceOpener devices = new DeviceOpener(cache == Cache.none, remote.kinds());
         Device device = devices.open(text, OpenOptions.plain(readOnly))) {
       NbdExport export = new NbdExport(exportName, description, device, readOnly);
       try (NbdServer server = new NbdServer(List.of(export), System::nanoTime)) {
@@ -145,7 +166,11 @@ final class NbdExportCommand implements Callable<Integer> {
     return NbdUri.tcp(host, port, exportName);
   }
 
-  /** Until the process is told to end; then the server is closed and the device flushed. */
+  /**
+   * Until the process is told to end; then the server is closed, the device flushed and closed. All
+   * of it in the hook: after the hooks nothing of the process runs, and a remote device has to be
+   * given free.
+   */
   private void serve(NbdServer server, Device device, NbdUri uri) throws InterruptedException {
     CountDownLatch told = new CountDownLatch(1);
     Runtime.getRuntime()
@@ -154,6 +179,7 @@ final class NbdExportCommand implements Callable<Integer> {
                 () -> {
                   server.close();
                   flush(device);
+                  device.close();
                   told.countDown();
                 },
                 "shutdown"));
@@ -163,10 +189,15 @@ final class NbdExportCommand implements Callable<Integer> {
   }
 
   private void flush(Device device) {
-    if (!readOnly) {
-      CompletableFuture<Outcome> flushed = new CompletableFuture<>();
-      device.flush(flushed::complete);
-      var unused = flushed.join();
+    if (readOnly) {
+      return;
+    }
+    CompletableFuture<Outcome> flushed = new CompletableFuture<>();
+    device.flush(flushed::complete);
+    try {
+      var unused = flushed.get(FLUSH_BOUND_SECONDS, TimeUnit.SECONDS);
+    } catch (InterruptedException | ExecutionException | TimeoutException e) {
+      log.warn("{}: no answer to the last flush within {} s", source, FLUSH_BOUND_SECONDS);
     }
   }
 }

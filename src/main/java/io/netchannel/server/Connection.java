@@ -10,6 +10,7 @@ import io.netchannel.wire.FrameType;
 import io.netchannel.wire.FrameWriter;
 import io.netchannel.wire.Preamble;
 import io.netchannel.wire.Refusal;
+import io.netchannel.wire.Stages;
 import io.netchannel.wire.WireException;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
@@ -356,6 +357,9 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
       if (data == null) {
         expect(header);
       }
+      if (header.type().isRequest()) {
+        Stages.RECEIVED.pass(header.sequence());
+      }
       switch (header.type()) {
         case ATTACH -> {
           state = State.ATTACHING;
@@ -468,6 +472,7 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
     }
     if (answered) {
       writer.flush();
+      Stages.REPLIED.pass(lastSequence);
     }
   }
 

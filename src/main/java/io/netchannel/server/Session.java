@@ -8,6 +8,7 @@ import io.netchannel.wire.Attached.Fate;
 import io.netchannel.wire.FrameHeader;
 import io.netchannel.wire.FrameType;
 import io.netchannel.wire.FrameWriter;
+import io.netchannel.wire.Stages;
 import io.netchannel.wire.Status;
 import io.netchannel.wire.WireException;
 import io.netty.buffer.ByteBuf;
@@ -92,6 +93,7 @@ final class Session {
 
   private void start(Slot slot, FrameHeader request) {
     long offset = request.offsetBytes();
+    Stages.ISSUED.pass(request.sequence());
     switch (request.type()) {
       case READ -> device.read(offset, buffer(slot.data, request.lengthBytes()), slot);
       case WRITE -> device.write(offset, buffer(slot.data, request.lengthBytes()), slot);
@@ -111,6 +113,7 @@ final class Session {
     Connection to;
     CompletableFuture<Void> nothingAwaited = null;
     boolean wake = false;
+    Stages.FINISHED.pass(slot.sequence);
     synchronized (this) {
       slot.status = status;
       slot.state = Slot.State.FINISHED;

@@ -17,6 +17,10 @@ import javax.net.ssl.SSLException;
 
 /** Opens devices of other hosts: {@code netchannel:} and {@code netchannel+unix:}. */
 public final class RemoteDevices {
+  /** What {@link #kinds} has. */
+  public static final ImmutableSet<String> SCHEMES =
+      ImmutableSet.of(RemoteAddress.TCP, RemoteAddress.PLAIN_TCP, RemoteAddress.UNIX);
+
   private final Transport transport;
   private final Executor executor;
   private final Optional<HostTls> tls;
@@ -45,6 +49,7 @@ public final class RemoteDevices {
   public ImmutableMap<String, DeviceKind> kinds() {
     return ImmutableMap.of(
         RemoteAddress.TCP, kind(RemoteAddress::parseTcp),
+        RemoteAddress.PLAIN_TCP, kind(RemoteAddress::parsePlainTcp),
         RemoteAddress.UNIX, kind(RemoteAddress::parseUnix));
   }
 
@@ -90,7 +95,7 @@ public final class RemoteDevices {
   }
 
   private Optional<SslContext> context(RemoteAddress address) throws DeviceException {
-    if (address.host().isEmpty()) {
+    if (address.plain()) {
       return Optional.empty();
     }
     if (tls.isEmpty()) {
