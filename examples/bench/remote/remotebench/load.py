@@ -41,11 +41,12 @@ class Sample:
 
 
 def measure(workload: Workload, uri: str, seconds: float, size_bytes: int) -> Sample:
-    found = json.loads(run(
+    said = run(
         ["fio", "--name=bench", "--output-format=json", "--ioengine=nbd", f"--uri={uri}", f"--rw={workload.pattern}",
          f"--bs={workload.block}", f"--iodepth={workload.depth}", f"--size={size_bytes}", "--norandommap", "--randrepeat=0",
          "--time_based", f"--runtime={seconds}", f"--ramp_time={RAMP_SECONDS}", "--thread"],
-        f"fio, {workload.title}, {uri}"))
+        f"fio, {workload.title}, {uri}")
+    found = json.loads(said[said.index("{"):])  # notes come first
     job = found["jobs"][0]
     side = job["write" if workload.writes else "read"]
     rate = side["bw_bytes"] / (1 << 20) if workload.unit == "MiB/s" else side["iops"]
