@@ -10,12 +10,16 @@ import io.netchannel.device.Outcome;
 import io.netchannel.device.nbd.NbdProtocol;
 import io.netchannel.device.nbd.NbdUri;
 import io.netchannel.server.nbd.NbdExport;
+import io.netchannel.server.nbd.LoopNbdServer;
+import io.netchannel.server.nbd.NbdListener;
 import io.netchannel.server.nbd.NbdServer;
+import io.netchannel.wire.Transport;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
@@ -140,7 +144,7 @@ final class NbdExportCommand implements Callable<Integer> {
         DeviceOpener devices = new DeviceOpener(cache == Cache.none, remote.kinds());
         Device device = devices.open(text, OpenOptions.plain(readOnly))) {
       NbdExport export = new NbdExport(exportName, description, device, readOnly);
-      try (NbdServer server = new NbdServer(List.of(export), System::nanoTime)) {
+      try (NbdListener server = server(export, remote.transport())) {
         NbdUri uri = listen(server);
         serve(server, device, uri);
       }
@@ -150,7 +154,14 @@ final class NbdExportCommand implements Callable<Integer> {
     }
   }
 
-  private NbdUri listen(NbdServer server) throws IOException {
+  /** What another host serves comes and goes on an event loop, and so do its clients. */
+  private static NbdListener server(NbdExport export, Optional<Transport> transport) {
+    return transport.isPresent()
+        ? new LoopNbdServer(List.of(export), transport.get(), System::nanoTime)
+        : new NbdServer(List.of(export), System::nanoTime);
+  }
+
+  private NbdUri listen(NbdListener server) throws IOException {
     if (place != null && place.socket != null) {
       Path socket = place.socket.toAbsolutePath().normalize();
       server.listen(socket);
@@ -171,7 +182,7 @@ final class NbdExportCommand implements Callable<Integer> {
    * of it in the hook: after the hooks nothing of the process runs, and a remote device has to be
    * given free.
    */
-  private void serve(NbdServer server, Device device, NbdUri uri) throws InterruptedException {
+  private void serve(NbdListener server, Device device, NbdUri uri) throws InterruptedException {
     CountDownLatch told = new CountDownLatch(1);
     Runtime.getRuntime()
         .addShutdownHook(

@@ -87,6 +87,11 @@ final class RemoteSources implements AutoCloseable {
     }
   }
 
+  /** Its threads, when such a device has been opened. */
+  synchronized Optional<Transport> transport() {
+    return transport;
+  }
+
   /** After all devices have been closed. */
   @Override
   public synchronized void close() {

@@ -119,7 +119,7 @@ final class HostExports implements ControlEndpoint.Handler, AutoCloseable {
   private void listen(Optional<HostTls> tls) throws IOException {
     if (configuration.exports().plain().isPresent()) {
       var plain = configuration.exports().plain().get();
-      server.listenPlain(new InetSocketAddress(plain.getHost(), plain.getPort()));
+      var unused = server.listenPlain(new InetSocketAddress(plain.getHost(), plain.getPort()));
     }
     if (configuration.exports().listen().isEmpty()) {
       return;

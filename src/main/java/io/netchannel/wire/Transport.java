@@ -20,6 +20,7 @@ import io.netty.channel.epoll.EpollSocketChannel;
 import io.netty.channel.unix.DomainSocketAddress;
 import java.io.IOException;
 import java.net.SocketAddress;
+import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
 
 /** Threads and sockets, TCP or Unix, for clients and servers. */
@@ -31,6 +32,7 @@ public final class Transport implements AutoCloseable {
   private static final int CLOSE_SECONDS = 2;
 
   private final EventLoopGroup loops;
+  private final EventLoopGroup perChannel;
 
   /**
    * @param name of its threads
@@ -43,11 +45,12 @@ public final class Transport implements AutoCloseable {
               + Epoll.unavailabilityCause(),
           Epoll.unavailabilityCause());
     }
-    loops =
-        new MultiThreadIoEventLoopGroup(
-            threads,
-            new ThreadFactoryBuilder().setNameFormat(name + "-%d").setDaemon(true).build(),
-            EpollIoHandler.newFactory());
+    loops = new MultiThreadIoEventLoopGroup(threads, threads(name), EpollIoHandler.newFactory());
+    perChannel = new LoopPerChannel(threads(name + "-client"));
+  }
+
+  private static ThreadFactory threads(String name) {
+    return new ThreadFactoryBuilder().setNameFormat(name + "-%d").setDaemon(true).build();
   }
 
   /** One of the threads, for something that stays with it. */
@@ -73,16 +76,27 @@ public final class Transport implements AutoCloseable {
   }
 
   /**
-   * Listens from now on.
+   * Listens from now on. Each connection has a thread of its own: what it waits for holds up no
+   * other one.
    *
    * @param handler for each connection
    * @throws IOException when the address cannot be had
    */
   public Channel listen(SocketAddress address, ChannelHandler handler) throws IOException {
+    return listen(address, handler, perChannel);
+  }
+
+  /** As {@link #listen}; the connections share the threads of this transport. */
+  public Channel listenShared(SocketAddress address, ChannelHandler handler) throws IOException {
+    return listen(address, handler, loops);
+  }
+
+  private Channel listen(SocketAddress address, ChannelHandler handler, EventLoopGroup children)
+      throws IOException {
     boolean unix = address instanceof DomainSocketAddress;
     ServerBootstrap bootstrap =
         new ServerBootstrap()
-            .group(loops)
+            .group(loops, children)
             .channel(unix ? EpollServerDomainSocketChannel.class : EpollServerSocketChannel.class)
             .option(ChannelOption.SO_BACKLOG, BACKLOG)
             .childOption(ChannelOption.WRITE_BUFFER_WATER_MARK, WATER_MARK)
@@ -104,5 +118,6 @@ public final class Transport implements AutoCloseable {
     loops
         .shutdownGracefully(0, CLOSE_SECONDS, TimeUnit.SECONDS)
         .awaitUninterruptibly(CLOSE_SECONDS, TimeUnit.SECONDS);
+    var unused = perChannel.shutdownGracefully(0, CLOSE_SECONDS, TimeUnit.SECONDS);
   }
 }
