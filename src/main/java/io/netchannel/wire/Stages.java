@@ -20,7 +20,6 @@ import java.util.concurrent.atomic.AtomicInteger;
 public enum Stages {
   ENQUEUED,
   ENCODED,
-  SENT,
   RECEIVED,
   ISSUED,
   FINISHED,

@@ -306,7 +306,6 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
     }
     if (any) {
       writer.flush();
-      Stages.SENT.pass(lastSequence);
     }
   }
 
