@@ -48,8 +48,8 @@ import picocli.CommandLine.Spec;
 final class NbdExportCommand implements Callable<Integer> {
   private static final Logger log = LoggerFactory.getLogger(NbdExportCommand.class);
 
-  /** Of the last one: the server of a remote device may be away for ever. */
-  private static final long FLUSH_BOUND_SECONDS = 30;
+  /** For the last requests, and the last flush: the server of a remote device may be away. */
+  private static final long END_BOUND_SECONDS = 30;
 
   /** As qemu-nbd names them. */
   enum Cache {
@@ -188,6 +188,9 @@ final class NbdExportCommand implements Callable<Integer> {
         .addShutdownHook(
             new Thread(
                 () -> {
+                  // What waits for a server that is away would wait for ever.
+                  CompletableFuture.delayedExecutor(END_BOUND_SECONDS, TimeUnit.SECONDS)
+                      .execute(device::close);
                   server.close();
                   flush(device);
                   device.close();
@@ -206,9 +209,9 @@ final class NbdExportCommand implements Callable<Integer> {
     CompletableFuture<Outcome> flushed = new CompletableFuture<>();
     device.flush(flushed::complete);
     try {
-      var unused = flushed.get(FLUSH_BOUND_SECONDS, TimeUnit.SECONDS);
+      var unused = flushed.get(END_BOUND_SECONDS, TimeUnit.SECONDS);
     } catch (InterruptedException | ExecutionException | TimeoutException e) {
-      log.warn("{}: no answer to the last flush within {} s", source, FLUSH_BOUND_SECONDS);
+      log.warn("{}: no answer to the last flush within {} s", source, END_BOUND_SECONDS);
     }
   }
 }

@@ -4,6 +4,7 @@ import com.google.common.collect.ImmutableSet;
 import io.netchannel.tls.CertificateNames;
 import io.netchannel.wire.Attach;
 import io.netchannel.wire.Attached;
+import io.netchannel.wire.DirectReceive;
 import io.netchannel.wire.FrameHeader;
 import io.netchannel.wire.FrameReader;
 import io.netchannel.wire.FrameType;
@@ -229,6 +230,14 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
   public void handlerAdded(ChannelHandlerContext context) {
     channel = context.channel();
     writer = new FrameWriter(channel);
+    if (channel.pipeline().get(SslHandler.class) == null) {
+      channel.config().setRecvByteBufAllocator(new DirectReceive(this::place));
+    }
+  }
+
+  /** Null when what comes is not read any more, and its payload's memory is not ours. */
+  private ByteBuf place() {
+    return state == State.CLOSED || broken ? null : reader.place();
   }
 
   @Override
@@ -471,8 +480,8 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
       }
     }
     if (answered) {
-      writer.flush();
       Stages.REPLIED.pass(lastSequence);
+      writer.flush();
     }
   }
 

@@ -4,6 +4,7 @@ import com.google.common.collect.ImmutableMap;
 import io.netchannel.device.ErrorLog;
 import io.netchannel.device.nbd.NbdProtocol;
 import io.netchannel.device.nbd.NbdProtocolException;
+import io.netchannel.wire.DirectReceive;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
@@ -62,6 +63,9 @@ final class LoopConnection extends ChannelInboundHandlerAdapter {
   private ByteBuffer fillingData;
   private int skipBytes;
 
+  /** Over the rest of {@link #fillingData}, and on its way to be read. */
+  private ByteBuf place;
+
   /** What was read and has no room; then nothing more is read. */
   private ByteBuf rest;
 
@@ -89,6 +93,7 @@ final class LoopConnection extends ChannelInboundHandlerAdapter {
   public void handlerAdded(ChannelHandlerContext context) {
     channel = context.channel();
     channel.config().setAutoRead(false);
+    channel.config().setRecvByteBufAllocator(new DirectReceive(this::place));
     pipe = new HandshakePipe(channel);
   }
 
@@ -154,6 +159,17 @@ final class LoopConnection extends ChannelInboundHandlerAdapter {
 
   // ---- requests
 
+  /** Where the next bytes go: the rest of a long write. */
+  private ByteBuf place() {
+    boolean fits =
+        !ending
+            && rest == null
+            && filling != null
+            && fillingData.remaining() >= DirectReceive.LEAST_BYTES;
+    place = fits ? Unpooled.wrappedBuffer(fillingData.slice()).writerIndex(0) : null;
+    return place;
+  }
+
   @Override
   public void channelRead(ChannelHandlerContext context, Object message) {
     ByteBuf in = (ByteBuf) message;
@@ -163,6 +179,10 @@ final class LoopConnection extends ChannelInboundHandlerAdapter {
       in.release();
     } else if (rest != null) {
       rest = Unpooled.wrappedBuffer(rest, in); // it was on its way when reading stopped
+    } else if (in == place) {
+      fillingData.position(fillingData.position() + in.readableBytes());
+      in.release();
+      submitWhenFilled();
     } else {
       take(in);
     }
@@ -259,6 +279,10 @@ final class LoopConnection extends ChannelInboundHandlerAdapter {
     int limit = fillingData.limit();
     in.readBytes(fillingData.limit(fillingData.position() + count));
     fillingData.limit(limit);
+    submitWhenFilled();
+  }
+
+  private void submitWhenFilled() {
     if (!fillingData.hasRemaining()) {
       fillingData.position(0);
       Slot slot = filling;
