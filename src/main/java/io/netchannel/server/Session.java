@@ -23,6 +23,7 @@ import java.util.concurrent.CompletableFuture;
  */
 final class Session {
   private final String client;
+
   /** A hand-over to a thread of the device costs more than such a copy from or to memory. */
   private static final int QUICK_BYTES = 64 << 10;
 
@@ -95,7 +96,8 @@ final class Session {
       boolean changes = request.type() == FrameType.WRITE || request.type() == FrameType.DISCARD;
       refused = changes && (readOnly || !writable);
     }
-    // From here on it counts as being at the device: a fence that comes now waits for it. Outside of
+    // From here on it counts as being at the device: a fence that comes now waits for it. Outside
+    // of
     // the lock, as what is run on this thread may take its time.
     if (refused) {
       completed(slot, Status.UNSUPPORTED);

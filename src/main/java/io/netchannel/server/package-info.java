@@ -55,8 +55,8 @@
  *       does not read that, nothing more is read from it.
  *   <li>What may block (opening a device, making a generation durable, closing) happens on an
  *       executor and never on an event loop. A write to the page cache, which may have to wait for
- *       the storage when the cache is full of such, happens on the connection's event loop, and that
- *       has no other connection: an export that hangs holds up no other.
+ *       the storage when the cache is full of such, happens on the connection's event loop, and
+ *       that has no other connection: an export that hangs holds up no other.
  *   <li>Errors of the state directory refuse the client; no generation is ever guessed.
  * </ul>
  *

@@ -8,8 +8,8 @@ import io.netty.util.UncheckedBooleanSupplier;
 import java.util.function.Supplier;
 
 /**
- * Lets a socket's bytes be received where they belong: a long payload costs no copy of its own then.
- * Only for a handler that gets the socket's own bytes; with TLS those are not what it wants.
+ * Lets a socket's bytes be received where they belong: a long payload costs no copy of its own
+ * then. Only for a handler that gets the socket's own bytes; with TLS those are not what it wants.
  */
 @SuppressWarnings("deprecation") // Handle: the interface has no other
 public final class DirectReceive implements RecvByteBufAllocator {

@@ -61,6 +61,7 @@ public final class FrameReader {
   }
 
   /** Reads all of {@code in}. */
+  @SuppressWarnings("ReferenceEquality") // the very buffer, not one with the same bytes
   public void read(ByteBuf in) throws WireException {
     if (in == place) {
       place = null;

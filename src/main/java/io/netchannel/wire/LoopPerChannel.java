@@ -21,8 +21,7 @@ final class LoopPerChannel extends MultiThreadIoEventLoopGroup {
 
   @Override
   public ChannelFuture register(Channel channel) {
-    EventLoopGroup own =
-        new MultiThreadIoEventLoopGroup(1, threads, EpollIoHandler.newFactory());
+    EventLoopGroup own = new MultiThreadIoEventLoopGroup(1, threads, EpollIoHandler.newFactory());
     channel
         .closeFuture()
         .addListener(

@@ -32,7 +32,8 @@ final class LoopConnection extends ChannelInboundHandlerAdapter {
 
   private static final int BATCH_BYTES = 128 << 10;
 
-  private static final String PROTOCOL = "closed the connection of a client that breaks the protocol";
+  private static final String PROTOCOL =
+      "closed the connection of a client that breaks the protocol";
 
   private final ImmutableMap<String, NbdExport> exports;
   private final ThreadFactory threads;
@@ -171,6 +172,7 @@ final class LoopConnection extends ChannelInboundHandlerAdapter {
   }
 
   @Override
+  @SuppressWarnings("ReferenceEquality") // the very buffer, not one with the same bytes
   public void channelRead(ChannelHandlerContext context, Object message) {
     ByteBuf in = (ByteBuf) message;
     if (export == null) {
@@ -320,8 +322,7 @@ final class LoopConnection extends ChannelInboundHandlerAdapter {
       giveBack(slot);
     } else {
       push();
-      var unused =
-          channel.write(Unpooled.wrappedBuffer(reply)).addListener(sent -> giveBack(slot));
+      var unused = channel.write(Unpooled.wrappedBuffer(reply)).addListener(sent -> giveBack(slot));
     }
     if (!flushPlanned) {
       flushPlanned = true;

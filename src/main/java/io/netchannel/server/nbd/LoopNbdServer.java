@@ -48,8 +48,7 @@ public final class LoopNbdServer implements NbdListener {
    *
    * @param transport its threads; closed by who made it, after the server
    */
-  public LoopNbdServer(
-      Iterable<NbdExport> exports, Transport transport, LongSupplier nanoTime) {
+  public LoopNbdServer(Iterable<NbdExport> exports, Transport transport, LongSupplier nanoTime) {
     this.exports = Maps.uniqueIndex(exports, NbdExport::name);
     this.transport = transport;
     errors = new ErrorLog(log, nanoTime);

@@ -21,7 +21,8 @@ final class Negotiation {
   private final ClientInput input;
   private final ImmutableMap<String, NbdExport> exports;
 
-  Negotiation(WritableByteChannel channel, ClientInput input, ImmutableMap<String, NbdExport> exports) {
+  Negotiation(
+      WritableByteChannel channel, ClientInput input, ImmutableMap<String, NbdExport> exports) {
     this.channel = channel;
     this.input = input;
     this.exports = exports;

@@ -10,8 +10,7 @@ import java.util.List;
 record LoopServer(LoopNbdServer server, Transport transport) implements NbdListener {
   static NbdListener of(List<NbdExport> exports) {
     Transport transport = new Transport("nbd", 1);
-    return new LoopServer(
-        new LoopNbdServer(exports, transport, System::nanoTime), transport);
+    return new LoopServer(new LoopNbdServer(exports, transport, System::nanoTime), transport);
   }
 
   @Override
