@@ -1,6 +1,7 @@
 package io.netchannel.cli;
 
 import com.google.common.net.InetAddresses;
+import io.netchannel.daemon.DaemonConfiguration;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.DeviceOpener;
@@ -8,15 +9,18 @@ import io.netchannel.device.OpenOptions;
 import io.netchannel.device.Outcome;
 import io.netchannel.device.nbd.NbdProtocol;
 import io.netchannel.device.nbd.NbdUri;
+import io.netchannel.server.nbd.LoopNbdServer;
 import io.netchannel.server.nbd.NbdExport;
+import io.netchannel.server.nbd.NbdListener;
 import io.netchannel.server.nbd.NbdServer;
+import io.netchannel.wire.Transport;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
@@ -43,8 +47,8 @@ import picocli.CommandLine.Spec;
       "Exit status: 0 when it was told to end and all that was written is durable, else 1.",
     })
 final class NbdExportCommand implements Callable<Integer> {
-  /** Of the last one: another's server may be away for ever. */
-  private static final long FLUSH_BOUND_SECONDS = 30;
+  /** For the last requests, and the last flush: another's server may be away for ever. */
+  private static final long END_BOUND_SECONDS = 30;
 
   /** As qemu-nbd names them. */
   enum Cache {
@@ -115,20 +119,31 @@ final class NbdExportCommand implements Callable<Integer> {
       })
   private Cache cache = Cache.writeback;
 
+  @Option(
+      names = {"-c", "--config"},
+      paramLabel = "FILE",
+      defaultValue = "/etc/netchannel/netchannel.toml",
+      description = {
+        "The daemon's configuration, for the certificates of netchannel:// sources (default:"
+            + " ${DEFAULT-VALUE})."
+      })
+  private Path config = DaemonConfiguration.DEFAULT_FILE;
+
   @Parameters(
       paramLabel = "SOURCE",
       description =
-          "What to serve: file:PATH, nbd://HOST/NAME and so on, with filters in front; a path from"
-              + " the root is a file.")
+          "What to serve: file:PATH, nbd://HOST/NAME, netchannel://HOST/NAME and so on, with"
+              + " filters in front; a path from the root is a file.")
   private String source;
 
   @Override
   public Integer call() throws CommandFailedException, InterruptedException {
     String text = source.startsWith("/") ? "file:" + source : source;
-    try (DeviceOpener devices = new DeviceOpener(cache == Cache.none, Map.of());
+    try (RemoteSources remote = new RemoteSources(config);
+        DeviceOpener devices = new DeviceOpener(cache == Cache.none, remote.kinds());
         Device device = open(devices, text)) {
       NbdExport export = new NbdExport(exportName, description, device, readOnly);
-      try (NbdServer server = new NbdServer(List.of(export), System::nanoTime)) {
+      try (NbdListener server = server(export, remote.transport())) {
         NbdUri uri = listen(server);
         serve(server, device, uri);
       }
@@ -145,7 +160,14 @@ final class NbdExportCommand implements Callable<Integer> {
     return devices.open(text, OpenOptions.plain(readOnly));
   }
 
-  private NbdUri listen(NbdServer server) throws IOException {
+  /** What another host serves comes and goes on an event loop, and so do its clients. */
+  private static NbdListener server(NbdExport export, Optional<Transport> transport) {
+    return transport.isPresent()
+        ? new LoopNbdServer(List.of(export), transport.get(), System::nanoTime)
+        : new NbdServer(List.of(export), System::nanoTime);
+  }
+
+  private NbdUri listen(NbdListener server) throws IOException {
     if (place != null && place.socket != null) {
       Path socket = place.socket.toAbsolutePath().normalize();
       server.listen(socket);
@@ -162,7 +184,7 @@ final class NbdExportCommand implements Callable<Integer> {
   }
 
   /** Until the process is told to end. */
-  private void serve(NbdServer server, Device device, NbdUri uri) throws InterruptedException {
+  private void serve(NbdListener server, Device device, NbdUri uri) throws InterruptedException {
     Runtime.getRuntime().addShutdownHook(new Thread(() -> end(server, device), "shutdown"));
     spec.commandLine().getOut().println(uri);
     spec.commandLine().getOut().flush();
@@ -170,10 +192,13 @@ final class NbdExportCommand implements Callable<Integer> {
   }
 
   /**
-   * The server is closed, the device flushed and closed. The exit status says whether that went
-   * well, as qemu-nbd's and nbdkit's do, and not that there was a signal, as Java's own would.
+   * The server is closed, the device flushed and closed, also where it is another host's and has to
+   * be given free. The exit status says whether that went well, as qemu-nbd's and nbdkit's do, and
+   * not that there was a signal, as Java's own would.
    */
-  private void end(NbdServer server, Device device) {
+  private void end(NbdListener server, Device device) {
+    // What waits for a server that is away would wait for ever.
+    CompletableFuture.delayedExecutor(END_BOUND_SECONDS, TimeUnit.SECONDS).execute(device::close);
     server.close();
     boolean durable = readOnly || flush(device) == Outcome.OK;
     if (!durable) {
@@ -189,7 +214,7 @@ final class NbdExportCommand implements Callable<Integer> {
     CompletableFuture<Outcome> flushed = new CompletableFuture<>();
     device.flush(flushed::complete);
     try {
-      return flushed.get(FLUSH_BOUND_SECONDS, TimeUnit.SECONDS);
+      return flushed.get(END_BOUND_SECONDS, TimeUnit.SECONDS);
     } catch (InterruptedException | ExecutionException | TimeoutException e) {
       return Outcome.IO_ERROR;
     }

@@ -3,6 +3,7 @@ package io.netchannel.daemon;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableSet;
 import com.google.common.net.HostAndPort;
+import com.google.common.net.InetAddresses;
 import io.netchannel.server.Export;
 import io.netchannel.wire.Wire;
 import java.time.Duration;
@@ -15,16 +16,21 @@ import java.util.Set;
  * What netchannel.toml says about devices for other hosts, and devices of other hosts.
  *
  * @param listen where clients of other hosts reach the device server; empty when they shall not
+ * @param plain a loopback address and port where it lets in clients of this host, and tunnels that
+ *     end here, without TLS
  * @param exports what it has
  * @param giveUp requests to a device of another host fail when its server has been away for so
  *     long; empty: guests wait
  */
 public record ExportSettings(
-    Optional<HostAndPort> listen, ImmutableList<Export> exports, Optional<Duration> giveUp) {
+    Optional<HostAndPort> listen,
+    Optional<HostAndPort> plain,
+    ImmutableList<Export> exports,
+    Optional<Duration> giveUp) {
 
   /** Of an empty file: nothing listens, remote disks wait for their servers. */
   public static final ExportSettings NONE =
-      new ExportSettings(Optional.empty(), ImmutableList.of(), Optional.empty());
+      new ExportSettings(Optional.empty(), Optional.empty(), ImmutableList.of(), Optional.empty());
 
   /** Where the server listens when it is wanted and nothing else is said. */
   static final HostAndPort EVERYWHERE = HostAndPort.fromParts("0.0.0.0", Wire.DEFAULT_PORT);
@@ -42,11 +48,29 @@ public record ExportSettings(
         throw server.error("listen", "an address such as \"0.0.0.0:16516\"", text.get());
       }
     }
+    Optional<HostAndPort> plain = plain(server);
     server.finish();
     TomlTable remote = top.table("remote");
     Optional<Duration> giveUp = remote.duration("give-up");
     remote.finish();
-    return new ExportSettings(listen, exports(top.tables("export")), giveUp);
+    return new ExportSettings(listen, plain, exports(top.tables("export")), giveUp);
+  }
+
+  private static Optional<HostAndPort> plain(TomlTable server) throws ConfigurationException {
+    Optional<String> text = server.text("plain");
+    if (text.isEmpty()) {
+      return Optional.empty();
+    }
+    try {
+      HostAndPort address = HostAndPort.fromString(text.get());
+      if (address.hasPort() && InetAddresses.forString(address.getHost()).isLoopbackAddress()) {
+        return Optional.of(address);
+      }
+    } catch (IllegalArgumentException e) {
+      throw server.error("plain", "a loopback address such as \"127.0.0.1:16517\"", text.get());
+    }
+    throw server.error(
+        "plain", "a loopback address such as \"127.0.0.1:16517\": nothing encrypts it", text.get());
   }
 
   private static ImmutableList<Export> exports(List<TomlTable> tables)

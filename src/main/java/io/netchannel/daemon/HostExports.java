@@ -121,6 +121,10 @@ final class HostExports implements ControlEndpoint.Handler, AutoCloseable {
   }
 
   private Optional<Integer> listen(Optional<HostTls> tls) throws IOException {
+    if (configuration.exports().plain().isPresent()) {
+      var plain = configuration.exports().plain().get();
+      var unused = server.listenPlain(new InetSocketAddress(plain.getHost(), plain.getPort()));
+    }
     if (configuration.exports().listen().isEmpty()) {
       return Optional.empty();
     }

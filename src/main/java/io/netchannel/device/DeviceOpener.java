@@ -24,6 +24,7 @@ import java.util.function.LongSupplier;
  * <pre>
  *   source  := { filter "!" } device
  *   device  := "file:" absolute path of a regular file or block device
+ *            | "file+cache:" absolute path: through this host's page cache
  *            | "nbd://" host [ ":" port ] "/" name        {@link NbdUri}
  *            | "nbd+unix:///" name "?socket=" path
  *            | a kind that was given to it, as "netchannel:" of {@code device.remote}
@@ -94,6 +95,7 @@ public final class DeviceOpener implements Devices, AutoCloseable {
     devices =
         ImmutableSortedMap.<String, DeviceKind>naturalOrder()
             .put("file", file(ioThreads, direct, nanoTime))
+            .put("file+cache", file(ioThreads, false, nanoTime))
             .put("nbd", nbd("nbd", timing))
             .put("nbd+unix", nbd("nbd+unix", timing))
             .putAll(kinds)

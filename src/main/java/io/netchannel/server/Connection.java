@@ -5,12 +5,14 @@ import io.netchannel.tls.CertificateNames;
 import io.netchannel.tls.TlsProblem;
 import io.netchannel.wire.Attach;
 import io.netchannel.wire.Attached;
+import io.netchannel.wire.DirectReceive;
 import io.netchannel.wire.FrameHeader;
 import io.netchannel.wire.FrameReader;
 import io.netchannel.wire.FrameType;
 import io.netchannel.wire.FrameWriter;
 import io.netchannel.wire.Preamble;
 import io.netchannel.wire.Refusal;
+import io.netchannel.wire.Stages;
 import io.netchannel.wire.WireException;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
@@ -120,6 +122,11 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
       }
     }
     return ImmutableSet.of();
+  }
+
+  /** Whether something on its event loop may wait without holding up anybody else. */
+  boolean hasOwnThread() {
+    return !(channel instanceof LocalChannel);
   }
 
   boolean isLocal() {
@@ -243,6 +250,14 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
   public void handlerAdded(ChannelHandlerContext context) {
     channel = context.channel();
     writer = new FrameWriter(channel);
+    if (channel.pipeline().get(SslHandler.class) == null) {
+      channel.config().setRecvByteBufAllocator(new DirectReceive(this::place));
+    }
+  }
+
+  /** Null when what comes is not read any more, and its payload's memory is not ours. */
+  private ByteBuf place() {
+    return state == State.CLOSED || broken ? null : reader.place();
   }
 
   @Override
@@ -378,6 +393,9 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
       if (data == null) {
         expect(header);
       }
+      if (header.type().isRequest()) {
+        Stages.RECEIVED.pass(header.sequence());
+      }
       switch (header.type()) {
         case ATTACH -> {
           state = State.ATTACHING;
@@ -489,6 +507,7 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
       }
     }
     if (answered) {
+      Stages.REPLIED.pass(lastSequence);
       writer.flush();
     }
   }

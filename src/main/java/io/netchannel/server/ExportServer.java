@@ -147,6 +147,24 @@ public final class ExportServer implements AutoCloseable {
             }));
   }
 
+  /**
+   * Listens for clients of this host without TLS: whoever may run programs here gets in.
+   *
+   * @param address a loopback one
+   * @return the port
+   */
+  public int listenPlain(InetSocketAddress address) throws IOException {
+    if (!address.getAddress().isLoopbackAddress()) {
+      throw new IOException(
+          "expected a loopback address to listen at without TLS, found " + address);
+    }
+    Channel listener = listen(address, Optional.empty());
+    log.warn(
+        "device server listens at {} without TLS, for all programs of this host",
+        listener.localAddress());
+    return ((InetSocketAddress) listener.localAddress()).getPort();
+  }
+
   private Channel listen(SocketAddress address, Optional<SslContext> tls) throws IOException {
     Channel listener =
         transport.listen(

@@ -8,6 +8,7 @@ import io.netchannel.wire.Attached.Fate;
 import io.netchannel.wire.FrameHeader;
 import io.netchannel.wire.FrameType;
 import io.netchannel.wire.FrameWriter;
+import io.netchannel.wire.Stages;
 import io.netchannel.wire.Status;
 import io.netchannel.wire.WireException;
 import io.netty.buffer.ByteBuf;
@@ -22,7 +23,15 @@ import java.util.concurrent.CompletableFuture;
  */
 final class Session {
   private final String client;
+
+  /** A hand-over to a thread of the device costs more than such a copy from or to memory. */
+  private static final int QUICK_BYTES = 64 << 10;
+
   private final Device device;
+
+  /** Runs on the connection's thread what is in memory. */
+  private final Device quick;
+
   private final boolean readOnly;
   private final Slot[] slots;
 
@@ -37,6 +46,7 @@ final class Session {
   Session(String client, Device device, boolean readOnly, int slots) {
     this.client = client;
     this.device = device;
+    this.quick = device.onCallersThread(false);
     this.readOnly = readOnly;
     this.slots = new Slot[slots];
     for (int i = 0; i < slots; i++) {
@@ -60,6 +70,8 @@ final class Session {
    */
   void submit(Connection from, FrameHeader request, ByteBuf data, boolean writable)
       throws WireException {
+    Slot slot;
+    boolean refused;
     synchronized (this) {
       if (current != from) {
         if (data != null) {
@@ -67,7 +79,7 @@ final class Session {
         }
         return;
       }
-      Slot slot = slots[request.slot()];
+      slot = slots[request.slot()];
       if (slot.state == Slot.State.RUNNING || slot.queued) {
         if (data != null) {
           data.release();
@@ -82,19 +94,24 @@ final class Session {
       slot.data = data;
       slot.orphan = false;
       boolean changes = request.type() == FrameType.WRITE || request.type() == FrameType.DISCARD;
-      if (changes && (readOnly || !writable)) {
-        completed(slot, Status.UNSUPPORTED);
-        return;
-      }
-      start(slot, request);
+      refused = changes && (readOnly || !writable);
+    }
+    // From here on it counts as being at the device: a fence that comes now waits for it. Outside
+    // of the lock, as what is run on this thread may take its time.
+    if (refused) {
+      completed(slot, Status.UNSUPPORTED);
+    } else {
+      start(slot, request, data, from.hasOwnThread());
     }
   }
 
-  private void start(Slot slot, FrameHeader request) {
+  private void start(Slot slot, FrameHeader request, ByteBuf data, boolean mayWait) {
     long offset = request.offsetBytes();
+    Device at = mayWait && request.lengthBytes() <= QUICK_BYTES ? quick : device;
+    Stages.ISSUED.pass(request.sequence());
     switch (request.type()) {
-      case READ -> device.read(offset, buffer(slot.data, request.lengthBytes()), slot);
-      case WRITE -> device.write(offset, buffer(slot.data, request.lengthBytes()), slot);
+      case READ -> at.read(offset, buffer(data, request.lengthBytes()), slot);
+      case WRITE -> at.write(offset, buffer(data, request.lengthBytes()), slot);
       case FLUSH -> device.flush(slot);
       case DISCARD -> device.discard(offset, request.lengthBytes(), slot);
       case ATTACH, ATTACHED, REFUSED, REPLY, DETACH, DETACHED, PING, PONG ->
@@ -111,6 +128,7 @@ final class Session {
     Connection to;
     CompletableFuture<Void> nothingAwaited = null;
     boolean wake = false;
+    Stages.FINISHED.pass(slot.sequence);
     synchronized (this) {
       slot.status = status;
       slot.state = Slot.State.FINISHED;

@@ -47,9 +47,11 @@
  *
  * <ul>
  *   <li>A generation is durable, with its client, before a request of it reaches the device.
- *   <li>A request is given to the device under the session's lock, in which it is also checked that
- *       its connection is the session's; fencing takes the same lock. So nothing of an older
- *       connection or generation reaches the device after it has been fenced.
+ *   <li>A request counts as being at the device from within the session's lock on, in which it is
+ *       also checked that its connection is the session's; fencing takes the same lock. So nothing
+ *       of an older connection or generation gets to the device after the fence but what the fence
+ *       has counted, and waits for. The device itself is called outside of the lock: it may run a
+ *       request on the caller's thread.
  *   <li>What an older generation had at the device is finished before the newer one is ATTACHED: it
  *       cannot land later. The same holds for what a client that comes again does not list.
  *   <li>A result is kept in its slot until the client has said that it knows it. There are as many
@@ -57,7 +59,9 @@
  *   <li>Memory of a connection: the window in requests, and what is on its way out; when the client
  *       does not read that, nothing more is read from it.
  *   <li>What may block (opening a device, making a generation durable, closing) happens on an
- *       executor and never on an event loop: an export that hangs holds up no other.
+ *       executor and never on an event loop. A write to the page cache, which may have to wait for
+ *       the storage when the cache is full of such, happens on the connection's event loop, and
+ *       that has no other connection: an export that hangs holds up no other.
  *   <li>Errors of the state directory refuse the client; no generation is ever guessed.
  * </ul>
  *

@@ -37,6 +37,9 @@ public final class FrameReader {
   private boolean preambleRead;
   private ByteBuffer target;
 
+  /** Over the rest of the target, and on its way to be read. */
+  private ByteBuf place;
+
   public FrameReader(Receiver receiver) {
     this.receiver = receiver;
   }
@@ -46,14 +49,41 @@ public final class FrameReader {
     maxPayloadBytes = bytes;
   }
 
+  /**
+   * Where the socket's next bytes may go without a copy: an empty buffer over what is missing of a
+   * long payload, to be given to {@link #read} next. Null when there is no such.
+   */
+  public ByteBuf place() {
+    boolean fits =
+        target != null && target.isDirect() && target.remaining() >= DirectReceive.LEAST_BYTES;
+    place = fits ? Unpooled.wrappedBuffer(target.slice()).writerIndex(0) : null;
+    return place;
+  }
+
   /** Reads all of {@code in}. */
+  @SuppressWarnings("ReferenceEquality") // the very buffer, not one with the same bytes
   public void read(ByteBuf in) throws WireException {
+    if (in == place) {
+      place = null;
+      takePlaced(in.readableBytes());
+      return;
+    }
+    place = null;
     while (in.isReadable()) {
       if (target != null) {
         readPayload(in);
       } else {
         readFixed(in);
       }
+    }
+  }
+
+  /** They are in the target. */
+  private void takePlaced(int bytes) throws WireException {
+    target.position(target.position() + bytes);
+    if (!target.hasRemaining()) {
+      target = null;
+      receiver.frame(header);
     }
   }
 

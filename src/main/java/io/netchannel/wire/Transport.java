@@ -26,6 +26,7 @@ import io.netty.util.concurrent.EventExecutor;
 import java.io.IOException;
 import java.net.SocketAddress;
 import java.util.UUID;
+import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
 
 /**
@@ -41,6 +42,7 @@ public final class Transport implements AutoCloseable {
   private static final int CLOSE_SECONDS = 2;
 
   private final EventLoopGroup loops;
+  private final EventLoopGroup perChannel;
 
   /** Where each thread's clients find the server of this process. */
   private final ImmutableMap<EventLoop, LocalAddress> here;
@@ -56,16 +58,17 @@ public final class Transport implements AutoCloseable {
               + Epoll.unavailabilityCause(),
           Epoll.unavailabilityCause());
     }
-    loops =
-        new MultiThreadIoEventLoopGroup(
-            threads,
-            new ThreadFactoryBuilder().setNameFormat(name + "-%d").setDaemon(true).build(),
-            TransportIo.newFactory());
+    loops = new MultiThreadIoEventLoopGroup(threads, threads(name), TransportIo.newFactory());
+    perChannel = new LoopPerChannel(threads(name + "-client"));
     ImmutableMap.Builder<EventLoop, LocalAddress> addresses = ImmutableMap.builder();
     for (EventExecutor loop : loops) {
       addresses.put((EventLoop) loop, new LocalAddress(name + "-" + UUID.randomUUID()));
     }
     here = addresses.buildOrThrow();
+  }
+
+  private static ThreadFactory threads(String name) {
+    return new ThreadFactoryBuilder().setNameFormat(name + "-%d").setDaemon(true).build();
   }
 
   /** One of the threads, for something that stays with it. */
@@ -108,16 +111,27 @@ public final class Transport implements AutoCloseable {
   }
 
   /**
-   * Listens from now on.
+   * Listens from now on. Each connection has a thread of its own: what it waits for holds up no
+   * other one.
    *
    * @param handler for each connection
    * @throws IOException when the address cannot be had
    */
   public Channel listen(SocketAddress address, ChannelHandler handler) throws IOException {
+    return listen(address, handler, perChannel);
+  }
+
+  /** As {@link #listen}; the connections share the threads of this transport. */
+  public Channel listenShared(SocketAddress address, ChannelHandler handler) throws IOException {
+    return listen(address, handler, loops);
+  }
+
+  private Channel listen(SocketAddress address, ChannelHandler handler, EventLoopGroup children)
+      throws IOException {
     boolean unix = address instanceof DomainSocketAddress;
     ServerBootstrap bootstrap =
         new ServerBootstrap()
-            .group(loops)
+            .group(loops, children)
             .channel(unix ? EpollServerDomainSocketChannel.class : EpollServerSocketChannel.class)
             .option(ChannelOption.SO_BACKLOG, BACKLOG)
             .childOption(ChannelOption.WRITE_BUFFER_WATER_MARK, WATER_MARK)
@@ -165,5 +179,6 @@ public final class Transport implements AutoCloseable {
     loops
         .shutdownGracefully(0, CLOSE_SECONDS, TimeUnit.SECONDS)
         .awaitUninterruptibly(CLOSE_SECONDS, TimeUnit.SECONDS);
+    var unused = perChannel.shutdownGracefully(0, CLOSE_SECONDS, TimeUnit.SECONDS);
   }
 }

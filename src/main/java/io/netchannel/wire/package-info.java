@@ -108,6 +108,9 @@
  *       checked whole, and nothing is allocated for a payload before its length has been.
  * </ul>
  *
+ * <p>A long payload is received where it belongs ({@link io.netchannel.wire.DirectReceive}), unless
+ * TLS is in between: then it is copied there once.
+ *
  * <p>Nothing in this package has a state of its own but {@link io.netchannel.wire.FrameReader}:
  *
  * <pre>

@@ -2,24 +2,41 @@ package io.netchannel.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.google.common.collect.ImmutableSet;
 import io.netchannel.device.Device;
+import io.netchannel.device.DeviceOpener;
 import io.netchannel.device.Outcome;
 import io.netchannel.device.Requests;
 import io.netchannel.device.nbd.NbdDevice;
 import io.netchannel.device.nbd.NbdPeer;
+import io.netchannel.server.Export;
+import io.netchannel.server.ExportServer;
+import io.netchannel.server.ServerLimits;
+import io.netchannel.server.ServerParts;
+import io.netchannel.tls.HostTls;
+import io.netchannel.tls.TestCertificateAuthority;
+import io.netchannel.tls.TlsFiles;
+import io.netchannel.wire.Transport;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.RandomAccessFile;
 import java.io.StringWriter;
 import java.lang.ProcessBuilder.Redirect;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.SecureRandom;
+import java.time.Clock;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
+import java.util.UUID;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -121,8 +138,74 @@ final class NbdExportCommandTest {
     }
   }
 
+  /** A device server's export, over TLS with the certificates that --config names, and locally. */
+  @Test
+  void servesWhatADeviceServerServes() throws Exception {
+    TestCertificateAuthority authority =
+        new TestCertificateAuthority(Clock.systemUTC(), new SecureRandom());
+    Path ca = directory.resolve("ca");
+    Path host = directory.resolve("hosta");
+    authority.init(ca);
+    authority.host(ca, host, "hosta", "127.0.0.1");
+    TlsFiles files = TlsFiles.libvirt(host);
+    Path config = directory.resolve("netchannel.toml");
+    Files.writeString(
+        config,
+        "[tls]\nca = \"%s\"\ncertificate = \"%s\"\nkey = \"%s\"\n"
+            .formatted(files.authority(), files.clientCertificate(), files.clientKey()));
+    Path socket = directory.resolve("exports.sock");
+    ExecutorService executor = Executors.newCachedThreadPool();
+    try (Transport transport = new Transport("server", 1);
+        DeviceOpener devices = new DeviceOpener();
+        ExportServer server =
+            new ExportServer(
+                directory.resolve("exports"),
+                transport,
+                new ServerParts(
+                    devices, executor, Clock.systemUTC(), new UUID(1, 1), ServerLimits.DEFAULT))) {
+      server.add(new Export("vol7", "file:" + image, false, ImmutableSet.of("hosta")));
+      int port =
+          server.listen(
+              new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), new HostTls(files));
+      server.listen(socket);
+      for (String source :
+          List.of(
+              "netchannel://127.0.0.1:" + port + "/vol7",
+              "netchannel+unix:///vol7?socket=" + socket)) {
+        String uri =
+            start(
+                "-k",
+                directory.resolve("nbd.sock").toString(),
+                "--config",
+                config.toString(),
+                source);
+        byte[] data = new byte[4096];
+        new Random(source.hashCode()).nextBytes(data);
+        try (Device device = NbdDevice.open(uri, false, NbdPeer.timing())) {
+          assertThat(Requests.write(device, 4096, data)).isEqualTo(Outcome.OK);
+          assertThat(Requests.read(device, 4096, 4096)).isEqualTo(data);
+        }
+        process.destroy();
+        assertThat(process.waitFor(END_BOUND_SECONDS, TimeUnit.SECONDS)).isTrue();
+        // It has given the export free: the next one gets in.
+        assertThat(server.exports().get(0).clients()).isEmpty();
+        assertThat(Arrays.copyOfRange(Files.readAllBytes(image), 4096, 8192)).isEqualTo(data);
+      }
+    } finally {
+      executor.shutdownNow();
+    }
+  }
+
   @Test
   void saysWhatIsWrong() {
+    assertThat(
+            run(
+                "-k",
+                directory.resolve("s").toString(),
+                "-c",
+                directory.resolve("none.toml").toString(),
+                "netchannel+unix:///x?socket=/no/such/socket"))
+        .contains("netchannel+unix:///x?socket=/no/such/socket");
     assertThat(run("--socket", directory.resolve("s").toString(), "/no/such/file"))
         .contains("/no/such/file does not exist");
     assertThat(run("--socket", directory.resolve("no/such/s").toString(), image.toString()))

@@ -191,6 +191,8 @@ final class HostExportsTest {
     refuses("[[export]]\nname = \"a\"\npath = \"/a\"\nshare = true\n", "unknown key");
     refuses("[remote]\ngive-up = \"soon\"\n", "a duration");
     refuses("[server]\nlisten = \"host:port\"\n", "an address");
+    refuses("[server]\nplain = \"192.0.2.1:16517\"\n", "nothing encrypts it");
+    refuses("[server]\nplain = \"127.0.0.1\"\n", "a loopback address such as");
   }
 
   private static void refuses(String text, String why) {

@@ -71,7 +71,7 @@ final class DeviceOpenerTest {
         .isInstanceOf(DeviceException.class)
         .hasMessageContaining(words)
         .hasMessageContaining(
-            "known devices: file, nbd, nbd+unix; known filters: delay, error, trace")
+            "known devices: file, file+cache, nbd, nbd+unix; known filters: delay, error, trace")
         .hasMessageContaining("\"" + source + "\"");
   }
 

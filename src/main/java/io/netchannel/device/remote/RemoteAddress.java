@@ -1,6 +1,7 @@
 package io.netchannel.device.remote;
 
 import com.google.common.net.HostAndPort;
+import com.google.common.net.InetAddresses;
 import io.netchannel.device.DeviceException;
 import io.netchannel.wire.Names;
 import io.netchannel.wire.Wire;
@@ -15,21 +16,40 @@ import java.util.Optional;
 /**
  * Where an export is.
  *
+ * @param plain whether it is reached without TLS: over a Unix socket or a loopback address
  * @param host and port of the server; empty for a Unix socket
  * @param socket path of the Unix socket; empty with a host
  * @param export its name
  */
-record RemoteAddress(Optional<HostAndPort> host, Optional<String> socket, String export) {
+record RemoteAddress(
+    boolean plain, Optional<HostAndPort> host, Optional<String> socket, String export) {
   static final String TCP = "netchannel";
+  static final String PLAIN_TCP = "netchannel+tcp";
   static final String UNIX = "netchannel+unix";
 
   private static final String SOCKET = "?socket=";
 
   /** Reads what follows "netchannel:". */
   static RemoteAddress parseTcp(String text) throws DeviceException {
+    return parse(false, TCP, text, "netchannel://host[:port]/name");
+  }
+
+  /** Reads what follows "netchannel+tcp:". */
+  static RemoteAddress parsePlainTcp(String text) throws DeviceException {
+    String expected = "netchannel+tcp://127.0.0.1:port/name, as nothing encrypts it";
+    RemoteAddress address = parse(true, PLAIN_TCP, text, expected);
+    String host = address.host.orElseThrow().getHost();
+    if (!InetAddresses.isInetAddress(host) || !InetAddresses.forString(host).isLoopbackAddress()) {
+      throw wrong(PLAIN_TCP, text, expected);
+    }
+    return address;
+  }
+
+  private static RemoteAddress parse(boolean plain, String scheme, String text, String expected)
+      throws DeviceException {
     int slash = text.indexOf('/', 2);
     if (!text.startsWith("//") || slash < 0) {
-      throw wrong(TCP, text, "netchannel://host[:port]/name");
+      throw wrong(scheme, text, expected);
     }
     try {
       HostAndPort host =
@@ -37,12 +57,15 @@ record RemoteAddress(Optional<HostAndPort> host, Optional<String> socket, String
               .withDefaultPort(Wire.DEFAULT_PORT)
               .requireBracketsForIPv6();
       if (host.getHost().isEmpty() || host.getPort() == 0) {
-        throw wrong(TCP, text, "netchannel://host[:port]/name");
+        throw wrong(scheme, text, expected);
       }
       return new RemoteAddress(
-          Optional.of(host), Optional.empty(), name(TCP, text, text.substring(slash + 1)));
+          plain,
+          Optional.of(host),
+          Optional.empty(),
+          name(scheme, text, text.substring(slash + 1)));
     } catch (IllegalArgumentException e) {
-      throw wrong(TCP, text, "netchannel://host[:port]/name");
+      throw wrong(scheme, text, expected);
     }
   }
 
@@ -57,7 +80,7 @@ record RemoteAddress(Optional<HostAndPort> host, Optional<String> socket, String
       throw wrong(UNIX, text, "an absolute path after " + SOCKET);
     }
     return new RemoteAddress(
-        Optional.empty(), Optional.of(path), name(UNIX, text, text.substring(3, question)));
+        true, Optional.empty(), Optional.of(path), name(UNIX, text, text.substring(3, question)));
   }
 
   private static String name(String scheme, String text, String name) throws DeviceException {
@@ -94,6 +117,6 @@ record RemoteAddress(Optional<HostAndPort> host, Optional<String> socket, String
   public String toString() {
     return socket.isPresent()
         ? UNIX + ":///" + export + SOCKET + socket.get()
-        : TCP + "://" + host.get() + "/" + export;
+        : (plain ? PLAIN_TCP : TCP) + "://" + host.get() + "/" + export;
   }
 }

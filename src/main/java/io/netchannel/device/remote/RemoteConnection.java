@@ -2,6 +2,7 @@ package io.netchannel.device.remote;
 
 import io.netchannel.wire.Attach;
 import io.netchannel.wire.Attached;
+import io.netchannel.wire.DirectReceive;
 import io.netchannel.wire.FrameHeader;
 import io.netchannel.wire.FrameReader;
 import io.netchannel.wire.FrameType;
@@ -102,6 +103,13 @@ final class RemoteConnection extends ChannelInboundHandlerAdapter implements Fra
   public void handlerAdded(ChannelHandlerContext context) {
     channel = context.channel();
     writer = new FrameWriter(channel);
+    if (channel.pipeline().get(SslHandler.class) == null) {
+      channel.config().setRecvByteBufAllocator(new DirectReceive(this::place));
+    }
+  }
+
+  private ByteBuf place() {
+    return over ? null : reader.place();
   }
 
   @Override

@@ -19,6 +19,7 @@ import io.netchannel.wire.FrameHeader;
 import io.netchannel.wire.FrameType;
 import io.netchannel.wire.FrameWriter;
 import io.netchannel.wire.Refusal;
+import io.netchannel.wire.Stages;
 import io.netchannel.wire.Status;
 import io.netchannel.wire.WireException;
 import java.nio.ByteBuffer;
@@ -231,6 +232,9 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
     request.data = data;
     request.position = data == null ? 0 : data.position();
     request.completion = completion;
+    if (Stages.ON) {
+      request.enqueuedNanos = System.nanoTime();
+    }
     if (inbox.add(request)) {
       try {
         link.loop().execute(takeIn);
@@ -392,6 +396,10 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
       } else {
         writer.add();
       }
+      if (Stages.ON) {
+        Stages.ENQUEUED.pass(request.sequence, request.enqueuedNanos);
+        Stages.ENCODED.pass(request.sequence);
+      }
       any = true;
     }
     if (any) {
@@ -419,8 +427,10 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
       throw new WireException("%s: expected the data of a READ".formatted(header));
     }
     stopReceiving();
+    Stages.ARRIVED.pass(header.sequence());
     outstanding.remove(request);
     finish(request, status);
+    Stages.COMPLETED.pass(header.sequence());
   }
 
   private void stopReceiving() {

@@ -18,6 +18,10 @@ import javax.net.ssl.SSLException;
 
 /** Opens devices of other hosts: {@code netchannel:} and {@code netchannel+unix:}. */
 public final class RemoteDevices {
+  /** What {@link #kinds} has. */
+  public static final ImmutableSet<String> SCHEMES =
+      ImmutableSet.of(RemoteAddress.TCP, RemoteAddress.PLAIN_TCP, RemoteAddress.UNIX);
+
   private final Transport transport;
   private final Executor executor;
   private final Optional<HostTls> tls;
@@ -60,6 +64,7 @@ public final class RemoteDevices {
   public ImmutableMap<String, DeviceKind> kinds() {
     return ImmutableMap.of(
         RemoteAddress.TCP, kind(RemoteAddress::parseTcp),
+        RemoteAddress.PLAIN_TCP, kind(RemoteAddress::parsePlainTcp),
         RemoteAddress.UNIX, kind(RemoteAddress::parseUnix));
   }
 
@@ -107,7 +112,7 @@ public final class RemoteDevices {
   }
 
   private Optional<SslContext> context(RemoteAddress address) throws DeviceException {
-    if (address.host().isEmpty() || tls.isEmpty()) {
+    if (address.host().isEmpty() || address.plain() || tls.isEmpty()) {
       return Optional.empty();
     }
     try {

@@ -75,8 +75,8 @@ record RemoteLink(
   }
 
   private void connect(SocketAddress to, RemoteConnection connection) {
-    boolean network = to instanceof InetSocketAddress;
-    if (network && tls.isEmpty()) {
+    boolean encrypted = to instanceof InetSocketAddress && !address.plain();
+    if (encrypted && tls.isEmpty()) {
       connection.failed(
           new SSLException(
               "expected certificates of this host, found none; `netchannel doctor` says what to"
@@ -91,7 +91,7 @@ record RemoteLink(
             new ChannelInitializer<Channel>() {
               @Override
               protected void initChannel(Channel channel) {
-                if (network) {
+                if (encrypted) {
                   channel
                       .pipeline()
                       .addLast(

@@ -36,6 +36,9 @@ final class RemoteRequest {
     return data == null ? 0 : (int) lengthBytes;
   }
 
+  /** By {@link System#nanoTime}; only with {@link io.netchannel.wire.Stages}. */
+  long enqueuedNanos;
+
   void clear() {
     data = null;
     completion = null;

@@ -3,7 +3,7 @@ package io.netchannel.server.nbd;
 import java.io.EOFException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.channels.SocketChannel;
+import java.nio.channels.ReadableByteChannel;
 
 /** What comes from a client, many requests with one read where it sends many. */
 final class ClientInput {
@@ -19,11 +19,11 @@ final class ClientInput {
     void run() throws IOException;
   }
 
-  private final SocketChannel channel;
+  private final ReadableByteChannel channel;
   private final ByteBuffer buffer = ByteBuffer.allocateDirect(BUFFER_BYTES).flip();
   private BeforeWaiting beforeWaiting = () -> {};
 
-  ClientInput(SocketChannel channel) {
+  ClientInput(ReadableByteChannel channel) {
     this.channel = channel;
   }
 

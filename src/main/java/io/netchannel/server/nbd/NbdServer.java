@@ -39,7 +39,7 @@ import org.slf4j.LoggerFactory;
  * <p>Nothing keeps a client out but the socket: a Unix socket is its owner's, over TCP everybody
  * who reaches the port is let in.
  */
-public final class NbdServer implements AutoCloseable {
+public final class NbdServer implements NbdListener {
   private static final Logger log = LoggerFactory.getLogger(NbdServer.class);
 
   /** Each has two threads and at most its window of memory; clients use about four. */
@@ -88,11 +88,7 @@ public final class NbdServer implements AutoCloseable {
     bounds = timer;
   }
 
-  /**
-   * Listens on a TCP port.
-   *
-   * @return where, with the port that was found when 0 was given
-   */
+  @Override
   public InetSocketAddress listen(InetSocketAddress address) throws IOException {
     ServerSocketChannel listener = ServerSocketChannel.open();
     try {
@@ -111,6 +107,7 @@ public final class NbdServer implements AutoCloseable {
    *
    * @throws IOException also when something else is there, a disk's image perhaps: it stays
    */
+  @Override
   public void listen(Path socket) throws IOException {
     removeLeftBehind(socket);
     ServerSocketChannel listener = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
@@ -128,7 +125,7 @@ public final class NbdServer implements AutoCloseable {
     accept(listener);
   }
 
-  private static void removeLeftBehind(Path socket) throws IOException {
+  static void removeLeftBehind(Path socket) throws IOException {
     if (!Files.exists(socket, LinkOption.NOFOLLOW_LINKS)) {
       return;
     }
@@ -220,10 +217,6 @@ public final class NbdServer implements AutoCloseable {
     return "a client of the Unix socket";
   }
 
-  /**
-   * Ends all connections and waits for what their requests are doing at the devices, which stay
-   * open. Idempotent.
-   */
   @Override
   public void close() {
     boolean interrupted = false;

@@ -5,7 +5,7 @@ import io.netchannel.device.nbd.NbdProtocol;
 import io.netchannel.device.nbd.NbdProtocolException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.channels.SocketChannel;
+import java.nio.channels.WritableByteChannel;
 import java.nio.charset.StandardCharsets;
 import java.util.Optional;
 
@@ -17,11 +17,12 @@ final class Negotiation {
   private static final int GREETING_BYTES = 18;
   private static final int EXPORT_NAME_ZEROES = 124;
 
-  private final SocketChannel channel;
+  private final WritableByteChannel channel;
   private final ClientInput input;
   private final ImmutableMap<String, NbdExport> exports;
 
-  Negotiation(SocketChannel channel, ClientInput input, ImmutableMap<String, NbdExport> exports) {
+  Negotiation(
+      WritableByteChannel channel, ClientInput input, ImmutableMap<String, NbdExport> exports) {
     this.channel = channel;
     this.input = input;
     this.exports = exports;

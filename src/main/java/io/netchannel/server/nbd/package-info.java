@@ -19,6 +19,11 @@
  * reply, and a request costs no hand-over between threads. What the device does on its own threads
  * is sent by a second thread.
  *
+ * <p>A device that never makes its caller wait, as one of another host, is served by {@link
+ * io.netchannel.server.nbd.LoopNbdServer}: after the handshake, which has a thread, all of a
+ * connection happens on the event loop that the device uses itself. Between the client's socket and
+ * the device server's no thread wakes another one.
+ *
  * <p>Invariants:
  *
  * <ul>

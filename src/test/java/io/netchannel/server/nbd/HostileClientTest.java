@@ -19,7 +19,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /** What clients do wrong ends or delays their own connection, and nothing else. */
 @Timeout(120)
-final class HostileClientTest {
+class HostileClientTest {
   private static final int SIZE_BYTES = 4 << 20;
   private static final long SEED = 43;
   private static final int FUZZ_RUNS = 20_000;
@@ -27,14 +27,14 @@ final class HostileClientTest {
   @TempDir Path directory;
   private Path socket;
   private final MemoryDisk disk = new MemoryDisk(SIZE_BYTES);
-  private final NbdExport export = new NbdExport("disk", "", disk, false);
-  private NbdServer server;
+  final NbdExport export = new NbdExport("disk", "", disk, false);
+  private NbdListener server;
   private RawClient witness;
 
   @BeforeEach
   void serve() throws Exception {
     socket = directory.resolve("nbd.sock");
-    server = new NbdServer(List.of(export), System::nanoTime);
+    server = server(List.of(export));
     server.listen(socket);
     witness = new RawClient(socket).go("disk");
   }
@@ -47,6 +47,11 @@ final class HostileClientTest {
     assertThat(witness.read(512).remaining()).isEqualTo(512);
     witness.close();
     server.close();
+  }
+
+  /** The kind of server that is tested. */
+  NbdListener server(List<NbdExport> exports) {
+    return new NbdServer(exports, System::nanoTime);
   }
 
   private RawClient client() throws Exception {

@@ -33,7 +33,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** Our server with our client, and with a client that looks at each reply. */
 @Timeout(120)
-final class NbdServerTest {
+class NbdServerTest {
   private static final int SIZE_BYTES = 8 << 20;
   private static final long SEED = 44;
 
@@ -41,14 +41,18 @@ final class NbdServerTest {
   private Path socket;
   private final MemoryDisk disk = new MemoryDisk(SIZE_BYTES);
   private final NbdExport export = new NbdExport("disk", "of the test", disk, false);
-  private NbdServer server;
+  private NbdListener server;
 
   @BeforeEach
   void serve() throws Exception {
     socket = directory.resolve("nbd.sock");
-    server =
-        new NbdServer(List.of(export, new NbdExport("safe", "", disk, true)), System::nanoTime);
+    server = server(List.of(export, new NbdExport("safe", "", disk, true)));
     server.listen(socket);
+  }
+
+  /** The kind of server that is tested. */
+  NbdListener server(List<NbdExport> exports) {
+    return new NbdServer(exports, System::nanoTime);
   }
 
   @AfterEach

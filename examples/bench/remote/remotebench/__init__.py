@@ -1,0 +1,1 @@
+"""Remote disks measured: Netchannel, qemu-nbd and nbdkit, each with its own client and its own server."""
