@@ -3,6 +3,7 @@
 import re
 import subprocess
 import time
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -51,22 +52,27 @@ class Guest:
         self.name, self.hosts, self.options, self.disks = name, hosts, options, disks
         self.program = program  # what runs in the guest instead of fio
         self.host = hosts.a  # where it runs
+        self.uuid = uuid.uuid4()
+        self.consoles = hosts.both  # whose logs are its console
         self.log = f"/var/log/xen/console/guest-{name}.log"
 
     # ------------------------------------------------------------ life
 
     def start(self, host: Host) -> None:
         self.host = host
-        for each in self.hosts.both:  # what an earlier run with --keep left
+        for each in self.consoles:  # what an earlier run with --keep left
             each.run(f": >{self.log}; rm -f {TRACES}/{self.name}-*.jsonl")
-        host.write("/run/lab.cpio", self.parameters())
-        host.run(f"cat /opt/lab/guest.cpio /run/lab.cpio >/run/{self.name}.cpio")
-        host.write(f"/run/{self.name}.xml", self.xml())
         say(f"guest {self.name} starts on {host}")
-        created = host.run(f"virsh -c xen:///system create /run/{self.name}.xml", check=False)
+        created = self.create(host)
         expect(created.returncode == 0, f"virsh create failed: {created.stderr.strip()}")
         self.wait_console(r"guest up", GUEST_BOOT_SECONDS, "the guest to boot")
         self.expect_backends()
+
+    def create(self, host: Host) -> subprocess.CompletedProcess:
+        host.write("/run/lab.cpio", self.parameters())
+        host.run(f"cat /opt/lab/guest.cpio /run/lab.cpio >/run/{self.name}.cpio")
+        host.write(f"/run/{self.name}.xml", self.xml())
+        return host.run(f"virsh -c xen:///system create /run/{self.name}.xml", check=False)
 
     def xml(self) -> str:
         devices = "".join(
@@ -76,7 +82,7 @@ class Guest:
                        for d in self.disks if d.source)
         metadata = (f"  <metadata>\n    <netchannel:devices xmlns:netchannel='{NAMESPACE}'>\n{ours}"
                     "    </netchannel:devices>\n  </metadata>\n") if ours else ""
-        return (f"<domain type='xen'>\n  <name>{self.name}</name>\n{metadata}"
+        return (f"<domain type='xen'>\n  <name>{self.name}</name>\n  <uuid>{self.uuid}</uuid>\n{metadata}"
                 f"  <memory unit='MiB'>{self.options.guest_memory_mib}</memory>\n  <vcpu>1</vcpu>\n"
                 "  <os>\n    <type arch='x86_64' machine='xenpvh'>xenpvh</type>\n"
                 f"    <kernel>/opt/lab/vmlinux</kernel>\n    <initrd>/run/{self.name}.cpio</initrd>\n"
@@ -159,7 +165,7 @@ class Guest:
     # --------------------------------------------------------- console
 
     def console(self, host: Host | None = None) -> str:
-        return "".join(h.output(f"cat {self.log}") for h in ([host] if host else self.hosts.both))
+        return "".join(h.output(f"cat {self.log}") for h in ([host] if host else self.consoles))
 
     def type(self, line: str) -> None:
         self.host.run(f"printf '%s\\n' '{line}' >$(xenstore-read /local/domain/$(xl domid {self.name})/console/tty)")
