@@ -19,6 +19,7 @@ def run(context):
     twice = remote.writes_done_twice(context)
     since = b.now()
     with Watch(remote.RAW) as watch, remote.Answers(b) as answers:
+        remote.wait_busy(a, guest)
         with context.hosts.wire_cut():
             time.sleep(CUT_SECONDS)  # what the scenario is about, not a wait for something
         guest.verified_again()

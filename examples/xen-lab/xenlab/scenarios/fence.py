@@ -7,7 +7,7 @@ from .. import product, remote
 from ..guest import Guest
 from ..old_client import OldClient
 from ..report import expect
-from ..settings import COMMAND_SECONDS
+from ..settings import COMMAND_SECONDS, ROUND_SECONDS
 from ..watch import Watch
 
 # The old guest runs on hostb behind a cut wire while the same guest (its uuid is the disk's client) is started on hosta,
@@ -25,15 +25,17 @@ def run(context):
     since = {host: host.now() for host in (a, b)}
     survivor = context.guest(remote.NAME, *old.disks)
     survivor.uuid, survivor.consoles = old.uuid, (a,)
-    with Watch(remote.RAW) as watch:
-        with context.hosts.wire_cut():
-            survivor.start(a)
-            taken = remote.client(a, survivor)
-            expect(taken["generation"] > generation, f"expected a generation above {generation} at hosta, found {taken}")
-        disk_bytes = context.options.disk_bytes
-        with OldClient(b, "10.77.0.1", remote.EXPORT, remote.identity(old), generation, disk_bytes) as stubborn:
-            context.figures["old_mid_point"] = wait_journal(b, since[b], rf"refuses: (generation {generation} of .*? is over.*)")
-            context.figures["old_guest"] = old_guest_cannot_write(context, old)
+    with context.hosts.wire_cut():
+        survivor.start(a)
+        taken = remote.client(a, survivor)
+        expect(taken["generation"] > generation, f"expected a generation above {generation} at hosta, found {taken}")
+    disk_bytes = context.options.disk_bytes
+    with OldClient(b, "10.77.0.1", remote.EXPORT, remote.identity(old), generation, disk_bytes) as stubborn:
+        context.figures["old_mid_point"] = wait_journal(b, since[b], rf"refuses: (generation {generation} of .*? is over[^;]*)")
+        context.figures["old_guest"] = old_guest_cannot_write(context, old)
+        with Watch(remote.RAW) as fresh:  # until all of the old guest's blocks there are the survivor's: each has its own time
+            fresh.wait_all_change(ROUND_SECONDS)
+        with Watch(remote.RAW) as watch:
             survivor.verified_again()
             stubborn.wait_refused(TRIES)
     expect(not watch.steps_back, f"late writes landed: {watch.steps_back[:3]}")
@@ -49,7 +51,6 @@ def run(context):
            f"expected each refusal in hosta's journal, found {seen} of {stubborn.outcomes['refused: stale']}")
     expect(remote.client(a, survivor)["generation"] == taken["generation"], "expected the disk to stay with the new generation")
     end_old(context, old, survivor)
-    survivor.verified_again(1)
     context.figures["summary"] = (f"generation {generation} refused {stubborn.refused + 1} times by hosta, every write of the old "
                                   f"guest failed, generation {taken['generation']} verifies")
     remote.end(context, survivor)

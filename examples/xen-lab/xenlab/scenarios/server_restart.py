@@ -15,6 +15,7 @@ def run(context):
     twice = remote.writes_done_twice(context)
     since = b.now()
     with Watch(remote.RAW) as watch, remote.Answers(b) as answers:
+        remote.wait_busy(a, guest)
         product.kill(a)
         guest.verified_again()
     after = remote.client(a, guest)
