@@ -39,7 +39,7 @@ def run(context):
             survivor.verified_again()
             stubborn.wait_refused(TRIES)
     expect(not watch.steps_back, f"late writes landed: {watch.steps_back[:3]}")
-    context.figures |= watch.figures() | {"old_client": stubborn.outcomes, "generations": [generation, taken["generation"]]}
+    context.figures |= watch.figures() | {"old_client": dict(stubborn.outcomes), "generations": [generation, taken["generation"]]}
     # A refusal that is on its way when the client's hasty write arrives may be lost with the connection.
     expect(all(outcome in ("refused: stale", "refused: protocol") or outcome.startswith("connection ended") for outcome in stubborn.outcomes),
            f"expected every try with the old generation to be refused, found {dict(stubborn.outcomes)}")
