@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from xenlab.scenarios import ORDER, Context, load  # noqa: E402
+from xenlab.scenarios import ORDER, Context, load
 
 
 class Lodger:
