@@ -206,7 +206,10 @@ class Guest:
 
     def verified_again(self, rounds: int = 2) -> int:
         """Waits for so many more verified rounds; two, because the first may have begun before now."""
-        wanted = self.rounds() + rounds
+        return self.wait_round(self.rounds() + rounds, rounds)
+
+    def wait_round(self, wanted: int, rounds: int = 1) -> int:
+        """Waits for the round of this number, which is so many from now."""
         self.wait_console(rf"fio round {wanted} ok", ROUND_SECONDS * rounds, f"fio round {wanted}")
         return wanted
 

@@ -17,6 +17,7 @@ DENIED = {
 def run(context):
     a, b = context.hosts.both
     guest = remote.begin(context, b)
+    wanted = guest.rounds() + 2  # all below happens under load
     with Watch(remote.RAW) as watch, remote.Answers(b):
         client = remote.client(a, guest)
         expect("/10.77.0.2:" in (client["address"] or ""), f"expected hostb at the device server, found {client}")
@@ -24,7 +25,7 @@ def run(context):
         expect(not old_client.answers_plain_text(b, "10.77.0.1"), "expected TLS only, the server answers plain text")
         words = context.figures["without_certificate"] = old_client.first_words(b, "10.77.0.1", certificate=False)
         expect("expected a client certificate" in words, f"expected a caller without a certificate to be told so, found: {words}")
-        guest.verified_again()
+        guest.wait_round(wanted, rounds=2)
     expect(not watch.steps_back, f"late writes landed: {watch.steps_back[:3]}")
     expect(not (twice := remote.writes_done_twice(context)), f"{twice} writes reached the device twice")
     context.figures |= watch.figures() | {"client": client}
