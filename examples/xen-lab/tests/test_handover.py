@@ -107,6 +107,12 @@ class TheReport(unittest.TestCase):
         self.assertEqual((row["ratio"], row["goal_reached"], row["guest_view_share"]), (6.75, False, 0.38))
         json.dumps(self.report.figures())
 
+    def test_rows_that_did_not_run_are_left_out(self):
+        report = Report([run for run in self.report.runs if run.pending in (12, 32)])
+        self.assertEqual([row["pending"] for row in report.figures()["rows"]], [12, 32])
+        self.assertNotIn("\n     16 ", report.text())
+        ElementTree.fromstring(report.picture())
+
     def test_picture_is_xml(self):
         ElementTree.fromstring(self.report.picture())
 

@@ -45,19 +45,22 @@ def main() -> int:
             for host in hosts.both:
                 product.wait_ready(host)
                 say(f"netchanneld on {host} is ready")
-        for name in arguments.scenarios or ORDER:
-            results.append(run_scenario(name, hosts, options, versions))
+        names, left = list(arguments.scenarios or ORDER), None
+        for name, following in zip(names, names[1:] + [""]):
+            wanted = getattr(load(following), "LODGER", "") if following else ""
+            context = Context(hosts, options, TARGET / name, left=left, wanted=wanted)
+            results.append(run_scenario(name, context, versions))
+            left = context.left
     print("\n" + table(results))
     return 0 if all(r.verdict == "pass" for r in results) else 1
 
 
-def run_scenario(name: str, hosts: Hosts, options: Options, versions: dict) -> Result:
+def run_scenario(name: str, context: Context, versions: dict) -> Result:
+    hosts, logs = context.hosts, context.logs
     say(f"--- {name}: {load(name).TITLE}")
     result = Result(name, versions=versions)
-    logs = TARGET / name
     shutil.rmtree(logs, ignore_errors=True)
     logs.mkdir(parents=True)
-    context = Context(hosts, options, logs)
     began = time.monotonic()
     since = {host: int(host.output("date +%s")) for host in hosts.both}
     consoles = {host: console_size(host) for host in hosts.both}
@@ -70,6 +73,9 @@ def run_scenario(name: str, hosts: Hosts, options: Options, versions: dict) -> R
         result.reason = f"{type(error).__name__}: {error}"
         (logs / "traceback.txt").write_text(traceback.format_exc())
     finally:
+        if context.left and (result.verdict != "pass" or context.left not in context.guests):
+            context.guests.append(context.left)  # ends here
+            context.left = None
         collect(context, since, consoles)
     result.seconds = round(time.monotonic() - began, 1)
     result.figures = context.figures
@@ -79,7 +85,7 @@ def run_scenario(name: str, hosts: Hosts, options: Options, versions: dict) -> R
 
 
 def collect(context: Context, since: dict[Host, int], consoles: dict[Host, int]) -> None:
-    """Logs into target/xen-lab/<scenario>; the guests of the scenario end here, whatever happened."""
+    """Logs into target/xen-lab/<scenario>; the guests of the scenario end here, but for one that it leaves to the next."""
     for host in context.hosts.both:
         def save(name: str, script: str) -> None:
             (context.logs / f"{host}-{name}").write_text(host.output(script, check=False))
@@ -95,7 +101,8 @@ def collect(context: Context, since: dict[Host, int], consoles: dict[Host, int])
             console.seek(consoles[host])
             (context.logs / f"{host}-console.log").write_bytes(console.read())
     for guest in context.guests:
-        guest.destroy()
+        if guest is not context.left:
+            guest.destroy()
 
 
 def console_size(host: Host) -> int:
@@ -136,12 +143,14 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--disk-size", type=size, default=d.disk_bytes, metavar="SIZE", help="of each shared disk, default 256M")
     parser.add_argument("--disk-filter", default=d.disk_filter, help="filters before file: devices where requests must be in flight, default %(default)s")
     parser.add_argument("--guest-memory", type=int, default=d.guest_memory_mib, metavar="MIB", help="default %(default)s")
-    parser.add_argument("--round-trips", type=int, default=d.round_trips, help="of scenarios migrate and blackout, default %(default)s")
+    parser.add_argument("--round-trips", type=int, default=d.round_trips, help="of scenario migrate, default %(default)s")
+    parser.add_argument("--blackout-migrations", type=int, default=d.blackout_migrations, metavar="N", help="of scenario blackout with Netchannel, and as many without, default %(default)s")
     parser.add_argument("--late-write-runs", type=int, default=d.late_write_runs, metavar="N", help="migrations of scenario late-write without the hook, and as many with it, default %(default)s")
     parser.add_argument("--abort-point", default=d.abort_point, help="where the destination fails in scenario abort, default %(default)s; a key of [faults] in netchannel.toml")
     parser.add_argument("--kill-point", default=d.kill_point, help="where the destination's daemon dies in scenario kill, default %(default)s")
     parser.add_argument("--kill-after", type=float, default=d.kill_after_seconds, metavar="SECONDS", help="when the source's daemon dies in scenario kill, after pre-copy began, default %(default)s")
     parser.add_argument("--table-runs", type=int, default=d.table_runs, metavar="N", help="migrations of each row of scenario handover-table with Netchannel, and as many without, default %(default)s")
+    parser.add_argument("--table-rows", type=rows, default=d.table_rows, metavar="N,N", help="rows of scenario handover-table, named by their pending requests, default all: " + ",".join(map(str, d.table_rows)))
     arguments = parser.parse_args()
     unknown = [name for name in arguments.scenarios if name not in ORDER]
     if unknown:
@@ -150,10 +159,18 @@ def parse() -> argparse.Namespace:
 
 
 def to_options(a: argparse.Namespace) -> Options:
-    return Options(keep=a.keep, table_runs=a.table_runs, product=not a.no_product, fio_job=a.fio_job, round_bytes=a.round_size, slots=a.slots,
+    return Options(keep=a.keep, table_runs=a.table_runs, table_rows=a.table_rows, blackout_migrations=a.blackout_migrations, product=not a.no_product, fio_job=a.fio_job, round_bytes=a.round_size, slots=a.slots,
                    disk_bytes=a.disk_size, disk_filter=a.disk_filter, guest_memory_mib=a.guest_memory,
                    round_trips=a.round_trips, abort_point=a.abort_point, kill_point=a.kill_point,
                    kill_after_seconds=a.kill_after, late_write_runs=a.late_write_runs)
+
+
+def rows(text: str) -> tuple[int, ...]:
+    there_are = Options().table_rows
+    wanted = tuple(int(n) for n in text.split(",") if n.isdigit() and int(n) in there_are)
+    if len(wanted) != len(text.split(",")):
+        raise argparse.ArgumentTypeError(f"expected some of {','.join(map(str, there_are))}, found {text}")
+    return wanted
 
 
 def size(text: str) -> int:

@@ -1,8 +1,10 @@
 """The guest under test: its domain, its console, its workload, and a last look at its disks from outside."""
 
+import os
 import re
 import subprocess
 import time
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -51,22 +53,37 @@ class Guest:
         self.name, self.hosts, self.options, self.disks = name, hosts, options, disks
         self.program = program  # what runs in the guest instead of fio
         self.host = hosts.a  # where it runs
+        self.uuid = uuid.uuid4()
+        self.consoles = hosts.both  # whose logs are its console
         self.log = f"/var/log/xen/console/guest-{name}.log"
 
     # ------------------------------------------------------------ life
 
-    def start(self, host: Host) -> None:
+    def start(self, host: Host, disks_in_use: bool = False) -> None:
         self.host = host
-        for each in self.hosts.both:  # what an earlier run with --keep left
+        if not disks_in_use:
+            self.blank_hot_blocks()
+        for each in self.consoles:  # what an earlier run with --keep left
             each.run(f": >{self.log}; rm -f {TRACES}/{self.name}-*.jsonl")
-        host.write("/run/lab.cpio", self.parameters())
-        host.run(f"cat /opt/lab/guest.cpio /run/lab.cpio >/run/{self.name}.cpio")
-        host.write(f"/run/{self.name}.xml", self.xml())
         say(f"guest {self.name} starts on {host}")
-        created = host.run(f"virsh -c xen:///system create /run/{self.name}.xml", check=False)
+        created = self.create(host)
         expect(created.returncode == 0, f"virsh create failed: {created.stderr.strip()}")
         self.wait_console(r"guest up", GUEST_BOOT_SECONDS, "the guest to boot")
         self.expect_backends()
+
+    def blank_hot_blocks(self) -> None:
+        """An earlier guest's blocks there have times of its own clock: watch.py would see them go back."""
+        for disk in self.disks:
+            if disk.device in SHARED_DISKS:
+                with open(SHARED_DISKS[disk.device], "r+b") as raw:
+                    raw.write(bytes(HOT_BYTES))
+                    os.fsync(raw.fileno())
+
+    def create(self, host: Host) -> subprocess.CompletedProcess:
+        host.write("/run/lab.cpio", self.parameters())
+        host.run(f"cat /opt/lab/guest.cpio /run/lab.cpio >/run/{self.name}.cpio")
+        host.write(f"/run/{self.name}.xml", self.xml())
+        return host.run(f"virsh -c xen:///system create /run/{self.name}.xml", check=False)
 
     def xml(self) -> str:
         devices = "".join(
@@ -76,7 +93,7 @@ class Guest:
                        for d in self.disks if d.source)
         metadata = (f"  <metadata>\n    <netchannel:devices xmlns:netchannel='{NAMESPACE}'>\n{ours}"
                     "    </netchannel:devices>\n  </metadata>\n") if ours else ""
-        return (f"<domain type='xen'>\n  <name>{self.name}</name>\n{metadata}"
+        return (f"<domain type='xen'>\n  <name>{self.name}</name>\n  <uuid>{self.uuid}</uuid>\n{metadata}"
                 f"  <memory unit='MiB'>{self.options.guest_memory_mib}</memory>\n  <vcpu>1</vcpu>\n"
                 "  <os>\n    <type arch='x86_64' machine='xenpvh'>xenpvh</type>\n"
                 f"    <kernel>/opt/lab/vmlinux</kernel>\n    <initrd>/run/{self.name}.cpio</initrd>\n"
@@ -159,7 +176,7 @@ class Guest:
     # --------------------------------------------------------- console
 
     def console(self, host: Host | None = None) -> str:
-        return "".join(h.output(f"cat {self.log}") for h in ([host] if host else self.hosts.both))
+        return "".join(h.output(f"cat {self.log}") for h in ([host] if host else self.consoles))
 
     def type(self, line: str) -> None:
         self.host.run(f"printf '%s\\n' '{line}' >$(xenstore-read /local/domain/$(xl domid {self.name})/console/tty)")
@@ -200,7 +217,10 @@ class Guest:
 
     def verified_again(self, rounds: int = 2) -> int:
         """Waits for so many more verified rounds; two, because the first may have begun before now."""
-        wanted = self.rounds() + rounds
+        return self.wait_round(self.rounds() + rounds, rounds)
+
+    def wait_round(self, wanted: int, rounds: int = 1) -> int:
+        """Waits for the round of this number, which is so many from now."""
         self.wait_console(rf"fio round {wanted} ok", ROUND_SECONDS * rounds, f"fio round {wanted}")
         return wanted
 

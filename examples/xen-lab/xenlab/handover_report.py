@@ -11,6 +11,7 @@ SYSTEMS = ("netchannel", "stock")
 class Report:
     def __init__(self, runs: list[Run]):
         self.runs = runs
+        self.rows = [row for row in ROWS if any((r.pending, r.incomplete) == (row.pending, row.incomplete) for r in runs)]
 
     def of(self, row: Row, system: str) -> list[Run]:
         return [r for r in self.runs if (r.system, r.pending, r.incomplete) == (system, row.pending, row.incomplete)]
@@ -34,21 +35,21 @@ class Report:
                  "guest_view_share": round(self.share(row), 2), "guest_view_goal": GUEST_VIEW_GOAL,
                  "guest_view_goal_reached": self.share(row) <= GUEST_VIEW_GOAL}
                 | {system: {name: spread_figures(self.values(row, system, name)) for name in ("handling", "guest_view")}
-                   for system in SYSTEMS} for row in ROWS]
+                   for system in SYSTEMS} for row in self.rows]
         return {"rows": rows, "service_ms": SERVICE_MICROS / 1000, "runs": [run.figures() for run in self.runs]}
 
     def text(self) -> str:
         lines = ["", "Handling time of pending requests, ms: median (least-most)", "",
                  f"{'pending':>7} {'incomplete':>10}  {'Netchannel':>22} {'resubmission':>24} {'ratio':>6} {'goal':>7}   "
                  f"{'paper: Netchannel':>17} {'resubmit':>9} {'ratio':>6}"]
-        for row in ROWS:
+        for row in self.rows:
             reached = "reached" if self.ratio(row) >= row.goal else "missed"
             lines.append(f"{row.pending:>7} {row.incomplete:>10}  {self.spread(row, 'netchannel', 'handling'):>22} "
                          f"{self.spread(row, 'stock', 'handling'):>24} {self.ratio(row):>6.1f} {row.goal:>3.0f} {reached:<7} "
                          f"{row.netchannel:>13.2f} {row.resubmit:>9.2f} {row.ratio:>6.1f}")
         lines += ["", "Guest view, ms: from the unpause to the last pending request answered, and what our hook held the resume for", "",
                   f"{'pending':>7} {'incomplete':>10}  {'Netchannel':>22} {'of it hook':>10} {'stock':>24} {'share':>6} {'goal':>13}"]
-        for row in ROWS:
+        for row in self.rows:
             reached = "reached" if self.share(row) <= GUEST_VIEW_GOAL else "missed"
             lines.append(f"{row.pending:>7} {row.incomplete:>10}  {self.spread(row, 'netchannel', 'guest_view'):>22} "
                          f"{self.middle(row, 'netchannel', 'hook'):>10.0f} {self.spread(row, 'stock', 'guest_view'):>24} "
@@ -62,7 +63,7 @@ class Report:
     def explanations(self) -> list[str]:
         """Where the goal was missed: what Netchannel's time went into."""
         lines = []
-        for row in ROWS:
+        for row in self.rows:
             if self.ratio(row) < row.goal:
                 runs = self.of(row, "netchannel")
                 seal, hand_over = (median([r.parts[name] for r in runs]) for name in ("seal", "hand_over"))
@@ -83,13 +84,13 @@ class Report:
     def picture(self) -> str:
         colours = {"netchannel": "#2b7bba", "stock": "#d9822b"}
         names = {"netchannel": "Netchannel", "stock": "stock"}
-        panels = [(label, [Series(names[s], colours[s], [self.values(row, s, field) for row in ROWS]) for s in SYSTEMS])
+        panels = [(label, [Series(names[s], colours[s], [self.values(row, s, field) for row in self.rows]) for s in SYSTEMS])
                   for label, field in (("handling time, ms", "handling"), ("guest view, ms", "guest_view"))]
         panels.append(("times faster", [
-            Series("measured", "#2b7bba", [[self.ratio(row)] for row in ROWS]),
-            Series("paper", "#999999", [[row.ratio] for row in ROWS]),
-            Series("goal", "#cccccc", [[row.goal] for row in ROWS])]))
-        return chart("Pending requests at a live migration: pending (incomplete)", [str(row) for row in ROWS], panels)
+            Series("measured", "#2b7bba", [[self.ratio(row)] for row in self.rows]),
+            Series("paper", "#999999", [[row.ratio] for row in self.rows]),
+            Series("goal", "#cccccc", [[row.goal] for row in self.rows])]))
+        return chart("Pending requests at a live migration: pending (incomplete)", [str(row) for row in self.rows], panels)
 
 
 def spread_figures(values: list[float]) -> dict:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -22,6 +23,8 @@ CLOCK_TRIES = 10
 # Weights of dom0 under credit2; a guest has 256. With the great one a guest that keeps its disk busy does not starve
 # the dom0 that serves it.
 BUSY_GUEST, XENS_DEFAULT = 4096, 256
+
+WIRE = "wire"  # the network between the hosts, as QEMU calls it
 
 SHARED_DISKS = {"/dev/vdb": RUN / "vdb.raw", "/dev/vdc": RUN / "vdc.raw"}  # the same files in both hosts
 
@@ -73,8 +76,8 @@ class Host:
         return command + self.disk.drives(self.name) + [
             "-netdev", f"user,id=n0,restrict=on,hostfwd=tcp:127.0.0.1:{self.ssh_port}-10.0.2.15:22",
             "-device", f"virtio-net-pci,netdev=n0,mac=52:54:00:77:00:0{n},romfile=",
-            "-netdev", f"socket,id=n1,{self.wire}",
-            "-device", f"virtio-net-pci,netdev=n1,mac=52:54:00:77:01:0{n},romfile=",
+            "-netdev", f"socket,id={WIRE},{self.wire}",
+            "-device", f"virtio-net-pci,netdev={WIRE},mac=52:54:00:77:01:0{n},romfile=",
             "-device", "virtio-rng-pci",
             "-chardev", f"file,id=com1,path={self.directory}/console.log", "-serial", "chardev:com1",
             "-monitor", f"unix:{self.directory}/monitor.sock,server=on,wait=off",
@@ -125,6 +128,17 @@ class Host:
             os.kill(int((self.directory / "pid").read_text()), signal.SIGKILL)
         (self.directory / "pid").unlink(missing_ok=True)
 
+    def monitor(self, command: str) -> None:
+        """A command to QEMU itself; one that it does not understand is an error of the lab."""
+        with socket.socket(socket.AF_UNIX) as monitor:
+            monitor.settimeout(COMMAND_SECONDS)
+            monitor.connect(str(self.directory / "monitor.sock"))
+            read_until_prompt(monitor)
+            monitor.sendall(command.encode() + b"\n")
+            said = re.sub(r"\x1b\[[A-Z]", "", read_until_prompt(monitor))  # it echoes what is typed, with escapes
+            if "Error" in said or "unknown command" in said:
+                raise LabError(f"QEMU of {self}, told {command}: {said}")
+
     # ------------------------------------------------------------ commands
 
     def run(self, script: str, check: bool = True, timeout: float = COMMAND_SECONDS,
@@ -150,6 +164,10 @@ class Host:
         """Starts a script in dom0 and goes on; the caller waits for it."""
         return subprocess.Popen(["ssh", *self.ssh_options, "-p", str(self.ssh_port), "root@127.0.0.1", script],
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def now(self) -> float:
+        """Seconds since 1970, by its clock."""
+        return float(self.output("date +%s.%N"))
 
     def write(self, path: str, content: bytes | str) -> None:
         data = content.encode() if isinstance(content, str) else content
@@ -182,6 +200,17 @@ class Hosts:
         finally:
             for host in self.both:
                 host.dom0_weight(BUSY_GUEST)
+
+    @contextmanager
+    def wire_cut(self):
+        """Nothing passes between the hosts while it lasts, in either direction."""
+        say("the wire between the hosts is cut")
+        self.a.monitor(f"set_link {WIRE} off")
+        try:
+            yield
+        finally:
+            self.a.monitor(f"set_link {WIRE} on")
+            say("the wire is whole again")
 
     def other(self, host: Host) -> Host:
         return self.b if host is self.a else self.a
@@ -229,6 +258,16 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def read_until_prompt(monitor: socket.socket) -> str:
+    said = b""
+    while not said.endswith(b"(qemu) "):
+        more = monitor.recv(4096)
+        if not more:
+            raise LabError(f"QEMU's monitor ended: {said.decode(errors='replace')}")
+        said += more
+    return said.decode(errors="replace")
 
 
 def wait_for_listener(port: int, host: Host) -> None:

@@ -19,6 +19,22 @@ DRAIN_SECONDS = 45  # in the configuration below: for how long a stock disk may 
 HOOK = "/etc/libvirt/hooks/libxl.d/50-netchannel"
 
 
+# What hosta has for other hosts by configuration; none may be used by hostb as a writable disk.
+PRIVATE, READ_ONLY = "private", "read-only"
+EXPORTS = {"hosta": f"""[[export]]
+name = "{PRIVATE}"
+path = "/dev/vdc"
+allow = ["hosta"]
+
+[[export]]
+name = "{READ_ONLY}"
+path = "/dev/vdc"
+read-only = true
+allow = ["hosta", "hostb"]
+"""}
+SERVER_PORT = 16516
+
+
 def configuration(name: str, peer: str) -> str:
     """The netchannel.toml of a host. Timeouts fit an emulated one; `hook` stays below the hook script's own 90 s."""
     return f"""[daemon]
@@ -43,6 +59,7 @@ unbind = "30s"
 [trace]
 directory = "{TRACES}"
 
+{EXPORTS.get(name, "")}
 [faults]
 """ + "".join(f'"{point}" = "file {FAULTS}/{point}"\n' for point in FAULT_POINTS)
 
@@ -101,6 +118,29 @@ def restart_libvirtd(host: Host) -> None:
     """libvirt 9.0 keeps the job lock of a migration its destination refused until its daemon restarts."""
     say(f"libvirtd on {host} restarts")
     host.run("systemctl restart libvirtd && virsh -c xen:///system version >/dev/null")
+
+
+def journal(host: Host, since: float) -> str:
+    """What the daemon has logged since then (seconds since 1970, by the host's clock)."""
+    return host.output(f"journalctl -u netchanneld --since @{since:.3f} --no-pager -o cat")
+
+
+def starts(host: Host) -> int:
+    """How often systemd has started the daemon again by itself."""
+    return int(host.output("systemctl show -P NRestarts netchanneld").strip())
+
+
+def exports(host: Host) -> dict[str, dict]:
+    """By name, with its clients."""
+    return {each["name"]: each for each in control(host, command="exports")}
+
+
+def remove_export(host: Host, name: str) -> None:
+    """Whoever uses it."""
+    for client in exports(host).get(name, {}).get("clients", ()):
+        control(host, command="release-export", name=name, client=client["client"])
+    if name in exports(host):
+        control(host, command="unexport", name=name, force=True)
 
 
 def trace(host: Host, guest: str, target: str) -> str:

@@ -4,6 +4,8 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .paper import ROWS
+
 LAB = Path(__file__).resolve().parent.parent  # examples/xen-lab
 REPO = LAB.parent.parent
 TARGET = REPO / "target" / "xen-lab"
@@ -48,8 +50,10 @@ class Options:
     # The jitter spreads them: writes that end together might all end in between.
     disk_filter: str = "delay:write=4s,jitter=4s"
     guest_memory_mib: int = 128
-    round_trips: int = 2  # scenarios migrate and blackout
+    round_trips: int = 2  # scenario migrate
+    blackout_migrations: int = 4  # scenario blackout: with Netchannel, and as many without
     table_runs: int = 3  # scenario handover-table: migrations of each row with Netchannel, and as many without
+    table_rows: tuple[int, ...] = tuple(row.pending for row in ROWS)  # scenario handover-table, by their pending requests
     abort_point: str = "destination.sealed"  # scenario abort
     kill_point: str = "destination.sealed"  # scenario kill, destination daemon
     kill_after_seconds: float = 3  # scenario kill, source daemon: so long after pre-copy began

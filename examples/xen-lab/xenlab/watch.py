@@ -40,7 +40,7 @@ def fio_time(block: bytes, offset: int) -> int | None:
     return seconds * 1_000_000_000 + nanoseconds if magic == MAGIC and place == offset else None
 
 
-HOT = Layout(blocks=8, stride=BLOCK, version=fio_time)  # as in guest/hot.fio
+HOT = Layout(blocks=16, stride=BLOCK, version=fio_time)  # as in guest/hot.fio
 
 
 class Watch:

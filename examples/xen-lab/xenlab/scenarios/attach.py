@@ -1,4 +1,4 @@
-TITLE = "a disk from metadata and an inherited one; virsh save and restore under load; nothing left at the end"
+TITLE = "a disk from metadata and an inherited one; virsh save and restore under load, migration; nothing left at the end"
 
 import time
 
@@ -9,7 +9,7 @@ SAVED = "/var/tmp/lab.save"
 
 
 def run(context):
-    a, _ = context.hosts.both
+    a, b = context.hosts.both
     guest = context.guest("attach", inherit("xvda", "/dev/vdb"), netchannel("xvdb", "/dev/vdc"))
     guest.start(a)
     guest.verified_again(1)
@@ -21,6 +21,7 @@ def run(context):
         context.figures[f"{action}_seconds"] = round(time.monotonic() - began, 1)
         expect(done.returncode == 0, f"virsh {action} failed: {done.stderr.strip()}")
     guest.expect_backends()
-    guest.verified_again()
     a.run(f"rm -f {SAVED}")
+    context.figures["migration_seconds"] = guest.migrate(b)
+    guest.expect_backends()
     context.figures["fio_rounds"] = guest.finish()

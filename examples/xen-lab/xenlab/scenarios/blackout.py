@@ -30,7 +30,7 @@ def measure(context, disk):
     guest = context.guest("blackout", disk, program=BEAT.format(target=disk.target))
     guest.start(a)
     gaps = []
-    for to in (b, a) * context.options.round_trips:
+    for to in ((b, a) * context.options.blackout_migrations)[:context.options.blackout_migrations]:
         with Watch(SHARED_DISKS[DEVICE]) as watch:
             time.sleep(3)  # so that there is something before the migration to measure from
             done = guest.try_to_migrate(to)

@@ -2,43 +2,37 @@ TITLE = "destination daemon killed between seal and take-over, source daemon kil
 
 import time
 
-from .. import product
-from ..guest import netchannel
-from ..hosts import SHARED_DISKS
+from .. import moving, product
 from ..report import expect
 from ..settings import COMMAND_SECONDS, MIGRATION_SECONDS
 from ..watch import Watch
 
-DEVICE = "/dev/vdb"
+LODGER = moving.NAME
 
 
 def run(context):
-    a, b = context.hosts.both
-    product.set_faults(b, {context.options.kill_point: "kill"})
-    guest = context.guest("kill", netchannel("xvdb", DEVICE, context.options.disk_filter))
-    try:
-        guest.start(a)
-        guest.verified_again(1)
-        with Watch(SHARED_DISKS[DEVICE]) as watch:
-            destination_dies(context, guest)
-            product.set_faults(b, {})
-            source_dies(context, guest)
-    finally:
-        product.set_faults(b, {})
+    guest = moving.begin(context)
+    with Watch(moving.RAW) as watch:
+        destination_dies(context, guest)
+        source_dies(context, guest)
     context.figures |= watch.figures()
     expect(not watch.steps_back, f"late writes landed: {watch.steps_back[:3]}")
-    context.figures["fio_rounds"] = guest.finish()
+    moving.end(context, guest)
 
 
 def destination_dies(context, guest):
-    a, b = context.hosts.both
-    started = daemon_starts(b)
-    done = guest.try_to_migrate(b)
-    expect(daemon_starts(b) > started, f"expected netchanneld on hostb to die at {context.options.kill_point}, "
-                                       "systemd saw no end of it")
-    owner = b if done.returncode == 0 else a
+    source, destination = guest.host, context.hosts.other(guest.host)
+    product.set_faults(destination, {context.options.kill_point: "kill"})
+    try:
+        started = product.starts(destination)
+        done = guest.try_to_migrate(destination)
+        expect(product.starts(destination) > started, f"expected netchanneld on {destination} to die at "
+                                                      f"{context.options.kill_point}, systemd saw no end of it")
+    finally:
+        product.set_faults(destination, {})
+    owner = destination if done.returncode == 0 else source
     context.figures["destination_killed"] = f"guest goes on at {owner}: " + (done.stderr.strip() or "migrated")
-    product.wait_ready(b)
+    product.wait_ready(destination)
     guest.expect_only_on(owner)
     guest.verified_again()
 
@@ -63,7 +57,3 @@ def source_dies(context, guest):
     product.wait_ready(source)
     guest.expect_only_on(owner)
     guest.verified_again()
-
-
-def daemon_starts(host) -> int:
-    return int(host.output("systemctl show -P NRestarts netchanneld").strip())
