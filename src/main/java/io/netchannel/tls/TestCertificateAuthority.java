@@ -23,6 +23,7 @@ import java.util.Arrays;
 import java.util.Date;
 import java.util.Set;
 import org.bouncycastle.asn1.pkcs.PrivateKeyInfo;
+import org.bouncycastle.asn1.sec.ECPrivateKey;
 import org.bouncycastle.asn1.x500.X500Name;
 import org.bouncycastle.asn1.x500.X500NameBuilder;
 import org.bouncycastle.asn1.x500.style.BCStyle;
@@ -33,6 +34,7 @@ import org.bouncycastle.asn1.x509.GeneralName;
 import org.bouncycastle.asn1.x509.GeneralNames;
 import org.bouncycastle.asn1.x509.KeyPurposeId;
 import org.bouncycastle.asn1.x509.KeyUsage;
+import org.bouncycastle.asn1.x509.SubjectPublicKeyInfo;
 import org.bouncycastle.cert.X509CertificateHolder;
 import org.bouncycastle.cert.X509v3CertificateBuilder;
 import org.bouncycastle.cert.jcajce.JcaX509v3CertificateBuilder;
@@ -49,6 +51,7 @@ import org.bouncycastle.util.io.pem.PemObject;
  */
 public final class TestCertificateAuthority {
   private static final String CURVE = "secp256r1";
+  private static final int CURVE_BITS = 256;
   private static final String SIGNATURE = "SHA256withECDSA";
 
   /** Clocks of two hosts may differ; a certificate is valid from a little before it was made. */
@@ -84,7 +87,7 @@ public final class TestCertificateAuthority {
       builder.addExtension(Extension.basicConstraints, true, new BasicConstraints(true));
       builder.addExtension(
           Extension.keyUsage, true, new KeyUsage(KeyUsage.keyCertSign | KeyUsage.cRLSign));
-      writeSecret(authorityKey(directory), keys.getPrivate());
+      writeSecret(authorityKey(directory), keys);
       write(certificateFile, sign(builder, keys.getPrivate()));
     } catch (GeneralSecurityException | OperatorCreationException e) {
       throw new IOException("cannot make an authority: " + e.getMessage(), e);
@@ -120,7 +123,11 @@ public final class TestCertificateAuthority {
       X509v3CertificateBuilder builder =
           builder(issuer.getSubject(), name(names[0]), keys, validity);
       builder.addExtension(Extension.basicConstraints, true, new BasicConstraints(false));
-      builder.addExtension(Extension.keyUsage, true, new KeyUsage(KeyUsage.digitalSignature));
+      // libvirt and QEMU want both, whatever the kind of key.
+      builder.addExtension(
+          Extension.keyUsage,
+          true,
+          new KeyUsage(KeyUsage.digitalSignature | KeyUsage.keyEncipherment));
       builder.addExtension(
           Extension.extendedKeyUsage,
           false,
@@ -128,8 +135,8 @@ public final class TestCertificateAuthority {
               new KeyPurposeId[] {KeyPurposeId.id_kp_serverAuth, KeyPurposeId.id_kp_clientAuth}));
       builder.addExtension(Extension.subjectAlternativeName, false, alternatives(names));
       X509CertificateHolder certificate = sign(builder, issuerKey);
-      writeSecret(files.serverKey(), keys.getPrivate());
-      writeSecret(files.clientKey(), keys.getPrivate());
+      writeSecret(files.serverKey(), keys);
+      writeSecret(files.clientKey(), keys);
       write(files.serverCertificate(), certificate);
       write(files.clientCertificate(), certificate);
       if (!files.authority().equals(authorityCertificate)) {
@@ -216,7 +223,7 @@ public final class TestCertificateAuthority {
   }
 
   /** For its owner's eyes only, from the first byte on. */
-  private static void writeSecret(Path file, PrivateKey key) throws IOException {
+  private static void writeSecret(Path file, KeyPair keys) throws IOException {
     Files.createDirectories(
         file.getParent(),
         PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
@@ -225,9 +232,17 @@ public final class TestCertificateAuthority {
         file,
         PosixFilePermissions.asFileAttribute(
             Set.copyOf(PosixFilePermissions.fromString("rw-------"))));
-    Files.write(
-        file,
-        pem(PrivateKeyInfo.getInstance(key.getEncoded())).getBytes(StandardCharsets.US_ASCII));
+    Files.write(file, pem(withPublicKey(keys)).getBytes(StandardCharsets.US_ASCII));
+  }
+
+  /** GnuTLS, and with it libvirt and QEMU, reads no other; Java leaves it out (RFC 5915). */
+  private static PrivateKeyInfo withPublicKey(KeyPair keys) throws IOException {
+    PrivateKeyInfo plain = PrivateKeyInfo.getInstance(keys.getPrivate().getEncoded());
+    SubjectPublicKeyInfo known = SubjectPublicKeyInfo.getInstance(keys.getPublic().getEncoded());
+    ECPrivateKey secret = ECPrivateKey.getInstance(plain.parsePrivateKey());
+    return new PrivateKeyInfo(
+        plain.getPrivateKeyAlgorithm(),
+        new ECPrivateKey(CURVE_BITS, secret.getKey(), known.getPublicKeyData(), null));
   }
 
   private static String pem(Object object) throws IOException {
