@@ -33,6 +33,8 @@ def breakdown(place: Place, transport: str, seconds: float, size_bytes: int) -> 
     found = {}
     try:
         for name in ("randread-qd1", "randwrite-qd1"):
+            for part in ("client", "server"):
+                (place.directory / f"stages-{part}.txt").unlink(missing_ok=True)
             workload = next(w for w in WORKLOADS if w.name == name)
             with Processes(place.directory) as processes:
                 uri = start("netchannel", transport, place, processes)["client"]
@@ -49,7 +51,8 @@ def stages(place: Place) -> dict:
         path = place.directory / f"stages-{part}.txt"
         if not path.exists():
             raise BenchError(f"expected the notes of the {part} in {path}, found none")
-        for line in path.read_text().splitlines():
+        # The last line may be cut: a process does not wait for its notes when it ends.
+        for line in path.read_text().splitlines()[:-1]:
             stage, sequence, nanos = line.split()
             times[int(sequence)][stage] = int(nanos)
     names = [name for name, _ in STAGES]

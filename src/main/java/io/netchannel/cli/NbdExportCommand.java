@@ -13,6 +13,7 @@ import io.netchannel.server.nbd.LoopNbdServer;
 import io.netchannel.server.nbd.NbdExport;
 import io.netchannel.server.nbd.NbdListener;
 import io.netchannel.server.nbd.NbdServer;
+import io.netchannel.wire.Stages;
 import io.netchannel.wire.Transport;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -207,6 +208,7 @@ final class NbdExportCommand implements Callable<Integer> {
       err.flush();
     }
     device.close();
+    Stages.write();
     Runtime.getRuntime().halt(durable ? 0 : Main.FAILURE);
   }
 

@@ -32,12 +32,19 @@ final class Session {
   /** Runs on the connection's thread what is in memory. */
   private final Device quick;
 
+  /**
+   * Runs there also what waits for the storage, as long as nothing else has to wait with it: for a
+   * device in memory that does so now and then.
+   */
+  private final Device alone;
+
   private final boolean readOnly;
   private final Slot[] slots;
 
   // All below is guarded by this.
   private Connection current;
   private int awaited;
+  private int atDevice;
   private CompletableFuture<Void> settled = CompletableFuture.completedFuture(null);
 
   /**
@@ -47,6 +54,7 @@ final class Session {
     this.client = client;
     this.device = device;
     this.quick = device.onCallersThread(false);
+    this.alone = quick == device ? device : device.onCallersThread(true);
     this.readOnly = readOnly;
     this.slots = new Slot[slots];
     for (int i = 0; i < slots; i++) {
@@ -72,6 +80,7 @@ final class Session {
       throws WireException {
     Slot slot;
     boolean refused;
+    Device at;
     synchronized (this) {
       if (current != from) {
         if (data != null) {
@@ -95,19 +104,26 @@ final class Session {
       slot.orphan = false;
       boolean changes = request.type() == FrameType.WRITE || request.type() == FrameType.DISCARD;
       refused = changes && (readOnly || !writable);
+      at = deviceFor(request, from.hasOwnThread(), atDevice++ == 0);
     }
     // From here on it counts as being at the device: a fence that comes now waits for it. Outside
     // of the lock, as what is run on this thread may take its time.
     if (refused) {
       completed(slot, Status.UNSUPPORTED);
     } else {
-      start(slot, request, data, from.hasOwnThread());
+      start(slot, request, data, at);
     }
   }
 
-  private void start(Slot slot, FrameHeader request, ByteBuf data, boolean mayWait) {
+  private Device deviceFor(FrameHeader request, boolean mayWait, boolean isAlone) {
+    if (!mayWait || request.lengthBytes() > QUICK_BYTES) {
+      return device;
+    }
+    return isAlone ? alone : quick;
+  }
+
+  private void start(Slot slot, FrameHeader request, ByteBuf data, Device at) {
     long offset = request.offsetBytes();
-    Device at = mayWait && request.lengthBytes() <= QUICK_BYTES ? quick : device;
     Stages.ISSUED.pass(request.sequence());
     switch (request.type()) {
       case READ -> at.read(offset, buffer(data, request.lengthBytes()), slot);
@@ -132,6 +148,7 @@ final class Session {
     synchronized (this) {
       slot.status = status;
       slot.state = Slot.State.FINISHED;
+      atDevice--;
       to = current;
       if (slot.awaited) {
         slot.awaited = false;

@@ -65,7 +65,11 @@ public enum Stages {
     }
   }
 
-  private static void write() {
+  /** Leaves the notes in their file: at the end of the process, or before, where it is halted. */
+  public static synchronized void write() {
+    if (!ON) {
+      return;
+    }
     List<String> lines = new ArrayList<>();
     for (int i = 0; i < Math.min(COUNT.get(), MAX_NOTES) && STAGES[i] != null; i++) {
       lines.add(STAGES[i].name().toLowerCase(Locale.ROOT) + " " + SEQUENCES[i] + " " + NANOS[i]);
