@@ -394,10 +394,13 @@ final class SessionTest {
     int large = 16;
     RawClient slow = host.raw();
     slow.attach(1);
+    // Or its first replies, which it does not read, would keep the rest from being read.
+    host.disk.hold();
     for (int i = 0; i < large; i++) {
       slow.request(FrameType.READ, i, i + 1, 0, 1 << 20);
     }
     Waiting.until("the window is full", () -> host.disk.begun.get() == large);
+    host.disk.release();
     Waiting.until("the replies are on their way", () -> host.allAnswered(EXPORT));
     int all = ServerLimits.DEFAULT.slots();
     for (int i = large; i < all; i++) {
