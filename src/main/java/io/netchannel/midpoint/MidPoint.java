@@ -672,6 +672,7 @@ public final class MidPoint implements Agent {
             current.incomplete,
             ImmutableList.copyOf(flow.entries(custody.writes())),
             Optional.of(custody.storage())));
+    flow.left();
     traceSeal(current);
     finishSeal(current);
   }

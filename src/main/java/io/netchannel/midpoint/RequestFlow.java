@@ -70,6 +70,12 @@ final class RequestFlow {
   private boolean leaving;
 
   /**
+   * Whether a manifest has been made of what is leaving: what is still heard of it is the
+   * destination's to tell.
+   */
+  private boolean left;
+
+  /**
    * Whether the connection the guest's requests came by still is; no guest memory is touched else.
    */
   private boolean connected;
@@ -104,6 +110,11 @@ final class RequestFlow {
 
   void leaving(boolean now) {
     leaving = now;
+    left = false;
+  }
+
+  void left() {
+    left = true;
   }
 
   void connected(boolean now) {
@@ -270,6 +281,8 @@ final class RequestFlow {
       if (leaving && (step != null || entry.outcome != Outcome.OK)) {
         trace.hold(entry);
         table.heldAgain(entry);
+      } else if (left) {
+        table.done(entry, entry.outcome);
       } else if (step == null) {
         finish(entry, entry.outcome);
       } else {

@@ -8,9 +8,11 @@ import java.io.IOException;
 import java.io.StringWriter;
 import java.io.Writer;
 import java.time.Clock;
+import java.time.Duration;
 import java.time.Instant;
 import java.time.ZoneOffset;
 import java.util.List;
+import java.util.Optional;
 import java.util.Random;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
@@ -66,6 +68,32 @@ final class MidPointTraceTest {
                         .hasToString("{\"t\":1000002,\"gen\":4,\"e\":\"stage\",\"pending\":0}\n"));
     midPoint.doWork();
     assertThat(staged).isCompleted();
+  }
+
+  @Test
+  void whatIsHeardOfALeftRequestIsNotToldTwice() {
+    StringWriter out = new StringWriter();
+    Authority authority = new Authority(new Random(1), new Storage(1 << 14), false);
+    SimulatedHost host =
+        new SimulatedHost(
+            new Random(1), () -> ScriptedDevice.of(authority, Optional.empty()), false);
+    SharedRings rings = new SharedRings(1);
+    host.midPoint = midPoint(host, out);
+    host.await(host.midPoint.serve(host.device, 5));
+    host.disk.connect(rings);
+    host.work();
+    rings.push(
+        0, new SharedRings.Request(3, BlockOperation.WRITE, 4096, 512, DiskModel.content(1)));
+    host.work();
+    CompletableFuture<Manifest> sealed = host.midPoint.seal(Duration.ofSeconds(1));
+    host.work();
+    assertThat(sealed).isCompleted();
+    host.device.completeAll();
+    host.work();
+    assertThat(out.toString()).contains("\"state\":\"issued\"").doesNotContain("\"done\"");
+    host.await(host.midPoint.unseal(7));
+    host.work();
+    assertThat(rings.queues.get(0).responses).as("aborted: it is answered here").hasSize(1);
   }
 
   private MidPoint midPoint(SimulatedHost host, Writer out) {
