@@ -185,9 +185,7 @@ public final class MidPoint implements Agent {
           Staged prepared = staged != null && staged.isOf(ended) ? staged : new Staged(ended);
           begin(newDevice, newGeneration);
           inflight.clear();
-          for (int i = 0; i < handedOver.entries().size(); i++) {
-            adopted(handedOver.entries().get(i), newDevice);
-          }
+          handedOver.entries().forEach(entry -> adopted(entry, newDevice));
           counters.add(Counter.ADOPTED, handedOver.pending());
           settlement = prepared.settlement(future);
           flow.resumption(new Resumption(handedOver.entries(), milestones));

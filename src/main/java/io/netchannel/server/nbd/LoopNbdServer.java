@@ -119,13 +119,7 @@ public final class LoopNbdServer implements NbdListener {
       closed = true;
       listeners.forEach(LoopNbdServer::end);
       channels.forEach(LoopNbdServer::end);
-      for (Path socket : sockets) {
-        try {
-          Files.deleteIfExists(socket);
-        } catch (IOException e) {
-          log.warn("{} stays behind: {}", socket, e.toString());
-        }
-      }
+      NbdServer.remove(sockets);
       sockets.clear();
       while (!channels.isEmpty()) {
         try {

@@ -22,6 +22,7 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermission;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.List;
 import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledExecutorService;
@@ -125,6 +126,16 @@ public final class NbdServer implements NbdListener {
     accept(listener);
   }
 
+  static void remove(Collection<Path> sockets) {
+    for (Path socket : sockets) {
+      try {
+        Files.deleteIfExists(socket);
+      } catch (IOException e) {
+        log.warn("{} stays behind: {}", socket, e.toString());
+      }
+    }
+  }
+
   static void removeLeftBehind(Path socket) throws IOException {
     if (!Files.exists(socket, LinkOption.NOFOLLOW_LINKS)) {
       return;
@@ -224,13 +235,7 @@ public final class NbdServer implements NbdListener {
       closed = true;
       listeners.forEach(NbdServer::closeQuietly);
       channels.forEach(NbdServer::closeQuietly);
-      for (Path socket : sockets) {
-        try {
-          Files.deleteIfExists(socket);
-        } catch (IOException e) {
-          log.warn("{} stays behind: {}", socket, e.toString());
-        }
-      }
+      remove(sockets);
       sockets.clear();
       while (running > 0) {
         try {

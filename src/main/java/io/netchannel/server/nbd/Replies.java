@@ -14,18 +14,6 @@ import java.util.concurrent.locks.ReentrantLock;
  * a client that does not take its replies.
  */
 final class Replies {
-  /** Data of all requests of one connection, what is kept for later ones included. */
-  static final int WINDOW_BYTES = RequestHeader.MAX_PAYLOAD_BYTES;
-
-  /** Requests of one connection; a client that sends more waits. */
-  static final int MAX_REQUESTS = 512;
-
-  private static final int SMALLEST_BYTES = 4096;
-  private static final int CLASSES =
-      Integer.numberOfTrailingZeros(WINDOW_BYTES)
-          - Integer.numberOfTrailingZeros(SMALLEST_BYTES)
-          + 1;
-
   /** One system call sends so many: the most that Linux takes (IOV_MAX) is far more. */
   private static final int MAX_BATCH = 64;
 
@@ -45,12 +33,10 @@ final class Replies {
   private volatile boolean stopped;
 
   /** All below guarded by this. */
-  private final Slot[] idle = new Slot[CLASSES];
+  private final SlotPool pool = new SlotPool(this::done, () -> stopped);
 
-  private final Deque<Slot> done = new ArrayDeque<>(MAX_REQUESTS);
+  private final Deque<Slot> done = new ArrayDeque<>(SlotPool.MAX_REQUESTS);
   private long doneBytes;
-  private long allocatedBytes;
-  private int inUse;
   private boolean readerWaits;
   private boolean writerWaits;
   private boolean broken;
@@ -64,10 +50,8 @@ final class Replies {
 
   /** By the reader: a slot for this much data; waits until the window has room. */
   Slot obtain(int dataBytes) throws IOException, InterruptedException {
-    int kind = kindOf(dataBytes);
-    int bytes = SMALLEST_BYTES << kind;
     synchronized (this) {
-      Slot found = find(kind, bytes);
+      Slot found = pool.obtain(dataBytes);
       if (found != null) {
         return found;
       }
@@ -75,7 +59,7 @@ final class Replies {
     send(); // what waits for being sent may be what fills the window
     synchronized (this) {
       while (true) {
-        Slot found = find(kind, bytes);
+        Slot found = pool.obtain(dataBytes);
         if (found != null) {
           return found;
         }
@@ -92,44 +76,9 @@ final class Replies {
     }
   }
 
-  private static int kindOf(int dataBytes) {
-    if (dataBytes <= SMALLEST_BYTES) {
-      return 0;
-    }
-    return Integer.SIZE
-        - Integer.numberOfLeadingZeros(dataBytes - 1)
-        - Integer.numberOfTrailingZeros(SMALLEST_BYTES);
-  }
-
-  /** Null when there is no room now. */
-  private Slot find(int kind, int bytes) {
-    if (inUse == MAX_REQUESTS) {
-      return null;
-    }
-    Slot slot = idle[kind];
-    if (slot != null) {
-      idle[kind] = slot.next;
-      slot.next = null;
-    } else {
-      for (int i = CLASSES - 1; i >= 0 && allocatedBytes + bytes > WINDOW_BYTES; i--) {
-        while (idle[i] != null && allocatedBytes + bytes > WINDOW_BYTES) {
-          allocatedBytes -= idle[i].capacityBytes;
-          idle[i] = idle[i].next;
-        }
-      }
-      if (allocatedBytes + bytes > WINDOW_BYTES) {
-        return null;
-      }
-      slot = new Slot(bytes, this::done, () -> stopped);
-      allocatedBytes += bytes;
-    }
-    inUse++;
-    return slot;
-  }
-
   /** By the reader: a slot that no request will use, as its data has not come. */
   synchronized void abandon() {
-    inUse--;
+    pool.abandon();
   }
 
   /** Nothing can be sent any more: the reader does not wait for room. */
@@ -140,7 +89,7 @@ final class Replies {
 
   /** Whether only one request is under way: that of the caller. */
   synchronized boolean isAlone() {
-    return inUse == 1;
+    return pool.inUse() == 1;
   }
 
   private synchronized void done(Slot slot) {
@@ -205,11 +154,8 @@ final class Replies {
       Slot slot = batch[i];
       batch[i] = null;
       buffers[i] = null;
-      int kind = kindOf(slot.capacityBytes);
-      slot.next = idle[kind];
-      idle[kind] = slot;
+      pool.giveBack(slot);
     }
-    inUse -= count;
     if (readerWaits || ended) {
       notifyAll();
     }
@@ -245,7 +191,7 @@ final class Replies {
   synchronized void end() throws InterruptedException {
     ended = true;
     notifyAll();
-    while (done.size() < inUse) {
+    while (done.size() < pool.inUse()) {
       wait();
     }
   }

@@ -3,11 +3,19 @@ package io.netchannel.server.nbd;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 
-/** Slots of a connection on an event loop: bounded in number and memory, used again and again. */
+/**
+ * Slots of a connection: bounded in number and memory, used again and again. Guarded by its owner.
+ */
 final class SlotPool {
+  /** Data of all requests of one connection, what is kept for later ones included. */
+  private static final int WINDOW_BYTES = RequestHeader.MAX_PAYLOAD_BYTES;
+
+  /** Requests of one connection; a client that sends more waits. */
+  static final int MAX_REQUESTS = 512;
+
   private static final int SMALLEST_BYTES = 4096;
   private static final int CLASSES =
-      Integer.numberOfTrailingZeros(Replies.WINDOW_BYTES)
+      Integer.numberOfTrailingZeros(WINDOW_BYTES)
           - Integer.numberOfTrailingZeros(SMALLEST_BYTES)
           + 1;
 
@@ -24,7 +32,7 @@ final class SlotPool {
 
   /** Null when there is no room now. */
   Slot obtain(int dataBytes) {
-    if (inUse == Replies.MAX_REQUESTS) {
+    if (inUse == MAX_REQUESTS) {
       return null;
     }
     int kind = kindOf(dataBytes);
@@ -35,7 +43,7 @@ final class SlotPool {
     } else {
       int bytes = SMALLEST_BYTES << kind;
       makeRoom(bytes);
-      if (allocatedBytes + bytes > Replies.WINDOW_BYTES) {
+      if (allocatedBytes + bytes > WINDOW_BYTES) {
         return null;
       }
       slot = new Slot(bytes, done, stopped);
@@ -48,7 +56,7 @@ final class SlotPool {
   /** Drops idle ones, the largest first. */
   private void makeRoom(int bytes) {
     for (int i = CLASSES - 1; i >= 0; i--) {
-      while (idle[i] != null && allocatedBytes + bytes > Replies.WINDOW_BYTES) {
+      while (idle[i] != null && allocatedBytes + bytes > WINDOW_BYTES) {
         allocatedBytes -= idle[i].capacityBytes;
         idle[i] = idle[i].next;
       }
@@ -61,6 +69,15 @@ final class SlotPool {
         : Integer.SIZE
             - Integer.numberOfLeadingZeros(dataBytes - 1)
             - Integer.numberOfTrailingZeros(SMALLEST_BYTES);
+  }
+
+  int inUse() {
+    return inUse;
+  }
+
+  /** One that was obtained is not used, and not given back either. */
+  void abandon() {
+    inUse--;
   }
 
   void giveBack(Slot slot) {
