@@ -51,8 +51,8 @@ def stages(place: Place) -> dict:
         path = place.directory / f"stages-{part}.txt"
         if not path.exists():
             raise BenchError(f"expected the notes of the {part} in {path}, found none")
-        # The last line may be cut: a process does not wait for its notes when it ends.
-        for line in path.read_text().splitlines()[:-1]:
+        # A last line without its end was cut: a process does not wait for its notes when it ends.
+        for line in path.read_text().split("\n")[:-1]:
             stage, sequence, nanos = line.split()
             times[int(sequence)][stage] = int(nanos)
     names = [name for name, _ in STAGES]

@@ -48,14 +48,15 @@ class StagesTest(unittest.TestCase):
         self.addCleanup(self.directory.cleanup)
         self.place = Place(Path(self.directory.name), Path(self.directory.name) / "disk")
 
-    def note(self, requests: int) -> None:
+    def note(self, requests: int, cut: bool = False) -> None:
         client, server = [], []
         for sequence in range(1, requests + 1):
             for number, (name, _) in enumerate(latency.STAGES):
                 side = server if name in ("received", "issued", "finished", "replied") else client
                 side.append(f"{name} {sequence} {sequence * 1_000_000 + number * 1000}")
-        (self.place.directory / "stages-client.txt").write_text("\n".join(client))
-        (self.place.directory / "stages-server.txt").write_text("\n".join(server))
+        for part, lines in (("client", client), ("server", server)):
+            text = "".join(line + "\n" for line in lines)
+            (self.place.directory / f"stages-{part}.txt").write_text(text[:-4] if cut else text)
 
     def test_stages_add_up_to_the_whole(self):
         self.note(latency.SKIPPED + 10)
@@ -63,6 +64,11 @@ class StagesTest(unittest.TestCase):
         self.assertEqual(9, found["requests"])
         self.assertEqual(7.0, found["total"])
         self.assertEqual(7.0, sum(found[name] for name, _ in latency.STAGES[1:]))
+
+    def test_a_line_that_was_cut_does_not_count(self):
+        self.note(latency.SKIPPED + 11, cut=True)
+        found = latency.stages(self.place)
+        self.assertEqual((9, 7.0), (found["requests"], found["total"]))
 
     def test_too_few_requests_are_an_error(self):
         self.note(10)
