@@ -5,6 +5,7 @@ import io.netchannel.coordinator.Standing;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.Devices;
+import io.netchannel.device.Inheritance;
 import io.netchannel.midpoint.MidPoint;
 import java.time.Duration;
 import java.util.Optional;
@@ -94,7 +95,9 @@ final class DiskRecovery {
 
   private void open(ServedDisk disk, String source) throws DeviceException, JournalException {
     long generation = generation(disk, source);
-    Device device = devices.open(source, disk.details().openOptions(generation, Optional.empty()));
+    Device device =
+        devices.open(
+            source, disk.details().openOptions(generation, Optional.of(Inheritance.UNTOLD)));
     CompletableFuture<Void> recovered;
     try {
       recovered = handOver(disk, source, device, generation);

@@ -40,6 +40,8 @@ import java.util.function.LongSupplier;
  */
 public final class DeviceOpener implements Devices, AutoCloseable {
   private static final char FILTER_END = '!';
+  private static final String FILE = "file";
+  private static final String CACHED_FILE = "file+cache";
 
   /** Reads the options of a filter. */
   @FunctionalInterface
@@ -94,8 +96,8 @@ public final class DeviceOpener implements Devices, AutoCloseable {
     NbdDevice.Timing timing = new NbdDevice.Timing(nanoTime, new Random());
     devices =
         ImmutableSortedMap.<String, DeviceKind>naturalOrder()
-            .put("file", file(ioThreads, direct, nanoTime))
-            .put("file+cache", file(ioThreads, false, nanoTime))
+            .put(FILE, file(ioThreads, direct, nanoTime))
+            .put(CACHED_FILE, file(ioThreads, false, nanoTime))
             .put("nbd", nbd("nbd", timing))
             .put("nbd+unix", nbd("nbd+unix", timing))
             .putAll(kinds)
@@ -176,13 +178,23 @@ public final class DeviceOpener implements Devices, AutoCloseable {
     parsed.kind.checkUnused(parsed.text);
   }
 
+  @Override
+  public String place(String source) throws DeviceException {
+    return parse(source).place();
+  }
+
   /** Ends the timer; devices that are still open complete what they hold back without delay. */
   @Override
   public void close() {
     timer.shutdown();
   }
 
-  private record Parsed(List<DeviceFilter> outermostFirst, DeviceKind kind, String text) {
+  private record Parsed(
+      List<DeviceFilter> outermostFirst, String scheme, DeviceKind kind, String text) {
+    String place() {
+      return (scheme.equals(CACHED_FILE) ? FILE : scheme) + ":" + text;
+    }
+
     Device open(OpenOptions options) throws DeviceException {
       Device device = kind.open(text, options);
       for (int i = outermostFirst.size() - 1; i >= 0; i--) {
@@ -211,7 +223,7 @@ public final class DeviceOpener implements Devices, AutoCloseable {
       String text = rest.substring(colon + 1);
       DeviceKind kind = devices.get(word);
       if (kind != null) {
-        return new Parsed(found, kind, text);
+        return new Parsed(found, word, kind, text);
       }
       FilterKind filter = filters.get(word);
       if (filter == null) {

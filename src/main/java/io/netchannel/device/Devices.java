@@ -36,6 +36,16 @@ public interface Devices {
    */
   default void checkUnused(String source) throws DeviceException {}
 
+  /**
+   * The device alone, without filters and without the way it is used: two sources of one place are
+   * the same storage.
+   *
+   * @throws DeviceException when the text is no source
+   */
+  default String place(String source) throws DeviceException {
+    return source;
+  }
+
   /** Opens, reads the geometry and closes again: what a destination does before it accepts. */
   default DeviceGeometry probe(String source, boolean readOnly) throws DeviceException {
     try (Device device = open(source, OpenOptions.probe(readOnly))) {

@@ -4,6 +4,8 @@ import com.google.common.collect.ImmutableList;
 import com.google.common.hash.Hashing;
 import io.netchannel.wire.Names;
 import java.io.IOException;
+import java.net.URLDecoder;
+import java.net.URLEncoder;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
@@ -17,14 +19,16 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.UUID;
 
 /**
  * The newest generation of each client of one export, in a file of its own:
  *
  * <pre>
  *   netchannel generations 1
- *   GENERATION held|free SINCE CLIENT      SINCE in milliseconds since 1970
- *   ...                                    the client used last comes last
+ *   GENERATION held|free SINCE STORAGE CLIENT PLACE      SINCE in milliseconds since 1970,
+ *   ...                                                  PLACE URL-encoded;
+ *                                                        the client used last comes last
  *   crc32c HEX                             of all before this line
  * </pre>
  *
@@ -34,8 +38,22 @@ import java.util.Optional;
 final class GenerationStore {
   /**
    * @param held from the first ATTACH to DETACH
+   * @param storage {@link ServerParts#storage} of its last ATTACHED; before that, of its ATTACH
+   * @param place {@link io.netchannel.device.Devices#place} of what it has as this export
    */
-  record Entry(String client, long generation, boolean held, Instant since) {}
+  record Entry(
+      String client, long generation, boolean held, Instant since, UUID storage, String place) {
+
+    /** The same with another fate. */
+    Entry with(long newGeneration, boolean nowHeld, Instant now) {
+      return new Entry(client, newGeneration, nowHeld, now, storage, place);
+    }
+
+    /** The same, told of another storage. */
+    Entry with(UUID newStorage) {
+      return new Entry(client, generation, held, since, newStorage, place);
+    }
+  }
 
   /**
    * Beyond, who holds nothing is forgotten: first of all, oldest first, those that had generation 1
@@ -98,7 +116,11 @@ final class GenerationStore {
           .append(entry.held() ? " held " : " free ")
           .append(entry.since().toEpochMilli())
           .append(' ')
+          .append(entry.storage())
+          .append(' ')
           .append(entry.client())
+          .append(' ')
+          .append(URLEncoder.encode(entry.place(), StandardCharsets.UTF_8))
           .append('\n');
     }
     String checksum = checksum(text.toString());
@@ -145,18 +167,24 @@ final class GenerationStore {
   private Entry entry(String line) throws IOException {
     String[] words = line.split(" ", -1);
     try {
-      if (words.length == 4 && Names.isClient(words[3])) {
+      if (words.length == 6 && Names.isClient(words[4])) {
         long generation = Long.parseLong(words[0]);
         boolean held = words[1].equals("held");
         if (generation > 0 && (held || words[1].equals("free"))) {
           return new Entry(
-              words[3], generation, held, Instant.ofEpochMilli(Long.parseLong(words[2])));
+              words[4],
+              generation,
+              held,
+              Instant.ofEpochMilli(Long.parseLong(words[2])),
+              UUID.fromString(words[3]),
+              URLDecoder.decode(words[5], StandardCharsets.UTF_8));
         }
       }
-    } catch (NumberFormatException e) {
-      throw damaged("numbers in \"" + line + "\"");
+    } catch (IllegalArgumentException e) {
+      throw damaged("numbers, a UUID and an encoded place in \"" + line + "\"");
     }
-    throw damaged("\"GENERATION held|free SINCE CLIENT\" instead of \"" + line + "\"");
+    throw damaged(
+        "\"GENERATION held|free SINCE STORAGE CLIENT PLACE\" instead of \"" + line + "\"");
   }
 
   private IOException damaged(String expected) {

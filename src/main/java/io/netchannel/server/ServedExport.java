@@ -15,6 +15,7 @@ import java.time.Instant;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
 import java.util.stream.Collectors;
@@ -117,16 +118,28 @@ final class ServedExport {
                   other.get().since(),
                   isConnected(other.get().client()) ? "" : ", which is not connected now"));
     }
+    Optional<GenerationStore.Entry> holder = known.filter(GenerationStore.Entry::held);
+    String place;
     try {
+      place = parts.devices().place(export.source());
+      Optional<String> another = holder.flatMap(entry -> another(entry, place));
+      if (another.isPresent()) {
+        return Refused.because(Refusal.UNAVAILABLE, another.get());
+      }
       openDevice();
     } catch (DeviceException e) {
       return Refused.because(Refusal.UNAVAILABLE, e.getMessage());
     }
-    if (attach.generation() > newest || !known.get().held()) {
+    if (attach.generation() > newest || holder.isEmpty()) {
       try {
         generations.put(
             new GenerationStore.Entry(
-                attach.client(), attach.generation(), true, parts.clock().instant()));
+                attach.client(),
+                attach.generation(),
+                true,
+                parts.clock().instant(),
+                holder.map(GenerationStore.Entry::storage).orElse(parts.storage()),
+                place));
       } catch (IOException e) {
         closeUnused();
         return Refused.because(
@@ -135,6 +148,22 @@ final class ServedExport {
     }
     settle(connection, attach, attach.generation() > newest);
     return Optional.empty();
+  }
+
+  /** A name that was given to another device meanwhile: its guest must not write there. */
+  private Optional<String> another(GenerationStore.Entry holder, String place) {
+    return holder.place().equals(place)
+        ? Optional.empty()
+        : Optional.of(
+            ("export %s was %s when %s began to use it, and is %s now: export the former again, or"
+                    + " take it from that client with `netchannel release-export %s %s`")
+                .formatted(
+                    export.name(),
+                    holder.place(),
+                    holder.client(),
+                    place,
+                    export.name(),
+                    holder.client()));
   }
 
   private Optional<String> denied(Connection connection) {
@@ -164,6 +193,7 @@ final class ServedExport {
           generations.get(attach.client()).map(GenerationStore.Entry::generation).orElse(0L);
       connection.probed(
           new Attached(
+              parts.storage(),
               parts.storage(),
               geometry(attach.readOnly()),
               Attached.Window.NONE,
@@ -225,6 +255,13 @@ final class ServedExport {
     if (!attaching.remove(session, connection) || !connection.isOpen()) {
       return; // another one has come, or it asks again over a new connection
     }
+    UUID lastStorage;
+    try {
+      lastStorage = noteStorage(attach.client());
+    } catch (IOException e) {
+      connection.refuse(Refusal.UNAVAILABLE, "its storage cannot be noted: " + e.getMessage(), 0);
+      return;
+    }
     Attached.Window window =
         new Attached.Window(parts.limits().slots(), parts.limits().windowBytes());
     session.use(
@@ -238,6 +275,7 @@ final class ServedExport {
                 runningBytes,
                 new Attached(
                     parts.storage(),
+                    lastStorage,
                     geometry(attach.readOnly()),
                     window,
                     attach.generation(),
@@ -250,6 +288,15 @@ final class ServedExport {
         attach.generation(),
         attach.readOnly() ? ", read-only" : "",
         attach.unanswered().size());
+  }
+
+  /** Durable before it is told: who is told and killed must not be told once more. */
+  private UUID noteStorage(String client) throws IOException {
+    GenerationStore.Entry entry = generations.get(client).orElseThrow();
+    if (!entry.storage().equals(parts.storage())) {
+      generations.put(entry.with(parts.storage()));
+    }
+    return entry.storage();
   }
 
   private Attached.Geometry geometry(boolean readOnly) {
@@ -291,9 +338,7 @@ final class ServedExport {
     closeUnused();
     Optional<GenerationStore.Entry> entry = generations.get(client);
     if (entry.isPresent()) {
-      generations.put(
-          new GenerationStore.Entry(
-              client, entry.get().generation(), false, parts.clock().instant()));
+      generations.put(entry.get().with(entry.get().generation(), false, parts.clock().instant()));
     }
   }
 
@@ -417,7 +462,7 @@ final class ServedExport {
   private void fence(GenerationStore.Entry entry, boolean held) throws IOException {
     // The last one there is cannot be fenced: there is nothing above.
     long next = Math.max(entry.generation(), entry.generation() + 1);
-    generations.put(new GenerationStore.Entry(entry.client(), next, held, parts.clock().instant()));
+    generations.put(entry.with(next, held, parts.clock().instant()));
   }
 
   private void released(String client, Throwable superseded, CompletableFuture<Void> result) {

@@ -82,7 +82,11 @@
  *       the old one, and a thread does not end within a system call.
  *   <li>A write that was answered is in the device or in the kernel's cache, which a killed server
  *       leaves as it is. When the host was restarted the cache is lost: then ATTACHED names another
- *       storage (the host's boot id), and the client fails flushes if it has anything to lose.
+ *       storage (the host's boot id), and the client fails flushes if it has anything to lose. A
+ *       client that was killed itself does not know what it has seen; so the storage of its last
+ *       ATTACHED is kept with its generation and told to it.
+ *   <li>An export's name may have been given to another device. Who held it is not given that: the
+ *       place of the device is kept with the generation as well.
  * </ul>
  *
  * An older generation stays refused, also after a restart; another client stays locked out until

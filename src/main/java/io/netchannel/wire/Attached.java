@@ -8,12 +8,19 @@ import java.util.UUID;
  * Payload of ATTACHED: what the export is like, and what became of the listed requests.
  *
  * @param storage another one than before: what was written and not flushed may be lost
+ * @param lastStorage the one of this client's ATTACHED before, for a client that does not know it
+ *     any more; the same as {@code storage} for one that did not hold the export
  * @param window how much may be outstanding
  * @param generation the newest the server knows for this client; 0: none
  * @param fates of the listed requests, in their order
  */
 public record Attached(
-    UUID storage, Geometry geometry, Window window, long generation, ImmutableList<Fate> fates) {
+    UUID storage,
+    UUID lastStorage,
+    Geometry geometry,
+    Window window,
+    long generation,
+    ImmutableList<Fate> fates) {
 
   /** As {@code device.DeviceGeometry}, which this package does not know. */
   public record Geometry(
@@ -85,7 +92,7 @@ public record Attached(
     }
   }
 
-  private static final int FIXED_BYTES = 56;
+  private static final int FIXED_BYTES = 72;
   private static final int READ_ONLY = 1;
   private static final int CAN_FLUSH = 2;
   private static final int CAN_DISCARD = 4;
@@ -100,7 +107,8 @@ public record Attached(
   }
 
   public void encode(ByteBuf out) {
-    out.writeLong(storage.getMostSignificantBits()).writeLong(storage.getLeastSignificantBits());
+    encode(storage, out);
+    encode(lastStorage, out);
     out.writeLong(geometry.sizeBytes());
     out.writeInt(geometry.logicalBlockBytes()).writeInt(geometry.physicalBlockBytes());
     out.writeInt(geometry.discardGranularityBytes());
@@ -116,10 +124,15 @@ public record Attached(
     }
   }
 
+  private static void encode(UUID uuid, ByteBuf out) {
+    out.writeLong(uuid.getMostSignificantBits()).writeLong(uuid.getLeastSignificantBits());
+  }
+
   /** Reads all of {@code in}. */
   public static Attached decode(ByteBuf in) throws WireException {
     Payload.atLeast("ATTACHED", in, FIXED_BYTES);
     UUID storage = new UUID(in.readLong(), in.readLong());
+    UUID lastStorage = new UUID(in.readLong(), in.readLong());
     long size = in.readLong();
     long logical = in.readUnsignedInt();
     long physical = in.readUnsignedInt();
@@ -159,7 +172,7 @@ public record Attached(
             (flags & CAN_DISCARD) != 0,
             (int) granularity);
     return new Attached(
-        storage, geometry, new Window(slots, (int) bytes), generation, fates.build());
+        storage, lastStorage, geometry, new Window(slots, (int) bytes), generation, fates.build());
   }
 
   private static boolean isBlock(long bytes) {

@@ -71,17 +71,19 @@
  *
  * <pre>
  *    0  16  storage     another value than before: what was not flushed may be lost
- *   16   8  size        in bytes
- *   24   4  logical     smallest unit of a request in bytes
- *   28   4  physical    unit that is written without reading first
- *   32   4  granularity of discards; 0: none
- *   36   2  flags       1 READ_ONLY, 2 CAN_FLUSH, 4 CAN_DISCARD
- *   38   2  slots       requests that may be outstanding: slots 0 .. slots - 1; 0 after PROBE
- *   40   4  window      bytes that requests may have outstanding
- *   44   2  count       of fates
- *   46   2  reserved
- *   48   8  generation  the newest the server knows for this client; 0: none
- *   56      count times:  1 state: 0 UNKNOWN, 1 RUNNING, 2 DONE;  1 status, when DONE; otherwise 0
+ *   16  16  last        the storage of this client's ATTACHED before, for a client that was killed;
+ *                       as storage when it did not hold the export
+ *   32   8  size        in bytes
+ *   40   4  logical     smallest unit of a request in bytes
+ *   44   4  physical    unit that is written without reading first
+ *   48   4  granularity of discards; 0: none
+ *   52   2  flags       1 READ_ONLY, 2 CAN_FLUSH, 4 CAN_DISCARD
+ *   54   2  slots       requests that may be outstanding: slots 0 .. slots - 1; 0 after PROBE
+ *   56   4  window      bytes that requests may have outstanding
+ *   60   2  count       of fates
+ *   62   2  reserved
+ *   64   8  generation  the newest the server knows for this client; 0: none
+ *   72      count times:  1 state: 0 UNKNOWN, 1 RUNNING, 2 DONE;  1 status, when DONE; otherwise 0
  * </pre>
  *
  * <h2>Rules</h2>

@@ -84,6 +84,17 @@ final class DeviceOpenerTest {
         .doesNotThrowAnyException();
   }
 
+  @ParameterizedTest
+  @CsvSource({
+    "file:/dev/vg0/a, file:/dev/vg0/a",
+    "file+cache:/dev/vg0/a, file:/dev/vg0/a",
+    "delay:read=1s!file+cache:/dev/vg0/a, file:/dev/vg0/a",
+    "nbd://ceph/a, nbd://ceph/a",
+  })
+  void aPlaceHasNeitherFiltersNorACache(String source, String place) throws Exception {
+    assertThat(opener.place(source)).isEqualTo(place);
+  }
+
   private Path image(String name) throws Exception {
     Path path = directory.resolve(name);
     Files.write(path, new byte[8192]);

@@ -3,11 +3,14 @@ package io.netchannel.server;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.google.common.hash.Hashing;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.List;
+import java.util.UUID;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -16,6 +19,12 @@ final class GenerationStoreTest {
 
   @TempDir private Path directory;
 
+  private static GenerationStore.Entry entry(String client, long generation, boolean held) {
+    UUID storage = new UUID(generation, 5);
+    return new GenerationStore.Entry(
+        client, generation, held, NOW, storage, "file:/srv/disk %s\n\u00e4".formatted(client));
+  }
+
   private Path file() {
     return directory.resolve("vol7.generations");
   }
@@ -23,13 +32,13 @@ final class GenerationStoreTest {
   @Test
   void isThereAgain() throws Exception {
     GenerationStore store = GenerationStore.open(file());
-    store.put(new GenerationStore.Entry("a/xvda", 3, true, NOW));
-    store.put(new GenerationStore.Entry("b/xvda", 1, false, NOW));
-    store.put(new GenerationStore.Entry("a/xvda", 4, true, NOW));
+    store.put(entry("a/xvda", 3, true));
+    store.put(entry("b/xvda", 1, false));
+    store.put(entry("a/xvda", 4, true));
 
     GenerationStore again = GenerationStore.open(file());
-    assertThat(again.get("a/xvda")).contains(new GenerationStore.Entry("a/xvda", 4, true, NOW));
-    assertThat(again.get("b/xvda")).contains(new GenerationStore.Entry("b/xvda", 1, false, NOW));
+    assertThat(again.get("a/xvda")).contains(entry("a/xvda", 4, true));
+    assertThat(again.get("b/xvda")).contains(entry("b/xvda", 1, false));
     assertThat(again.get("c/xvda")).isEmpty();
     assertThat(again.held()).extracting(GenerationStore.Entry::client).containsExactly("a/xvda");
   }
@@ -37,9 +46,9 @@ final class GenerationStoreTest {
   @Test
   void forgetsTheOldestThatHoldNothing() throws Exception {
     GenerationStore store = GenerationStore.open(file());
-    store.put(new GenerationStore.Entry("holder", 1, true, NOW));
+    store.put(entry("holder", 1, true));
     for (int i = 0; i < GenerationStore.MAX_CLIENTS; i++) {
-      store.put(new GenerationStore.Entry("c" + i, 1, false, NOW));
+      store.put(entry("c" + i, 1, false));
     }
     assertThat(store.get("holder")).isPresent();
     assertThat(store.get("c0")).isEmpty();
@@ -49,9 +58,9 @@ final class GenerationStoreTest {
   @Test
   void toolsThatComeAndGoDoNotMakeItForgetWhoIsFenced() throws Exception {
     GenerationStore store = GenerationStore.open(file());
-    store.put(new GenerationStore.Entry("guest/xvda", 7, false, NOW));
+    store.put(entry("guest/xvda", 7, false));
     for (int i = 0; i < GenerationStore.MAX_CLIENTS + 10; i++) {
-      store.put(new GenerationStore.Entry("tool/" + i, 1, false, NOW));
+      store.put(entry("tool/" + i, 1, false));
     }
     assertThat(store.get("guest/xvda")).isPresent();
   }
@@ -59,7 +68,7 @@ final class GenerationStoreTest {
   /** Every change of one character, and every shorter file, is noticed. */
   @Test
   void aDamagedFileIsNotGuessedAt() throws Exception {
-    GenerationStore.open(file()).put(new GenerationStore.Entry("a/xvda", 3, true, NOW));
+    GenerationStore.open(file()).put(entry("a/xvda", 3, true));
     String good = Files.readString(file());
     for (int i = 0; i < good.length() - 1; i++) {
       isDamaged(good.substring(0, i));
@@ -67,8 +76,19 @@ final class GenerationStoreTest {
     }
     for (String line :
         List.of(
-            "0 held 1 a", "-1 held 1 a", "x held 1 a", "1 kept 1 a", "1 held 1 a b", "1 held")) {
-      String text = "netchannel generations 1\n" + line + "\n";
+            "0 held 1 STORAGE a p",
+            "-1 held 1 STORAGE a p",
+            "x held 1 STORAGE a p",
+            "1 kept 1 STORAGE a p",
+            "1 held 1 5 a p",
+            "1 held 1 STORAGE a p%x",
+            "1 held 1 STORAGE a",
+            "1 held 1 STORAGE a p q",
+            "1 held")) {
+      String lines =
+          "netchannel generations 1\n" + line.replace("STORAGE", new UUID(1, 2).toString()) + "\n";
+      String sum = Hashing.crc32c().hashString(lines, StandardCharsets.US_ASCII).toString();
+      String text = lines + "crc32c " + sum + "\n";
       isDamaged(text);
     }
   }
@@ -85,8 +105,7 @@ final class GenerationStoreTest {
   void nothingChangesWhenItCannotBeStored() throws Exception {
     Path missing = directory.resolve("missing/vol7.generations");
     GenerationStore store = GenerationStore.open(missing);
-    assertThatThrownBy(() -> store.put(new GenerationStore.Entry("a/xvda", 3, true, NOW)))
-        .isInstanceOf(IOException.class);
+    assertThatThrownBy(() -> store.put(entry("a/xvda", 3, true))).isInstanceOf(IOException.class);
     assertThat(store.get("a/xvda")).isEmpty();
   }
 }

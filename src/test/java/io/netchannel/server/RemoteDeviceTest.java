@@ -294,6 +294,7 @@ final class RemoteDeviceTest {
     Attached attached =
         new Attached(
             new UUID(1, 1),
+            new UUID(1, 1),
             new Attached.Geometry(1 << 20, 512, 512, false, true, false, 0),
             new Attached.Window(4, 1 << 20),
             1,
@@ -527,7 +528,7 @@ final class RemoteDeviceTest {
     Device old = host.open(host.source(EXPORT), as(CLIENT, 1));
     assertThat(Requests.write(old, 0, block(1))).isEqualTo(Outcome.OK);
     Inheritance unflushed = inheritance(old.custody().orElseThrow().join());
-    assertThat(unflushed.storage().unflushed()).isTrue();
+    assertThat(unflushed.storage().orElseThrow().unflushed()).isTrue();
     restartWithoutMemory();
     Device newer = inheriting(2, unflushed);
     assertThat(Requests.flush(newer)).isEqualTo(Outcome.IO_ERROR);
@@ -549,6 +550,48 @@ final class RemoteDeviceTest {
       assertThat(Requests.flush(newer)).isEqualTo(Outcome.OK);
     }
     old.close();
+  }
+
+  /** The client's process and the server's host end in the same time. */
+  @Test
+  void whoWasKilledLearnsFromTheServerThatItsWritesMayBeLost() throws Exception {
+    Device killed = host.open(host.source(EXPORT), as(CLIENT, 1));
+    assertThat(Requests.write(killed, 0, block(1))).isEqualTo(Outcome.OK);
+    kill(killed);
+    restartWithoutMemory();
+    try (Device again = inheriting(1, Inheritance.UNTOLD)) {
+      assertThat(Requests.flush(again)).isEqualTo(Outcome.IO_ERROR);
+    }
+    // Detached: who comes now knows what it finds.
+    try (Device anew = inheriting(1, Inheritance.UNTOLD)) {
+      assertThat(Requests.flush(anew)).isEqualTo(Outcome.OK);
+    }
+  }
+
+  @Test
+  void whoWasKilledAndIsBackWhileTheHostStaysUpLosesNothing() throws Exception {
+    Device killed = host.open(host.source(EXPORT), as(CLIENT, 1));
+    assertThat(Requests.write(killed, 0, block(1))).isEqualTo(Outcome.OK);
+    kill(killed);
+    host.stop();
+    host.start();
+    Device again = inheriting(1, Inheritance.UNTOLD);
+    // It flushes what the killed one may have left, so that is not lost with the host later on.
+    Waiting.until("flushed", () -> host.disk.flushes.get() == 1 && host.allAnswered(EXPORT));
+    assertThat(Requests.read(again, 0, 512)).isEqualTo(block(1));
+    restartWithoutMemory();
+    assertThat(Requests.flush(again)).isEqualTo(Outcome.OK);
+    // It was told of the new storage, had nothing to lose, and is killed: there is no loss in that.
+    kill(again);
+    try (Device last = inheriting(1, Inheritance.UNTOLD)) {
+      assertThat(Requests.flush(last)).isEqualTo(Outcome.OK);
+    }
+  }
+
+  /** As its server sees it. */
+  private static void kill(Device device) {
+    device.keepPlace();
+    device.close();
   }
 
   /** Its server is away, and what it has sent is the next generation's. */

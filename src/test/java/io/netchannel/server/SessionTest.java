@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableSet;
 import io.netchannel.wire.Attach;
 import io.netchannel.wire.Attach.Unanswered;
 import io.netchannel.wire.Attached;
@@ -312,6 +313,30 @@ final class SessionTest {
     host.server().remove(EXPORT, true);
     user.expectRefusal(Refusal.UNAVAILABLE);
     host.raw().ask(1).expectRefusal(Refusal.UNKNOWN_EXPORT);
+  }
+
+  /** Its guest waits, and does not write to what has got the name meanwhile. */
+  @Test
+  void whoHoldsAnExportIsNotGivenAnotherDeviceByItsName() throws Exception {
+    RawClient user = host.raw();
+    user.attach(1);
+    host.server().remove(EXPORT, true);
+    user.expectRefusal(Refusal.UNAVAILABLE);
+    host.server().add(new Export(EXPORT, "another", false, ImmutableSet.of("hosta")));
+    for (long generation : new long[] {1, 2}) {
+      assertThat(host.raw().ask(generation).expectRefusal(Refusal.UNAVAILABLE).text())
+          .contains("was memory when " + CLIENT + " began to use it, and is another now")
+          .contains("netchannel release-export " + EXPORT + " " + CLIENT);
+    }
+
+    host.server().remove(EXPORT, true);
+    host.server().add(new Export(EXPORT, "memory", false, ImmutableSet.of("hosta")));
+    host.raw().attach(1);
+
+    host.server().remove(EXPORT, true);
+    host.server().add(new Export(EXPORT, "another", false, ImmutableSet.of("hosta")));
+    host.server().release(EXPORT, CLIENT);
+    host.raw().attach(3);
   }
 
   @Test

@@ -25,6 +25,7 @@ final class WireFormatTest {
   static final Attached ATTACHED =
       new Attached(
           STORAGE,
+          new UUID(0x1111L, 0x2222L),
           new Attached.Geometry(1L << 30, 512, 4096, false, true, true, 4096),
           new Attached.Window(256, 1 << 24),
           7,
@@ -120,6 +121,7 @@ final class WireFormatTest {
     assertThat(ByteBufUtil.hexDump(out))
         .isEqualTo(
             "00112233445566778899aabbccddeeff"
+                + "00000000000011110000000000002222"
                 + "0000000040000000"
                 + "00000200"
                 + "00001000"
@@ -290,24 +292,24 @@ final class WireFormatTest {
 
   @Test
   void hostileAttached() {
-    refusesAttached(bytes -> bytes.setLong(16, 0), "a size");
-    refusesAttached(bytes -> bytes.setLong(16, 513), "a size");
-    refusesAttached(bytes -> bytes.setLong(16, -512), "a size");
-    refusesAttached(bytes -> bytes.setInt(24, 0), "power of 2");
-    refusesAttached(bytes -> bytes.setInt(24, 513), "power of 2");
-    refusesAttached(bytes -> bytes.setInt(28, 0x80000000), "power of 2");
-    refusesAttached(bytes -> bytes.setInt(32, -1), "granularity");
-    refusesAttached(bytes -> bytes.setShort(36, 8), "unknown flags");
-    refusesAttached(bytes -> bytes.setShort(38, 0), "a window");
-    refusesAttached(bytes -> bytes.setInt(40, 4095), "a window");
-    refusesAttached(bytes -> bytes.setInt(40, -1), "a window");
-    refusesAttached(bytes -> bytes.setShort(44, 2), "more bytes");
-    refusesAttached(bytes -> bytes.setShort(46, 1), "0 as reserved");
-    refusesAttached(bytes -> bytes.setLong(48, -1), "a generation");
-    refusesAttached(bytes -> bytes.setByte(56, 3), "a state");
-    refusesAttached(bytes -> bytes.setByte(57, 1), "only when DONE");
-    refusesAttached(bytes -> bytes.setByte(61, 4), "a status");
-    refusesAttached(bytes -> bytes.writerIndex(55), "56 or more");
+    refusesAttached(bytes -> bytes.setLong(32, 0), "a size");
+    refusesAttached(bytes -> bytes.setLong(32, 513), "a size");
+    refusesAttached(bytes -> bytes.setLong(32, -512), "a size");
+    refusesAttached(bytes -> bytes.setInt(40, 0), "power of 2");
+    refusesAttached(bytes -> bytes.setInt(40, 513), "power of 2");
+    refusesAttached(bytes -> bytes.setInt(44, 0x80000000), "power of 2");
+    refusesAttached(bytes -> bytes.setInt(48, -1), "granularity");
+    refusesAttached(bytes -> bytes.setShort(52, 8), "unknown flags");
+    refusesAttached(bytes -> bytes.setShort(54, 0), "a window");
+    refusesAttached(bytes -> bytes.setInt(56, 4095), "a window");
+    refusesAttached(bytes -> bytes.setInt(56, -1), "a window");
+    refusesAttached(bytes -> bytes.setShort(60, 2), "more bytes");
+    refusesAttached(bytes -> bytes.setShort(62, 1), "0 as reserved");
+    refusesAttached(bytes -> bytes.setLong(64, -1), "a generation");
+    refusesAttached(bytes -> bytes.setByte(72, 3), "a state");
+    refusesAttached(bytes -> bytes.setByte(73, 1), "only when DONE");
+    refusesAttached(bytes -> bytes.setByte(77, 4), "a status");
+    refusesAttached(bytes -> bytes.writerIndex(71), "72 or more");
   }
 
   private static void refusesAttached(UnaryOperator<ByteBuf> change, String why) {

@@ -140,8 +140,8 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
   }
 
   private void inherit(Inheritance left) {
-    storage = Optional.of(left.storage().identity());
-    writesCompleted = left.storage().unflushed() ? 1 : 0;
+    storage = left.storage().map(StorageState::identity);
+    writesCompleted = !readOnly && left.storage().map(StorageState::unflushed).orElse(true) ? 1 : 0;
     List<RemoteRequest> writes = new ArrayList<>();
     for (RequestName name : left.writes()) {
       RemoteRequest write = new RemoteRequest();
@@ -171,6 +171,11 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
           user.name(),
           user.generation(),
           geometry.sizeBytes());
+      if (user.inheritance().filter(left -> left.storage().isEmpty()).isPresent()) {
+        // Or the next restart of the server's host counts as a loss of what may be durable long
+        // ago.
+        device.flush(outcome -> {});
+      }
       return device;
     } catch (ExecutionException e) {
       device.close();
@@ -531,7 +536,7 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
     }
     maxRequestBytes = Math.min(maxPayloadBytes, attached.window().bytes());
     outstanding.check(listed, attached.fates(), attached.window().slots());
-    noteStorage(attached.storage());
+    noteStorage(attached);
     become(State.ATTACHED);
     backoff.reset();
     loggedProblem = "";
@@ -602,15 +607,15 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
   }
 
   /** Another storage has not what the other one did not make durable. */
-  private void noteStorage(UUID now) {
-    boolean another = storage.isPresent() && !storage.get().equals(now);
+  private void noteStorage(Attached attached) {
+    UUID now = attached.storage();
+    boolean another = !storage.orElse(attached.lastStorage()).equals(now);
     if (another && writesCompleted > writesFlushed) {
       writesLost = true;
       log.error(
-          "{}: the server's host was restarted, up to {} writes that were not flushed are lost; all"
+          "{}: the server's host was restarted, writes that were not flushed may be lost; all"
               + " further flushes fail until the device is opened again",
-          link.address(),
-          writesCompleted - writesFlushed);
+          link.address());
     }
     storage = Optional.of(now);
   }
