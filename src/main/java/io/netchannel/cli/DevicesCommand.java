@@ -70,7 +70,7 @@ final class DevicesCommand implements Callable<Integer> {
     for (Map<String, Object> device : devices) {
       if (device.get("problem") != null) {
         out.println(
-            "\n%s of %s has no device, its guest waits: %s"
+            "\n%s of %s: its guest waits: %s"
                 .formatted(device.get("target"), device.get("domain"), device.get("problem")));
       }
     }

@@ -129,7 +129,7 @@ final class ControlCommands implements ControlEndpoint.Handler {
   }
 
   private static Stream<String> problem(ServedDisk disk) {
-    return disk.problem().stream().map(why -> "disk %s has no device: %s".formatted(disk, why));
+    return disk.problem().stream().map(why -> "disk %s: its guest waits: %s".formatted(disk, why));
   }
 
   private Object devices(Optional<String> which) throws ControlException {

@@ -182,9 +182,9 @@ final class HostDevices implements LocalDevices {
       return CompletableFuture.failedFuture(missing(domain, target));
     }
     ServedDisk disk = found.get();
-    if (disk.problem().isPresent()) {
+    if (disk.noDevice().isPresent()) {
       return CompletableFuture.failedFuture(
-          new IllegalStateException("%s has no device: %s".formatted(disk, disk.problem().get())));
+          new IllegalStateException("%s has no device: %s".formatted(disk, disk.noDevice().get())));
     }
     CompletableFuture<Sealed> early = new CompletableFuture<>();
     return disk.midPoint()
@@ -280,7 +280,7 @@ final class HostDevices implements LocalDevices {
 
   /** Whether its guest has it here, also while its device cannot be opened after a restart. */
   private static boolean isOurs(ServedDisk disk) {
-    if (disk.problem().isPresent()) {
+    if (disk.noDevice().isPresent()) {
       return true;
     }
     return switch (disk.midPoint().status().state()) {

@@ -145,8 +145,14 @@ final class ServedDisk {
     return sizeBytes;
   }
 
-  /** Why it has no device although its guest runs and waits; empty when all is well. */
+  /** Why its guest waits: it has no device, or that cannot be reached; empty when all is well. */
   Optional<String> problem() {
+    boolean serves = midPoint.status().state() == MidPoint.State.SERVING;
+    return serves ? device.flatMap(Device::problem) : noDevice();
+  }
+
+  /** Why it has no device although its guest runs and waits; empty when it has. */
+  Optional<String> noDevice() {
     return isExpecting() ? problem : Optional.empty();
   }
 

@@ -93,6 +93,14 @@ public interface Device extends AutoCloseable {
    */
   default void relinquish() {}
 
+  /**
+   * Why requests wait or fail at present, as the device is elsewhere and cannot be reached; empty
+   * when all is well. For people.
+   */
+  default Optional<String> problem() {
+    return Optional.empty();
+  }
+
   /** Waits for what is running and releases the device. Idempotent. */
   @Override
   void close();

@@ -256,7 +256,7 @@ final class HostTest {
                     .contains(image.toString()));
     assertThat(Json.object(control.handle(Map.of("command", "status"))).get("waiting"))
         .asString()
-        .contains("xvdb has no device")
+        .contains("xvdb: its guest waits")
         .contains(image.toString());
     HookReply announced = hostb.hook(GUEST, "migrate", "begin", "");
     assertThat(announced.exitCode()).isEqualTo(1);

@@ -344,9 +344,11 @@ final class RemoteDeviceTest {
         Requests.submit(done -> device.write(0, ByteBuffer.allocateDirect(512), done));
     CompletableFuture<Outcome> read =
         Requests.submit(done -> device.read(0, ByteBuffer.allocateDirect(512), done));
+    Waiting.until("it says why", () -> device.problem().orElse("").contains("refused"));
     host.start();
     assertThat(Requests.join(write)).isEqualTo(Outcome.OK);
     assertThat(Requests.join(read)).isEqualTo(Outcome.OK);
+    assertThat(device.problem()).isEmpty();
     host.stop();
     CompletableFuture<Outcome> never =
         Requests.submit(done -> device.write(0, ByteBuffer.allocateDirect(512), done));

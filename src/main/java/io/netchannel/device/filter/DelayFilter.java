@@ -7,6 +7,7 @@ import io.netchannel.device.DeviceGeometry;
 import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.Phaser;
 import java.util.concurrent.RejectedExecutionException;
@@ -99,6 +100,11 @@ public final class DelayFilter implements Device {
   @Override
   public void keepPlace() {
     device.keepPlace();
+  }
+
+  @Override
+  public Optional<String> problem() {
+    return device.problem();
   }
 
   @Override

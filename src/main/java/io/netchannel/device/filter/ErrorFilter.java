@@ -7,6 +7,7 @@ import io.netchannel.device.DeviceGeometry;
 import io.netchannel.device.Outcome;
 import java.nio.ByteBuffer;
 import java.util.List;
+import java.util.Optional;
 import java.util.Random;
 import java.util.function.BooleanSupplier;
 
@@ -144,6 +145,11 @@ public final class ErrorFilter implements Device {
   @Override
   public void keepPlace() {
     device.keepPlace();
+  }
+
+  @Override
+  public Optional<String> problem() {
+    return device.problem();
   }
 
   @Override

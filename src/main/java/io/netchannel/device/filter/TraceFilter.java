@@ -14,6 +14,7 @@ import java.time.Clock;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import org.slf4j.Logger;
@@ -101,6 +102,11 @@ public final class TraceFilter implements Device {
   @Override
   public void keepPlace() {
     device.keepPlace();
+  }
+
+  @Override
+  public Optional<String> problem() {
+    return device.problem();
   }
 
   @Override

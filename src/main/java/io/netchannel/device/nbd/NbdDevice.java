@@ -10,6 +10,7 @@ import java.io.IOException;
 import java.net.UnknownHostException;
 import java.nio.ByteBuffer;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
@@ -47,6 +48,8 @@ public final class NbdDevice implements Device {
   private boolean failing;
 
   private boolean closing;
+
+  private volatile Optional<String> problem = Optional.empty();
 
   private NbdDevice(
       NbdUri uri, NbdSocket socket, ExportInfo info, DeviceGeometry geometry, Timing timing) {
@@ -125,6 +128,11 @@ public final class NbdDevice implements Device {
     } else {
       submit(NbdProtocol.CMD_WRITE, offsetBytes, data.remaining(), data, completion);
     }
+  }
+
+  @Override
+  public Optional<String> problem() {
+    return problem;
   }
 
   @Override
@@ -252,6 +260,7 @@ public final class NbdDevice implements Device {
     long lostAtNanos = nanoTime.getAsLong();
     synchronized (requests) {
       connection = null;
+      problem = Optional.of("connection lost: " + words(loss));
       log.warn(
           "{}: connection lost: {}; {} requests wait and are sent again when it is back{}",
           uri,
@@ -270,6 +279,7 @@ public final class NbdDevice implements Device {
         synchronized (requests) {
           connection = found;
           failing = false;
+          problem = Optional.empty();
           log.info(
               "{}: connected again after {} ms; {} requests are sent again",
               uri,

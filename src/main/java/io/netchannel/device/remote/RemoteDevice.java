@@ -99,7 +99,10 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
   private boolean gaveUp;
   private long awaySinceNanos = System.nanoTime();
   private volatile Throwable lastProblem = new TimeoutException("no answer");
-  private String loggedProblem = "";
+
+  /** Why it is not attached; empty while it is. */
+  private volatile String away = "";
+
   private Optional<Long> replacedNanos = Optional.empty();
 
   // What is outstanding: by slot; and what waits for a slot, those with a sequence first.
@@ -184,17 +187,16 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
       device.close();
       throw new DeviceException(
           "%s: expected an answer within %d s, found: %s"
-              .formatted(link.address(), link.options().open().toSeconds(), device.problem()),
+              .formatted(
+                  link.address(),
+                  link.options().open().toSeconds(),
+                  RemoteLink.words(device.lastProblem)),
           e);
     } catch (InterruptedException e) {
       device.close();
       Thread.currentThread().interrupt();
       throw new DeviceException(link.address() + ": interrupted while it was opened", e);
     }
-  }
-
-  private String problem() {
-    return RemoteLink.words(lastProblem);
   }
 
   // ---- Device, on any thread
@@ -303,6 +305,11 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
   @Override
   public void keepPlace() {
     keepsPlace = true;
+  }
+
+  @Override
+  public Optional<String> problem() {
+    return Optional.of(away).filter(words -> !words.isEmpty());
   }
 
   @Override
@@ -539,7 +546,7 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
     noteStorage(attached);
     become(State.ATTACHED);
     backoff.reset();
-    loggedProblem = "";
+    away = "";
     gaveUp = false;
     if (first.isPresent()) {
       log.info(
@@ -704,8 +711,8 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
   }
 
   private void tellOnce(String problem) {
-    if (!problem.equals(loggedProblem)) {
-      loggedProblem = problem;
+    if (!problem.equals(away)) {
+      away = problem;
       log.warn(
           "{}: {} requests wait for it: {}",
           link.address(),
@@ -741,6 +748,7 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
    * should be: it has sealed, and has nothing outstanding.
    */
   private void breakDown(String why) {
+    away = why;
     log.warn("{}: {}; {} requests end", link.address(), why, outstanding.size() + waiting.size());
     disconnect();
     become(State.BROKEN);

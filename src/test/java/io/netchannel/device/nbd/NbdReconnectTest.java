@@ -150,10 +150,12 @@ final class NbdReconnectTest {
       peer.kill();
       assertThat(Requests.write(device, 0, new byte[4096])).isEqualTo(Outcome.IO_ERROR);
       assertThat(Requests.flush(device)).isEqualTo(Outcome.IO_ERROR);
+      assertThat(device.problem().orElseThrow()).contains("connection lost");
       peer.start();
       while (Requests.write(device, 0, new byte[4096]) != Outcome.OK) {
         Thread.sleep(5); // it comes back by itself; the bound is the test's
       }
+      assertThat(device.problem()).isEmpty();
     }
   }
 
