@@ -1,6 +1,5 @@
 package io.netchannel.device.remote;
 
-import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
 import io.netchannel.device.Completion;
 import io.netchannel.device.Custody;
@@ -11,7 +10,6 @@ import io.netchannel.device.Inheritance;
 import io.netchannel.device.OpenOptions;
 import io.netchannel.device.Outcome;
 import io.netchannel.device.RequestName;
-import io.netchannel.device.StorageState;
 import io.netchannel.tls.TlsProblem;
 import io.netchannel.wire.Attach;
 import io.netchannel.wire.Attached;
@@ -25,11 +23,9 @@ import io.netchannel.wire.WireException;
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
@@ -37,8 +33,6 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
-import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.AtomicReference;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -56,19 +50,8 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
    */
   private static final long RIVAL_NANOS = TimeUnit.MINUTES.toNanos(1);
 
-  /**
-   * A generation's part of a sequence number is above these bits. The server compares numbers only:
-   * after a take-over that was given up, what one generation asks for must not be taken for what
-   * another one did in the same slot. 2^44 requests are 200 days of a million a second.
-   */
-  private static final int GENERATION_SHIFT = 44;
-
-  private static final long MAX_GENERATION_PART = Long.MAX_VALUE >> GENERATION_SHIFT;
-
   /** A server that is there says goodbye at once. */
   private static final long DETACH_SECONDS = 5;
-
-  private static final UUID NO_STORAGE = new UUID(0, 0);
 
   enum State {
     /** Until the next attempt. */
@@ -105,20 +88,10 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
 
   private Optional<Long> replacedNanos = Optional.empty();
 
-  // What is outstanding: by slot; and what waits for a slot, those with a sequence first.
-  private OutstandingTable outstanding = new OutstandingTable(0, 0);
-  private ArrayDeque<RemoteRequest> waiting = new ArrayDeque<>();
+  private final RequestQueue requests;
+  private final UnflushedWrites unflushed = new UnflushedWrites();
   private ArrayDeque<RemoteRequest> spare = new ArrayDeque<>();
-  private List<RemoteRequest> listed = ImmutableList.of();
-  private long lastSequence;
-  private int maxRequestBytes;
   private RemoteRequest receiving;
-
-  // Writes that a flush has to cover: what the server's host loses with its memory.
-  private Optional<UUID> storage = Optional.empty();
-  private long writesCompleted;
-  private long writesFlushed;
-  private boolean writesLost;
 
   /** Set while it is ATTACHED: what is outstanding is not waited for once it is not. */
   private boolean relinquished;
@@ -130,21 +103,17 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
     this.link = link;
     this.client = user.name();
     this.generation = user.generation();
-    this.lastSequence = sequenceBefore(generation);
+    this.requests = new RequestQueue(generation);
     this.readOnly = readOnly;
     user.inheritance().ifPresent(this::inherit);
     this.backoff =
         new Backoff(link.options().firstDelay(), link.options().longestDelay(), link.random());
   }
 
-  /** All sequence numbers of a generation are above. */
-  private static long sequenceBefore(long generation) {
-    return (generation & MAX_GENERATION_PART) << GENERATION_SHIFT;
-  }
-
   private void inherit(Inheritance left) {
-    storage = left.storage().map(StorageState::identity);
-    writesCompleted = !readOnly && left.storage().map(StorageState::unflushed).orElse(true) ? 1 : 0;
+    if (!readOnly) {
+      unflushed.inherit(left.storage());
+    }
     List<RemoteRequest> writes = new ArrayList<>();
     for (RequestName name : left.writes()) {
       RemoteRequest write = new RemoteRequest();
@@ -154,10 +123,8 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
       write.inherited = true;
       write.completion = outcome -> inherited.put(name, outcome);
       writes.add(write);
-      // A number that a kept outcome has must not be given again.
-      lastSequence = Math.max(lastSequence, name.sequence());
     }
-    outstanding = OutstandingTable.of(writes);
+    requests.inherit(writes);
   }
 
   /** Waits until the server has answered. */
@@ -268,16 +235,13 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
 
   private Custody custodyNow() {
     ImmutableMap.Builder<Completion, RequestName> writes = ImmutableMap.builder();
-    for (RemoteRequest request : outstanding.unanswered()) {
+    for (RemoteRequest request : requests.unanswered()) {
       // A part of a request that was split has a completion that nobody else knows.
       if (request.type == FrameType.WRITE) {
         writes.put(request.completion, new RequestName(request.slot, request.sequence));
       }
     }
-    // What is lost already stays lost for who comes next: no storage has this identity.
-    UUID known = writesLost ? NO_STORAGE : storage.orElse(NO_STORAGE);
-    boolean unflushed = writesLost || writesCompleted > writesFlushed;
-    return new Custody(new StorageState(known, unflushed), writes.buildKeepingLast());
+    return new Custody(unflushed.left(), writes.buildKeepingLast());
   }
 
   @Override
@@ -332,10 +296,11 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
       } else if (!isFit(request)) {
         log.error("{}: {} outside the device or not aligned (a bug)", link.address(), request.type);
         complete(request, Outcome.IO_ERROR);
-      } else if (request.data != null && request.lengthBytes > maxRequestBytes) {
-        split(request);
+      } else if (requests.isTooLarge(request)) {
+        requests.addParts(request);
+        inbox.giveBack(request);
       } else {
-        waiting.add(request);
+        requests.add(request);
       }
     }
     spare = arrived;
@@ -351,34 +316,6 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
         && request.lengthBytes <= geometry.sizeBytes() - request.offsetBytes;
   }
 
-  /** Into requests of the largest size that the server takes; the worst outcome is that of all. */
-  private void split(RemoteRequest whole) {
-    int parts = (int) ((whole.lengthBytes + maxRequestBytes - 1) / maxRequestBytes);
-    AtomicInteger left = new AtomicInteger(parts);
-    AtomicReference<Outcome> worst = new AtomicReference<>(Outcome.OK);
-    Completion completion = whole.completion;
-    Completion each =
-        outcome -> {
-          if (outcome != Outcome.OK) {
-            worst.set(outcome);
-          }
-          if (left.decrementAndGet() == 0) {
-            completion.complete(worst.get());
-          }
-        };
-    for (int i = 0; i < parts; i++) {
-      int from = i * maxRequestBytes;
-      RemoteRequest part = new RemoteRequest();
-      part.type = whole.type;
-      part.offsetBytes = whole.offsetBytes + from;
-      part.lengthBytes = Math.min(maxRequestBytes, whole.lengthBytes - from);
-      part.data = whole.data.slice(whole.position + from, (int) part.lengthBytes);
-      part.completion = each;
-      waiting.add(part);
-    }
-    inbox.giveBack(whole);
-  }
-
   /** Sends what fits into the window. */
   private void send() {
     if (state != State.ATTACHED) {
@@ -386,15 +323,10 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
     }
     FrameWriter writer = connection.orElseThrow().writer();
     boolean any = false;
-    for (RemoteRequest next = waiting.peek();
-        next != null && outstanding.hasRoomFor(next);
-        next = waiting.peek()) {
-      RemoteRequest request = waiting.remove();
-      if (request.sequence == 0) {
-        request.sequence = ++lastSequence;
-        request.completedBefore = writesCompleted;
-      }
-      outstanding.add(request);
+    long covered = unflushed.coveredNow();
+    for (RemoteRequest request = requests.next(covered);
+        request != null;
+        request = requests.next(covered)) {
       writer
           .header()
           .request(
@@ -421,7 +353,7 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
 
   @Override
   public ByteBuffer target(FrameHeader header) throws WireException {
-    RemoteRequest request = outstanding.get(header.slot(), header.sequence());
+    RemoteRequest request = requests.get(header.slot(), header.sequence());
     if (request.type != FrameType.READ || header.payloadBytes() != request.lengthBytes) {
       throw new WireException(
           "%s: expected what answers %s of %d bytes"
@@ -433,14 +365,14 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
 
   @Override
   public void reply(FrameHeader header) throws WireException {
-    RemoteRequest request = outstanding.get(header.slot(), header.sequence());
+    RemoteRequest request = requests.get(header.slot(), header.sequence());
     Status status = header.replyStatus();
     if (request.type == FrameType.READ && status == Status.OK && receiving != request) {
       throw new WireException("%s: expected the data of a READ".formatted(header));
     }
     stopReceiving();
     Stages.ARRIVED.pass(header.sequence());
-    outstanding.remove(request);
+    requests.answered(request);
     finish(request, status);
     Stages.COMPLETED.pass(header.sequence());
   }
@@ -461,20 +393,15 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
           case UNSUPPORTED -> Outcome.UNSUPPORTED;
         };
     switch (request.type) {
-      case WRITE -> writesCompleted++;
+      case WRITE -> unflushed.writeCompleted();
       case FLUSH -> {
-        if (writesLost) {
-          outcome = Outcome.IO_ERROR;
-        } else if (outcome == Outcome.OK) {
-          writesFlushed = Math.max(writesFlushed, request.completedBefore);
-        } else if (outcome == Outcome.IO_ERROR) {
-          // A device that the server opens anew, as it was restarted, knows nothing of that.
-          writesLost = true;
+        if (outcome == Outcome.IO_ERROR && !unflushed.areLost()) {
           log.error(
               "{}: a flush failed, written data may be lost; all further flushes fail until the"
                   + " device is opened again",
               link.address());
         }
+        outcome = unflushed.flushCompleted(outcome, request.covered);
       }
       case READ, DISCARD, ATTACH, ATTACHED, REFUSED, REPLY, DETACH, DETACHED, PING, PONG -> {}
     }
@@ -513,37 +440,28 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
 
   @Override
   public Attach attach() {
-    listed = outstanding.unanswered();
     lastProblem =
         new TimeoutException(
             "the server is there, but its device has not finished what it was given before, or is"
                 + " being opened");
-    return Attach.session(
-        link.address().export(),
-        client,
-        generation,
-        readOnly,
-        listed.stream()
-            .map(request -> new Attach.Unanswered(request.slot, request.sequence))
-            .toList());
+    return Attach.session(link.address().export(), client, generation, readOnly, requests.list());
   }
 
   @Override
   public void attached(Attached attached, int maxPayloadBytes) throws WireException {
-    if (attached.fates().size() != listed.size() || attached.window().slots() == 0) {
-      throw new WireException(
-          "ATTACHED: expected %d fates and a window, found %d and %d slots"
-              .formatted(listed.size(), attached.fates().size(), attached.window().slots()));
-    }
+    requests.check(attached);
     if (first.isPresent() && !isStill(first.get().geometry(), attached.geometry())) {
       breakDown(
           "the device has changed: expected %s, found %s; it needs to be opened again"
               .formatted(first.get().geometry(), attached.geometry()));
       return;
     }
-    maxRequestBytes = Math.min(maxPayloadBytes, attached.window().bytes());
-    outstanding.check(listed, attached.fates(), attached.window().slots());
-    noteStorage(attached);
+    if (unflushed.attached(attached)) {
+      log.error(
+          "{}: the server's host was restarted, writes that were not flushed may be lost; all"
+              + " further flushes fail until the device is opened again",
+          link.address());
+    }
     become(State.ATTACHED);
     backoff.reset();
     away = "";
@@ -553,9 +471,9 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
           "{}: attached again after {} ms, {} requests were unanswered",
           link.address(),
           TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - awaySinceNanos),
-          outstanding.size());
+          requests.outstanding());
     }
-    reconcile(attached);
+    requests.attached(attached, maxPayloadBytes, this::finish);
     if (first.isEmpty()) {
       first = Optional.of(attached);
       openedWhenKnown();
@@ -566,7 +484,7 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
 
   /** It is open when the fates of all that it inherited are known. */
   private void openedWhenKnown() {
-    if (!opened.isDone() && first.isPresent() && !outstanding.hasInherited()) {
+    if (!opened.isDone() && first.isPresent() && !requests.hasInherited()) {
       opened.complete(geometryOf(first.get().geometry()));
     }
   }
@@ -574,57 +492,6 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
   /** A device may have grown; its user goes on with the size that it knows. */
   private static boolean isStill(Attached.Geometry known, Attached.Geometry now) {
     return now.sizeBytes() >= known.sizeBytes() && now.withSize(known.sizeBytes()).equals(known);
-  }
-
-  /** What is done is told, what runs stays where it is, all else is sent again, in order. */
-  private void reconcile(Attached attached) {
-    OutstandingTable before = outstanding;
-    outstanding = new OutstandingTable(attached.window().slots(), attached.window().bytes());
-    for (int i = 0; i < listed.size(); i++) {
-      RemoteRequest request = listed.get(i);
-      Attached.Fate fate = attached.fates().get(i);
-      if (before.holds(request)) {
-        switch (fate.state()) {
-          case DONE -> {
-            before.remove(request);
-            finish(request, fate.status());
-          }
-          case RUNNING -> {
-            before.remove(request);
-            outstanding.addAt(request);
-          }
-          case UNKNOWN -> {
-            if (request.inherited) {
-              before.remove(request);
-            }
-          }
-        }
-      }
-    }
-    listed = ImmutableList.of();
-    // Those that wait since the time before last may come between: where something ran meanwhile.
-    List<RemoteRequest> again = new ArrayList<>(before.inOrder());
-    while (!waiting.isEmpty() && waiting.peek().sequence > 0) {
-      again.add(waiting.remove());
-    }
-    again.sort(Comparator.comparingLong(request -> request.sequence));
-    for (int i = again.size() - 1; i >= 0; i--) {
-      waiting.addFirst(again.get(i));
-    }
-  }
-
-  /** Another storage has not what the other one did not make durable. */
-  private void noteStorage(Attached attached) {
-    UUID now = attached.storage();
-    boolean another = !storage.orElse(attached.lastStorage()).equals(now);
-    if (another && writesCompleted > writesFlushed) {
-      writesLost = true;
-      log.error(
-          "{}: the server's host was restarted, writes that were not flushed may be lost; all"
-              + " further flushes fail until the device is opened again",
-          link.address());
-    }
-    storage = Optional.of(now);
   }
 
   static DeviceGeometry geometryOf(Attached.Geometry found) {
@@ -713,11 +580,7 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
   private void tellOnce(String problem) {
     if (!problem.equals(away)) {
       away = problem;
-      log.warn(
-          "{}: {} requests wait for it: {}",
-          link.address(),
-          outstanding.size() + waiting.size(),
-          problem);
+      log.warn("{}: {} requests wait for it: {}", link.address(), requests.size(), problem);
     }
   }
 
@@ -749,7 +612,7 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
    */
   private void breakDown(String why) {
     away = why;
-    log.warn("{}: {}; {} requests end", link.address(), why, outstanding.size() + waiting.size());
+    log.warn("{}: {}; {} requests end", link.address(), why, requests.size());
     disconnect();
     become(State.BROKEN);
     failAll();
@@ -764,12 +627,7 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
   }
 
   private void failAll() {
-    List<RemoteRequest> failed = outstanding.inOrder();
-    outstanding = outstanding.emptied();
-    ArrayDeque<RemoteRequest> alsoFailed = waiting;
-    waiting = new ArrayDeque<>();
-    failed.forEach(request -> complete(request, Outcome.IO_ERROR));
-    alsoFailed.forEach(request -> complete(request, Outcome.IO_ERROR));
+    requests.removeAll().forEach(request -> complete(request, Outcome.IO_ERROR));
   }
 
   private void adopt(long newer) {
@@ -778,7 +636,7 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
     }
     log.info("{}: goes on with generation {}, was {}", link.address(), newer, generation);
     generation = newer;
-    lastSequence = Math.max(lastSequence, sequenceBefore(newer));
+    requests.use(newer);
     disconnect();
     become(State.WAITING);
     backoff.reset();
@@ -807,7 +665,7 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
   }
 
   private void detachWhenDone() {
-    if (!closing || state != State.ATTACHED || outstanding.size() + waiting.size() > 0) {
+    if (!closing || state != State.ATTACHED || requests.size() > 0) {
       return;
     }
     become(State.DETACHING);

@@ -29,8 +29,8 @@ final class RemoteRequest {
    */
   boolean inherited;
 
-  /** For a flush: the writes that had completed when it was sent for the first time. */
-  long completedBefore;
+  /** For a flush: {@link UnflushedWrites#coveredNow} when it was sent for the first time. */
+  long covered;
 
   int windowBytes() {
     return data == null ? 0 : (int) lengthBytes;

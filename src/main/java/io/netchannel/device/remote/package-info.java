@@ -32,7 +32,7 @@
  *   <li>A request has its sequence number from the first time it is sent to its end, and its slot
  *       as long as the server may know it. After a lost connection the server says of each write,
  *       flush and discard whether it is done, runs or is unknown; what is unknown, and every read,
- *       is sent again in the old order before anything new ({@code RemoteDevice.reconcile}).
+ *       is sent again in the old order before anything new ({@code RequestQueue.attached}).
  *   <li>A request is completed once: when it leaves the table or the queue, and nothing else
  *       completes it.
  *   <li>Data is copied once at most: what arrives goes from the socket's buffer to the request's,

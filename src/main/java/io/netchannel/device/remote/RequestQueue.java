@@ -1,0 +1,222 @@
+package io.netchannel.device.remote;
+
+import com.google.common.collect.ImmutableList;
+import io.netchannel.device.Completion;
+import io.netchannel.device.Outcome;
+import io.netchannel.wire.Attach;
+import io.netchannel.wire.Attached;
+import io.netchannel.wire.Status;
+import io.netchannel.wire.WireException;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
+
+/**
+ * The requests of a device from when they are taken in to their end, in order. Belongs to the
+ * device's event loop.
+ *
+ * <pre>
+ *   add --> WAITING --next           --> OUTSTANDING --answered--> gone
+ *              ^                                        |  ^
+ *              +---- attached: UNKNOWN, sent again -----+  +-- attached: RUNNING
+ * </pre>
+ */
+final class RequestQueue {
+  /**
+   * A generation's part of a sequence number is above these bits. The server compares numbers only:
+   * after a take-over that was given up, what one generation asks for must not be taken for what
+   * another one did in the same slot. 2^44 requests are 200 days of a million a second.
+   */
+  private static final int GENERATION_SHIFT = 44;
+
+  private static final long MAX_GENERATION_PART = Long.MAX_VALUE >> GENERATION_SHIFT;
+
+  /** Is told of a request that the server did before it was asked for it again. */
+  @FunctionalInterface
+  interface Done {
+    void accept(RemoteRequest request, Status status);
+  }
+
+  private OutstandingTable outstanding = new OutstandingTable(0, 0);
+
+  /** Those with a sequence number first. */
+  private ArrayDeque<RemoteRequest> waiting = new ArrayDeque<>();
+
+  /** What the server was asked about last. */
+  private List<RemoteRequest> listed = ImmutableList.of();
+
+  private long lastSequence;
+  private int maxRequestBytes;
+
+  RequestQueue(long generation) {
+    use(generation);
+  }
+
+  /** All sequence numbers of a generation are above those of the ones before. */
+  void use(long generation) {
+    long before = (generation & MAX_GENERATION_PART) << GENERATION_SHIFT;
+    lastSequence = Math.max(lastSequence, before);
+  }
+
+  /** Writes of the generation before, to be asked for and not sent. */
+  void inherit(List<RemoteRequest> writes) {
+    // A number that a kept outcome has must not be given again.
+    writes.forEach(write -> lastSequence = Math.max(lastSequence, write.sequence));
+    outstanding = OutstandingTable.of(writes);
+  }
+
+  boolean hasInherited() {
+    return outstanding.hasInherited();
+  }
+
+  int size() {
+    return outstanding.size() + waiting.size();
+  }
+
+  /** At the server, as far as is known. */
+  int outstanding() {
+    return outstanding.size();
+  }
+
+  /** Those at the server whose fate matters; a read is just done again. */
+  List<RemoteRequest> unanswered() {
+    return outstanding.unanswered();
+  }
+
+  boolean isTooLarge(RemoteRequest request) {
+    return request.data != null && request.lengthBytes > maxRequestBytes;
+  }
+
+  void add(RemoteRequest request) {
+    waiting.add(request);
+  }
+
+  /**
+   * Adds requests of the largest size that the server takes instead; the worst outcome is that of
+   * all.
+   */
+  void addParts(RemoteRequest whole) {
+    int parts = (int) ((whole.lengthBytes + maxRequestBytes - 1) / maxRequestBytes);
+    AtomicInteger left = new AtomicInteger(parts);
+    AtomicReference<Outcome> worst = new AtomicReference<>(Outcome.OK);
+    Completion completion = whole.completion;
+    Completion each =
+        outcome -> {
+          if (outcome != Outcome.OK) {
+            worst.set(outcome);
+          }
+          if (left.decrementAndGet() == 0) {
+            completion.complete(worst.get());
+          }
+        };
+    for (int i = 0; i < parts; i++) {
+      int from = i * maxRequestBytes;
+      RemoteRequest part = new RemoteRequest();
+      part.type = whole.type;
+      part.offsetBytes = whole.offsetBytes + from;
+      part.lengthBytes = Math.min(maxRequestBytes, whole.lengthBytes - from);
+      part.data = whole.data.slice(whole.position + from, (int) part.lengthBytes);
+      part.completion = each;
+      waiting.add(part);
+    }
+  }
+
+  /**
+   * The next to be sent, with its slot and number; null when none waits or the window is full.
+   *
+   * @param covered by a flush that is sent for the first time
+   */
+  RemoteRequest next(long covered) {
+    RemoteRequest next = waiting.peek();
+    if (next == null || !outstanding.hasRoomFor(next)) {
+      return null;
+    }
+    waiting.remove();
+    if (next.sequence == 0) {
+      next.sequence = ++lastSequence;
+      next.covered = covered;
+    }
+    outstanding.add(next);
+    return next;
+  }
+
+  RemoteRequest get(int slot, long sequence) throws WireException {
+    return outstanding.get(slot, sequence);
+  }
+
+  void answered(RemoteRequest request) {
+    outstanding.remove(request);
+  }
+
+  /** What an ATTACH asks about. */
+  List<Attach.Unanswered> list() {
+    listed = outstanding.unanswered();
+    return listed.stream()
+        .map(request -> new Attach.Unanswered(request.slot, request.sequence))
+        .toList();
+  }
+
+  /**
+   * Whether an ATTACHED can be the answer to what was listed.
+   *
+   * @throws WireException when it cannot
+   */
+  void check(Attached attached) throws WireException {
+    if (attached.fates().size() != listed.size() || attached.window().slots() == 0) {
+      throw new WireException(
+          "ATTACHED: expected %d fates and a window, found %d and %d slots"
+              .formatted(listed.size(), attached.fates().size(), attached.window().slots()));
+    }
+    outstanding.check(listed, attached.fates(), attached.window().slots());
+  }
+
+  /** What is done is told, what runs stays where it is, all else is sent again, in order. */
+  void attached(Attached attached, int maxPayloadBytes, Done done) {
+    maxRequestBytes = Math.min(maxPayloadBytes, attached.window().bytes());
+    OutstandingTable before = outstanding;
+    outstanding = new OutstandingTable(attached.window().slots(), attached.window().bytes());
+    for (int i = 0; i < listed.size(); i++) {
+      RemoteRequest request = listed.get(i);
+      Attached.Fate fate = attached.fates().get(i);
+      if (before.holds(request)) {
+        switch (fate.state()) {
+          case DONE -> {
+            before.remove(request);
+            done.accept(request, fate.status());
+          }
+          case RUNNING -> {
+            before.remove(request);
+            outstanding.addAt(request);
+          }
+          case UNKNOWN -> {
+            if (request.inherited) {
+              before.remove(request);
+            }
+          }
+        }
+      }
+    }
+    listed = ImmutableList.of();
+    // Those that wait since the time before last may come between: where something ran meanwhile.
+    List<RemoteRequest> again = new ArrayList<>(before.inOrder());
+    while (!waiting.isEmpty() && waiting.peek().sequence > 0) {
+      again.add(waiting.remove());
+    }
+    again.sort(Comparator.comparingLong(request -> request.sequence));
+    for (int i = again.size() - 1; i >= 0; i--) {
+      waiting.addFirst(again.get(i));
+    }
+  }
+
+  /** Empties it. */
+  List<RemoteRequest> removeAll() {
+    List<RemoteRequest> all = new ArrayList<>(outstanding.inOrder());
+    all.addAll(waiting);
+    outstanding = outstanding.emptied();
+    waiting = new ArrayDeque<>();
+    return all;
+  }
+}
