@@ -132,9 +132,15 @@ public final class MidPoint implements Agent {
     flow = new RequestFlow(disk, table, limits, trace, counters, wake);
   }
 
-  /** Serves a guest that has nothing pending: plain start, restore, hot plug. */
+  /**
+   * Serves a guest that has nothing pending: plain start, restore, hot plug.
+   *
+   * @param newDevice owned by the mid-point from now on, also when the command fails; one that it
+   *     does not take is closed when the future completes
+   */
   public CompletableFuture<Void> serve(Device newDevice, long newGeneration) {
-    return command(
+    return commandWith(
+        newDevice,
         future -> {
           begin(newDevice, newGeneration);
           inflight.clear();
@@ -164,10 +170,13 @@ public final class MidPoint implements Agent {
   /**
    * Serves a guest that was served elsewhere: finishes what the manifest has, then offers the disk.
    * The future completes then. When it fails the mid-point has to be retired.
+   *
+   * @param newDevice as for {@link #serve}
    */
   public CompletableFuture<Void> takeOver(
       Device newDevice, long newGeneration, Manifest handedOver) {
-    return command(
+    return commandWith(
+        newDevice,
         future -> {
           long sizeBytes = newDevice.geometry().sizeBytes();
           checkArgument(
@@ -201,10 +210,12 @@ public final class MidPoint implements Agent {
    * Goes on after a restart of the daemon, with the rings and the in-flight table of the process
    * before.
    *
+   * @param newDevice as for {@link #serve}
    * @param wasSealed the process before had sealed it: answers nothing until unsealed or retired
    */
   public CompletableFuture<Void> recover(Device newDevice, long newGeneration, boolean wasSealed) {
-    return command(
+    return commandWith(
+        newDevice,
         future -> {
           begin(newDevice, newGeneration);
           if (disk.state() == VirtualDisk.State.CONNECTED) {
@@ -349,7 +360,7 @@ public final class MidPoint implements Agent {
       return;
     }
     closed = true;
-    IllegalStateException reason = new IllegalStateException(id + ": the mid-point was closed");
+    IllegalStateException reason = closedBefore();
     try {
       if (device != null) {
         device.close(); // waits for what is running
@@ -379,11 +390,33 @@ public final class MidPoint implements Agent {
   }
 
   private <T> CompletableFuture<T> command(Command<T> command) {
+    return command(command, future -> future.completeExceptionally(closedBefore()));
+  }
+
+  /** A command that brings a device: nobody else would close it when it is not taken. */
+  private CompletableFuture<Void> commandWith(Device brought, Command<Void> command) {
     return command(
-        command,
-        future ->
-            future.completeExceptionally(
-                new IllegalStateException(id + ": the mid-point was closed")));
+        future -> {
+          try {
+            command.run(future);
+          } finally {
+            closeUnlessTaken(brought);
+          }
+        },
+        future -> {
+          closeUnlessTaken(brought);
+          future.completeExceptionally(closedBefore());
+        });
+  }
+
+  private void closeUnlessTaken(Device brought) {
+    if (brought != device) {
+      brought.close();
+    }
+  }
+
+  private IllegalStateException closedBefore() {
+    return new IllegalStateException(id + ": the mid-point was closed");
   }
 
   private <T> CompletableFuture<T> command(Command<T> command, Command<T> whenClosed) {

@@ -8,11 +8,18 @@ import io.netchannel.coordinator.LocalDevices;
 import io.netchannel.coordinator.LocalDevices.StockDisk;
 import io.netchannel.device.DeviceOpener;
 import io.netchannel.midpoint.Manifest;
+import io.netchannel.vdevice.block.BlockOperation;
 import io.netchannel.vdevice.block.frontend.BlkfrontOptions;
 import io.netchannel.xen.embedded.EmbeddedDomain;
+import java.io.IOException;
 import java.io.RandomAccessFile;
+import java.nio.ByteBuffer;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -236,5 +243,38 @@ final class HostDevicesTest {
         .withMessageContaining("cannot stage");
     assertThat(devices.stage(MIXED, "xvdb", ByteString.copyFromUtf8("no manifest")))
         .isCompletedExceptionally();
+  }
+
+  @Test
+  void aDeviceThatTheMidPointRefusesDoesNotStayOpen() throws Exception {
+    ServedDisk disk = mixed();
+    Manifest.Entry pending =
+        new Manifest.Entry(
+            1, 4, BlockOperation.FLUSH, 0, 0, Manifest.State.UNISSUED, ByteBuffer.allocate(0));
+    Manifest ofAnother = new Manifest(4, 4096, 0, List.of(pending));
+    assertThat(
+            devices.takeOver(
+                disk.guest().domid(),
+                new LocalDevices.Disk(MIXED, "xvdb", image(), false, 1 << 20, 5),
+                ByteString.copyFrom(ofAnother.encode())))
+        .failsWithin(BOUND)
+        .withThrowableThat()
+        .withMessageContaining("give both the same device");
+    assertThat(openFiles()).doesNotContain(directory.resolve("disk.raw").toRealPath());
+  }
+
+  /** Of this process. */
+  private static List<Path> openFiles() throws IOException {
+    List<Path> open = new ArrayList<>();
+    try (DirectoryStream<Path> descriptors = Files.newDirectoryStream(Path.of("/proc/self/fd"))) {
+      for (Path descriptor : descriptors) {
+        try {
+          open.add(Files.readSymbolicLink(descriptor));
+        } catch (NoSuchFileException closedMeanwhile) {
+          // another test's or thread's
+        }
+      }
+    }
+    return open;
   }
 }

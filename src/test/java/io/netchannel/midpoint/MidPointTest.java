@@ -307,6 +307,29 @@ final class MidPointTest {
     host.work();
     assertThatThrownBy(taken::join).hasMessageContaining("the source's disk has 4096 bytes");
     assertThat(host.midPoint.status().state()).isEqualTo(State.EXPECTING);
+    assertThat(host.device.closed).as("nobody else closes it").isTrue();
+  }
+
+  @Test
+  void aDeviceThatItDoesNotTakeIsClosedAndTheOneInUseIsNot() {
+    connect();
+    List<ScriptedDevice> others = new ArrayList<>();
+    for (int i = 0; i < 4; i++) {
+      others.add(new ScriptedDevice(storage.host()));
+    }
+    Manifest nothing = new Manifest(1, 0, 0, List.of());
+    List<CompletableFuture<Void>> refused =
+        List.of(
+            host.midPoint.serve(others.get(0), 2),
+            host.midPoint.takeOver(others.get(1), 2, nothing),
+            host.midPoint.recover(others.get(2), 2, false));
+    host.work();
+    assertThat(refused).allMatch(CompletableFuture::isCompletedExceptionally);
+    assertThat(others).extracting(other -> other.closed).containsExactly(true, true, true, false);
+    assertThat(host.device.closed).isFalse();
+    host.midPoint.close();
+    assertThat(host.midPoint.takeOver(others.get(3), 2, nothing)).isCompletedExceptionally();
+    assertThat(others.get(3).closed).as("refused as the mid-point is closed").isTrue();
   }
 
   private static Manifest.Entry entry(
