@@ -237,7 +237,9 @@ final class ServedDisk {
    */
   void end(boolean removeNodes) {
     ended = true;
-    if (!removeNodes) {
+    if (removeNodes) {
+      midPoint.abandon();
+    } else {
       device.ifPresent(Device::keepPlace);
     }
     runner.close();

@@ -73,6 +73,9 @@ public final class MidPoint implements Agent {
   private volatile long generation;
   private volatile boolean closed;
 
+  /** Nobody goes on after {@link #close}. */
+  private volatile boolean abandoned;
+
   private Device device;
   private Settlement settlement;
   private Seal seal;
@@ -353,13 +356,46 @@ public final class MidPoint implements Agent {
     return work;
   }
 
-  /** For a restart: nodes and in-flight table stay, so that the next process goes on from there. */
+  /**
+   * Its domain has gone or its disk is taken away, so no process goes on where {@link #close}
+   * leaves it: that drops what is pending. From any thread, before the close.
+   */
+  public void abandon() {
+    abandoned = true;
+  }
+
+  /**
+   * For a restart: nodes and in-flight table stay, so that the next process goes on from there, and
+   * tells in its trace what becomes of the requests. Unless nobody will.
+   */
   @Override
   public void close() {
     if (closed) {
       return;
     }
     closed = true;
+    try {
+      if ((abandoned || departing) && state != State.RETIRED) {
+        departNow();
+      }
+    } finally {
+      closeParts();
+    }
+  }
+
+  /** To RETIRED also with requests at the device. */
+  private void departNow() {
+    if (depart() == 0) {
+      device.close(); // waits for what is running
+      if (state != State.SEALED) {
+        flow.leaving(true); // what has steps left has no outcome: nothing more gets to the device
+      }
+      flow.reap();
+      depart();
+    }
+  }
+
+  private void closeParts() {
     IllegalStateException reason = closedBefore();
     try {
       if (device != null) {
@@ -798,10 +834,10 @@ public final class MidPoint implements Agent {
     if (device != null) {
       device.close();
     }
-    inflight.clear();
     become(State.RETIRED, handedOver ? "handed over" : "dropped");
     trace.event(generation, "retire");
     trace.flush();
+    inflight.clear(); // not before the trace has what became of them: a crash would take that along
     if (disk.state() == VirtualDisk.State.GONE) {
       finishDisk();
     }

@@ -21,11 +21,11 @@ import org.slf4j.LoggerFactory;
  *   {"t":epoch micros,"gen":1,"seq":7,"e":"take","q":0,"id":3,"op":"write","off":4096,"len":4096}
  * </pre>
  *
- * Events of a request: take, replay, issue, done (outcome), answer (status), seen, drop, hand
- * (state), adopt (state). Events of the mid-point: stage (pending; gen is the source's), serve,
- * seal (pending, incomplete), unseal, retire. A request is named by the generation it was taken in
- * and its sequence; sequences go on over generations of one mid-point. {@code adopt}, and what is
- * done for an adopted entry, names it as the source did.
+ * Events of a request: take, replay, issue, hold (it came back without an outcome), done (outcome),
+ * answer (status), seen, drop, hand (state), adopt (state). Events of the mid-point: stage
+ * (pending; gen is the source's), serve, seal (pending, incomplete), unseal, retire. A request is
+ * named by the generation it was taken in and its sequence; sequences go on over generations of one
+ * mid-point. {@code adopt}, and what is done for an adopted entry, names it as the source did.
  *
  * <p>Owned by one thread. A trace that cannot be written is given up with a log line; the guest's
  * I/O is more important.

@@ -94,8 +94,8 @@
  *   <li>The frontend begins again on this host: same as a take-over, from the own table. After
  *       Closed nothing is resubmitted: finished, no map.
  *   <li>The frontend goes (domain destroyed, disk detached): what is at the device is waited for,
- *       the rest is dropped and traced so. While SEALED that is the normal end after a migration:
- *       silent.
+ *       the rest is dropped and traced so, also when its mid-point is closed before all of that is
+ *       done. While SEALED that is the normal end after a migration: silent.
  *   <li>A seal while EXPECTING without device, or without a connected frontend: an empty manifest.
  *   <li>A guest that is not suspended after all and puts more on the rings: it stays there untaken,
  *       and is taken after an unseal.

@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.google.common.collect.ImmutableMap;
+import io.netchannel.demo.trace.ExactlyOnce;
+import io.netchannel.demo.trace.TraceEvent;
 import io.netchannel.libvirt.HookReply;
 import io.netchannel.midpoint.MidPoint;
 import io.netchannel.vdevice.block.DiskName;
@@ -13,6 +15,7 @@ import io.netchannel.vdevice.block.frontend.GuestIo;
 import io.netchannel.xen.embedded.EmbeddedDomain;
 import java.io.IOException;
 import java.io.RandomAccessFile;
+import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -166,6 +169,34 @@ final class HostTest {
     hosta.hookOk(GUEST, "stopped", "end", xml(domain, xvdb));
     hosta.hookOk(GUEST, "release", "end", xml(null, xvdb));
     assertThat(hosta.daemon().midPoints().all()).isEmpty();
+  }
+
+  @Test
+  void everyRequestOfADestroyedDomainHasItsOutcomeInTheTrace() throws Exception {
+    String slow = "<n:disk target='xvdb' source='delay:write=1s!file:" + image + "'/>";
+    EmbeddedDomain domain = startGuest(hosta, slow);
+    domain.unpause();
+    Blkfront guest = connect(hosta, domain, XVDB);
+    hosta.hookOk(GUEST, "started", "begin", xml(domain, slow));
+    GuestIo io = write(guest, 3);
+    Path trace = directory.resolve("hosta/trace").resolve(GUEST + "-xvdb.jsonl");
+    await("it is at the device", guest, () -> contentOf(trace).contains("\"issue\""));
+    assertThat(io.isDone()).isFalse();
+    hosta.hookOk(GUEST, "stopped", "end", xml(domain, slow));
+    assertThat(hosta.daemon().midPoints().all()).isEmpty();
+    ExactlyOnce.Result result = ExactlyOnce.check(List.of(TraceEvent.read("hosta", trace)));
+    assertThat(result.taken()).isOne();
+    assertThat(result.violations()).isEmpty();
+    assertThat(contentOf(trace)).contains("\"done\"", "\"drop\"");
+    guest.close();
+  }
+
+  private static String contentOf(Path file) {
+    try {
+      return Files.readString(file);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   @Test

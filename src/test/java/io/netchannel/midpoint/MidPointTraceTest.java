@@ -3,6 +3,7 @@ package io.netchannel.midpoint;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.netchannel.vdevice.block.BlockOperation;
+import io.netchannel.vdevice.block.VirtualDisk;
 import java.io.BufferedWriter;
 import java.io.IOException;
 import java.io.StringWriter;
@@ -11,14 +12,27 @@ import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.ZoneOffset;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.Random;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 
 final class MidPointTraceTest {
+  /** What is told at the end of {@link #busy} when nobody goes on. */
+  private static final String ENDED =
+      """
+      2 drop
+      1 done
+      3 hold
+      1 drop
+      3 drop
+      retire
+      """;
+
   private final Clock clock = Clock.fixed(Instant.ofEpochSecond(1, 2_000), ZoneOffset.UTC);
 
   @Test
@@ -96,11 +110,99 @@ final class MidPointTraceTest {
     assertThat(rings.queues.get(0).responses).as("aborted: it is answered here").hasSize(1);
   }
 
+  /** A write at the device, one that waits for it, and a flush with data that has three steps. */
+  private SimulatedHost busy(Writer out, InflightTable inflight) {
+    SimulatedHost host = new SimulatedHost(new Random(1), new Storage(1 << 14), false);
+    SharedRings rings = new SharedRings(1);
+    host.midPoint = midPoint(host, out, inflight);
+    host.await(host.midPoint.serve(host.device, 5));
+    host.disk.connect(rings);
+    host.work();
+    push(rings, 1, BlockOperation.WRITE, 0);
+    push(rings, 2, BlockOperation.WRITE, 0);
+    push(rings, 3, BlockOperation.FLUSH, 512);
+    host.work();
+    assertThat(host.device.running).hasSize(2);
+    return host;
+  }
+
+  private static void push(SharedRings rings, long id, BlockOperation operation, long offset) {
+    rings.push(0, new SharedRings.Request(id, operation, offset, 512, DiskModel.content(id)));
+  }
+
+  /** What was written to a trace after {@link #busy}: sequences and events. */
+  private static String told(StringWriter out) {
+    return out.toString()
+        .lines()
+        .skip(6)
+        .map(line -> line.replaceAll(".*?(?:\"seq\":(\\d+),)?\"e\":\"(\\w+)\".*", "$1 $2").strip())
+        .collect(Collectors.joining("\n", "", "\n"));
+  }
+
+  @Test
+  void whatIsAtTheDeviceOfADomainThatHasGoneHasItsOutcome() {
+    StringWriter out = new StringWriter();
+    SimulatedHost host = busy(out, InflightTable.inMemory(SimulatedHost.LIMITS));
+    host.midPoint.abandon();
+    host.midPoint.close();
+    assertThat(told(out)).isEqualTo(ENDED);
+    host.midPoint.close();
+    assertThat(told(out)).as("closed again").isEqualTo(ENDED);
+    assertThat(host.midPoint.status().state()).isEqualTo(MidPoint.State.RETIRED);
+  }
+
+  /** Its frontend has gone and it waits for the device when the daemon ends. */
+  @Test
+  void whatIsAtTheDeviceOfADepartingFrontendHasItsOutcome() {
+    StringWriter out = new StringWriter();
+    SimulatedHost host = busy(out, InflightTable.inMemory(SimulatedHost.LIMITS));
+    host.disk.disconnect(VirtualDisk.State.GONE);
+    host.work();
+    host.midPoint.close();
+    assertThat(told(out)).isEqualTo(ENDED);
+  }
+
+  @Test
+  void whatTheNextProcessGoesOnWithHasNoOutcomeYet() {
+    StringWriter out = new StringWriter();
+    InflightTable inflight = InflightTable.inMemory(SimulatedHost.LIMITS);
+    busy(out, inflight).midPoint.close();
+    assertThat(told(out)).isEqualTo("\n");
+    assertThat(inflight.recovered()).hasSize(3);
+  }
+
+  /** A process that is killed between the two leaves none without an outcome. */
+  @Test
+  void theTraceIsWrittenBeforeTheInflightFileForgets() {
+    InflightTable inflight = InflightTable.inMemory(SimulatedHost.LIMITS);
+    List<Integer> remembered = new ArrayList<>();
+    StringWriter out = new StringWriter();
+    BufferedWriter buffered =
+        new BufferedWriter(out) {
+          @Override
+          public void flush() throws IOException {
+            super.flush();
+            if (out.toString().contains("retire")) {
+              remembered.add(inflight.recovered().size());
+            }
+          }
+        };
+    SimulatedHost host = busy(buffered, inflight);
+    host.midPoint.abandon();
+    host.midPoint.close();
+    assertThat(remembered).first().isEqualTo(3);
+    assertThat(inflight.recovered()).isEmpty();
+  }
+
   private MidPoint midPoint(SimulatedHost host, Writer out) {
+    return midPoint(host, out, InflightTable.inMemory(SimulatedHost.LIMITS));
+  }
+
+  private MidPoint midPoint(SimulatedHost host, Writer out, InflightTable inflight) {
     return new MidPoint(
         new MidPointId("guest", new UUID(0, 1), 7, "xvdb"),
         host.disk,
-        InflightTable.inMemory(SimulatedHost.LIMITS),
+        inflight,
         SimulatedHost.LIMITS,
         MidPointTrace.to(out, clock),
         () -> 0,

@@ -94,6 +94,7 @@ public final class ExactlyOnce {
           takeBack(event.host());
         }
         case ISSUE -> issued(event, sealed);
+        case HOLD -> held(event);
         case DONE -> done(event, sealed);
         case ANSWER -> answered(event, sealed);
         case HAND -> history(event).hand = Optional.of(event);
@@ -118,6 +119,13 @@ public final class ExactlyOnce {
     if (history.issues > 1) {
       violation("request %s was sent to the device twice", event);
     }
+  }
+
+  /** It came back without an outcome, and may be sent again. */
+  private void held(TraceEvent event) {
+    History history = history(event);
+    history.running--;
+    history.issues--;
   }
 
   private void done(TraceEvent event, boolean sealed) {

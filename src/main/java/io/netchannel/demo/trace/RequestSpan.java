@@ -62,7 +62,7 @@ public record RequestSpan(
           requests.get(key).follow(event);
         }
       }
-      case STAGE, SERVE, ISSUE, SEEN, DROP, SEAL, UNSEAL, RETIRE -> {}
+      case STAGE, SERVE, ISSUE, HOLD, SEEN, DROP, SEAL, UNSEAL, RETIRE -> {}
     }
   }
 
@@ -96,7 +96,7 @@ public record RequestSpan(
           ending = answered ? Ending.ANSWERED_UNSEEN : Ending.HANDED;
           to = answered ? to : event.micros();
         }
-        case STAGE, SERVE, TAKE, ISSUE, SEEN, DROP, SEAL, ADOPT, UNSEAL, RETIRE ->
+        case STAGE, SERVE, TAKE, ISSUE, HOLD, SEEN, DROP, SEAL, ADOPT, UNSEAL, RETIRE ->
             throw new IllegalArgumentException("no step of a request: " + event);
       }
     }

@@ -40,6 +40,7 @@ public record TraceEvent(
     TAKE,
     REPLAY,
     ISSUE,
+    HOLD,
     DONE,
     ANSWER,
     SEEN,

@@ -29,6 +29,8 @@ final class ExactlyOnceTest {
         "take 1/1|issue 1/1|done 1/1|seal 1|hand 1/1 done|unseal 1|answer 1/1; serve 2",
         "take 1/1|seal 1|hand 1/1 unissued|unseal 1|issue 1/1|done 1/1|answer 1/1; serve 2",
         "take 1/1|issue 1/1|done 1/1|answer 1/1|seal 1|hand 1/1 answered; adopt 1/1 answered",
+        "take 1/1|issue 1/1|hold 1/1|issue 1/1|done 1/1|answer 1/1; serve 2",
+        "take 1/1|issue 1/1|hold 1/1|drop 1/1; serve 2",
       })
   void rightOnesHaveNoViolation(String a, String b) throws IOException {
     assertThat(check(a, b).violations()).isEmpty();
