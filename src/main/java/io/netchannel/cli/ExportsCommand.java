@@ -5,6 +5,7 @@ import java.io.PrintWriter;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -13,8 +14,15 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "exports",
     mixinStandardHelpOptions = true,
-    description = "Lists the devices of this host that others may use, and who uses them.")
+    description = {
+      "Lists the devices of this host that others may use, and who uses them.",
+      "",
+      "One whose storage hangs is listed without its clients; then the exit status is 1."
+    })
 final class ExportsCommand implements Callable<Integer> {
+  /** In place of its clients, which "-" would deny. */
+  private static final String NO_ANSWER = "(no answer)";
+
   @Mixin private OutputOptions output;
   @Mixin private ControlOptions control;
   @Spec private CommandSpec spec;
@@ -23,6 +31,14 @@ final class ExportsCommand implements Callable<Integer> {
   public Integer call() throws CommandFailedException {
     List<Map<String, Object>> exports = Json.objects(control.call(Map.of("command", "exports")));
     output.print(spec.commandLine().getOut(), exports, out -> print(out, exports));
+    String silent =
+        exports.stream()
+            .filter(export -> export.get("problem") != null)
+            .map(export -> "export %s: %s".formatted(export.get("name"), export.get("problem")))
+            .collect(Collectors.joining("\n"));
+    if (!silent.isEmpty()) {
+      throw new CommandFailedException(silent);
+    }
     return 0;
   }
 
@@ -30,7 +46,10 @@ final class ExportsCommand implements Callable<Integer> {
     Table table =
         new Table("Name", "Mode", "Allow", "Client", "Gen", "Since", "From", "Running", "Source");
     for (Map<String, Object> export : exports) {
-      List<Map<String, Object>> clients = Json.objects(export.get("clients"));
+      List<Map<String, Object>> clients =
+          export.get("problem") == null
+              ? Json.objects(export.get("clients"))
+              : List.of(Map.of("client", NO_ANSWER));
       String allow =
           export.get("allow") instanceof List<?> names && !names.isEmpty()
               ? String.join(",", names.stream().map(String::valueOf).toList())

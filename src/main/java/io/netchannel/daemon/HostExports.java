@@ -24,10 +24,12 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.time.Clock;
+import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import org.slf4j.Logger;
@@ -43,11 +45,15 @@ final class HostExports implements ControlEndpoint.Handler, AutoCloseable {
 
   private static final String SUFFIX = ".export";
 
+  /** Somebody waits at a prompt; an export answers at once, unless its storage hangs. */
+  private static final Duration ANSWER_BOUND = Duration.ofSeconds(3);
+
   private static final ImmutableSet<String> COMMANDS =
       ImmutableSet.of("exports", "export", "unexport", "release-export");
 
   private final DaemonConfiguration configuration;
   private final DeviceOpener devices;
+  private final Timer timer;
   private final Path directory;
   private final ExecutorService executor =
       Executors.newCachedThreadPool(
@@ -60,13 +66,16 @@ final class HostExports implements ControlEndpoint.Handler, AutoCloseable {
    *
    * @param transport also has the connections of this process's own clients
    * @param tls empty when this host has no certificates: clients of this host only
+   * @param timer bounds waits for storage that hangs
    */
   HostExports(
       DaemonConfiguration configuration,
       DeviceOpener devices,
       Transport transport,
-      Optional<HostTls> tls)
+      Optional<HostTls> tls,
+      Timer timer)
       throws IOException {
+    this.timer = timer;
     this.configuration = configuration;
     this.devices = devices;
     directory = configuration.stateDirectory().resolve("exports");
@@ -146,6 +155,13 @@ final class HostExports implements ControlEndpoint.Handler, AutoCloseable {
     return port;
   }
 
+  /** Completes when the time has passed. */
+  private CompletableFuture<Void> after(Duration bound) {
+    CompletableFuture<Void> passed = new CompletableFuture<>();
+    timer.after(bound, () -> passed.complete(null));
+    return passed;
+  }
+
   // ---- commands
 
   /** Whether a command is about exports. */
@@ -158,7 +174,8 @@ final class HostExports implements ControlEndpoint.Handler, AutoCloseable {
     String command = String.valueOf(request.get("command"));
     try {
       return switch (command) {
-        case "exports" -> server.exports().stream().map(HostExports::describe).toList();
+        case "exports" ->
+            server.exports(after(ANSWER_BOUND)).stream().map(HostExports::describe).toList();
         case "export" -> export(request);
         case "unexport" -> unexport(request);
         case "release-export" -> {
@@ -191,7 +208,7 @@ final class HostExports implements ControlEndpoint.Handler, AutoCloseable {
       throw new ExportException(
           "export %s cannot be stored: %s".formatted(export.name(), e.getMessage()), e);
     }
-    return describe(new ExportStatus(export, ImmutableList.of()));
+    return describe(new ExportStatus(export, true, ImmutableList.of()));
   }
 
   /** Who exports a device wants to hear now what is wrong with it, not from its clients. */
@@ -232,7 +249,15 @@ final class HostExports implements ControlEndpoint.Handler, AutoCloseable {
     described.put("source", export.source());
     described.put("mode", export.readOnly() ? "ro" : "rw");
     described.put("allow", export.allow().asList());
-    described.put("clients", status.clients().stream().map(HostExports::describe).toList());
+    described.put(
+        "clients",
+        status.answers() ? status.clients().stream().map(HostExports::describe).toList() : null);
+    described.put(
+        "problem",
+        status.answers()
+            ? null
+            : "no answer within %d s, its storage hangs: who uses it is not known"
+                .formatted(ANSWER_BOUND.toSeconds()));
     return described;
   }
 

@@ -7,12 +7,15 @@ import io.netchannel.device.remote.RemoteOptions;
 import io.netchannel.tls.HostTls;
 import io.netchannel.wire.Transport;
 import java.io.IOException;
+import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.Optional;
 import java.util.Random;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -77,8 +80,12 @@ public final class HostStorage implements AutoCloseable {
                         new Random(),
                         own)
                     .kinds()));
-    exports = opened(new HostExports(configuration, devices, transport, tls));
+    exports = opened(new HostExports(configuration, devices, transport, tls, HostStorage::later));
     exports.port().ifPresent(own::listensAt);
+  }
+
+  private static void later(Duration delay, Runnable action) {
+    CompletableFuture.delayedExecutor(delay.toMillis(), TimeUnit.MILLISECONDS).execute(action);
   }
 
   public DeviceOpener devices() {

@@ -24,6 +24,8 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
+import java.util.Collection;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -261,11 +263,22 @@ public final class ExportServer implements AutoCloseable {
     await(served(name).release(client));
   }
 
-  /** In order of their names. */
-  public ImmutableList<ExportStatus> exports() {
-    return exports.values().stream()
-        .map(served -> served.status().join())
+  /**
+   * In order of their names.
+   *
+   * @param enough when it completes, those that have not answered yet are not waited for any more
+   */
+  public ImmutableList<ExportStatus> exports(CompletableFuture<Void> enough) {
+    Map<Export, CompletableFuture<ExportStatus>> asked = new LinkedHashMap<>();
+    exports.values().forEach(served -> asked.put(served.export(), served.status()));
+    CompletableFuture.anyOf(all(asked.values()), enough).join();
+    return asked.entrySet().stream()
+        .map(each -> each.getValue().getNow(ExportStatus.silent(each.getKey())))
         .collect(ImmutableList.toImmutableList());
+  }
+
+  private static CompletableFuture<Void> all(Collection<? extends CompletableFuture<?>> futures) {
+    return CompletableFuture.allOf(futures.toArray(CompletableFuture[]::new));
   }
 
   private ServedExport served(String name) throws ExportException {

@@ -4,8 +4,16 @@ import com.google.common.collect.ImmutableList;
 import java.time.Instant;
 import java.util.Optional;
 
-/** What `netchannel exports` shows of an export. */
-public record ExportStatus(Export export, ImmutableList<Client> clients) {
+/**
+ * What `netchannel exports` shows of an export.
+ *
+ * @param answers false when it did not tell in time, as its storage hangs while its device is
+ *     opened or closed: then nothing is known of its clients
+ */
+public record ExportStatus(Export export, boolean answers, ImmutableList<Client> clients) {
+  static ExportStatus silent(Export export) {
+    return new ExportStatus(export, false, ImmutableList.of());
+  }
 
   /**
    * A client that holds the export.

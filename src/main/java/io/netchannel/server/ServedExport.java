@@ -367,6 +367,7 @@ final class ServedExport {
         () ->
             new ExportStatus(
                 export,
+                true,
                 generations.held().stream()
                     .map(this::client)
                     .collect(ImmutableList.toImmutableList())),

@@ -66,6 +66,18 @@ final class MainTest {
                   "sizeBytes", 3L << 29,
                   "problem", "/dev/x: No such file"),
               Map.of("domain", "g2", "domid", 4, "target", "xvdb", "source", "file:/dev/vdb"));
+      case "exports" ->
+          List.of(
+              Map.of(
+                  "name", "dead",
+                  "mode", "rw",
+                  "source", "file:/dev/vdc",
+                  "problem", "no answer within 3 s"),
+              Map.of(
+                  "name", "well",
+                  "mode", "rw",
+                  "source", "file:/dev/vdd",
+                  "clients", List.of(Map.of("client", "g1/xvdb", "generation", 4))));
       case "migrations" -> migrations(String.valueOf(request.get("which")));
       default -> throw new ControlException("no running domain \"g9\" on this host");
     };
@@ -227,6 +239,22 @@ final class MainTest {
         .containsPattern(" Peer +Address +State +Problem")
         .containsPattern(" hostb +hostb:16515 +connected +-")
         .containsPattern(" hostc +hostc:16515 +unreachable +no route");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"exports", "exports --format json"})
+  void anExportThatDoesNotAnswerIsListedAndAFailure(String command) {
+    assertThat(control(words(command))).isEqualTo(1);
+    assertThat(err.toString()).isEqualTo("error: export dead: no answer within 3 s\n");
+    assertThat(out.toString()).contains("file:/dev/vdc", "file:/dev/vdd", "g1/xvdb");
+  }
+
+  @Test
+  void anExportThatDoesNotAnswerIsNotShownAsUnused() {
+    assertThat(control("exports")).isEqualTo(1);
+    assertThat(out.toString())
+        .containsPattern(" dead +rw +- +\\(no answer\\) +- ")
+        .containsPattern(" well +rw +- +g1/xvdb +4 ");
   }
 
   @Test

@@ -35,6 +35,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
@@ -188,7 +189,7 @@ final class NbdExportCommandTest {
         process.destroy();
         assertThat(process.waitFor(END_BOUND_SECONDS, TimeUnit.SECONDS)).isTrue();
         // It has given the export free: the next one gets in.
-        assertThat(server.exports().get(0).clients()).isEmpty();
+        assertThat(server.exports(new CompletableFuture<>()).get(0).clients()).isEmpty();
         assertThat(Arrays.copyOfRange(Files.readAllBytes(image), 4096, 8192)).isEqualTo(data);
       }
     } finally {

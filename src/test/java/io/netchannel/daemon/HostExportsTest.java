@@ -4,7 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.google.common.collect.ImmutableMap;
+import com.google.common.util.concurrent.Futures;
+import com.google.common.util.concurrent.Uninterruptibles;
 import io.netchannel.device.Device;
+import io.netchannel.device.DeviceKind;
 import io.netchannel.device.DeviceOpener;
 import io.netchannel.device.OpenOptions;
 import io.netchannel.device.Outcome;
@@ -12,24 +15,36 @@ import io.netchannel.device.Requests;
 import io.netchannel.device.remote.RemoteDevices;
 import io.netchannel.device.remote.RemoteOptions;
 import io.netchannel.wire.Transport;
+import io.netchannel.xen.Waiting;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
+import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.LinkedBlockingQueue;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Exports by configuration and by command, over the Unix socket of the host. */
+@Timeout(60)
 final class HostExportsTest {
   @TempDir private Path directory;
   private final Transport transport = new Transport("exports-test", 2);
   private final ExecutorService executor = Executors.newCachedThreadPool();
+  private final HungStorage hung = new HungStorage();
+
+  /** What is to be done when a bound has passed. */
+  private final BlockingQueue<Runnable> bounds = new LinkedBlockingQueue<>();
+
   private DeviceOpener devices;
   private DaemonConfiguration configuration;
   private HostExports exports;
@@ -39,9 +54,17 @@ final class HostExportsTest {
     devices =
         new DeviceOpener(
             true,
-            new RemoteDevices(
-                    transport, executor, Optional.empty(), RemoteOptions.DEFAULT, new Random(1))
-                .kinds());
+            ImmutableMap.<String, DeviceKind>builder()
+                .putAll(
+                    new RemoteDevices(
+                            transport,
+                            executor,
+                            Optional.empty(),
+                            RemoteOptions.DEFAULT,
+                            new Random(1))
+                        .kinds())
+                .put("hung", hung)
+                .buildOrThrow());
     Files.write(directory.resolve("a.raw"), new byte[1 << 20]);
     Files.write(directory.resolve("b.raw"), new byte[1 << 20]);
     configuration =
@@ -57,17 +80,30 @@ final class HostExportsTest {
             name = "a"
             path = "%1$s/a.raw"
             allow = ["hostb"]
+            [[export]]
+            name = "dead"
+            source = "hung:open"
+            [[export]]
+            name = "sick"
+            source = "hung:later"
             """
                 .formatted(directory));
     serve();
   }
 
   private void serve() throws Exception {
-    exports = new HostExports(configuration, devices, transport, Optional.empty());
+    exports =
+        new HostExports(
+            configuration,
+            devices,
+            transport,
+            Optional.empty(),
+            (bound, action) -> bounds.add(action));
   }
 
   @AfterEach
   void stop() {
+    hung.heal();
     exports.close();
     devices.close();
     transport.close();
@@ -108,7 +144,7 @@ final class HostExportsTest {
           .hasMessageContaining("in use by guest/xvda");
     }
     assertThat(call("unexport", "name", "a")).isEqualTo(Map.of("name", "a", "configured", true));
-    assertThat(names()).isEmpty();
+    assertThat(names()).containsExactly("dead", "sick");
     assertThat(exports.knows(Map.of("command", "exports"))).isTrue();
     assertThat(exports.knows(Map.of("command", "ping"))).as("not about exports").isFalse();
   }
@@ -141,7 +177,7 @@ final class HostExportsTest {
     Device device = open("b");
     exports.close();
     serve();
-    assertThat(names()).containsExactly("a", "b");
+    assertThat(names()).containsExactly("a", "b", "dead", "sick");
     assertThat(Requests.write(device, 0, new byte[512])).isEqualTo(Outcome.OK);
     assertThatThrownBy(() -> call("unexport", "name", "b"))
         .isInstanceOf(ControlException.class)
@@ -150,7 +186,7 @@ final class HostExportsTest {
     call("unexport", "name", "b");
     exports.close();
     serve();
-    assertThat(names()).containsExactly("a");
+    assertThat(names()).containsExactly("a", "dead", "sick");
   }
 
   /** It may come later, as an iSCSI disk does: its clients wait, and are told why. */
@@ -160,7 +196,7 @@ final class HostExportsTest {
     exports.close();
     Files.move(directory.resolve("b.raw"), directory.resolve("later.raw"));
     serve();
-    assertThat(names()).containsExactly("a", "b");
+    assertThat(names()).containsExactly("a", "b", "dead", "sick");
     assertThatThrownBy(() -> open("b")).hasMessageContaining("does not exist");
     Files.move(directory.resolve("later.raw"), directory.resolve("b.raw"));
     open("b").close();
@@ -179,6 +215,45 @@ final class HostExportsTest {
         .hasMessageContaining("which is not connected now");
     call("release-export", "name", "a", "client", "guest/xvda");
     devices.open("netchannel+unix:///a?socket=" + configuration.exportSocket(), false).close();
+  }
+
+  @Test
+  void anExportWhoseStorageHangsIsListedWithoutItsClients() throws Exception {
+    Device user = open("a");
+    var unused = executor.submit(() -> open("dead"));
+    hung.hangs.await();
+    List<Map<String, Object>> listed = listUntilAnswered("a");
+    assertThat(listed)
+        .extracting(export -> export.get("name"))
+        .containsExactly("a", "dead", "sick");
+    assertThat(Json.objects(listed.get(0).get("clients"))).hasSize(1);
+    assertThat(listed.get(0)).containsEntry("problem", null);
+    assertThat(listed.get(1))
+        .containsEntry("source", "hung:open")
+        .containsEntry("clients", null)
+        .extracting("problem")
+        .asString()
+        .startsWith("no answer within 3 s, its storage hangs");
+    hung.heal();
+    Waiting.until(
+        "the export answers again", () -> listUntilAnswered("dead").get(1).get("problem") == null);
+    user.close();
+  }
+
+  /** The bound passes at once, and again and again. */
+  private List<Map<String, Object>> listUntilAnswered(String name) {
+    List<List<Map<String, Object>>> last = new ArrayList<>();
+    Waiting.until(
+        "export " + name + " answers",
+        () -> {
+          Future<List<Map<String, Object>>> list =
+              executor.submit(() -> Json.objects(call("exports")));
+          Uninterruptibles.takeUninterruptibly(bounds).run();
+          last.add(0, Futures.getUnchecked(list));
+          return last.get(0).stream()
+              .anyMatch(each -> each.get("name").equals(name) && each.get("problem") == null);
+        });
+    return last.get(0);
   }
 
   @Test

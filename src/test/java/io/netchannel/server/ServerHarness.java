@@ -1,5 +1,6 @@
 package io.netchannel.server;
 
+import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableSet;
 import com.google.common.net.HostAndPort;
 import io.netchannel.device.Device;
@@ -22,6 +23,7 @@ import java.time.Duration;
 import java.util.Optional;
 import java.util.Random;
 import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 
@@ -139,9 +141,13 @@ final class ServerHarness implements AutoCloseable {
     }
   }
 
+  ImmutableList<ExportStatus> exports() {
+    return server.exports(new CompletableFuture<>());
+  }
+
   /** Where the client of an export comes from; empty while it is not connected. */
   Optional<String> from(String export) {
-    return server.exports().stream()
+    return exports().stream()
         .filter(each -> each.export().name().equals(export))
         .flatMap(each -> each.clients().stream())
         .findFirst()
@@ -183,7 +189,7 @@ final class ServerHarness implements AutoCloseable {
 
   /** Whether every request to an export has its reply, at least on its way. */
   boolean allAnswered(String export) {
-    return server.exports().stream()
+    return exports().stream()
         .filter(each -> each.export().name().equals(export))
         .flatMap(each -> each.clients().stream())
         .allMatch(client -> client.running() == 0);

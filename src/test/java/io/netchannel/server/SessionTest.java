@@ -304,7 +304,7 @@ final class SessionTest {
         .isInstanceOf(ExportException.class)
         .hasMessageContaining("in use by " + CLIENT);
     ExportStatus status =
-        host.server().exports().stream()
+        host.exports().stream()
             .filter(each -> each.export().name().equals(EXPORT))
             .findAny()
             .orElseThrow();
