@@ -48,6 +48,12 @@ final class HostExports implements ControlEndpoint.Handler, AutoCloseable {
   /** Somebody waits at a prompt; an export answers at once, unless its storage hangs. */
   private static final Duration ANSWER_BOUND = Duration.ofSeconds(3);
 
+  /**
+   * Far more than requests take, and less than systemd waits before it kills the daemon
+   * (TimeoutStopSec), which then could not say why.
+   */
+  private static final Duration CLOSE_BOUND = Duration.ofSeconds(10);
+
   private static final ImmutableSet<String> COMMANDS =
       ImmutableSet.of("exports", "export", "unexport", "release-export");
 
@@ -321,9 +327,10 @@ final class HostExports implements ControlEndpoint.Handler, AutoCloseable {
     throw new ControlException("the request has no \"" + name + "\"");
   }
 
+  /** Within a bound, whatever the storage does. */
   @Override
   public void close() {
-    server.close();
+    server.close(after(CLOSE_BOUND));
     executor.shutdown();
   }
 }

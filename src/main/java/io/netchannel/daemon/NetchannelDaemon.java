@@ -1,5 +1,7 @@
 package io.netchannel.daemon;
 
+import ch.qos.logback.classic.LoggerContext;
+import ch.qos.logback.core.CoreConstants;
 import io.netchannel.coordinator.JournalException;
 import io.netchannel.coordinator.peer.PeerServer;
 import io.netchannel.coordinator.peer.Peers;
@@ -59,17 +61,30 @@ public final class NetchannelDaemon implements AutoCloseable {
       throws IOException, JournalException, InterruptedException {
     CountDownLatch terminated = new CountDownLatch(1);
     try (NetchannelDaemon daemon = open(configuration, companion)) {
-      Thread ender = new Thread(() -> end(daemon, terminated), "shutdown");
+      Runnable endOfLog = endOfLog();
+      Thread ender = new Thread(() -> end(daemon, terminated, endOfLog), "shutdown");
       Runtime.getRuntime().addShutdownHook(ender);
       log.info("{}: netchanneld {} is ready", configuration.name(), ProductVersion.get());
       terminated.await();
     }
   }
 
-  private static void end(NetchannelDaemon daemon, CountDownLatch terminated) {
+  private static void end(NetchannelDaemon daemon, CountDownLatch terminated, Runnable endOfLog) {
     log.info("ending; running guests wait for the next start");
     daemon.close();
+    log.info("ended");
+    endOfLog.run();
     terminated.countDown();
+  }
+
+  /** Logback's own shutdown hook would run beside ours, and what we say of our end be lost. */
+  private static Runnable endOfLog() {
+    if (LoggerFactory.getILoggerFactory() instanceof LoggerContext context
+        && context.getObject(CoreConstants.SHUTDOWN_HOOK_THREAD) instanceof Thread hook) {
+      Runtime.getRuntime().removeShutdownHook(hook);
+      return context::stop;
+    }
+    return () -> {};
   }
 
   private static NetchannelDaemon open(DaemonConfiguration configuration, Companion companion)

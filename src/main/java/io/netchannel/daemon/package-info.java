@@ -42,6 +42,8 @@
  *   <li>A daemon that ends keeps its guests' places at device servers, and does not wait for what
  *       runs there ({@code Device.keepPlace}); the next one gives those free whose guests have gone
  *       meanwhile.
+ *   <li>Nor does it wait beyond a bound for the storage of its own exports: what is there then ends
+ *       as after a kill, and the next device server starts when it has ended.
  *   <li>A domain that has gone leaves no node, no mapped page and no thread.
  *   <li>Disks that others serve are looked at, through their rings and read-only; nothing of theirs
  *       is changed, and nothing stays mapped when the look is over.

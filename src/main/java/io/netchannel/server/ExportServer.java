@@ -23,7 +23,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
-import java.util.ArrayList;
 import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -304,13 +303,39 @@ public final class ExportServer implements AutoCloseable {
   /** Ends connections, waits for what is at the devices and closes them. */
   @Override
   public void close() {
+    close(new CompletableFuture<>());
+  }
+
+  /**
+   * Likewise.
+   *
+   * @param enough when it completes, what is still at a device is not waited for any more. It ends
+   *     as that of a killed server does, so until then the directory stays locked
+   */
+  public void close(CompletableFuture<Void> enough) {
     for (Channel listener : listeners) {
       listener.close().awaitUninterruptibly();
     }
-    List<CompletableFuture<Void>> closed = new ArrayList<>();
-    exports.values().forEach(export -> closed.add(export.close()));
+    Map<ServedExport, CompletableFuture<Void>> closing = new LinkedHashMap<>();
+    exports.values().forEach(export -> closing.put(export, export.close()));
     connections.forEach(Connection::close);
-    CompletableFuture.allOf(closed.toArray(CompletableFuture[]::new)).join();
+    CompletableFuture<Void> closed = all(closing.values());
+    CompletableFuture.anyOf(closed, enough).join();
+    closing.forEach(
+        (export, done) -> {
+          if (!done.isDone()) {
+            log.error(
+                "export {}: {} hangs and is not waited for any more; requests at it: {}, which end"
+                    + " as those of a killed server",
+                export.export().name(),
+                export.export().source(),
+                export.unfinished());
+          }
+        });
+    var unused = closed.thenRun(this::unlock);
+  }
+
+  private void unlock() {
     try {
       lock.release();
       lockFile.close();

@@ -17,8 +17,10 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -34,8 +36,11 @@ final class ServedExport {
   private final ServerParts parts;
   private final Executor serial;
 
-  // All below is used on serial only.
-  private final Map<String, Session> sessions = new HashMap<>();
+  // All below is used on serial only, but for unfinished().
+  private final Map<String, Session> sessions = new ConcurrentHashMap<>();
+
+  /** What their clients had at the device is waited for. */
+  private volatile ImmutableList<Session> dismissed = ImmutableList.of();
 
   /** Of each session, whose ATTACH waits for the session to settle. */
   private final Map<Session, Connection> attaching = new HashMap<>();
@@ -493,12 +498,21 @@ final class ServedExport {
         serial);
   }
 
+  /** Requests at the device; on any thread, also while the device hangs. */
+  int unfinished() {
+    return Stream.concat(dismissed.stream(), sessions.values().stream())
+        .distinct()
+        .mapToInt(Session::atDevice)
+        .sum();
+  }
+
   private void dismissAll(String why) {
     for (Session session : sessions.values()) {
       session.fence().ifPresent(at -> at.refuse(Refusal.UNAVAILABLE, why, 0));
     }
     attaching.values().forEach(at -> at.refuse(Refusal.UNAVAILABLE, why, 0));
     attaching.clear();
+    dismissed = ImmutableList.copyOf(sessions.values());
     sessions.clear();
     closeUnused(); // waits for what is running
   }

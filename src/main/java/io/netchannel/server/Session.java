@@ -345,6 +345,10 @@ final class Session {
     return running;
   }
 
+  synchronized int atDevice() {
+    return atDevice;
+  }
+
   synchronized Optional<Connection> connection() {
     return Optional.ofNullable(current);
   }
