@@ -4,10 +4,22 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.netchannel.containers.ContainerHost.Xen;
 import io.netchannel.containers.tool.VerifiedLoad;
+import java.io.IOException;
 import java.nio.file.Path;
+import org.junit.jupiter.api.extension.AfterAllCallback;
+import org.junit.jupiter.api.extension.AfterEachCallback;
+import org.junit.jupiter.api.extension.BeforeAllCallback;
+import org.junit.jupiter.api.extension.ExtensionContext;
 
-/** Disk "vol" that hostb's netchanneld exports to hosta and hostb, and loads on it. */
-final class RemoteDisk {
+/**
+ * Disk "vol" that hostb's netchanneld exports to hosta and hostb, with these hosts, and loads on
+ * it.
+ *
+ * <pre>
+ *   &#64;RegisterExtension static final RemoteDisk disk = new RemoteDisk();
+ * </pre>
+ */
+final class RemoteDisk implements BeforeAllCallback, AfterEachCallback, AfterAllCallback {
   static final String SOURCE = "netchannel://hostb/vol";
 
   /** What messages call it. */
@@ -19,6 +31,9 @@ final class RemoteDisk {
   /** More than a load needs to write each block once: then it is well in the middle of it. */
   static final long BUSY_REQUESTS = 1500;
 
+  /** Longer than a busy machine takes for a request. */
+  static final long SHORT_MILLIS = 2000;
+
   private static final String EXPORT =
       """
       [[export]]
@@ -27,30 +42,31 @@ final class RemoteDisk {
       allow = ["hosta", "hostb"]
       """;
 
-  private final Hosts hosts;
+  private final Hosts hosts =
+      new Hosts().with("hosta", Xen.FAKED, "").with("hostb", Xen.FAKED, EXPORT);
   private long lastGeneration;
 
-  /**
-   * @param hosts made by {@link #hosts}
-   */
-  RemoteDisk(Hosts hosts) {
-    this.hosts = hosts;
+  Hosts hosts() {
+    return hosts;
   }
 
-  static Hosts hosts() {
-    return new Hosts().with("hosta", Xen.FAKED, "").with("hostb", Xen.FAKED, EXPORT);
+  ContainerHost hosta() {
+    return hosts.host("hosta");
   }
 
-  /** Before the first load. */
-  void make() {
-    hosts
-        .host("hostb")
-        .run("truncate -s %d /srv/vol.raw /srv/guest.raw".formatted(VerifiedLoad.SIZE_BYTES));
+  ContainerHost hostb() {
+    return hosts.host("hostb");
+  }
+
+  @Override
+  public void beforeAll(ExtensionContext context) throws IOException {
+    hosts.beforeAll(context);
+    hostb().run("truncate -s %d /srv/vol.raw /srv/guest.raw".formatted(VerifiedLoad.SIZE_BYTES));
   }
 
   /** A load at hosta, in the middle of its work. Each is another life of the same disk. */
   VerifiedLoadRun busy() {
-    return busyAt(hosts.host("hosta"));
+    return busyAt(hosta());
   }
 
   /** A load of the next generation, in the middle of its work. */
@@ -70,16 +86,25 @@ final class RemoteDisk {
     Eventually.holds(
         () -> {
           words[0] =
-              VerifiedLoadRun.start(hosts.host("hosta"), SOURCE, generation, certificates)
-                  .awaitRefusal();
+              VerifiedLoadRun.start(hosta(), SOURCE, generation, certificates).awaitRefusal();
           // A machine may be too busy for an answer in time.
           assertThat(words[0]).doesNotContain("expected an answer within");
         });
     return words[0];
   }
 
-  /** After each test, whatever has become of its loads. */
-  void endLoads() {
-    hosts.all().forEach(VerifiedLoadRun::killAll);
+  /** Whatever has become of the test's loads. */
+  @Override
+  public void afterEach(ExtensionContext context) {
+    try {
+      hosts.all().forEach(VerifiedLoadRun::killAll);
+    } finally {
+      hosts.afterEach(context);
+    }
+  }
+
+  @Override
+  public void afterAll(ExtensionContext context) throws IOException {
+    hosts.afterAll(context);
   }
 }

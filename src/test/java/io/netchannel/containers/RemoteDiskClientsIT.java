@@ -5,47 +5,22 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** Who may use a disk that hostb's netchanneld exports: its successor, and whom it trusts. */
 final class RemoteDiskClientsIT {
-  /** Longer than a busy machine takes for a request. */
-  private static final long SHORT_MILLIS = 2000;
-
-  @RegisterExtension static final Hosts hosts = RemoteDisk.hosts();
-
-  private static final RemoteDisk disk = new RemoteDisk(hosts);
-
-  private static ContainerHost hosta() {
-    return hosts.host("hosta");
-  }
-
-  private static ContainerHost hostb() {
-    return hosts.host("hostb");
-  }
-
-  @BeforeAll
-  static void makeDisk() {
-    disk.make();
-  }
-
-  @AfterEach
-  void endLoads() {
-    disk.endLoads();
-  }
+  @RegisterExtension static final RemoteDisk disk = new RemoteDisk();
 
   // ---- generations
 
   @Test
   void aClientThatMissedItsSuccessorIsRefusedForEver() {
     VerifiedLoadRun old = disk.busy();
-    hosta().cut();
-    old.awaitQuiet(SHORT_MILLIS);
-    VerifiedLoadRun young = disk.busyAt(hostb());
-    hosta().heal();
+    disk.hosta().cut();
+    old.awaitQuiet(RemoteDisk.SHORT_MILLIS);
+    VerifiedLoadRun young = disk.busyAt(disk.hostb());
+    disk.hosta().heal();
     // Its writes are still on their way and come again: all of them fail, none gets to the disk.
     Map<String, Object> end = old.awaitEnd();
     assertThat(end.get("failed")).as("%s", end).isNotEqualTo(0L);
@@ -62,9 +37,9 @@ final class RemoteDiskClientsIT {
   @Test
   void aClientHostWhosePowerFailsLeavesTheDiskToItsSuccessor() {
     VerifiedLoadRun old = disk.busy();
-    hosta().kill();
-    VerifiedLoadRun young = disk.busyAt(hostb());
-    hosta().start();
+    disk.hosta().kill();
+    VerifiedLoadRun young = disk.busyAt(disk.hostb());
+    disk.hosta().start();
     assertThat(disk.refusal(old.generation(), RemoteDisk.CERTIFICATES)).contains("is over");
     young.goesOnAndEndsWell();
   }
@@ -74,13 +49,13 @@ final class RemoteDiskClientsIT {
   /** What a client at hosta is told that comes with these. */
   private static String refusal(Path certificates) {
     String there = "/srv/pki-" + certificates.getFileName();
-    hosta().copy(certificates, there);
+    disk.hosta().copy(certificates, there);
     return disk.refusal(disk.nextGeneration(), Path.of(there));
   }
 
   @Test
   void aCertificateThatTheExportDoesNotNameIsRefusedInWords() {
-    assertThat(refusal(hosts.certificatesFor("hostc")))
+    assertThat(refusal(disk.hosts().certificatesFor("hostc")))
         .isEqualTo(
             RemoteDisk.ADDRESS
                 + " refuses: export vol is not for a client with a certificate for hostc: it allows"
@@ -89,27 +64,28 @@ final class RemoteDiskClientsIT {
 
   @Test
   void aServerOfAnotherAuthorityIsNotTrustedInWords() {
-    assertThat(refusal(hosts.foreignCertificatesFor("hosta")))
+    assertThat(refusal(disk.hosts().foreignCertificatesFor("hosta")))
         .startsWith(RemoteDisk.ADDRESS + ", certificate of CN=hostb, is not trusted:")
         .contains("expected one signed by /srv/pki-");
   }
 
   @Test
   void aClientOfAnotherAuthorityIsToldThatItIsNotTrusted() {
-    assertThat(refusal(hosts.distrustedCertificatesFor("hosta")))
+    assertThat(refusal(disk.hosts().distrustedCertificatesFor("hosta")))
         .startsWith(
             RemoteDisk.ADDRESS
                 + ": the other end does not trust this host's certificate (TLS: unknown_ca):"
                 + " expected one signed by its authority");
-    assertThat(hostb().log())
+    assertThat(disk.hostb().log())
         .contains("a caller, certificate of CN=hosta, is not trusted: expected one signed by");
   }
 
   /** As libvirt sees it: the guest is refused before it is made. */
   @Test
   void aGuestWhoseDiskItsHostMayNotUseDoesNotStart() {
-    hosta().certificates(hosts.certificatesFor("hostc"));
-    ContainerHost.Result refused = new Domain(RemoteDisk.SOURCE).hook(hosta(), "start", "begin");
+    disk.hosta().certificates(disk.hosts().certificatesFor("hostc"));
+    ContainerHost.Result refused =
+        new Domain(RemoteDisk.SOURCE).hook(disk.hosta(), "start", "begin");
     assertThat(refused.status()).as("%s", refused).isOne();
     assertThat(refused.err())
         .contains(RemoteDisk.ADDRESS + " refuses: export vol is not for a client");
@@ -121,33 +97,35 @@ final class RemoteDiskClientsIT {
   @Test
   void aDomainHasADiskOfTheOtherHost() {
     Domain domain = new Domain("netchannel://hostb/guest");
-    assertThat(hostb().netchannel("export", "guest", "/srv/guest.raw", "--allow", "hosta"))
+    assertThat(disk.hostb().netchannel("export", "guest", "/srv/guest.raw", "--allow", "hosta"))
         .returns(0, ContainerHost.Result::status);
-    assertThat(domain.hook(hosta(), "start", "begin")).returns(0, ContainerHost.Result::status);
-    domain.appearIn(hosta());
+    assertThat(domain.hook(disk.hosta(), "start", "begin"))
+        .returns(0, ContainerHost.Result::status);
+    domain.appearIn(disk.hosta());
     try {
-      assertThat(domain.hook(hosta(), "started", "begin")).returns(0, ContainerHost.Result::status);
-      assertThat(Domain.backendOfFrontend(hosta())).isEqualTo(Domain.backend());
-      assertThat(Domain.sourceOfBackend(hosta())).isEqualTo("netchannel://hostb/guest");
+      assertThat(domain.hook(disk.hosta(), "started", "begin"))
+          .returns(0, ContainerHost.Result::status);
+      assertThat(Domain.backendOfFrontend(disk.hosta())).isEqualTo(Domain.backend());
+      assertThat(Domain.sourceOfBackend(disk.hosta())).isEqualTo("netchannel://hostb/guest");
       String first = awaitClient("");
-      assertThat(hostb().netchannel("exports").out()).containsPattern("guest +rw +hosta");
-      ContainerHost.Result busy = hostb().netchannel("unexport", "guest");
+      assertThat(disk.hostb().netchannel("exports").out()).containsPattern("guest +rw +hosta");
+      ContainerHost.Result busy = disk.hostb().netchannel("unexport", "guest");
       assertThat(busy.status()).isOne();
       assertThat(busy.err()).contains("guest").contains("/xvdb");
       // The export is there again after a crash, and the other daemon comes back to it.
-      hostb().killDaemon();
-      hostb().awaitDaemon();
+      disk.hostb().killDaemon();
+      disk.hostb().awaitDaemon();
       String second = awaitClient(first);
-      hosts.cut();
-      Eventually.holds(() -> assertThat(hosta().log()).contains("nothing heard for"));
-      hosts.heal();
+      disk.hosts().cut();
+      Eventually.holds(() -> assertThat(disk.hosta().log()).contains("nothing heard for"));
+      disk.hosts().heal();
       awaitClient(second);
     } finally {
-      domain.end(hosta());
+      domain.end(disk.hosta());
     }
     Eventually.holds(
         () ->
-            assertThat(hostb().netchannel("unexport", "guest"))
+            assertThat(disk.hostb().netchannel("unexport", "guest"))
                 .returns(0, ContainerHost.Result::status));
   }
 
@@ -156,7 +134,7 @@ final class RemoteDiskClientsIT {
     String[] address = new String[1];
     Eventually.holds(
         () -> {
-          List<Map<String, Object>> clients = hostb().exportClients("guest");
+          List<Map<String, Object>> clients = disk.hostb().exportClients("guest");
           assertThat(clients).hasSize(1);
           assertThat(clients.get(0)).containsEntry("generation", 1L);
           assertThat(clients.get(0).get("address")).isNotNull().isNotEqualTo(before);

@@ -3,8 +3,6 @@ package io.netchannel.containers;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.time.Duration;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
@@ -16,39 +14,16 @@ final class RemoteDiskIT {
   /** Longer than the client takes to notice a silent connection: 6 s, looked at every 2 s. */
   private static final long LONG_MILLIS = 9000;
 
-  /** Longer than a busy machine takes for a request. */
-  private static final long SHORT_MILLIS = 2000;
-
-  @RegisterExtension static final Hosts hosts = RemoteDisk.hosts();
-
-  private static final RemoteDisk disk = new RemoteDisk(hosts);
-
-  private static ContainerHost hosta() {
-    return hosts.host("hosta");
-  }
-
-  private static ContainerHost hostb() {
-    return hosts.host("hostb");
-  }
-
-  @BeforeAll
-  static void makeDisk() {
-    disk.make();
-  }
-
-  @AfterEach
-  void endLoads() {
-    disk.endLoads();
-  }
+  @RegisterExtension static final RemoteDisk disk = new RemoteDisk();
 
   // ---- the network
 
   @Test
   void aNetworkThatIsCutUnderLoadHeals() {
     VerifiedLoadRun load = disk.busy();
-    hosts.cut();
+    disk.hosts().cut();
     load.awaitQuiet(LONG_MILLIS);
-    hosts.heal();
+    disk.hosts().heal();
     load.goesOnAndEndsWell();
     assertThat(load.number("pause")).isGreaterThan(LONG_MILLIS);
   }
@@ -57,9 +32,9 @@ final class RemoteDiskIT {
   @Test
   void answersThatAreLostComeLater() {
     VerifiedLoadRun load = disk.busy();
-    hosta().cut();
+    disk.hosta().cut();
     load.awaitQuiet(LONG_MILLIS);
-    hosta().heal();
+    disk.hosta().heal();
     load.goesOnAndEndsWell();
     assertThat(load.log()).contains("attached again after");
   }
@@ -69,9 +44,9 @@ final class RemoteDiskIT {
   @Test
   void aServerHostThatStandsStillGoesOn() {
     VerifiedLoadRun load = disk.busy();
-    hostb().pause();
+    disk.hostb().pause();
     load.awaitQuiet(LONG_MILLIS);
-    hostb().unpause();
+    disk.hostb().unpause();
     load.goesOnAndEndsWell();
   }
 
@@ -79,8 +54,8 @@ final class RemoteDiskIT {
   void aServerThatIsKilledComesBack() {
     VerifiedLoadRun load = disk.busy();
     for (int kills = 0; kills < 2; kills++) {
-      hostb().killDaemon();
-      hostb().awaitDaemon();
+      disk.hostb().killDaemon();
+      disk.hostb().awaitDaemon();
       load.awaitAnswers(RemoteDisk.BUSY_REQUESTS);
     }
     load.endWell();
@@ -90,9 +65,9 @@ final class RemoteDiskIT {
   @Test
   void aServerHostWhosePowerFailsComesBack() {
     VerifiedLoadRun load = disk.busy();
-    hostb().kill();
-    load.awaitQuiet(SHORT_MILLIS);
-    hostb().start();
+    disk.hostb().kill();
+    load.awaitQuiet(RemoteDisk.SHORT_MILLIS);
+    disk.hostb().start();
     load.goesOnAndEndsWell();
   }
 
@@ -101,13 +76,13 @@ final class RemoteDiskIT {
     long stale = disk.nextGeneration();
     VerifiedLoadRun load = disk.busy();
     // The daemon is restarted for the first; the others happen to it as it runs.
-    hostb().shiftClock(Duration.ofMinutes(-30));
+    disk.hostb().shiftClock(Duration.ofMinutes(-30));
     load.awaitAnswers(RemoteDisk.BUSY_REQUESTS);
-    hostb().shiftClock(Duration.ofHours(5));
+    disk.hostb().shiftClock(Duration.ofHours(5));
     load.awaitAnswers(RemoteDisk.BUSY_REQUESTS);
     // Whom it knows already may stay; who comes anew has a certificate of the future. It comes with
     // a generation that disturbs nobody if it is let in.
-    hostb().shiftClock(Duration.ofDays(-30));
+    disk.hostb().shiftClock(Duration.ofDays(-30));
     load.awaitAnswers(RemoteDisk.BUSY_REQUESTS);
     Eventually.holds(
         () ->
@@ -115,8 +90,8 @@ final class RemoteDiskIT {
                 .startsWith(RemoteDisk.ADDRESS + ": the other end does not trust this host's")
                 .contains("TLS: certificate_expired")
                 .contains("valid by its clock"));
-    assertThat(hostb().log()).contains("a caller, certificate of CN=hosta, is not trusted");
-    hostb().shiftClock(Duration.ZERO);
+    assertThat(disk.hostb().log()).contains("a caller, certificate of CN=hosta, is not trusted");
+    disk.hostb().shiftClock(Duration.ZERO);
     load.goesOnAndEndsWell();
   }
 }
