@@ -4,10 +4,9 @@ import static com.google.common.base.Preconditions.checkArgument;
 import static com.google.common.base.Preconditions.checkState;
 
 import com.google.common.collect.ImmutableList;
-import io.netchannel.device.Custody;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceGeometry;
-import io.netchannel.device.Outcome;
+import io.netchannel.midpoint.CommandQueue.Command;
 import io.netchannel.midpoint.Counters.Counter;
 import io.netchannel.midpoint.Manifest.Entry;
 import io.netchannel.midpoint.PendingTable.Fate;
@@ -17,9 +16,7 @@ import io.netchannel.vdevice.block.VirtualDisk;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
-import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
@@ -63,7 +60,7 @@ public final class MidPoint implements Agent {
   private final Milestones milestones;
   private final Counters counters = new Counters();
   private final RequestFlow flow;
-  private final Queue<Runnable> mailbox = new ConcurrentLinkedQueue<>();
+  private final CommandQueue commands;
   private final CompletableFuture<Void> retired = new CompletableFuture<>();
   private final CompletableFuture<Void> nothingIssued = new CompletableFuture<>();
   private final VirtualDisk.Handler handler = new DiskHandler();
@@ -71,7 +68,6 @@ public final class MidPoint implements Agent {
   private volatile State state = State.EXPECTING;
   private volatile VirtualDisk.State diskState;
   private volatile long generation;
-  private volatile boolean closed;
 
   /** Nobody goes on after {@link #close}. */
   private volatile boolean abandoned;
@@ -130,6 +126,7 @@ public final class MidPoint implements Agent {
     this.trace = trace;
     this.nanoTime = nanoTime;
     this.wake = wake;
+    commands = new CommandQueue(wake);
     this.milestones = milestones;
     diskState = disk.state();
     flow = new RequestFlow(disk, table, limits, trace, counters, wake);
@@ -288,7 +285,7 @@ public final class MidPoint implements Agent {
    * as its domain went at the same time, has nothing issued either.
    */
   public CompletableFuture<Void> retire() {
-    return command(
+    return commands.give(
         future -> {
           if (state != State.RETIRED) {
             depart();
@@ -331,10 +328,10 @@ public final class MidPoint implements Agent {
 
   @Override
   public int doWork() {
-    if (closed) {
+    if (commands.isClosed()) {
       return 0;
     }
-    int work = runCommands();
+    int work = commands.run();
     flow.answering(state == State.SERVING && !departing && settlement == null && !connectionLost);
     work += flow.reap();
     if (departing) {
@@ -370,10 +367,10 @@ public final class MidPoint implements Agent {
    */
   @Override
   public void close() {
-    if (closed) {
+    if (commands.isClosed()) {
       return;
     }
-    closed = true;
+    commands.close();
     try {
       if ((abandoned || departing) && state != State.RETIRED) {
         departNow();
@@ -407,31 +404,26 @@ public final class MidPoint implements Agent {
       inflight.close();
       trace.close();
       if (seal != null) {
-        seal.result.completeExceptionally(reason);
+        seal.result().completeExceptionally(reason);
       }
       if (settlement != null && settlement.settled() != null) {
         settlement.settled().completeExceptionally(reason);
       }
       nothingIssued.completeExceptionally(reason);
       retired.completeExceptionally(reason);
-      // Commands that came too late see closed.
-      runCommands();
+      commands.run(); // what came too late
     }
   }
 
   // Commands
 
-  private interface Command<T> {
-    void run(CompletableFuture<T> future);
-  }
-
   private <T> CompletableFuture<T> command(Command<T> command) {
-    return command(command, future -> future.completeExceptionally(closedBefore()));
+    return commands.give(command, future -> future.completeExceptionally(closedBefore()));
   }
 
   /** A command that brings a device: nobody else would close it when it is not taken. */
   private CompletableFuture<Void> commandWith(Device brought, Command<Void> command) {
-    return command(
+    return commands.give(
         future -> {
           try {
             command.run(future);
@@ -455,27 +447,6 @@ public final class MidPoint implements Agent {
     return new IllegalStateException(id + ": the mid-point was closed");
   }
 
-  private <T> CompletableFuture<T> command(Command<T> command, Command<T> whenClosed) {
-    CompletableFuture<T> future = new CompletableFuture<>();
-    mailbox.add(
-        () -> {
-          if (closed) {
-            whenClosed.run(future);
-            return;
-          }
-          try {
-            command.run(future);
-          } catch (RuntimeException e) {
-            future.completeExceptionally(e);
-          }
-        });
-    wake.run();
-    if (closed) {
-      runCommands();
-    }
-    return future;
-  }
-
   /** {@code to} gets the result of {@code from}; commands of the same kind share one. */
   private static <T> void pass(CompletableFuture<T> from, CompletableFuture<T> to) {
     var unused =
@@ -487,16 +458,6 @@ public final class MidPoint implements Agent {
                 to.completeExceptionally(failure);
               }
             });
-  }
-
-  private int runCommands() {
-    int count = 0;
-    Runnable command;
-    while ((command = mailbox.poll()) != null) {
-      command.run();
-      count++;
-    }
-    return count;
   }
 
   private void begin(Device newDevice, long newGeneration) {
@@ -643,7 +604,7 @@ public final class MidPoint implements Agent {
       }
       case SERVING -> {}
       case SEALING -> {
-        return seal.result;
+        return seal.result();
       }
       case SEALED -> {
         checkState(
@@ -657,7 +618,10 @@ public final class MidPoint implements Agent {
     flow.answering(false);
     seal =
         new Seal(
-            bound, nanoTime.getAsLong(), flow.table().issuedCount(), device.custody(), known, wake);
+            new Seal.Parts(id, generation, flow, device, trace, wake),
+            bound,
+            nanoTime.getAsLong(),
+            known);
     flow.leaving(seal.leaves());
     become(State.SEALING, "seal");
     if (settlement == null && !connectionLost) {
@@ -665,7 +629,7 @@ public final class MidPoint implements Agent {
       flow.sweep();
       takeTheRest();
     }
-    return seal.result;
+    return seal.result();
   }
 
   /** Requests still on the rings travel too; those that find no room the guest resubmits anyway. */
@@ -681,94 +645,44 @@ public final class MidPoint implements Agent {
   }
 
   private int sealOn() {
-    Seal current = seal;
     if (disk.state() == VirtualDisk.State.GONE) {
       failSeal(new IllegalStateException(id + ": the domain went away during the seal"));
       return 1;
     }
-    if (current.isOverdue(nanoTime.getAsLong())) {
-      failSeal(
-          new TimeoutException(
-              "%s: %d requests and %s at the device after %d ms; is its storage stuck?"
-                  .formatted(
-                      id,
-                      flow.table().issuedCount(),
-                      current.manifest == null ? "no flush" : "a flush",
-                      TimeUnit.NANOSECONDS.toMillis(current.bound.toNanos()))));
-      return 1;
-    }
-    if (current.leaves()) {
-      Optional<Custody> left = current.left();
-      left.ifPresent(custody -> leave(current, custody));
-      return left.isPresent() ? 1 : 0;
-    }
-    if (flow.table().issuedCount() > 0) {
-      return 0;
-    }
-    if (current.manifest == null) {
-      // First of all it travels: the guest stands still.
-      current.know(
-          new Manifest(
-              generation, device.geometry().sizeBytes(), current.incomplete, flow.entries()));
-      device.flush(current);
-      traceSeal(current);
-    }
-    Outcome flushed = current.flushed();
-    if (flushed == null) {
-      return 0;
-    }
-    switch (flushed) {
-      case OK, UNSUPPORTED -> finishSeal(current);
-      case IO_ERROR, NO_SPACE ->
-          failSeal(
-              new IllegalStateException(
-                  id
-                      + ": the device could not be flushed ("
-                      + flushed
-                      + "); another host might not see what the guest has written"));
-    }
-    return 1;
+    return switch (seal.advance(nanoTime.getAsLong())) {
+      case WAITS -> 0;
+      case SEALED -> {
+        finishSeal();
+        yield 1;
+      }
+      case FAILED -> {
+        failSeal(seal.failure());
+        yield 1;
+      }
+    };
   }
 
-  private void leave(Seal current, Custody custody) {
-    flow.reap(); // what completed before that was known counts
-    current.know(
-        new Manifest(
-            generation,
-            device.geometry().sizeBytes(),
-            current.incomplete,
-            ImmutableList.copyOf(flow.entries(custody.writes())),
-            Optional.of(custody.storage())));
-    flow.left();
-    traceSeal(current);
-    finishSeal(current);
-  }
-
-  private void traceSeal(Seal current) {
-    trace.seal(generation, current.manifest.pending(), current.incomplete);
-    current.manifest.entries().forEach(trace::hand);
-  }
-
-  private void finishSeal(Seal current) {
-    manifest = current.manifest;
+  private void finishSeal() {
+    Seal finished = seal;
+    seal = null;
+    manifest = finished.manifest();
     trace.flush();
     counters.add(Counter.HANDED_OVER, manifest.pending());
-    seal = null;
-    become(State.SEALED, manifest.pending() + " pending, " + current.incomplete + " incomplete");
-    current.result.complete(manifest);
+    become(State.SEALED, manifest.pending() + " pending, " + finished.incomplete() + " incomplete");
+    finished.result().complete(manifest);
   }
 
   private void failSeal(Exception reason) {
     Seal failed = giveUpSeal();
     goOn("seal failed");
-    failed.result.completeExceptionally(reason);
+    failed.result().completeExceptionally(reason);
   }
 
   /** What the trace says of it is taken back; its result is the caller's to complete. */
   private Seal giveUpSeal() {
     Seal failed = seal;
     seal = null;
-    if (failed.manifest != null) {
+    if (failed.manifest() != null) {
       trace.event(generation, "unseal");
     }
     return failed;
@@ -810,7 +724,7 @@ public final class MidPoint implements Agent {
     flow.answering(false);
     if (seal != null) {
       giveUpSeal()
-          .result
+          .result()
           .completeExceptionally(new IllegalStateException(id + ": retired during the seal"));
     }
     if (settlement != null && settlement.settled() != null) {

@@ -1,15 +1,23 @@
 package io.netchannel.midpoint;
 
+import com.google.common.collect.ImmutableList;
 import io.netchannel.device.Completion;
 import io.netchannel.device.Custody;
+import io.netchannel.device.Device;
 import io.netchannel.device.Outcome;
+import io.netchannel.device.StorageState;
+import io.netchannel.midpoint.Manifest.Entry;
 import java.time.Duration;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
 
 /**
- * One attempt to seal, and the completion of its flush.
+ * One attempt to seal, and the completion of its flush. What a seal is to the mid-point, and what
+ * becomes of it when it fails, is {@link MidPoint}'s.
  *
  * <pre>
  *   DRAINING --nothing at the device: the manifest is known--> FLUSHING --flushed--> FLUSHED
@@ -17,70 +25,159 @@ import java.util.function.Consumer;
  * </pre>
  *
  * A new object per attempt: the flush of one that ran out of time cannot be taken for a later
- * one's.
+ * one's. Owned by the agent's thread.
  */
 final class Seal implements Completion {
-  final CompletableFuture<Manifest> result = new CompletableFuture<>();
-  final Duration bound;
-  final long startNanos;
-  final int incomplete;
+  /** What a step has led to. */
+  enum Progress {
+    WAITS,
+    SEALED,
+    FAILED
+  }
 
-  /** Null while DRAINING. */
-  Manifest manifest;
+  /** Of the mid-point; what the seal needs of it. */
+  record Parts(
+      MidPointId id,
+      long generation,
+      RequestFlow flow,
+      Device device,
+      MidPointTrace trace,
+      Runnable wake) {}
+
+  private final CompletableFuture<Manifest> result = new CompletableFuture<>();
+  private final Parts parts;
+  private final Duration bound;
+  private final long startNanos;
+  private final Consumer<Manifest> known;
+  private final int incomplete;
 
   /** Empty for a device without an authority. */
   private final Optional<CompletableFuture<Custody>> custody;
 
-  private final Consumer<Manifest> known;
-  private final Runnable wake;
-  private volatile Outcome flushed;
+  /** Null while DRAINING or ASKING. */
+  private Manifest manifest;
 
-  Seal(
-      Duration bound,
-      long startNanos,
-      int incomplete,
-      Optional<CompletableFuture<Custody>> custody,
-      Consumer<Manifest> known,
-      Runnable wake) {
+  private volatile Outcome flushed;
+  private Exception failure;
+
+  /**
+   * Begins it.
+   *
+   * @param known told the manifest as soon as it is known
+   */
+  Seal(Parts parts, Duration bound, long startNanos, Consumer<Manifest> known) {
+    this.parts = parts;
     this.bound = bound;
     this.startNanos = startNanos;
-    this.incomplete = incomplete;
-    this.custody = custody;
     this.known = known;
-    this.wake = wake;
+    incomplete = parts.flow().table().issuedCount();
+    custody = parts.device().custody();
     custody.ifPresent(
         future -> {
-          var unused = future.whenComplete((result, failure) -> wake.run());
+          var unused = future.whenComplete((held, problem) -> parts.wake().run());
         });
   }
 
+  /** Whether what is at the device is left to its authority. */
   boolean leaves() {
     return custody.isPresent();
   }
 
-  /** What is left to the authority; empty while it is not known, and when there is none. */
-  Optional<Custody> left() {
-    return custody.filter(CompletableFuture::isDone).map(CompletableFuture::join);
+  /** Completed by the mid-point, which first has to have become what it says. */
+  CompletableFuture<Manifest> result() {
+    return result;
   }
 
-  boolean isOverdue(long nowNanos) {
-    return nowNanos - startNanos > bound.toNanos();
+  /** Null while it is not known. */
+  Manifest manifest() {
+    return manifest;
   }
 
-  /** Nothing is at the device any more. */
-  void know(Manifest what) {
-    manifest = what;
-    known.accept(what);
+  /** How many requests were at the device at its beginning. */
+  int incomplete() {
+    return incomplete;
   }
 
-  /** Null until the flush is complete. */
-  Outcome flushed() {
-    return flushed;
+  /** Of a seal that has FAILED. */
+  Exception failure() {
+    return failure;
+  }
+
+  /** Goes on as far as it gets without waiting. */
+  Progress advance(long nowNanos) {
+    if (nowNanos - startNanos > bound.toNanos()) {
+      return fail(
+          new TimeoutException(
+              "%s: %d requests and %s at the device after %d ms; is its storage stuck?"
+                  .formatted(
+                      parts.id(),
+                      parts.flow().table().issuedCount(),
+                      manifest == null ? "no flush" : "a flush",
+                      TimeUnit.NANOSECONDS.toMillis(bound.toNanos()))));
+    }
+    return leaves() ? ask() : drain();
+  }
+
+  private Progress ask() {
+    if (!custody.get().isDone()) {
+      return Progress.WAITS;
+    }
+    Custody held = custody.get().join();
+    parts.flow().reap(); // what completed before that was known counts
+    know(parts.flow().entries(held.writes()), Optional.of(held.storage()));
+    parts.flow().left();
+    trace();
+    return Progress.SEALED;
+  }
+
+  private Progress drain() {
+    if (parts.flow().table().issuedCount() > 0) {
+      return Progress.WAITS;
+    }
+    if (manifest == null) {
+      // First of all it travels: the guest stands still.
+      know(parts.flow().entries(), Optional.empty());
+      parts.device().flush(this);
+      trace();
+    }
+    Outcome outcome = flushed;
+    if (outcome == null) {
+      return Progress.WAITS;
+    }
+    return switch (outcome) {
+      case OK, UNSUPPORTED -> Progress.SEALED;
+      case IO_ERROR, NO_SPACE ->
+          fail(
+              new IllegalStateException(
+                  "%s: the device could not be flushed (%s); another host might not see what the guest has written"
+                      .formatted(parts.id(), outcome)));
+    };
+  }
+
+  private void know(List<Entry> entries, Optional<StorageState> left) {
+    manifest =
+        new Manifest(
+            parts.generation(),
+            parts.device().geometry().sizeBytes(),
+            incomplete,
+            ImmutableList.copyOf(entries),
+            left);
+    known.accept(manifest);
+  }
+
+  private void trace() {
+    parts.trace().seal(parts.generation(), manifest.pending(), incomplete);
+    manifest.entries().forEach(parts.trace()::hand);
+  }
+
+  private Progress fail(Exception reason) {
+    failure = reason;
+    return Progress.FAILED;
   }
 
   @Override
   public void complete(Outcome outcome) {
     flushed = outcome;
-    wake.run();
+    parts.wake().run();
   }
 }
