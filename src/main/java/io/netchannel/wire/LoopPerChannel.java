@@ -15,13 +15,14 @@ final class LoopPerChannel extends MultiThreadIoEventLoopGroup {
   private final ThreadFactory threads;
 
   LoopPerChannel(ThreadFactory threads) {
-    super(1, threads, EpollIoHandler.newFactory());
+    super(1, threads, PollingIo.over(EpollIoHandler.newFactory()));
     this.threads = threads;
   }
 
   @Override
   public ChannelFuture register(Channel channel) {
-    EventLoopGroup own = new MultiThreadIoEventLoopGroup(1, threads, EpollIoHandler.newFactory());
+    EventLoopGroup own =
+        new MultiThreadIoEventLoopGroup(1, threads, PollingIo.over(EpollIoHandler.newFactory()));
     channel
         .closeFuture()
         .addListener(

@@ -31,8 +31,9 @@ import java.util.concurrent.TimeUnit;
 
 /**
  * Threads and sockets, TCP or Unix, for clients and servers; and connections that a client and a
- * server of the same process have without any socket. Both ends of such a connection live on one
- * thread: what one sends, the other one has read when the sending call returns.
+ * server of the same process have without any socket. A busy thread looks for a moment before it
+ * sleeps ({@link PollingIo}). Both ends of such a connection live on one thread: what one sends,
+ * the other one has read when the sending call returns.
  */
 public final class Transport implements AutoCloseable {
   /** Where a sender stops: what one connection may have outstanding, and a batch of frames. */
@@ -58,7 +59,9 @@ public final class Transport implements AutoCloseable {
               + Epoll.unavailabilityCause(),
           Epoll.unavailabilityCause());
     }
-    loops = new MultiThreadIoEventLoopGroup(threads, threads(name), TransportIo.newFactory());
+    loops =
+        new MultiThreadIoEventLoopGroup(
+            threads, threads(name), PollingIo.over(TransportIo.newFactory()));
     perChannel = new LoopPerChannel(threads(name + "-client"));
     ImmutableMap.Builder<EventLoop, LocalAddress> addresses = ImmutableMap.builder();
     for (EventExecutor loop : loops) {

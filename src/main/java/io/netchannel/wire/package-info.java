@@ -113,7 +113,8 @@
  * <p>A long payload is received where it belongs ({@link io.netchannel.wire.DirectReceive}), unless
  * TLS is in between: then it is copied there once.
  *
- * <p>Nothing in this package has a state of its own but {@link io.netchannel.wire.FrameReader}:
+ * <p>Nothing in this package has a state of its own but {@code PollingIo}, which has a small one,
+ * and {@link io.netchannel.wire.FrameReader}:
  *
  * <pre>
  *   PREAMBLE --16 bytes--> HEADER --32 bytes, checked--> PAYLOAD --all of it--> HEADER
