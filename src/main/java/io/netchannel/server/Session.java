@@ -24,7 +24,10 @@ import java.util.concurrent.CompletableFuture;
 final class Session {
   private final String client;
 
-  /** A hand-over to a thread of the device costs more than such a copy from or to memory. */
+  /**
+   * A hand-over to a thread of the device costs more than such a copy from memory. Writes of any
+   * length cost less without: a longer read is better copied while the one before it is sent.
+   */
   private static final int QUICK_BYTES = 64 << 10;
 
   private final Device device;
@@ -116,7 +119,8 @@ final class Session {
   }
 
   private Device deviceFor(FrameHeader request, boolean mayWait, boolean isAlone) {
-    if (!mayWait || request.lengthBytes() > QUICK_BYTES) {
+    boolean isLongRead = request.type() == FrameType.READ && request.lengthBytes() > QUICK_BYTES;
+    if (!mayWait || isLongRead) {
       return device;
     }
     return isAlone ? alone : quick;
