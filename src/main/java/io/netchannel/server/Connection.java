@@ -93,6 +93,13 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
   private ByteBuf payload;
 
   /**
+   * A byte beside the first request's data, until the connection ends: the allocator keeps a chunk
+   * of which something is used. Or requests would get a new one, which is cleared first, each time
+   * that nothing is outstanding for a moment.
+   */
+  private ByteBuf anchor;
+
+  /**
    * @param pages allocates buffers that start at page boundaries
    * @param local whether it comes from this process, or over the Unix socket of this host, that
    *     only root can open
@@ -258,6 +265,13 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
   /** Null when what comes is not read any more, and its payload's memory is not ours. */
   private ByteBuf place() {
     return state == State.CLOSED || broken ? null : reader.place();
+  }
+
+  @Override
+  public void handlerRemoved(ChannelHandlerContext context) {
+    if (anchor != null) {
+      anchor.release();
+    }
   }
 
   @Override
@@ -484,6 +498,9 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
       throw new WireException(
           "expected at most %d bytes outstanding, found %d"
               .formatted(limits.windowBytes(), outstandingBytes + bytes));
+    }
+    if (anchor == null) {
+      anchor = pages.directBuffer(1, 1);
     }
     return pages.directBuffer(bytes, bytes).writerIndex(bytes);
   }

@@ -42,14 +42,20 @@ import org.slf4j.LoggerFactory;
 public final class ExportServer implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(ExportServer.class);
 
-  /** Netty's defaults for sizes; only the alignment is ours, for direct I/O without a copy. */
+  /**
+   * Memory is taken from the system in chunks of Netty's page, doubled so many times: 16 MiB, which
+   * is the window of one client.
+   */
+  private static final int CHUNK_ORDER = 11;
+
+  /** Netty's defaults otherwise; the alignment is for direct I/O without a copy. */
   private static final ByteBufAllocator PAGES =
       new PooledByteBufAllocator(
           true,
           0,
           PooledByteBufAllocator.defaultNumDirectArena(),
           PooledByteBufAllocator.defaultPageSize(),
-          PooledByteBufAllocator.defaultMaxOrder(),
+          CHUNK_ORDER,
           PooledByteBufAllocator.defaultSmallCacheSize(),
           PooledByteBufAllocator.defaultNormalCacheSize(),
           PooledByteBufAllocator.defaultUseCacheForAllThreads(),
