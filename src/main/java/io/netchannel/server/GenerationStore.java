@@ -26,13 +26,15 @@ import java.util.UUID;
  *
  * <pre>
  *   netchannel generations 1
- *   GENERATION held|free SINCE STORAGE CLIENT PLACE      SINCE in milliseconds since 1970,
- *   ...                                                  PLACE URL-encoded;
- *                                                        the client used last comes last
- *   crc32c HEX                             of all before this line
+ *   GENERATION held|free SINCE STORAGE CLIENT PLACE
+ *   ...
+ *   crc32c HEX
  * </pre>
  *
- * Each change writes the file anew beside the old one, makes it durable and renames it: after a
+ * SINCE is in milliseconds since 1970, PLACE is URL-encoded, the client used last comes last. The
+ * checksum is of all before its line.
+ *
+ * <p>Each change writes the file anew beside the old one, makes it durable and renames it: after a
  * crash there is the old or the new one, whole. A damaged file is not guessed at. Not thread-safe.
  */
 final class GenerationStore {
