@@ -284,7 +284,15 @@ final class WireFormatTest {
   private static void refuses(Attach attach, UnaryOperator<ByteBuf> change, String why) {
     ByteBuf out = Unpooled.buffer();
     attach.encode(out);
-    assertThatThrownBy(() -> Attach.decode(change.apply(out)))
+    refuses(Attach::decode, change.apply(out), why);
+  }
+
+  private interface Decoder {
+    Object decode(ByteBuf in) throws WireException;
+  }
+
+  private static void refuses(Decoder decoder, ByteBuf changed, String why) {
+    assertThatThrownBy(() -> decoder.decode(changed))
         .isInstanceOf(WireException.class)
         .hasMessageContaining("expected")
         .hasMessageContaining(why);
@@ -315,10 +323,7 @@ final class WireFormatTest {
   private static void refusesAttached(UnaryOperator<ByteBuf> change, String why) {
     ByteBuf out = Unpooled.buffer();
     ATTACHED.encode(out);
-    assertThatThrownBy(() -> Attached.decode(change.apply(out)))
-        .isInstanceOf(WireException.class)
-        .hasMessageContaining("expected")
-        .hasMessageContaining(why);
+    refuses(Attached::decode, change.apply(out), why);
   }
 
   @Test

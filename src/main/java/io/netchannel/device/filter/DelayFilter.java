@@ -3,11 +3,9 @@ package io.netchannel.device.filter;
 import io.netchannel.device.Completion;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
-import io.netchannel.device.DeviceGeometry;
 import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.List;
-import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.Phaser;
 import java.util.concurrent.RejectedExecutionException;
@@ -23,7 +21,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
  * <p>{@code jitter} adds a random time up to its value to each delay that is set; then requests
  * overtake each other, which a device may do. Close waits for what is held back.
  */
-public final class DelayFilter implements Device {
+public final class DelayFilter extends ForwardingDevice {
   static final List<String> OPTIONS =
       List.of("read", "write", "flush", "discard", "jitter", "seed");
 
@@ -31,7 +29,6 @@ public final class DelayFilter implements Device {
   public record Delays(
       Duration read, Duration write, Duration flush, Duration discard, Duration jitter) {}
 
-  private final Device device;
   private final Delays delays;
   private final ScheduledExecutorService timer;
   private final Random random;
@@ -46,7 +43,7 @@ public final class DelayFilter implements Device {
    * @param random source of the jitter
    */
   public DelayFilter(Device device, Delays delays, ScheduledExecutorService timer, Random random) {
-    this.device = device;
+    super(device);
     this.delays = delays;
     this.timer = timer;
     this.random = random;
@@ -65,11 +62,6 @@ public final class DelayFilter implements Device {
             options.duration("jitter"));
     long seed = options.number("seed", 0);
     return device -> new DelayFilter(device, delays, timer, new Random(seed));
-  }
-
-  @Override
-  public DeviceGeometry geometry() {
-    return device.geometry();
   }
 
   @Override
@@ -93,26 +85,11 @@ public final class DelayFilter implements Device {
   }
 
   @Override
-  public void useGeneration(long generation) {
-    device.useGeneration(generation);
-  }
-
-  @Override
-  public void keepPlace() {
-    device.keepPlace();
-  }
-
-  @Override
-  public Optional<String> problem() {
-    return device.problem();
-  }
-
-  @Override
   public void close() {
     if (closing.compareAndSet(false, true)) {
       held.awaitAdvance(held.arriveAndDeregister()); // all that is held has been passed on
     }
-    device.close();
+    super.close();
   }
 
   private void after(Duration delay, Runnable submit) {

@@ -3,11 +3,9 @@ package io.netchannel.device.filter;
 import io.netchannel.device.Completion;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
-import io.netchannel.device.DeviceGeometry;
 import io.netchannel.device.Outcome;
 import java.nio.ByteBuffer;
 import java.util.List;
-import java.util.Optional;
 import java.util.Random;
 import java.util.function.BooleanSupplier;
 
@@ -17,7 +15,7 @@ import java.util.function.BooleanSupplier;
  * kind (1: all of them), a fraction fails each with that probability. {@code kind} is io (the
  * default) or nospace.
  */
-public final class ErrorFilter implements Device {
+public final class ErrorFilter extends ForwardingDevice {
   static final List<String> OPTIONS = List.of("read", "write", "flush", "discard", "kind", "seed");
 
   /** Says for each request of a kind whether it fails; called under the filter's lock. */
@@ -27,7 +25,6 @@ public final class ErrorFilter implements Device {
       BooleanSupplier flush,
       BooleanSupplier discard) {}
 
-  private final Device device;
   private final Failures failures;
   private final Outcome failure;
 
@@ -35,7 +32,7 @@ public final class ErrorFilter implements Device {
    * @param failure what a failed request is answered with
    */
   public ErrorFilter(Device device, Failures failures, Outcome failure) {
-    this.device = device;
+    super(device);
     this.failures = failures;
     this.failure = failure;
   }
@@ -97,11 +94,6 @@ public final class ErrorFilter implements Device {
   }
 
   @Override
-  public DeviceGeometry geometry() {
-    return device.geometry();
-  }
-
-  @Override
   public void read(long offsetBytes, ByteBuffer data, Completion completion) {
     if (fails(failures.read)) {
       completion.complete(failure);
@@ -135,26 +127,6 @@ public final class ErrorFilter implements Device {
     } else {
       device.discard(offsetBytes, lengthBytes, completion);
     }
-  }
-
-  @Override
-  public void useGeneration(long generation) {
-    device.useGeneration(generation);
-  }
-
-  @Override
-  public void keepPlace() {
-    device.keepPlace();
-  }
-
-  @Override
-  public Optional<String> problem() {
-    return device.problem();
-  }
-
-  @Override
-  public void close() {
-    device.close();
   }
 
   private synchronized boolean fails(BooleanSupplier rule) {

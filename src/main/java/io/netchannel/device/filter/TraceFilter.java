@@ -3,7 +3,6 @@ package io.netchannel.device.filter;
 import io.netchannel.device.Completion;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
-import io.netchannel.device.DeviceGeometry;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -14,7 +13,6 @@ import java.time.Clock;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.Locale;
-import java.util.Optional;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import org.slf4j.Logger;
@@ -32,10 +30,9 @@ import org.slf4j.LoggerFactory;
  * "open" and "close" lines enclose them. Lines are appended, one write each, so that a killed
  * process loses none. A trace that cannot be written is logged once and the device goes on.
  */
-public final class TraceFilter implements Device {
+public final class TraceFilter extends ForwardingDevice {
   private static final Logger log = LoggerFactory.getLogger(TraceFilter.class);
 
-  private final Device device;
   private final Path path;
   private final FileChannel file;
   private final Clock clock;
@@ -45,7 +42,7 @@ public final class TraceFilter implements Device {
 
   /** Opens the trace for appending. */
   public TraceFilter(Device device, Path path, Clock clock) throws DeviceException {
-    this.device = device;
+    super(device);
     this.path = path;
     this.clock = clock;
     try {
@@ -66,11 +63,6 @@ public final class TraceFilter implements Device {
               .formatted(text));
     }
     return device -> new TraceFilter(device, Path.of(text), clock);
-  }
-
-  @Override
-  public DeviceGeometry geometry() {
-    return device.geometry();
   }
 
   @Override
@@ -95,23 +87,8 @@ public final class TraceFilter implements Device {
   }
 
   @Override
-  public void useGeneration(long generation) {
-    device.useGeneration(generation);
-  }
-
-  @Override
-  public void keepPlace() {
-    device.keepPlace();
-  }
-
-  @Override
-  public Optional<String> problem() {
-    return device.problem();
-  }
-
-  @Override
   public void close() {
-    device.close(); // first: it completes what is running
+    super.close(); // first: it completes what is running
     if (closed.compareAndSet(false, true)) {
       append("\"e\":\"close\"");
       try {

@@ -142,8 +142,7 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
           user.generation(),
           geometry.sizeBytes());
       if (user.inheritance().filter(left -> left.storage().isEmpty()).isPresent()) {
-        // Or the next restart of the server's host counts as a loss of what may be durable long
-        // ago.
+        // What is durable long ago must not count as lost with the server's memory later on.
         device.flush(outcome -> {});
       }
       return device;

@@ -19,9 +19,9 @@ import java.util.concurrent.atomic.AtomicReference;
  * device's event loop.
  *
  * <pre>
- *   add --> WAITING --next           --> OUTSTANDING --answered--> gone
- *              ^                                        |  ^
- *              +---- attached: UNKNOWN, sent again -----+  +-- attached: RUNNING
+ *   add --> WAITING --next, with slot and number--> OUTSTANDING --answered--> gone
+ *              ^                                         |  ^
+ *              +-- attached: UNKNOWN, to be sent again --+  +-- attached: RUNNING
  * </pre>
  */
 final class RequestQueue {
