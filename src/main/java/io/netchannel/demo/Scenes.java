@@ -17,7 +17,6 @@ import io.netchannel.rehearsal.host.ModelHost;
 import io.netchannel.rehearsal.host.Virsh;
 import io.netchannel.rehearsal.host.Virsh.RefusedException;
 import io.netchannel.vdevice.block.DiskName;
-import io.netchannel.xen.embedded.EmbeddedDomain;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.RandomAccessFile;
@@ -141,7 +140,7 @@ final class Scenes implements AutoCloseable {
   }
 
   private void start(ModelHost host) throws IOException, RefusedException {
-    EmbeddedDomain domain = virsh.start(host);
+    var domain = virsh.start(host);
     var block = guest.boot(domain, DiskName.devid(TARGET));
     verdict(
         "the guest finds its disk from <metadata>, in its full size",

@@ -5,8 +5,8 @@ import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 
 /**
- * A block device that requests are sent to: a file, a block device, later an NBD export or a device
- * on another host; or a filter around one of them.
+ * A block device that requests are sent to: a file, a block device, an NBD export or a device on
+ * another host; or a filter around one of them.
  *
  * <p>Requests are asynchronous and may complete in any order on any thread, also on the caller's
  * before the method returns. The device may run overlapping requests in any order: who needs an
