@@ -18,6 +18,7 @@ import java.util.concurrent.Executor;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -45,6 +46,8 @@ public final class Coordinator implements MigrationHooks, PeerService {
   /**
    * @param host this host's name, as its peers have it configured
    * @param stockDisks what is done when a guest of this host leaves requests behind
+   * @param clock for what people read
+   * @param nanoTime of a monotonic clock: bounds, ages and pauses go by it
    * @param executor for questions to several peers at once and for what need not be waited for;
    *     needs a thread for each peer
    * @param ids names of new migrations, unique for ever
@@ -58,9 +61,10 @@ public final class Coordinator implements MigrationHooks, PeerService {
       StockDiskPolicy stockDisks,
       FaultPoints faults,
       Clock clock,
+      LongSupplier nanoTime,
       Executor executor,
       Supplier<UUID> ids) {
-    this.store = new MigrationStore(journal, clock);
+    this.store = new MigrationStore(journal, clock, nanoTime);
     ImmutableMap<String, Peer> byName = ImmutableMap.copyOf(Maps.uniqueIndex(peers, Peer::name));
     this.context =
         new Context(
@@ -72,11 +76,12 @@ public final class Coordinator implements MigrationHooks, PeerService {
             stockDisks,
             faults,
             clock,
+            nanoTime,
             executor,
             ids,
             new MigrationLocks(store),
-            new Backoff(clock),
-            new Tells(byName, timeouts.tell(), clock));
+            new Backoffs(nanoTime),
+            new Tells(byName, timeouts.tell(), nanoTime));
     this.outgoing = new Outgoing(context);
     this.incoming = new Incoming(context);
     this.admission = new Admission(context, incoming, outgoing);

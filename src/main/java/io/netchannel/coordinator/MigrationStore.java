@@ -2,10 +2,13 @@ package io.netchannel.coordinator;
 
 import com.google.common.collect.ImmutableMap;
 import java.time.Clock;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.LongSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -18,10 +21,21 @@ final class MigrationStore {
 
   private final MigrationJournal journal;
   private final Clock clock;
+  private final LongSupplier nanoTime;
+  private final long startedNanos;
 
-  MigrationStore(MigrationJournal journal, Clock clock) {
+  /** When each active migration entered its phase, unless that was before this daemon. */
+  private final Map<UUID, Long> enteredNanos = new ConcurrentHashMap<>();
+
+  /**
+   * @param clock for the timelines that people read
+   * @param nanoTime of a monotonic clock, for ages
+   */
+  MigrationStore(MigrationJournal journal, Clock clock, LongSupplier nanoTime) {
     this.journal = journal;
     this.clock = clock;
+    this.nanoTime = nanoTime;
+    this.startedNanos = nanoTime.getAsLong();
   }
 
   MigrationJournal journal() {
@@ -52,6 +66,16 @@ final class MigrationStore {
 
   Optional<Generation> generation(DiskKey key) {
     return journal.generation(key);
+  }
+
+  /**
+   * How long a migration has been in its phase, by the monotonic clock. One that was in it before
+   * this daemon started is as old as this daemon: what the wall clock said then is for people only,
+   * and how long nobody was there to carry it on must not end it.
+   */
+  Duration age(Migration migration) {
+    return Duration.ofNanos(
+        nanoTime.getAsLong() - enteredNanos.getOrDefault(migration.id(), startedNanos));
   }
 
   void setGenerations(Map<DiskKey, Generation> generations) throws JournalException {
@@ -89,13 +113,18 @@ final class MigrationStore {
             .map(newest -> newest.withDisks(migration.disks()))
             .orElse(migration)
             .moved(to.phase(), clock.instant(), reason);
+    // Before anybody sees it: a new one must not look as old as this daemon.
+    enteredNanos.putIfAbsent(next.id(), nanoTime.getAsLong());
     switch (to.durability()) {
       case DURABLE -> journal.put(Optional.of(next), generations);
       case PRESUMED -> putPresumed(next, generations);
       case NONE -> journal.putVolatile(next);
     }
     log.info("{}: {} -> {}: {}", next.label(), now, next.phase(), reason);
-    if (!next.isActive()) {
+    if (next.isActive()) {
+      enteredNanos.put(next.id(), nanoTime.getAsLong());
+    } else {
+      enteredNanos.remove(next.id());
       journal.removeOldManifests();
     }
     return next;

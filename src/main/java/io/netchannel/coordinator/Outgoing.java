@@ -7,7 +7,6 @@ import io.netchannel.coordinator.PeerMessages.Claim;
 import io.netchannel.coordinator.PeerMessages.PhaseReport;
 import io.netchannel.coordinator.PeerMessages.SealedDisk;
 import java.time.Duration;
-import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
@@ -268,8 +267,7 @@ final class Outgoing {
   }
 
   private void lookAfter(Migration migration) {
-    Instant now = context.clock().instant();
-    Duration age = Duration.between(migration.since(), now);
+    Duration age = store.age(migration);
     Timeouts timeouts = context.timeouts();
     if (!devices.domainExists(migration.domain())) {
       ends.ended(migration);

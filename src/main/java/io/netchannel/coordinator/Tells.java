@@ -1,11 +1,11 @@
 package io.netchannel.coordinator;
 
 import com.google.common.collect.ImmutableMap;
-import java.time.Clock;
 import java.time.Duration;
 import java.util.Map;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.LongSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -18,13 +18,13 @@ final class Tells {
 
   private final ImmutableMap<String, Peer> peers;
   private final Duration bound;
-  private final Backoff backoff;
+  private final Backoffs backoff;
   private final Map<UUID, Migration> untold = new ConcurrentHashMap<>();
 
-  Tells(ImmutableMap<String, Peer> peers, Duration bound, Clock clock) {
+  Tells(ImmutableMap<String, Peer> peers, Duration bound, LongSupplier nanoTime) {
     this.peers = peers;
     this.bound = bound;
-    this.backoff = new Backoff(clock);
+    this.backoff = new Backoffs(nanoTime);
   }
 
   /** Tells now, once; later again when that fails. */

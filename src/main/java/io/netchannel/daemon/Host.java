@@ -127,6 +127,7 @@ public final class Host implements AutoCloseable {
             configuration.stockDisks(),
             new ConfiguredFaults(configuration.faults()),
             parts.clock(),
+            parts.nanoTime(),
             executor,
             parts.ids());
     midPoints.recover(

@@ -90,7 +90,8 @@ final class SimulatedHost {
               Timeouts.DEFAULTS,
               world.stockDisks(),
               world.faultPoints(),
-              world.clock(),
+              world.clock(name),
+              world::nanoTime,
               Runnable::run,
               world::newId);
       if (world.domainExistsOn(name)) {

@@ -10,6 +10,7 @@ import java.time.ZoneId;
 import java.time.ZoneOffset;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.Set;
 import java.util.UUID;
@@ -22,6 +23,9 @@ final class Simulation {
   static final String NAME = "db";
   static final UUID DOMAIN = new UUID(7, 7);
   static final List<String> TARGETS = List.of("xvda", "xvdb");
+
+  private static final Instant EPOCH = Instant.parse("2026-01-01T00:00:00Z");
+  private static final Duration TICK = Duration.ofSeconds(1);
 
   /** Longer than every bound that ends something. */
   private static final Duration SETTLE = Timeouts.DEFAULTS.sealed().multipliedBy(2);
@@ -64,12 +68,13 @@ final class Simulation {
     LATE
   }
 
-  private static final class Time extends Clock {
-    private Instant now = Instant.parse("2026-01-01T00:00:00Z");
+  /** What the people of a host read, and may be stepped; what its bounds go by is not. */
+  private final class WallClock extends Clock {
+    private Duration stepped = Duration.ZERO;
 
     @Override
     public Instant instant() {
-      return now;
+      return EPOCH.plusNanos(nowNanos).plus(stepped);
     }
 
     @Override
@@ -83,7 +88,9 @@ final class Simulation {
     }
   }
 
-  private final Time clock = new Time();
+  private long nowNanos;
+  private final Map<String, WallClock> clocks =
+      ImmutableMap.of("a", new WallClock(), "b", new WallClock());
   private final Random random;
   private final SimulatedLink.Faults faults;
   private final Restart restart;
@@ -133,8 +140,20 @@ final class Simulation {
     return name.equals("a") ? a : b;
   }
 
-  Clock clock() {
-    return clock;
+  /** Of a host. */
+  Clock clock(String host) {
+    return clocks.get(host);
+  }
+
+  /** Of every host: the same, as nothing compares them. */
+  long nanoTime() {
+    return nowNanos;
+  }
+
+  /** Somebody sets the clock of a host. */
+  void stepClock(String host, Duration by) {
+    WallClock clock = clocks.get(host);
+    clock.stepped = clock.stepped.plus(by);
   }
 
   UUID newId() {
@@ -368,9 +387,9 @@ final class Simulation {
   }
 
   void pass(Duration time) {
-    Instant end = clock.now.plus(time);
-    while (clock.now.isBefore(end)) {
-      clock.now = clock.now.plusSeconds(1);
+    long endNanos = nowNanos + time.toNanos();
+    while (nowNanos - endNanos < 0) {
+      nowNanos += TICK.toNanos();
       for (SimulatedHost host : List.of(a, b)) {
         hook(host, () -> host.coordinator().tick());
       }
