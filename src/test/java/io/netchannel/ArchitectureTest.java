@@ -29,6 +29,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  *                         |            |
  *                         |            +-----> device <- server
  *                         +-> libvirt          wire (shared by device.remote and server)
+ *                                              time (for whoever waits)
  * </pre>
  *
  * A package may use itself, the packages under it, its parents and what {@link #ARROWS} names for
@@ -49,7 +50,8 @@ final class ArchitectureTest {
           "server",
           "wire",
           "libvirt",
-          "tls");
+          "tls",
+          "time");
 
   /** From a package to the packages that it may use, each with the packages under it. */
   private static final ImmutableMap<String, ImmutableSet<String>> ARROWS =
@@ -57,13 +59,14 @@ final class ArchitectureTest {
           .put("xen", ImmutableSet.of())
           .put("vdevice", ImmutableSet.of("xen"))
           .put("tls", ImmutableSet.of())
+          .put("time", ImmutableSet.of())
           .put("wire", ImmutableSet.of())
-          .put("device", ImmutableSet.of())
-          .put("device.remote", ImmutableSet.of("wire", "tls"))
+          .put("device", ImmutableSet.of("time"))
+          .put("device.remote", ImmutableSet.of("wire", "tls", "time"))
           .put("server", ImmutableSet.of("device", "wire", "tls"))
           .put("midpoint", ImmutableSet.of("vdevice", "device"))
-          .put("libvirt", ImmutableSet.of())
-          .put("coordinator", ImmutableSet.of("midpoint", "libvirt", "tls"))
+          .put("libvirt", ImmutableSet.of("time"))
+          .put("coordinator", ImmutableSet.of("midpoint", "libvirt", "tls", "time"))
           .put("metrics", ENGINE)
           .put("daemon", with(ENGINE, "metrics"))
           .put("rehearsal", with(ENGINE, "daemon"))

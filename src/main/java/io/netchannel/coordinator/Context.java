@@ -27,6 +27,7 @@ record Context(
     Executor executor,
     Supplier<UUID> ids,
     MigrationLocks locks,
+    Errands<UUID> errands,
     Backoffs backoff,
     Tells tells) {
 

@@ -7,6 +7,7 @@ import io.netchannel.coordinator.PeerMessages.PhaseReport;
 import io.netchannel.coordinator.PeerMessages.SealedDisk;
 import io.netchannel.coordinator.PeerMessages.ServedDomain;
 import io.netchannel.coordinator.PeerMessages.Timeline;
+import io.netchannel.time.Repeated;
 import java.time.Clock;
 import java.util.Collection;
 import java.util.List;
@@ -49,7 +50,7 @@ public final class Coordinator implements MigrationHooks, PeerService {
    * @param clock for what people read
    * @param nanoTime of a monotonic clock: bounds, ages and pauses go by it
    * @param executor for questions to several peers at once and for what need not be waited for;
-   *     needs a thread for each peer
+   *     needs a thread for each peer and for each migration that is not over
    * @param ids names of new migrations, unique for ever
    */
   public Coordinator(
@@ -80,8 +81,9 @@ public final class Coordinator implements MigrationHooks, PeerService {
             executor,
             ids,
             new MigrationLocks(store),
+            new Errands<>(executor),
             new Backoffs(nanoTime),
-            new Tells(byName, timeouts.tell(), nanoTime));
+            new Tells(byName, timeouts.tell(), nanoTime, executor));
     this.outgoing = new Outgoing(context);
     this.incoming = new Incoming(context);
     this.admission = new Admission(context, incoming, outgoing);
@@ -147,15 +149,21 @@ public final class Coordinator implements MigrationHooks, PeerService {
     incoming.recover();
   }
 
-  /** Looks after bounds and unfinished migrations from now on, until the scheduler ends. */
+  /**
+   * Looks after bounds and unfinished migrations from now on, until the scheduler ends. Its thread
+   * only hands out what there is to do.
+   */
   public void start(ScheduledExecutorService scheduler) {
     var ticking =
         scheduler.scheduleWithFixedDelay(
-            this::tick, TICK_MILLIS, TICK_MILLIS, TimeUnit.MILLISECONDS);
+            Repeated.of("looking after migrations", this::tick), TICK_MILLIS, TICK_MILLIS, TimeUnit.MILLISECONDS);
     log.debug("looking after migrations every {} ms: {}", TICK_MILLIS, !ticking.isDone());
   }
 
-  /** One look; {@link #start} calls it. */
+  /**
+   * One look; {@link #start} calls it. Waits for nothing: calls of peers and devices are made on the
+   * executor, those of each migration and to each peer one after the other.
+   */
   public void tick() {
     run("outgoing migrations", outgoing::tick);
     run("incoming migrations", incoming::tick);

@@ -294,7 +294,9 @@ final class Incoming {
   /** Sees to bounds and to what a crash or a lost message left. */
   void tick() {
     for (Migration active : store.active(Direction.INCOMING)) {
-      context.locks().ifFree(active.id(), this::lookAfter);
+      context
+          .errands()
+          .run(active.id(), () -> context.locks().ifFree(active.id(), this::lookAfter));
     }
   }
 

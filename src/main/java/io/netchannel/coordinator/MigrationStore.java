@@ -3,6 +3,8 @@ package io.netchannel.coordinator;
 import com.google.common.collect.ImmutableMap;
 import java.time.Clock;
 import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -26,6 +28,14 @@ final class MigrationStore {
 
   /** When each active migration entered its phase, unless that was before this daemon. */
   private final Map<UUID, Long> enteredNanos = new ConcurrentHashMap<>();
+
+  private record Note(Instant at, String text) {}
+
+  /** Of the migration that changes its phase just now; a lock that nobody keeps while he waits. */
+  private final List<Note> notes = new ArrayList<>();
+
+  /** Whose phase is about to be in the journal; null: nobody's. Guarded by {@link #notes}. */
+  private UUID changing;
 
   /**
    * @param clock for the timelines that people read
@@ -99,6 +109,17 @@ final class MigrationStore {
   synchronized Migration apply(
       Migration migration, Event event, String reason, Map<DiskKey, Generation> generations)
       throws JournalException {
+    holdNotes(migration.id());
+    try {
+      return move(migration, event, reason, generations);
+    } finally {
+      addHeldNotes(migration.id());
+    }
+  }
+
+  private Migration move(
+      Migration migration, Event event, String reason, Map<DiskKey, Generation> generations)
+      throws JournalException {
     Phase now = find(migration.id()).map(Migration::phase).orElse(Phase.PREPARE);
     Transitions.To to =
         Transitions.next(migration.direction(), now, event)
@@ -132,14 +153,41 @@ final class MigrationStore {
 
   /**
    * Adds a note to a migration in whatever phase it is: in memory, and in the journal with its next
-   * record. Nothing when it is not known any more.
+   * record. Nothing when it is not known any more. Waits for no disk: it may be called on a thread
+   * that a guest's requests need. What is noted while the migration changes its phase is added when
+   * that is done.
    */
-  synchronized void note(UUID id, String text) {
+  void note(UUID id, String text) {
+    Note note = new Note(clock.instant(), text);
+    synchronized (notes) {
+      if (id.equals(changing)) {
+        notes.add(note);
+      } else {
+        add(id, note);
+      }
+    }
+  }
+
+  private void holdNotes(UUID id) {
+    synchronized (notes) {
+      changing = id;
+    }
+  }
+
+  private void addHeldNotes(UUID id) {
+    synchronized (notes) {
+      notes.forEach(note -> add(id, note));
+      notes.clear();
+      changing = null;
+    }
+  }
+
+  private void add(UUID id, Note note) {
     find(id)
         .ifPresent(
             migration -> {
-              journal.putVolatile(migration.noted(clock.instant(), text));
-              log.debug("{}: {}", migration.label(), text);
+              journal.putVolatile(migration.noted(note.at, note.text));
+              log.debug("{}: {}", migration.label(), note.text);
             });
   }
 

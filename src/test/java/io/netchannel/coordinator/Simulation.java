@@ -8,12 +8,15 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.ZoneId;
 import java.time.ZoneOffset;
+import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.Set;
 import java.util.UUID;
+import java.util.stream.Collectors;
 
 /**
  * Two hosts, one guest with two disks, and a libvirt that migrates it: in one thread, with one
@@ -107,6 +110,9 @@ final class Simulation {
   private volatile boolean drainHangs;
   private boolean outcomesDiffer;
   private String guestOn = "a";
+  private Runnable atEachStep = () -> {};
+  private final List<String> history = new ArrayList<>();
+  private final Map<String, String> seen = new HashMap<>();
   private FaultPoints faultPoints = FaultPoints.NONE;
 
   /** A guest with two disks, on a hypervisor that cannot tell when it is suspended. */
@@ -182,6 +188,41 @@ final class Simulation {
 
   Guest guest() {
     return guest;
+  }
+
+  /** What happens at each step of either host. */
+  void atEachStep(Runnable happens) {
+    atEachStep = happens;
+  }
+
+  void stepped() {
+    atEachStep.run();
+  }
+
+  /**
+   * What has happened since the beginning, by the monotonic clock: each message, and what a tick
+   * later was new in the migrations of a host. Nothing of it is by the wall clock.
+   */
+  List<String> history() {
+    return List.copyOf(history);
+  }
+
+  void tell(String what) {
+    history.add(Duration.ofNanos(nowNanos) + " " + what);
+  }
+
+  private void tellMigrations(SimulatedHost host) {
+    String now =
+        host.coordinator().migrations().list().stream()
+            .map(m -> m.direction() + " " + m.phase() + " " + details(m))
+            .collect(Collectors.joining("; "));
+    if (!now.equals(seen.put(host.name(), now))) {
+      tell(host.name() + ": " + now);
+    }
+  }
+
+  private static List<String> details(Migration migration) {
+    return migration.steps().stream().map(step -> step.phase() + " " + step.detail()).toList();
   }
 
   StockDiskPolicy stockDisks() {
@@ -392,6 +433,7 @@ final class Simulation {
       nowNanos += TICK.toNanos();
       for (SimulatedHost host : List.of(a, b)) {
         hook(host, () -> host.coordinator().tick());
+        tellMigrations(host);
       }
     }
   }
