@@ -289,8 +289,7 @@ final class SideBySideTest {
   private UUID given(UUID domain, String to) throws MigrationRefusedException {
     UUID id = prepared(domain, to);
     List<SealedDisk> disk = coordinator.seal(to, id);
-    coordinator.takeOver(
-        to, id, List.of(new Claim("xvda", 2, disk.get(0).manifestCrc32c())));
+    coordinator.takeOver(to, id, List.of(new Claim("xvda", 2, disk.get(0).manifestCrc32c())));
     return id;
   }
 
@@ -398,7 +397,9 @@ final class SideBySideTest {
     store.note(held.id(), "and xvdb");
     assertThat(details(store, other)).contains("xvda sealed");
     assertThat(store.active(Direction.OUTGOING)).hasSize(2);
-    assertThat(store.get(held.id()).phase()).as("not before it is durable").isEqualTo(Phase.PRECOPY);
+    assertThat(store.get(held.id()).phase())
+        .as("not before it is durable")
+        .isEqualTo(Phase.PRECOPY);
     assertThat(aborting).isNotDone();
     hanging.hangs = false;
     hanging.released.countDown();

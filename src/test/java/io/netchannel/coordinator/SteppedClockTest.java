@@ -75,7 +75,8 @@ final class SteppedClockTest {
       throws JournalException {
     int[] last = {0};
     List<String> expected =
-        history(world(guest), world -> assertThat(world.migrate("a", "b")).isTrue(), s -> last[0] = s);
+        history(
+            world(guest), world -> assertThat(world.migrate("a", "b")).isTrue(), s -> last[0] = s);
     assertThat(last[0]).as("points").isGreaterThan(30);
     for (int at = 1; at <= last[0]; at++) {
       int point = at;

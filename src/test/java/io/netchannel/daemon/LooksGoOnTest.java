@@ -36,6 +36,7 @@ final class LooksGoOnTest {
   @TempDir private Path directory;
   private final CountDownLatch asked = new CountDownLatch(1);
   private final CountDownLatch released = new CountDownLatch(1);
+  private volatile boolean isSilent;
   private EmulatedHost hosta;
 
   @AfterEach
@@ -44,8 +45,11 @@ final class LooksGoOnTest {
     hosta.close();
   }
 
-  /** Nothing answers until the end of the test. */
+  /** It is down, and then takes calls and answers none until the end of the test. */
   private PeerService silence() {
+    if (!isSilent) {
+      return null;
+    }
     asked.countDown();
     try {
       released.await();
@@ -86,6 +90,7 @@ final class LooksGoOnTest {
     service.prepare("hostc", new PeerMessages.Prepare(id, "held", uuid, served.disks()));
     held.suspend();
     SealedDisk sealed = service.seal("hostc", id).get(0);
+    isSilent = true;
     service.takeOver(
         "hostc",
         id,
@@ -104,13 +109,13 @@ final class LooksGoOnTest {
             ImmutableMap.of(),
             new DirectPeer("hosta", "hostc", this::silence));
     hosta.startDaemon();
-    giveToSilentPeer();
     UUID uuid = new UUID(4, 4);
     EmbeddedDomain domain = start("other", uuid, "");
     StockGuest stock =
         new StockGuest(hosta.hypervisor(), domain, "xvdc", "vbd", 0)
             .connect(BlkfrontOptions.DEFAULT);
     stock.request(2);
+    giveToSilentPeer();
     CompletableFuture<Void> suspended = hosta.daemon().devices().whenSuspended(uuid);
     awaitLooks("polls for its suspend", domain, 3);
     domain.suspend();
