@@ -18,6 +18,8 @@ import com.tngtech.archunit.core.importer.ImportOption;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -32,6 +34,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  *                                       |      v
  *                                       +-> device <- server
  *   wire, tls: shared by device.remote and server; the coordinator's peers use tls, too
+ *   time: for whatever waits
  * </pre>
  *
  * A package may use itself, the packages under it, its parents and what {@link #ARROWS} names for
@@ -41,12 +44,16 @@ import org.junit.jupiter.params.provider.MethodSource;
 final class ArchitectureTest {
   private static final String ROOT = "io.netchannel";
 
+  /** For every package: these know nothing of the product. */
+  private static final ImmutableSet<String> HELPERS = ImmutableSet.of("time");
+
   /** From a package to the packages that it may use, each with the packages under it. */
   private static final ImmutableMap<String, ImmutableSet<String>> ARROWS =
       ImmutableMap.<String, ImmutableSet<String>>builder()
           .put("xen", ImmutableSet.of())
           .put("vdevice", ImmutableSet.of("xen"))
           .put("tls", ImmutableSet.of())
+          .put("time", ImmutableSet.of())
           .put("wire", ImmutableSet.of())
           .put("device", ImmutableSet.of())
           .put("device.remote", ImmutableSet.of("wire", "tls"))
@@ -214,7 +221,10 @@ final class ArchitectureTest {
   private static DescribedPredicate<JavaClass> mayBeUsedBy(String name) {
     String family = name.split("\\.", 2)[0];
     String[] allowed =
-        with(ARROWS.get(name), family).stream().map(ArchitectureTest::tree).toArray(String[]::new);
+        Stream.of(ARROWS.get(name), HELPERS, ImmutableSet.of(family))
+            .flatMap(Set::stream)
+            .map(ArchitectureTest::tree)
+            .toArray(String[]::new);
     return resideInAnyPackage(allowed)
         .or(DescribedPredicate.not(resideInAnyPackage(ROOT + "..")))
         .as("belong to %s or to one of %s", family, ARROWS.get(name));
@@ -230,9 +240,5 @@ final class ArchitectureTest {
   /** ArchUnit's notation for a package and all under it. */
   private static String tree(String name) {
     return ROOT + "." + name + "..";
-  }
-
-  private static ImmutableSet<String> with(ImmutableSet<String> names, String... more) {
-    return ImmutableSet.<String>builder().addAll(names).add(more).build();
   }
 }

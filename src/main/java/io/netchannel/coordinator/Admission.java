@@ -4,7 +4,6 @@ import com.google.common.collect.ImmutableMap;
 import com.google.common.collect.Maps;
 import io.netchannel.coordinator.Announcements.Announced;
 import io.netchannel.coordinator.PeerMessages.ServedDomain;
-import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
@@ -43,7 +42,7 @@ final class Admission {
     this.incoming = incoming;
     this.outgoing = outgoing;
     this.queries = new PeerQueries(context);
-    this.announcements = new Announcements(context.clock());
+    this.announcements = new Announcements(context.nanoTime());
   }
 
   void tick() {
@@ -132,10 +131,7 @@ final class Admission {
 
   /** A registration that nobody came for must not make a plain start of a stock guest wait. */
   private boolean isFollowedUp(Migration known, Announced announced) {
-    boolean old =
-        Duration.between(known.steps().get(0).at(), context.clock().instant())
-                .compareTo(Announcements.KEPT)
-            > 0;
+    boolean old = store.age(known).compareTo(Announcements.KEPT) > 0;
     if (known.disks().isEmpty() && announced == null && old) {
       context.executor().execute(() -> incoming.neverComes(known.domain(), "started plainly"));
       return false;

@@ -2,12 +2,11 @@ package io.netchannel.coordinator;
 
 import com.google.common.collect.ImmutableMap;
 import io.netchannel.coordinator.PeerMessages.ServedDomain;
-import java.time.Clock;
 import java.time.Duration;
-import java.time.Instant;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.LongSupplier;
 
 /**
  * Migrations that libvirt announced by the domain's name: which of the peers' domains it is, and
@@ -24,17 +23,17 @@ final class Announcements {
    * @param candidates domains of that name that may be meant, by peer; a single one is prepared
    * @param silent peers that did not answer, with the reason in words; empty when all did
    */
-  record Announced(ImmutableMap<String, ServedDomain> candidates, String silent, Instant at) {}
+  record Announced(ImmutableMap<String, ServedDomain> candidates, String silent, long atNanos) {}
 
   private final Map<String, Announced> announced = new ConcurrentHashMap<>();
-  private final Clock clock;
+  private final LongSupplier nanoTime;
 
-  Announcements(Clock clock) {
-    this.clock = clock;
+  Announcements(LongSupplier nanoTime) {
+    this.nanoTime = nanoTime;
   }
 
   void put(String domainName, ImmutableMap<String, ServedDomain> candidates, String silent) {
-    announced.put(domainName, new Announced(candidates, silent, clock.instant()));
+    announced.put(domainName, new Announced(candidates, silent, nanoTime.getAsLong()));
   }
 
   void forget(String domainName) {
@@ -57,6 +56,6 @@ final class Announcements {
   }
 
   private boolean isFresh(Announced known) {
-    return !known.at().plus(KEPT).isBefore(clock.instant());
+    return nanoTime.getAsLong() - known.atNanos() <= KEPT.toNanos();
   }
 }

@@ -3,6 +3,7 @@ package io.netchannel.coordinator;
 import com.google.common.collect.ImmutableMap;
 import com.google.common.util.concurrent.Uninterruptibles;
 import com.google.errorprone.annotations.Immutable;
+import io.netchannel.time.Durations;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -21,7 +22,7 @@ import org.slf4j.LoggerFactory;
 /** The faults of a configuration file. */
 public final class ConfiguredFaults implements FaultPoints {
   private static final Logger log = LoggerFactory.getLogger(ConfiguredFaults.class);
-  private static final Pattern HANG = Pattern.compile("hang\\s+(\\d+)(ms|s)");
+  private static final Pattern HANG = Pattern.compile("hang\\s+(.+)");
   private static final Pattern HOLD = Pattern.compile("hold\\s+(/\\S+)");
   private static final Pattern FILE = Pattern.compile("file\\s+(/\\S+)");
 
@@ -101,11 +102,10 @@ public final class ConfiguredFaults implements FaultPoints {
       return point -> Runtime.getRuntime().halt(KILLED);
     }
     Matcher hang = HANG.matcher(text);
-    if (hang.matches()) {
-      long count = Long.parseLong(hang.group(1));
-      Duration length =
-          hang.group(2).equals("s") ? Duration.ofSeconds(count) : Duration.ofMillis(count);
-      return point -> Uninterruptibles.sleepUninterruptibly(length);
+    Optional<Duration> length =
+        hang.matches() ? Durations.parse(hang.group(1)) : Optional.empty();
+    if (length.isPresent()) {
+      return point -> Uninterruptibles.sleepUninterruptibly(length.get());
     }
     Matcher hold = HOLD.matcher(text);
     if (hold.matches()) {

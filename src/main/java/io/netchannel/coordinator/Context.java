@@ -2,11 +2,18 @@ package io.netchannel.coordinator;
 
 import com.google.common.collect.ImmutableMap;
 import java.time.Clock;
+import java.time.Duration;
 import java.util.UUID;
 import java.util.concurrent.Executor;
+import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 
-/** What both sides of a migration need. */
+/**
+ * What both sides of a migration need.
+ *
+ * @param clock for what people read: when something happened
+ * @param nanoTime of a monotonic clock, for all that happens by time
+ */
 record Context(
     String host,
     MigrationStore store,
@@ -16,11 +23,18 @@ record Context(
     StockDiskPolicy stockDisks,
     FaultPoints faults,
     Clock clock,
+    LongSupplier nanoTime,
     Executor executor,
     Supplier<UUID> ids,
     MigrationLocks locks,
-    Backoff backoff,
+    Errands<UUID> errands,
+    Backoffs backoff,
     Tells tells) {
+
+  /** That much from now. */
+  Deadline deadline(Duration bound) {
+    return Deadline.after(nanoTime, bound);
+  }
 
   /**
    * @throws PeerException when it was configured once and is not any more

@@ -7,6 +7,7 @@ import io.netchannel.coordinator.PeerMessages.PhaseReport;
 import io.netchannel.coordinator.PeerMessages.SealedDisk;
 import io.netchannel.coordinator.PeerMessages.ServedDomain;
 import io.netchannel.coordinator.PeerMessages.Timeline;
+import io.netchannel.time.Repeated;
 import java.time.Clock;
 import java.util.Collection;
 import java.util.List;
@@ -18,6 +19,7 @@ import java.util.concurrent.Executor;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -45,8 +47,10 @@ public final class Coordinator implements MigrationHooks, PeerService {
   /**
    * @param host this host's name, as its peers have it configured
    * @param stockDisks what is done when a guest of this host leaves requests behind
+   * @param clock for what people read
+   * @param nanoTime of a monotonic clock: bounds, ages and pauses go by it
    * @param executor for questions to several peers at once and for what need not be waited for;
-   *     needs a thread for each peer
+   *     needs a thread for each peer and for each migration that is not over
    * @param ids names of new migrations, unique for ever
    */
   public Coordinator(
@@ -58,9 +62,10 @@ public final class Coordinator implements MigrationHooks, PeerService {
       StockDiskPolicy stockDisks,
       FaultPoints faults,
       Clock clock,
+      LongSupplier nanoTime,
       Executor executor,
       Supplier<UUID> ids) {
-    this.store = new MigrationStore(journal, clock);
+    this.store = new MigrationStore(journal, clock, nanoTime);
     ImmutableMap<String, Peer> byName = ImmutableMap.copyOf(Maps.uniqueIndex(peers, Peer::name));
     this.context =
         new Context(
@@ -72,11 +77,13 @@ public final class Coordinator implements MigrationHooks, PeerService {
             stockDisks,
             faults,
             clock,
+            nanoTime,
             executor,
             ids,
             new MigrationLocks(store),
-            new Backoff(clock),
-            new Tells(byName, timeouts.tell(), clock));
+            new Errands<>(executor),
+            new Backoffs(nanoTime),
+            new Tells(byName, timeouts.tell(), nanoTime, executor));
     this.outgoing = new Outgoing(context);
     this.incoming = new Incoming(context);
     this.admission = new Admission(context, incoming, outgoing);
@@ -142,15 +149,21 @@ public final class Coordinator implements MigrationHooks, PeerService {
     incoming.recover();
   }
 
-  /** Looks after bounds and unfinished migrations from now on, until the scheduler ends. */
+  /**
+   * Looks after bounds and unfinished migrations from now on, until the scheduler ends. Its thread
+   * only hands out what there is to do.
+   */
   public void start(ScheduledExecutorService scheduler) {
     var ticking =
         scheduler.scheduleWithFixedDelay(
-            this::tick, TICK_MILLIS, TICK_MILLIS, TimeUnit.MILLISECONDS);
+            Repeated.of("looking after migrations", this::tick), TICK_MILLIS, TICK_MILLIS, TimeUnit.MILLISECONDS);
     log.debug("looking after migrations every {} ms: {}", TICK_MILLIS, !ticking.isDone());
   }
 
-  /** One look; {@link #start} calls it. */
+  /**
+   * One look; {@link #start} calls it. Waits for nothing: calls of peers and devices are made on the
+   * executor, those of each migration and to each peer one after the other.
+   */
   public void tick() {
     run("outgoing migrations", outgoing::tick);
     run("incoming migrations", incoming::tick);

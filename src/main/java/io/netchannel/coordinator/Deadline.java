@@ -1,16 +1,15 @@
 package io.netchannel.coordinator;
 
-import java.time.Clock;
 import java.time.Duration;
-import java.time.Instant;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.function.LongSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** A point in time that bounds a chain of waits. */
+/** A point in time that bounds a chain of waits; by the monotonic clock. */
 final class Deadline {
   private static final Logger log = LoggerFactory.getLogger(Deadline.class);
 
@@ -20,28 +19,31 @@ final class Deadline {
    */
   private static final int ATTEMPTS = 4;
 
-  private final Clock clock;
-  private final Instant end;
+  private final LongSupplier nanoTime;
+  private final Duration bound;
+  private final long endNanos;
 
-  private Deadline(Clock clock, Instant end) {
-    this.clock = clock;
-    this.end = end;
+  private Deadline(LongSupplier nanoTime, Duration bound) {
+    this.nanoTime = nanoTime;
+    this.bound = bound;
+    this.endNanos = nanoTime.getAsLong() + bound.toNanos();
   }
 
-  static Deadline after(Clock clock, Duration bound) {
-    return new Deadline(clock, clock.instant().plus(bound));
+  /**
+   * @param nanoTime of a monotonic clock
+   */
+  static Deadline after(LongSupplier nanoTime, Duration bound) {
+    return new Deadline(nanoTime, bound);
   }
 
   /** The earlier of this one and {@code bound} from now. */
   Deadline within(Duration bound) {
-    Instant other = clock.instant().plus(bound);
-    return other.isBefore(end) ? new Deadline(clock, other) : this;
+    return bound.compareTo(remaining()) < 0 ? new Deadline(nanoTime, bound) : this;
   }
 
   /** Never negative. */
   Duration remaining() {
-    Duration rest = Duration.between(clock.instant(), end);
-    return rest.isNegative() ? Duration.ZERO : rest;
+    return Duration.ofNanos(Math.max(0, endNanos - nanoTime.getAsLong()));
   }
 
   boolean hasPassed() {
@@ -73,8 +75,20 @@ final class Deadline {
     T run(Duration bound) throws PeerException;
   }
 
-  /** Asks another host until there is an answer. */
+  /**
+   * Asks another host until there is an answer.
+   *
+   * @throws PeerException also when no time was left to ask at all, which is not that host's fault
+   */
   <T> T ask(Call<T> call) throws PeerException {
+    if (hasPassed()) {
+      throw new PeerException(
+          PeerException.Kind.NO_ANSWER,
+          "the "
+              + bound.toSeconds()
+              + " s for this were over before the other host could be asked: what came first on"
+              + " this host took too long");
+    }
     for (int attempt = 1; ; attempt++) {
       try {
         return call.run(remaining());

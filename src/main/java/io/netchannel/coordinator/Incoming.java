@@ -70,7 +70,7 @@ final class Incoming {
             context.clock().instant());
     try {
       store.journal().makeRoom();
-      Deadline deadline = Deadline.after(context.clock(), context.timeouts().prepare());
+      Deadline deadline = context.deadline(context.timeouts().prepare());
       Peer source = context.peer(peerName);
       deadline.ask(
           bound -> {
@@ -113,7 +113,7 @@ final class Incoming {
     Timeouts timeouts = context.timeouts();
     try (MigrationLocks.Held held = context.locks().lock(migration, timeouts.hook())) {
       migration = held.migration();
-      Deadline deadline = Deadline.after(context.clock(), timeouts.hook().minus(timeouts.tell()));
+      Deadline deadline = context.deadline(timeouts.hook().minus(timeouts.tell()));
       try {
         switch (migration.phase()) {
           case PRECOPY, SEAL -> {
@@ -198,7 +198,7 @@ final class Incoming {
   boolean isExpected(Migration migration) throws MigrationRefusedException {
     try (MigrationLocks.Held held = context.locks().lock(migration, context.timeouts().prepare())) {
       PhaseReport report =
-          Deadline.after(context.clock(), context.timeouts().prepare())
+          context.deadline(context.timeouts().prepare())
               .ask(
                   bound ->
                       context
@@ -294,13 +294,15 @@ final class Incoming {
   /** Sees to bounds and to what a crash or a lost message left. */
   void tick() {
     for (Migration active : store.active(Direction.INCOMING)) {
-      context.locks().ifFree(active.id(), this::lookAfter);
+      context
+          .errands()
+          .run(active.id(), () -> context.locks().ifFree(active.id(), this::lookAfter));
     }
   }
 
   private void lookAfter(Migration migration) {
     Timeouts timeouts = context.timeouts();
-    Duration age = Duration.between(migration.since(), context.clock().instant());
+    Duration age = store.age(migration);
     boolean exists = devices.domainExists(migration.domain());
     switch (migration.phase()) {
       case PRECOPY -> {

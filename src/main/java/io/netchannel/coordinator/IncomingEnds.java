@@ -44,7 +44,7 @@ final class IncomingEnds {
 
   /** Gives N+1 up: first the devices stop, then it is durable, then the source hears it. */
   void giveUp(Migration migration, String reason) {
-    Deadline deadline = Deadline.after(context.clock(), context.timeouts().takeOver());
+    Deadline deadline = context.deadline(context.timeouts().takeOver());
     try {
       List<CompletableFuture<Void>> stops =
           migration.disks().stream()

@@ -16,7 +16,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * What survives a restart: every disk's generation and holder, the migrations with their timelines,
- * and the manifests of incoming ones. Thread-safe. Only {@link MigrationStore} changes it.
+ * and the manifests of incoming ones. Thread-safe; reading and {@link #putVolatile} wait for no disk.
+ * Only {@link MigrationStore} changes it.
  */
 public final class MigrationJournal implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(MigrationJournal.class);
@@ -28,8 +29,15 @@ public final class MigrationJournal implements AutoCloseable {
 
   private final JournalStorage storage;
   private final FrameLog frames;
-  private final Map<UUID, Migration> migrations = new LinkedHashMap<>();
-  private final Map<DiskKey, Generation> generations = new LinkedHashMap<>();
+
+  /**
+   * Guards what is in memory, and nobody keeps it while he waits for a disk; who writes to the disk
+   * has the journal's own lock, and takes this one only inside it.
+   */
+  private final Object memory = new Object();
+
+  private final Map<UUID, Migration> migrations = new LinkedHashMap<>(); // guarded by memory
+  private final Map<DiskKey, Generation> generations = new LinkedHashMap<>(); // guarded by memory
 
   /**
    * Opens the journal of this host, or begins one.
@@ -63,30 +71,40 @@ public final class MigrationJournal implements AutoCloseable {
   }
 
   /** Oldest first. */
-  synchronized ImmutableList<Migration> migrations() {
-    return ImmutableList.copyOf(migrations.values());
+  ImmutableList<Migration> migrations() {
+    synchronized (memory) {
+      return ImmutableList.copyOf(migrations.values());
+    }
   }
 
-  synchronized Optional<Migration> migration(UUID id) {
-    return Optional.ofNullable(migrations.get(id));
+  Optional<Migration> migration(UUID id) {
+    synchronized (memory) {
+      return Optional.ofNullable(migrations.get(id));
+    }
   }
 
-  synchronized Optional<Generation> generation(DiskKey key) {
-    return Optional.ofNullable(generations.get(key));
+  Optional<Generation> generation(DiskKey key) {
+    synchronized (memory) {
+      return Optional.ofNullable(generations.get(key));
+    }
   }
 
   /** Durable when it returns; when it throws nothing has changed. */
   synchronized void put(Optional<Migration> migration, Map<DiskKey, Generation> changed)
       throws JournalException {
     frames.append(JournalCodec.encode(migration, changed));
-    apply(new JournalCodec.Decoded(migration, ImmutableMap.copyOf(changed)));
-    prune();
+    synchronized (memory) {
+      apply(new JournalCodec.Decoded(migration, ImmutableMap.copyOf(changed)));
+      prune();
+    }
   }
 
   /** Changes what is in memory only: a restart finds the phase before. */
-  synchronized void putVolatile(Migration migration) {
-    migrations.put(migration.id(), migration);
-    prune();
+  void putVolatile(Migration migration) {
+    synchronized (memory) {
+      migrations.put(migration.id(), migration);
+      prune();
+    }
   }
 
   /**
@@ -154,7 +172,7 @@ public final class MigrationJournal implements AutoCloseable {
 
   private boolean isNeeded(String name) {
     return name.endsWith(MANIFEST)
-        && migrations.values().stream()
+        && migrations().stream()
             .anyMatch(m -> m.isActive() && name.startsWith(m.id().toString()));
   }
 
@@ -176,12 +194,14 @@ public final class MigrationJournal implements AutoCloseable {
 
   private List<byte[]> snapshot() {
     List<byte[]> frames = new ArrayList<>();
-    generations.forEach(
-        (key, generation) ->
-            frames.add(JournalCodec.encode(Optional.empty(), ImmutableMap.of(key, generation))));
-    migrations
-        .values()
-        .forEach(m -> frames.add(JournalCodec.encode(Optional.of(m), ImmutableMap.of())));
+    synchronized (memory) {
+      generations.forEach(
+          (key, generation) ->
+              frames.add(JournalCodec.encode(Optional.empty(), ImmutableMap.of(key, generation))));
+      migrations
+          .values()
+          .forEach(m -> frames.add(JournalCodec.encode(Optional.of(m), ImmutableMap.of())));
+    }
     return frames;
   }
 }

@@ -12,10 +12,9 @@ import java.util.function.Consumer;
  * peer nothing while it holds one, so two hosts cannot wait for each other.
  */
 final class MigrationLocks {
-  /** More than migrations at one time; two that share a stripe only wait for each other. */
-  private static final int STRIPES = 256;
+  /** One for each that is held, by all bits of the hash: a hung disk keeps no other guest waiting. */
+  private final Striped<Lock> locks = Striped.lazyWeakLock(Integer.MAX_VALUE);
 
-  private final Striped<Lock> locks = Striped.lock(STRIPES);
   private final MigrationStore store;
 
   MigrationLocks(MigrationStore store) {

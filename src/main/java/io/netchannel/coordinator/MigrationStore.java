@@ -2,10 +2,15 @@ package io.netchannel.coordinator;
 
 import com.google.common.collect.ImmutableMap;
 import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.LongSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -18,10 +23,29 @@ final class MigrationStore {
 
   private final MigrationJournal journal;
   private final Clock clock;
+  private final LongSupplier nanoTime;
+  private final long startedNanos;
 
-  MigrationStore(MigrationJournal journal, Clock clock) {
+  /** When each active migration entered its phase, unless that was before this daemon. */
+  private final Map<UUID, Long> enteredNanos = new ConcurrentHashMap<>();
+
+  private record Note(Instant at, String text) {}
+
+  /** Of the migration that changes its phase just now; a lock that nobody keeps while he waits. */
+  private final List<Note> notes = new ArrayList<>();
+
+  /** Whose phase is about to be in the journal; null: nobody's. Guarded by {@link #notes}. */
+  private UUID changing;
+
+  /**
+   * @param clock for the timelines that people read
+   * @param nanoTime of a monotonic clock, for ages
+   */
+  MigrationStore(MigrationJournal journal, Clock clock, LongSupplier nanoTime) {
     this.journal = journal;
     this.clock = clock;
+    this.nanoTime = nanoTime;
+    this.startedNanos = nanoTime.getAsLong();
   }
 
   MigrationJournal journal() {
@@ -54,6 +78,16 @@ final class MigrationStore {
     return journal.generation(key);
   }
 
+  /**
+   * How long a migration has been in its phase, by the monotonic clock. One that was in it before
+   * this daemon started is as old as this daemon: what the wall clock said then is for people only,
+   * and how long nobody was there to carry it on must not end it.
+   */
+  Duration age(Migration migration) {
+    return Duration.ofNanos(
+        nanoTime.getAsLong() - enteredNanos.getOrDefault(migration.id(), startedNanos));
+  }
+
   void setGenerations(Map<DiskKey, Generation> generations) throws JournalException {
     journal.put(Optional.empty(), generations);
   }
@@ -75,6 +109,17 @@ final class MigrationStore {
   synchronized Migration apply(
       Migration migration, Event event, String reason, Map<DiskKey, Generation> generations)
       throws JournalException {
+    holdNotes(migration.id());
+    try {
+      return move(migration, event, reason, generations);
+    } finally {
+      addHeldNotes(migration.id());
+    }
+  }
+
+  private Migration move(
+      Migration migration, Event event, String reason, Map<DiskKey, Generation> generations)
+      throws JournalException {
     Phase now = find(migration.id()).map(Migration::phase).orElse(Phase.PREPARE);
     Transitions.To to =
         Transitions.next(migration.direction(), now, event)
@@ -89,13 +134,18 @@ final class MigrationStore {
             .map(newest -> newest.withDisks(migration.disks()))
             .orElse(migration)
             .moved(to.phase(), clock.instant(), reason);
+    // Before anybody sees it: a new one must not look as old as this daemon.
+    enteredNanos.putIfAbsent(next.id(), nanoTime.getAsLong());
     switch (to.durability()) {
       case DURABLE -> journal.put(Optional.of(next), generations);
       case PRESUMED -> putPresumed(next, generations);
       case NONE -> journal.putVolatile(next);
     }
     log.info("{}: {} -> {}: {}", next.label(), now, next.phase(), reason);
-    if (!next.isActive()) {
+    if (next.isActive()) {
+      enteredNanos.put(next.id(), nanoTime.getAsLong());
+    } else {
+      enteredNanos.remove(next.id());
       journal.removeOldManifests();
     }
     return next;
@@ -103,14 +153,41 @@ final class MigrationStore {
 
   /**
    * Adds a note to a migration in whatever phase it is: in memory, and in the journal with its next
-   * record. Nothing when it is not known any more.
+   * record. Nothing when it is not known any more. Waits for no disk: it may be called on a thread
+   * that a guest's requests need. What is noted while the migration changes its phase is added when
+   * that is done.
    */
-  synchronized void note(UUID id, String text) {
+  void note(UUID id, String text) {
+    Note note = new Note(clock.instant(), text);
+    synchronized (notes) {
+      if (id.equals(changing)) {
+        notes.add(note);
+      } else {
+        add(id, note);
+      }
+    }
+  }
+
+  private void holdNotes(UUID id) {
+    synchronized (notes) {
+      changing = id;
+    }
+  }
+
+  private void addHeldNotes(UUID id) {
+    synchronized (notes) {
+      notes.forEach(note -> add(id, note));
+      notes.clear();
+      changing = null;
+    }
+  }
+
+  private void add(UUID id, Note note) {
     find(id)
         .ifPresent(
             migration -> {
-              journal.putVolatile(migration.noted(clock.instant(), text));
-              log.debug("{}: {}", migration.label(), text);
+              journal.putVolatile(migration.noted(note.at, note.text));
+              log.debug("{}: {}", migration.label(), note.text);
             });
   }
 

@@ -33,9 +33,8 @@ public final class Migrations {
 
   /** Newest first: all that are not over, and the last {@link MigrationJournal#KEPT_MIGRATIONS}. */
   public List<Migration> list() {
-    return context.store().all().stream()
-        .sorted(Comparator.comparing((Migration m) -> m.steps().get(0).at()).reversed())
-        .toList();
+    // As they began, not as the wall clock says, which may have been set back meanwhile.
+    return ImmutableList.copyOf(context.store().all()).reverse();
   }
 
   public Optional<Migration> find(UUID id) {

@@ -1,17 +1,18 @@
 package io.netchannel.coordinator;
 
 import com.google.common.collect.ImmutableList;
+import com.google.common.util.concurrent.Striped;
 import io.netchannel.coordinator.FaultPoints.FaultException;
 import io.netchannel.coordinator.FaultPoints.Point;
 import io.netchannel.coordinator.PeerMessages.Claim;
 import io.netchannel.coordinator.PeerMessages.PhaseReport;
 import io.netchannel.coordinator.PeerMessages.SealedDisk;
 import java.time.Duration;
-import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.locks.Lock;
 import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -32,6 +33,9 @@ final class Outgoing {
   private final OutgoingEnds ends;
   private final SourceSeal sealing;
 
+  /** By domain. */
+  private final Striped<Lock> preparing = Striped.lazyWeakLock(Integer.MAX_VALUE);
+
   Outgoing(Context context) {
     this.context = context;
     this.store = context.store();
@@ -41,7 +45,18 @@ final class Outgoing {
   }
 
   /** PREPARE: the destination has chosen us; we check that it sees what we have. */
-  synchronized void prepare(String caller, PeerMessages.Prepare request)
+  void prepare(String caller, PeerMessages.Prepare request) throws MigrationRefusedException {
+    // One at a time for a domain: what it replaces may be waited for, and no other guest with it.
+    Lock lock = preparing.get(request.domain());
+    lock.lock();
+    try {
+      prepareAlone(caller, request);
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  private void prepareAlone(String caller, PeerMessages.Prepare request)
       throws MigrationRefusedException {
     if (store.find(request.migration()).isPresent()) {
       Migration known = known(caller, request.migration());
@@ -255,21 +270,24 @@ final class Outgoing {
   /** Sees to bounds, and asks the destination of migrations that were given. */
   void tick() {
     for (Migration active : store.active(Direction.OUTGOING)) {
-      if (active.phase() == Phase.SEAL && sealing.runsAgain(active)) {
-        sealing.stop(active.id(), runsAgain());
-      }
-      context.locks().ifFree(active.id(), this::lookAfter);
-      // Not under the lock: the destination may be waiting for it in a call to us.
-      boolean given = store.find(active.id()).filter(m -> m.phase() == Phase.TAKE_OVER).isPresent();
-      if (given && context.backoff().isDue(active.id())) {
-        askDestination(active);
-      }
+      context.errands().run(active.id(), () -> tick(active));
+    }
+  }
+
+  private void tick(Migration active) {
+    if (active.phase() == Phase.SEAL && sealing.runsAgain(active)) {
+      sealing.stop(active.id(), runsAgain());
+    }
+    context.locks().ifFree(active.id(), this::lookAfter);
+    // Not under the lock: the destination may be waiting for it in a call to us.
+    boolean given = store.find(active.id()).filter(m -> m.phase() == Phase.TAKE_OVER).isPresent();
+    if (given && context.backoff().isDue(active.id())) {
+      askDestination(active);
     }
   }
 
   private void lookAfter(Migration migration) {
-    Instant now = context.clock().instant();
-    Duration age = Duration.between(migration.since(), now);
+    Duration age = store.age(migration);
     Timeouts timeouts = context.timeouts();
     if (!devices.domainExists(migration.domain())) {
       ends.ended(migration);

@@ -116,8 +116,7 @@ final class OutgoingEnds {
   }
 
   void tellSoon(Migration over) {
-    context.tells().later(over);
-    context.executor().execute(context.tells()::tick);
+    context.tells().soon(over);
   }
 
   /** A disk that fails must not keep the others of its guest from going on. */

@@ -5,7 +5,6 @@ import io.netchannel.coordinator.FaultPoints.Point;
 import io.netchannel.coordinator.Migration.MovedDisk;
 import io.netchannel.coordinator.PeerMessages.SealedDisk;
 import java.time.Duration;
-import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -184,7 +183,7 @@ final class SourceSeal {
 
   private List<CompletableFuture<LocalDevices.Sealed>> beginSeals(Migration migration) {
     List<CompletableFuture<LocalDevices.Sealed>> seals = new ArrayList<>();
-    Instant begin = migration.since();
+    long beganNanos = context.nanoTime().getAsLong();
     for (MovedDisk moved : migration.disks()) {
       seals.add(
           devices
@@ -202,7 +201,7 @@ final class SourceSeal {
                                 moved.target(),
                                 done.pending(),
                                 done.incomplete(),
-                                words(Duration.between(begin, context.clock().instant()))));
+                                words(Duration.ofNanos(context.nanoTime().getAsLong() - beganNanos))));
                     return done;
                   }));
     }
@@ -214,7 +213,7 @@ final class SourceSeal {
       List<CompletableFuture<LocalDevices.Sealed>> seals,
       CompletableFuture<String> stop)
       throws MigrationRefusedException {
-    Deadline deadline = Deadline.after(context.clock(), context.timeouts().seal().plus(SEAL_GRACE));
+    Deadline deadline = context.deadline(context.timeouts().seal().plus(SEAL_GRACE));
     ImmutableList.Builder<SealedDisk> sealed = ImmutableList.builder();
     for (int i = 0; i < seals.size(); i++) {
       String target = migration.disks().get(i).target();

@@ -1,11 +1,12 @@
 package io.netchannel.coordinator;
 
 import com.google.common.collect.ImmutableMap;
-import java.time.Clock;
 import java.time.Duration;
 import java.util.Map;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Executor;
+import java.util.function.LongSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -18,13 +19,22 @@ final class Tells {
 
   private final ImmutableMap<String, Peer> peers;
   private final Duration bound;
-  private final Backoff backoff;
+  private final Backoffs backoff;
+  private final Errands<String> errands;
   private final Map<UUID, Migration> untold = new ConcurrentHashMap<>();
 
-  Tells(ImmutableMap<String, Peer> peers, Duration bound, Clock clock) {
+  /**
+   * @param executor for calls that nobody waits for: one at a time to each peer
+   */
+  Tells(
+      ImmutableMap<String, Peer> peers,
+      Duration bound,
+      LongSupplier nanoTime,
+      Executor executor) {
     this.peers = peers;
     this.bound = bound;
-    this.backoff = new Backoff(clock);
+    this.backoff = new Backoffs(nanoTime);
+    this.errands = new Errands<>(executor);
   }
 
   /** Tells now, once; later again when that fails. */
@@ -38,9 +48,23 @@ final class Tells {
     untold.put(over.id(), over);
   }
 
+  /** As {@link #later}, and does not wait for the next tick. */
+  void soon(Migration over) {
+    later(over);
+    tick();
+  }
+
+  /** Does not wait for any peer. */
   void tick() {
+    untold.values().stream()
+        .map(Migration::peer)
+        .distinct()
+        .forEach(peer -> errands.run(peer, () -> tellAll(peer)));
+  }
+
+  private void tellAll(String peer) {
     for (Migration over : untold.values()) {
-      if (backoff.isDue(over.id())) {
+      if (over.peer().equals(peer) && backoff.isDue(over.id())) {
         tell(over);
       }
     }

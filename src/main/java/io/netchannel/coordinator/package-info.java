@@ -113,8 +113,21 @@
  * domain notes that it never will and says so. What remains is a peer that is down for ever: that
  * the disks stay sealed then is the price of never two.
  *
+ * <p>All of these bounds are ages by the monotonic clock. The age of a phase that was in the
+ * journal begins anew with the daemon that reads it: the time in which nobody was there to carry
+ * the migration on does not count, and neither does what the wall clock says of it.
+ *
  * <p>Once the guest has run at the destination its source is history: a destination that has seen a
  * request of it commits, and gives nothing back even when the guest ends before the source's hook.
+ *
+ * <h2>Who waits for what</h2>
+ *
+ * <p>A call of a peer, a device that is told to stop or to go on, and a sync of the journal may all
+ * hang, so each is made where only its own guest waits for it: in that guest's hook, in the thread
+ * of the peer's call, or in an errand that a tick hands out, one at a time for a migration and for
+ * a peer that is told ({@code Errands}). The tick itself, and reading or noting anything of a
+ * migration, waits for none of them. Locks that are kept while something is waited for are those of
+ * one migration, of one domain's PREPARE, and of what writes to the journal.
  *
  * <h2>Generations</h2>
  *

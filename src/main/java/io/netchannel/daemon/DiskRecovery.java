@@ -7,6 +7,7 @@ import io.netchannel.device.DeviceException;
 import io.netchannel.device.Devices;
 import io.netchannel.device.Inheritance;
 import io.netchannel.midpoint.MidPoint;
+import io.netchannel.time.Backoff;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.UUID;
@@ -65,7 +66,7 @@ final class DiskRecovery {
     switch (standing.state()) {
       case SERVES, SEALED, UNKNOWN -> {
         if (source.isPresent()) {
-          attempt(disk, source.get(), FIRST_DELAY);
+          attempt(disk, source.get(), new Backoff(FIRST_DELAY, LONGEST_DELAY));
         } else {
           log.info("{}: was published and had no device yet; waits for it", disk);
         }
@@ -75,7 +76,7 @@ final class DiskRecovery {
     }
   }
 
-  private void attempt(ServedDisk disk, String source, Duration delay) {
+  private void attempt(ServedDisk disk, String source, Backoff backoff) {
     if (!disk.isExpecting()) {
       return;
     }
@@ -83,9 +84,10 @@ final class DiskRecovery {
       open(disk, source);
     } catch (DeviceException | JournalException e) {
       disk.problem(e.getMessage());
+      Duration delay = backoff.next();
       log.warn(
           "{}: its guest waits, next attempt in {} s: {}", disk, delay.toSeconds(), e.getMessage());
-      timer.after(delay, () -> attempt(disk, source, next(delay)));
+      timer.after(delay, () -> attempt(disk, source, backoff));
     } catch (RuntimeException e) {
       // It has gone or its rings cannot be used: that does not become better by itself.
       disk.problem(String.valueOf(e.getMessage()));
@@ -158,10 +160,5 @@ final class DiskRecovery {
 
   private Standing standing(ServedDisk disk) {
     return standings.apply(disk.guest().uuid(), disk.target());
-  }
-
-  private static Duration next(Duration delay) {
-    Duration doubled = delay.multipliedBy(2);
-    return doubled.compareTo(LONGEST_DELAY) < 0 ? doubled : LONGEST_DELAY;
   }
 }

@@ -142,7 +142,8 @@ final class Drain implements AutoCloseable {
       } else {
         environment.timer().after(POLL, () -> step(this::look));
       }
-    } catch (TimeoutException | RuntimeException e) {
+    } catch (TimeoutException | RuntimeException | Error e) {
+      // Whatever it is: who waits for the guest's storage must hear of it, and no ring stays mapped.
       fail(e);
     }
   }
@@ -257,7 +258,7 @@ final class Drain implements AutoCloseable {
     result.complete(all.build());
   }
 
-  private void fail(Exception reason) {
+  private void fail(Throwable reason) {
     release();
     result.completeExceptionally(reason);
   }

@@ -24,10 +24,8 @@ import java.util.List;
 import java.util.UUID;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
-import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ThreadFactory;
-import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
 import java.util.function.LongSupplier;
 import java.util.function.Supplier;
@@ -75,10 +73,16 @@ public final class Host implements AutoCloseable {
   private final Coordinator coordinator;
   private final DomainLifecycle lifecycle;
   private final ControlCommands control;
+
+  /** For what may wait for a peer, a disk or the journal: a thread for each thing that waits. */
   private final ExecutorService executor = Executors.newCachedThreadPool(threads("coordinator-%d"));
-  private final ExecutorService notes = Executors.newSingleThreadExecutor(threads("disk-notes"));
+
+  /** For looks at rings and domains while a guest stands still: none of them waits for another. */
+  private final ExecutorService looks = Executors.newCachedThreadPool(threads("look-%d"));
+
+  /** Hands out what is due, and does nothing itself. */
   private final ScheduledExecutorService scheduler =
-      Executors.newSingleThreadScheduledExecutor(threads("coordinator-tick"));
+      Executors.newSingleThreadScheduledExecutor(threads("timer"));
 
   private Host(Parts parts, MigrationJournal journal) {
     DaemonConfiguration configuration = parts.configuration();
@@ -96,18 +100,18 @@ public final class Host implements AutoCloseable {
                 parts.nanoTime(),
                 this::noteArrival),
             parts.devices());
-    Timer timer = timer(scheduler, executor);
+    Timer lookTimer = new DispatchingTimer(scheduler, looks);
     stockDisks =
         new StockDisks(
             new StockDisks.Environment(
                 parts.store(),
                 parts.grants(),
                 parts.domains(),
-                timer,
+                lookTimer,
                 StockDisks.Flush.FSYNC,
                 parts.nanoTime()),
             executor);
-    suspends = new SuspendWatch(parts.store(), parts.domains(), timer, executor);
+    suspends = new SuspendWatch(parts.store(), parts.domains(), lookTimer, executor);
     devices =
         new HostDevices(
             parts.store(),
@@ -127,11 +131,13 @@ public final class Host implements AutoCloseable {
             configuration.stockDisks(),
             new ConfiguredFaults(configuration.faults()),
             parts.clock(),
+            parts.nanoTime(),
             executor,
             parts.ids());
     midPoints.recover(
         new DiskRecovery(
-            parts.devices(), coordinator::standing, coordinator::claimGeneration, timer),
+            parts.devices(), coordinator::standing, coordinator::claimGeneration,
+            new DispatchingTimer(scheduler, executor)),
         executor);
     coordinator.recover();
     coordinator.start(scheduler);
@@ -223,7 +229,7 @@ public final class Host implements AutoCloseable {
     suspends.close();
     stockDisks.close();
     scheduler.shutdownNow();
-    notes.shutdownNow();
+    looks.shutdownNow();
     executor.shutdownNow();
     midPoints.close();
     try {
@@ -233,27 +239,12 @@ public final class Host implements AutoCloseable {
     }
   }
 
-  /** On a thread of its own: a mid-point does not wait for a journal. */
+  /** Asked by mid-points, which are there before the coordinator; a note waits for no disk. */
   private void noteArrival(UUID domain, String text) {
-    try {
-      notes.execute(() -> coordinator.note(domain, text));
-    } catch (RejectedExecutionException e) {
-      log.debug("domain {}: {}, not noted, shutting down", domain, text);
+    Coordinator known = coordinator;
+    if (known != null) {
+      known.note(domain, text);
     }
-  }
-
-  /** Until they are shut down; what comes due then is left for the next daemon. */
-  private static Timer timer(ScheduledExecutorService scheduler, ExecutorService executor) {
-    return (delay, action) -> {
-      try {
-        var later =
-            scheduler.schedule(
-                () -> executor.execute(action), delay.toMillis(), TimeUnit.MILLISECONDS);
-        log.debug("scheduled: {}", !later.isDone());
-      } catch (RejectedExecutionException e) {
-        log.debug("not tried again, shutting down");
-      }
-    };
   }
 
   private static ThreadFactory threads(String name) {

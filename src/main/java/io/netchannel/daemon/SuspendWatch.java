@@ -114,6 +114,10 @@ final class SuspendWatch implements AutoCloseable {
       executor.execute(outcome);
     } catch (RejectedExecutionException e) {
       waiter.suspended().cancel(false);
+    } catch (OutOfMemoryError e) {
+      // No thread to be had: the poll finds it again.
+      waiters.add(waiter);
+      log.error("domid {}: no thread to say that it is suspended: {}", waiter.domid(), e.toString());
     }
   }
 
@@ -123,8 +127,11 @@ final class SuspendWatch implements AutoCloseable {
           POLL,
           () -> {
             polling.set(false);
-            look();
-            pollLater();
+            try {
+              look();
+            } finally {
+              pollLater();
+            }
           });
     }
   }

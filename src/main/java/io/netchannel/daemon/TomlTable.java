@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.dataformat.toml.TomlMapper;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
+import io.netchannel.time.Durations;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -20,7 +21,6 @@ import java.util.regex.Pattern;
  */
 final class TomlTable {
   private static final Pattern HEADER = Pattern.compile("\\s*\\[{1,2}\\s*([^]]+?)\\s*]{1,2}.*");
-  private static final Pattern DURATION = Pattern.compile("(\\d{1,9})\\s*(ms|s|m|h)");
 
   private final String file;
   private final List<String> lines;
@@ -45,22 +45,6 @@ final class TomlTable {
           "%s%s: not TOML: %s".formatted(file, line > 0 ? ":" + line : "", e.getOriginalMessage()),
           e);
     }
-  }
-
-  /** A duration as "300ms", "10s", "2m" or "1h". */
-  static Optional<Duration> parseDuration(String text) {
-    Matcher matcher = DURATION.matcher(text.strip());
-    if (!matcher.matches()) {
-      return Optional.empty();
-    }
-    long count = Long.parseLong(matcher.group(1));
-    return Optional.of(
-        switch (matcher.group(2)) {
-          case "ms" -> Duration.ofMillis(count);
-          case "s" -> Duration.ofSeconds(count);
-          case "m" -> Duration.ofMinutes(count);
-          default -> Duration.ofHours(count);
-        });
   }
 
   Optional<String> text(String key) throws ConfigurationException {
@@ -102,9 +86,9 @@ final class TomlTable {
     if (value.isEmpty()) {
       return Optional.empty();
     }
-    Optional<Duration> duration = parseDuration(value.get());
+    Optional<Duration> duration = Durations.parse(value.get());
     if (duration.isEmpty() || duration.get().isZero()) {
-      throw error(key, "a duration such as \"300ms\", \"10s\" or \"2m\"", value.get());
+      throw error(key, "a duration such as " + Durations.EXAMPLES + ", in quotes", value.get());
     }
     return duration;
   }

@@ -1,5 +1,6 @@
 package io.netchannel.libvirt;
 
+import io.netchannel.time.Backoff;
 import java.time.Duration;
 import java.util.UUID;
 import org.libvirt.Connect;
@@ -88,12 +89,12 @@ public final class LibvirtEvents implements AutoCloseable {
   }
 
   private void keepConnected() {
-    Duration pause = firstPause;
+    Backoff pauses = new Backoff(firstPause, LONGEST_PAUSE);
     while (!closing()) {
       try {
         LibvirtEventLoop.start();
         listenUntilLost();
-        pause = firstPause;
+        pauses.reset();
       } catch (LibvirtException e) {
         if (!complained) {
           log.warn(
@@ -110,9 +111,7 @@ public final class LibvirtEvents implements AutoCloseable {
             e.getMessage());
         return;
       }
-      await(pause);
-      Duration doubled = pause.multipliedBy(2);
-      pause = doubled.compareTo(LONGEST_PAUSE) < 0 ? doubled : LONGEST_PAUSE;
+      await(pauses.next());
     }
   }
 

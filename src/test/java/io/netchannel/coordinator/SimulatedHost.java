@@ -60,12 +60,18 @@ final class SimulatedHost {
     crashAt = step;
   }
 
+  /** For the history of the world. */
+  void calls(SimulatedHost other) {
+    world.tell(name + " calls " + other.name);
+  }
+
   /** Between any two steps the daemon may die; code of an earlier life does nothing any more. */
   void step(int ofLife) {
     if (!up || ofLife != life) {
       throw new Crash(name, steps);
     }
     steps++;
+    world.stepped();
     if (steps == crashAt) {
       up = false;
       life++;
@@ -90,7 +96,8 @@ final class SimulatedHost {
               Timeouts.DEFAULTS,
               world.stockDisks(),
               world.faultPoints(),
-              world.clock(),
+              world.clock(name),
+              world::nanoTime,
               Runnable::run,
               world::newId);
       if (world.domainExistsOn(name)) {

@@ -86,6 +86,7 @@ final class SimulatedLink implements Peer {
   }
 
   private <T> T call(Handler<T> handler) throws PeerException {
+    from.calls(to);
     from.step(life);
     if (faults.happens()) {
       faults.deliverLate();

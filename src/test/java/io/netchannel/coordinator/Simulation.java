@@ -8,11 +8,15 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.ZoneId;
 import java.time.ZoneOffset;
+import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.Set;
 import java.util.UUID;
+import java.util.stream.Collectors;
 
 /**
  * Two hosts, one guest with two disks, and a libvirt that migrates it: in one thread, with one
@@ -22,6 +26,9 @@ final class Simulation {
   static final String NAME = "db";
   static final UUID DOMAIN = new UUID(7, 7);
   static final List<String> TARGETS = List.of("xvda", "xvdb");
+
+  private static final Instant EPOCH = Instant.parse("2026-01-01T00:00:00Z");
+  private static final Duration TICK = Duration.ofSeconds(1);
 
   /** Longer than every bound that ends something. */
   private static final Duration SETTLE = Timeouts.DEFAULTS.sealed().multipliedBy(2);
@@ -64,12 +71,13 @@ final class Simulation {
     LATE
   }
 
-  private static final class Time extends Clock {
-    private Instant now = Instant.parse("2026-01-01T00:00:00Z");
+  /** What the people of a host read, and may be stepped; what its bounds go by is not. */
+  private final class WallClock extends Clock {
+    private Duration stepped = Duration.ZERO;
 
     @Override
     public Instant instant() {
-      return now;
+      return EPOCH.plusNanos(nowNanos).plus(stepped);
     }
 
     @Override
@@ -83,7 +91,9 @@ final class Simulation {
     }
   }
 
-  private final Time clock = new Time();
+  private long nowNanos;
+  private final Map<String, WallClock> clocks =
+      ImmutableMap.of("a", new WallClock(), "b", new WallClock());
   private final Random random;
   private final SimulatedLink.Faults faults;
   private final Restart restart;
@@ -100,6 +110,9 @@ final class Simulation {
   private volatile boolean drainHangs;
   private boolean outcomesDiffer;
   private String guestOn = "a";
+  private Runnable atEachStep = () -> {};
+  private final List<String> history = new ArrayList<>();
+  private final Map<String, String> seen = new HashMap<>();
   private FaultPoints faultPoints = FaultPoints.NONE;
 
   /** A guest with two disks, on a hypervisor that cannot tell when it is suspended. */
@@ -133,8 +146,20 @@ final class Simulation {
     return name.equals("a") ? a : b;
   }
 
-  Clock clock() {
-    return clock;
+  /** Of a host. */
+  Clock clock(String host) {
+    return clocks.get(host);
+  }
+
+  /** Of every host: the same, as nothing compares them. */
+  long nanoTime() {
+    return nowNanos;
+  }
+
+  /** Somebody sets the clock of a host. */
+  void stepClock(String host, Duration by) {
+    WallClock clock = clocks.get(host);
+    clock.stepped = clock.stepped.plus(by);
   }
 
   UUID newId() {
@@ -163,6 +188,41 @@ final class Simulation {
 
   Guest guest() {
     return guest;
+  }
+
+  /** What happens at each step of either host. */
+  void atEachStep(Runnable happens) {
+    atEachStep = happens;
+  }
+
+  void stepped() {
+    atEachStep.run();
+  }
+
+  /**
+   * What has happened since the beginning, by the monotonic clock: each message, and what a tick
+   * later was new in the migrations of a host. Nothing of it is by the wall clock.
+   */
+  List<String> history() {
+    return List.copyOf(history);
+  }
+
+  void tell(String what) {
+    history.add(Duration.ofNanos(nowNanos) + " " + what);
+  }
+
+  private void tellMigrations(SimulatedHost host) {
+    String now =
+        host.coordinator().migrations().list().stream()
+            .map(m -> m.direction() + " " + m.phase() + " " + details(m))
+            .collect(Collectors.joining("; "));
+    if (!now.equals(seen.put(host.name(), now))) {
+      tell(host.name() + ": " + now);
+    }
+  }
+
+  private static List<String> details(Migration migration) {
+    return migration.steps().stream().map(step -> step.phase() + " " + step.detail()).toList();
   }
 
   StockDiskPolicy stockDisks() {
@@ -368,11 +428,12 @@ final class Simulation {
   }
 
   void pass(Duration time) {
-    Instant end = clock.now.plus(time);
-    while (clock.now.isBefore(end)) {
-      clock.now = clock.now.plusSeconds(1);
+    long endNanos = nowNanos + time.toNanos();
+    while (nowNanos - endNanos < 0) {
+      nowNanos += TICK.toNanos();
       for (SimulatedHost host : List.of(a, b)) {
         hook(host, () -> host.coordinator().tick());
+        tellMigrations(host);
       }
     }
   }

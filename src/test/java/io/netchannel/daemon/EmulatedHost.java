@@ -8,6 +8,7 @@ import io.netchannel.coordinator.PeerService;
 import io.netchannel.device.DeviceOpener;
 import io.netchannel.libvirt.HookCall;
 import io.netchannel.libvirt.HookReply;
+import io.netchannel.xen.Domains;
 import io.netchannel.xen.EventChannels;
 import io.netchannel.xen.GrantTable;
 import io.netchannel.xen.XenStore;
@@ -24,6 +25,7 @@ import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.atomic.AtomicInteger;
 
 /** A host on the embedded hypervisor: its daemon, and what libxl and libvirt do around it. */
 final class EmulatedHost implements AutoCloseable {
@@ -40,7 +42,40 @@ final class EmulatedHost implements AutoCloseable {
   /** Disks that the kernel's blkback has, "domid/devid". */
   private final Set<String> blkback = ConcurrentHashMap.newKeySet();
 
+  /** How often the daemon has looked at the state of a domain, by domid. */
+  private final ConcurrentHashMap<Integer, AtomicInteger> looks = new ConcurrentHashMap<>();
+
   private volatile Host daemon;
+
+  private final class CountedDomains implements Domains {
+    private final Domains real;
+
+    CountedDomains(Domains real) {
+      this.real = real;
+    }
+
+    @Override
+    public boolean canTell() {
+      return real.canTell();
+    }
+
+    @Override
+    public State state(int domid) {
+      State state = real.state(domid);
+      looks.computeIfAbsent(domid, id -> new AtomicInteger()).incrementAndGet();
+      return state;
+    }
+
+    @Override
+    public void close() {
+      real.close();
+    }
+  }
+
+  int looksAt(EmbeddedDomain domain) {
+    AtomicInteger counted = looks.get(domain.domid());
+    return counted == null ? 0 : counted.get();
+  }
 
   EmulatedHost(
       String name, Path directory, ImmutableMap<String, String> faults, DirectPeer... peers) {
@@ -75,7 +110,7 @@ final class EmulatedHost implements AutoCloseable {
                 store,
                 grants,
                 events,
-                hypervisor.domainStates(),
+                new CountedDomains(hypervisor.domainStates()),
                 devices,
                 (domid, devid) -> {
                   String key = domid + "/" + devid;

@@ -9,6 +9,7 @@ import io.netchannel.coordinator.Peer;
 import io.netchannel.coordinator.PeerException;
 import io.netchannel.tls.HostTls;
 import io.netchannel.tls.TlsException;
+import io.netchannel.time.Repeated;
 import java.time.Duration;
 import java.util.Collection;
 import java.util.List;
@@ -86,7 +87,7 @@ public final class Peers implements AutoCloseable {
   public void start(ScheduledExecutorService scheduler) {
     var connecting =
         scheduler.scheduleWithFixedDelay(
-            this::connect, RECONNECT_SECONDS, RECONNECT_SECONDS, TimeUnit.SECONDS);
+            Repeated.of("keeping peers connected", this::connect), RECONNECT_SECONDS, RECONNECT_SECONDS, TimeUnit.SECONDS);
     log.debug("keeping {} peers connected: {}", peers.size(), !connecting.isDone());
   }
 

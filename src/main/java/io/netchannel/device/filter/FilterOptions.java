@@ -2,18 +2,15 @@ package io.netchannel.device.filter;
 
 import com.google.common.base.Splitter;
 import io.netchannel.device.DeviceException;
+import io.netchannel.time.Durations;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 
 /** The "name=value,name=value" of a filter in a device source. */
 final class FilterOptions {
-  private static final Pattern DURATION = Pattern.compile("(\\d{1,9})(us|ms|s|min)");
-
   private final String filter;
   private final Map<String, String> values = new HashMap<>();
 
@@ -53,19 +50,12 @@ final class FilterOptions {
     if (value == null) {
       return Duration.ZERO;
     }
-    Matcher matcher = DURATION.matcher(value);
-    if (!matcher.matches()) {
-      throw new DeviceException(
-          "filter %s: %s=%s is not a duration such as 300ms, 2s, 50us or 1min"
-              .formatted(filter, name, value));
-    }
-    long amount = Long.parseLong(matcher.group(1));
-    return switch (matcher.group(2)) {
-      case "us" -> Duration.ofNanos(amount * 1000);
-      case "ms" -> Duration.ofMillis(amount);
-      case "s" -> Duration.ofSeconds(amount);
-      default -> Duration.ofMinutes(amount);
-    };
+    return Durations.parse(value)
+        .orElseThrow(
+            () ->
+                new DeviceException(
+                    "filter %s: %s=%s is not a duration such as %s"
+                        .formatted(filter, name, value, Durations.EXAMPLES)));
   }
 
   /** {@code otherwise} when the option is missing. */

@@ -8,6 +8,7 @@ import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
+import io.netchannel.time.Durations;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -138,11 +139,15 @@ public record NbdUri(
     if (value == null) {
       return Optional.empty();
     }
-    if (!value.matches("\\d{1,5}") || Long.parseLong(value) > MAX_RECONNECT_SECONDS) {
+    // A plain number is in seconds.
+    Optional<Duration> bound = Durations.parse(value.matches("\\d+") ? value + "s" : value);
+    if (bound.isEmpty()
+        || bound.get().toNanosPart() != 0
+        || bound.get().toSeconds() > MAX_RECONNECT_SECONDS) {
       throw bad(
           text, "found reconnect=%s, not 0 to %d seconds".formatted(value, MAX_RECONNECT_SECONDS));
     }
-    return Optional.of(Duration.ofSeconds(Long.parseLong(value)));
+    return bound;
   }
 
   private static boolean writeThrough(String text, String value) throws DeviceException {

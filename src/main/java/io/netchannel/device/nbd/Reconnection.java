@@ -1,30 +1,33 @@
 package io.netchannel.device.nbd;
 
+import io.netchannel.time.Backoff;
+import java.time.Duration;
 import java.util.Random;
-import java.util.concurrent.TimeUnit;
 
 /**
  * When to try again to reach a lost server: at once, then after 50 ms, 100 ms ... 2 s, each less a
  * random part of up to a half, so that the clients of a server that comes back do not come as one.
  */
 final class Reconnection {
-  private static final long FIRST_DELAY_MILLIS = 50;
+  private static final Duration FIRST_DELAY = Duration.ofMillis(50);
 
   /** A guest waits: a server that is back is found soon, and one that is down costs little. */
-  private static final long LONGEST_DELAY_MILLIS = 2000;
+  private static final Duration LONGEST_DELAY = Duration.ofSeconds(2);
 
-  private final Random random;
-  private long nextMillis;
+  private final Backoff backoff;
+  private boolean atOnce = true;
 
   Reconnection(Random random) {
-    this.random = random;
+    backoff = Backoff.scattered(FIRST_DELAY, LONGEST_DELAY, random);
   }
 
   /** How long to wait before the next try. */
   long delayMillis() {
-    long delay = nextMillis;
-    nextMillis = Math.min(LONGEST_DELAY_MILLIS, Math.max(FIRST_DELAY_MILLIS, 2 * delay));
-    return delay - (long) (random.nextDouble() * delay / 2);
+    if (atOnce) {
+      atOnce = false;
+      return 0;
+    }
+    return backoff.next().toMillis();
   }
 
   /**
@@ -35,8 +38,9 @@ final class Reconnection {
    * @param livedNanos how long it lasted
    */
   void lost(long replies, long livedNanos) {
-    if (replies > 0 && livedNanos >= TimeUnit.MILLISECONDS.toNanos(LONGEST_DELAY_MILLIS)) {
-      nextMillis = 0;
+    if (replies > 0 && livedNanos >= LONGEST_DELAY.toNanos()) {
+      backoff.reset();
+      atOnce = true;
     }
   }
 }

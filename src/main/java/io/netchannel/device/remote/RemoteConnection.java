@@ -1,5 +1,6 @@
 package io.netchannel.device.remote;
 
+import io.netchannel.time.Repeated;
 import io.netchannel.wire.Attach;
 import io.netchannel.wire.Attached;
 import io.netchannel.wire.DirectReceive;
@@ -121,7 +122,13 @@ final class RemoteConnection extends ChannelInboundHandlerAdapter implements Fra
     heardNanos = System.nanoTime();
     long every = options.ping().toMillis();
     pings =
-        channel.eventLoop().scheduleAtFixedRate(this::ping, every, every, TimeUnit.MILLISECONDS);
+        channel
+            .eventLoop()
+            .scheduleAtFixedRate(
+                Repeated.of("keeping a device server's connection alive", this::ping),
+                every,
+                every,
+                TimeUnit.MILLISECONDS);
     if (context.pipeline().get(SslHandler.class) == null) {
       begin();
     }

@@ -11,6 +11,7 @@ import io.netchannel.device.OpenOptions;
 import io.netchannel.device.Outcome;
 import io.netchannel.device.RequestName;
 import io.netchannel.tls.TlsProblem;
+import io.netchannel.time.Backoff;
 import io.netchannel.wire.Attach;
 import io.netchannel.wire.Attached;
 import io.netchannel.wire.FrameHeader;
@@ -107,7 +108,8 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
     this.readOnly = readOnly;
     user.inheritance().ifPresent(this::inherit);
     this.backoff =
-        new Backoff(link.options().firstDelay(), link.options().longestDelay(), link.random());
+        Backoff.scattered(
+            link.options().firstDelay(), link.options().longestDelay(), link.random());
   }
 
   private void inherit(Inheritance left) {
@@ -597,7 +599,7 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
     }
     attempt =
         Optional.of(
-            link.loop().schedule(this::connect, backoff.nextMillis(), TimeUnit.MILLISECONDS));
+            link.loop().schedule(this::connect, backoff.next().toNanos(), TimeUnit.NANOSECONDS));
   }
 
   private void failOpening(String why) {
