@@ -3,6 +3,7 @@ package io.netchannel.coordinator;
 import com.google.common.collect.ImmutableMap;
 import java.time.Duration;
 import java.util.Map;
+import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.LongSupplier;
@@ -27,10 +28,14 @@ final class Tells {
     this.backoff = new Backoffs(nanoTime);
   }
 
-  /** Tells now, once; later again when that fails. */
-  void now(Migration over) {
+  /**
+   * Tells now, once; later again when that fails.
+   *
+   * @return what the peer says of it then; empty when it has not answered
+   */
+  Optional<PeerMessages.PhaseReport> now(Migration over) {
     later(over);
-    tell(over);
+    return tell(over);
   }
 
   /** Tells with the next {@link #tick}. */
@@ -41,16 +46,16 @@ final class Tells {
   void tick() {
     for (Migration over : untold.values()) {
       if (backoff.isDue(over.id())) {
-        tell(over);
+        var unused = tell(over);
       }
     }
   }
 
-  private void tell(Migration over) {
+  private Optional<PeerMessages.PhaseReport> tell(Migration over) {
     Peer peer = peers.get(over.peer());
     if (peer == null) {
       done(over);
-      return;
+      return Optional.empty();
     }
     try {
       PeerMessages.PhaseReport report =
@@ -66,6 +71,7 @@ final class Tells {
       if (report.phase().isOver()) {
         done(over);
       }
+      return Optional.of(report);
     } catch (PeerException e) {
       switch (e.kind()) {
         case NO_ANSWER ->
@@ -75,6 +81,7 @@ final class Tells {
           done(over);
         }
       }
+      return Optional.empty();
     }
   }
 

@@ -110,13 +110,7 @@ public final class Host implements AutoCloseable {
     suspends = new SuspendWatch(parts.store(), parts.domains(), timer, executor);
     devices =
         new HostDevices(
-            parts.store(),
-            parts.domains(),
-            parts.devices(),
-            midPoints,
-            stockDisks,
-            suspends,
-            this::isArriving);
+            parts.store(), parts.domains(), midPoints, stockDisks, suspends, this::isArriving);
     coordinator =
         new Coordinator(
             configuration.name(),
@@ -139,7 +133,6 @@ public final class Host implements AutoCloseable {
     lifecycle =
         new DomainLifecycle(
             parts.store(),
-            parts.devices(),
             midPoints,
             new InheritedDisks(parts.store(), parts.kernel(), waits.unbind(), parts.nanoTime()),
             coordinator,

@@ -60,6 +60,15 @@ final class Simulation {
     }
   }
 
+  private static final MigrationHooks.Arrived ALL_WELL =
+      new MigrationHooks.Arrived() {
+        @Override
+        public void checkPlaced() {}
+
+        @Override
+        public void checkReady() {}
+      };
+
   /** When a crashed daemon is started again. */
   enum Restart {
     /** At once, while libvirt still cleans up. */
@@ -108,6 +117,8 @@ final class Simulation {
   private boolean outcomesDiffer;
   private String guestOn = "a";
   private FaultPoints faultPoints = FaultPoints.NONE;
+  private double deviceFaultRate;
+  private MigrationHooks.Arrived arrived = ALL_WELL;
 
   /** A guest with two disks, on a hypervisor that cannot tell when it is suspended. */
   Simulation(long seed, double faultRate, Restart restart, boolean hookIsRetried)
@@ -214,6 +225,15 @@ final class Simulation {
     this.drainHangs = drainHangs;
   }
 
+  /** How many of the commands to mid-points fail, without an effect; until {@link #settle}. */
+  void setDeviceFaultRate(double deviceFaultRate) {
+    this.deviceFaultRate = deviceFaultRate;
+  }
+
+  boolean fails() {
+    return deviceFaultRate > 0 && random.nextDouble() < deviceFaultRate;
+  }
+
   /** A daemon that was restarted may know more of what is pending than the one before. */
   String outcomes(SimulatedHost host) {
     return outcomesDiffer ? " in life " + host.life() : "";
@@ -256,6 +276,11 @@ final class Simulation {
 
   /** virsh migrate; whether the guest has moved. */
   boolean migrate(String from, String to) {
+    return arrives(from, to) && finish(from, to);
+  }
+
+  /** virsh migrate up to hook "started" of the restored domain; whether it gets there. */
+  boolean arrives(String from, String to) {
     hasRunOn.remove(to);
     if (!hook(host(to), () -> host(to).coordinator().incomingAnnounced(NAME))) {
       return false;
@@ -270,7 +295,17 @@ final class Simulation {
     pass(Duration.ofSeconds(2));
     suspend(from);
     pass(Duration.ofSeconds(random.nextInt(3)));
-    return finish(from, to);
+    return true;
+  }
+
+  /** Hook "started" has let the guest run, and libvirt is slow to end it at its source. */
+  boolean restoresOnly(String from, String to) {
+    boolean restored = arrives(from, to) && restored(to);
+    if (restored) {
+      guestOn = to;
+      hasRunOn.add(to);
+    }
+    return restored;
   }
 
   /** The first hooks, when nothing may go wrong. */
@@ -305,13 +340,18 @@ final class Simulation {
 
   /** Hook "started". */
   boolean restored(String to) {
-    return hook(host(to), () -> host(to).coordinator().incomingRestored(DOMAIN, 5));
+    return hook(host(to), () -> host(to).coordinator().incomingRestored(DOMAIN, 5, arrived));
+  }
+
+  /** What the hook's caller finds of the disks. */
+  void setArrived(MigrationHooks.Arrived arrived) {
+    this.arrived = arrived;
   }
 
   /** What hook "started" says when it refuses. */
   String refusal(String to) {
     try {
-      host(to).coordinator().incomingRestored(DOMAIN, 5);
+      host(to).coordinator().incomingRestored(DOMAIN, 5, arrived);
     } catch (MigrationRefusedException e) {
       return e.getMessage();
     }
@@ -400,6 +440,7 @@ final class Simulation {
   void settle() {
     startAll();
     faults.stop();
+    deviceFaultRate = 0;
     pass(Duration.ofSeconds(3));
     faults.deliverLate();
     startAll();
@@ -417,6 +458,15 @@ final class Simulation {
 
   FaultPoints faultPoints() {
     return point -> faultPoints.at(point);
+  }
+
+  void assertNothingUnfinished(String description) {
+    for (SimulatedHost host : List.of(a, b)) {
+      Migrations migrations = host.coordinator().migrations();
+      assertThat(migrations.list().stream().flatMap(m -> migrations.unfinished(m).stream()))
+          .as("%s: what %s has still to do", description, host.name())
+          .isEmpty();
+    }
   }
 
   void assertOneOwner(String description) {

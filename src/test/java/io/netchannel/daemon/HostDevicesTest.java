@@ -6,7 +6,6 @@ import com.google.common.collect.ImmutableMap;
 import com.google.protobuf.ByteString;
 import io.netchannel.coordinator.LocalDevices;
 import io.netchannel.coordinator.LocalDevices.StockDisk;
-import io.netchannel.device.DeviceOpener;
 import io.netchannel.midpoint.Manifest;
 import io.netchannel.vdevice.block.BlockOperation;
 import io.netchannel.vdevice.block.frontend.BlkfrontOptions;
@@ -117,35 +116,32 @@ final class HostDevicesTest {
   @Test
   void whatIsBeingRestoredHereDoesNotRunHere() throws Exception {
     Set<UUID> arriving = new HashSet<>();
-    try (DeviceOpener opener = new DeviceOpener()) {
-      StockDisks disks =
-          new StockDisks(
-              new StockDisks.Environment(
-                  host.store(),
-                  host.hypervisor().grantTable(0),
-                  host.hypervisor().domainStates(),
-                  (delay, action) -> {},
-                  path -> {},
-                  System::nanoTime),
-              Runnable::run);
-      LocalDevices seen =
-          new HostDevices(
-              host.store(),
-              host.hypervisor().domainStates(),
-              opener,
-              host.daemon().midPoints(),
-              disks,
-              new SuspendWatch(
-                  host.store(),
-                  host.hypervisor().domainStates(),
-                  (delay, action) -> {},
-                  Runnable::run),
-              arriving::contains);
-      assertThat(seen.domainsNamed("stock")).containsExactly(STOCK);
-      arriving.add(STOCK);
-      assertThat(seen.domainsNamed("stock")).isEmpty();
-      assertThat(seen.domainExists(STOCK)).isTrue();
-    }
+    StockDisks disks =
+        new StockDisks(
+            new StockDisks.Environment(
+                host.store(),
+                host.hypervisor().grantTable(0),
+                host.hypervisor().domainStates(),
+                (delay, action) -> {},
+                path -> {},
+                System::nanoTime),
+            Runnable::run);
+    LocalDevices seen =
+        new HostDevices(
+            host.store(),
+            host.hypervisor().domainStates(),
+            host.daemon().midPoints(),
+            disks,
+            new SuspendWatch(
+                host.store(),
+                host.hypervisor().domainStates(),
+                (delay, action) -> {},
+                Runnable::run),
+            arriving::contains);
+    assertThat(seen.domainsNamed("stock")).containsExactly(STOCK);
+    arriving.add(STOCK);
+    assertThat(seen.domainsNamed("stock")).isEmpty();
+    assertThat(seen.domainExists(STOCK)).isTrue();
   }
 
   @Test
