@@ -36,6 +36,7 @@ final class IncomingEnds {
   private static final class GivingUp {
     private final String reason;
     private SideBySide stops;
+    private boolean failed;
     private volatile String problem = "its devices have not stopped";
 
     private GivingUp(String reason, SideBySide stops) {
@@ -152,14 +153,20 @@ final class IncomingEnds {
   /** What has failed is tried again, when it is time. */
   void goOnGivingUp(Migration migration) {
     GivingUp going = givingUp.get(migration.id());
-    if (going == null || !going.stops.isDone() || !context.backoff().isDue(migration.id())) {
+    if (going == null || (going.failed && !context.backoff().isDue(migration.id()))) {
+      return;
+    }
+    if (going.failed) {
+      going.failed = false;
+      going.stops = stop(migration);
+    }
+    if (!going.stops.isDone()) {
       return;
     }
     try {
       going.stops.await(Duration.ZERO);
     } catch (MigrationRefusedException e) {
       notYet(migration, going, e);
-      going.stops = stop(migration);
       return;
     }
     givenUp(migration, going).ifPresent(this::tellSoon);
@@ -193,6 +200,7 @@ final class IncomingEnds {
 
   private void notYet(Migration migration, GivingUp going, Exception e) {
     going.problem = Deadline.words(e);
+    going.failed = going.stops.isDone();
     log.error(
         "{}: cannot give the disks back to {} yet, tried again: {}",
         migration.label(),

@@ -251,9 +251,7 @@ final class HostDevices implements LocalDevices {
     } catch (RuntimeException e) {
       return CompletableFuture.failedFuture(e);
     }
-    return midPoints
-        .withStorage(() -> openAndTakeOver(served, disk, manifest))
-        .thenCompose(takingOver -> takingOver);
+    return midPoints.withStorage(() -> openAndTakeOver(served, disk, manifest));
   }
 
   private CompletableFuture<Void> openAndTakeOver(ServedDisk served, Disk disk, ByteString manifest)

@@ -109,8 +109,7 @@ public final class MidPoints implements AutoCloseable {
     if (disk.midPoint().status().state() != MidPoint.State.EXPECTING) {
       return CompletableFuture.completedFuture(null); // a daemon before us had begun
     }
-    return withStorage(() -> openAndServe(disk, source, generations))
-        .thenCompose(serving -> serving);
+    return storage.begin(() -> openAndServe(disk, source, generations));
   }
 
   private CompletableFuture<Void> openAndServe(
@@ -127,12 +126,12 @@ public final class MidPoints implements AutoCloseable {
 
   /** What a device here looks like; the future is there at once, the storage may take its time. */
   CompletableFuture<DeviceGeometry> probe(String source, boolean readOnly) {
-    return withStorage(() -> devices.probe(source, readOnly));
+    return storage.run(() -> devices.probe(source, readOnly));
   }
 
   /** Work that storage may keep waiting, on a thread that may wait. */
-  <T> CompletableFuture<T> withStorage(Callable<T> work) {
-    return storage.run(work);
+  <T> CompletableFuture<T> withStorage(Callable<CompletableFuture<T>> work) {
+    return storage.begin(work);
   }
 
   /**

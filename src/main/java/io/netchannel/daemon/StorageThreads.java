@@ -50,8 +50,38 @@ final class StorageThreads implements AutoCloseable {
   /** Does not wait and does not throw: what goes wrong is the future's. */
   <T> CompletableFuture<T> run(Callable<T> work) {
     CompletableFuture<T> result = new CompletableFuture<>();
+    execute(result, () -> result.complete(work.call()));
+    return result;
+  }
+
+  /** Likewise of work that ends with something to wait for, which does not need the thread. */
+  <T> CompletableFuture<T> begin(Callable<CompletableFuture<T>> work) {
+    CompletableFuture<T> result = new CompletableFuture<>();
+    execute(
+        result,
+        () ->
+            work.call()
+                .whenComplete(
+                    (done, failure) -> {
+                      if (failure == null) {
+                        result.complete(done);
+                      } else {
+                        result.completeExceptionally(failure);
+                      }
+                    }));
+    return result;
+  }
+
+  private void execute(CompletableFuture<?> result, Callable<?> work) {
     try {
-      threads.execute(() -> run(work, result));
+      threads.execute(
+          () -> {
+            try {
+              var unused = work.call();
+            } catch (Throwable e) { // also an Error is an answer: nobody must wait for ever
+              result.completeExceptionally(e);
+            }
+          });
     } catch (RejectedExecutionException e) {
       result.completeExceptionally(
           new IllegalStateException(
@@ -64,15 +94,6 @@ final class StorageThreads implements AutoCloseable {
       // What Java calls it when the kernel has no thread to give.
       result.completeExceptionally(
           new IllegalStateException("no thread for its storage: " + e.getMessage(), e));
-    }
-    return result;
-  }
-
-  private static <T> void run(Callable<T> work, CompletableFuture<T> result) {
-    try {
-      result.complete(work.call());
-    } catch (Throwable e) { // also an Error is somebody's answer: nobody must wait for ever
-      result.completeExceptionally(e);
     }
   }
 

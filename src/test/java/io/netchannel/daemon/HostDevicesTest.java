@@ -225,13 +225,12 @@ final class HostDevicesTest {
     assertThat(devices.stage(MIXED, "xvdb", manifest)).as("no such mid-point yet").isCompleted();
     ServedDisk disk = mixed();
     get(devices.stage(MIXED, "xvdb", manifest));
-    ByteString same = ByteString.copyFrom(manifest.toByteArray());
-    assertThat(disk.decode(same)).as("decoded once").isSameAs(disk.decode(manifest));
+    assertThat(disk.decode(manifest)).as("decoded once").isSameAs(disk.decode(manifest));
     get(
         devices.takeOver(
             disk.guest().domid(),
             new LocalDevices.Disk(MIXED, "xvdb", image(), false, 1 << 20, 5),
-            same));
+            manifest));
     assertThat(disk.midPoint().status().generation()).isEqualTo(5);
     assertThat(devices.stage(MIXED, "xvdb", manifest))
         .failsWithin(BOUND)

@@ -110,6 +110,7 @@ final class HungOpensTest {
     hosta.hookOk(GUEST, "start", "begin", xml(null));
     EmbeddedDomain source = hosta.createDomain(GUEST, uuid);
     hosta.hookOk(GUEST, "started", "begin", xml(source));
+    source.unpause();
     hostb.hookOk(GUEST, "migrate", "begin", "");
     hostb.hookOk(GUEST, "start", "begin", xml(null));
     EmbeddedDomain destination = hostb.createDomain(GUEST, uuid);
