@@ -107,7 +107,8 @@ final class MigrationsCommand implements Callable<Integer> {
           migration.get("state"),
           migration.get("disks"),
           migration.get("started"),
-          migration.get("outcome"));
+          migration.get("outcome")
+              + (migration.get("unfinished") == null ? "" : "; " + migration.get("unfinished")));
     }
     table.print(out);
   }

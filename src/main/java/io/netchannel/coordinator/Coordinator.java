@@ -39,6 +39,7 @@ public final class Coordinator implements MigrationHooks, PeerService {
 
   private final Context context;
   private final MigrationStore store;
+  private final DiskOrders orders;
   private final Outgoing outgoing;
   private final Incoming incoming;
   private final Admission admission;
@@ -84,10 +85,11 @@ public final class Coordinator implements MigrationHooks, PeerService {
             new Errands<>(executor),
             new Backoffs(nanoTime),
             new Tells(byName, timeouts.tell(), nanoTime, executor));
-    this.outgoing = new Outgoing(context);
-    this.incoming = new Incoming(context);
+    this.orders = new DiskOrders(context);
+    this.outgoing = new Outgoing(context, orders);
+    this.incoming = new Incoming(context, orders);
     this.admission = new Admission(context, incoming, outgoing);
-    this.migrations = new Migrations(context);
+    this.migrations = new Migrations(context, incoming, orders);
   }
 
   /** What to show people. */
@@ -112,6 +114,7 @@ public final class Coordinator implements MigrationHooks, PeerService {
    */
   public synchronized long claimGeneration(UUID domain, String target, long known)
       throws JournalException {
+    orders.forget(domain, target);
     DiskKey key = new DiskKey(domain, target);
     long own = store.generation(key).map(Generation::number).orElse(0L);
     long number = Math.max(own, known) + 1;
@@ -214,8 +217,9 @@ public final class Coordinator implements MigrationHooks, PeerService {
   }
 
   @Override
-  public void incomingRestored(UUID domain, int domid) throws MigrationRefusedException {
-    incoming.restored(domain, domid);
+  public void incomingRestored(UUID domain, int domid, Arrived arrived)
+      throws MigrationRefusedException {
+    incoming.restored(domain, domid, arrived);
   }
 
   @Override

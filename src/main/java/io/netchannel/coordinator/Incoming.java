@@ -12,9 +12,10 @@ import org.slf4j.LoggerFactory;
 /**
  * The destination's side: carries a migration through its phases inside hook "started".
  *
- * <p>{@link #restored} is a list of phases with one failure path, {@link #fail}. What it
+ * <p>{@link #run} is the list of its phases, with one failure path, {@link #fail}. What that
  * guarantees: when the hook fails, nothing here touches the disks any more, that is in the journal,
- * and the source has been told or will find out by asking.
+ * and the source has been told or will find out by asking; or, where a device does not stop or the
+ * journal cannot be written, all that follows by itself, and until then the guest runs nowhere.
  */
 final class Incoming {
   private static final Logger log = LoggerFactory.getLogger(Incoming.class);
@@ -22,17 +23,19 @@ final class Incoming {
   private final Context context;
   private final MigrationStore store;
   private final LocalDevices devices;
+  private final DiskOrders orders;
   private final IncomingEnds ends;
   private final IncomingSeal sealing;
   private final IncomingTakeOver takeOver;
 
-  Incoming(Context context) {
+  Incoming(Context context, DiskOrders orders) {
     this.context = context;
     this.store = context.store();
     this.devices = context.devices();
+    this.orders = orders;
     this.ends = new IncomingEnds(context);
     this.sealing = new IncomingSeal(context);
-    this.takeOver = new IncomingTakeOver(context);
+    this.takeOver = new IncomingTakeOver(context, sealing);
   }
 
   /** PREPARE: both sides check every disk, then both have the migration in their journals. */
@@ -44,21 +47,16 @@ final class Incoming {
         throw context.refused(other, "is not over yet; try again");
       }
     }
+    Deadline deadline = context.deadline(context.timeouts().prepare());
+    SideBySide probes = new SideBySide();
     for (LocalDevices.Disk disk : served.disks()) {
-      try {
-        devices.probe(disk);
-      } catch (MigrationRefusedException e) {
-        throw new MigrationRefusedException(
-            context.host()
-                + " cannot serve disk "
-                + disk.target()
-                + " of "
-                + served.name()
-                + ": "
-                + Deadline.words(e),
-            e);
-      }
+      probes.add(
+          context.host() + " cannot serve disk " + disk.target() + " of " + served.name(),
+          devices.probe(disk));
     }
+    probes.await(deadline.remaining());
+    // What the disks it had here once have still to do is not for the ones that come.
+    orders.forget(served.domain());
     Migration migration =
         Migration.begin(
             context.ids().get(),
@@ -70,7 +68,6 @@ final class Incoming {
             context.clock().instant());
     try {
       store.journal().makeRoom();
-      Deadline deadline = context.deadline(context.timeouts().prepare());
       Peer source = context.peer(peerName);
       deadline.ask(
           bound -> {
@@ -106,44 +103,55 @@ final class Incoming {
   }
 
   /** SEAL to REDIRECT, then RESUME: hook "started". A hook that is called again goes on. */
-  void restored(UUID domain, int domid) throws MigrationRefusedException {
+  void restored(UUID domain, int domid, MigrationHooks.Arrived arrived)
+      throws MigrationRefusedException {
     Migration migration =
         store.active(Direction.INCOMING, domain).orElseThrow(() -> notUnderWay(domain));
     store.note(migration.id(), "hook \"started\"");
     Timeouts timeouts = context.timeouts();
-    try (MigrationLocks.Held held = context.locks().lock(migration, timeouts.hook())) {
+    Deadline hook = context.deadline(timeouts.hook());
+    // What is left is for the way back: the source has to hear of a failure.
+    Deadline deadline = hook.within(timeouts.hook().minus(timeouts.tell()));
+    try (MigrationLocks.Held held = context.locks().lock(migration, deadline.remaining())) {
       migration = held.migration();
-      Deadline deadline = context.deadline(timeouts.hook().minus(timeouts.tell()));
-      try {
-        switch (migration.phase()) {
-          case PRECOPY, SEAL -> {
-            Peer source = context.peer(migration.peer());
-            sealing.ask(migration, source, deadline);
-            takeOver.takeOver(migration.id(), source, deadline);
-            takeOver.redirect(migration.id(), domid, deadline);
-            answer(migration.id());
-          }
-          case HAND_OVER -> {
-            // Sealed early, or before a restart of this daemon.
-            Peer source = context.peer(migration.peer());
-            takeOver.takeOver(migration.id(), source, deadline);
-            takeOver.redirect(migration.id(), domid, deadline);
-            answer(migration.id());
-          }
-          case TAKE_OVER -> {
-            // Before a restart of this daemon. The guest has not run: libvirt had no answer.
-            Peer source = context.peer(migration.peer());
-            takeOver.claim(migration, source, deadline);
-            takeOver.redirect(migration.id(), domid, deadline);
-            answer(migration.id());
-          }
-          case RESUME -> log.info("{}: restored again", migration.label());
-          case PREPARE, REDIRECT, COMMIT, ABORT ->
-              throw context.refused(migration, "is in phase " + migration.phase());
-        }
-      } catch (PeerException | JournalException | MigrationRefusedException | RuntimeException e) {
-        throw fail(store.get(migration.id()), e);
+      Optional<String> goesBack = ends.givingUp(migration.id());
+      if (goesBack.isPresent()) {
+        throw context.refused(migration, "goes back: " + goesBack.get());
       }
+      switch (migration.phase()) {
+        case PRECOPY, SEAL, HAND_OVER, TAKE_OVER, REDIRECT ->
+            run(migration, domid, arrived, deadline, hook);
+        case RESUME -> log.info("{}: restored again", migration.label());
+        case PREPARE, COMMIT, ABORT ->
+            throw context.refused(
+                migration, "is in phase " + migration.phase() + ": " + migration.detail());
+      }
+    }
+  }
+
+  /**
+   * Each phase once. One that is behind us, because the source has sealed early or this daemon was
+   * restarted, does nothing; from TAKE_OVER and REDIRECT on, what a restart has undone is done
+   * again: the guest has not run, libvirt had no answer.
+   */
+  private void run(
+      Migration entered,
+      int domid,
+      MigrationHooks.Arrived arrived,
+      Deadline deadline,
+      Deadline hook)
+      throws MigrationRefusedException {
+    UUID id = entered.id();
+    try {
+      Peer source = context.peer(entered.peer());
+      arrived.checkPlaced();
+      sealing.seal(id, source, deadline); // SEAL, HAND_OVER
+      takeOver.takeOver(id, source, deadline); // TAKE_OVER
+      takeOver.redirect(id, domid, deadline); // REDIRECT
+      arrived.checkReady();
+      resume(id); // RESUME
+    } catch (PeerException | JournalException | MigrationRefusedException | RuntimeException e) {
+      throw fail(store.get(id), e, hook);
     }
   }
 
@@ -168,16 +176,18 @@ final class Incoming {
   }
 
   /** RESUME: durable before libvirt hears it, as from then on the guest may run here. */
-  private void answer(UUID id) throws JournalException {
+  private void resume(UUID id) throws JournalException {
     store.apply(store.get(id), Event.ANSWERED, "hook answered, the guest may run");
   }
 
-  /** The one failure path. */
-  private MigrationRefusedException fail(Migration migration, Exception cause) {
+  /** The one failure path; its words are all that libvirt's log has of it. */
+  private MigrationRefusedException fail(Migration migration, Exception cause, Deadline hook) {
     String reason = Deadline.words(cause);
-    log.warn("{}: failed in phase {}: {}", migration.label(), migration.phase(), reason);
-    ends.end(migration, reason);
-    return context.refused(migration, reason, cause);
+    sealing.forget(migration.id());
+    String holder = ends.end(migration, reason, hook);
+    store.note(migration.id(), holder);
+    return context.refused(
+        migration, "failed in %s: %s; %s".formatted(migration.phase(), reason, holder), cause);
   }
 
   /** The domain has ended on this host. */
@@ -198,7 +208,8 @@ final class Incoming {
   boolean isExpected(Migration migration) throws MigrationRefusedException {
     try (MigrationLocks.Held held = context.locks().lock(migration, context.timeouts().prepare())) {
       PhaseReport report =
-          context.deadline(context.timeouts().prepare())
+          context
+              .deadline(context.timeouts().prepare())
               .ask(
                   bound ->
                       context
@@ -215,7 +226,11 @@ final class Incoming {
         }
         return true;
       }
-      ends.end(held.migration(), migration.peer() + " says " + report.detail());
+      sealing.forget(migration.id());
+      String holder =
+          ends.end(
+              held.migration(), migration.peer() + " says " + report.detail(), ends.unhurried());
+      log.info("{}: {}", migration.label(), holder);
       return false;
     } catch (PeerException e) {
       throw context.refused(migration, "cannot be checked: " + e.getMessage(), e);
@@ -293,6 +308,7 @@ final class Incoming {
 
   /** Sees to bounds and to what a crash or a lost message left. */
   void tick() {
+    sealing.forgetOver();
     for (Migration active : store.active(Direction.INCOMING)) {
       context
           .errands()
@@ -303,6 +319,10 @@ final class Incoming {
   private void lookAfter(Migration migration) {
     Timeouts timeouts = context.timeouts();
     Duration age = store.age(migration);
+    if (ends.givingUp(migration.id()).isPresent()) {
+      ends.goOnGivingUp(migration);
+      return;
+    }
     boolean exists = devices.domainExists(migration.domain());
     switch (migration.phase()) {
       case PRECOPY -> {
@@ -321,12 +341,12 @@ final class Incoming {
       case TAKE_OVER, REDIRECT -> {
         // The hook is over without an answer, and libvirt does not let the guest run.
         if (!exists || age.compareTo(timeouts.hook()) > 0) {
-          ends.giveUp(migration, "the hook did not finish on " + context.host());
+          ends.beginToGiveUp(migration, "the hook did not finish on " + context.host());
         }
       }
       case RESUME -> {
         if (!exists) {
-          ends.ended(migration);
+          ends.hasEnded(migration);
         } else if (devices.guestHasRun(migration.domain())) {
           ends.commit(migration, "the guest runs here");
         } else if (context.backoff().isDue(migration.id())
@@ -344,6 +364,11 @@ final class Incoming {
   private void neverComes(Migration migration, String reason) {
     sealing.forget(migration.id());
     ends.abort(migration, reason);
+  }
+
+  /** Why a migration is not over although it has failed, for people; empty when that is not so. */
+  Optional<String> goesBack(Migration migration) {
+    return ends.givingUp(migration.id());
   }
 
   /** Ends a migration that has not begun to bring a domain, when there is one. */

@@ -1,6 +1,7 @@
 package io.netchannel.coordinator;
 
 import com.google.common.collect.ImmutableList;
+import com.google.protobuf.ByteString;
 import io.netchannel.coordinator.Migration.MovedDisk;
 import io.netchannel.coordinator.PeerMessages.SealedDisk;
 import java.util.Comparator;
@@ -28,6 +29,12 @@ final class IncomingSeal {
   private final MigrationStore store;
   private final LocalDevices devices;
   private final Map<UUID, CompletableFuture<List<SealedDisk>>> parked = new ConcurrentHashMap<>();
+
+  /**
+   * Manifests in HAND_OVER and TAKE_OVER, as they arrived: each is the one copy that this host
+   * holds, beside the durable one, which is for the daemon after this one.
+   */
+  private final Map<UUID, ImmutableList<ByteString>> manifests = new ConcurrentHashMap<>();
 
   /** Migrations of guests without stock disks: their seal waits for nobody else's backend. */
   private final Set<UUID> oursOnly = ConcurrentHashMap.newKeySet();
@@ -75,13 +82,40 @@ final class IncomingSeal {
     log.debug("{}: answered already: {}", migration.label(), done.isDone());
   }
 
-  /** Nobody waits for the early seal of a migration any more. */
+  /** Nobody waits for its early seal, or needs its manifests, any more. */
   void forget(UUID id) {
     oursOnly.remove(id);
+    manifests.remove(id);
     CompletableFuture<List<SealedDisk>> call = parked.remove(id);
     if (call != null) {
       call.cancel(false);
     }
+  }
+
+  /** Holds nothing of migrations that ended in whatever way. */
+  void forgetOver() {
+    manifests.keySet().removeIf(id -> store.find(id).filter(Migration::isActive).isEmpty());
+  }
+
+  /**
+   * What is pending of disk number {@code index}: the very bytes that were staged; after a restart
+   * those from the journal.
+   *
+   * @throws JournalException when they cannot be read, or are not those that were kept
+   */
+  ByteString manifest(Migration migration, int index) throws JournalException {
+    ImmutableList<ByteString> held = manifests.get(migration.id());
+    if (held != null) {
+      return held.get(index);
+    }
+    MovedDisk moved = migration.disks().get(index);
+    ByteString kept = store.journal().manifest(migration.id(), index);
+    if (SealedDisk.checksum(kept) != moved.manifestCrc32c()) {
+      throw new JournalException(
+          "the manifest of %s in the journal is damaged: its checksum is not %08x; the source still has it"
+              .formatted(moved.target(), moved.manifestCrc32c()));
+    }
+    return kept;
   }
 
   /**
@@ -127,9 +161,12 @@ final class IncomingSeal {
   }
 
   /** SEAL and HAND OVER inside the hook: all manifests are here and durable when it returns. */
-  void ask(Migration prepared, Peer source, Deadline deadline)
+  void seal(UUID id, Peer source, Deadline deadline)
       throws PeerException, JournalException, MigrationRefusedException {
-    UUID id = prepared.id();
+    Migration prepared = store.get(id);
+    if (prepared.phase() != Phase.PRECOPY && prepared.phase() != Phase.SEAL) {
+      return; // sealed early, or before a restart of this daemon
+    }
     Timeouts timeouts = context.timeouts();
     // How long the source may drain stock disks is its own policy.
     Deadline answered =
@@ -181,6 +218,9 @@ final class IncomingSeal {
               disk.manifestCrc32c()));
       pending += disk.pending();
     }
+    manifests.put(
+        migration.id(),
+        sealed.stream().map(SealedDisk::manifest).collect(ImmutableList.toImmutableList()));
     store.apply(
         migration.withDisks(counted.build()),
         Event.SEALED,

@@ -1,30 +1,36 @@
 package io.netchannel.coordinator;
 
-import com.google.protobuf.ByteString;
 import io.netchannel.coordinator.FaultPoints.Point;
 import io.netchannel.coordinator.Migration.MovedDisk;
 import io.netchannel.coordinator.PeerMessages.Claim;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.UUID;
-import java.util.concurrent.CompletableFuture;
 
 /** TAKE OVER and REDIRECT at the destination, inside hook "started". */
 final class IncomingTakeOver {
   private final Context context;
   private final MigrationStore store;
   private final LocalDevices devices;
+  private final IncomingSeal sealing;
 
-  IncomingTakeOver(Context context) {
+  IncomingTakeOver(Context context, IncomingSeal sealing) {
     this.context = context;
+    this.sealing = sealing;
     this.store = context.store();
     this.devices = context.devices();
   }
 
-  /** TAKE OVER: N+1 is ours at the source, and then in our journal. */
+  /**
+   * TAKE OVER: N+1 is ours at the source, and then in our journal. Where it is there already it is
+   * asked for once more: the source may have had it back meanwhile.
+   */
   void takeOver(UUID id, Peer source, Deadline deadline) throws PeerException, JournalException {
-    context.faults().at(Point.DESTINATION_SEALED);
     Migration migration = store.get(id);
+    if (migration.phase() != Phase.HAND_OVER) {
+      claim(migration, source, deadline);
+      return;
+    }
+    context.faults().at(Point.DESTINATION_SEALED);
     claim(migration, source, deadline);
     store.apply(
         migration,
@@ -35,7 +41,7 @@ final class IncomingTakeOver {
   }
 
   /** Again gives the same answer. */
-  void claim(Migration migration, Peer source, Deadline deadline) throws PeerException {
+  private void claim(Migration migration, Peer source, Deadline deadline) throws PeerException {
     List<Claim> claims =
         migration.disks().stream()
             .map(d -> new Claim(d.target(), d.nextGeneration(), d.manifestCrc32c()))
@@ -50,24 +56,29 @@ final class IncomingTakeOver {
     store.note(migration.id(), "claim answered");
   }
 
-  /** REDIRECT: every mid-point here has its device and what was pending. */
+  /**
+   * REDIRECT: every mid-point here has its device and what was pending. All disks are opened at the
+   * same time, and the first one that fails ends it; one that hangs, at the latest when the bound
+   * passes.
+   */
   void redirect(UUID id, int domid, Deadline deadline)
       throws JournalException, MigrationRefusedException {
     Migration migration = store.get(id);
-    List<CompletableFuture<Void>> takeOvers = new ArrayList<>();
+    Deadline bound = deadline.within(context.timeouts().takeOver());
+    SideBySide takeOvers = new SideBySide();
     for (int i = 0; i < migration.disks().size(); i++) {
       MovedDisk moved = migration.disks().get(i);
-      ByteString manifest = store.journal().manifest(id, i);
       takeOvers.add(
+          "taking over " + moved.target(),
           devices
-              .takeOver(domid, withNextGeneration(moved), manifest)
+              .takeOver(domid, withNextGeneration(moved), sealing.manifest(migration, i))
               .thenRun(() -> store.note(id, moved.target() + " taken over")));
     }
-    Deadline bound = deadline.within(context.timeouts().takeOver());
-    for (int i = 0; i < takeOvers.size(); i++) {
-      bound.await(takeOvers.get(i), "taking over " + migration.disks().get(i).target());
+    takeOvers.await(bound.remaining());
+    if (migration.phase() == Phase.TAKE_OVER) {
+      store.apply(migration, Event.TAKEN_OVER, migration.disks().size() + " disks");
     }
-    store.apply(migration, Event.TAKEN_OVER, takeOvers.size() + " disks");
+    sealing.forget(id);
   }
 
   private static LocalDevices.Disk withNextGeneration(MovedDisk moved) {

@@ -10,8 +10,8 @@ import java.util.function.Consumer;
 
 /**
  * What the coordinator asks of the devices on its own host; implemented over the mid-points. May be
- * called from any thread. A device is named by its domain's UUID and its target, because the domid
- * changes with the host.
+ * called from any thread, under a lock too: what storage may keep waiting is a future. A device is
+ * named by its domain's UUID and its target, because the domid changes with the host.
  */
 public interface LocalDevices {
 
@@ -34,10 +34,11 @@ public interface LocalDevices {
    * A sealed disk.
    *
    * @param manifest the encoded pending set, see {@code midpoint.Manifest}
+   * @param manifestCrc32c CRC32C of it, computed when it was made
    * @param pending requests in it the guest has not seen answered
    * @param incomplete those of them whose outcome was not known when the seal began
    */
-  record Sealed(Disk disk, ByteString manifest, int pending, int incomplete) {}
+  record Sealed(Disk disk, ByteString manifest, int manifestCrc32c, int pending, int incomplete) {}
 
   /**
    * A disk that another backend than ours serves.
@@ -66,11 +67,10 @@ public interface LocalDevices {
   List<StockDisk> stockDisksOf(UUID domain);
 
   /**
-   * Whether this host could serve the disk: opens and closes it.
-   *
-   * @throws MigrationRefusedException when not, or when its size is not {@code disk.sizeBytes()}
+   * Whether this host could serve the disk: opens and closes it. Exceptionally when not, or when
+   * its size is not {@code disk.sizeBytes()}. Never completes while its storage hangs.
    */
-  void probe(Disk disk) throws MigrationRefusedException;
+  CompletableFuture<Void> probe(Disk disk);
 
   /**
    * Stops taking requests, waits for those at the device, flushes the device, and gives what is
@@ -108,40 +108,38 @@ public interface LocalDevices {
 
   /**
    * Undoes a seal, also one that is going on: answers and issues what is pending and goes on, with
-   * {@code generation}.
-   *
-   * @throws IllegalStateException when the disk has gone or cannot go on
+   * {@code generation}. Exceptionally when the disk has gone or cannot go on. Again does nothing
+   * more.
    */
-  void unseal(UUID domain, String target, long generation);
+  CompletableFuture<Void> unseal(UUID domain, String target, long generation);
 
   /**
-   * Ends a sealed disk: nothing is issued any more. Its nodes go when the domain goes. Nothing to
-   * do when the disk has gone.
-   *
-   * @throws IllegalStateException when its device does not end in time
+   * Ends a disk, sealed or taken over or being taken over: nothing is issued any more after the
+   * future completes. A device that is still being opened for it is not waited for: it is closed as
+   * soon as it is open, and never used. Its nodes go when the domain goes. Nothing to do when the
+   * disk has gone. Again does nothing more.
    */
-  void retire(UUID domain, String target);
+  CompletableFuture<Void> retire(UUID domain, String target);
 
   /**
    * Brings what is pending to the mid-point of an incoming disk before its take-over, which has
    * less to do then. Completes when the mid-point has it, or when there is no such mid-point yet:
    * {@link #takeOver} gets the same manifest anyway.
+   *
+   * @param manifest its checksum was verified since it came over the network
    */
   CompletableFuture<Void> stage(UUID domain, String target, ByteString manifest);
 
   /**
    * Gives a disk of an incoming domain (already restored, not yet running, its nodes published) its
    * device: opens it, finishes what is pending, keeps the replay map and lets the frontend connect.
+   * Never completes while its storage hangs; {@link #retire} ends it nevertheless.
    *
    * @param domid the domain's id on this host
+   * @param manifest the very bytes of {@link #stage}, where they were staged: they are not looked
+   *     at again
    */
   CompletableFuture<Void> takeOver(int domid, Disk disk, ByteString manifest);
-
-  /**
-   * Gives up a disk that was taken over: nothing is issued any more after the future completes.
-   * Nothing to do when the disk has gone.
-   */
-  CompletableFuture<Void> giveUp(UUID domain, String target);
 
   /** Whether libvirt has a domain with this UUID on this host, running or paused. */
   boolean domainExists(UUID domain);

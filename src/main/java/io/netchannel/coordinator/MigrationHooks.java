@@ -35,8 +35,19 @@ public interface MigrationHooks {
    * the guest may run. On an exception everything is as before and the source goes on.
    *
    * @param domid its id on this host
+   * @param arrived asked before the journal says that the guest may run: what refuses then ends the
+   *     migration as every other failure does
    */
-  void incomingRestored(UUID domain, int domid) throws MigrationRefusedException;
+  void incomingRestored(UUID domain, int domid, Arrived arrived) throws MigrationRefusedException;
+
+  /** What its caller knows of a domain that was restored; each says why not. */
+  interface Arrived {
+    /** Whether every disk can be taken over: asked before anything is. */
+    void checkPlaced() throws MigrationRefusedException;
+
+    /** Whether every disk is served: asked when all that came were taken over. */
+    void checkReady() throws MigrationRefusedException;
+  }
 
   /**
    * A domain has ended here (hook "stopped"/"release", or its nodes went). For an incoming one this

@@ -26,9 +26,21 @@ public final class Migrations {
   public record Entry(Phase phase, Instant at, Duration duration, String host, String detail) {}
 
   private final Context context;
+  private final Incoming incoming;
+  private final DiskOrders orders;
 
-  Migrations(Context context) {
+  Migrations(Context context, Incoming incoming, DiskOrders orders) {
     this.context = context;
+    this.incoming = incoming;
+    this.orders = orders;
+  }
+
+  /**
+   * What a migration that has failed, or is over, has still to do on this host, and what keeps it;
+   * empty when that is nothing. It is tried again until it is done.
+   */
+  public Optional<String> unfinished(Migration migration) {
+    return incoming.goesBack(migration).or(() -> orders.openOf(migration));
   }
 
   /** Newest first: all that are not over, and the last {@link MigrationJournal#KEPT_MIGRATIONS}. */

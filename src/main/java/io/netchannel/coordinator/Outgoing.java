@@ -30,17 +30,19 @@ final class Outgoing {
   private final MigrationStore store;
   private final LocalDevices devices;
   private final SealAnswers answers = new SealAnswers();
+  private final DiskOrders orders;
   private final OutgoingEnds ends;
   private final SourceSeal sealing;
 
   /** By domain. */
   private final Striped<Lock> preparing = Striped.lazyWeakLock(Integer.MAX_VALUE);
 
-  Outgoing(Context context) {
+  Outgoing(Context context, DiskOrders orders) {
     this.context = context;
     this.store = context.store();
     this.devices = context.devices();
-    this.ends = new OutgoingEnds(context, answers);
+    this.orders = orders;
+    this.ends = new OutgoingEnds(context, answers, orders);
     this.sealing = new SourceSeal(context, answers, ends);
   }
 
@@ -66,11 +68,18 @@ final class Outgoing {
       throw context.refused(
           known, "cannot be prepared in phase " + known.phase() + " " + known.detail());
     }
-    Migration other = store.active(Direction.OUTGOING, request.domain()).orElse(null);
+    Migration other = newest(request.domain()).orElse(null);
     if (other != null) {
+      // Also of one that is over: who ended it may not have told its disks yet.
       try (MigrationLocks.Held held = context.locks().lock(other, context.timeouts().prepare())) {
         replace(held.migration(), caller);
       }
+    }
+    Optional<String> unfinished = orders.openOf(request.domain());
+    if (unfinished.isPresent()) {
+      throw new MigrationRefusedException(
+          "the migration of %s before this one is not quite over on %s: %s; try again"
+              .formatted(request.domainName(), context.host(), unfinished.get()));
     }
     if (store.active(Direction.INCOMING, request.domain()).isPresent()) {
       throw new MigrationRefusedException(
@@ -116,6 +125,12 @@ final class Outgoing {
       throw ends.goOn(migration, e.getMessage());
     }
     sealing.sealWhenSuspended(migration);
+  }
+
+  private Optional<Migration> newest(UUID domain) {
+    return store.all().stream()
+        .filter(m -> m.direction() == Direction.OUTGOING && m.domain().equals(domain))
+        .reduce((earlier, later) -> later);
   }
 
   private void replace(Migration other, String caller) throws MigrationRefusedException {
@@ -269,6 +284,7 @@ final class Outgoing {
 
   /** Sees to bounds, and asks the destination of migrations that were given. */
   void tick() {
+    orders.tick();
     for (Migration active : store.active(Direction.OUTGOING)) {
       context.errands().run(active.id(), () -> tick(active));
     }

@@ -6,28 +6,24 @@ import java.util.Map;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * The ends that a migration can have at the source: aborted before anything was given, reclaimed
  * after it, committed when the guest has moved. Who calls holds the migration's lock.
  */
 final class OutgoingEnds {
-  private static final Logger log = LoggerFactory.getLogger(OutgoingEnds.class);
-
   private final Context context;
   private final MigrationStore store;
-  private final LocalDevices devices;
+  private final DiskOrders orders;
   private final SealAnswers answers;
 
   /** What waits for the suspend of a domain, by migration in PRECOPY. */
   private final Map<UUID, CompletableFuture<Void>> watches = new ConcurrentHashMap<>();
 
-  OutgoingEnds(Context context, SealAnswers answers) {
+  OutgoingEnds(Context context, SealAnswers answers, DiskOrders orders) {
     this.context = context;
     this.store = context.store();
-    this.devices = context.devices();
+    this.orders = orders;
     this.answers = answers;
   }
 
@@ -67,7 +63,7 @@ final class OutgoingEnds {
     } catch (JournalException e) {
       throw new AssertionError("an abort before the take-over needs no journal", e);
     }
-    sealed.forEach(moved -> unseal(moved.disk(), moved.disk().generation()));
+    sealed.forEach(moved -> orders.goOn(aborted, moved, moved.disk().generation()));
     unwatch(migration.id());
     answers.end(migration.id(), reason);
     return aborted;
@@ -75,17 +71,19 @@ final class OutgoingEnds {
 
   /** Goes on with N+2, after the destination has given N+1 up. */
   void reclaim(Migration migration, String reason) throws MigrationRefusedException {
+    Migration over;
     try {
-      store.apply(
-          migration,
-          Event.GIVEN_UP,
-          "given back by " + migration.peer() + ": " + reason,
-          Generation.of(migration, d -> d.disk().generation() + 2, ""));
+      over =
+          store.apply(
+              migration,
+              Event.GIVEN_UP,
+              "given back by " + migration.peer() + ": " + reason,
+              Generation.of(migration, d -> d.disk().generation() + 2, ""));
     } catch (JournalException e) {
       throw context.refused(migration, "cannot be reclaimed yet: " + e.getMessage(), e);
     }
     context.backoff().forget(migration.id());
-    migration.disks().forEach(moved -> unseal(moved.disk(), moved.disk().generation() + 2));
+    over.disks().forEach(moved -> orders.goOn(over, moved, moved.disk().generation() + 2));
   }
 
   Migration commit(Migration migration, String reason) {
@@ -96,7 +94,7 @@ final class OutgoingEnds {
       throw new AssertionError("a commit at the source needs no journal", e);
     }
     context.backoff().forget(migration.id());
-    over.disks().forEach(moved -> retire(moved.disk()));
+    over.disks().forEach(moved -> orders.end(over, moved));
     return over;
   }
 
@@ -105,7 +103,7 @@ final class OutgoingEnds {
     switch (migration.phase()) {
       case PREPARE, PRECOPY, SEAL, HAND_OVER -> {
         Migration over = abort(migration, "its domain ended on " + context.host(), List.of());
-        over.disks().forEach(moved -> retire(moved.disk()));
+        over.disks().forEach(moved -> orders.end(over, moved));
         tellSoon(over);
       }
       // Told by a tick: the guest connects its disks there just now and is not to be disturbed.
@@ -117,23 +115,5 @@ final class OutgoingEnds {
 
   void tellSoon(Migration over) {
     context.tells().soon(over);
-  }
-
-  /** A disk that fails must not keep the others of its guest from going on. */
-  private void unseal(LocalDevices.Disk disk, long generation) {
-    try {
-      devices.unseal(disk.domain(), disk.target(), generation);
-    } catch (RuntimeException e) {
-      log.warn("domain {}: {} does not go on: {}", disk.domain(), disk.target(), Deadline.words(e));
-    }
-  }
-
-  /** Nothing of it is lost when that fails: it is sealed, and ends with its nodes. */
-  private void retire(LocalDevices.Disk disk) {
-    try {
-      devices.retire(disk.domain(), disk.target());
-    } catch (RuntimeException e) {
-      log.warn("domain {}: {} is not retired: {}", disk.domain(), disk.target(), Deadline.words(e));
-    }
   }
 }

@@ -42,7 +42,8 @@ public final class PeerMessages {
    * One sealed disk.
    *
    * @param manifest the encoded pending set, see {@link LocalDevices.Sealed}
-   * @param manifestCrc32c its checksum, computed once on each host
+   * @param manifestCrc32c its checksum, computed at the source when the manifest was made, and
+   *     compared with the bytes at the destination when they arrived
    */
   public record SealedDisk(
       String target, int pending, int incomplete, ByteString manifest, int manifestCrc32c) {

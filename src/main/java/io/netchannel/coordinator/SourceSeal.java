@@ -201,7 +201,9 @@ final class SourceSeal {
                                 moved.target(),
                                 done.pending(),
                                 done.incomplete(),
-                                words(Duration.ofNanos(context.nanoTime().getAsLong() - beganNanos))));
+                                words(
+                                    Duration.ofNanos(
+                                        context.nanoTime().getAsLong() - beganNanos))));
                     return done;
                   }));
     }
@@ -227,7 +229,8 @@ final class SourceSeal {
   }
 
   private static SealedDisk sealed(String target, LocalDevices.Sealed done) {
-    return SealedDisk.of(target, done.pending(), done.incomplete(), done.manifest());
+    return new SealedDisk(
+        target, done.pending(), done.incomplete(), done.manifest(), done.manifestCrc32c());
   }
 
   private CompletableFuture<List<LocalDevices.Drained>> beginDrain(Migration migration) {

@@ -3,6 +3,7 @@ package io.netchannel.coordinator;
 import com.google.common.collect.ImmutableMap;
 import java.time.Duration;
 import java.util.Map;
+import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
@@ -37,10 +38,14 @@ final class Tells {
     this.errands = new Errands<>(executor);
   }
 
-  /** Tells now, once; later again when that fails. */
-  void now(Migration over) {
+  /**
+   * Tells now, once; later again when that fails.
+   *
+   * @return what the peer says of it then; empty when it has not answered
+   */
+  Optional<PeerMessages.PhaseReport> now(Migration over) {
     later(over);
-    tell(over);
+    return tell(over);
   }
 
   /** Tells with the next {@link #tick}. */
@@ -65,16 +70,16 @@ final class Tells {
   private void tellAll(String peer) {
     for (Migration over : untold.values()) {
       if (over.peer().equals(peer) && backoff.isDue(over.id())) {
-        tell(over);
+        var unused = tell(over);
       }
     }
   }
 
-  private void tell(Migration over) {
+  private Optional<PeerMessages.PhaseReport> tell(Migration over) {
     Peer peer = peers.get(over.peer());
     if (peer == null) {
       done(over);
-      return;
+      return Optional.empty();
     }
     try {
       PeerMessages.PhaseReport report =
@@ -90,6 +95,7 @@ final class Tells {
       if (report.phase().isOver()) {
         done(over);
       }
+      return Optional.of(report);
     } catch (PeerException e) {
       switch (e.kind()) {
         case NO_ANSWER ->
@@ -99,6 +105,7 @@ final class Tells {
           done(over);
         }
       }
+      return Optional.empty();
     }
   }
 

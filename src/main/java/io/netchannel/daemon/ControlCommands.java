@@ -100,7 +100,7 @@ final class ControlCommands implements ControlEndpoint.Handler {
     status.put(
         "waiting",
         Stream.concat(
-                active.stream().map(ControlCommands::progress),
+                migrations.list().stream().flatMap(this::progress),
                 midPoints.all().stream().flatMap(ControlCommands::problem))
             .toList());
     return status;
@@ -116,16 +116,23 @@ final class ControlCommands implements ControlEndpoint.Handler {
     return described;
   }
 
-  private static String progress(Migration migration) {
-    return "migration %s of %s (%s, peer %s) is in %s since %s: %s"
-        .formatted(
-            migration.id(),
-            migration.domainName(),
-            MigrationJson.lowerCase(migration.direction()),
-            migration.peer(),
-            migration.phase(),
-            migration.since(),
-            migration.detail());
+  /** Of one that is not over, or whose disks have something to do although it is. */
+  private Stream<String> progress(Migration migration) {
+    Optional<String> unfinished = migrations.unfinished(migration);
+    if (!migration.isActive() && unfinished.isEmpty()) {
+      return Stream.empty();
+    }
+    return Stream.of(
+        "migration %s of %s (%s, peer %s) is in %s since %s: %s%s"
+            .formatted(
+                migration.id(),
+                migration.domainName(),
+                MigrationJson.lowerCase(migration.direction()),
+                migration.peer(),
+                migration.phase(),
+                migration.since(),
+                migration.detail(),
+                unfinished.map(words -> "; " + words).orElse("")));
   }
 
   private static Stream<String> problem(ServedDisk disk) {
@@ -239,7 +246,7 @@ final class ControlCommands implements ControlEndpoint.Handler {
 
   private Object migrations(Optional<String> which) throws ControlException {
     if (which.isEmpty()) {
-      return migrations.list().stream().map(MigrationJson::summary).toList();
+      return migrations.list().stream().map(this::summary).toList();
     }
     Optional<Migration> one = uuid(which.get()).flatMap(migrations::find);
     if (one.isPresent()) {
@@ -257,13 +264,17 @@ final class ControlCommands implements ControlEndpoint.Handler {
           "no migration and no migrated domain \"" + which.get() + "\" here");
     }
     // A domain is asked about for its newest migration; one timeline is one question to a peer.
-    return Stream.concat(
-            Stream.of(detail(found.get(0))), found.stream().skip(1).map(MigrationJson::summary))
+    return Stream.concat(Stream.of(detail(found.get(0))), found.stream().skip(1).map(this::summary))
         .toList();
   }
 
+  private Map<String, Object> summary(Migration migration) {
+    return MigrationJson.summary(migration, migrations.unfinished(migration));
+  }
+
   private Map<String, Object> detail(Migration migration) {
-    return MigrationJson.detail(migration, migrations.timeline(migration));
+    return MigrationJson.detail(
+        migration, migrations.unfinished(migration), migrations.timeline(migration));
   }
 
   private Guest guest(String which) throws ControlException {

@@ -3,8 +3,7 @@ package io.netchannel.daemon;
 import com.google.common.util.concurrent.ThreadFactoryBuilder;
 import io.netchannel.coordinator.MigrationHooks;
 import io.netchannel.coordinator.MigrationRefusedException;
-import io.netchannel.device.DeviceException;
-import io.netchannel.device.Devices;
+import io.netchannel.coordinator.SideBySide;
 import io.netchannel.libvirt.DomainDevices;
 import io.netchannel.libvirt.DomainXmlException;
 import io.netchannel.libvirt.DomainXmlParser;
@@ -21,12 +20,9 @@ import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
 import java.util.function.LongSupplier;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -65,12 +61,11 @@ public final class DomainLifecycle implements HookHandler, AutoCloseable {
    * Bounds of its waits.
    *
    * @param armed from "start begin" to the domain's directory in xenstore
-   * @param ready opening a device and offering it
+   * @param ready opening the devices of a domain and offering them
    */
   public record Bounds(Duration armed, Duration ready) {}
 
   private final XenStore store;
-  private final Devices devices;
   private final MidPoints midPoints;
   private final InheritedDisks inherited;
   private final MigrationHooks hooks;
@@ -87,7 +82,6 @@ public final class DomainLifecycle implements HookHandler, AutoCloseable {
   /** Starts to watch. */
   public DomainLifecycle(
       XenStore store,
-      Devices devices,
       MidPoints midPoints,
       InheritedDisks inherited,
       MigrationHooks hooks,
@@ -95,7 +89,6 @@ public final class DomainLifecycle implements HookHandler, AutoCloseable {
       Bounds bounds,
       LongSupplier nanoTime) {
     this.store = store;
-    this.devices = devices;
     this.midPoints = midPoints;
     this.inherited = inherited;
     this.hooks = hooks;
@@ -125,7 +118,7 @@ public final class DomainLifecycle implements HookHandler, AutoCloseable {
         // "reconnect" and what later versions of libvirt add must not stop a domain.
         default -> HookReply.OK;
       };
-    } catch (MigrationRefusedException | DeviceException | DomainXmlException e) {
+    } catch (MigrationRefusedException | DomainXmlException e) {
       return refused(call, e.getMessage());
     } catch (RuntimeException e) {
       log.error("{}: hook {}", call.domain(), what, e);
@@ -165,8 +158,7 @@ public final class DomainLifecycle implements HookHandler, AutoCloseable {
     return HookReply.OK;
   }
 
-  private HookReply arm(HookCall call)
-      throws MigrationRefusedException, DeviceException, DomainXmlException {
+  private HookReply arm(HookCall call) throws MigrationRefusedException, DomainXmlException {
     forgetStale();
     DomainDevices found = DomainXmlParser.parse(call.xml());
     boolean hasDisks = !found.disks().isEmpty();
@@ -175,10 +167,8 @@ public final class DomainLifecycle implements HookHandler, AutoCloseable {
     if (!hasDisks && !incoming) {
       return HookReply.OK;
     }
-    for (DomainDevices.Disk disk : found.disks()) {
-      if (!incoming && !disk.source().equals(DomainDevices.Disk.INHERIT)) {
-        devices.probe(disk.source(), disk.readOnly());
-      }
+    if (!incoming) {
+      probe(found);
     }
     arrivals.put(found.uuid(), arrival(found, incoming));
     log.info(
@@ -187,6 +177,19 @@ public final class DomainLifecycle implements HookHandler, AutoCloseable {
         found.disks().size(),
         incoming ? ", coming by a migration" : "");
     return HookReply.OK;
+  }
+
+  /** Storage that cannot be opened, or does not answer, is told before the domain is made. */
+  private void probe(DomainDevices found) throws MigrationRefusedException {
+    SideBySide probes = new SideBySide();
+    for (DomainDevices.Disk disk : found.disks()) {
+      if (!disk.source().equals(DomainDevices.Disk.INHERIT)) {
+        probes.add(
+            "disk %s cannot be served".formatted(disk.target()),
+            midPoints.probe(disk.source(), disk.readOnly()));
+      }
+    }
+    probes.await(bounds.ready());
   }
 
   /** Whether other backends serve disks of it; an empty drive has no backend that could write. */
@@ -222,12 +225,26 @@ public final class DomainLifecycle implements HookHandler, AutoCloseable {
     if (guest.isEmpty()) {
       return refused(call, "xenstore has no running domain with UUID " + found.uuid());
     }
+    Arrival waiting = arrival;
     place(arrival, guest.get());
     if (arrival.incoming()) {
-      verifyPlaced(arrival);
-      hooks.incomingRestored(found.uuid(), guest.get().domid());
+      hooks.incomingRestored(
+          found.uuid(),
+          guest.get().domid(),
+          new MigrationHooks.Arrived() {
+            @Override
+            public void checkPlaced() throws MigrationRefusedException {
+              verifyPlaced(waiting);
+            }
+
+            @Override
+            public void checkReady() throws MigrationRefusedException {
+              verifyReady(waiting, guest.get());
+            }
+          });
+    } else {
+      verifyReady(arrival, guest.get());
     }
-    verifyReady(arrival, guest.get());
     arrivals.remove(found.uuid(), arrival);
     log.info("{}: runs with its disks", guest.get());
     return HookReply.OK;
@@ -252,17 +269,23 @@ public final class DomainLifecycle implements HookHandler, AutoCloseable {
   }
 
   private void verifyPlaced(Arrival arrival) throws MigrationRefusedException {
+    SideBySide failed = new SideBySide();
     for (DomainDevices.Disk disk : arrival.devices().disks()) {
       CompletableFuture<Void> ready = readyOf(arrival, disk.target());
       if (ready.isCompletedExceptionally()) {
-        await(disk.target(), ready);
+        failed.add("disk %s cannot be served".formatted(disk.target()), ready);
       }
     }
+    failed.await(bounds.ready());
   }
 
   private void verifyReady(Arrival arrival, Guest guest) throws MigrationRefusedException {
+    SideBySide all = new SideBySide();
     for (DomainDevices.Disk disk : arrival.devices().disks()) {
-      await(disk.target(), readyOf(arrival, disk.target()));
+      all.add("disk %s cannot be served".formatted(disk.target()), readyOf(arrival, disk.target()));
+    }
+    all.await(bounds.ready());
+    for (DomainDevices.Disk disk : arrival.devices().disks()) {
       if (arrival.incoming() && !midPoints.isServing(guest.domid(), disk.target())) {
         throw new MigrationRefusedException(
             "disk %s of %s was not handed over by the source: it must have the same <metadata> there"
@@ -281,22 +304,6 @@ public final class DomainLifecycle implements HookHandler, AutoCloseable {
                   new MigrationRefusedException(
                       "disk %s is to be inherited, but libxl has made no disk %s: give it a <disk> too"
                           .formatted(target, target)));
-    }
-  }
-
-  private void await(String target, CompletableFuture<Void> ready)
-      throws MigrationRefusedException {
-    try {
-      ready.get(bounds.ready().toMillis(), TimeUnit.MILLISECONDS);
-    } catch (ExecutionException e) {
-      throw new MigrationRefusedException(
-          "disk %s cannot be served: %s".formatted(target, e.getCause().getMessage()), e);
-    } catch (TimeoutException e) {
-      throw new MigrationRefusedException(
-          "disk %s was not ready within %s".formatted(target, bounds.ready()), e);
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new MigrationRefusedException("the daemon is shutting down", e);
     }
   }
 

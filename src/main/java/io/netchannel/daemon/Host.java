@@ -114,13 +114,7 @@ public final class Host implements AutoCloseable {
     suspends = new SuspendWatch(parts.store(), parts.domains(), lookTimer, executor);
     devices =
         new HostDevices(
-            parts.store(),
-            parts.domains(),
-            parts.devices(),
-            midPoints,
-            stockDisks,
-            suspends,
-            this::isArriving);
+            parts.store(), parts.domains(), midPoints, stockDisks, suspends, this::isArriving);
     coordinator =
         new Coordinator(
             configuration.name(),
@@ -144,7 +138,6 @@ public final class Host implements AutoCloseable {
     lifecycle =
         new DomainLifecycle(
             parts.store(),
-            parts.devices(),
             midPoints,
             new InheritedDisks(parts.store(), parts.kernel(), waits.unbind(), parts.nanoTime()),
             coordinator,

@@ -1,11 +1,10 @@
 package io.netchannel.daemon;
 
 import com.google.protobuf.ByteString;
+import com.google.protobuf.UnsafeByteOperations;
 import io.netchannel.coordinator.LocalDevices;
-import io.netchannel.coordinator.MigrationRefusedException;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
-import io.netchannel.device.Devices;
 import io.netchannel.midpoint.Manifest;
 import io.netchannel.vdevice.block.VirtualDisk;
 import io.netchannel.xen.Domains;
@@ -30,7 +29,6 @@ final class HostDevices implements LocalDevices {
 
   private final XenStore store;
   private final Domains domains;
-  private final Devices devices;
   private final MidPoints midPoints;
   private final StockDisks stockDisks;
   private final SuspendWatch suspends;
@@ -42,14 +40,12 @@ final class HostDevices implements LocalDevices {
   HostDevices(
       XenStore store,
       Domains domains,
-      Devices devices,
       MidPoints midPoints,
       StockDisks stockDisks,
       SuspendWatch suspends,
       Predicate<UUID> arriving) {
     this.store = store;
     this.domains = domains;
-    this.devices = devices;
     this.midPoints = midPoints;
     this.stockDisks = stockDisks;
     this.suspends = suspends;
@@ -166,12 +162,18 @@ final class HostDevices implements LocalDevices {
   }
 
   @Override
-  public void probe(Disk disk) throws MigrationRefusedException {
-    try {
-      check(disk, devices.probe(disk.source(), disk.readOnly()).sizeBytes());
-    } catch (DeviceException e) {
-      throw new MigrationRefusedException(e.getMessage(), e);
-    }
+  public CompletableFuture<Void> probe(Disk disk) {
+    return midPoints
+        .probe(disk.source(), disk.readOnly())
+        .thenCompose(
+            geometry -> {
+              try {
+                check(disk, geometry.sizeBytes());
+                return CompletableFuture.completedFuture(null);
+              } catch (DeviceException e) {
+                return CompletableFuture.failedFuture(e);
+              }
+            });
   }
 
   @Override
@@ -199,22 +201,31 @@ final class HostDevices implements LocalDevices {
   }
 
   @Override
-  public void unseal(UUID domain, String target, long generation) {
-    ServedDisk disk = midPoints.find(domain, target).orElseThrow(() -> missing(domain, target));
-    CompletableFuture<Void> unsealed;
-    synchronized (disk) {
-      disk.usesGeneration(generation);
-      unsealed = disk.midPoint().unseal(generation);
+  public CompletableFuture<Void> unseal(UUID domain, String target, long generation) {
+    try {
+      ServedDisk disk = midPoints.find(domain, target).orElseThrow(() -> missing(domain, target));
+      synchronized (disk) {
+        disk.usesGeneration(generation);
+        return disk.midPoint()
+            .unseal(generation)
+            .thenRun(() -> log.info("{}: goes on, generation {}", disk, generation));
+      }
+    } catch (RuntimeException e) {
+      return CompletableFuture.failedFuture(e);
     }
-    disk.await("unseal", unsealed);
-    log.info("{}: goes on, generation {}", disk, generation);
   }
 
+  /** A device that is still being opened for it finds its mid-point RETIRED, and is closed. */
   @Override
-  public void retire(UUID domain, String target) {
-    midPoints
+  public CompletableFuture<Void> retire(UUID domain, String target) {
+    return midPoints
         .find(domain, target)
-        .ifPresent(disk -> disk.await("retire", disk.midPoint().retire()));
+        .map(
+            disk -> {
+              disk.forgetManifest();
+              return disk.midPoint().retire();
+            })
+        .orElseGet(() -> CompletableFuture.completedFuture(null));
   }
 
   @Override
@@ -233,41 +244,38 @@ final class HostDevices implements LocalDevices {
 
   @Override
   public CompletableFuture<Void> takeOver(int domid, Disk disk, ByteString manifest) {
+    ServedDisk served;
     try {
-      ServedDisk served =
-          midPoints.find(domid, disk.target()).orElseGet(() -> publishLate(domid, disk));
-      Manifest decoded = served.decode(manifest);
-      Device device =
-          midPoints.open(served, disk.source(), disk.generation(), decoded.inheritance());
-      try {
-        check(disk, device.geometry().sizeBytes());
-      } catch (DeviceException e) {
-        device.close();
-        throw e;
-      }
-      return served
-          .midPoint()
-          .takeOver(device, disk.generation(), decoded)
-          .thenRun(
-              () -> {
-                served.forgetManifest();
-                log.debug(
-                    "{}: taken over with {} pending, generation {}",
-                    served,
-                    decoded.pending(),
-                    disk.generation());
-              });
-    } catch (DeviceException | RuntimeException e) {
+      // Before it returns: a retire that follows finds it.
+      served = midPoints.find(domid, disk.target()).orElseGet(() -> publishLate(domid, disk));
+    } catch (RuntimeException e) {
       return CompletableFuture.failedFuture(e);
     }
+    return midPoints.withStorage(() -> openAndTakeOver(served, disk, manifest));
   }
 
-  @Override
-  public CompletableFuture<Void> giveUp(UUID domain, String target) {
-    return midPoints
-        .find(domain, target)
-        .map(disk -> disk.midPoint().retire())
-        .orElseGet(() -> CompletableFuture.completedFuture(null));
+  private CompletableFuture<Void> openAndTakeOver(ServedDisk served, Disk disk, ByteString manifest)
+      throws DeviceException {
+    Manifest decoded = served.decode(manifest);
+    Device device = midPoints.open(served, disk.source(), disk.generation(), decoded.inheritance());
+    try {
+      check(disk, device.geometry().sizeBytes());
+    } catch (DeviceException e) {
+      device.close();
+      throw e;
+    }
+    return served
+        .midPoint()
+        .takeOver(device, disk.generation(), decoded)
+        .thenRun(
+            () -> {
+              served.forgetManifest();
+              log.debug(
+                  "{}: taken over with {} pending, generation {}",
+                  served,
+                  decoded.pending(),
+                  disk.generation());
+            });
   }
 
   /** A disk that the domain's XML does not name here: it was hot-plugged at the source. */
@@ -301,9 +309,11 @@ final class HostDevices implements LocalDevices {
   }
 
   private static Sealed sealed(ServedDisk disk, Manifest manifest) {
+    Manifest.Encoded encoded = manifest.encoded();
     return new Sealed(
         describe(disk),
-        ByteString.copyFrom(manifest.encode()),
+        UnsafeByteOperations.unsafeWrap(encoded.bytes()), // nobody else has them
+        encoded.crc32c(),
         manifest.pending(),
         manifest.incomplete());
   }

@@ -5,6 +5,7 @@ import com.google.common.util.concurrent.ThreadFactoryBuilder;
 import io.netchannel.coordinator.JournalException;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
+import io.netchannel.device.DeviceGeometry;
 import io.netchannel.device.Devices;
 import io.netchannel.device.Inheritance;
 import io.netchannel.midpoint.MidPoint;
@@ -18,6 +19,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
+import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
@@ -51,6 +53,7 @@ public final class MidPoints implements AutoCloseable {
 
   private final ServedDisk.Environment environment;
   private final Devices devices;
+  private final StorageThreads storage = new StorageThreads();
   private final ConcurrentHashMap<Key, ServedDisk> disks = new ConcurrentHashMap<>();
   private final ExecutorService cleaner =
       Executors.newSingleThreadExecutor(
@@ -98,24 +101,37 @@ public final class MidPoints implements AutoCloseable {
     }
   }
 
-  /** Opens a device and serves a disk from it: plain start, restore, hot plug. */
+  /**
+   * Opens a device and serves a disk from it: plain start, restore, hot plug. Does not wait for the
+   * storage; a device that comes when its disk has ended is closed.
+   */
   CompletableFuture<Void> serve(ServedDisk disk, String source, GenerationClaim generations) {
-    synchronized (disk) {
-      if (disk.midPoint().status().state() != MidPoint.State.EXPECTING) {
-        return CompletableFuture.completedFuture(null); // a daemon before us had begun
-      }
-      try {
-        DiskDetails details = disk.details();
-        long known = devices.newestGeneration(source, details.userName(), details.readOnly());
-        long generation = generations.claim(disk.guest().uuid(), disk.target(), known);
-        Device device = open(disk, source, generation, Optional.empty());
-        return disk.midPoint()
-            .serve(device, generation)
-            .thenRun(() -> log.info("{}: served from {}, generation {}", disk, source, generation));
-      } catch (DeviceException | JournalException | RuntimeException e) {
-        return CompletableFuture.failedFuture(e);
-      }
+    if (disk.midPoint().status().state() != MidPoint.State.EXPECTING) {
+      return CompletableFuture.completedFuture(null); // a daemon before us had begun
     }
+    return storage.begin(() -> openAndServe(disk, source, generations));
+  }
+
+  private CompletableFuture<Void> openAndServe(
+      ServedDisk disk, String source, GenerationClaim generations)
+      throws DeviceException, JournalException {
+    DiskDetails details = disk.details();
+    long known = devices.newestGeneration(source, details.userName(), details.readOnly());
+    long generation = generations.claim(disk.guest().uuid(), disk.target(), known);
+    Device device = open(disk, source, generation, Optional.empty());
+    return disk.midPoint()
+        .serve(device, generation)
+        .thenRun(() -> log.info("{}: served from {}, generation {}", disk, source, generation));
+  }
+
+  /** What a device here looks like; the future is there at once, the storage may take its time. */
+  CompletableFuture<DeviceGeometry> probe(String source, boolean readOnly) {
+    return storage.run(() -> devices.probe(source, readOnly));
+  }
+
+  /** Work that storage may keep waiting, on a thread that may wait. */
+  <T> CompletableFuture<T> withStorage(Callable<CompletableFuture<T>> work) {
+    return storage.begin(work);
   }
 
   /**
@@ -193,17 +209,25 @@ public final class MidPoints implements AutoCloseable {
   }
 
   /**
-   * Opens a device for a disk and notes that in its nodes.
+   * Opens a device for a disk that expects one, and notes that in its nodes. Waits for the storage.
    *
    * @param inheritance what the generation before has left at the device
+   * @throws DeviceException also when the disk was given up, or ended, before the device was open:
+   *     that is closed, and was not used
    */
   Device open(ServedDisk disk, String source, long generation, Optional<Inheritance> inheritance)
       throws DeviceException {
     Device device = devices.open(source, disk.details().openOptions(generation, inheritance));
     try {
+      if (!disk.isExpecting()) {
+        throw new DeviceException(
+            "%s: %s was opened too late: the disk does not wait for it any more"
+                .formatted(disk, source));
+      }
       disk.uses(device, source, generation);
       return device;
-    } catch (RuntimeException e) {
+    } catch (DeviceException | RuntimeException e) {
+      log.warn("{}: {} is closed unused: {}", disk, source, e.getMessage());
       device.close();
       throw e;
     }
@@ -246,6 +270,7 @@ public final class MidPoints implements AutoCloseable {
   @Override
   public void close() {
     cleaner.shutdownNow();
+    storage.close();
     disks.values().forEach(disk -> disk.end(false));
     disks.clear();
   }

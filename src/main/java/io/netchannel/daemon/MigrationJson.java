@@ -12,13 +12,19 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 
 /** Migrations as {@code netchannel migrations} gets them. Fields are added, never changed. */
 final class MigrationJson {
   private MigrationJson() {}
 
-  static Map<String, Object> summary(Migration migration) {
+  /**
+   * One of a list.
+   *
+   * @param unfinished what it has still to do although it has failed or is over, and why
+   */
+  static Map<String, Object> summary(Migration migration, Optional<String> unfinished) {
     Map<String, Object> summary = new LinkedHashMap<>();
     summary.put("id", migration.id());
     summary.put("domain", migration.domainName());
@@ -28,6 +34,7 @@ final class MigrationJson {
     summary.put("state", lowerCase(migration.phase()));
     summary.put("started", migration.steps().get(0).at());
     summary.put("outcome", migration.detail());
+    unfinished.ifPresent(words -> summary.put("unfinished", words));
     summary.put("pending", migration.disks().stream().mapToInt(Migration.MovedDisk::pending).sum());
     summary.put(
         "incomplete", migration.disks().stream().mapToInt(Migration.MovedDisk::incomplete).sum());
@@ -51,9 +58,10 @@ final class MigrationJson {
    *
    * @param whole of both hosts
    */
-  static Map<String, Object> detail(Migration migration, Migrations.Timeline whole) {
+  static Map<String, Object> detail(
+      Migration migration, Optional<String> unfinished, Migrations.Timeline whole) {
     List<Entry> timeline = whole.entries();
-    Map<String, Object> detail = summary(migration);
+    Map<String, Object> detail = summary(migration, unfinished);
     whole.peerAhead().ifPresent(ahead -> detail.put("clock", clock(migration.peer(), ahead)));
     detail.put("blackout", Blackout.of(timeline).map(MigrationJson::blackout).orElse(null));
     detail.put("timeline", lines(timeline));

@@ -36,6 +36,9 @@
  *
  * <ul>
  *   <li>A disk's nodes name its source and generation before a request goes to that source.
+ *   <li>Nothing waits for storage but a thread that has nothing else to do ({@code
+ *       StorageThreads}). A device that comes when its disk does not expect it any more is closed
+ *       unused.
  *   <li>A disk has one mid-point per domid; a new one starts when the old one is wholly gone.
  *   <li>An incoming domain's guest runs only when each of its disks was taken over.
  *   <li>Hooks never call libvirt; "stopped", "release" and "reconnect" never fail.

@@ -10,7 +10,8 @@ package io.netchannel.libvirt;
 public record HookReply(int exitCode, String message) {
   public static final HookReply OK = new HookReply(0, "");
 
+  /** In one line: libvirt's log has what a hook says as one message. */
   public static HookReply refuse(String message) {
-    return new HookReply(1, message);
+    return new HookReply(1, message.strip().replaceAll("\\s*\\R\\s*", "; "));
   }
 }

@@ -176,9 +176,22 @@ public record Manifest(
     return entries.size();
   }
 
+  /**
+   * The form that travels and that is journalled.
+   *
+   * @param bytes not to be changed
+   * @param crc32c of all of them, computed while they were made
+   */
+  public record Encoded(byte[] bytes, int crc32c) {}
+
   /** The form that travels and that is journalled. */
-  public byte[] encode() {
+  public Encoded encoded() {
     return ManifestCodec.encode(this);
+  }
+
+  /** Its bytes alone. */
+  public byte[] encode() {
+    return encoded().bytes();
   }
 
   /**
@@ -187,6 +200,16 @@ public record Manifest(
    * @throws IllegalArgumentException when it is not that; the message says what is wrong
    */
   public static Manifest decode(byte[] encoded) {
-    return ManifestCodec.decode(encoded);
+    return ManifestCodec.decode(ByteBuffer.wrap(encoded), false);
+  }
+
+  /**
+   * Likewise, without a look at the checksum: somebody has compared {@link Encoded#crc32c} since
+   * the bytes came over a network or from a disk.
+   *
+   * @param encoded not to be changed as long as the manifest is used: it has its payloads there
+   */
+  public static Manifest decodeVerified(ByteBuffer encoded) {
+    return ManifestCodec.decode(encoded, true);
   }
 }

@@ -49,7 +49,7 @@ final class ManifestCodec {
 
   private ManifestCodec() {}
 
-  static byte[] encode(Manifest manifest) {
+  static Manifest.Encoded encode(Manifest manifest) {
     long sizeBytes = HEADER_BYTES + CRC_BYTES;
     for (Entry entry : manifest.entries()) {
       sizeBytes += ENTRY_BYTES + entry.payload().remaining();
@@ -68,18 +68,27 @@ final class ManifestCodec {
       out.putShort(entry.name().map(RequestName::slot).orElse(0).shortValue());
       out.putInt(entry.payload().remaining()).put(entry.payload().duplicate());
     }
-    out.putInt(crc(out.array(), out.position()));
-    return out.array();
+    CRC32C crc = new CRC32C();
+    crc.update(out.array(), 0, out.position());
+    int body = out.position();
+    out.putInt((int) crc.getValue());
+    // The checksum of all of it, for who carries it, is a few bytes away.
+    crc.update(out.array(), body, CRC_BYTES);
+    return new Manifest.Encoded(out.array(), (int) crc.getValue());
   }
 
-  static Manifest decode(byte[] encoded) {
+  /**
+   * @param verified somebody has compared the checksum of all of it already
+   */
+  static Manifest decode(ByteBuffer encoded, boolean verified) {
+    int length = encoded.remaining();
     checkArgument(
-        encoded.length >= HEADER_BYTES + CRC_BYTES,
+        length >= HEADER_BYTES + CRC_BYTES,
         "manifest: expected at least %s bytes, found %s; it was cut off",
         HEADER_BYTES + CRC_BYTES,
-        encoded.length);
-    int bodyBytes = encoded.length - CRC_BYTES;
-    ByteBuffer in = ByteBuffer.wrap(encoded).asReadOnlyBuffer();
+        length);
+    int bodyBytes = length - CRC_BYTES;
+    ByteBuffer in = encoded.slice().asReadOnlyBuffer();
     int magic = in.getInt();
     if (magic != MAGIC) {
       throw new IllegalArgumentException(
@@ -91,12 +100,10 @@ final class ManifestCodec {
         "manifest: expected version %s, found %s; run the same netchannel on both hosts",
         VERSION,
         version);
-    int expectedCrc = crc(encoded, bodyBytes);
-    int foundCrc = in.getInt(bodyBytes);
     checkArgument(
-        foundCrc == expectedCrc,
+        verified || in.getInt(bodyBytes) == crc(in.slice(0, bodyBytes)),
         "manifest: checksum does not match its %s bytes; it was damaged or cut off",
-        encoded.length);
+        length);
     in.limit(bodyBytes);
     short flags = in.getShort();
     checkArgument(
@@ -261,9 +268,9 @@ final class ManifestCodec {
     };
   }
 
-  private static int crc(byte[] bytes, int lengthBytes) {
+  private static int crc(ByteBuffer bytes) {
     CRC32C crc = new CRC32C();
-    crc.update(bytes, 0, lengthBytes);
+    crc.update(bytes);
     return (int) crc.getValue();
   }
 }

@@ -16,6 +16,7 @@ final class MemoryStorage implements JournalStorage {
   private final Runnable step;
   private long capacityBytes = Long.MAX_VALUE;
   private boolean forceFails;
+  private int filesRead;
 
   /**
    * @param step called before and after every effect; may throw
@@ -33,7 +34,21 @@ final class MemoryStorage implements JournalStorage {
   }
 
   void setForceFails() {
-    this.forceFails = true;
+    setForceFails(true);
+  }
+
+  void setForceFails(boolean fails) {
+    this.forceFails = fails;
+  }
+
+  /** How often a file was asked for. */
+  int filesRead() {
+    return filesRead;
+  }
+
+  /** Some bits of every file beside the log have changed on the disk. */
+  void damageFiles() {
+    files.values().forEach(bytes -> bytes[bytes.length / 2] ^= 4);
   }
 
   /** Bytes not forced are kept up to a random one, as a disk may have written some of them. */
@@ -112,6 +127,7 @@ final class MemoryStorage implements JournalStorage {
 
   @Override
   public Optional<byte[]> getFile(String name) {
+    filesRead++;
     return Optional.ofNullable(files.get(name));
   }
 

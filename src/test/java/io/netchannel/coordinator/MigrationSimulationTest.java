@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import ch.qos.logback.classic.Level;
 import ch.qos.logback.classic.Logger;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
@@ -156,6 +157,36 @@ final class MigrationSimulationTest {
       moved += world.migrate("a", "b") ? 1 : 0;
       world.settle();
       world.assertOneOwner("seed " + seed);
+    }
+    assertThat(moved).as("migrations that went through").isBetween(1, RANDOM_RUNS - 1);
+  }
+
+  @Test
+  void disksThatDoNotDoWhatTheyAreTold() throws JournalException {
+    Random random = new Random(SEED);
+    int moved = 0;
+    for (int run = 0; run < RANDOM_RUNS; run++) {
+      long seed = random.nextLong();
+      Random plan = new Random(seed);
+      Simulation world =
+          new Simulation(
+              guests().get(plan.nextInt(guests().size())),
+              seed,
+              plan.nextBoolean() ? 0 : plan.nextDouble() * 0.2,
+              plan.nextBoolean() ? Simulation.Restart.AT_ONCE : Simulation.Restart.LATE,
+              plan.nextBoolean());
+      world.setDeviceFaultRate(plan.nextDouble() * 0.7);
+      if (plan.nextInt(4) == 0) {
+        String host = plan.nextBoolean() ? "a" : "b";
+        world.host(host).crashAtStep(world.host(host).steps() + 1 + plan.nextInt(120));
+      }
+      moved += world.migrate("a", "b") ? 1 : 0;
+      world.pass(Duration.ofSeconds(plan.nextInt(40)));
+      world.settle();
+      world.assertOneOwner("seed " + seed);
+      world.assertNothingUnfinished("seed " + seed);
+      String other = world.guestOn().equals("a") ? "b" : "a";
+      assertThat(world.migrate(world.guestOn(), other)).as("seed %s, next", seed).isTrue();
     }
     assertThat(moved).as("migrations that went through").isBetween(1, RANDOM_RUNS - 1);
   }

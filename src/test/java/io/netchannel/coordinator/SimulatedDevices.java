@@ -1,5 +1,7 @@
 package io.netchannel.coordinator;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import com.google.common.collect.ImmutableList;
 import com.google.protobuf.ByteString;
 import java.time.Duration;
@@ -63,6 +65,11 @@ final class SimulatedDevices implements LocalDevices {
     broken.add(target);
   }
 
+  /** From now on it does. */
+  void mends(String target) {
+    broken.remove(target);
+  }
+
   /** Targets that have ended by {@link #retire}. */
   Set<String> retired() {
     return retired;
@@ -110,8 +117,9 @@ final class SimulatedDevices implements LocalDevices {
   }
 
   @Override
-  public void probe(Disk disk) {
+  public CompletableFuture<Void> probe(Disk disk) {
     host.step(life);
+    return CompletableFuture.completedFuture(null);
   }
 
   @Override
@@ -126,7 +134,8 @@ final class SimulatedDevices implements LocalDevices {
     Disk disk = new Disk(domain, target, "file:/" + target, false, 4096, midPoint.generation());
     String manifest = "manifest of " + target + world.outcomes(host);
     world.disk(target).sealed(manifest);
-    Sealed sealed = new Sealed(disk, ByteString.copyFromUtf8(manifest), 3, 1);
+    ByteString encoded = ByteString.copyFromUtf8(manifest);
+    Sealed sealed = new Sealed(disk, encoded, PeerMessages.SealedDisk.checksum(encoded), 3, 1);
     known.accept(sealed);
     return CompletableFuture.completedFuture(sealed);
   }
@@ -210,32 +219,59 @@ final class SimulatedDevices implements LocalDevices {
   }
 
   @Override
-  public void unseal(UUID domain, String target, long generation) {
-    if (midPoints.containsKey(target)) {
-      set(target, State.SERVING, generation);
-    }
+  public CompletableFuture<Void> unseal(UUID domain, String target, long generation) {
+    return command(
+        target,
+        "unseal",
+        () -> {
+          if (midPoints.containsKey(target)) {
+            assertThat(midPoints.get(target).state()).as(target).isNotEqualTo(State.RETIRED);
+            set(target, State.SERVING, generation);
+          }
+        });
   }
 
   @Override
-  public void retire(UUID domain, String target) {
-    if (midPoints.containsKey(target)) {
-      set(target, State.RETIRED, midPoints.get(target).generation());
-      retired.add(target);
-    }
+  public CompletableFuture<Void> retire(UUID domain, String target) {
+    return command(
+        target,
+        "retire",
+        () -> {
+          if (midPoints.containsKey(target)) {
+            set(target, State.RETIRED, midPoints.get(target).generation());
+            retired.add(target);
+          }
+        });
   }
 
   @Override
   public CompletableFuture<Void> takeOver(int domid, Disk disk, ByteString manifest) {
-    set(disk.target(), State.SERVING, disk.generation(), Optional.of(manifest.toStringUtf8()));
-    return CompletableFuture.completedFuture(null);
+    return command(
+        disk.target(),
+        "take over",
+        () ->
+            set(
+                disk.target(),
+                State.SERVING,
+                disk.generation(),
+                Optional.of(manifest.toStringUtf8())));
   }
 
-  @Override
-  public CompletableFuture<Void> giveUp(UUID domain, String target) {
-    if (midPoints.containsKey(target)) {
-      set(target, State.RETIRED, midPoints.get(target).generation());
+  /** A crash is no answer; everything else that goes wrong is one. */
+  private CompletableFuture<Void> command(String target, String what, Runnable effect) {
+    try {
+      host.step(life);
+      if (broken.contains(target)) {
+        throw new IllegalStateException(target + " is broken");
+      }
+      if (world.fails()) {
+        throw new IllegalStateException("%s does not %s".formatted(target, what));
+      }
+      effect.run();
+      return CompletableFuture.completedFuture(null);
+    } catch (RuntimeException e) {
+      return CompletableFuture.failedFuture(e);
     }
-    return CompletableFuture.completedFuture(null);
   }
 
   @Override

@@ -56,6 +56,11 @@ final class SimulatedHost {
     return devices;
   }
 
+  /** Where its journal is. */
+  MemoryStorage storage() {
+    return storage;
+  }
+
   void crashAtStep(int step) {
     crashAt = step;
   }

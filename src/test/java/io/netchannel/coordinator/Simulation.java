@@ -63,6 +63,15 @@ final class Simulation {
     }
   }
 
+  private static final MigrationHooks.Arrived ALL_WELL =
+      new MigrationHooks.Arrived() {
+        @Override
+        public void checkPlaced() {}
+
+        @Override
+        public void checkReady() {}
+      };
+
   /** When a crashed daemon is started again. */
   enum Restart {
     /** At once, while libvirt still cleans up. */
@@ -114,6 +123,8 @@ final class Simulation {
   private final List<String> history = new ArrayList<>();
   private final Map<String, String> seen = new HashMap<>();
   private FaultPoints faultPoints = FaultPoints.NONE;
+  private double deviceFaultRate;
+  private MigrationHooks.Arrived arrived = ALL_WELL;
 
   /** A guest with two disks, on a hypervisor that cannot tell when it is suspended. */
   Simulation(long seed, double faultRate, Restart restart, boolean hookIsRetried)
@@ -255,6 +266,15 @@ final class Simulation {
     this.drainHangs = drainHangs;
   }
 
+  /** How many of the commands to mid-points fail, without an effect; until {@link #settle}. */
+  void setDeviceFaultRate(double deviceFaultRate) {
+    this.deviceFaultRate = deviceFaultRate;
+  }
+
+  boolean fails() {
+    return deviceFaultRate > 0 && random.nextDouble() < deviceFaultRate;
+  }
+
   /** A daemon that was restarted may know more of what is pending than the one before. */
   String outcomes(SimulatedHost host) {
     return outcomesDiffer ? " in life " + host.life() : "";
@@ -297,6 +317,11 @@ final class Simulation {
 
   /** virsh migrate; whether the guest has moved. */
   boolean migrate(String from, String to) {
+    return arrives(from, to) && finish(from, to);
+  }
+
+  /** virsh migrate up to hook "started" of the restored domain; whether it gets there. */
+  boolean arrives(String from, String to) {
     hasRunOn.remove(to);
     if (!hook(host(to), () -> host(to).coordinator().incomingAnnounced(NAME))) {
       return false;
@@ -311,7 +336,17 @@ final class Simulation {
     pass(Duration.ofSeconds(2));
     suspend(from);
     pass(Duration.ofSeconds(random.nextInt(3)));
-    return finish(from, to);
+    return true;
+  }
+
+  /** Hook "started" has let the guest run, and libvirt is slow to end it at its source. */
+  boolean restoresOnly(String from, String to) {
+    boolean restored = arrives(from, to) && restored(to);
+    if (restored) {
+      guestOn = to;
+      hasRunOn.add(to);
+    }
+    return restored;
   }
 
   /** The first hooks, when nothing may go wrong. */
@@ -346,13 +381,18 @@ final class Simulation {
 
   /** Hook "started". */
   boolean restored(String to) {
-    return hook(host(to), () -> host(to).coordinator().incomingRestored(DOMAIN, 5));
+    return hook(host(to), () -> host(to).coordinator().incomingRestored(DOMAIN, 5, arrived));
+  }
+
+  /** What the hook's caller finds of the disks. */
+  void setArrived(MigrationHooks.Arrived arrived) {
+    this.arrived = arrived;
   }
 
   /** What hook "started" says when it refuses. */
   String refusal(String to) {
     try {
-      host(to).coordinator().incomingRestored(DOMAIN, 5);
+      host(to).coordinator().incomingRestored(DOMAIN, 5, arrived);
     } catch (MigrationRefusedException e) {
       return e.getMessage();
     }
@@ -442,6 +482,7 @@ final class Simulation {
   void settle() {
     startAll();
     faults.stop();
+    deviceFaultRate = 0;
     pass(Duration.ofSeconds(3));
     faults.deliverLate();
     startAll();
@@ -459,6 +500,15 @@ final class Simulation {
 
   FaultPoints faultPoints() {
     return point -> faultPoints.at(point);
+  }
+
+  void assertNothingUnfinished(String description) {
+    for (SimulatedHost host : List.of(a, b)) {
+      Migrations migrations = host.coordinator().migrations();
+      assertThat(migrations.list().stream().flatMap(m -> migrations.unfinished(m).stream()))
+          .as("%s: what %s has still to do", description, host.name())
+          .isEmpty();
+    }
   }
 
   void assertOneOwner(String description) {

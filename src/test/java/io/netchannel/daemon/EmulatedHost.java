@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
 import io.netchannel.coordinator.PeerService;
+import io.netchannel.coordinator.Timeouts;
 import io.netchannel.device.DeviceOpener;
 import io.netchannel.libvirt.HookCall;
 import io.netchannel.libvirt.HookReply;
@@ -35,7 +36,7 @@ final class EmulatedHost implements AutoCloseable {
   private final XenStore store = hypervisor.xenStore(0);
   private final GrantTable grants = hypervisor.grantTable(0);
   private final EventChannels events = hypervisor.eventChannels(0);
-  private final DeviceOpener devices = new DeviceOpener();
+  private final DeviceOpener devices;
   private final DaemonConfiguration configuration;
   private final List<DirectPeer> peers;
 
@@ -79,7 +80,26 @@ final class EmulatedHost implements AutoCloseable {
 
   EmulatedHost(
       String name, Path directory, ImmutableMap<String, String> faults, DirectPeer... peers) {
+    this(
+        name,
+        directory,
+        faults,
+        new DeviceOpener(),
+        Timeouts.DEFAULTS,
+        DaemonConfiguration.Waits.DEFAULT,
+        peers);
+  }
+
+  EmulatedHost(
+      String name,
+      Path directory,
+      ImmutableMap<String, String> faults,
+      DeviceOpener devices,
+      Timeouts timeouts,
+      DaemonConfiguration.Waits waits,
+      DirectPeer... peers) {
     this.name = name;
+    this.devices = devices;
     this.peers = ImmutableList.copyOf(peers);
     DaemonConfiguration defaults = DaemonConfiguration.defaults(name);
     configuration =
@@ -91,9 +111,9 @@ final class EmulatedHost implements AutoCloseable {
             directory.resolve(name + "/state"),
             ImmutableList.of(),
             defaults.tls(),
-            defaults.timeouts(),
+            timeouts,
             defaults.stockDisks(),
-            defaults.waits(),
+            waits,
             Optional.of(directory.resolve(name + "/trace")),
             faults,
             false,

@@ -6,7 +6,6 @@ import com.google.common.collect.ImmutableMap;
 import com.google.protobuf.ByteString;
 import io.netchannel.coordinator.LocalDevices;
 import io.netchannel.coordinator.LocalDevices.StockDisk;
-import io.netchannel.device.DeviceOpener;
 import io.netchannel.midpoint.Manifest;
 import io.netchannel.vdevice.block.BlockOperation;
 import io.netchannel.vdevice.block.frontend.BlkfrontOptions;
@@ -117,35 +116,32 @@ final class HostDevicesTest {
   @Test
   void whatIsBeingRestoredHereDoesNotRunHere() throws Exception {
     Set<UUID> arriving = new HashSet<>();
-    try (DeviceOpener opener = new DeviceOpener()) {
-      StockDisks disks =
-          new StockDisks(
-              new StockDisks.Environment(
-                  host.store(),
-                  host.hypervisor().grantTable(0),
-                  host.hypervisor().domainStates(),
-                  (delay, action) -> {},
-                  path -> {},
-                  System::nanoTime),
-              Runnable::run);
-      LocalDevices seen =
-          new HostDevices(
-              host.store(),
-              host.hypervisor().domainStates(),
-              opener,
-              host.daemon().midPoints(),
-              disks,
-              new SuspendWatch(
-                  host.store(),
-                  host.hypervisor().domainStates(),
-                  (delay, action) -> {},
-                  Runnable::run),
-              arriving::contains);
-      assertThat(seen.domainsNamed("stock")).containsExactly(STOCK);
-      arriving.add(STOCK);
-      assertThat(seen.domainsNamed("stock")).isEmpty();
-      assertThat(seen.domainExists(STOCK)).isTrue();
-    }
+    StockDisks disks =
+        new StockDisks(
+            new StockDisks.Environment(
+                host.store(),
+                host.hypervisor().grantTable(0),
+                host.hypervisor().domainStates(),
+                (delay, action) -> {},
+                path -> {},
+                System::nanoTime),
+            Runnable::run);
+    LocalDevices seen =
+        new HostDevices(
+            host.store(),
+            host.hypervisor().domainStates(),
+            host.daemon().midPoints(),
+            disks,
+            new SuspendWatch(
+                host.store(),
+                host.hypervisor().domainStates(),
+                (delay, action) -> {},
+                Runnable::run),
+            arriving::contains);
+    assertThat(seen.domainsNamed("stock")).containsExactly(STOCK);
+    arriving.add(STOCK);
+    assertThat(seen.domainsNamed("stock")).isEmpty();
+    assertThat(seen.domainExists(STOCK)).isTrue();
   }
 
   @Test
@@ -229,13 +225,12 @@ final class HostDevicesTest {
     assertThat(devices.stage(MIXED, "xvdb", manifest)).as("no such mid-point yet").isCompleted();
     ServedDisk disk = mixed();
     get(devices.stage(MIXED, "xvdb", manifest));
-    ByteString same = ByteString.copyFrom(manifest.toByteArray());
-    assertThat(disk.decode(same)).as("decoded once").isSameAs(disk.decode(manifest));
+    assertThat(disk.decode(manifest)).as("decoded once").isSameAs(disk.decode(manifest));
     get(
         devices.takeOver(
             disk.guest().domid(),
             new LocalDevices.Disk(MIXED, "xvdb", image(), false, 1 << 20, 5),
-            same));
+            manifest));
     assertThat(disk.midPoint().status().generation()).isEqualTo(5);
     assertThat(devices.stage(MIXED, "xvdb", manifest))
         .failsWithin(BOUND)

@@ -38,7 +38,8 @@ final class HookMessageTest {
     assertThat(HookMessage.encodeReply(HookReply.OK)).asString().isEqualTo("0\n");
     assertThat(HookMessage.encodeReply(HookReply.refuse("no\nway")))
         .asString()
-        .isEqualTo("1\nno\nway\n");
+        .as("in one line of libvirt's log")
+        .isEqualTo("1\nno; way\n");
   }
 
   private static HookCall decode(String message) {

@@ -2,6 +2,7 @@ package io.netchannel.coordinator.peer;
 
 import com.google.common.collect.ImmutableList;
 import com.google.protobuf.ByteString;
+import com.google.protobuf.UnsafeByteOperations;
 import io.netchannel.coordinator.PeerMessages;
 import io.netchannel.coordinator.peer.v1.SealPart;
 import io.netchannel.coordinator.peer.v1.SealedDisk;
@@ -87,6 +88,13 @@ final class ManifestParts {
     return manifest.size() < header.getManifestBytes() ? Optional.empty() : Optional.of(endDisk());
   }
 
+  /** In one piece: it is read as one buffer, again and again, and the parts can go. */
+  private static ByteString whole(ByteString manifest) {
+    return manifest.asReadOnlyByteBufferList().size() <= 1
+        ? manifest
+        : UnsafeByteOperations.unsafeWrap(manifest.toByteArray());
+  }
+
   private PeerMessages.SealedDisk endDisk() throws IOException {
     int crc = PeerMessages.SealedDisk.checksum(manifest);
     if (manifest.size() != header.getManifestBytes() || crc != header.getManifestCrc32C()) {
@@ -96,7 +104,7 @@ final class ManifestParts {
     }
     PeerMessages.SealedDisk disk =
         new PeerMessages.SealedDisk(
-            header.getTarget(), header.getPending(), header.getIncomplete(), manifest, crc);
+            header.getTarget(), header.getPending(), header.getIncomplete(), whole(manifest), crc);
     disks.add(disk);
     header = null;
     manifest = ByteString.EMPTY;
