@@ -29,6 +29,8 @@ import org.junit.jupiter.params.provider.MethodSource;
  *                         |            |
  *                         |            +-----> device <- server
  *                         +-> libvirt          wire (shared by device.remote and server)
+ *
+ *   net: how servers' addresses are written, for coordinator and device
  * </pre>
  *
  * A package may use itself, the packages under it, its parents and what {@link #ARROWS} names for
@@ -48,6 +50,7 @@ final class ArchitectureTest {
           "device",
           "server",
           "wire",
+          "net",
           "libvirt",
           "tls");
 
@@ -58,12 +61,13 @@ final class ArchitectureTest {
           .put("vdevice", ImmutableSet.of("xen"))
           .put("tls", ImmutableSet.of())
           .put("wire", ImmutableSet.of())
-          .put("device", ImmutableSet.of())
-          .put("device.remote", ImmutableSet.of("wire", "tls"))
+          .put("net", ImmutableSet.of())
+          .put("device", ImmutableSet.of("net"))
+          .put("device.remote", ImmutableSet.of("wire", "tls", "net"))
           .put("server", ImmutableSet.of("device", "wire", "tls"))
           .put("midpoint", ImmutableSet.of("vdevice", "device"))
           .put("libvirt", ImmutableSet.of())
-          .put("coordinator", ImmutableSet.of("midpoint", "libvirt", "tls"))
+          .put("coordinator", ImmutableSet.of("midpoint", "libvirt", "tls", "net"))
           .put("metrics", ENGINE)
           .put("daemon", with(ENGINE, "metrics"))
           .put("rehearsal", with(ENGINE, "daemon"))
