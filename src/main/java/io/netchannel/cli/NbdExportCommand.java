@@ -9,9 +9,7 @@ import io.netchannel.device.OpenOptions;
 import io.netchannel.device.Outcome;
 import io.netchannel.device.nbd.NbdProtocol;
 import io.netchannel.device.nbd.NbdUri;
-import io.netchannel.server.nbd.LoopNbdServer;
 import io.netchannel.server.nbd.NbdExport;
-import io.netchannel.server.nbd.NbdListener;
 import io.netchannel.server.nbd.NbdServer;
 import io.netchannel.wire.Stages;
 import io.netchannel.wire.Transport;
@@ -144,7 +142,8 @@ final class NbdExportCommand implements Callable<Integer> {
         DeviceOpener devices = new DeviceOpener(cache == Cache.none, remote.kinds());
         Device device = open(devices, text)) {
       NbdExport export = new NbdExport(exportName, description, device, readOnly);
-      try (NbdListener server = server(export, remote.transport())) {
+      try (Transport threads = new Transport("nbd", 1);
+          NbdServer server = server(export, remote.transport(), threads)) {
         NbdUri uri = listen(server);
         serve(server, device, uri);
       }
@@ -162,13 +161,13 @@ final class NbdExportCommand implements Callable<Integer> {
   }
 
   /** What another host serves comes and goes on an event loop, and so do its clients. */
-  private static NbdListener server(NbdExport export, Optional<Transport> transport) {
-    return transport.isPresent()
-        ? new LoopNbdServer(List.of(export), transport.get(), System::nanoTime)
-        : new NbdServer(List.of(export), System::nanoTime);
+  private static NbdServer server(
+      NbdExport export, Optional<Transport> remote, Transport threads) {
+    return new NbdServer(
+        List.of(export), remote.orElse(threads), remote.isEmpty(), System::nanoTime);
   }
 
-  private NbdUri listen(NbdListener server) throws IOException {
+  private NbdUri listen(NbdServer server) throws IOException {
     if (place != null && place.socket != null) {
       Path socket = place.socket.toAbsolutePath().normalize();
       server.listen(socket);
@@ -180,12 +179,12 @@ final class NbdExportCommand implements Callable<Integer> {
     }
     InetAddress address = InetAddress.getByName(tcp.bind);
     int port = server.listen(new InetSocketAddress(address, tcp.port)).getPort();
-    String host = address.isAnyLocalAddress() ? "localhost" : InetAddresses.toUriString(address);
+    String host = address.isAnyLocalAddress() ? "localhost" : InetAddresses.toAddrString(address);
     return NbdUri.tcp(host, port, exportName);
   }
 
   /** Until the process is told to end. */
-  private void serve(NbdListener server, Device device, NbdUri uri) throws InterruptedException {
+  private void serve(NbdServer server, Device device, NbdUri uri) throws InterruptedException {
     Runtime.getRuntime().addShutdownHook(new Thread(() -> end(server, device), "shutdown"));
     spec.commandLine().getOut().println(uri);
     spec.commandLine().getOut().flush();
@@ -197,7 +196,7 @@ final class NbdExportCommand implements Callable<Integer> {
    * be given free. The exit status says whether that went well, as qemu-nbd's and nbdkit's do, and
    * not that there was a signal, as Java's own would.
    */
-  private void end(NbdListener server, Device device) {
+  private void end(NbdServer server, Device device) {
     // What waits for a server that is away would wait for ever.
     CompletableFuture.delayedExecutor(END_BOUND_SECONDS, TimeUnit.SECONDS).execute(device::close);
     server.close();

@@ -8,6 +8,7 @@ import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.DeviceKind;
 import io.netchannel.device.OpenOptions;
+import io.netchannel.device.remote.OwnServer;
 import io.netchannel.device.remote.RemoteDevices;
 import io.netchannel.device.remote.RemoteOptions;
 import io.netchannel.tls.HostTls;
@@ -58,14 +59,7 @@ final class RemoteSources implements AutoCloseable {
           Optional.of(
               Executors.newCachedThreadPool(
                   new ThreadFactoryBuilder().setNameFormat("resolve-%d").setDaemon(true).build()));
-      opened =
-          new RemoteDevices(
-                  transport.get(),
-                  names.get(),
-                  certificates(configuration),
-                  RemoteOptions.DEFAULT.withGiveUp(configuration.exports().giveUp()),
-                  new Random())
-              .kinds();
+      opened = devices(configuration).kinds();
     }
     return opened;
   }
@@ -78,13 +72,23 @@ final class RemoteSources implements AutoCloseable {
     }
   }
 
-  /** Without them sources on Unix sockets work; what needs them says so. */
-  private static Optional<HostTls> certificates(DaemonConfiguration configuration) {
+  /** Without certificates sources on Unix sockets work; what needs them says so. */
+  private RemoteDevices devices(DaemonConfiguration configuration) {
+    Optional<HostTls> certificates = Optional.empty();
+    String problem = "";
     try {
-      return Optional.of(new HostTls(configuration.tls()));
+      certificates = Optional.of(new HostTls(configuration.tls()));
     } catch (TlsException e) {
-      return Optional.empty();
+      problem = e.getMessage();
     }
+    return new RemoteDevices(
+        transport.get(),
+        names.get(),
+        certificates,
+        RemoteOptions.DEFAULT.withGiveUp(configuration.exports().giveUp()),
+        new Random(),
+        OwnServer.NONE,
+        problem);
   }
 
   /** Its threads, when such a device has been opened. */

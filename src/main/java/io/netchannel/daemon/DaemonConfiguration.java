@@ -6,6 +6,7 @@ import com.google.common.net.HostAndPort;
 import io.netchannel.coordinator.StockDiskPolicy;
 import io.netchannel.coordinator.Timeouts;
 import io.netchannel.coordinator.peer.PeerAddress;
+import io.netchannel.net.HostPorts;
 import io.netchannel.tls.TlsFiles;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -238,7 +239,7 @@ public record DaemonConfiguration(
   private static HostAndPort address(TomlTable table, String key, String text)
       throws ConfigurationException {
     try {
-      return HostAndPort.fromString(text).withDefaultPort(PeerAddress.DEFAULT_PORT);
+      return HostPorts.parse(text, PeerAddress.DEFAULT_PORT);
     } catch (IllegalArgumentException e) {
       throw table.error(key, "an address such as \"hostb:16515\"", text);
     }

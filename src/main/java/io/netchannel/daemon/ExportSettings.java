@@ -4,6 +4,7 @@ import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableSet;
 import com.google.common.net.HostAndPort;
 import com.google.common.net.InetAddresses;
+import io.netchannel.net.HostPorts;
 import io.netchannel.server.Export;
 import io.netchannel.wire.Wire;
 import java.time.Duration;
@@ -43,7 +44,7 @@ public record ExportSettings(
     Optional<HostAndPort> listen = wanted ? Optional.of(EVERYWHERE) : Optional.empty();
     if (text.isPresent()) {
       try {
-        listen = Optional.of(HostAndPort.fromString(text.get()).withDefaultPort(Wire.DEFAULT_PORT));
+        listen = Optional.of(HostPorts.parse(text.get(), Wire.DEFAULT_PORT));
       } catch (IllegalArgumentException e) {
         throw server.error("listen", "an address such as \"0.0.0.0:16516\"", text.get());
       }

@@ -324,9 +324,10 @@ final class HostDevices implements LocalDevices {
           "disk %s: its source host cannot open %s at present; see `netchannel devices` there"
               .formatted(disk.target(), disk.source()));
     }
-    if (sizeBytes != disk.sizeBytes()) {
+    // A larger one has grown since the source opened it: its guest asks for nothing behind the end.
+    if (sizeBytes < disk.sizeBytes()) {
       throw new DeviceException(
-          "disk %s: %s has %d bytes here and %d at the source: it is not the same device"
+          "disk %s: %s is smaller: %d bytes here, %d at the source"
               .formatted(disk.target(), disk.source(), sizeBytes, disk.sizeBytes()));
     }
   }

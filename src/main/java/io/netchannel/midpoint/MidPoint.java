@@ -180,11 +180,11 @@ public final class MidPoint implements Agent {
         future -> {
           long sizeBytes = newDevice.geometry().sizeBytes();
           checkArgument(
-              handedOver.entries().isEmpty() || handedOver.diskBytes() == sizeBytes,
-              "%s: the source's disk has %s bytes and this device %s; give both the same device",
+              handedOver.entries().isEmpty() || handedOver.diskBytes() <= sizeBytes,
+              "%s: the device is smaller: %s bytes here, %s at the source; give both the same device",
               id,
-              handedOver.diskBytes(),
-              sizeBytes);
+              sizeBytes,
+              handedOver.diskBytes());
           checkArgument(
               handedOver.storage().isEmpty() || newDevice.custody().isPresent(),
               "%s: the source has left requests to the server of its device, and this device has no"

@@ -213,6 +213,32 @@ final class NbdExportCommandTest {
         .contains("cannot listen on " + directory.resolve("no/such/s"));
     assertThat(run("--socket", "/s", "--port", "1", image.toString())).contains("exclusive");
     assertThat(run("--port", "65536", image.toString())).contains("expected a port of 0 to 65535");
+    assertThat(run("-x", "x".repeat(4097), image.toString())).contains("at most 4096 bytes");
+    assertThat(run("-k", directory.resolve("s".repeat(120)).toString(), image.toString()))
+        .contains("cannot listen on ")
+        .contains("s".repeat(120));
+  }
+
+  /** Which of the files it is, and what is wrong with it. */
+  @Test
+  void namesTheKeyThatCannotBeUsed() throws Exception {
+    TestCertificateAuthority authority =
+        new TestCertificateAuthority(Clock.systemUTC(), new SecureRandom());
+    Path ca = directory.resolve("ca");
+    authority.init(ca);
+    authority.host(ca, directory.resolve("hosta"), "hosta");
+    TlsFiles files = TlsFiles.libvirt(directory.resolve("hosta"));
+    Path key = directory.resolve("encrypted.pem");
+    Files.writeString(
+        key, "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMAA=\n-----END ENCRYPTED PRIVATE KEY-----\n");
+    Path config = directory.resolve("netchannel.toml");
+    Files.writeString(
+        config,
+        "[tls]\nca = \"%s\"\ncertificate = \"%s\"\nkey = \"%s\"\n"
+            .formatted(files.authority(), files.clientCertificate(), key));
+    assertThat(run("-c", config.toString(), "netchannel://127.0.0.1:1/vol7"))
+        .contains("expected certificates of this host, found none")
+        .contains(key.toString());
   }
 
   private static String run(String... arguments) {

@@ -1,11 +1,14 @@
 package io.netchannel.daemon;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.google.common.collect.ImmutableMap;
 import com.google.protobuf.ByteString;
 import io.netchannel.coordinator.LocalDevices;
 import io.netchannel.coordinator.LocalDevices.StockDisk;
+import io.netchannel.coordinator.MigrationRefusedException;
+import io.netchannel.device.DeviceOpener;
 import io.netchannel.midpoint.Manifest;
 import io.netchannel.vdevice.block.BlockOperation;
 import io.netchannel.vdevice.block.frontend.BlkfrontOptions;
@@ -246,7 +249,7 @@ final class HostDevicesTest {
     Manifest.Entry pending =
         new Manifest.Entry(
             1, 4, BlockOperation.FLUSH, 0, 0, Manifest.State.UNISSUED, ByteBuffer.allocate(0));
-    Manifest ofAnother = new Manifest(4, 4096, 0, List.of(pending));
+    Manifest ofAnother = new Manifest(4, 2 << 20, 0, List.of(pending));
     assertThat(
             devices.takeOver(
                 disk.guest().domid(),
@@ -254,8 +257,37 @@ final class HostDevicesTest {
                 ByteString.copyFrom(ofAnother.encode())))
         .failsWithin(BOUND)
         .withThrowableThat()
-        .withMessageContaining("give both the same device");
+        .withMessageContaining("is smaller: 1048576 bytes here, 2097152 at the source");
     assertThat(openFiles()).doesNotContain(directory.resolve("disk.raw").toRealPath());
+  }
+
+  /** An administrator has grown it since the source opened it. */
+  @Test
+  void aDeviceThatHasGrownIsTakenOver() throws Exception {
+    ServedDisk disk = mixed();
+    int known = 1 << 19;
+    LocalDevices.Disk atSource = new LocalDevices.Disk(MIXED, "xvdb", image(), false, known, 5);
+    devices.probe(atSource);
+    Manifest.Entry pending =
+        new Manifest.Entry(
+            1, 4, BlockOperation.FLUSH, 0, 0, Manifest.State.UNISSUED, ByteBuffer.allocate(0));
+    Manifest manifest = new Manifest(4, known, 0, List.of(pending));
+    var takenOver =
+        devices.takeOver(disk.guest().domid(), atSource, ByteString.copyFrom(manifest.encode()));
+    get(takenOver);
+    assertThat(disk.midPoint().status().generation()).isEqualTo(5);
+    assertThat(devices.disksOf(MIXED))
+        .extracting(LocalDevices.Disk::sizeBytes)
+        .containsExactly(1L << 20);
+  }
+
+  @Test
+  void aSmallerDeviceIsRefusedInTrueWords() throws Exception {
+    LocalDevices.Disk atSource = new LocalDevices.Disk(MIXED, "xvdb", image(), false, 2 << 20, 5);
+    assertThatThrownBy(() -> devices.probe(atSource))
+        .isInstanceOf(MigrationRefusedException.class)
+        .hasMessageContaining("is smaller: 1048576 bytes here, 2097152 at the source")
+        .hasMessageNotContaining("not the same device");
   }
 
   /** Of this process. */

@@ -22,6 +22,7 @@ import io.netchannel.xen.Waiting;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -157,6 +158,36 @@ final class HostExportsTest {
     assertThat(names()).containsExactly("dead", "sick");
     assertThat(exports.knows(Map.of("command", "exports"))).isTrue();
     assertThat(exports.knows(Map.of("command", "ping"))).as("not about exports").isFalse();
+  }
+
+  @Test
+  void hundredsOfExportsAreServed() throws Exception {
+    exports.close();
+    StringBuilder text =
+        new StringBuilder(
+            """
+            [daemon]
+            run-directory = "%1$s"
+            state-directory = "%1$s"
+            [server]
+            listen = "127.0.0.1:0"
+            """
+                .formatted(directory));
+    List<String> expected = new ArrayList<>();
+    for (int i = 0; i < 250; i++) {
+      Files.write(directory.resolve("many%d.raw".formatted(i)), new byte[4096]);
+      expected.add("many" + i);
+      text.append(
+          "[[export]]\nname = \"many%d\"\npath = \"%s/many%d.raw\"\n".formatted(i, directory, i));
+    }
+    configuration = DaemonConfiguration.parse("test.toml", text.toString());
+    serve();
+    assertThat(names()).hasSameElementsAs(expected).hasSize(expected.size());
+    for (String name : List.of("many0", "many249")) {
+      try (Device device = open(name)) {
+        assertThat(Requests.write(device, 0, new byte[512])).isEqualTo(Outcome.OK);
+      }
+    }
   }
 
   @Test

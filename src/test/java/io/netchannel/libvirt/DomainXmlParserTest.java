@@ -78,6 +78,31 @@ final class DomainXmlParserTest {
             new Disk("xvdd", Disk.INHERIT, true));
   }
 
+  /** The ways in which tools write the same. */
+  @Test
+  void readsWhatXmlAllows() throws Exception {
+    String xml =
+        """
+        <?xml version='1.0' encoding='UTF-16'?>
+        <domain type='xen'>
+          <name><![CDATA[a <%%s> ]]><!-- in between -->name</name>
+          <uuid>%s</uuid>
+          <metadata>
+            <devices xmlns='https://netchannel.io/domain/1'>
+              <?editor fold?>
+              <disk target='xvd&#x62;' source='file:/srv/a&amp;b &#252;.raw'/>
+            </devices>
+            <o:note xmlns:o='http://example.org/other' target='xvdz'/>
+          </metadata>
+        </domain>
+        """
+            .formatted(UUID_TEXT);
+    DomainDevices devices = DomainXmlParser.parse(xml);
+    assertThat(devices.name()).isEqualTo("a <%s> name");
+    assertThat(devices.disks())
+        .containsExactly(new Disk("xvdb", "file:/srv/a&b \u00fc.raw", false));
+  }
+
   @Test
   void aDomainWithoutOurMetadataHasNone() throws Exception {
     assertThat(DomainXmlParser.parse(domain("")).disks()).isEmpty();

@@ -69,6 +69,20 @@ final class HookScriptTest {
     assertThat(call.xml()).isEqualTo(xml.stripTrailing());
   }
 
+  /** A guest with hundreds of disks and other tools' metadata. */
+  @Test
+  void passesThreeMegabytesWhole() throws Exception {
+    String xml = OURS + "<x/>\n".repeat(3_000_000 / 5) + "end";
+    try (HookEndpoint endpoint = answering(HookReply.OK)) {
+      assertThat(endpoint).isNotNull();
+      assertThat(run(xml, "a b/\u00fc\n\"x", "start", "begin", "-"))
+          .isEqualTo(new Result(0, "", ""));
+    }
+    HookCall call = calls.remove();
+    assertThat(call.domain()).isEqualTo("a b/\u00fc\n\"x");
+    assertThat(call.xml().equals(xml)).as("%d characters", call.xml().length()).isTrue();
+  }
+
   @Test
   void printsNothingWhenAllIsWell() throws Exception {
     try (HookEndpoint endpoint = answering(HookReply.OK)) {

@@ -2,6 +2,7 @@ package io.netchannel.coordinator.peer;
 
 import com.google.common.collect.ImmutableSet;
 import com.google.common.net.HostAndPort;
+import io.netchannel.net.HostPorts;
 import java.util.Locale;
 
 /**
@@ -14,10 +15,10 @@ public record PeerAddress(String name, String host, int port) {
   /** Of netchanneld; beside libvirt's 16509 and 16514. */
   public static final int DEFAULT_PORT = 16515;
 
-  /** Reads "hostb", "hostb:16515", "10.0.0.2:16515" or "[fd00::2]:16515". */
+  /** Reads "hostb", "hostb:16515", "10.0.0.2:16515", "[fd00::2]:16515" or "[fe80::2%eth0]". */
   public static PeerAddress parse(String name, String address) {
     try {
-      HostAndPort parsed = HostAndPort.fromString(address).withDefaultPort(DEFAULT_PORT);
+      HostAndPort parsed = HostPorts.parse(address, DEFAULT_PORT);
       return new PeerAddress(name, parsed.getHost(), parsed.getPort());
     } catch (IllegalArgumentException e) {
       throw new IllegalArgumentException(
@@ -32,7 +33,7 @@ public record PeerAddress(String name, String host, int port) {
 
   /** Names of which its certificate must prove one, in lower case. */
   ImmutableSet<String> names() {
-    return ImmutableSet.of(name.toLowerCase(Locale.ROOT), host.toLowerCase(Locale.ROOT));
+    return ImmutableSet.of(name.toLowerCase(Locale.ROOT), HostPorts.withoutZone(host).toLowerCase(Locale.ROOT));
   }
 
   @Override

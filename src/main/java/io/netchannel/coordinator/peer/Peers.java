@@ -10,6 +10,7 @@ import io.netchannel.coordinator.PeerException;
 import io.netchannel.tls.HostTls;
 import io.netchannel.tls.TlsException;
 import io.netchannel.time.Repeated;
+import io.netty.channel.ChannelOption;
 import java.time.Duration;
 import java.util.Collection;
 import java.util.List;
@@ -37,6 +38,12 @@ public final class Peers implements AutoCloseable {
   /** gRPC takes 30 days and more for "never". */
   private static final int NEVER_IDLE_DAYS = 365;
 
+  /**
+   * Of one address of a peer: a lost packet is sent again after one second. Where an address of
+   * several swallows packets, the next one has its turn after that.
+   */
+  private static final int CONNECT_MILLIS = 3000;
+
   /** A peer that was restarted is connected again this soon. */
   private static final int RECONNECT_SECONDS = 5;
 
@@ -62,7 +69,8 @@ public final class Peers implements AutoCloseable {
     ImmutableList.Builder<ManagedChannel> channels = ImmutableList.builder();
     for (PeerAddress address : addresses) {
       ManagedChannel channel =
-          NettyChannelBuilder.forAddress(address.host(), address.port())
+          NettyChannelBuilder.forTarget(PeerResolver.target(address))
+              .withOption(ChannelOption.CONNECT_TIMEOUT_MILLIS, CONNECT_MILLIS)
               .sslContext(PeerTls.forClientOf(tls, address))
               .keepAliveTime(KEEPALIVE_SECONDS, TimeUnit.SECONDS)
               .keepAliveTimeout(KEEPALIVE_TIMEOUT_SECONDS, TimeUnit.SECONDS)

@@ -3,11 +3,12 @@ package io.netchannel.device.nbd;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.DeviceGeometry;
 import java.nio.ByteBuffer;
+import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * What a server tells of an export in its answer to NBD_OPT_GO.
+ * What a server tells of an export in its answer to NBD_OPT_GO or NBD_OPT_EXPORT_NAME.
  *
  * @param sizeBytes its size
  * @param flags transmission flags, of those that we use
@@ -69,15 +70,7 @@ record ExportInfo(
       switch (type) {
         case NbdProtocol.INFO_EXPORT -> {
           expect("NBD_INFO_EXPORT", EXPORT_BYTES, payload);
-          sizeBytes = payload.getLong();
-          flags = Short.toUnsignedInt(payload.getShort()) & USED_FLAGS;
-          if (sizeBytes < 0) {
-            throw new NbdProtocolException(
-                "expected a size of less than 8 EiB, found "
-                    + Long.toUnsignedString(sizeBytes)
-                    + " bytes");
-          }
-          told = true;
+          addExport(payload);
         }
         case NbdProtocol.INFO_BLOCK_SIZE -> {
           expect("NBD_INFO_BLOCK_SIZE", BLOCK_SIZE_BYTES, payload);
@@ -96,6 +89,19 @@ record ExportInfo(
         }
         default -> {}
       }
+    }
+
+    /** Takes size and transmission flags, as NBD_INFO_EXPORT and NBD_OPT_EXPORT_NAME tell them. */
+    void addExport(ByteBuffer payload) throws NbdProtocolException {
+      sizeBytes = payload.getLong();
+      flags = Short.toUnsignedInt(payload.getShort()) & USED_FLAGS;
+      if (sizeBytes < 0) {
+        throw new NbdProtocolException(
+            "expected a size of less than 8 EiB, found "
+                + Long.toUnsignedString(sizeBytes)
+                + " bytes");
+      }
+      told = true;
     }
 
     ExportInfo build() throws NbdProtocolException {
@@ -162,7 +168,10 @@ record ExportInfo(
           logical,
           sizeBytes - usable);
     }
-    int physical = Math.max(preferredBlockBytes, logical);
+    // The preferred block is a hint from which size on requests go well; of trims it says nothing.
+    // Object stores say up to 4 MiB: no sector of a disk, and a guest that took it for the unit of
+    // discards would drop all that are shorter. A page is the block of guests' file systems.
+    int physical = Math.max(Math.min(preferredBlockBytes, PAGE_BYTES), logical);
     boolean canDiscard = !wantReadOnly && has(NbdProtocol.FLAG_SEND_TRIM);
     return new DeviceGeometry(
         usable,
@@ -172,5 +181,36 @@ record ExportInfo(
         has(NbdProtocol.FLAG_SEND_FLUSH),
         canDiscard,
         canDiscard ? physical : 0);
+  }
+
+  /**
+   * Why a server that has come back with this cannot go on for one that was lost. A larger export, a
+   * finer unit, more abilities harm nobody; the user goes on with what it knows.
+   *
+   * @param geometry what the user was told of the lost one
+   * @param neededFlags abilities that are in use
+   * @return empty when it can
+   */
+  Optional<String> difference(DeviceGeometry geometry, int neededFlags) {
+    if (sizeBytes < geometry.sizeBytes()) {
+      return Optional.of(
+          "is smaller: it has %d bytes, and had %d".formatted(sizeBytes, geometry.sizeBytes()));
+    }
+    if (minimumBlockBytes > geometry.logicalBlockBytes()
+        || maximumPayloadBytes < geometry.logicalBlockBytes()) {
+      return Optional.of(
+          "takes requests of %d to %d bytes, and the disk has sectors of %d"
+              .formatted(minimumBlockBytes, maximumPayloadBytes, geometry.logicalBlockBytes()));
+    }
+    if (has(NbdProtocol.FLAG_READ_ONLY) && !geometry.readOnly()) {
+      return Optional.of("is read-only now");
+    }
+    if (has(NbdProtocol.FLAG_SEND_FLUSH) && !geometry.canFlush() && !geometry.readOnly()) {
+      return Optional.of("has a volatile cache now, which the user was told that it has not");
+    }
+    int missing = neededFlags & ~flags;
+    return missing == 0
+        ? Optional.empty()
+        : Optional.of("has lost abilities that are in use (flags %#x)".formatted(missing));
   }
 }

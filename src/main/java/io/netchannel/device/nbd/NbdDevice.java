@@ -59,13 +59,13 @@ public final class NbdDevice implements Device {
     nanoTime = timing.nanoTime;
     errors = new ErrorLog(log, nanoTime);
     reconnection = new Reconnection(timing.random);
-    connection = connection(socket);
+    connection = connection(socket, info);
     thread = new Thread(() -> run(), "nbd " + uri);
     thread.setDaemon(true);
   }
 
-  private NbdConnection connection(NbdSocket socket) {
-    return new NbdConnection(socket, info, isWriteThrough(), requests, this::failed);
+  private NbdConnection connection(NbdSocket socket, ExportInfo found) {
+    return new NbdConnection(socket, found, isWriteThrough(), requests, this::failed);
   }
 
   /** A server without a volatile cache writes through anyhow, and may not know how to be told. */
@@ -301,13 +301,14 @@ public final class NbdDevice implements Device {
       Duration bound = left.compareTo(CONNECT_BOUND) < 0 && !isFailing() ? left : CONNECT_BOUND;
       socket = NbdSocket.connect(uri, bound, nanoTime);
       ExportInfo found = Handshake.run(socket, uri);
-      if (!found.equals(info)) {
+      Optional<String> difference = found.difference(geometry, neededFlags());
+      if (difference.isPresent()) {
         throw new DeviceException(
-            "expected %s as before, found %s: another export is never used in place of the one"
-                    .formatted(info, found)
-                + " that was lost");
+            "the export that is there now %s; it is not used in place of the lost one"
+                .formatted(difference.get()));
       }
-      NbdConnection connected = connection(socket);
+      noteSize(found);
+      NbdConnection connected = connection(socket, found);
       socket = null;
       return connected;
     } catch (IOException | DeviceException e) {
@@ -317,6 +318,23 @@ public final class NbdDevice implements Device {
       if (socket != null) {
         socket.close();
       }
+    }
+  }
+
+  /** What the user was told, and uses. */
+  private int neededFlags() {
+    int trim = geometry.canDiscard() ? NbdProtocol.FLAG_SEND_TRIM : 0;
+    int flush = geometry.canFlush() && !geometry.readOnly() ? NbdProtocol.FLAG_SEND_FLUSH : 0;
+    return trim | flush | (isWriteThrough() ? NbdProtocol.FLAG_SEND_FUA : 0);
+  }
+
+  private void noteSize(ExportInfo found) {
+    if (found.sizeBytes() > info.sizeBytes()) {
+      log.info(
+          "{}: has grown from {} to {} bytes; its guest sees that when the disk is opened anew",
+          uri,
+          info.sizeBytes(),
+          found.sizeBytes());
     }
   }
 
@@ -409,7 +427,8 @@ public final class NbdDevice implements Device {
 
   private static String words(Exception e) {
     if (e instanceof UnknownHostException) {
-      return "no host of that name";
+      String why = String.valueOf(e.getMessage());
+      return why.startsWith("no such interface") ? why : "no host of that name";
     }
     return e.getMessage() == null ? e.toString() : e.getMessage();
   }

@@ -2,13 +2,9 @@ package io.netchannel.device.nbd;
 
 import java.io.EOFException;
 import java.io.IOException;
-import java.net.ConnectException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
-import java.net.SocketTimeoutException;
-import java.net.StandardProtocolFamily;
-import java.net.StandardSocketOptions;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.SelectionKey;
@@ -19,63 +15,53 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
-import jdk.net.ExtendedSocketOptions;
 
 /**
  * A non-blocking connection with its selector, and the waiting, bounded in time, that a handshake
  * needs.
  */
 final class NbdSocket implements AutoCloseable {
-  /** An idle connection whose other end is gone is found out after 10 s + 3 * 5 s. */
-  private static final int KEEP_ALIVE_IDLE_SECONDS = 10;
-
-  private static final int KEEP_ALIVE_INTERVAL_SECONDS = 5;
-  private static final int KEEP_ALIVE_COUNT = 3;
-
   private final SocketChannel channel;
   private final Selector selector;
   private final SelectionKey key;
   private final LongSupplier nanoTime;
   private final long deadlineNanos;
 
-  private NbdSocket(SocketChannel channel, LongSupplier nanoTime, long deadlineNanos)
+  /** The server's first words, until they are read. */
+  private final ByteBuffer greeting;
+
+  private NbdSocket(GreetingRace.Winner winner, LongSupplier nanoTime, long deadlineNanos)
       throws IOException {
-    this.channel = channel;
+    channel = winner.channel();
+    greeting = winner.greeting();
     this.nanoTime = nanoTime;
     this.deadlineNanos = deadlineNanos;
-    channel.configureBlocking(false);
     selector = Selector.open();
     key = channel.register(selector, 0);
   }
 
   /**
-   * Connects, to the first address of the host that answers.
+   * Connects, to the first address of the host where a server greets; see {@link GreetingRace}.
    *
    * @param bound for this and for the handshake that follows
    */
   static NbdSocket connect(NbdUri uri, Duration bound, LongSupplier nanoTime) throws IOException {
+    return connect(addresses(uri), bound, nanoTime);
+  }
+
+  static NbdSocket connect(List<SocketAddress> addresses, Duration bound, LongSupplier nanoTime)
+      throws IOException {
     long deadlineNanos = nanoTime.getAsLong() + bound.toNanos();
-    IOException failure = new ConnectException("no address");
-    for (SocketAddress address : addresses(uri)) {
-      SocketChannel channel =
-          address instanceof UnixDomainSocketAddress
-              ? SocketChannel.open(StandardProtocolFamily.UNIX)
-              : SocketChannel.open();
-      try {
-        NbdSocket socket = new NbdSocket(channel, nanoTime, deadlineNanos);
-        try {
-          socket.connect(address);
-          return socket;
-        } catch (IOException e) {
-          socket.close();
-          throw e;
-        }
-      } catch (IOException e) {
-        channel.close();
-        failure = e;
-      }
+    GreetingRace.Winner winner;
+    try (GreetingRace race = new GreetingRace(addresses, deadlineNanos, nanoTime)) {
+      winner = race.run();
     }
-    throw failure;
+    try {
+      return new NbdSocket(winner, nanoTime, deadlineNanos);
+    } catch (IOException e) {
+      winner.channel().close();
+      throw e;
+    }
   }
 
   private static List<SocketAddress> addresses(NbdUri uri) throws IOException {
@@ -88,21 +74,6 @@ final class NbdSocket implements AutoCloseable {
       }
     }
     return found;
-  }
-
-  private void connect(SocketAddress address) throws IOException {
-    if (address instanceof InetSocketAddress) {
-      channel.setOption(StandardSocketOptions.TCP_NODELAY, true);
-      channel.setOption(StandardSocketOptions.SO_KEEPALIVE, true);
-      channel.setOption(ExtendedSocketOptions.TCP_KEEPIDLE, KEEP_ALIVE_IDLE_SECONDS);
-      channel.setOption(ExtendedSocketOptions.TCP_KEEPINTERVAL, KEEP_ALIVE_INTERVAL_SECONDS);
-      channel.setOption(ExtendedSocketOptions.TCP_KEEPCOUNT, KEEP_ALIVE_COUNT);
-    }
-    if (!channel.connect(address)) {
-      do {
-        await(SelectionKey.OP_CONNECT);
-      } while (!channel.finishConnect());
-    }
   }
 
   SocketChannel channel() {
@@ -119,6 +90,9 @@ final class NbdSocket implements AutoCloseable {
 
   /** Fills {@code target} and flips it. */
   void readFully(ByteBuffer target) throws IOException {
+    while (greeting.hasRemaining() && target.hasRemaining()) {
+      target.put(greeting.get());
+    }
     while (target.hasRemaining()) {
       int count = channel.read(target);
       if (count < 0) {
@@ -142,7 +116,7 @@ final class NbdSocket implements AutoCloseable {
   private void await(int operation) throws IOException {
     long leftMillis = TimeUnit.NANOSECONDS.toMillis(deadlineNanos - nanoTime.getAsLong());
     if (leftMillis <= 0) {
-      throw new SocketTimeoutException("the server did not answer in time");
+      throw GreetingRace.silent();
     }
     key.interestOps(operation);
     var unused = selector.select(leftMillis);

@@ -1,7 +1,9 @@
 package io.netchannel.device.nbd;
 
 import com.google.common.base.Splitter;
+import com.google.common.net.HostAndPort;
 import io.netchannel.device.DeviceException;
+import io.netchannel.net.HostPorts;
 import java.net.URI;
 import java.net.URISyntaxException;
 import java.net.URLDecoder;
@@ -15,6 +17,8 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
  * Where an NBD export is, as the NBD project's doc/uri.md writes it:
@@ -28,7 +32,7 @@ import java.util.Optional;
  * reconnect=SECONDS}, how long requests wait for a lost server before they fail, for ever when it
  * is missing; {@code cache=writethrough}, see the package.
  *
- * @param host empty for a Unix socket
+ * @param host empty for a Unix socket; an IPv6 address without brackets
  * @param socket the Unix socket's path
  * @param writeThrough whether a write is answered only when the server has made it durable
  */
@@ -48,6 +52,15 @@ public record NbdUri(
   private static final String WRITEBACK = "writeback";
   private static final String WRITETHROUGH = "writethrough";
 
+  /** By hand: {@link URI} refuses hosts with an underscore, and interfaces with a hyphen. */
+  private static final Pattern PARTS = Pattern.compile("([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)(.*)");
+
+  /** What RFC 3986 has in one, with escapes; an '@' is refused in better words. */
+  private static final Pattern AUTHORITY =
+      Pattern.compile("(?:[A-Za-z0-9._~!$&'()*+,;=:@\\[\\]-]|%[A-Za-z0-9])*");
+
+  private static final String NO_AUTHORITY = "nbd://h";
+
   private static final int MAX_PORT = 0xffff;
 
   /** A day: who waits longer means for ever. */
@@ -63,15 +76,13 @@ public record NbdUri(
 
   /** Reads the text form, scheme included. */
   public static NbdUri parse(String text) throws DeviceException {
-    URI uri;
-    try {
-      uri = new URI(text);
-    } catch (URISyntaxException e) {
-      throw bad(text, e.getMessage());
-    }
-    if (uri.isOpaque() || uri.getFragment() != null || uri.getUserInfo() != null) {
+    Matcher parts = PARTS.matcher(text);
+    if (!parts.matches()) {
       throw bad(text, "found another form");
     }
+    String scheme = parts.group(1);
+    String authority = parts.group(2);
+    URI uri = rest(text, parts.group(3));
     Map<String, String> query = query(text, uri.getRawQuery());
     Optional<Duration> reconnect = reconnect(text, query.remove(RECONNECT));
     boolean writeThrough = writeThrough(text, query.remove(CACHE));
@@ -84,24 +95,51 @@ public record NbdUri(
     if (name.getBytes(StandardCharsets.UTF_8).length > NbdProtocol.MAX_STRING_BYTES) {
       throw bad(text, "found a name of more than " + NbdProtocol.MAX_STRING_BYTES + " bytes");
     }
-    if (TCP.equals(uri.getScheme())) {
-      if (uri.getHost() == null || socket != null) {
-        throw bad(text, uri.getHost() == null ? "found no host" : "found a socket beside a host");
+    if (TCP.equals(scheme)) {
+      if (socket != null) {
+        throw bad(text, "found a socket beside a host");
       }
-      String host = uri.getHost().replaceAll("^\\[|]$", "");
-      int port = uri.getPort() < 0 ? NbdProtocol.DEFAULT_PORT : uri.getPort();
-      if (port < 1 || port > MAX_PORT) {
-        throw bad(text, "found no port of 1 to " + MAX_PORT);
-      }
-      return new NbdUri(host, port, Optional.empty(), name, reconnect, writeThrough);
+      HostAndPort address = address(text, authority);
+      return new NbdUri(
+          address.getHost(), address.getPort(), Optional.empty(), name, reconnect, writeThrough);
     }
-    if (UNIX.equals(uri.getScheme())) {
-      if (uri.getRawAuthority() != null || socket == null || !socket.startsWith("/")) {
+    if (UNIX.equals(scheme)) {
+      if (!authority.isEmpty() || socket == null || !socket.startsWith("/")) {
         throw bad(text, "found a host, or no absolute path of a socket");
       }
       return new NbdUri("", 0, Optional.of(path(text, socket)), name, reconnect, writeThrough);
     }
     throw bad(text, "found another scheme");
+  }
+
+  /** Path and query, read behind an authority that says nothing. */
+  private static URI rest(String text, String rest) throws DeviceException {
+    try {
+      URI uri = new URI(NO_AUTHORITY + rest);
+      if (uri.getFragment() != null) {
+        throw bad(text, "found another form");
+      }
+      return uri;
+    } catch (URISyntaxException e) {
+      throw bad(text, "found: " + e.getReason());
+    }
+  }
+
+  private static HostAndPort address(String text, String authority) throws DeviceException {
+    if (!AUTHORITY.matcher(authority).matches()) {
+      throw bad(text, "found: Illegal character in the host's name; write it in ASCII (xn--)");
+    }
+    try {
+      // In brackets a percent sign is not an escape but stands before a network interface.
+      String plain = authority.startsWith("[") ? authority : decode(authority);
+      HostAndPort address = HostPorts.parseInUri(plain, NbdProtocol.DEFAULT_PORT);
+      if (!AUTHORITY.matcher(plain).matches() || address.getPort() == 0) {
+        throw bad(text, "found no port of 1 to " + MAX_PORT + ", or no host's name");
+      }
+      return address;
+    } catch (IllegalArgumentException e) {
+      throw bad(text, "found: " + e.getMessage());
+    }
   }
 
   private static Path path(String text, String socket) throws DeviceException {
@@ -178,7 +216,9 @@ public record NbdUri(
       }
       if (socket.isEmpty()) {
         String query = options.isEmpty() ? null : String.join("&", options);
-        return ascii(new URI(TCP, null, host, port, path, query, null));
+        String rest = ascii(new URI(TCP, "h", path, query, null));
+        String address = HostPorts.uriText(HostAndPort.fromParts(host, port));
+        return TCP + "://" + address + rest.substring(NO_AUTHORITY.length());
       }
       // Not by the constructor above: it would leave an '&' in the path of the socket as it is.
       String plain = ascii(new URI(UNIX, "", path, null, null));

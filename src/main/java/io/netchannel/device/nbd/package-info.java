@@ -1,7 +1,8 @@
 /**
  * The {@code nbd:} device: an export of any NBD server (qemu-nbd, nbdkit, and through them images,
- * Ceph RBD, iSCSI), over TCP or a Unix socket. The fixed newstyle handshake with NBD_OPT_GO, then
- * requests with simple replies; no structured replies, no TLS, one connection.
+ * Ceph RBD, iSCSI), over TCP or a Unix socket. The newstyle handshake with NBD_OPT_GO or, with
+ * servers that do not know it, NBD_OPT_EXPORT_NAME; then requests with simple replies; no structured
+ * replies, no TLS, one connection.
  *
  * <pre>
  *                 handshake                    lost
@@ -30,8 +31,10 @@
  * read, write, discard or flush that is done twice leaves what doing it once leaves, as long as
  * nothing newer went to the same blocks in between; and nothing did: who needs an order waits for
  * completions ({@link io.netchannel.device.Device}), and the first try was never completed. A write
- * that was answered is not sent again. What is found after a reconnect must have the size, flags
- * and block sizes of what was lost; else it is not used, and the tries go on.
+ * that was answered is not sent again. What is found after a reconnect must do for all that the user
+ * was told of what was lost: at least its size, sectors no larger, the abilities in use ({@link
+ * io.netchannel.device.nbd.ExportInfo#difference}); else it is not used, and the tries go on. An
+ * export that has grown goes on with the size that the user knows, until it is opened anew.
  *
  * <p><b>When it is not right.</b>
  *
@@ -52,7 +55,7 @@
  *       and the log tells how many writes are at risk. Who wants none to be says {@code
  *       cache=writethrough} in the URI: each write goes with FUA and is answered when it is
  *       durable, at the price of a flush per write in the server.
- *   <li>Another image of the same size and abilities was put in its place: it is taken for the old
+ *   <li>Another image, of no less size and abilities, was put in its place: it is taken for the old
  *       one.
  *   <li>Another client writes to the export: NBD does not keep it out. Generations between hosts
  *       are the coordinators' as for {@code file:}.

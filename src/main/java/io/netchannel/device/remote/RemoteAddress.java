@@ -1,8 +1,10 @@
 package io.netchannel.device.remote;
 
+import com.google.common.collect.ImmutableList;
 import com.google.common.net.HostAndPort;
 import com.google.common.net.InetAddresses;
 import io.netchannel.device.DeviceException;
+import io.netchannel.net.HostPorts;
 import io.netchannel.wire.Names;
 import io.netchannel.wire.Wire;
 import io.netty.channel.unix.DomainSocketAddress;
@@ -11,6 +13,7 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.net.UnknownHostException;
+import java.util.Arrays;
 import java.util.Optional;
 
 /**
@@ -52,11 +55,8 @@ record RemoteAddress(
       throw wrong(scheme, text, expected);
     }
     try {
-      HostAndPort host =
-          HostAndPort.fromString(text.substring(2, slash))
-              .withDefaultPort(Wire.DEFAULT_PORT)
-              .requireBracketsForIPv6();
-      if (host.getHost().isEmpty() || host.getPort() == 0) {
+      HostAndPort host = HostPorts.parseInUri(text.substring(2, slash), Wire.DEFAULT_PORT);
+      if (host.getPort() == 0) {
         throw wrong(scheme, text, expected);
       }
       return new RemoteAddress(
@@ -98,25 +98,33 @@ record RemoteAddress(
   /**
    * May ask the name service, and wait for it.
    *
+   * @return all addresses of the host, in the order in which to try them
    * @throws UncheckedIOException when it does not know the host; an unresolved address would be
    *     asked for again on the event loop, where other devices wait
    */
-  SocketAddress resolve() {
+  ImmutableList<SocketAddress> resolve() {
     if (socket.isPresent()) {
-      return new DomainSocketAddress(socket.get());
+      return ImmutableList.of(new DomainSocketAddress(socket.get()));
     }
     try {
-      return new InetSocketAddress(
-          InetAddress.getByName(host.get().getHost()), host.get().getPort());
+      int port = host.get().getPort();
+      return Arrays.stream(InetAddress.getAllByName(host.get().getHost()))
+          .map(address -> new InetSocketAddress(address, port))
+          .collect(ImmutableList.toImmutableList());
     } catch (UnknownHostException e) {
       throw new UncheckedIOException("unknown host: " + e.getMessage(), e);
     }
+  }
+
+  /** What the certificate of its server has to prove. */
+  String certified() {
+    return HostPorts.withoutZone(host.orElseThrow().getHost());
   }
 
   @Override
   public String toString() {
     return socket.isPresent()
         ? UNIX + ":///" + export + SOCKET + socket.get()
-        : (plain ? PLAIN_TCP : TCP) + "://" + host.get() + "/" + export;
+        : (plain ? PLAIN_TCP : TCP) + "://" + HostPorts.uriText(host.get()) + "/" + export;
   }
 }

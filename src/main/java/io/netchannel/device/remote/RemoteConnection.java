@@ -1,6 +1,7 @@
 package io.netchannel.device.remote;
 
 import io.netchannel.time.Repeated;
+import io.netchannel.wire.AddressRace;
 import io.netchannel.wire.Attach;
 import io.netchannel.wire.Attached;
 import io.netchannel.wire.DirectReceive;
@@ -23,6 +24,7 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 
 /**
  * One connection to a device server, from connect to its end; on its event loop only.
@@ -60,6 +62,8 @@ final class RemoteConnection extends ChannelInboundHandlerAdapter implements Fra
   private final Owner owner;
   private final RemoteOptions options;
   private final FrameReader reader = new FrameReader(this);
+  private AddressRace connecting;
+  private Consumer<Boolean> whenOver = attached -> {};
   private Channel channel;
   private FrameWriter writer;
   private ByteBuf payload;
@@ -78,9 +82,28 @@ final class RemoteConnection extends ChannelInboundHandlerAdapter implements Fra
     return writer;
   }
 
+  /** On its way to a channel. */
+  void connecting(AddressRace race) {
+    connecting = race;
+    if (over) {
+      race.abandon();
+    }
+  }
+
+  /** Of a channel: told at its end whether it was attached. */
+  void whenOver(Consumer<Boolean> action) {
+    whenOver = action;
+  }
+
   /** Ends it; its owner hears no more of it. */
   void abandon() {
-    over = true;
+    if (!over) {
+      over = true;
+      whenOver.accept(isAttached);
+    }
+    if (connecting != null) {
+      connecting.abandon();
+    }
     if (channel != null) {
       var unused = channel.close();
     }

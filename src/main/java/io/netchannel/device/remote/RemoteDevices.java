@@ -22,12 +22,16 @@ public final class RemoteDevices {
   public static final ImmutableSet<String> SCHEMES =
       ImmutableSet.of(RemoteAddress.TCP, RemoteAddress.PLAIN_TCP, RemoteAddress.UNIX);
 
+  /** The daemon's log has said it at its start. */
+  private static final String SEE_DOCTOR = "`netchannel doctor` says what to do";
+
   private final Transport transport;
   private final Executor executor;
   private final Optional<HostTls> tls;
   private final RemoteOptions options;
   private final RandomGenerator random;
   private final OwnServer own;
+  private final String withoutTls;
 
   /** Without a server in this process. */
   public RemoteDevices(
@@ -52,12 +56,29 @@ public final class RemoteDevices {
       RemoteOptions options,
       RandomGenerator random,
       OwnServer own) {
+    this(transport, executor, tls, options, random, own, SEE_DOCTOR);
+  }
+
+  /**
+   * Likewise.
+   *
+   * @param withoutTls why there are no certificates, for who would need them
+   */
+  public RemoteDevices(
+      Transport transport,
+      Executor executor,
+      Optional<HostTls> tls,
+      RemoteOptions options,
+      RandomGenerator random,
+      OwnServer own,
+      String withoutTls) {
     this.transport = transport;
     this.executor = executor;
     this.tls = tls;
     this.options = options;
     this.random = random;
     this.own = own;
+    this.withoutTls = withoutTls;
   }
 
   /** By their schemes. */
@@ -108,7 +129,16 @@ public final class RemoteDevices {
   private RemoteLink link(RemoteAddress address) throws DeviceException {
     EventLoop loop = transport.next();
     return new RemoteLink(
-        address, loop, transport.here(loop), own, executor, context(address), options, random);
+        address,
+        loop,
+        transport.here(loop),
+        own,
+        new AddressOrder(),
+        executor,
+        context(address),
+        withoutTls,
+        options,
+        random);
   }
 
   private Optional<SslContext> context(RemoteAddress address) throws DeviceException {
@@ -118,7 +148,7 @@ public final class RemoteDevices {
     try {
       return Optional.of(
           tls.get()
-              .forClientOf(address.toString(), ImmutableSet.of(address.host().get().getHost()))
+              .forClientOf(address.toString(), ImmutableSet.of(address.certified()))
               .build());
     } catch (SSLException e) {
       throw new DeviceException(

@@ -1,9 +1,10 @@
 package io.netchannel.device.remote;
 
+import com.google.common.collect.ImmutableList;
 import io.netchannel.tls.TlsProblem;
-import io.netchannel.wire.Transport;
+import io.netchannel.wire.AddressRace;
 import io.netty.channel.Channel;
-import io.netty.channel.ChannelFuture;
+import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.EventLoop;
 import io.netty.handler.ssl.SslContext;
@@ -21,16 +22,20 @@ import javax.net.ssl.SSLException;
  * @param loop all of it happens there
  * @param here where the server of this process is for that loop
  * @param own says when that is the one to connect to
+ * @param order which of its addresses to try first
  * @param executor asks the name service
  * @param tls empty for a Unix socket, and on a host without certificates
+ * @param withoutTls why, for people
  */
 record RemoteLink(
     RemoteAddress address,
     EventLoop loop,
     SocketAddress here,
     OwnServer own,
+    AddressOrder order,
     Executor executor,
     Optional<SslContext> tls,
+    String withoutTls,
     RemoteOptions options,
     RandomGenerator random) {
 
@@ -53,12 +58,13 @@ record RemoteLink(
   }
 
   /** May ask the name service, and wait for it. */
-  private SocketAddress find() {
+  private ImmutableList<SocketAddress> find() {
     if (address.host().isPresent() && own.isCalled(address.host().get())) {
-      return here;
+      return ImmutableList.of(here);
     }
-    SocketAddress found = address.resolve();
-    return found instanceof InetSocketAddress host && own.isAt(host) ? here : found;
+    ImmutableList<SocketAddress> found = address.resolve();
+    boolean ours = found.stream().anyMatch(at -> at instanceof InetSocketAddress a && own.isAt(a));
+    return ours ? ImmutableList.of(here) : order.sorted(found);
   }
 
   /** Why there is no connection, beginning with whom it should lead to. */
@@ -74,41 +80,39 @@ record RemoteLink(
         .orElseGet(() -> cause.getClass().getSimpleName());
   }
 
-  private void connect(SocketAddress to, RemoteConnection connection) {
-    boolean encrypted = to instanceof InetSocketAddress && !address.plain();
+  private void connect(ImmutableList<SocketAddress> to, RemoteConnection connection) {
+    boolean encrypted = to.get(0) instanceof InetSocketAddress && !address.plain();
     if (encrypted && tls.isEmpty()) {
       connection.failed(
           new SSLException(
-              "expected certificates of this host, found none; `netchannel doctor` says what to"
-                  + " do"));
+              "expected certificates of this host, found none; " + withoutTls));
       return;
     }
-    ChannelFuture connecting =
-        Transport.connect(
+    connection.connecting(
+        AddressRace.start(
             loop,
             to,
             (int) options.connect().toMillis(),
-            new ChannelInitializer<Channel>() {
-              @Override
-              protected void initChannel(Channel channel) {
-                if (encrypted) {
-                  channel
-                      .pipeline()
-                      .addLast(
-                          tls.get()
-                              .newHandler(
-                                  channel.alloc(),
-                                  address.host().get().getHost(),
-                                  address.host().get().getPort()));
-                }
-                channel.pipeline().addLast(connection);
-              }
-            });
-    connecting.addListener(
-        done -> {
-          if (!done.isSuccess()) {
-            connection.failed(done.cause());
-          }
-        });
+            (channel, at) -> handlers(encrypted, at, connection),
+            connection::failed));
+  }
+
+  private ChannelHandler handlers(
+      boolean encrypted, SocketAddress at, RemoteConnection connection) {
+    connection.whenOver(attached -> order.note(at, attached));
+    return new ChannelInitializer<Channel>() {
+      @Override
+      protected void initChannel(Channel channel) {
+        if (encrypted) {
+          channel
+              .pipeline()
+              .addLast(
+                  tls.get()
+                      .newHandler(
+                          channel.alloc(), address.certified(), address.host().get().getPort()));
+        }
+        channel.pipeline().addLast(connection);
+      }
+    };
   }
 }

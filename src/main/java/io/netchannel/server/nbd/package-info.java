@@ -14,15 +14,13 @@
  *                            \ error ----------------^
  * </pre>
  *
- * <p>A connection has a thread that reads requests and gives them to the device. If the device can
- * run one on that thread ({@link io.netchannel.device.Device#onCallersThread}) it also sends the
- * reply, and a request costs no hand-over between threads. What the device does on its own threads
- * is sent by a second thread.
- *
- * <p>A device that never makes its caller wait, as one of another host, is served by {@link
- * io.netchannel.server.nbd.LoopNbdServer}: after the handshake, which has a thread, all of a
- * connection happens on the event loop that the device uses itself. Between the client's socket and
- * the device server's no thread wakes another one.
+ * <p>After the handshake, which is a conversation and has a thread, all of a connection happens on
+ * one event loop. Devices that may make their caller wait, as those of this host do, have a loop per
+ * connection: what the device can do on its caller's thread ({@link
+ * io.netchannel.device.Device#onCallersThread}) costs no hand-over between threads, and holds up
+ * nobody else. Devices that never do, as those of other hosts, have their clients on the loops that
+ * they use themselves: between the client's socket and the device server's no thread wakes another
+ * one.
  *
  * <p>Invariants:
  *

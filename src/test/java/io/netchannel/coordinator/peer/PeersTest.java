@@ -46,6 +46,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** Over loopback, with real certificates. */
 final class PeersTest {
@@ -290,6 +292,33 @@ final class PeersTest {
             List.of(new PeerAddress("hostb", "127.0.0.1", port)));
     assertThat(failure(peers.all().get(0))).hasMessageContaining("hostb (127.0.0.1:");
     assertThat(service.callers).isEmpty();
+  }
+
+  /** gRPC's own resolver throws for these; here the name service decides. */
+  @ParameterizedTest
+  @CsvSource({
+    "my_host:5, my_host:5",
+    "[fe80::1%25br-lan]:5, [fe80::1]:5",
+    "[fd00::2], [fd00::2]:16515",
+    "hostb.example, hostb.example:16515",
+  })
+  void hostsOfAllFormsAreResolved(String text, String authority) throws Exception {
+    PeerAddress address = PeerAddress.parse("hostb", text);
+    peers = new Peers("hosta", tls("hosta"), List.of(address));
+    assertThat(peers.all()).hasSize(1);
+    ManagedChannel channel =
+        NettyChannelBuilder.forTarget(PeerResolver.target(address)).usePlaintext().build();
+    try {
+      assertThat(channel.authority()).isEqualTo(authority);
+    } finally {
+      channel.shutdownNow();
+    }
+  }
+
+  @Test
+  void aPeerWithoutAnAddressIsToldInWords() throws Exception {
+    peers = new Peers("hosta", tls("hosta"), List.of(new PeerAddress("hostb", "fe80::1%no-such-if", 5)));
+    assertThat(failure(peers.all().get(0))).hasMessageContaining("its name is not known: no such interface");
   }
 
   @Test

@@ -112,6 +112,21 @@ final class NbdPeersTest {
     }
   }
 
+  /** A request has 32 bits for its length: 3 TiB are 3072 of 1 GiB. */
+  @Test
+  void discardsTerabytes() throws Exception {
+    Path log = directory.resolve("requests");
+    try (NbdPeer peer = NbdPeer.nbdkit(directory, "--filter=log", "null", "4T", "logfile=" + log);
+        Device device = NbdDevice.open(peer.uri(""), false, NbdPeer.timing())) {
+      assertThat(Requests.discard(device, 512, 3L << 40)).isEqualTo(Outcome.OK);
+    }
+    long trims =
+        Files.readAllLines(log).stream()
+            .filter(line -> line.contains(" Trim ") && line.contains("offset="))
+            .count();
+    assertThat(trims).isEqualTo(3072);
+  }
+
   @ParameterizedTest
   @EnumSource(names = {"NBDKIT_FILE", "QEMU_NBD"})
   void aReadOnlyExportRefusesWrites(Kind kind) throws Exception {

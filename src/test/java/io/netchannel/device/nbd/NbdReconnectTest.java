@@ -160,13 +160,37 @@ final class NbdReconnectTest {
   }
 
   @Test
-  void anotherExportIsNotTakenForTheLostOne() throws Exception {
+  void aSmallerExportIsNotTakenForTheLostOne() throws Exception {
     try (NbdPeer peer = NbdPeer.nbdkit(directory, "file", image.toString());
         Device device = NbdDevice.open(peer.uri("&reconnect=1"), false, NbdPeer.timing())) {
       peer.kill();
       resize(image, SIZE_BYTES / 2);
       peer.start();
       assertThat(Requests.write(device, 0, new byte[4096])).isEqualTo(Outcome.IO_ERROR);
+    }
+  }
+
+  /** What waits is served as if nothing had been; what is new at the end nobody knows of. */
+  @Test
+  void anExportThatHasGrownIsTakenForTheLostOne() throws Exception {
+    try (NbdPeer peer = NbdPeer.nbdkit(directory, "file", image.toString());
+        Device device = NbdDevice.open(peer.uri(""), false, NbdPeer.timing())) {
+      byte[] data = new byte[4096];
+      new Random(SEED).nextBytes(data);
+      assertThat(Requests.write(device, SIZE_BYTES - 4096, data)).isEqualTo(Outcome.OK);
+      peer.kill();
+      CompletableFuture<Outcome> write =
+          Requests.submit(done -> device.write(0, BlockBuffers.allocate(4096), done));
+      resize(image, 2 * SIZE_BYTES);
+      peer.start();
+      assertThat(Requests.join(write)).isEqualTo(Outcome.OK);
+      assertThat(Requests.read(device, SIZE_BYTES - 4096, 4096)).isEqualTo(data);
+      assertThat(device.geometry().sizeBytes()).isEqualTo(SIZE_BYTES);
+      assertThat(Requests.write(device, SIZE_BYTES, data)).isEqualTo(Outcome.IO_ERROR);
+    }
+    try (NbdPeer peer = NbdPeer.nbdkit(directory, "file", image.toString());
+        Device anew = NbdDevice.open(peer.uri(""), false, NbdPeer.timing())) {
+      assertThat(anew.geometry().sizeBytes()).isEqualTo(2 * SIZE_BYTES);
     }
   }
 

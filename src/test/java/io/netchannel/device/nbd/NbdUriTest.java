@@ -22,6 +22,12 @@ final class NbdUriTest {
     "nbd://192.0.2.1//slash, 192.0.2.1, 10809, /slash",
     "nbd://[2001:db8::1]:5/x, 2001:db8::1, 5, x",
     "nbd://hosta/a%20b%25+c, hosta, 10809, a b%+c",
+    "nbd://my_host:11809/, my_host, 11809, ''",
+    "nbd://my_host:/x, my_host, 10809, x",
+    "nbd://my%5Fhost/x, my_host, 10809, x",
+    "nbd://[fe80::1%25eth0]/x, fe80::1%eth0, 10809, x",
+    "nbd://[fe80::1%eth0]:5/x, fe80::1%eth0, 5, x",
+    "nbd://[fe80::1%25br-lan]/x, fe80::1%br-lan, 10809, x",
   })
   void namesAServer(String text, String host, int port, String name) throws Exception {
     assertThat(NbdUri.parse(text)).isEqualTo(NbdUri.tcp(host, port, name));
@@ -63,6 +69,8 @@ final class NbdUriTest {
         "nbd+unix:///x?socket=/run/a.sock&cache=writethrough",
         "nbd://hosta:1/a%20b%25+c?reconnect=7",
         "nbd://[2001:db8::1]:5/x",
+        "nbd://[fe80::1%25br-lan]:5//x/y",
+        "nbd://my_host:11809/x?reconnect=7",
         "nbd+unix:///?socket=/run/a.sock",
         "nbd+unix:///a%20b?socket=/run/a%20b%26%2Bc%25.sock&reconnect=86400",
       })
@@ -77,7 +85,15 @@ final class NbdUriTest {
     "nbd:///x, no host",
     "nbd://a b/x, Illegal character",
     "nbd://h/x#y, another form",
-    "nbd://user@h/x, another form",
+    "nbd://user@h/x, a user name",
+    "nbd://my_user:secret@my_host/x, a user name",
+    "nbd://:10809/x, no host",
+    "nbd://fe80::1/x, without its brackets",
+    "nbd://[fe80::1%25]x/, bracket",
+    "nbd://[my_host]/x, bracketed",
+    "nbd://h%2Fx/x, no host's name",
+    "nbd://h:x/x, port",
+    "nbd://höst/x, xn--",
     "nbd://h/x?socket=/s, a socket beside a host",
     "nbd+unix://h/x?socket=/s, found a host",
     "nbd+unix:///x, no absolute path of a socket",
@@ -90,7 +106,7 @@ final class NbdUriTest {
     "nbd://h/x?tls-certificates=/pki, unknown parameter tls-certificates",
     "nbd://h/x?cache=none, not writeback or writethrough",
     "nbd://h:0/x, no port of 1 to 65535",
-    "nbd://h:65536/x, no port of 1 to 65535",
+    "nbd://h:65536/x, Port number out of range",
     "nbd://h/x?reconnect, not name=value",
   })
   void refusesWhatItDoesNotUnderstand(String text, String words) {

@@ -28,7 +28,7 @@ final class ParsersTest {
     ExportInfo built = info.build();
     assertThat(built.maximumPayloadBytes()).isEqualTo(1 << 20);
     assertThat(built.geometry(URI, false))
-        .isEqualTo(new DeviceGeometry(1_000_100 / 512 * 512, 512, 65536, false, true, true, 65536));
+        .isEqualTo(new DeviceGeometry(1_000_100 / 512 * 512, 512, 4096, false, true, true, 4096));
     assertThat(built.geometry(URI, true).canDiscard()).isFalse();
   }
 
@@ -55,6 +55,54 @@ final class ParsersTest {
     info.add(blockSizes(minimum, 4096, -1));
     assertThat(info.build().geometry(URI, false).logicalBlockBytes()).isEqualTo(logical);
     assertThat(info.build().maximumPayloadBytes()).isEqualTo(NbdProtocol.DEFAULT_MAX_PAYLOAD_BYTES);
+  }
+
+  /** Object stores prefer requests of megabytes: no sector of a disk, and no unit of discards. */
+  @ParameterizedTest
+  @CsvSource({
+    "512, 4194304, 4096",
+    "1, 65536, 4096",
+    "4096, 65536, 4096",
+    "512, 512, 512",
+    "512, 2048, 2048",
+  })
+  void whatAServerPrefersIsAHint(int minimum, int preferred, int unit) throws Exception {
+    ExportInfo.Builder info = new ExportInfo.Builder();
+    info.add(export(1 << 20, NbdProtocol.FLAG_HAS_FLAGS | NbdProtocol.FLAG_SEND_TRIM));
+    info.add(blockSizes(minimum, preferred, 32 << 20));
+    DeviceGeometry geometry = info.build().geometry(URI, false);
+    assertThat(geometry.physicalBlockBytes()).isEqualTo(unit);
+    assertThat(geometry.discardGranularityBytes()).isEqualTo(unit);
+  }
+
+  /** Size, flags, minimum of what is there after a reconnect. */
+  @ParameterizedTest
+  @CsvSource({
+    "1048576, 0x25, 512, ''", // all is as it was
+    "2097152, 0x2d, 1, ''", // larger, finer, with more abilities
+    "1048064, 0x25, 512, 'is smaller: it has 1048064 bytes, and had 1048576'",
+    "1048576, 0x25, 4096, 'takes requests of 4096 to 33554432 bytes'",
+    "1048576, 0x27, 512, is read-only now",
+    "1048576, 0x21, 512, has lost abilities that are in use (flags 0x4)",
+    "1048576, 0x05, 512, has lost abilities that are in use (flags 0x20)",
+  })
+  void whatComesBackMustDoForWhatTheUserKnows(
+      long sizeBytes, String flags, int minimum, String difference) throws Exception {
+    DeviceGeometry known = new DeviceGeometry(1 << 20, 512, 4096, false, true, true, 4096);
+    int needed = NbdProtocol.FLAG_SEND_FLUSH | NbdProtocol.FLAG_SEND_TRIM;
+    ExportInfo.Builder info = new ExportInfo.Builder();
+    info.add(export(sizeBytes, Integer.decode(flags)));
+    info.add(blockSizes(minimum, 4096, 32 << 20));
+    assertThat(info.build().difference(known, needed).orElse("")).startsWith(difference);
+    assertThat(info.build().difference(known, needed).isEmpty()).isEqualTo(difference.isEmpty());
+  }
+
+  @Test
+  void aVolatileCacheThatNobodyFlushesIsNotTakenInExchange() throws Exception {
+    DeviceGeometry known = new DeviceGeometry(1 << 20, 512, 4096, false, false, false, 0);
+    ExportInfo.Builder info = new ExportInfo.Builder();
+    info.add(export(1 << 20, NbdProtocol.FLAG_HAS_FLAGS | NbdProtocol.FLAG_SEND_FLUSH));
+    assertThat(info.build().difference(known, 0).orElseThrow()).contains("volatile cache");
   }
 
   /** A server that was updated while it was away may offer more than before. */

@@ -28,13 +28,13 @@ class HostileClientTest {
   private Path socket;
   private final MemoryDisk disk = new MemoryDisk(SIZE_BYTES);
   final NbdExport export = new NbdExport("disk", "", disk, false);
-  private NbdListener server;
+  private ServerOnThreads server;
   private RawClient witness;
 
   @BeforeEach
   void serve() throws Exception {
     socket = directory.resolve("nbd.sock");
-    server = server(List.of(export));
+    server = ServerOnThreads.of(List.of(export), mayWait());
     server.listen(socket);
     witness = new RawClient(socket).go("disk");
   }
@@ -49,9 +49,9 @@ class HostileClientTest {
     server.close();
   }
 
-  /** The kind of server that is tested. */
-  NbdListener server(List<NbdExport> exports) {
-    return new NbdServer(exports, System::nanoTime);
+  /** The kind of server that is tested: whether each client has a thread of its own. */
+  boolean mayWait() {
+    return true;
   }
 
   private RawClient client() throws Exception {
@@ -260,9 +260,9 @@ class HostileClientTest {
   @Test
   void whoDoesNotNegotiateIsSentAway() throws Exception {
     Path quick = directory.resolve("quick.sock");
-    try (NbdServer impatient =
-        new NbdServer(
-            List.of(new NbdExport("", "", disk, false)), Duration.ofMillis(50), System::nanoTime)) {
+    try (ServerOnThreads impatient =
+        ServerOnThreads.of(
+            List.of(new NbdExport("", "", disk, false)), mayWait(), Duration.ofMillis(50))) {
       impatient.listen(quick);
       try (RawClient client = new RawClient(quick)) {
         client.greet(3).awaitEnd();

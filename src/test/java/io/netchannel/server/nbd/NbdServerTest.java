@@ -41,18 +41,18 @@ class NbdServerTest {
   private Path socket;
   private final MemoryDisk disk = new MemoryDisk(SIZE_BYTES);
   private final NbdExport export = new NbdExport("disk", "of the test", disk, false);
-  private NbdListener server;
+  private ServerOnThreads server;
 
   @BeforeEach
   void serve() throws Exception {
     socket = directory.resolve("nbd.sock");
-    server = server(List.of(export, new NbdExport("safe", "", disk, true)));
+    server = ServerOnThreads.of(List.of(export, new NbdExport("safe", "", disk, true)), mayWait());
     server.listen(socket);
   }
 
-  /** The kind of server that is tested. */
-  NbdListener server(List<NbdExport> exports) {
-    return new NbdServer(exports, System::nanoTime);
+  /** The kind of server that is tested: whether each client has a thread of its own. */
+  boolean mayWait() {
+    return true;
   }
 
   @AfterEach
@@ -265,7 +265,7 @@ class NbdServerTest {
 
   @Test
   void aSocketThatIsInUseIsNotTakenAway() throws Exception {
-    try (NbdServer other = new NbdServer(List.of(), System::nanoTime)) {
+    try (ServerOnThreads other = ServerOnThreads.of(List.of(), mayWait())) {
       assertThatThrownBy(() -> other.listen(socket))
           .isInstanceOf(IOException.class)
           .hasMessageContaining("another server listens there");

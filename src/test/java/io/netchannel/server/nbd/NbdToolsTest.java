@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.netchannel.device.Device;
 import io.netchannel.device.file.FileDevice;
+import io.netchannel.device.nbd.NbdDevice;
 import io.netchannel.device.nbd.NbdPeer;
 import io.netchannel.device.nbd.NbdUri;
 import java.io.RandomAccessFile;
@@ -38,7 +39,7 @@ final class NbdToolsTest {
   private Path image;
   private Path socket;
   private Device device;
-  private NbdServer server;
+  private ServerOnThreads server;
 
   @BeforeEach
   void serve() throws Exception {
@@ -54,7 +55,7 @@ final class NbdToolsTest {
     end();
     device = FileDevice.open(image.toString(), readOnly, 16, direct, System::nanoTime);
     NbdExport export = new NbdExport("", "a disk of the test", device, readOnly);
-    server = new NbdServer(List.of(export), System::nanoTime);
+    server = ServerOnThreads.of(List.of(export), true);
     server.listen(socket);
   }
 
@@ -112,6 +113,26 @@ final class NbdToolsTest {
     Path out = directory.resolve("out.raw");
     run("nbdcopy", uri(), out.toString());
     assertThat(Files.mismatch(in, out)).isEqualTo(-1);
+  }
+
+  /** Of an export's name, which is any text, the URI that is printed names the export. */
+  @Test
+  void nbdinfoAndOurClientTakeTheUriOfAnyName() throws Exception {
+    NbdPeer.require("nbdinfo", "libnbd-bin");
+    for (String name : List.of("a b/\u00fc?&#%", "/abs/name", "..", "+", "x".repeat(300))) {
+      end();
+      device = FileDevice.open(image.toString(), false, 16, false, System::nanoTime);
+      server =
+          ServerOnThreads.of(
+              List.of(
+                  new NbdExport(name, "the right one", device, false),
+                  new NbdExport("other", "", device, false)),
+              true);
+      server.listen(socket);
+      String uri = NbdUri.unix(socket, name).toString();
+      assertThat(run("nbdinfo", uri)).as(uri).contains("description: the right one");
+      NbdDevice.open(uri, false, NbdPeer.timing()).close();
+    }
   }
 
   @Test

@@ -1,6 +1,7 @@
 package io.netchannel.server.nbd;
 
 import com.google.common.collect.ImmutableMap;
+import io.netchannel.device.Device;
 import io.netchannel.device.ErrorLog;
 import io.netchannel.device.nbd.NbdProtocol;
 import io.netchannel.device.nbd.NbdProtocolException;
@@ -14,18 +15,19 @@ import io.netty.channel.ChannelInboundHandlerAdapter;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.Optional;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * One client on an event loop, for devices that never make their caller wait. See the package.
- * After the handshake everything belongs to the loop; a device that completes elsewhere is passed
- * on to it.
+ * One client on an event loop. See the package. After the handshake everything belongs to the loop;
+ * a device that completes elsewhere is passed on to it.
  */
-final class LoopConnection extends ChannelInboundHandlerAdapter {
-  private static final Logger log = LoggerFactory.getLogger(LoopConnection.class);
+final class ClientConnection extends ChannelInboundHandlerAdapter {
+  private static final Logger log = LoggerFactory.getLogger(ClientConnection.class);
 
   /** Longer replies are sent from where they are; below, a system call costs more than a copy. */
   private static final int COPY_BYTES = 16 << 10;
@@ -36,6 +38,7 @@ final class LoopConnection extends ChannelInboundHandlerAdapter {
       "closed the connection of a client that breaks the protocol";
 
   private final ImmutableMap<String, NbdExport> exports;
+  private final boolean mayWait;
   private final ThreadFactory threads;
   private final long handshakeBoundMillis;
   private final ErrorLog errors;
@@ -52,9 +55,17 @@ final class LoopConnection extends ChannelInboundHandlerAdapter {
   /** Null during the handshake. */
   private NbdExport export;
 
+  /** The export's device, for a request that is alone, and for the others. */
+  private Device whenAlone;
+
+  private Device whenNot;
+
   private boolean ending;
   private volatile boolean over;
-  private int atDevice;
+
+  /** What {@link #onEnd} waits for: the connection itself, and each request at the device. */
+  private final AtomicInteger unfinished = new AtomicInteger(1);
+
   private boolean flushPlanned;
   private boolean resumePlanned;
 
@@ -74,16 +85,19 @@ final class LoopConnection extends ChannelInboundHandlerAdapter {
   private ByteBuf out;
 
   /**
+   * @param mayWait whether its loop is its own, and may wait for a device
    * @param threads for the handshake, which waits for the client
    * @param onEnd run when the device has done all of it
    */
-  LoopConnection(
+  ClientConnection(
       ImmutableMap<String, NbdExport> exports,
+      boolean mayWait,
       ThreadFactory threads,
       long handshakeBoundMillis,
       ErrorLog errors,
       Runnable onEnd) {
     this.exports = exports;
+    this.mayWait = mayWait;
     this.threads = threads;
     this.handshakeBoundMillis = handshakeBoundMillis;
     this.errors = errors;
@@ -122,7 +136,9 @@ final class LoopConnection extends ChannelInboundHandlerAdapter {
       Optional<NbdExport> chosen = new Negotiation(pipe, input, exports).run();
       if (chosen.isPresent()) {
         ByteBuffer early = input.require(0);
-        channel.eventLoop().execute(() -> transmit(chosen.get(), early));
+        if (!onLoop(() -> transmit(chosen.get(), early))) {
+          pipe.rest(early).release();
+        }
         return;
       }
     } catch (NbdProtocolException e) {
@@ -140,12 +156,21 @@ final class LoopConnection extends ChannelInboundHandlerAdapter {
 
   private void close() {
     // Behind what was written: an answer to ABORT gets out.
-    channel
-        .eventLoop()
-        .execute(
+    var unused =
+        onLoop(
             () -> {
-              var unused = channel.close();
+              var unusedToo = channel.close();
             });
+  }
+
+  /** False when the connection is over and its own loop has ended with it. */
+  private boolean onLoop(Runnable task) {
+    try {
+      channel.eventLoop().execute(task);
+      return true;
+    } catch (RejectedExecutionException e) {
+      return false;
+    }
   }
 
   private void transmit(NbdExport chosen, ByteBuffer early) {
@@ -155,6 +180,8 @@ final class LoopConnection extends ChannelInboundHandlerAdapter {
       return;
     }
     export = chosen;
+    whenNot = chosen.device().onCallersThread(false);
+    whenAlone = mayWait ? chosen.device().onCallersThread(true) : whenNot;
     take(unread);
   }
 
@@ -184,7 +211,7 @@ final class LoopConnection extends ChannelInboundHandlerAdapter {
     } else if (in == place) {
       fillingData.position(fillingData.position() + in.readableBytes());
       in.release();
-      submitWhenFilled();
+      submitWhenFilled(true);
     } else {
       take(in);
     }
@@ -220,7 +247,7 @@ final class LoopConnection extends ChannelInboundHandlerAdapter {
       } else if (filling != null) {
         fill(in);
       } else if (headerRead) {
-        if (!channel.isWritable() || !begin()) {
+        if (!channel.isWritable() || !begin(in)) {
           return false;
         }
       } else {
@@ -253,7 +280,7 @@ final class LoopConnection extends ChannelInboundHandlerAdapter {
   }
 
   /** The request whose header was read; false when it has to wait for room. */
-  private boolean begin() {
+  private boolean begin(ByteBuf in) {
     int error = header.check(export.geometry(), export.readOnly());
     Slot slot = pool.obtain(error == 0 ? header.dataBytes() : 0);
     if (slot == null) {
@@ -262,7 +289,7 @@ final class LoopConnection extends ChannelInboundHandlerAdapter {
     headerRead = false;
     if (error != 0) {
       skipBytes = header.payloadBytes();
-      atDevice++;
+      unfinished.incrementAndGet();
       slot.refuse(header, error);
       return true;
     }
@@ -271,7 +298,7 @@ final class LoopConnection extends ChannelInboundHandlerAdapter {
       filling = slot;
       fillingData = data;
     } else {
-      submit(slot);
+      submit(slot, !in.isReadable());
     }
     return true;
   }
@@ -281,22 +308,28 @@ final class LoopConnection extends ChannelInboundHandlerAdapter {
     int limit = fillingData.limit();
     in.readBytes(fillingData.limit(fillingData.position() + count));
     fillingData.limit(limit);
-    submitWhenFilled();
+    submitWhenFilled(!in.isReadable());
   }
 
-  private void submitWhenFilled() {
+  private void submitWhenFilled(boolean last) {
     if (!fillingData.hasRemaining()) {
       fillingData.position(0);
       Slot slot = filling;
       filling = null;
       fillingData = null;
-      submit(slot);
+      submit(slot, last);
     }
   }
 
-  private void submit(Slot slot) {
-    atDevice++;
-    slot.submit(export.device());
+  /**
+   * While this thread waits for the storage nobody takes the next request: only if none is there,
+   * and none is under way whose reply might bring one.
+   *
+   * @param last whether nothing more has come
+   */
+  private void submit(Slot slot, boolean last) {
+    unfinished.incrementAndGet();
+    slot.submit(last && pool.inUse() == 1 ? whenAlone : whenNot);
   }
 
   // ---- replies
@@ -305,15 +338,14 @@ final class LoopConnection extends ChannelInboundHandlerAdapter {
   private void done(Slot slot) {
     if (channel.eventLoop().inEventLoop()) {
       answer(slot);
-    } else {
-      channel.eventLoop().execute(() -> answer(slot));
+    } else if (!onLoop(() -> answer(slot))) {
+      finished();
     }
   }
 
   private void answer(Slot slot) {
-    atDevice--;
+    finished();
     if (over) {
-      endWhenDone();
       return;
     }
     ByteBuffer reply = slot.encodeReply();
@@ -407,11 +439,12 @@ final class LoopConnection extends ChannelInboundHandlerAdapter {
     if (export != null) {
       export.connectionEnds();
     }
-    endWhenDone();
+    finished();
   }
 
-  private void endWhenDone() {
-    if (atDevice > 0) {
+  /** One of those that the end waits for; on any thread. */
+  private void finished() {
+    if (unfinished.decrementAndGet() > 0) {
       return;
     }
     if (export != null) {
