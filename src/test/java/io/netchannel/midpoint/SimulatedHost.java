@@ -65,6 +65,7 @@ final class SimulatedHost {
         disk,
         new InflightTable(inflight, null, this::onStore),
         LIMITS,
+        MidPointMemory.unshared(LIMITS),
         MidPointTrace.off(),
         () -> nanos,
         () -> {},
