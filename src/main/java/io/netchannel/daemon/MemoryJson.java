@@ -11,14 +11,11 @@ final class MemoryJson {
 
   static Map<String, Object> of(MidPointMemory memory) {
     return ImmutableMap.of(
-        "buffers",
-        of(memory.buffers().use()),
+        "buffers", of(memory.buffers().use()),
         "manifests",
-        ImmutableMap.of(
-            "budgetBytes",
-            memory.manifests().budgetBytes(),
-            "inUseBytes",
-            memory.manifests().inUseBytes()));
+            ImmutableMap.of(
+                "budgetBytes", memory.manifests().budgetBytes(),
+                "inUseBytes", memory.manifests().inUseBytes()));
   }
 
   static Map<String, Object> of(BufferBudget.Use use) {

@@ -146,9 +146,7 @@ public final class MidPoint implements Agent {
     this.milestones = milestones;
     diskState = disk.state();
     BufferLease buffers = memory.buffers().lease(id.toString(), limits.bufferBytes(), wake);
-    flow =
-        new RequestFlow(
-            disk, table, limits, buffers, memory.manifests(), trace, counters, wake);
+    flow = new RequestFlow(disk, table, limits, buffers, memory.manifests(), trace, counters, wake);
   }
 
   /**

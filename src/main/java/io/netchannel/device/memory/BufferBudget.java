@@ -74,10 +74,7 @@ public final class BufferBudget {
 
   BufferBudget(long bytes, Supplier<Slab> maker) {
     checkArgument(
-        bytes >= UNIT_BYTES,
-        "a budget of %s bytes: one request may need %s",
-        bytes,
-        UNIT_BYTES);
+        bytes >= UNIT_BYTES, "a budget of %s bytes: one request may need %s", bytes, UNIT_BYTES);
     slabs = Math.toIntExact(bytes / UNIT_BYTES);
     this.maker = maker;
     update();
@@ -325,7 +322,6 @@ public final class BufferBudget {
     int busy = leases.size() - idle;
     isShort = !waiters.isEmpty();
     share = busy == 0 ? slabs : (slabs - kept) / busy;
-    available =
-        isShort ? 0 : Math.max(0, slabs - lent - (isGuaranteed() ? empty : 0));
+    available = isShort ? 0 : Math.max(0, slabs - lent - (isGuaranteed() ? empty : 0));
   }
 }

@@ -133,9 +133,17 @@ public final class BufferLease implements AutoCloseable {
   /** There was nothing to do: after a while all that is free goes back. */
   public void rest() {
     if (freeSlabs > 0 && ++rests >= RESTS) {
-      while (freeSlabs > 0) {
-        giveBackOne();
-      }
+      trim();
+    }
+  }
+
+  /** Gives back all that is free. */
+  public void trim() {
+    if (hasArrived) {
+      takeArrived();
+    }
+    while (freeSlabs > 0) {
+      giveBackOne();
     }
   }
 

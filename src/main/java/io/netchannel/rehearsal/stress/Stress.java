@@ -113,10 +113,10 @@ public final class Stress {
     // Sockets have short paths (108 bytes), so they are not under the output.
     Path scratch = Files.createTempDirectory("netchannel-stress");
     ScheduledExecutorService timer = Executors.newScheduledThreadPool(2, Stress::daemonThread);
-    ScheduledExecutorService looks = Executors.newSingleThreadScheduledExecutor(Stress::daemonThread);
+    ScheduledExecutorService looks =
+        Executors.newSingleThreadScheduledExecutor(Stress::daemonThread);
     try (HostPair pair = pair(scratch, timer)) {
-      var unused =
-          looks.scheduleAtFixedRate(peaks::look, 0, LOOK_MILLIS, TimeUnit.MILLISECONDS);
+      var unused = looks.scheduleAtFixedRate(peaks::look, 0, LOOK_MILLIS, TimeUnit.MILLISECONDS);
       pair.start(pair.a(), memory(load.budget()));
       pair.start(pair.b(), memory(OTHERS_BUDGET));
       StressScene scene = new StressScene(load, pair, scratch, this::violation, this::say);
@@ -165,8 +165,7 @@ public final class Stress {
 
   private List<Verdict> verdicts(StressScene scene, HostPair pair) throws IOException {
     peaks.look();
-    JsonNode memory =
-        pair.a().command("{\"command\":\"status\"}").path("memory").path("buffers");
+    JsonNode memory = pair.a().command("{\"command\":\"status\"}").path("memory").path("buffers");
     figures.put("budgetBytes", memory.path("budgetBytes").asLong());
     figures.put("buffersMadeBytes", memory.path("madeBytes").asLong());
     figures.put("peakDirectBytes", peaks.directBytes());

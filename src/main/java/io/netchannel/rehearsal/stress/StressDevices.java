@@ -8,8 +8,7 @@ import java.util.concurrent.ScheduledExecutorService;
 import java.util.function.Consumer;
 
 /** Sources "stress:NUMBER" beside all others. */
-record StressDevices(
-    Devices others, ScheduledExecutorService timer, Consumer<String> violations)
+record StressDevices(Devices others, ScheduledExecutorService timer, Consumer<String> violations)
     implements Devices {
   static final String KIND = "stress:";
 

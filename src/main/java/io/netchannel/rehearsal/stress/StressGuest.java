@@ -57,8 +57,7 @@ final class StressGuest {
    *
    * @param mark of its data, its own; not 0
    */
-  StressGuest(
-      EmbeddedDomain domain, int devid, long mark, int depth, Consumer<String> violations) {
+  StressGuest(EmbeddedDomain domain, int devid, long mark, int depth, Consumer<String> violations) {
     this.domain = domain;
     this.mark = mark;
     this.depth = depth;

@@ -121,8 +121,7 @@ final class StressScene implements AutoCloseable {
     DomainDefinition definition = definition(number, StressDevices.KIND + number);
     try {
       EmbeddedDomain domain = new Virsh(definition, Clock.systemUTC()).start(pair.a());
-      guests.add(
-          new StressGuest(domain, DiskName.devid(TARGET), number, load.depth(), violations));
+      guests.add(new StressGuest(domain, DiskName.devid(TARGET), number, load.depth(), violations));
     } catch (Virsh.RefusedException e) {
       throw new IOException(e.getMessage(), e);
     }
