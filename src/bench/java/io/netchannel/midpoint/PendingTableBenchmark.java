@@ -1,6 +1,8 @@
 package io.netchannel.midpoint;
 
 import io.netchannel.device.Outcome;
+import io.netchannel.device.memory.BufferBudget;
+import io.netchannel.device.memory.BufferLease;
 import io.netchannel.midpoint.PendingTable.Fate;
 import io.netchannel.vdevice.block.BlockOperation;
 import io.netchannel.vdevice.block.BlockRequest;
@@ -32,7 +34,8 @@ public class PendingTableBenchmark {
 
   @Setup
   public void fill() {
-    table = new PendingTable(REQUESTS, new BufferPool(1 << 20), new CompletionQueue(), () -> {});
+    BufferLease buffers = new BufferBudget(1 << 20).lease("guest", 1 << 20, () -> {});
+    table = new PendingTable(REQUESTS, buffers, new CompletionQueue(), () -> {});
   }
 
   @Benchmark

@@ -46,6 +46,7 @@ public final class Main {
     COMMANDS.put("doctor", DoctorCommand::new);
     COMMANDS.put("pki", PkiCommand::new);
     COMMANDS.put("demo", DemoCommand::new);
+    COMMANDS.put("stress", StressCommand::new);
     COMMANDS.put("generate-completion", AutoComplete.GenerateCompletion::new);
     COMMANDS.put("help", CommandLine.HelpCommand::new);
   }

@@ -4,6 +4,7 @@ import io.netchannel.daemon.Json;
 import java.io.PrintWriter;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -29,7 +30,12 @@ final class StatusCommand implements Callable<Integer> {
   private static void print(PrintWriter out, Map<String, Object> status) {
     status.forEach(
         (name, value) -> {
-          if (!(value instanceof List<?>)) {
+          if (name.equals("memory") && value instanceof Map<?, ?> memory) {
+            memory("disk data:", memory.get("buffers")).ifPresent(out::println);
+            memory("handed over:", memory.get("manifests")).ifPresent(out::println);
+          } else if (name.equals("serverMemory")) {
+            memory("export data:", value).ifPresent(out::println);
+          } else if (!(value instanceof List<?>)) {
             out.println(" %-14s %s".formatted(name + ":", value));
           }
         });
@@ -46,5 +52,19 @@ final class StatusCommand implements Callable<Integer> {
     if (status.getOrDefault("waiting", List.of()) instanceof List<?> waiting) {
       waiting.forEach(line -> out.println("\nwaiting: " + line));
     }
+  }
+
+  /** What of a budget is in use, and who waits for it. */
+  private static Optional<String> memory(String what, Object found) {
+    if (!(found instanceof Map<?, ?> use)
+        || !(use.get("inUseBytes") instanceof Number inUse)
+        || !(use.get("budgetBytes") instanceof Number budget)) {
+      return Optional.empty();
+    }
+    String words =
+        " %-14s %d of %d MiB in use"
+            .formatted(what, inUse.longValue() >> 20, budget.longValue() >> 20);
+    boolean wait = use.get("waiting") instanceof List<?> waiting && !waiting.isEmpty();
+    return Optional.of(wait ? words + "; for more wait " + use.get("waiting") : words);
   }
 }

@@ -5,6 +5,7 @@ import io.netchannel.coordinator.Coordinator;
 import io.netchannel.coordinator.Migration;
 import io.netchannel.coordinator.Migrations;
 import io.netchannel.coordinator.peer.Peers;
+import io.netchannel.midpoint.MidPointMemory;
 import io.netchannel.midpoint.MidPointStatus;
 import io.netchannel.vdevice.block.DiskName;
 import io.netchannel.vdevice.block.VbdNodes;
@@ -45,6 +46,7 @@ final class ControlCommands implements ControlEndpoint.Handler {
   private final Migrations migrations;
   private final Function<Duration, ? extends List<Peers.Health>> health;
   private final Instant started;
+  private final MidPointMemory memory;
 
   ControlCommands(
       DaemonConfiguration configuration,
@@ -53,7 +55,8 @@ final class ControlCommands implements ControlEndpoint.Handler {
       DomainLifecycle lifecycle,
       Coordinator coordinator,
       Function<Duration, ? extends List<Peers.Health>> health,
-      Clock clock) {
+      Clock clock,
+      MidPointMemory memory) {
     this.configuration = configuration;
     this.store = store;
     this.midPoints = midPoints;
@@ -62,6 +65,7 @@ final class ControlCommands implements ControlEndpoint.Handler {
     this.migrations = coordinator.migrations();
     this.health = health;
     this.started = clock.instant();
+    this.memory = memory;
   }
 
   @Override
@@ -95,6 +99,7 @@ final class ControlCommands implements ControlEndpoint.Handler {
     status.put("starting", lifecycle.armedDomains());
     List<Migration> active = migrations.list().stream().filter(Migration::isActive).toList();
     status.put("migrations", active.size());
+    status.put("memory", MemoryJson.of(memory));
     status.put(
         "peers", health.apply(HEALTH_BOUND).stream().map(ControlCommands::describe).toList());
     status.put(

@@ -34,6 +34,7 @@ import java.util.Set;
  * @param faults failures to provoke, by point of a migration: only for tests
  * @param rehearse whether the code of a migration is warmed when the daemon starts
  * @param exports devices for other hosts, and patience with devices of other hosts
+ * @param memory what the data of requests may take
  */
 public record DaemonConfiguration(
     String name,
@@ -49,7 +50,8 @@ public record DaemonConfiguration(
     Optional<Path> traceDirectory,
     ImmutableMap<String, String> faults,
     boolean rehearse,
-    ExportSettings exports) {
+    ExportSettings exports,
+    MemorySettings memory) {
 
   public static final Path DEFAULT_FILE = Path.of("/etc/netchannel/netchannel.toml");
   public static final Path DEFAULT_RUN_DIRECTORY = Path.of("/run/netchannel");
@@ -92,7 +94,8 @@ public record DaemonConfiguration(
         Optional.empty(),
         ImmutableMap.of(),
         true,
-        ExportSettings.NONE);
+        ExportSettings.NONE,
+        MemorySettings.defaults());
   }
 
   /**
@@ -133,7 +136,8 @@ public record DaemonConfiguration(
             trace(top.table("trace")),
             top.table("faults").texts(),
             daemon.flag("rehearse", true),
-            ExportSettings.read(top));
+            ExportSettings.read(top),
+            MemorySettings.read(top.table("memory")));
     daemon.finish();
     timeouts.finish();
     top.finish();

@@ -10,7 +10,10 @@ import io.netchannel.coordinator.Peer;
 import io.netchannel.coordinator.PeerService;
 import io.netchannel.coordinator.peer.Peers;
 import io.netchannel.device.Devices;
+import io.netchannel.device.memory.BufferBudget;
 import io.netchannel.libvirt.HookHandler;
+import io.netchannel.midpoint.ManifestBudget;
+import io.netchannel.midpoint.MidPointMemory;
 import io.netchannel.xen.Domains;
 import io.netchannel.xen.EventChannels;
 import io.netchannel.xen.GrantTable;
@@ -88,12 +91,17 @@ public final class Host implements AutoCloseable {
     DaemonConfiguration configuration = parts.configuration();
     DaemonConfiguration.Waits waits = configuration.waits();
     this.journal = journal;
+    MidPointMemory memory =
+        new MidPointMemory(
+            new BufferBudget(configuration.memory().guestBytes()),
+            new ManifestBudget(configuration.memory().manifestBytes()));
     midPoints =
         new MidPoints(
             new ServedDisk.Environment(
                 parts.store(),
                 parts.grants(),
                 parts.events(),
+                memory,
                 configuration.inflightDirectory(),
                 configuration.traceDirectory(),
                 parts.clock(),
@@ -152,7 +160,8 @@ public final class Host implements AutoCloseable {
             lifecycle,
             coordinator,
             parts.health(),
-            parts.clock());
+            parts.clock(),
+            memory);
   }
 
   /**

@@ -5,6 +5,7 @@ import com.google.common.collect.ImmutableSet;
 import com.google.common.util.concurrent.ThreadFactoryBuilder;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.DeviceOpener;
+import io.netchannel.device.memory.BufferBudget;
 import io.netchannel.server.Export;
 import io.netchannel.server.ExportException;
 import io.netchannel.server.ExportServer;
@@ -60,6 +61,7 @@ final class HostExports implements ControlEndpoint.Handler, AutoCloseable {
   private final DaemonConfiguration configuration;
   private final DeviceOpener devices;
   private final Timer timer;
+  private final BufferBudget buffers;
   private final Path directory;
   private final ExecutorService executor =
       Executors.newCachedThreadPool(
@@ -85,12 +87,18 @@ final class HostExports implements ControlEndpoint.Handler, AutoCloseable {
     this.configuration = configuration;
     this.devices = devices;
     directory = configuration.stateDirectory().resolve("exports");
+    buffers = new BufferBudget(configuration.memory().serverBytes());
     server =
         new ExportServer(
             directory,
             transport,
             new ServerParts(
-                devices, executor, Clock.systemUTC(), ServerParts.bootId(), ServerLimits.DEFAULT));
+                devices,
+                executor,
+                Clock.systemUTC(),
+                ServerParts.bootId(),
+                ServerLimits.DEFAULT,
+                buffers));
     try {
       addAll();
       server.listenHere();
@@ -169,6 +177,11 @@ final class HostExports implements ControlEndpoint.Handler, AutoCloseable {
   }
 
   // ---- commands
+
+  /** What clients' requests have. */
+  BufferBudget.Use memory() {
+    return buffers.use();
+  }
 
   /** Whether a command is about exports. */
   boolean knows(Map<String, Object> request) {

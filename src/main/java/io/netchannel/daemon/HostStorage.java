@@ -10,6 +10,8 @@ import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Deque;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
@@ -94,7 +96,22 @@ public final class HostStorage implements AutoCloseable {
 
   /** What the command line asks about exports; all else is passed on. */
   public ControlEndpoint.Handler control(ControlEndpoint.Handler others) {
-    return request -> exports.knows(request) ? exports.handle(request) : others.handle(request);
+    return request -> {
+      if (exports.knows(request)) {
+        return exports.handle(request);
+      }
+      Object answer = others.handle(request);
+      return "status".equals(request.get("command")) ? withMemory(answer) : answer;
+    };
+  }
+
+  private Object withMemory(Object status) {
+    Map<String, Object> all = new LinkedHashMap<>();
+    if (status instanceof Map<?, ?> known) {
+      known.forEach((name, value) -> all.put(String.valueOf(name), value));
+    }
+    all.put("serverMemory", MemoryJson.of(exports.memory()));
+    return all;
   }
 
   private <T extends AutoCloseable> T opened(T part) {

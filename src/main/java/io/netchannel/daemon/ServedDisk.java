@@ -8,6 +8,7 @@ import io.netchannel.midpoint.Manifest;
 import io.netchannel.midpoint.MidPoint;
 import io.netchannel.midpoint.MidPointId;
 import io.netchannel.midpoint.MidPointLimits;
+import io.netchannel.midpoint.MidPointMemory;
 import io.netchannel.midpoint.MidPointTrace;
 import io.netchannel.vdevice.block.Vbd;
 import io.netchannel.vdevice.block.VbdAddress;
@@ -44,6 +45,7 @@ final class ServedDisk {
   /**
    * What every disk of a host uses.
    *
+   * @param memory for the data of their requests
    * @param traceDirectory where mid-points trace their requests; empty for nowhere
    * @param notes hears of guests that arrive
    */
@@ -51,6 +53,7 @@ final class ServedDisk {
       XenStore store,
       GrantTable grants,
       EventChannels events,
+      MidPointMemory memory,
       Path inflightDirectory,
       Optional<Path> traceDirectory,
       Clock clock,
@@ -95,6 +98,7 @@ final class ServedDisk {
             vbd,
             table,
             limits,
+            environment.memory(),
             trace(environment, details),
             environment.nanoTime(),
             runner::wake,

@@ -9,8 +9,10 @@ import io.netchannel.time.Durations;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.TreeSet;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -21,6 +23,10 @@ import java.util.regex.Pattern;
  */
 final class TomlTable {
   private static final Pattern HEADER = Pattern.compile("\\s*\\[{1,2}\\s*([^]]+?)\\s*]{1,2}.*");
+
+  /** As Java's own options, -Xmx for example; "512MiB" is understood too. */
+  private static final Pattern SIZE =
+      Pattern.compile("(\\d{1,9})\\s*([KMG])(?:i?B)?", Pattern.CASE_INSENSITIVE);
 
   private final String file;
   private final List<String> lines;
@@ -91,6 +97,25 @@ final class TomlTable {
       throw error(key, "a duration such as " + Durations.EXAMPLES + ", in quotes", value.get());
     }
     return duration;
+  }
+
+  /** Bytes, from a size such as "512M". */
+  OptionalLong size(String key) throws ConfigurationException {
+    Optional<String> value = text(key);
+    if (value.isEmpty()) {
+      return OptionalLong.empty();
+    }
+    Matcher matcher = SIZE.matcher(value.get().strip());
+    if (!matcher.matches()) {
+      throw error(key, "a size such as \"512M\" or \"2G\"", value.get());
+    }
+    long count = Long.parseLong(matcher.group(1));
+    return OptionalLong.of(
+        switch (matcher.group(2).toUpperCase(Locale.ROOT)) {
+          case "K" -> count << 10;
+          case "M" -> count << 20;
+          default -> count << 30;
+        });
   }
 
   /** Whether there is such a key. */

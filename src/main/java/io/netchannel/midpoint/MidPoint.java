@@ -6,6 +6,7 @@ import static com.google.common.base.Preconditions.checkState;
 import com.google.common.collect.ImmutableList;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceGeometry;
+import io.netchannel.device.memory.BufferLease;
 import io.netchannel.midpoint.CommandQueue.Command;
 import io.netchannel.midpoint.Counters.Counter;
 import io.netchannel.midpoint.Manifest.Entry;
@@ -91,7 +92,7 @@ public final class MidPoint implements Agent {
   private long replayDeadlineNanos;
 
   /**
-   * A mid-point that expects its device.
+   * A mid-point that expects its device, with memory for requests of its own.
    *
    * @param disk published already, not offered; owned by the mid-point from now on
    * @param table likewise
@@ -106,15 +107,30 @@ public final class MidPoint implements Agent {
       MidPointTrace trace,
       LongSupplier nanoTime,
       Runnable wake) {
-    this(id, disk, table, limits, trace, nanoTime, wake, Milestones.IGNORED);
+    this(
+        id,
+        disk,
+        table,
+        limits,
+        MidPointMemory.unshared(limits),
+        trace,
+        nanoTime,
+        wake,
+        Milestones.IGNORED);
   }
 
-  /** Likewise; {@code milestones} hears of a guest that is taken over. */
+  /**
+   * Likewise.
+   *
+   * @param memory of all disks of the host
+   * @param milestones hears of a guest that is taken over
+   */
   public MidPoint(
       MidPointId id,
       VirtualDisk disk,
       InflightTable table,
       MidPointLimits limits,
+      MidPointMemory memory,
       MidPointTrace trace,
       LongSupplier nanoTime,
       Runnable wake,
@@ -129,7 +145,8 @@ public final class MidPoint implements Agent {
     commands = new CommandQueue(wake);
     this.milestones = milestones;
     diskState = disk.state();
-    flow = new RequestFlow(disk, table, limits, trace, counters, wake);
+    BufferLease buffers = memory.buffers().lease(id.toString(), limits.bufferBytes(), wake);
+    flow = new RequestFlow(disk, table, limits, buffers, memory.manifests(), trace, counters, wake);
   }
 
   /**
@@ -265,6 +282,7 @@ public final class MidPoint implements Agent {
             case SEALING -> failSeal(new IllegalStateException(id + ": unsealed meanwhile"));
             case SEALED -> {
               manifest = null;
+              flow.manifestDropped();
               setGeneration(newGeneration);
               if (device != null) {
                 device.useGeneration(newGeneration);
@@ -346,9 +364,14 @@ public final class MidPoint implements Agent {
           };
     }
     noteGone();
+    if (!departing) {
+      flow.share();
+    }
     if (work > 0) {
       counters.set(Counter.PENDING, flow.table().open().size());
       trace.flush();
+    } else {
+      flow.rest();
     }
     return work;
   }
@@ -398,6 +421,9 @@ public final class MidPoint implements Agent {
       if (device != null) {
         device.close(); // waits for what is running
       }
+      flow.replay(null);
+      flow.manifestDropped();
+      flow.closeBuffers();
       nothingIssued.complete(null);
       closeDisk(false);
     } finally {
@@ -682,6 +708,7 @@ public final class MidPoint implements Agent {
   private Seal giveUpSeal() {
     Seal failed = seal;
     seal = null;
+    flow.manifestDropped();
     if (failed.manifest() != null) {
       trace.event(generation, "unseal");
     }
@@ -751,6 +778,9 @@ public final class MidPoint implements Agent {
     become(State.RETIRED, handedOver ? "handed over" : "dropped");
     trace.event(generation, "retire");
     trace.flush();
+    manifest = null;
+    flow.manifestDropped();
+    flow.closeBuffers();
     inflight.clear(); // not before the trace has what became of them: a crash would take that along
     if (disk.state() == VirtualDisk.State.GONE) {
       finishDisk();

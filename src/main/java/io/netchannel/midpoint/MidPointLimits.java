@@ -6,7 +6,7 @@ import static com.google.common.base.Preconditions.checkArgument;
  * What one mid-point may use.
  *
  * @param maxPending requests taken and not yet seen answered by the guest
- * @param bufferBytes memory for the data of these requests
+ * @param bufferBytes memory for the data of these requests at most, where the host's budget has it
  * @param pollBatch requests taken before completions are looked at again
  * @param replayMillis how long after the connection resubmitted requests are expected
  */

@@ -2,6 +2,7 @@ package io.netchannel.midpoint;
 
 import io.netchannel.device.Completion;
 import io.netchannel.device.Outcome;
+import io.netchannel.device.memory.Chunk;
 import io.netchannel.vdevice.block.BlockOperation;
 import io.netchannel.vdevice.block.BlockRequest;
 import java.nio.ByteBuffer;
@@ -86,6 +87,9 @@ final class PendingRequest implements Completion {
   /** Data, or null: not there yet, none needed, or given up. */
   ByteBuffer buffer;
 
+  /** What the buffer is part of; null without one. */
+  Chunk chunk;
+
   Outcome outcome = Outcome.OK;
 
   /**
@@ -139,6 +143,11 @@ final class PendingRequest implements Completion {
     return operation != BlockOperation.DISCARD && changesData() && lengthBytes > 0;
   }
 
+  void hold(Chunk acquired) {
+    chunk = acquired;
+    buffer = acquired.buffer();
+  }
+
   boolean needsBuffer() {
     return carriesData() || (operation == BlockOperation.READ && lengthBytes > 0);
   }
@@ -174,6 +183,7 @@ final class PendingRequest implements Completion {
     adoptedData = null;
     slot = -1;
     buffer = null;
+    chunk = null;
     outcome = Outcome.OK;
     superseded = false;
     nextCompleted = null;

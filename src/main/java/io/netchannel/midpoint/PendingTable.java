@@ -3,6 +3,7 @@ package io.netchannel.midpoint;
 import static com.google.common.base.Preconditions.checkState;
 
 import io.netchannel.device.Outcome;
+import io.netchannel.device.memory.BufferLease;
 import io.netchannel.vdevice.block.BlockRequest;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -32,7 +33,7 @@ final class PendingTable {
   }
 
   private final ArrayDeque<PendingRequest> free = new ArrayDeque<>();
-  private final BufferPool buffers;
+  private final BufferLease buffers;
 
   /** HELD, ISSUED and DONE in the order in which they were taken. */
   private final PendingList open = new PendingList();
@@ -49,7 +50,7 @@ final class PendingTable {
   /** How many of the {@link #issued} and {@link #held} change what is on the disk. */
   private int unfinishedChanges;
 
-  PendingTable(int capacity, BufferPool buffers, CompletionQueue completions, Runnable wake) {
+  PendingTable(int capacity, BufferLease buffers, CompletionQueue completions, Runnable wake) {
     this.buffers = buffers;
     for (int i = 0; i < capacity; i++) {
       free.addLast(new PendingRequest(completions, wake));
@@ -207,8 +208,9 @@ final class PendingTable {
         "request %s: its buffer belongs to the device",
         entry.sequence);
     if (entry.buffer != null) {
-      buffers.release(entry.buffer);
+      buffers.release(entry.chunk);
       entry.buffer = null;
+      entry.chunk = null;
     }
   }
 
@@ -221,15 +223,6 @@ final class PendingTable {
       }
     }
     return false;
-  }
-
-  /** Data that {@link #giveUpOldestBuffer} can free. */
-  long retainedBytes() {
-    long bytes = 0;
-    for (PendingRequest entry = unseen.first(); entry != null; entry = entry.next) {
-      bytes += entry.buffer == null ? 0 : entry.buffer.capacity();
-    }
-    return bytes;
   }
 
   /** Not to be changed by the caller. */

@@ -7,6 +7,8 @@ import io.netchannel.device.Completion;
 import io.netchannel.device.Device;
 import io.netchannel.device.Outcome;
 import io.netchannel.device.RequestName;
+import io.netchannel.device.memory.BufferLease;
+import io.netchannel.device.memory.Chunk;
 import io.netchannel.midpoint.Counters.Counter;
 import io.netchannel.midpoint.Manifest.Entry;
 import io.netchannel.midpoint.PendingTable.Fate;
@@ -16,6 +18,7 @@ import io.netchannel.vdevice.block.ResponseStatus;
 import io.netchannel.vdevice.block.VirtualDisk;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
@@ -45,7 +48,8 @@ final class RequestFlow {
   private final MidPointLimits limits;
   private final MidPointTrace trace;
   private final Counters counters;
-  private final BufferPool buffers;
+  private final BufferLease buffers;
+  private final ManifestBudget manifests;
   private final CompletionQueue completions = new CompletionQueue();
   private final PendingTable table;
 
@@ -56,6 +60,11 @@ final class RequestFlow {
   private long generation;
   private long nextSequence = 1;
   private ReplayMap replay;
+
+  /** What the replay map, and what the manifest of a seal, has of {@link #manifests}. */
+  private long replayBytes;
+
+  private long manifestBytes;
 
   /** Null unless a guest that was served elsewhere begins here. */
   private Resumption resumption;
@@ -80,10 +89,18 @@ final class RequestFlow {
    */
   private boolean connected;
 
+  /**
+   * Whether a request that was taken waits for memory: then no later one is given any, nor taken.
+   * Or a later one could hold what an earlier one needs, and wait for that one itself.
+   */
+  private boolean starved;
+
   RequestFlow(
       VirtualDisk disk,
       InflightTable inflight,
       MidPointLimits limits,
+      BufferLease buffers,
+      ManifestBudget manifests,
       MidPointTrace trace,
       Counters counters,
       Runnable wake) {
@@ -92,7 +109,8 @@ final class RequestFlow {
     this.limits = limits;
     this.trace = trace;
     this.counters = counters;
-    buffers = new BufferPool(limits.bufferBytes());
+    this.buffers = buffers;
+    this.manifests = manifests;
     table = new PendingTable(inflight.slots(), buffers, completions, wake);
   }
 
@@ -123,6 +141,16 @@ final class RequestFlow {
 
   void replay(ReplayMap map) {
     replay = map == null || map.isEmpty() ? null : map;
+    if (replay == null) {
+      manifests.giveBack(replayBytes);
+      replayBytes = 0;
+    }
+  }
+
+  /** Nobody here needs the entries of a seal any more. */
+  void manifestDropped() {
+    manifests.giveBack(manifestBytes);
+    manifestBytes = 0;
   }
 
   void resumption(Resumption begun) {
@@ -249,16 +277,35 @@ final class RequestFlow {
             .formatted(request.id(), request.queue()));
   }
 
-  /** How many requests may be taken now; each may be as long as a request can be. */
+  /**
+   * How many requests may be taken now; each may be as long as a request can be. The others wait on
+   * their rings, but for one: how long it is tells how much is missing.
+   */
   int pollBudget() {
-    int entries = table.freeCount() + table.unseenCount();
-    long batchBytes = (long) limits.pollBatch() * MidPointLimits.MAX_REQUEST_BYTES;
-    long bytes = buffers.availableBytes();
-    if (bytes < batchBytes) {
-      bytes += table.retainedBytes();
+    if (starved) {
+      return 0;
     }
-    return (int)
-        Math.min(Math.min(limits.pollBatch(), entries), bytes / MidPointLimits.MAX_REQUEST_BYTES);
+    int entries = table.freeCount() + table.unseenCount();
+    int batch = Math.min(limits.pollBatch(), Math.max(1, buffers.longestBuffers()));
+    return Math.min(batch, entries);
+  }
+
+  /** Lets others have what they wait for: what is free, and data that is only kept. */
+  void share() {
+    while (buffers.owes() && table.giveUpOldestBuffer()) {
+      buffers.giveBack();
+    }
+    buffers.giveBack();
+  }
+
+  /** There was nothing to do. */
+  void rest() {
+    buffers.rest();
+  }
+
+  /** Nothing is at the device any more, nor will be. */
+  void closeBuffers() {
+    buffers.close();
   }
 
   /** After every poll, before anything is published: malformed requests move the consumers too. */
@@ -301,15 +348,27 @@ final class RequestFlow {
    */
   int issueHeld() {
     int count = 0;
+    starved = false;
     PendingRequest entry = table.open().first();
     while (entry != null && table.heldCount() > 0) {
       PendingRequest next = entry.next; // one that is refused leaves the list
-      if (entry.state == PendingRequest.State.HELD && !table.mustWait(entry)) {
-        count += issue(entry) ? 1 : 0;
+      if (entry.state == PendingRequest.State.HELD) {
+        count += issueOrFill(entry) ? 1 : 0;
       }
       entry = next;
     }
     return count;
+  }
+
+  /** A guest's request gets its memory in its turn also when it has to wait for something else. */
+  private boolean issueOrFill(PendingRequest entry) {
+    if (!table.mustWait(entry)) {
+      return issue(entry);
+    }
+    if (entry.request != null) {
+      var unused = fill(entry); // one that is refused ends when it is issued
+    }
+    return false;
   }
 
   /** Answers what was finished while that was not allowed. */
@@ -368,21 +427,51 @@ final class RequestFlow {
    * @param left what is at the device and can be asked for
    */
   List<Entry> entries(Map<Completion, RequestName> left) {
+    manifestDropped();
     List<Entry> entries = new ArrayList<>();
-    for (PendingRequest entry : table.all()) {
-      // Of several steps at the device the last one's outcome is not the whole's.
-      boolean oneStep = entry.operation == BlockOperation.WRITE;
-      entries.add(entry(entry, oneStep ? Optional.ofNullable(left.get(entry)) : Optional.empty()));
-    }
+    manifestBytes = collect(left, entries);
     return entries;
+  }
+
+  /** Returns what their data takes. */
+  private long collect(Map<Completion, RequestName> left, List<Entry> entries) {
+    List<PendingRequest> all = table.all();
+    long wanted = 0;
+    for (PendingRequest request : all) {
+      wanted += payloadBytes(request, name(request, left).isPresent());
+    }
+    long taken = manifests.take(wanted);
+    long unused = taken;
+    // The newest first: a guest is likelier to have seen the answer to an older one.
+    for (int i = all.size() - 1; i >= 0; i--) {
+      PendingRequest request = all.get(i);
+      Optional<RequestName> name = name(request, left);
+      long bytes = payloadBytes(request, name.isPresent());
+      boolean fits = bytes <= unused;
+      unused -= fits ? bytes : 0;
+      entries.add(entry(request, name, fits));
+    }
+    Collections.reverse(entries);
+    manifests.giveBack(unused);
+    return taken - unused;
+  }
+
+  private static Optional<RequestName> name(
+      PendingRequest request, Map<Completion, RequestName> left) {
+    // Of several steps at the device the last one's outcome is not the whole's.
+    return request.operation == BlockOperation.WRITE
+        ? Optional.ofNullable(left.get(request))
+        : Optional.empty();
   }
 
   /**
    * What is known after everything was finished, in order of sequence; empties {@link #settled}.
    */
   List<Entry> takeSettled() {
+    List<Entry> own = new ArrayList<>();
+    replayBytes += collect(ImmutableMap.of(), own);
     List<Entry> known = new ArrayList<>(settled);
-    known.addAll(entries());
+    known.addAll(own);
     known.sort(Comparator.comparingLong(Entry::sequence));
     settled.clear();
     return known;
@@ -426,7 +515,7 @@ final class RequestFlow {
       table.done(entry, Outcome.OK);
       answer(entry);
       if (replay.isEmpty()) {
-        replay = null;
+        replay(null);
       }
     }
     return known;
@@ -467,7 +556,7 @@ final class RequestFlow {
     trace.done(entry, outcome);
     table.done(entry, outcome);
     if (entry.request == null) {
-      settled.add(entry(entry, Optional.empty()));
+      settled.add(entry(entry, Optional.empty(), true));
       table.release(entry, Fate.SETTLED);
     } else if (answering) {
       answer(entry);
@@ -512,41 +601,39 @@ final class RequestFlow {
     if (entry.request != null && !connected) {
       return Fill.REFUSED;
     }
-    ByteBuffer buffer = buffers.acquire(entry.lengthBytes);
-    while (buffer == null && table.giveUpOldestBuffer()) {
-      buffer = buffers.acquire(entry.lengthBytes);
-    }
-    if (buffer == null) {
+    Chunk chunk = starved ? null : acquire(entry.lengthBytes);
+    if (chunk == null) {
+      starved = true;
       return Fill.NO_MEMORY;
     }
+    ByteBuffer buffer = chunk.buffer();
     if (entry.carriesData()) {
       if (entry.request == null) {
         buffer.put(0, entry.adoptedData, 0, buffer.limit());
       } else if (!entry.request.copyFromGuest(buffer)) {
-        buffers.release(buffer);
+        buffers.release(chunk);
         return Fill.REFUSED;
       }
     }
-    entry.buffer = buffer;
+    entry.hold(chunk);
     return Fill.READY;
+  }
+
+  /** Data that is only kept goes before anybody waits. */
+  private Chunk acquire(long lengthBytes) {
+    Chunk chunk = buffers.acquire(lengthBytes);
+    while (chunk == null && table.giveUpOldestBuffer()) {
+      chunk = buffers.acquire(lengthBytes);
+    }
+    return chunk == null && buffers.await() ? buffers.acquire(lengthBytes) : chunk;
   }
 
   /**
    * @param name when it is at the device
+   * @param withData whether there is room for what it has
    */
-  private Entry entry(PendingRequest request, Optional<RequestName> name) {
-    boolean ok = request.outcome == Outcome.OK;
-    Manifest.State state =
-        switch (request.state) {
-          case HELD -> Manifest.State.UNISSUED;
-          case DONE -> ok ? Manifest.State.DONE : Manifest.State.FAILED;
-          case ANSWERED, UNSEEN -> ok ? Manifest.State.ANSWERED : Manifest.State.FAILED;
-          case ISSUED -> {
-            checkState(leaving, "request %s: nobody knows its outcome", request.sequence);
-            yield Manifest.State.ISSUED;
-          }
-          case FREE -> throw new IllegalStateException("a free entry is in the table");
-        };
+  private Entry entry(PendingRequest request, Optional<RequestName> name, boolean withData) {
+    Manifest.State state = stateOf(request);
     Optional<RequestName> asked = state == Manifest.State.ISSUED ? name : Optional.empty();
     return new Entry(
         request.sequence,
@@ -555,8 +642,28 @@ final class RequestFlow {
         request.offsetBytes,
         request.lengthBytes,
         state,
-        payload(request, state, asked.isPresent()),
+        withData ? payload(request, state, asked.isPresent()) : NOTHING,
         asked);
+  }
+
+  private Manifest.State stateOf(PendingRequest request) {
+    boolean ok = request.outcome == Outcome.OK;
+    return switch (request.state) {
+      case HELD -> Manifest.State.UNISSUED;
+      case DONE -> ok ? Manifest.State.DONE : Manifest.State.FAILED;
+      case ANSWERED, UNSEEN -> ok ? Manifest.State.ANSWERED : Manifest.State.FAILED;
+      case ISSUED -> {
+        checkState(leaving, "request %s: nobody knows its outcome", request.sequence);
+        yield Manifest.State.ISSUED;
+      }
+      case FREE -> throw new IllegalStateException("a free entry is in the table");
+    };
+  }
+
+  private long payloadBytes(PendingRequest request, boolean named) {
+    Manifest.State state = stateOf(request);
+    boolean none = request.buffer == null || (state == Manifest.State.ISSUED && !named);
+    return none ? 0 : Entry.payloadBytes(request.operation, state, request.lengthBytes);
   }
 
   private static ByteBuffer payload(PendingRequest request, Manifest.State state, boolean named) {

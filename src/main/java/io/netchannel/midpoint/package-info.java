@@ -39,6 +39,10 @@
  *   <li>A request leaves the in-flight file only after its response was visible ({@code
  *       InflightTable}).
  *   <li>The replay map tells only what is on the disk now ({@code ReplayMap}).
+ *   <li>A request's data is in memory of the host's budget ({@code device.memory}). Without any a
+ *       request is not issued, and no later one is taken: they wait on their rings. Memory is given
+ *       in the order of taking, so that no request waits for one that needs what it holds itself.
+ *   <li>What manifests of all disks have of their data is bounded ({@code ManifestBudget}).
  *   <li>While SERVING without a replay map, a request makes no object on its way through here: what
  *       it needs is used again ({@code SteadyPathTest}).
  * </ul>
@@ -53,8 +57,10 @@
  *
  * <p>An answered entry loses its data when a later request changes its range: that later request
  * may be seen, forgotten and thus missing from the manifest, and what the older entry tells would
- * be believed although the disk has moved on. It also loses it when memory is short, oldest first.
- * The entry stays, without its shortcut.
+ * be believed although the disk has moved on. It also loses it when memory is short, oldest first:
+ * when a newer request, or another guest, needs it. The entry stays, without its shortcut. So it
+ * does when the host's manifests have no room for its data; one seal takes at most half of what is
+ * left, so that of many the last has something too.
  *
  * <p>A failed request travels as FAILED: not tried again, nothing known of its range. The guest
  * resubmits it and gets the outcome of that.

@@ -41,6 +41,9 @@ public final class Rehearsal {
   /** Some are at the device whenever the guest stops, and it costs little. */
   private static final int OUTSTANDING = 8;
 
+  /** The process belongs to the real daemon. */
+  private static final String MEMORY = "[memory]\nbuffers = \"8M\"";
+
   /** Slow enough that requests are under way at a suspend, some done and not seen. */
   private static final String FILTERS = "delay:read=4ms,write=8ms,flush=2ms,jitter=15ms,seed=1!";
 
@@ -163,8 +166,8 @@ public final class Rehearsal {
     try (RandomAccessFile disk = new RandomAccessFile(directory.resolve("disk").toFile(), "rw")) {
       disk.setLength(DISK_BYTES);
     }
-    pair.start(pair.a(), "");
-    pair.start(pair.b(), "");
+    pair.start(pair.a(), MEMORY);
+    pair.start(pair.b(), MEMORY);
     EmbeddedDomain domain = virsh.start(pair.a());
     Workload workload =
         new Workload(

@@ -1,6 +1,7 @@
 package io.netchannel.server;
 
 import com.google.common.collect.ImmutableSet;
+import io.netchannel.device.memory.BufferBudget;
 import io.netchannel.tls.CertificateNames;
 import io.netchannel.tls.TlsProblem;
 import io.netchannel.wire.Attach;
@@ -15,7 +16,6 @@ import io.netchannel.wire.Refusal;
 import io.netchannel.wire.Stages;
 import io.netchannel.wire.WireException;
 import io.netty.buffer.ByteBuf;
-import io.netty.buffer.ByteBufAllocator;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFutureListener;
@@ -68,7 +68,7 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
 
   private final Exports exports;
   private final ServerLimits limits;
-  private final ByteBufAllocator pages;
+  private final BufferBudget buffers;
   private final boolean local;
   private final FrameReader reader = new FrameReader(this);
   private final ReplyQueue replies;
@@ -92,22 +92,24 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
   /** Of a WRITE or ATTACH whose payload is arriving. */
   private ByteBuf payload;
 
-  /**
-   * A byte beside the first request's data, until the connection ends: the allocator keeps a chunk
-   * of which something is used. Or requests would get a new one, which is cleared first, each time
-   * that nothing is outstanding for a moment.
-   */
-  private ByteBuf anchor;
+  /** For the data of requests; null before ATTACHED. */
+  private ClientMemory memory;
+
+  /** Whether the request that waits for memory has passed its checks. */
+  private boolean checked;
+
+  /** What was read after a request that waits for memory; then nothing more is read. */
+  private ByteBuf rest;
 
   /**
-   * @param pages allocates buffers that start at page boundaries
+   * @param buffers what all connections share
    * @param local whether it comes from this process, or over the Unix socket of this host, that
    *     only root can open
    */
-  Connection(Exports exports, ServerLimits limits, ByteBufAllocator pages, boolean local) {
+  Connection(Exports exports, ServerLimits limits, BufferBudget buffers, boolean local) {
     this.exports = exports;
     this.limits = limits;
-    this.pages = pages;
+    this.buffers = buffers;
     this.local = local;
     this.replies = new ReplyQueue(limits.slots());
     this.answering = new Slot[limits.slots()];
@@ -195,6 +197,9 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
           writable = mayWrite;
           outstandingBytes = runningBytes;
           geometry = attached.geometry();
+          memory =
+              new ClientMemory(
+                  buffers, "client " + this, limits.windowBytes(), () -> onLoop(this::resume));
           answer(attached);
         });
   }
@@ -269,8 +274,12 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
 
   @Override
   public void handlerRemoved(ChannelHandlerContext context) {
-    if (anchor != null) {
-      anchor.release();
+    if (rest != null) {
+      rest.release();
+      rest = null;
+    }
+    if (memory != null) {
+      memory.end();
     }
   }
 
@@ -298,7 +307,7 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
     if (!channel.isActive()) {
       return;
     }
-    if (!heard) {
+    if (!heard && rest == null) {
       log.info("{}: silent for {} s, closed", this, limits.silenceSeconds());
       close();
       return;
@@ -316,22 +325,60 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
   public void channelRead(ChannelHandlerContext context, Object message) {
     ByteBuf in = (ByteBuf) message;
     heard = true;
+    if (rest != null) {
+      rest = Unpooled.wrappedBuffer(rest, in); // it was on its way when reading stopped
+    } else {
+      read(in, false);
+    }
+  }
+
+  /** There is memory. */
+  private void resume() {
+    if (rest != null) {
+      ByteBuf in = rest;
+      rest = null;
+      read(in, true);
+    } else {
+      memory.trim(); // it has been served meanwhile
+    }
+  }
+
+  /**
+   * All of it, or up to a request that waits for memory.
+   *
+   * @param resumed such a request is the first
+   */
+  private void read(ByteBuf in, boolean resumed) {
     try {
       if (state != State.CLOSED && !broken) {
-        reader.read(in);
+        if (resumed) {
+          reader.resume();
+        }
+        if (!reader.isHeld()) {
+          reader.read(in);
+        }
       }
     } catch (WireException e) {
       broken = true;
       refuse(Refusal.PROTOCOL, e.getMessage(), 0);
     } finally {
-      in.release();
+      if (reader.isHeld() && state != State.CLOSED && !broken) {
+        rest = in;
+      } else {
+        in.release();
+      }
+      readOrNot();
     }
   }
 
-  /** A client that does not read its replies gets no more requests in. */
+  /** A client that does not read its replies, or waits for memory, gets no more requests in. */
+  private void readOrNot() {
+    channel.config().setAutoRead(rest == null && channel.isWritable());
+  }
+
   @Override
   public void channelWritabilityChanged(ChannelHandlerContext context) {
-    context.channel().config().setAutoRead(context.channel().isWritable());
+    readOrNot();
   }
 
   @Override
@@ -383,13 +430,28 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
   }
 
   @Override
-  public ByteBuffer target(FrameHeader header) throws WireException {
-    expect(header);
-    int bytes = header.payloadBytes();
-    if (header.type() == FrameType.WRITE) {
+  public boolean ready(FrameHeader header) throws WireException {
+    boolean write = header.type() == FrameType.WRITE;
+    if (!write && header.type() != FrameType.READ) {
+      return true;
+    }
+    int bytes = write ? header.payloadBytes() : (int) header.lengthBytes();
+    if (!checked) {
+      expect(header);
       checkRequest(header);
-      payload = room(bytes);
-    } else {
+      checkWindow(bytes);
+      checked = true;
+    }
+    payload = memory.take(bytes);
+    checked = payload == null;
+    return payload != null;
+  }
+
+  @Override
+  public ByteBuffer target(FrameHeader header) throws WireException {
+    int bytes = header.payloadBytes();
+    if (header.type() != FrameType.WRITE) {
+      expect(header);
       if (bytes > STRANGERS_ATTACH_BYTES && !local && names().isEmpty()) {
         throw new WireException("expected a client certificate, found none");
       }
@@ -415,13 +477,9 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
           state = State.ATTACHING;
           exports.attach(this, Attach.decode(data));
         }
-        case WRITE -> {
+        case READ, WRITE -> {
           owned = true;
           submit(header, data);
-        }
-        case READ -> {
-          checkRequest(header);
-          submit(header, room((int) header.lengthBytes()));
         }
         case FLUSH, DISCARD -> {
           checkRequest(header);
@@ -492,17 +550,12 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
     }
   }
 
-  /** Memory for a request's data, within the window. */
-  private ByteBuf room(int bytes) throws WireException {
+  private void checkWindow(int bytes) throws WireException {
     if (outstandingBytes + bytes > limits.windowBytes()) {
       throw new WireException(
           "expected at most %d bytes outstanding, found %d"
               .formatted(limits.windowBytes(), outstandingBytes + bytes));
     }
-    if (anchor == null) {
-      anchor = pages.directBuffer(1, 1);
-    }
-    return pages.directBuffer(bytes, bytes).writerIndex(bytes);
   }
 
   private void submit(FrameHeader header, ByteBuf data) throws WireException {

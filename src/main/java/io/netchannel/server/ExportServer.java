@@ -1,14 +1,11 @@
 package io.netchannel.server;
 
 import com.google.common.collect.ImmutableList;
-import io.netchannel.device.BlockBuffers;
 import io.netchannel.tls.HostTls;
 import io.netchannel.tls.TlsException;
 import io.netchannel.wire.Attach;
 import io.netchannel.wire.Refusal;
 import io.netchannel.wire.Transport;
-import io.netty.buffer.ByteBufAllocator;
-import io.netty.buffer.PooledByteBufAllocator;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.unix.DomainSocketAddress;
@@ -41,25 +38,6 @@ import org.slf4j.LoggerFactory;
 /** Lets mid-points on other hosts use devices of this one. See the package. */
 public final class ExportServer implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(ExportServer.class);
-
-  /**
-   * Memory is taken from the system in chunks of Netty's page, doubled so many times: 16 MiB, which
-   * is the window of one client.
-   */
-  private static final int CHUNK_ORDER = 11;
-
-  /** Netty's defaults otherwise; the alignment is for direct I/O without a copy. */
-  private static final ByteBufAllocator PAGES =
-      new PooledByteBufAllocator(
-          true,
-          0,
-          PooledByteBufAllocator.defaultNumDirectArena(),
-          PooledByteBufAllocator.defaultPageSize(),
-          CHUNK_ORDER,
-          PooledByteBufAllocator.defaultSmallCacheSize(),
-          PooledByteBufAllocator.defaultNormalCacheSize(),
-          PooledByteBufAllocator.defaultUseCacheForAllThreads(),
-          BlockBuffers.ALIGNMENT_BYTES);
 
   private final Path directory;
   private final Transport transport;
@@ -189,7 +167,7 @@ public final class ExportServer implements AutoCloseable {
   }
 
   private void accept(Channel channel, boolean local) {
-    Connection connection = new Connection(clients, parts.limits(), PAGES, local);
+    Connection connection = new Connection(clients, parts.limits(), parts.buffers(), local);
     channel.pipeline().addLast(connection);
     connections.add(connection);
     if (connections.size() > parts.limits().connections()) {

@@ -1,6 +1,7 @@
 package io.netchannel.server;
 
 import io.netchannel.device.Devices;
+import io.netchannel.device.memory.BufferBudget;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -16,9 +17,15 @@ import java.util.concurrent.Executor;
  * @param clock for people: since when an export is in use
  * @param storage changes when what was written and not flushed may be lost
  * @param limits of each connection
+ * @param buffers of all connections
  */
 public record ServerParts(
-    Devices devices, Executor executor, Clock clock, UUID storage, ServerLimits limits) {
+    Devices devices,
+    Executor executor,
+    Clock clock,
+    UUID storage,
+    ServerLimits limits,
+    BufferBudget buffers) {
   private static final Path BOOT_ID = Path.of("/proc/sys/kernel/random/boot_id");
 
   /** What was written survives the server, in the kernel's cache, but not the host. */

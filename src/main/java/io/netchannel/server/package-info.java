@@ -57,7 +57,8 @@
  *   <li>A result is kept in its slot until the client has said that it knows it. There are as many
  *       as there are slots.
  *   <li>Memory of a connection: the window in requests, and what is on its way out; when the client
- *       does not read that, nothing more is read from it.
+ *       does not read that, nothing more is read from it. All of it is from the server's budget
+ *       ({@code device.memory}); at that, a connection is not read until its turn has come.
  *   <li>What may block (opening a device, making a generation durable, closing) happens on an
  *       executor and never on an event loop. A write to the page cache, which may have to wait for
  *       the storage when the cache is full of such, happens on the connection's event loop, and

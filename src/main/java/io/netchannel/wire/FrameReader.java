@@ -17,6 +17,14 @@ public final class FrameReader {
     void preamble(Preamble theirs) throws WireException;
 
     /**
+     * Whether there is room for this frame, whose header has passed its checks: the first that is
+     * asked of it. Otherwise nothing more is read until {@link FrameReader#resume} asks again.
+     */
+    default boolean ready(FrameHeader header) throws WireException {
+      return true;
+    }
+
+    /**
      * Where a payload goes: for a header that has passed its checks and has a payload. The bytes of
      * a frame whose rest never comes may have been written to it.
      *
@@ -35,6 +43,7 @@ public final class FrameReader {
   private int maxPayloadBytes;
   private int fixedBytes = Preamble.BYTES;
   private boolean preambleRead;
+  private boolean held;
   private ByteBuffer target;
 
   /** Over the rest of the target, and on its way to be read. */
@@ -60,7 +69,19 @@ public final class FrameReader {
     return place;
   }
 
-  /** Reads all of {@code in}. */
+  /** Whether a frame waits for room: {@link #read} has left the rest unread. */
+  public boolean isHeld() {
+    return held;
+  }
+
+  /** There may be room for the frame that is held. */
+  public void resume() throws WireException {
+    if (held) {
+      begin();
+    }
+  }
+
+  /** Reads all of {@code in}, or up to a frame that is held. Not while one is. */
   @SuppressWarnings("ReferenceEquality") // the very buffer, not one with the same bytes
   public void read(ByteBuf in) throws WireException {
     if (in == place) {
@@ -69,7 +90,7 @@ public final class FrameReader {
       return;
     }
     place = null;
-    while (in.isReadable()) {
+    while (in.isReadable() && !held) {
       if (target != null) {
         readPayload(in);
       } else {
@@ -122,6 +143,14 @@ public final class FrameReader {
       return;
     }
     header.decode(in, maxPayloadBytes);
+    begin();
+  }
+
+  private void begin() throws WireException {
+    held = !receiver.ready(header);
+    if (held) {
+      return;
+    }
     if (header.payloadBytes() > 0) {
       target = receiver.target(header);
     } else {

@@ -7,6 +7,7 @@ import io.netchannel.device.Device;
 import io.netchannel.device.DeviceOpener;
 import io.netchannel.device.Outcome;
 import io.netchannel.device.Requests;
+import io.netchannel.device.memory.BufferBudget;
 import io.netchannel.device.nbd.NbdDevice;
 import io.netchannel.device.nbd.NbdPeer;
 import io.netchannel.server.Export;
@@ -163,7 +164,12 @@ final class NbdExportCommandTest {
                 directory.resolve("exports"),
                 transport,
                 new ServerParts(
-                    devices, executor, Clock.systemUTC(), new UUID(1, 1), ServerLimits.DEFAULT))) {
+                    devices,
+                    executor,
+                    Clock.systemUTC(),
+                    new UUID(1, 1),
+                    ServerLimits.DEFAULT,
+                    new BufferBudget(64 << 20)))) {
       server.add(new Export("vol7", "file:" + image, false, ImmutableSet.of("hosta")));
       int port =
           server.listen(

@@ -54,6 +54,8 @@ final class DaemonConfigurationTest {
             drain = "40s"
             [stock-disks]
             unanswered = "wait"
+            [memory]
+            buffers = "64M"
             [trace]
             directory = "/tmp/trace"
             [faults]
@@ -61,6 +63,8 @@ final class DaemonConfigurationTest {
             """);
     assertThat(found.name()).isEqualTo("hosta");
     assertThat(found.guests()).isFalse();
+    assertThat(found.memory().bufferBytes()).isEqualTo(64 << 20);
+    assertThat(found.memory().guestBytes() + found.memory().serverBytes()).isEqualTo(64 << 20);
     assertThat(found.listen()).hasToString("10.0.0.1:7000");
     assertThat(found.peers())
         .containsExactly(
@@ -86,6 +90,12 @@ final class DaemonConfigurationTest {
         Arguments.of("[[peer]]\naddress = \"b\"\n", "[peer] needs a key \"name\""),
         Arguments.of("[[peer]]\nname = \"b\"\n[[peer]]\nname = \"b\"\n", "b twice"),
         Arguments.of("[[peer]]\nname = \"b\"\naddress = \"b:x\"\n", "expected an address"),
+        Arguments.of("[memory]\nbuffers = \"64\"\n", "memory.buffers: expected a size such as"),
+        Arguments.of("[memory]\nbuffers = \"1M\"\n", "memory.buffers: expected 8M to "),
+        Arguments.of(
+            "[memory]\nbuffers = \"999G\"\n",
+            "three quarters of the direct memory that Java was given (-XX:MaxDirectMemorySize, in"
+                + " /etc/default/netchannel), found 1022976M"),
         Arguments.of("[timeouts]\n\nseal = \"20\"\n", "test.toml:3: timeouts.seal: expected a"),
         Arguments.of("[timeouts]\nseal = 20\n", "test.toml:2: timeouts.seal: expected a text"),
         Arguments.of("[timeouts]\nseal = \"0s\"\n", "expected a duration"),

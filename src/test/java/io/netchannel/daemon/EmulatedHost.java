@@ -117,7 +117,8 @@ final class EmulatedHost implements AutoCloseable {
             Optional.of(directory.resolve(name + "/trace")),
             faults,
             false,
-            ExportSettings.NONE);
+            ExportSettings.NONE,
+            defaults.memory());
   }
 
   /** Starts the daemon, in place of the one that ran before. */

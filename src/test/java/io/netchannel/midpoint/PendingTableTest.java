@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
 import io.netchannel.device.Outcome;
+import io.netchannel.device.memory.BufferBudget;
+import io.netchannel.device.memory.BufferLease;
 import io.netchannel.midpoint.PendingTable.Fate;
 import io.netchannel.vdevice.block.BlockOperation;
 import java.nio.ByteBuffer;
@@ -11,7 +13,7 @@ import org.junit.jupiter.api.Test;
 
 final class PendingTableTest {
   private final CompletionQueue completions = new CompletionQueue();
-  private final BufferPool buffers = new BufferPool(1 << 20);
+  private final BufferLease buffers = new BufferBudget(1 << 20).lease("guest", 1 << 20, () -> {});
   private int wakes;
   private final PendingTable table = new PendingTable(2, buffers, completions, () -> wakes++);
 
@@ -81,24 +83,5 @@ final class PendingTableTest {
     assertThat(completions.takeAll()).isSameAs(first);
     assertThat(first.nextCompleted).isSameAs(second);
     assertThat(second.nextCompleted).isNull();
-  }
-
-  @Test
-  void buffersKeepToTheirBudget() {
-    BufferPool pool = new BufferPool(1 << 20);
-    ByteBuffer page = pool.acquire(512);
-    assertThat(page.limit()).isEqualTo(512);
-    assertThat(page.capacity()).isEqualTo(4096);
-    assertThat(page.alignmentOffset(0, 4096)).isZero();
-    assertThat(pool.acquire(1 << 20)).isNull();
-    pool.release(page);
-    assertThat(pool.acquire(4096)).isSameAs(page);
-    pool.release(page);
-    ByteBuffer large = pool.acquire((1 << 20) - 511);
-    assertThat(large.capacity()).isEqualTo(1 << 20);
-    assertThat(pool.availableBytes()).isZero();
-    pool.release(large);
-    assertThat(pool.acquire(4096)).as("idle memory was let go for the large one").isNotSameAs(page);
-    assertThatIllegalStateException().isThrownBy(() -> pool.release(large));
   }
 }

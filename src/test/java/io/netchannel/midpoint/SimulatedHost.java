@@ -25,6 +25,7 @@ final class SimulatedHost {
   private final boolean errors;
   private final Supplier<ScriptedDevice> devices;
   private final ByteBuffer inflight;
+  private final MidPointMemory memory;
   private int storesToLive = -1;
   long nanos;
   MemoryDisk disk = new MemoryDisk();
@@ -39,6 +40,11 @@ final class SimulatedHost {
     this(random, cached(storage), errors);
   }
 
+  /** One whose mid-point shares memory with others. */
+  SimulatedHost(Storage storage, MidPointMemory memory) {
+    this(new Random(1), cached(storage), false, memory);
+  }
+
   private static Supplier<ScriptedDevice> cached(Storage storage) {
     Storage.HostCache cache = storage.host();
     return () -> new ScriptedDevice(cache);
@@ -48,6 +54,12 @@ final class SimulatedHost {
    * @param devices one for each life of its daemon
    */
   SimulatedHost(Random random, Supplier<ScriptedDevice> devices, boolean errors) {
+    this(random, devices, errors, MidPointMemory.unshared(LIMITS));
+  }
+
+  private SimulatedHost(
+      Random random, Supplier<ScriptedDevice> devices, boolean errors, MidPointMemory memory) {
+    this.memory = memory;
     this.random = random;
     this.errors = errors;
     this.devices = devices;
@@ -65,6 +77,7 @@ final class SimulatedHost {
         disk,
         new InflightTable(inflight, null, this::onStore),
         LIMITS,
+        memory,
         MidPointTrace.off(),
         () -> nanos,
         () -> {},

@@ -7,6 +7,7 @@ import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.DeviceOpener;
 import io.netchannel.device.OpenOptions;
+import io.netchannel.device.memory.BufferBudget;
 import io.netchannel.device.remote.OwnServer;
 import io.netchannel.device.remote.RemoteDevices;
 import io.netchannel.device.remote.RemoteOptions;
@@ -50,6 +51,7 @@ final class ServerHarness implements AutoCloseable {
   private final Transport serverTransport = new Transport("server", 2);
   private final Transport clientTransport = new Transport("client", 2);
   private final ServerLimits limits;
+  private final long bufferBytes;
   private UUID storage = new UUID(1, 1);
   private ExportServer server;
   private int port;
@@ -59,6 +61,11 @@ final class ServerHarness implements AutoCloseable {
   }
 
   ServerHarness(Path directory, long seed, ServerLimits limits) throws Exception {
+    this(directory, seed, limits, 64 << 20);
+  }
+
+  ServerHarness(Path directory, long seed, ServerLimits limits, long bufferBytes) throws Exception {
+    this.bufferBytes = bufferBytes;
     this.directory = directory;
     this.limits = limits;
     socket = directory.resolve("server.sock");
@@ -82,7 +89,8 @@ final class ServerHarness implements AutoCloseable {
         new ExportServer(
             directory.resolve("exports"),
             serverTransport,
-            new ServerParts(disk, executor, Clock.systemUTC(), storage, limits));
+            new ServerParts(
+                disk, executor, Clock.systemUTC(), storage, limits, new BufferBudget(bufferBytes)));
     server.add(new Export(EXPORT, "memory", false, ImmutableSet.of("hosta", "HostB")));
     server.add(new Export(READ_ONLY_EXPORT, "memory", true, ImmutableSet.of("hosta")));
     server.add(new Export("nobody", "memory", false, ImmutableSet.of()));

@@ -20,6 +20,8 @@ import io.netty.buffer.Unpooled;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -444,6 +446,35 @@ final class SessionTest {
         .isEqualTo(large);
     for (int i = 0; i < all; i++) {
       slow.expect(FrameType.REPLY);
+    }
+  }
+
+  /**
+   * Three clients with room for one request among them: each is answered, and who waits is not
+   * taken to be silent, nor refused.
+   */
+  @Test
+  void atTheBudgetClientsWaitAndTakeTurns(@TempDir Path other) throws Exception {
+    try (ServerHarness small = new ServerHarness(other, 1, ServerLimits.DEFAULT, 1 << 20)) {
+      small.disk.hold();
+      List<RawClient> clients = new ArrayList<>();
+      for (int i = 0; i < 3; i++) {
+        RawClient client = small.raw();
+        client.ask(Attach.session("iso", i + "/xvda", 1, true, ImmutableList.of()));
+        client.expect(FrameType.ATTACHED);
+        for (int slot = 0; slot < 3; slot++) {
+          client.request(FrameType.READ, slot, slot + 1, 0, 1 << 20);
+        }
+        clients.add(client);
+      }
+      Waiting.until("the first is at the device", () -> small.disk.begun.get() == 1);
+      small.disk.release();
+      for (RawClient client : clients) {
+        for (int slot = 0; slot < 3; slot++) {
+          assertThat(client.expect(FrameType.REPLY).payload().readableBytes()).isEqualTo(1 << 20);
+        }
+      }
+      assertThat(small.disk.begun.get()).isEqualTo(9);
     }
   }
 }

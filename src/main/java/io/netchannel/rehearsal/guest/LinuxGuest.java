@@ -170,9 +170,17 @@ public final class LinuxGuest implements AutoCloseable {
                   if (!io.hasFailed()) {
                     data.put(io.data());
                   }
+                  io.free();
                   done.done(!io.hasFailed());
                 });
-        case WRITE -> blkfront.write(offsetBytes, data, io -> done.done(!io.hasFailed()));
+        case WRITE ->
+            blkfront.write(
+                offsetBytes,
+                data,
+                io -> {
+                  io.free();
+                  done.done(!io.hasFailed());
+                });
         case FLUSH -> blkfront.flush(io -> done.done(!io.hasFailed()));
         case WRITE_BARRIER, DISCARD ->
             throw new IllegalArgumentException("expected READ, WRITE or FLUSH, found " + operation);

@@ -2,7 +2,11 @@ package io.netchannel.xen.embedded;
 
 import io.netchannel.xen.XenException;
 import io.netchannel.xen.XenStore;
+import java.util.ArrayDeque;
 import java.util.Arrays;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.Map;
 import java.util.stream.IntStream;
 
 /**
@@ -22,6 +26,10 @@ public final class EmbeddedDomain {
   private final int domid;
   private final GrantEntries grants;
   private final SerialQueue events;
+
+  /** By their number; not left to the collector, which knows nothing of their size. */
+  private final Map<Integer, Deque<GuestPages>> free = new HashMap<>();
+
   private volatile State state;
 
   EmbeddedDomain(EmbeddedHypervisor hypervisor, int domid, State state) {
@@ -99,7 +107,23 @@ public final class EmbeddedDomain {
    */
   public GuestPages allocatePages(int count) {
     checkAlive();
-    return new GuestPages(this, count);
+    GuestPages freed;
+    synchronized (free) {
+      Deque<GuestPages> known = free.get(count);
+      freed = known == null ? null : known.poll();
+    }
+    if (freed == null) {
+      return new GuestPages(this, count);
+    }
+    freed.clear();
+    return freed;
+  }
+
+  /** Frees pages of this domain that are neither granted nor used any more. */
+  public void freePages(GuestPages pages) {
+    synchronized (free) {
+      free.computeIfAbsent(pages.count(), count -> new ArrayDeque<>()).push(pages);
+    }
   }
 
   /** Allocates one zeroed page. */

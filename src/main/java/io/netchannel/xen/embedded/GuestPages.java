@@ -51,6 +51,14 @@ public final class GuestPages {
     return whole;
   }
 
+  /** As if they had just been allocated. */
+  void clear() {
+    memory.clear();
+    for (int at = 0; at < memory.capacity(); at += Long.BYTES) {
+      memory.putLong(at, 0);
+    }
+  }
+
   EmbeddedDomain owner() {
     return owner;
   }

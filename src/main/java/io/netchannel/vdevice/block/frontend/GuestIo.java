@@ -110,6 +110,16 @@ public final class GuestIo {
     }
   }
 
+  /** Frees the pages of one that is done: nobody asks for {@link #data} any more. */
+  public void free() {
+    if (!done) {
+      throw new IllegalStateException(this + " is not done");
+    }
+    if (kind.hasData()) {
+      owner.freePages(pages);
+    }
+  }
+
   /** Remembers what is in the pages now. */
   void takeImage() {
     if (kind.hasData()) {
