@@ -9,8 +9,10 @@ import sys
 import time
 import traceback
 from pathlib import Path
+from typing import Sequence
 
 from . import image, product
+from .choice import choose, newest_work
 from .hosts import Host, Hosts
 from .report import Failure, LabError, Result, say, table
 from .scenarios import ORDER, Context, load
@@ -19,8 +21,9 @@ from .settings import INSTALLER, JAR, REPO, TARGET, Options
 
 def main() -> int:
     arguments = parse()
+    scenarios, left_out = chosen(arguments)
     if arguments.list:
-        for name in ORDER:
+        for name in scenarios:
             print(f"{name:<14} {load(name).TITLE}")
         return 0
     options = to_options(arguments)
@@ -37,7 +40,7 @@ def main() -> int:
         hosts.stop()
         hosts = Hosts(options)
     if not hosts.kept:
-        image.build(options.product)
+        image.build(options.product, options.old_jar)
     results = []
     with hosts:
         versions = read_versions(hosts.a, options)
@@ -45,14 +48,25 @@ def main() -> int:
             for host in hosts.both:
                 product.wait_ready(host)
                 say(f"netchanneld on {host} is ready")
-        names, left = list(arguments.scenarios or ORDER), None
+        names, left = list(scenarios), None
         for name, following in zip(names, names[1:] + [""]):
             wanted = getattr(load(following), "LODGER", "") if following else ""
             context = Context(hosts, options, TARGET / name, left=left, wanted=wanted)
             results.append(run_scenario(name, context, versions))
             left = context.left
     print("\n" + table(results))
+    if left_out:
+        print(f"left out: {', '.join(left_out)}")
     return 0 if all(r.verdict == "pass" for r in results) else 1
+
+
+def chosen(arguments: argparse.Namespace) -> tuple[Sequence[str], Sequence[str]]:
+    """Those to run, and those that --choose has left out."""
+    if not arguments.choose:
+        return arguments.scenarios or ORDER, ()
+    choice = choose(arguments.choose, *newest_work(REPO))
+    print(f"chosen for {arguments.choose} s, expected {choice.seconds} s; left out: {', '.join(choice.left_out) or 'none'}", file=sys.stderr)
+    return choice.taken, choice.left_out
 
 
 def run_scenario(name: str, context: Context, versions: dict) -> Result:
@@ -134,6 +148,7 @@ def parse() -> argparse.Namespace:
                                      "with verified I/O, real `virsh migrate --live`. Results in target/xen-lab/.")
     parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help=f"default: all ({' '.join(ORDER)})")
     parser.add_argument("--list", action="store_true", help="list the scenarios")
+    parser.add_argument("--choose", type=int, metavar="SECONDS", help="as many as fit into that time: migrate, kill, what the newest work touches, a part of the others by commit")
     parser.add_argument("--keep", action="store_true", help="leave the hosts running; the next run uses them again")
     parser.add_argument("--stop", action="store_true", help="stop hosts left running by --keep")
     parser.add_argument("--no-product", action="store_true", help="stock hosts, nothing of Netchannel installed")
@@ -144,6 +159,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--disk-filter", default=d.disk_filter, help="filters before file: devices where requests must be in flight, default %(default)s")
     parser.add_argument("--guest-memory", type=int, default=d.guest_memory_mib, metavar="MIB", help="default %(default)s")
     parser.add_argument("--round-trips", type=int, default=d.round_trips, help="of scenario migrate, default %(default)s")
+    parser.add_argument("--kills", type=int, default=d.kills, metavar="N", help="of scenario kill, under a guest that does nothing else, to measure when it is answered again; default %(default)s")
+    parser.add_argument("--old-jar", type=Path, default=d.old_jar, metavar="FILE", help="scenario kill measures the same with this netchannel.jar, and the ratio")
+    parser.add_argument("--trips", type=int, default=d.trips, metavar="N", help="migrations of scenario ten-trips, an even number from 4 on, default %(default)s")
     parser.add_argument("--blackout-migrations", type=int, default=d.blackout_migrations, metavar="N", help="of scenario blackout with Netchannel, and as many without, default %(default)s")
     parser.add_argument("--late-write-runs", type=int, default=d.late_write_runs, metavar="N", help="migrations of scenario late-write without the hook, and as many with it, default %(default)s")
     parser.add_argument("--abort-point", default=d.abort_point, help="where the destination fails in scenario abort, default %(default)s; a key of [faults] in netchannel.toml")
@@ -153,6 +171,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--table-rows", type=rows, default=d.table_rows, metavar="N,N", help="rows of scenario handover-table, named by their pending requests, default all: " + ",".join(map(str, d.table_rows)))
     arguments = parser.parse_args()
     unknown = [name for name in arguments.scenarios if name not in ORDER]
+    if arguments.choose and arguments.scenarios:
+        parser.error("--choose chooses the scenarios: name none")
+    if arguments.old_jar and not arguments.old_jar.is_file():
+        parser.error(f"--old-jar: no file {arguments.old_jar}")
     if unknown:
         parser.error(f"no scenario {', '.join(unknown)}; there are {', '.join(ORDER)}")
     return arguments
@@ -162,7 +184,7 @@ def to_options(a: argparse.Namespace) -> Options:
     return Options(keep=a.keep, table_runs=a.table_runs, table_rows=a.table_rows, blackout_migrations=a.blackout_migrations, product=not a.no_product, fio_job=a.fio_job, round_bytes=a.round_size, slots=a.slots,
                    disk_bytes=a.disk_size, disk_filter=a.disk_filter, guest_memory_mib=a.guest_memory,
                    round_trips=a.round_trips, abort_point=a.abort_point, kill_point=a.kill_point,
-                   kill_after_seconds=a.kill_after, late_write_runs=a.late_write_runs)
+                   kill_after_seconds=a.kill_after, kills=a.kills, old_jar=a.old_jar and a.old_jar.resolve(), trips=a.trips, late_write_runs=a.late_write_runs)
 
 
 def rows(text: str) -> tuple[int, ...]:

@@ -56,6 +56,7 @@ class Guest:
         self.uuid = uuid.uuid4()
         self.consoles = hosts.both  # whose logs are its console
         self.log = f"/var/log/xen/console/guest-{name}.log"
+        self.beside: set[str] = set()  # names of guests that a scenario runs at the same time
 
     # ------------------------------------------------------------ life
 
@@ -115,14 +116,15 @@ class Guest:
             return subprocess.run(["cpio", "-o", "-H", "newc", "--quiet", "-R", "0:0"], input=names, cwd=root,
                                   stdout=subprocess.PIPE, check=True).stdout
 
-    def migrate(self, to: Host) -> float:
-        """`virsh migrate --live`, as a user types it. Returns the seconds it took; the guest runs at `to` and verifies."""
+    def migrate(self, to: Host, rounds: int = 2) -> float:
+        """`virsh migrate --live`, as a user types it. Returns the seconds it took; the guest runs at `to` and has verified
+        so many rounds there."""
         began = time.monotonic()
         done = self.try_to_migrate(to)
         seconds = round(time.monotonic() - began, 1)
         expect(done.returncode == 0, f"virsh migrate {self.host} -> {to} failed: {done.stderr.strip()}")
         self.host = to
-        self.verified_again()
+        self.verified_again(rounds)
         return seconds
 
     def try_to_migrate(self, to: Host) -> subprocess.CompletedProcess:
@@ -138,11 +140,12 @@ class Guest:
             host.run(f"virsh -c xen:///system destroy {self.name} || xl destroy {self.name}", check=False)
 
     def expect_only_on(self, host: Host) -> None:
-        """The guest runs on this host, and no domain of its name is on the other one, a zombie neither."""
+        """The guest runs on this host, and no other domain is there or on the other one, a zombie neither."""
         deadline = time.monotonic() + LEFTOVERS_SECONDS
         while True:
             # xl list: name, id, memory, VCPUs, state (running, blocked, paused, shut down, crashed, dying), time
-            states = {h: h.output("xl list | awk 'NR > 2 { print $1, $5 }'").split("\n")[:-1] for h in self.hosts.both}
+            states = {h: [line for line in h.output("xl list | awk 'NR > 2 { print $1, $5 }'").splitlines()
+                          if line.split()[0] not in self.beside] for h in self.hosts.both}
             if len(states[host]) == 1 and not states[self.hosts.other(host)]:
                 found, state = states[host][0].split()
                 if found == self.name and not set(state) & set("pscd"):

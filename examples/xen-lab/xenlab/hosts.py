@@ -26,6 +26,8 @@ BUSY_GUEST, XENS_DEFAULT = 4096, 256
 
 WIRE = "wire"  # the network between the hosts, as QEMU calls it
 
+STATE_DISK_SIZE = "64M"  # /dev/vdf of a host, its /var/lib/netchannel (dom0/files/usr/local/sbin/lab-identity)
+
 SHARED_DISKS = {"/dev/vdb": RUN / "vdb.raw", "/dev/vdc": RUN / "vdc.raw"}  # the same files in both hosts
 
 
@@ -33,6 +35,7 @@ class Host:
     def __init__(self, name: str, number: int, ssh_port: int, wire: str, sockets: Path, disk: OneHead):
         self.name, self.number, self.ssh_port, self.wire, self.disk = name, number, ssh_port, wire, disk
         self.directory = RUN / name
+        self.state_disk = self.directory / "state.raw"
         self.ssh_options = ["-i", str(IMAGE / "lab_key"), "-o", "StrictHostKeyChecking=no",
                             "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-o", "ConnectTimeout=20",
                             "-o", "ServerAliveInterval=15", "-o", "ControlMaster=auto", "-o", "ControlPersist=600",
@@ -48,6 +51,9 @@ class Host:
         self.directory.mkdir(parents=True, exist_ok=True)
         overlay = self.directory / "root.qcow2"
         overlay.unlink(missing_ok=True)
+        self.state_disk.unlink(missing_ok=True)
+        subprocess.run(["mke2fs", "-q", "-t", "ext4", "-m", "0", "-L", "state", self.state_disk, STATE_DISK_SIZE],
+                       check=True, stdout=subprocess.DEVNULL)
         subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", IMAGE / "dom0.raw", overlay],
                        check=True)
         # Without --keep the kernel ends QEMU with us, however we end.
@@ -74,6 +80,8 @@ class Host:
                                      f"file.filename={path},file.locking=off",
                         "-device", f"virtio-blk-pci,drive={name},share-rw=on"]
         return command + self.disk.drives(self.name) + [
+            "-drive", f"file={self.state_disk},format=raw,if=none,id=vdf,cache=unsafe",
+            "-device", "virtio-blk-pci,drive=vdf",
             "-netdev", f"user,id=n0,restrict=on,hostfwd=tcp:127.0.0.1:{self.ssh_port}-10.0.2.15:22",
             "-device", f"virtio-net-pci,netdev=n0,mac=52:54:00:77:00:0{n},romfile=",
             "-netdev", f"socket,id={WIRE},{self.wire}",

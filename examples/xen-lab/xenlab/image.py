@@ -17,7 +17,7 @@ import subprocess
 import zlib
 from pathlib import Path
 
-from . import guest_image, product
+from . import guest_image, product, serves_again
 from .settings import IMAGE, IMAGE_SIZE, INSTALLER, JAR, LAB
 from .report import LabError, say
 
@@ -25,6 +25,7 @@ SUITE = "bookworm"
 ROOTFS = IMAGE / "rootfs"
 TREE = IMAGE / "tree"
 HOSTS = ("hosta", "hostb")
+ARCHIVE = "/var/cache/netchannel/netchannel.jsa"
 
 # Early in mmdebstrap: which modules the initrd carries, and a directory openjdk's postinst wants.
 ESSENTIAL_HOOK = r"""
@@ -39,7 +40,7 @@ drivers/iio drivers/staging drivers/isdn drivers/hwmon sound net/wireless net/ma
 fs/ocfs2 fs/xfs fs/btrfs fs/ceph""".split()
 
 
-def build(with_product: bool) -> None:
+def build(with_product: bool, old_jar: Path | None = None) -> None:
     """Brings the image up to date; cheap when it already is."""
     IMAGE.mkdir(parents=True, exist_ok=True)
     if not (IMAGE / "lab_key").exists():
@@ -53,12 +54,12 @@ def build(with_product: bool) -> None:
         write_key("rootfs", rootfs_key)
     image_key = digest(rootfs_key, LAB / "dom0", LAB / "guest", LAB / "xenlab/image.py",
                        LAB / "xenlab/guest_image.py", LAB / "xenlab/product.py", str(with_product), IMAGE / "lab_key.pub",
-                       *((JAR, INSTALLER.parent) if with_product else ()))
+                       *((JAR, INSTALLER.parent) if with_product else ()), *([old_jar] if old_jar else ()))
     if up_to_date("dom0.raw", image_key, IMAGE / "dom0.raw"):
         say("image: up to date")
         return
     say("image: configuration" + (", Netchannel" if with_product else "") + ", disk")
-    make_image(with_product)
+    make_image(with_product, old_jar)
     write_key("dom0.raw", image_key)
 
 
@@ -89,7 +90,7 @@ def apt_sources() -> Path:
                    " found neither; name the file in LAB_APT_SOURCES")
 
 
-def make_image(with_product: bool) -> None:
+def make_image(with_product: bool, old_jar: Path | None) -> None:
     shutil.rmtree(TREE, ignore_errors=True)
     # Hard links: quick. Nothing below may change a file of the rootfs in place; `replace` and install(1) do not.
     run("cp", "-al", ROOTFS, TREE)
@@ -97,6 +98,9 @@ def make_image(with_product: bool) -> None:
         configure(TREE)
         if with_product:
             install_product(TREE)
+            if old_jar:
+                install_old_jar(TREE, old_jar)
+            archive_classes(TREE, ARCHIVE)
         version = kernel_version(TREE)
         boot_files(TREE, version)
         guest_image.build(TREE, version, IMAGE / "guest.cpio")
@@ -155,11 +159,22 @@ def install_product(tree: Path) -> None:
         (own / "etc/netchannel").mkdir(parents=True)
         (peer,) = set(HOSTS) - {host}
         (own / "etc/netchannel/netchannel.toml").write_text(product.configuration(host, peer))
-    # As the installer does on a running host: an archive of the classes that the demo loads, two whole daemons.
-    cache = "/var/cache/netchannel/netchannel.jsa"
     (tree / "var/cache/netchannel").mkdir(parents=True, exist_ok=True)
-    run("sh", "-c", f"JAVA_OPTS='-XX:ArchiveClassesAtExit={cache} -Xlog:cds=off -Xlog:cds+dynamic=off' "
-        f"netchannel demo --rehearse --output /tmp/demo && rm -r /tmp/demo && test -s {cache}", root=tree)
+
+
+def install_old_jar(tree: Path, jar: Path) -> None:
+    """Beside the product; the launcher runs it, with an archive of its own, for who sets NETCHANNEL_JAR. Before the product has
+    its archive: the launcher would take that one, and Java makes no archive over another."""
+    place = tree / serves_again.OLD_JAR.lstrip("/")
+    place.parent.mkdir(parents=True)
+    shutil.copy(jar, place)
+    archive_classes(tree, serves_again.OLD_JAR.removesuffix(".jar") + ".jsa", f"NETCHANNEL_JAR={serves_again.OLD_JAR}")
+
+
+def archive_classes(tree: Path, archive: str, environment: str = "") -> None:
+    """As the installer does on a running host: the classes that the demo loads, two whole daemons."""
+    run("sh", "-c", f"{environment} JAVA_OPTS='-XX:ArchiveClassesAtExit={archive} -Xlog:cds=off -Xlog:cds+dynamic=off' "
+        f"netchannel demo --rehearse --output /tmp/demo && rm -r /tmp/demo && test -s {archive}", root=tree)
 
 
 def kernel_version(tree: Path) -> str:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from .hosts import Host, Hosts
 from .report import expect, say
-from .settings import DAEMON_START_SECONDS
+from .settings import COMMAND_SECONDS, DAEMON_START_SECONDS
 
 CONTROL_SOCKET = "/run/netchannel/control.sock"
 TRACES = "/var/log/netchannel"
@@ -32,7 +32,7 @@ path = "/dev/vdc"
 read-only = true
 allow = ["hosta", "hostb"]
 """}
-SERVER_PORT = 16516
+PEER_PORT, SERVER_PORT = 16515, 16516
 
 
 def configuration(name: str, peer: str) -> str:
@@ -42,7 +42,7 @@ name = "{name}"
 
 [[peer]]
 name = "{peer}"
-address = "{peer}:16515"
+address = "{peer}:{PEER_PORT}"
 
 [timeouts]
 prepare = "40s"
@@ -94,10 +94,31 @@ def start(host: Host) -> None:
     wait_ready(host)
 
 
-def kill(host: Host) -> None:
-    """As a crash would end it; systemd starts it again."""
+def kill(host: Host, then: str = "echo") -> tuple[float, str]:
+    """As a crash would end it; systemd starts it again. Returns when, by the host's clock, and what the command `then` says
+    at that moment."""
     say(f"netchanneld on {host} is killed")
-    host.run("systemctl kill --signal=KILL netchanneld")
+    # From the kill on it does nothing more: the host has one processor.
+    when, _, said = host.output(f"kill -KILL $(systemctl show -P MainPID netchanneld) && date +%s.%N && {then}").partition("\n")
+    return float(when), said.strip()
+
+
+def wait_over(host: Host, guest: str, seconds: float = COMMAND_SECONDS) -> str:
+    """Until the guest's newest migration is over as the host sees it. Returns how it ended: "commit" or "abort"."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = control(host, command="migrations", which=guest)
+        if found and found[0]["state"] in ("commit", "abort"):
+            return found[0]["state"]
+        expect(time.monotonic() < deadline, f"expected the migration of {guest} to be over on {host} within {seconds:.0f} s, "
+                                            f"found {found[:1]}")
+        time.sleep(1)
+
+
+def outcome(host: Host, guest: str) -> str:
+    """What `netchannel migrations` says of the guest's newest migration; nothing when the host knows none."""
+    found = control(host, command="migrations", which=guest)
+    return found[0]["outcome"] if found else ""
 
 
 def timeline(host: Host, guest: str) -> list[dict]:

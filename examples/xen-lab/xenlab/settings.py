@@ -57,4 +57,7 @@ class Options:
     abort_point: str = "destination.sealed"  # scenario abort
     kill_point: str = "destination.sealed"  # scenario kill, destination daemon
     kill_after_seconds: float = 3  # scenario kill, source daemon: so long after pre-copy began
+    kills: int = 3  # scenario kill: of a guest with a quick disk, to measure when it is answered again
+    old_jar: Path | None = None  # scenario kill: this one's daemon is killed as often
+    trips: int = 10  # scenario ten-trips
     late_write_runs: int = 5  # scenario late-write: migrations without the hook, and as many with it

@@ -12,8 +12,8 @@ from ..guest import Disk, Guest
 from ..hosts import Host, Hosts
 from ..settings import Options
 
-ORDER = ("stock", "attach", "migrate", "refuse", "abort", "kill", "remote", "cut", "server-restart", "fence", "stay-behind",
-         "blackout", "handover-table", "late-write")
+ORDER = ("stock", "attach", "migrate", "refuse", "abort", "kill", "hostile-time", "black-hole", "stopped", "full", "ten-trips",
+         "remote", "cut", "server-restart", "fence", "stay-behind", "blackout", "handover-table", "late-write")
 
 
 @dataclass

@@ -68,7 +68,7 @@ final class HeldUpAloneTest {
   @AfterEach
   void end() {
     silent.released.countDown();
-    disks.released.countDown();
+    disks.released.complete(null);
     hanging.released.countDown();
     threads.shutdownNow();
   }
@@ -167,17 +167,19 @@ final class HeldUpAloneTest {
   /** One disk for each domain; those of {@link #hung} do not end what they are told to do. */
   private static final class Disks implements LocalDevices {
     private final Set<UUID> hung = ConcurrentHashMap.newKeySet();
-    private final CountDownLatch released = new CountDownLatch(1);
+    private final CompletableFuture<Void> released = new CompletableFuture<>();
     private final AtomicInteger waiting = new AtomicInteger();
     private final Set<UUID> gone = ConcurrentHashMap.newKeySet();
     private final Set<UUID> unsealed = ConcurrentHashMap.newKeySet();
     private final Set<UUID> retired = ConcurrentHashMap.newKeySet();
 
-    private void hang(UUID domain) {
+    private CompletableFuture<Void> done(UUID domain, Set<UUID> those) {
       if (hung.contains(domain)) {
         waiting.incrementAndGet();
-        await(released);
+        return released.thenRun(() -> those.add(domain));
       }
+      those.add(domain);
+      return CompletableFuture.completedFuture(null);
     }
 
     @Override
@@ -196,13 +198,15 @@ final class HeldUpAloneTest {
     }
 
     @Override
-    public void probe(Disk disk) {}
+    public CompletableFuture<Void> probe(Disk disk) {
+      return CompletableFuture.completedFuture(null);
+    }
 
     @Override
     public CompletableFuture<Sealed> seal(
         UUID domain, String target, Duration bound, Consumer<Sealed> known) {
       return CompletableFuture.completedFuture(
-          new Sealed(disksOf(domain).get(0), ByteString.copyFromUtf8("manifest"), 0, 0));
+          new Sealed(disksOf(domain).get(0), ByteString.copyFromUtf8("manifest"), 0, 0, 0));
     }
 
     @Override
@@ -221,15 +225,13 @@ final class HeldUpAloneTest {
     }
 
     @Override
-    public void unseal(UUID domain, String target, long generation) {
-      hang(domain);
-      unsealed.add(domain);
+    public CompletableFuture<Void> unseal(UUID domain, String target, long generation) {
+      return done(domain, unsealed);
     }
 
     @Override
-    public void retire(UUID domain, String target) {
-      hang(domain);
-      retired.add(domain);
+    public CompletableFuture<Void> retire(UUID domain, String target) {
+      return done(domain, retired);
     }
 
     @Override
@@ -239,11 +241,6 @@ final class HeldUpAloneTest {
 
     @Override
     public CompletableFuture<Void> takeOver(int domid, Disk disk, ByteString manifest) {
-      return CompletableFuture.completedFuture(null);
-    }
-
-    @Override
-    public CompletableFuture<Void> giveUp(UUID domain, String target) {
       return CompletableFuture.completedFuture(null);
     }
 
@@ -344,7 +341,7 @@ final class HeldUpAloneTest {
     UUID next = given(OTHER, "peer");
     pass(Duration.ofSeconds(2));
     await("the next one is committed", () -> phase(next) == Phase.COMMIT);
-    disks.released.countDown();
+    disks.released.complete(null);
     await("the hung disk goes on", () -> disks.unsealed.contains(HELD));
   }
 
@@ -367,7 +364,7 @@ final class HeldUpAloneTest {
     await("the hung disk is waited for", () -> disks.waiting.get() == 1);
     assertThat(phase(prepared(OTHER, "peer"))).isEqualTo(Phase.PRECOPY);
     assertThat(replacing).isNotDone();
-    disks.released.countDown();
+    disks.released.complete(null);
     assertThat(phase(replacing.get(BOUND.toSeconds(), TimeUnit.SECONDS))).isEqualTo(Phase.PRECOPY);
     assertThat(disks.retired).contains(HELD);
   }
