@@ -123,11 +123,14 @@ final class ControlCommands implements ControlEndpoint.Handler {
 
   /** Of one that is not over, or whose disks have something to do although it is. */
   private Stream<String> progress(Migration migration) {
+    return migration.isActive() || migrations.unfinished(migration).isPresent()
+        ? Stream.of(words(migration))
+        : Stream.empty();
+  }
+
+  private String words(Migration migration) {
     Optional<String> unfinished = migrations.unfinished(migration);
-    if (!migration.isActive() && unfinished.isEmpty()) {
-      return Stream.empty();
-    }
-    return Stream.of(
+    return
         "migration %s of %s (%s, peer %s) is in %s since %s: %s%s"
             .formatted(
                 migration.id(),
@@ -137,7 +140,7 @@ final class ControlCommands implements ControlEndpoint.Handler {
                 migration.phase(),
                 migration.since(),
                 migration.detail(),
-                unfinished.map(words -> "; " + words).orElse("")));
+                unfinished.map(words -> "; " + words).orElse(""));
   }
 
   private static Stream<String> problem(ServedDisk disk) {
@@ -245,7 +248,7 @@ final class ControlCommands implements ControlEndpoint.Handler {
     if (active.isPresent()) {
       throw new ControlException(
           "%s is being migrated (%s); try again when that is over"
-              .formatted(guest, progress(active.get())));
+              .formatted(guest, words(active.get())));
     }
   }
 

@@ -59,16 +59,19 @@ final class StorageThreads implements AutoCloseable {
     CompletableFuture<T> result = new CompletableFuture<>();
     execute(
         result,
-        () ->
-            work.call()
-                .whenComplete(
-                    (done, failure) -> {
-                      if (failure == null) {
-                        result.complete(done);
-                      } else {
-                        result.completeExceptionally(failure);
-                      }
-                    }));
+        () -> {
+          var unused =
+              work.call()
+                  .whenComplete(
+                      (done, failure) -> {
+                        if (failure == null) {
+                          result.complete(done);
+                        } else {
+                          result.completeExceptionally(failure);
+                        }
+                      });
+          return true;
+        });
     return result;
   }
 

@@ -179,10 +179,10 @@ public record Manifest(
   /**
    * The form that travels and that is journalled.
    *
-   * @param bytes not to be changed
+   * @param bytes all of its array, which is not to be changed
    * @param crc32c of all of them, computed while they were made
    */
-  public record Encoded(byte[] bytes, int crc32c) {}
+  public record Encoded(ByteBuffer bytes, int crc32c) {}
 
   /** The form that travels and that is journalled. */
   public Encoded encoded() {
@@ -191,7 +191,7 @@ public record Manifest(
 
   /** Its bytes alone. */
   public byte[] encode() {
-    return encoded().bytes();
+    return encoded().bytes().array();
   }
 
   /**

@@ -74,7 +74,7 @@ final class ManifestCodec {
     out.putInt((int) crc.getValue());
     // The checksum of all of it, for who carries it, is a few bytes away.
     crc.update(out.array(), body, CRC_BYTES);
-    return new Manifest.Encoded(out.array(), (int) crc.getValue());
+    return new Manifest.Encoded(out.flip(), (int) crc.getValue());
   }
 
   /**
