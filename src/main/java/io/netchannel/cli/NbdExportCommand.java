@@ -161,8 +161,7 @@ final class NbdExportCommand implements Callable<Integer> {
   }
 
   /** What another host serves comes and goes on an event loop, and so do its clients. */
-  private static NbdServer server(
-      NbdExport export, Optional<Transport> remote, Transport threads) {
+  private static NbdServer server(NbdExport export, Optional<Transport> remote, Transport threads) {
     return new NbdServer(
         List.of(export), remote.orElse(threads), remote.isEmpty(), System::nanoTime);
   }

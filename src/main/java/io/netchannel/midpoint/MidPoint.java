@@ -198,7 +198,8 @@ public final class MidPoint implements Agent {
           long sizeBytes = newDevice.geometry().sizeBytes();
           checkArgument(
               handedOver.entries().isEmpty() || handedOver.diskBytes() <= sizeBytes,
-              "%s: the device is smaller: %s bytes here, %s at the source; give both the same device",
+              "%s: the device is smaller: %s bytes here, %s at the source; give both the same"
+                  + " device",
               id,
               sizeBytes,
               handedOver.diskBytes());

@@ -6,10 +6,10 @@ import com.google.common.net.HostAndPort;
 import com.google.common.net.InetAddresses;
 
 /**
- * Reads {@code HOST[:PORT]}. The host is a name of the name service, which may have underscores (RFC
- * 3986 reg-name; {@link java.net.URI} takes none), an IPv4 address, or an IPv6 address in brackets,
- * with the network interface to use where it is a link-local one: {@code [fe80::1%25eth0]} as RFC
- * 6874 writes it, or {@code [fe80::1%eth0]} as ping and ssh do.
+ * Reads {@code HOST[:PORT]}. The host is a name of the name service, which may have underscores
+ * (RFC 3986 reg-name; {@link java.net.URI} takes none), an IPv4 address, or an IPv6 address in
+ * brackets, with the network interface to use where it is a link-local one: {@code
+ * [fe80::1%25eth0]} as RFC 6874 writes it, or {@code [fe80::1%eth0]} as ping and ssh do.
  */
 public final class HostPorts {
   private static final char ZONE = '%';
@@ -64,8 +64,8 @@ public final class HostPorts {
   }
 
   /**
-   * The host as others know it, and as a certificate has it: which interface leads to it is a matter
-   * of this host.
+   * The host as others know it, and as a certificate has it: which interface leads to it is a
+   * matter of this host.
    */
   public static String withoutZone(String host) {
     int zone = host.indexOf(ZONE);

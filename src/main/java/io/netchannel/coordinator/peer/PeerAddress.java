@@ -33,7 +33,8 @@ public record PeerAddress(String name, String host, int port) {
 
   /** Names of which its certificate must prove one, in lower case. */
   ImmutableSet<String> names() {
-    return ImmutableSet.of(name.toLowerCase(Locale.ROOT), HostPorts.withoutZone(host).toLowerCase(Locale.ROOT));
+    return ImmutableSet.of(
+        name.toLowerCase(Locale.ROOT), HostPorts.withoutZone(host).toLowerCase(Locale.ROOT));
   }
 
   @Override

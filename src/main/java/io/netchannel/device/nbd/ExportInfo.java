@@ -184,8 +184,8 @@ record ExportInfo(
   }
 
   /**
-   * Why a server that has come back with this cannot go on for one that was lost. A larger export, a
-   * finer unit, more abilities harm nobody; the user goes on with what it knows.
+   * Why a server that has come back with this cannot go on for one that was lost. A larger export,
+   * a finer unit, more abilities harm nobody; the user goes on with what it knows.
    *
    * @param geometry what the user was told of the lost one
    * @param neededFlags abilities that are in use

@@ -21,10 +21,11 @@ import java.util.function.LongSupplier;
 import jdk.net.ExtendedSocketOptions;
 
 /**
- * Finds, among the addresses of a server, the first where one greets. They are tried in their order,
- * each a moment after the one before and at once when that has failed (RFC 8305 section 5): one that
- * swallows packets, or takes connections and says nothing, costs that moment and not all the time
- * there is. An NBD server speaks first, so that nothing has to be sent to more than one of them.
+ * Finds, among the addresses of a server, the first where one greets. They are tried in their
+ * order, each a moment after the one before and at once when that has failed (RFC 8305 section 5):
+ * one that swallows packets, or takes connections and says nothing, costs that moment and not all
+ * the time there is. An NBD server speaks first, so that nothing has to be sent to more than one of
+ * them.
  *
  * <pre>
  *   waiting --its turn--> connecting --> connected --greeting--> won: all others are closed

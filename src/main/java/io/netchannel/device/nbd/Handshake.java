@@ -29,8 +29,8 @@ import java.util.Optional;
  *                                          | the server ends the connection: no such export
  * </pre>
  *
- * <p>Many servers know no other option than EXPORT_NAME; those of the first newstyle know no replies
- * to options either, so they are asked for nothing else (doc/proto.md, "Fixed newstyle
+ * <p>Many servers know no other option than EXPORT_NAME; those of the first newstyle know no
+ * replies to options either, so they are asked for nothing else (doc/proto.md, "Fixed newstyle
  * negotiation"). With EXPORT_NAME nothing is told of block sizes: the protocol's defaults hold.
  */
 final class Handshake {

@@ -1,8 +1,8 @@
 /**
  * The {@code nbd:} device: an export of any NBD server (qemu-nbd, nbdkit, and through them images,
  * Ceph RBD, iSCSI), over TCP or a Unix socket. The newstyle handshake with NBD_OPT_GO or, with
- * servers that do not know it, NBD_OPT_EXPORT_NAME; then requests with simple replies; no structured
- * replies, no TLS, one connection.
+ * servers that do not know it, NBD_OPT_EXPORT_NAME; then requests with simple replies; no
+ * structured replies, no TLS, one connection.
  *
  * <pre>
  *                 handshake                    lost
@@ -31,10 +31,10 @@
  * read, write, discard or flush that is done twice leaves what doing it once leaves, as long as
  * nothing newer went to the same blocks in between; and nothing did: who needs an order waits for
  * completions ({@link io.netchannel.device.Device}), and the first try was never completed. A write
- * that was answered is not sent again. What is found after a reconnect must do for all that the user
- * was told of what was lost: at least its size, sectors no larger, the abilities in use ({@link
- * io.netchannel.device.nbd.ExportInfo#difference}); else it is not used, and the tries go on. An
- * export that has grown goes on with the size that the user knows, until it is opened anew.
+ * that was answered is not sent again. What is found after a reconnect must do for all that the
+ * user was told of what was lost: at least its size, sectors no larger, the abilities in use
+ * ({@link io.netchannel.device.nbd.ExportInfo#difference}); else it is not used, and the tries go
+ * on. An export that has grown goes on with the size that the user knows, until it is opened anew.
  *
  * <p><b>When it is not right.</b>
  *

@@ -147,9 +147,7 @@ public final class RemoteDevices {
     }
     try {
       return Optional.of(
-          tls.get()
-              .forClientOf(address.toString(), ImmutableSet.of(address.certified()))
-              .build());
+          tls.get().forClientOf(address.toString(), ImmutableSet.of(address.certified())).build());
     } catch (SSLException e) {
       throw new DeviceException(
           "%s: the client's certificate: %s".formatted(address, e.getMessage()), e);

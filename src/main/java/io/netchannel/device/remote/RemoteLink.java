@@ -84,8 +84,7 @@ record RemoteLink(
     boolean encrypted = to.get(0) instanceof InetSocketAddress && !address.plain();
     if (encrypted && tls.isEmpty()) {
       connection.failed(
-          new SSLException(
-              "expected certificates of this host, found none; " + withoutTls));
+          new SSLException("expected certificates of this host, found none; " + withoutTls));
       return;
     }
     connection.connecting(

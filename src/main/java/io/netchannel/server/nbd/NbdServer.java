@@ -162,7 +162,8 @@ public final class NbdServer implements AutoCloseable {
         };
     Channel listener;
     try {
-      listener = mayWait ? transport.listen(address, begin) : transport.listenShared(address, begin);
+      listener =
+          mayWait ? transport.listen(address, begin) : transport.listenShared(address, begin);
     } catch (IOException | IllegalArgumentException e) {
       Throwable why = e.getCause() == null ? e : e.getCause();
       throw new IOException("cannot listen on %s: %s".formatted(address, why.getMessage()), e);

@@ -15,8 +15,8 @@
  * </pre>
  *
  * <p>After the handshake, which is a conversation and has a thread, all of a connection happens on
- * one event loop. Devices that may make their caller wait, as those of this host do, have a loop per
- * connection: what the device can do on its caller's thread ({@link
+ * one event loop. Devices that may make their caller wait, as those of this host do, have a loop
+ * per connection: what the device can do on its caller's thread ({@link
  * io.netchannel.device.Device#onCallersThread}) costs no hand-over between threads, and holds up
  * nobody else. Devices that never do, as those of other hosts, have their clients on the loops that
  * they use themselves: between the client's socket and the device server's no thread wakes another

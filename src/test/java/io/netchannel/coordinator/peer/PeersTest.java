@@ -317,8 +317,11 @@ final class PeersTest {
 
   @Test
   void aPeerWithoutAnAddressIsToldInWords() throws Exception {
-    peers = new Peers("hosta", tls("hosta"), List.of(new PeerAddress("hostb", "fe80::1%no-such-if", 5)));
-    assertThat(failure(peers.all().get(0))).hasMessageContaining("its name is not known: no such interface");
+    peers =
+        new Peers(
+            "hosta", tls("hosta"), List.of(new PeerAddress("hostb", "fe80::1%no-such-if", 5)));
+    assertThat(failure(peers.all().get(0)))
+        .hasMessageContaining("its name is not known: no such interface");
   }
 
   @Test
