@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -18,6 +19,9 @@ import picocli.CommandLine.Spec;
 final class StatusCommand implements Callable<Integer> {
   @Mixin private OutputOptions output;
   @Mixin private ControlOptions control;
+  /** All of them are in the JSON. */
+  private static final int NAMED_WAITERS = 3;
+
   @Spec private CommandSpec spec;
 
   @Override
@@ -64,7 +68,12 @@ final class StatusCommand implements Callable<Integer> {
     String words =
         " %-14s %d of %d MiB in use"
             .formatted(what, inUse.longValue() >> 20, budget.longValue() >> 20);
-    boolean wait = use.get("waiting") instanceof List<?> waiting && !waiting.isEmpty();
-    return Optional.of(wait ? words + "; for more wait " + use.get("waiting") : words);
+    if (!(use.get("waiting") instanceof List<?> waiting) || waiting.isEmpty()) {
+      return Optional.of(words);
+    }
+    String first =
+        waiting.stream().limit(NAMED_WAITERS).map(String::valueOf).collect(Collectors.joining(", "));
+    return Optional.of(
+        "%s; %d wait for more, first %s".formatted(words, waiting.size(), first));
   }
 }

@@ -58,6 +58,9 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
    */
   private static final int STRANGERS_ATTACH_BYTES = 256;
 
+  /** Three of them before a client takes silence for a server that has gone. */
+  private static final int SIGN_SECONDS = 2;
+
   /** Who gets a connection's ATTACH. */
   interface Exports {
     void attach(Connection connection, Attach attach);
@@ -100,6 +103,8 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
 
   /** What was read after a request that waits for memory; then nothing more is read. */
   private ByteBuf rest;
+
+  private boolean signPlanned;
 
   /**
    * @param buffers what all connections share
@@ -364,10 +369,29 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
     } finally {
       if (reader.isHeld() && state != State.CLOSED && !broken) {
         rest = in;
+        planSign();
       } else {
         in.release();
       }
       readOrNot();
+    }
+  }
+
+  private void planSign() {
+    if (!signPlanned) {
+      signPlanned = true;
+      var unused = channel.eventLoop().schedule(this::giveSign, SIGN_SECONDS, TimeUnit.SECONDS);
+    }
+  }
+
+  /** The client's pings are behind the request that waits for memory: it is told we are here. */
+  private void giveSign() {
+    signPlanned = false;
+    if (rest != null && state != State.CLOSED) {
+      writer.header().ping(FrameType.PONG, 0);
+      writer.add();
+      writer.flush();
+      planSign();
     }
   }
 

@@ -64,9 +64,10 @@ final class MidPointMemoryTest {
       first.push(BlockOperation.READ, i * MIB, MIB);
       second.push(BlockOperation.WRITE, i * MIB, MIB);
     }
-    first.host.work();
-    second.host.work();
-    second.host.work();
+    for (int i = 0; i < 2; i++) {
+      first.host.work();
+      second.host.work();
+    }
     assertThat(first.atDevice()).isEqualTo(1);
     assertThat(second.atDevice()).isZero();
     assertThat(second.host.midPoint.status().taken())
@@ -141,7 +142,7 @@ final class MidPointMemoryTest {
       for (int i = 0; i < 4; i++) {
         guest.push(BlockOperation.READ, i * bytes, bytes);
       }
-      for (int i = 0; i < 3; i++) {
+      for (int i = 0; i < 8; i++) {
         guest.step();
       }
       manifests.add(guest.host.await(guest.host.midPoint.seal(BOUND)));
