@@ -7,8 +7,7 @@ import com.google.common.collect.ImmutableMap;
 import com.google.protobuf.ByteString;
 import io.netchannel.coordinator.LocalDevices;
 import io.netchannel.coordinator.LocalDevices.StockDisk;
-import io.netchannel.coordinator.MigrationRefusedException;
-import io.netchannel.device.DeviceOpener;
+import io.netchannel.device.DeviceException;
 import io.netchannel.midpoint.Manifest;
 import io.netchannel.vdevice.block.BlockOperation;
 import io.netchannel.vdevice.block.frontend.BlkfrontOptions;
@@ -267,7 +266,7 @@ final class HostDevicesTest {
     ServedDisk disk = mixed();
     int known = 1 << 19;
     LocalDevices.Disk atSource = new LocalDevices.Disk(MIXED, "xvdb", image(), false, known, 5);
-    devices.probe(atSource);
+    get(devices.probe(atSource));
     Manifest.Entry pending =
         new Manifest.Entry(
             1, 4, BlockOperation.FLUSH, 0, 0, Manifest.State.UNISSUED, ByteBuffer.allocate(0));
@@ -284,10 +283,12 @@ final class HostDevicesTest {
   @Test
   void aSmallerDeviceIsRefusedInTrueWords() throws Exception {
     LocalDevices.Disk atSource = new LocalDevices.Disk(MIXED, "xvdb", image(), false, 2 << 20, 5);
-    assertThatThrownBy(() -> devices.probe(atSource))
-        .isInstanceOf(MigrationRefusedException.class)
-        .hasMessageContaining("is smaller: 1048576 bytes here, 2097152 at the source")
-        .hasMessageNotContaining("not the same device");
+    assertThat(devices.probe(atSource))
+        .failsWithin(BOUND)
+        .withThrowableOfType(ExecutionException.class)
+        .withCauseInstanceOf(DeviceException.class)
+        .withMessageContaining("is smaller: 1048576 bytes here, 2097152 at the source")
+        .withMessageNotContaining("not the same device");
   }
 
   /** Of this process. */

@@ -123,10 +123,14 @@ final class HungOpensTest {
     return host.daemon().midPoints().all().stream().map(disk -> disk.midPoint().status()).toList();
   }
 
-  private void assertBackAtA() {
-    assertThat(statuses(hosta))
-        .hasSize(DISKS)
-        .allMatch(disk -> disk.state() == MidPoint.State.SERVING && disk.generation() == 3);
+  private void assertBackAtA() throws Exception {
+    assertThat(statuses(hosta)).hasSize(DISKS);
+    await(
+        "each disk goes on",
+        () ->
+            statuses(hosta).stream()
+                .allMatch(
+                    disk -> disk.state() == MidPoint.State.SERVING && disk.generation() == 3));
     assertThat(statuses(hostb)).noneMatch(disk -> disk.state() == MidPoint.State.SERVING);
   }
 
