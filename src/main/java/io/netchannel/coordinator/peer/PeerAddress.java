@@ -2,7 +2,7 @@ package io.netchannel.coordinator.peer;
 
 import com.google.common.collect.ImmutableSet;
 import com.google.common.net.HostAndPort;
-import java.util.Locale;
+import io.netchannel.tls.CertificateNames;
 
 /**
  * A configured peer.
@@ -30,9 +30,9 @@ public record PeerAddress(String name, String host, int port) {
     }
   }
 
-  /** Names of which its certificate must prove one, in lower case. */
+  /** Names of which its certificate must prove one, as {@link CertificateNames} has them. */
   ImmutableSet<String> names() {
-    return ImmutableSet.of(name.toLowerCase(Locale.ROOT), host.toLowerCase(Locale.ROOT));
+    return ImmutableSet.of(CertificateNames.canonical(name), CertificateNames.canonical(host));
   }
 
   @Override
