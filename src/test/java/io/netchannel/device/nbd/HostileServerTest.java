@@ -19,7 +19,9 @@ final class HostileServerTest {
   private static final long SEED = 45;
 
   @ParameterizedTest
-  @EnumSource(mode = EnumSource.Mode.EXCLUDE, names = {"NONE", "IO_ERROR"})
+  @EnumSource(
+      mode = EnumSource.Mode.EXCLUDE,
+      names = {"NONE", "IO_ERROR"})
   void theNextConnectionGoesOn(Fault fault) throws Exception {
     byte[] data = new byte[4096];
     new Random(SEED).nextBytes(data);
