@@ -416,6 +416,17 @@ final class RequestFlow {
     return given;
   }
 
+  /** Those whose completion has not been taken note of. */
+  int writesAtDevice() {
+    int count = 0;
+    for (PendingRequest entry : table.all()) {
+      if (entry.state == PendingRequest.State.ISSUED && entry.changesData()) {
+        count++;
+      }
+    }
+    return count;
+  }
+
   /** The manifest's entries for all that is in the table; nothing may be at the device. */
   List<Entry> entries() {
     return entries(ImmutableMap.of());

@@ -51,6 +51,9 @@ final class Seal implements Completion {
   private final Consumer<Manifest> known;
   private final int incomplete;
 
+  /** Writes that were at the device at its beginning. */
+  private final int writesBefore;
+
   /** Empty for a device without an authority. */
   private final Optional<CompletableFuture<Custody>> custody;
 
@@ -71,6 +74,7 @@ final class Seal implements Completion {
     this.startNanos = startNanos;
     this.known = known;
     incomplete = parts.flow().table().issuedCount();
+    writesBefore = parts.flow().writesAtDevice();
     custody = parts.device().custody();
     custody.ifPresent(
         future -> {
@@ -124,10 +128,19 @@ final class Seal implements Completion {
     }
     Custody held = custody.get().join();
     parts.flow().reap(); // what completed before that was known counts
-    know(parts.flow().entries(held.writes()), Optional.of(held.storage()));
+    know(parts.flow().entries(held.writes()), Optional.of(withDone(held.storage())));
     parts.flow().left();
     trace();
     return Progress.SEALED;
+  }
+
+  /**
+   * The state is that of the moment of custody. A write that has been answered since then is done
+   * in the manifest, and nobody asks for it by its name: that it is not flushed is known here only.
+   */
+  private StorageState withDone(StorageState atCustody) {
+    boolean done = parts.flow().writesAtDevice() < writesBefore;
+    return new StorageState(atCustody.identity(), atCustody.unflushed() || done);
   }
 
   private Progress drain() {

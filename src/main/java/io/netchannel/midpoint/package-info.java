@@ -74,7 +74,8 @@
  * device with these names and learns which of them are done. Whatever it does not learn the guest
  * resubmits. Until it is unsealed the source takes a success that still arrives for what it is, and
  * anything else for nothing: that request is held again. That writes were not flushed travels too,
- * so that a server's host that loses them makes the destination's flushes fail.
+ * so that a server's host that loses them makes the destination's flushes fail. A write that is
+ * answered while the seal asks for the custody counts as such.
  *
  * <h2>Why replay is an optimisation and the seal is not</h2>
  *

@@ -1,8 +1,8 @@
 package io.netchannel.server;
 
 import com.google.common.collect.ImmutableSet;
+import io.netchannel.tls.CertificateNames;
 import io.netchannel.wire.Names;
-import java.util.Locale;
 
 /**
  * A device of this host that others may use.
@@ -10,7 +10,7 @@ import java.util.Locale;
  * @param name after the slash in "netchannel://host/name"
  * @param source the device, as {@link io.netchannel.device.Devices} opens it
  * @param readOnly whether nobody may write; then many may read at the same time
- * @param allow names of which a client's certificate must prove one, in lower case; empty admits
+ * @param allow names of which a client's certificate must prove one, as {@link CertificateNames} has them; empty admits
  *     nobody but this host itself, whose disk it is
  */
 public record Export(String name, String source, boolean readOnly, ImmutableSet<String> allow) {
@@ -22,7 +22,7 @@ public record Export(String name, String source, boolean readOnly, ImmutableSet<
     }
     allow =
         allow.stream()
-            .map(each -> each.toLowerCase(Locale.ROOT))
+            .map(CertificateNames::canonical)
             .collect(ImmutableSet.toImmutableSet());
   }
 }

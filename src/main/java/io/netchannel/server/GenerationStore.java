@@ -40,7 +40,8 @@ import java.util.UUID;
 final class GenerationStore {
   /**
    * @param held from the first ATTACH to DETACH
-   * @param storage {@link ServerParts#storage} of its last ATTACHED; before that, of its ATTACH
+   * @param storage {@link ServerParts#storage} on which it has lost nothing: that of its last flush,
+   *     before that of its first ATTACH; {@link #LOST} when a flush has failed
    * @param place {@link io.netchannel.device.Devices#place} of what it has as this export
    */
   record Entry(
@@ -62,6 +63,9 @@ final class GenerationStore {
    * only, as tools do, which fenced nobody; then the others, which are no longer fenced.
    */
   static final int MAX_CLIENTS = 1024;
+
+  /** No storage has this identity. */
+  static final UUID LOST = new UUID(0, 0);
 
   private static final String HEADER = "netchannel generations 1";
   private static final String CHECKSUM = "crc32c ";

@@ -227,7 +227,13 @@ final class ServedExport {
     Session session =
         sessions.computeIfAbsent(
             attach.client(),
-            client -> new Session(client, device, export.readOnly(), parts.limits().slots()));
+            client ->
+                new Session(
+                    client,
+                    device,
+                    export.readOnly(),
+                    parts.limits().slots(),
+                    new StorageNote(client)));
     dismiss(session.fence(), attach, takeOver);
     dismiss(Optional.ofNullable(attaching.put(session, connection)), attach, takeOver);
     CompletableFuture<Void> unused =
@@ -260,13 +266,7 @@ final class ServedExport {
     if (!attaching.remove(session, connection) || !connection.isOpen()) {
       return; // another one has come, or it asks again over a new connection
     }
-    UUID lastStorage;
-    try {
-      lastStorage = noteStorage(attach.client());
-    } catch (IOException e) {
-      connection.refuse(Refusal.UNAVAILABLE, "its storage cannot be noted: " + e.getMessage(), 0);
-      return;
-    }
+    UUID lastStorage = generations.get(attach.client()).orElseThrow().storage();
     Attached.Window window =
         new Attached.Window(parts.limits().slots(), parts.limits().windowBytes());
     session.use(
@@ -295,13 +295,52 @@ final class ServedExport {
         attach.unanswered().size());
   }
 
-  /** Durable before it is told: who is told and killed must not be told once more. */
-  private UUID noteStorage(String client) throws IOException {
-    GenerationStore.Entry entry = generations.get(client).orElseThrow();
-    if (!entry.storage().equals(parts.storage())) {
-      generations.put(entry.with(parts.storage()));
+  /**
+   * Keeps in mind on which storage a client has lost nothing: the one of its last flush. Not that
+   * of its last ATTACHED, which may never have arrived; and a client that knows of lost writes may
+   * be killed before its guest does. While that is another storage, who comes again in its name is
+   * told so, and fails its flushes too.
+   */
+  private final class StorageNote implements Session.Flushes {
+    private final String client;
+    private volatile boolean noted;
+    private volatile boolean failed;
+
+    private StorageNote(String client) {
+      this.client = client;
     }
-    return entry.storage();
+
+    @Override
+    public void succeeded() {
+      if (!noted && !failed) {
+        serial.execute(() -> noted = !failed && note(parts.storage()));
+      }
+    }
+
+    @Override
+    public void failed(Runnable told) {
+      failed = true;
+      serial.execute(
+          () -> {
+            note(GenerationStore.LOST);
+            told.run();
+          });
+    }
+
+    private boolean note(UUID storage) {
+      Optional<GenerationStore.Entry> entry = generations.get(client).filter(GenerationStore.Entry::held);
+      if (removed || entry.isEmpty() || entry.get().storage().equals(storage)) {
+        return !removed && entry.isPresent();
+      }
+      try {
+        generations.put(entry.get().with(storage));
+        return true;
+      } catch (IOException e) {
+        // What stays noted lets flushes fail that might succeed, and never the other way around.
+        log.error("export {}: {}: its storage cannot be noted: {}", export.name(), client, e.getMessage());
+        return false;
+      }
+    }
   }
 
   private Attached.Geometry geometry(boolean readOnly) {

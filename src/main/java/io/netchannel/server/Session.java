@@ -22,6 +22,24 @@ import java.util.concurrent.CompletableFuture;
  * its states.
  */
 final class Session {
+  /**
+   * What its client's flushes tell, which outlives the session; called outside of its lock.
+   *
+   * <p>Who knows that writes were lost sends no flush. So one that comes says that its client has
+   * seen this storage in an ATTACHED, and has lost nothing before it.
+   */
+  interface Flushes {
+    /** One has succeeded. */
+    void succeeded();
+
+    /**
+     * One has failed: what was written may be lost although the storage stays the same.
+     *
+     * @param told to be run when that is noted, or cannot be
+     */
+    void failed(Runnable told);
+  }
+
   private final String client;
 
   /**
@@ -43,6 +61,7 @@ final class Session {
 
   private final boolean readOnly;
   private final Slot[] slots;
+  private final Flushes flushes;
 
   // All below is guarded by this.
   private Connection current;
@@ -53,8 +72,9 @@ final class Session {
   /**
    * @param readOnly whether the device refuses writes
    */
-  Session(String client, Device device, boolean readOnly, int slots) {
+  Session(String client, Device device, boolean readOnly, int slots, Flushes flushes) {
     this.client = client;
+    this.flushes = flushes;
     this.device = device;
     this.quick = device.onCallersThread(false);
     this.alone = quick == device ? device : device.onCallersThread(true);
@@ -145,6 +165,20 @@ final class Session {
 
   /** On any thread, exactly once for each request. */
   void completed(Slot slot, Status status) {
+    if (slot.type == FrameType.FLUSH) {
+      switch (status) {
+        case OK, UNSUPPORTED -> flushes.succeeded();
+        case IO_ERROR, NO_SPACE -> {
+          // Noted before it is told: its client may be killed as soon as it knows.
+          flushes.failed(() -> finished(slot, status));
+          return;
+        }
+      }
+    }
+    finished(slot, status);
+  }
+
+  private void finished(Slot slot, Status status) {
     Connection to;
     CompletableFuture<Void> nothingAwaited = null;
     boolean wake = false;

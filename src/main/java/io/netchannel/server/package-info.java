@@ -85,7 +85,10 @@
  *       leaves as it is. When the host was restarted the cache is lost: then ATTACHED names another
  *       storage (the host's boot id), and the client fails flushes if it has anything to lose. A
  *       client that was killed itself does not know what it has seen; so the storage of its last
- *       ATTACHED is kept with its generation and told to it.
+ *       flush is kept with its generation and told to it. Not that of its last ATTACHED, which may
+ *       not have arrived. Who has lost something sends no flush, so whoever goes on for it is told
+ *       of the loss too, however often it is killed; who has lost nothing flushes at once. A flush
+ *       that fails is noted as a loss before it is answered.
  *   <li>An export's name may have been given to another device. Who held it is not given that: the
  *       place of the device is kept with the generation as well.
  * </ul>

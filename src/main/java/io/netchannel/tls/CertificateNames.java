@@ -1,6 +1,7 @@
 package io.netchannel.tls;
 
 import com.google.common.collect.ImmutableSet;
+import com.google.common.net.InetAddresses;
 import java.security.cert.CertificateParsingException;
 import java.security.cert.X509Certificate;
 import java.util.Collection;
@@ -18,13 +19,37 @@ public final class CertificateNames {
 
   private CertificateNames() {}
 
-  /** In lower case. */
+  /**
+   * The one form in which names are compared: an address as RFC 5952 writes it, however it was
+   * written; a name in lower case.
+   */
+  public static String canonical(String name) {
+    return InetAddresses.isInetAddress(name)
+        ? InetAddresses.toAddrString(InetAddresses.forString(name))
+        : name.toLowerCase(Locale.ROOT);
+  }
+
+  /**
+   * Whether a server with these names is the one that is called so. "*" may stand for the whole
+   * left-most label (RFC 9525 section 6.3). A client's name is never proved that way: it would be
+   * everybody's.
+   *
+   * @param names of {@link #of}
+   */
+  static boolean proveServer(ImmutableSet<String> names, String called) {
+    String name = canonical(called);
+    int dot = name.indexOf('.');
+    boolean mayBeWild = dot > 0 && !InetAddresses.isInetAddress(name);
+    return names.contains(name) || (mayBeWild && names.contains("*" + name.substring(dot)));
+  }
+
+  /** Each {@link #canonical}. */
   public static ImmutableSet<String> of(X509Certificate certificate) {
     ImmutableSet.Builder<String> names = ImmutableSet.builder();
     try {
       for (Rdn part : new LdapName(certificate.getSubjectX500Principal().getName()).getRdns()) {
         if (part.getType().equalsIgnoreCase("CN")) {
-          names.add(part.getValue().toString().toLowerCase(Locale.ROOT));
+          names.add(canonical(part.getValue().toString()));
         }
       }
       Collection<List<?>> alternatives = certificate.getSubjectAlternativeNames();
@@ -32,7 +57,7 @@ public final class CertificateNames {
         for (List<?> alternative : alternatives) {
           int type = (Integer) alternative.get(0);
           if (type == DNS_NAME || type == IP_ADDRESS) {
-            names.add(alternative.get(1).toString().toLowerCase(Locale.ROOT));
+            names.add(canonical(alternative.get(1).toString()));
           }
         }
       }

@@ -7,7 +7,6 @@ import java.security.cert.CertificateException;
 import java.security.cert.CertificateExpiredException;
 import java.security.cert.CertificateNotYetValidException;
 import java.security.cert.X509Certificate;
-import java.util.Locale;
 import java.util.Set;
 import javax.net.ssl.SSLEngine;
 import javax.net.ssl.X509ExtendedTrustManager;
@@ -45,7 +44,7 @@ final class Trust extends X509ExtendedTrustManager {
     this.who = who;
     this.expected =
         expected.stream()
-            .map(name -> name.toLowerCase(Locale.ROOT))
+            .map(CertificateNames::canonical)
             .collect(ImmutableSet.toImmutableSet());
   }
 
@@ -77,7 +76,7 @@ final class Trust extends X509ExtendedTrustManager {
     }
     if (!expected.isEmpty()) {
       ImmutableSet<String> names = CertificateNames.of(chain[0]);
-      if (names.stream().noneMatch(expected::contains)) {
+      if (expected.stream().noneMatch(each -> CertificateNames.proveServer(names, each))) {
         throw distrust(
             whose
                 + ", is not trusted: expected a certificate for "

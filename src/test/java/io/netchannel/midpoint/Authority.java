@@ -17,6 +17,12 @@ import java.util.UUID;
 final class Authority {
   static final StorageState STORAGE = new StorageState(new UUID(0, 9), true);
 
+  /** What custody tells of it. */
+  StorageState state = STORAGE;
+
+  /** What happens right after it was told. */
+  Runnable afterCustody = () -> {};
+
   final Storage.HostCache cache;
   private final Random random;
   private final boolean errors;

@@ -2,6 +2,7 @@ package io.netchannel.midpoint;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.netchannel.device.StorageState;
 import io.netchannel.vdevice.block.BlockOperation;
 import io.netchannel.vdevice.block.VirtualDisk;
 import java.io.BufferedWriter;
@@ -82,6 +83,30 @@ final class MidPointTraceTest {
                         .hasToString("{\"t\":1000002,\"gen\":4,\"e\":\"stage\",\"pending\":0}\n"));
     midPoint.doWork();
     assertThat(staged).isCompleted();
+  }
+
+  /** Its custody was told a moment before the write was answered, with nothing unflushed. */
+  @Test
+  void aWriteAnsweredDuringTheSealTravelsAsUnflushed() {
+    Authority authority = new Authority(new Random(1), new Storage(1 << 14), false);
+    authority.state = new StorageState(new UUID(0, 9), false);
+    SimulatedHost host =
+        new SimulatedHost(
+            new Random(1), () -> ScriptedDevice.of(authority, Optional.empty()), false);
+    SharedRings rings = new SharedRings(1);
+    host.await(host.midPoint.serve(host.device, 5));
+    host.disk.connect(rings);
+    host.work();
+    authority.afterCustody = host.device::completeAll;
+    rings.push(
+        0, new SharedRings.Request(3, BlockOperation.WRITE, 4096, 512, DiskModel.content(1)));
+    host.work();
+    CompletableFuture<Manifest> sealed = host.midPoint.seal(Duration.ofSeconds(1));
+    host.work();
+    Manifest manifest = sealed.join();
+    assertThat(manifest.entries()).hasSize(1);
+    assertThat(manifest.entries().get(0).state()).isEqualTo(Manifest.State.DONE);
+    assertThat(manifest.storage()).contains(new StorageState(new UUID(0, 9), true));
   }
 
   @Test

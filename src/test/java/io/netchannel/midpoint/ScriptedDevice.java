@@ -101,9 +101,9 @@ final class ScriptedDevice implements Device {
         running.stream()
             .filter(operation -> operation.kind == Kind.WRITE)
             .collect(Collectors.toMap(operation -> operation.completion, o -> o.name));
-    return Optional.of(
-        CompletableFuture.completedFuture(
-            new Custody(Authority.STORAGE, ImmutableMap.copyOf(writes))));
+    Custody told = new Custody(authority.state, ImmutableMap.copyOf(writes));
+    authority.afterCustody.run();
+    return Optional.of(CompletableFuture.completedFuture(told));
   }
 
   @Override

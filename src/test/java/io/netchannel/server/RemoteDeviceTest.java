@@ -590,6 +590,55 @@ final class RemoteDeviceTest {
     }
   }
 
+  /** The server has answered its ATTACH, and the answer never arrived. */
+  @Test
+  void anAttachedThatNobodyHasSeenHidesNoLoss() throws Exception {
+    Device killed = host.open(host.source(EXPORT), as(CLIENT, 1));
+    assertThat(Requests.write(killed, 0, block(1))).isEqualTo(Outcome.OK);
+    kill(killed);
+    restartWithoutMemory();
+    try (RawClient unheard = host.raw()) {
+      unheard.attach(1);
+    }
+    try (Device again = inheriting(1, Inheritance.UNTOLD)) {
+      assertThat(Requests.flush(again)).isEqualTo(Outcome.IO_ERROR);
+    }
+  }
+
+  /** It knew, and so did its guest perhaps; who goes on for it must know too, each time. */
+  @Test
+  void whoIsKilledAfterALossIsToldOfItAgain() throws Exception {
+    Device client = host.open(host.source(EXPORT), as(CLIENT, 1));
+    assertThat(Requests.write(client, 0, block(1))).isEqualTo(Outcome.OK);
+    restartWithoutMemory();
+    for (int life = 0; life < 3; life++) {
+      assertThat(Requests.write(client, 0, block(2))).isEqualTo(Outcome.OK);
+      if (life > 0) {
+        assertThat(Requests.flush(client)).isEqualTo(Outcome.IO_ERROR);
+      }
+      kill(client);
+      client = inheriting(1, Inheritance.UNTOLD);
+    }
+    assertThat(Requests.flush(client)).isEqualTo(Outcome.IO_ERROR);
+    client.close();
+  }
+
+  /** The device is opened anew by the server that comes next, and knows nothing of it. */
+  @Test
+  void aFlushThatFailedIsToldToWhoComesAfterARestartOfBoth() throws Exception {
+    Device client = host.open(host.source(EXPORT), as(CLIENT, 1));
+    assertThat(Requests.write(client, 0, block(1))).isEqualTo(Outcome.OK);
+    host.disk.flushOutcome = Outcome.IO_ERROR;
+    assertThat(Requests.flush(client)).isEqualTo(Outcome.IO_ERROR);
+    host.disk.flushOutcome = Outcome.OK;
+    kill(client);
+    host.stop();
+    host.start();
+    try (Device again = inheriting(1, Inheritance.UNTOLD)) {
+      assertThat(Requests.flush(again)).isEqualTo(Outcome.IO_ERROR);
+    }
+  }
+
   /** As its server sees it. */
   private static void kill(Device device) {
     device.keepPlace();

@@ -3,7 +3,7 @@ package io.netchannel.coordinator.peer;
 import com.google.common.collect.ImmutableSet;
 import com.google.common.net.HostAndPort;
 import io.netchannel.net.HostPorts;
-import java.util.Locale;
+import io.netchannel.tls.CertificateNames;
 
 /**
  * A configured peer.
@@ -31,10 +31,10 @@ public record PeerAddress(String name, String host, int port) {
     }
   }
 
-  /** Names of which its certificate must prove one, in lower case. */
+  /** Names of which its certificate must prove one, as {@link CertificateNames} has them. */
   ImmutableSet<String> names() {
     return ImmutableSet.of(
-        name.toLowerCase(Locale.ROOT), HostPorts.withoutZone(host).toLowerCase(Locale.ROOT));
+        CertificateNames.canonical(name), CertificateNames.canonical(HostPorts.withoutZone(host)));
   }
 
   @Override

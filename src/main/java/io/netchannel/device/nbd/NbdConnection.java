@@ -349,7 +349,8 @@ final class NbdConnection implements AutoCloseable {
     finish(request, outcome);
   }
 
-  private void finish(NbdRequest request, Outcome outcome) {
+  private void finish(NbdRequest request, Outcome answer) {
+    Outcome outcome = answer;
     Completion completion = null;
     boolean sender = false;
     synchronized (requests) {
@@ -361,9 +362,7 @@ final class NbdConnection implements AutoCloseable {
         sender = offer(request);
       } else {
         completion = request.completion;
-        if (outcome == Outcome.OK) {
-          requests.noteSuccess(request);
-        }
+        outcome = requests.ended(request, outcome);
         requests.remove(request);
       }
     }

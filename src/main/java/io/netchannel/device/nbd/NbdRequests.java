@@ -1,6 +1,7 @@
 package io.netchannel.device.nbd;
 
 import io.netchannel.device.Completion;
+import io.netchannel.device.Outcome;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 
@@ -38,6 +39,9 @@ final class NbdRequests {
   private long writes;
 
   private long flushedWrites;
+
+  /** Then all further ones fail, until the device is opened again. */
+  private boolean flushFailed;
 
   int outstanding() {
     return outstanding;
@@ -112,13 +116,30 @@ final class NbdRequests {
     request.covers = writes;
   }
 
-  /** Keeps count of what is only in a server's cache; before {@link #remove}. */
-  void noteSuccess(NbdRequest request) {
-    switch (request.command) {
-      case NbdProtocol.CMD_WRITE -> writes++;
-      case NbdProtocol.CMD_FLUSH -> flushedWrites = Math.max(flushedWrites, request.covers);
-      default -> {}
+  /**
+   * Keeps count of what is only in a server's cache; before {@link #remove}.
+   *
+   * @return what its submitter is told: a server may forget with a failed flush what it could not
+   *     write, so that the next one succeeds without it
+   */
+  Outcome ended(NbdRequest request, Outcome outcome) {
+    if (request.command == NbdProtocol.CMD_WRITE && outcome == Outcome.OK) {
+      writes++;
     }
+    if (request.command != NbdProtocol.CMD_FLUSH) {
+      return outcome;
+    }
+    switch (outcome) {
+      case OK -> {
+        if (flushFailed) {
+          return Outcome.IO_ERROR;
+        }
+        flushedWrites = Math.max(flushedWrites, request.covers);
+      }
+      case IO_ERROR, NO_SPACE -> flushFailed = true;
+      case UNSUPPORTED -> {}
+    }
+    return outcome;
   }
 
   /** Writes that have succeeded and that no flush has made durable since. */

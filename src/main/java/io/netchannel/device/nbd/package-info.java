@@ -64,6 +64,8 @@
  * <p>Invariants:
  *
  * <ul>
+ *   <li>Once the server has failed a flush, no flush of this device succeeds: as with every device,
+ *       until it is opened again.
  *   <li>A request is completed exactly once, also when the device is closed meanwhile.
  *   <li>At most one thread writes to the connection: the one that has set {@code sending} under the
  *       lock. It never waits for room in the socket; the device's own thread goes on when there is.

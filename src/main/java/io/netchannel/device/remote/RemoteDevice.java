@@ -91,6 +91,9 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
 
   private final RequestQueue requests;
   private final UnflushedWrites unflushed = new UnflushedWrites();
+
+  /** Whether a flush is on its way that tells the server: seen, and nothing lost. */
+  private boolean confirming;
   private ArrayDeque<RemoteRequest> spare = new ArrayDeque<>();
   private RemoteRequest receiving;
 
@@ -297,6 +300,8 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
       } else if (!isFit(request)) {
         log.error("{}: {} outside the device or not aligned (a bug)", link.address(), request.type);
         complete(request, Outcome.IO_ERROR);
+      } else if (request.type == FrameType.FLUSH && unflushed.areLost()) {
+        complete(request, Outcome.IO_ERROR);
       } else if (requests.isTooLarge(request)) {
         requests.addParts(request);
         inbox.giveBack(request);
@@ -403,6 +408,9 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
               link.address());
         }
         outcome = unflushed.flushCompleted(outcome, request.covered);
+        if (unflushed.areLost()) {
+          failWaitingFlushes();
+        }
       }
       case READ, DISCARD, ATTACH, ATTACHED, REFUSED, REPLY, DETACH, DETACHED, PING, PONG -> {}
     }
@@ -475,12 +483,37 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
           requests.outstanding());
     }
     requests.attached(attached, maxPayloadBytes, this::finish);
+    if (unflushed.areLost()) {
+      failWaitingFlushes();
+    } else if (!readOnly && !attached.lastStorage().equals(attached.storage())) {
+      confirm();
+    }
     if (first.isEmpty()) {
       first = Optional.of(attached);
       openedWhenKnown();
     }
     send();
     detachWhenDone();
+  }
+
+  /**
+   * A flush that reaches the server says that this client has seen the storage and lost nothing. So
+   * who has lost something sends none, and who is asked in its name later on is told of the loss.
+   */
+  private void confirm() {
+    if (!confirming) {
+      confirming = true;
+      RemoteRequest flush = inbox.obtain();
+      flush.type = FrameType.FLUSH;
+      flush.offsetBytes = 0;
+      flush.lengthBytes = 0;
+      flush.completion = outcome -> confirming = false;
+      requests.add(flush);
+    }
+  }
+
+  private void failWaitingFlushes() {
+    requests.removeWaitingFlushes().forEach(flush -> complete(flush, Outcome.IO_ERROR));
   }
 
   /** It is open when the fates of all that it inherited are known. */

@@ -5,6 +5,7 @@ import io.netchannel.device.Completion;
 import io.netchannel.device.Outcome;
 import io.netchannel.wire.Attach;
 import io.netchannel.wire.Attached;
+import io.netchannel.wire.FrameType;
 import io.netchannel.wire.Status;
 import io.netchannel.wire.WireException;
 import java.util.ArrayDeque;
@@ -141,6 +142,14 @@ final class RequestQueue {
     }
     outstanding.add(next);
     return next;
+  }
+
+  /** Takes out the flushes that have not been sent, or would be sent again. */
+  List<RemoteRequest> removeWaitingFlushes() {
+    List<RemoteRequest> flushes =
+        waiting.stream().filter(request -> request.type == FrameType.FLUSH).toList();
+    waiting.removeAll(flushes);
+    return flushes;
   }
 
   RemoteRequest get(int slot, long sequence) throws WireException {

@@ -52,8 +52,8 @@ final class UnflushedWrites {
     switch (outcome) {
       case OK -> flushed = Math.max(flushed, covered);
       // A device that the server opens anew, as it was restarted, knows nothing of that.
-      case IO_ERROR -> lost = true;
-      case NO_SPACE, UNSUPPORTED -> {}
+      case IO_ERROR, NO_SPACE -> lost = true;
+      case UNSUPPORTED -> {}
     }
     return outcome;
   }

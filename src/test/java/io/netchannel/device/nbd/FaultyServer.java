@@ -14,6 +14,9 @@ import java.util.List;
 final class FaultyServer implements AutoCloseable {
   static final int SIZE_BYTES = 1 << 20;
 
+  /** NBD's number for it, proto.md. */
+  private static final int EIO = 5;
+
   /** What a connection does wrong, at its first request. */
   enum Fault {
     NONE,
@@ -27,6 +30,8 @@ final class FaultyServer implements AutoCloseable {
     HALF_A_REPLY,
     /** Says that it ends, as a server does that is told to. */
     SHUTTING_DOWN,
+    /** Answers that it had an error. */
+    IO_ERROR,
     /** Does what it is asked, and ends without a word. */
     DONE_AND_NOT_SAID
   }
@@ -102,6 +107,11 @@ final class FaultyServer implements AutoCloseable {
         }
         case SHUTTING_DOWN ->
             reply(out, NbdProtocol.SIMPLE_REPLY_MAGIC, NbdProtocol.ESHUTDOWN, handle, new byte[0]);
+        case IO_ERROR -> {
+          reply(out, NbdProtocol.SIMPLE_REPLY_MAGIC, EIO, handle, new byte[0]);
+          now = Fault.NONE;
+          continue;
+        }
       }
       now = Fault.NONE;
       reply(out, NbdProtocol.SIMPLE_REPLY_MAGIC, 0, handle, data);
