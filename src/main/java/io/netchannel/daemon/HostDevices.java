@@ -93,7 +93,7 @@ final class HostDevices implements LocalDevices {
   @Override
   public boolean guestHasRun(UUID domain) {
     return midPoints.ofDomain(domain).stream()
-            .map(disk -> disk.midPoint().status())
+            .map(ServedDisk::status)
             .anyMatch(status -> status.disk() == VirtualDisk.State.CONNECTED || status.taken() > 0)
         || Guest.byUuid(store, domain).map(stockDisks::hasConnected).orElse(false);
   }
@@ -214,7 +214,7 @@ final class HostDevices implements LocalDevices {
   public void retire(UUID domain, String target) {
     midPoints
         .find(domain, target)
-        .ifPresent(disk -> disk.await("retire", disk.midPoint().retire()));
+        .ifPresent(disk -> disk.await("retire", disk.retire()));
   }
 
   @Override
@@ -266,7 +266,7 @@ final class HostDevices implements LocalDevices {
   public CompletableFuture<Void> giveUp(UUID domain, String target) {
     return midPoints
         .find(domain, target)
-        .map(disk -> disk.midPoint().retire())
+        .map(ServedDisk::retire)
         .orElseGet(() -> CompletableFuture.completedFuture(null));
   }
 
@@ -283,7 +283,7 @@ final class HostDevices implements LocalDevices {
     if (disk.noDevice().isPresent()) {
       return true;
     }
-    return switch (disk.midPoint().status().state()) {
+    return switch (disk.status().state()) {
       case SERVING, SEALING, SEALED -> true;
       case EXPECTING, RETIRED -> false;
     };

@@ -33,7 +33,7 @@ final class EmulatedHost implements AutoCloseable {
   private final XenStore store = hypervisor.xenStore(0);
   private final GrantTable grants = hypervisor.grantTable(0);
   private final EventChannels events = hypervisor.eventChannels(0);
-  private final DeviceOpener devices = new DeviceOpener();
+  private final DeviceOpener devices;
   private final DaemonConfiguration configuration;
   private final List<DirectPeer> peers;
 
@@ -44,7 +44,18 @@ final class EmulatedHost implements AutoCloseable {
 
   EmulatedHost(
       String name, Path directory, ImmutableMap<String, String> faults, DirectPeer... peers) {
+    this(name, directory, faults, new DeviceOpener(), peers);
+  }
+
+  /** With devices of a test's own; closed with it. */
+  EmulatedHost(
+      String name,
+      Path directory,
+      ImmutableMap<String, String> faults,
+      DeviceOpener devices,
+      DirectPeer... peers) {
     this.name = name;
+    this.devices = devices;
     this.peers = ImmutableList.copyOf(peers);
     DaemonConfiguration defaults = DaemonConfiguration.defaults(name);
     configuration =
