@@ -54,8 +54,7 @@ final class OutgoingEnds {
         reason,
         switch (migration.phase()) {
           case SEAL, HAND_OVER -> migration.disks();
-          case PREPARE, PRECOPY, TAKE_OVER, REDIRECT, RESUME, COMMIT, ABORT ->
-              List.<MovedDisk>of();
+          case PREPARE, PRECOPY, TAKE_OVER, REDIRECT, RESUME, COMMIT, ABORT -> List.<MovedDisk>of();
         });
   }
 

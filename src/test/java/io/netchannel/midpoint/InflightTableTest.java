@@ -155,7 +155,9 @@ final class InflightTableTest {
     assertThat(table.requestConsumers()[0]).isEqualTo(Integer.MIN_VALUE);
   }
 
-  /** What is mapped there has its room from the start: at a peak the lack of it ends the process. */
+  /**
+   * What is mapped there has its room from the start: at a peak the lack of it ends the process.
+   */
   @Test
   void aFullFileSystemIsRefusedAtTheStart(@TempDir Path directory) throws Exception {
     Path small = Files.createDirectory(directory.resolve("small"));
