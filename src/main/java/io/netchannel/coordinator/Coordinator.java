@@ -130,7 +130,7 @@ public final class Coordinator implements MigrationHooks, PeerService {
     if (in != null && in.phase() != Phase.RESUME) {
       return new Standing(Standing.State.WAITS, generation == null ? 0 : generation.number());
     }
-    if (out != null && (out.phase() == Phase.HAND_OVER || out.phase() == Phase.TAKE_OVER)) {
+    if (out != null && isSealed(out.phase())) {
       long own =
           out.disks().stream()
               .filter(moved -> moved.target().equals(target))
@@ -144,6 +144,17 @@ public final class Coordinator implements MigrationHooks, PeerService {
     }
     return new Standing(
         generation.isHere() ? Standing.State.SERVES : Standing.State.AWAY, generation.number());
+  }
+
+  /**
+   * SEAL too, which no restart finds: a disk that begins again within this process would else serve
+   * while the others of its guest are sealed and its own manifest is about to be given away.
+   */
+  private static boolean isSealed(Phase outgoing) {
+    return switch (outgoing) {
+      case SEAL, HAND_OVER, TAKE_OVER -> true;
+      case PREPARE, PRECOPY, REDIRECT, RESUME, COMMIT, ABORT -> false;
+    };
   }
 
   /** Ends or takes up what a crash has left; call once, with the mid-points in their standing. */

@@ -48,7 +48,10 @@ final class OutgoingEnds {
     return abort(
         migration,
         reason,
-        migration.phase() == Phase.HAND_OVER ? migration.disks() : List.<MovedDisk>of());
+        switch (migration.phase()) {
+          case SEAL, HAND_OVER -> migration.disks();
+          case PREPARE, PRECOPY, TAKE_OVER, REDIRECT, RESUME, COMMIT, ABORT -> List.<MovedDisk>of();
+        });
   }
 
   /**

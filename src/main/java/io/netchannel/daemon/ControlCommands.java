@@ -156,7 +156,7 @@ final class ControlCommands implements ControlEndpoint.Handler {
   }
 
   private static Map<String, Object> describe(ServedDisk disk) {
-    MidPointStatus status = disk.midPoint().status();
+    MidPointStatus status = disk.status();
     DiskDetails details = disk.details();
     Map<String, Object> device = new LinkedHashMap<>();
     device.put("domain", details.guest().name());
@@ -165,7 +165,7 @@ final class ControlCommands implements ControlEndpoint.Handler {
     device.put("target", details.target());
     device.put("source", details.source().orElse(null));
     device.put("mode", details.readOnly() ? "ro" : "rw");
-    device.put("state", MigrationJson.lowerCase(status.state()));
+    device.put("state", state(disk));
     device.put("frontend", MigrationJson.lowerCase(status.disk()));
     device.put("generation", details.generation());
     device.put("sizeBytes", disk.sizeBytes());
@@ -177,9 +177,18 @@ final class ControlCommands implements ControlEndpoint.Handler {
     device.put("handedOver", status.handedOver());
     device.put("adopted", status.adopted());
     device.put("errors", status.errors());
+    device.put("restarts", disk.failures());
     device.put("bytesRead", status.bytesRead());
     device.put("bytesWritten", status.bytesWritten());
     return device;
+  }
+
+  /** Of its mid-point, or why that does not count. */
+  private static String state(ServedDisk disk) {
+    return switch (disk.condition()) {
+      case NEW, RUNS -> MigrationJson.lowerCase(disk.status().state());
+      case RECOVERING, FAILED -> MigrationJson.lowerCase(disk.condition());
+    };
   }
 
   private Object attach(Map<String, Object> request) throws ControlException {

@@ -6,7 +6,6 @@ import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.Devices;
 import io.netchannel.device.Inheritance;
-import io.netchannel.midpoint.MidPoint;
 import io.netchannel.time.Backoff;
 import java.time.Duration;
 import java.util.Optional;
@@ -28,11 +27,18 @@ import org.slf4j.LoggerFactory;
  *     +--AWAY--> RETIRED                             reason is shown; until the disk goes
  * </pre>
  *
+ * So does a disk whose mid-point has ended by an error. It may have been taken over before, so that
+ * nobody will open its device once more: while the journal says WAITS it is asked again. What fails
+ * by an error of ours is tried three times; the disk is FAILED then.
+ *
  * What the journal says is asked again at each attempt, under the disk's lock, which an unseal also
  * takes: a disk does not stay sealed because it was unsealed while it had no device.
  */
 final class DiskRecovery {
   private static final Logger log = LoggerFactory.getLogger(DiskRecovery.class);
+
+  /** Of attempts that end by an error of ours, as rings that cannot be mapped. */
+  private static final int MAX_FAILURES = 3;
 
   private static final Duration FIRST_DELAY = Duration.ofSeconds(1);
 
@@ -66,17 +72,40 @@ final class DiskRecovery {
     switch (standing.state()) {
       case SERVES, SEALED, UNKNOWN -> {
         if (source.isPresent()) {
-          attempt(disk, source.get(), new Backoff(FIRST_DELAY, LONGEST_DELAY));
+          attempt(disk, source.get(), backoff(), 0);
         } else {
           log.info("{}: was published and had no device yet; waits for it", disk);
         }
       }
-      case WAITS -> log.info("{}: waits for its take-over", disk);
-      case AWAY -> disk.await("retire", disk.midPoint().retire());
+      case WAITS -> {
+        log.info("{}: waits for its take-over", disk);
+        source.ifPresent(known -> lookLater(disk, backoff()));
+      }
+      case AWAY -> disk.await("retire", disk.retire());
     }
   }
 
-  private void attempt(ServedDisk disk, String source, Backoff backoff) {
+  /** Runs it once after a delay, on a thread that may be blocked. */
+  void later(Duration delay, Runnable action) {
+    timer.after(delay, action);
+  }
+
+  /** One that had been taken over has nobody else who would open its device. */
+  private void lookLater(ServedDisk disk, Backoff backoff) {
+    later(
+        backoff.next(),
+        () -> {
+          if (disk.isExpecting()) {
+            switch (standing(disk).state()) {
+              case SERVES, SEALED, AWAY -> recover(disk);
+              case WAITS -> lookLater(disk, backoff);
+              case UNKNOWN -> log.info("{}: its take-over has ended without it", disk);
+            }
+          }
+        });
+  }
+
+  private void attempt(ServedDisk disk, String source, Backoff backoff, int failures) {
     if (!disk.isExpecting()) {
       return;
     }
@@ -87,11 +116,27 @@ final class DiskRecovery {
       Duration delay = backoff.next();
       log.warn(
           "{}: its guest waits, next attempt in {} s: {}", disk, delay.toSeconds(), e.getMessage());
-      timer.after(delay, () -> attempt(disk, source, backoff));
-    } catch (RuntimeException e) {
-      // It has gone or its rings cannot be used: that does not become better by itself.
-      disk.problem(String.valueOf(e.getMessage()));
-      log.error("{}: cannot be served again: {}", disk, e.getMessage());
+      later(delay, () -> attempt(disk, source, backoff, failures));
+    } catch (RuntimeException | Error e) {
+      failed(disk, source, failures + 1, e);
+    }
+  }
+
+  private void failed(ServedDisk disk, String source, int failures, Throwable why) {
+    switch (standing(disk).state()) {
+      case SERVES, SEALED, UNKNOWN -> {
+        if (failures < MAX_FAILURES) {
+          disk.problem(String.valueOf(why.getMessage()));
+          log.error("{}: is not served again yet: {}", disk, why.getMessage(), why);
+          later(FIRST_DELAY, () -> attempt(disk, source, backoff(), failures));
+        } else if (disk.isExpecting()) {
+          disk.fail(
+              "it cannot be served again (%s), tried %d times; restart netchanneld when that is mended"
+                  .formatted(why.getMessage(), failures));
+          log.error("{}: FAILED: {}", disk, disk.problem().orElse(""), why);
+        }
+      }
+      case WAITS, AWAY -> recover(disk);
     }
   }
 
@@ -108,7 +153,7 @@ final class DiskRecovery {
       throw e;
     }
     disk.await("recover", recovered);
-    log.info("{}: {} with {}", disk, disk.midPoint().status().state(), source);
+    log.info("{}: {} with {}", disk, disk.status().state(), source);
   }
 
   /** The generation the journal gives it; a claimed one is in the journal from then on. */
@@ -138,10 +183,8 @@ final class DiskRecovery {
           // It may be a newer one than the device was opened with, after an unseal.
           device.useGeneration(generation);
           disk.uses(device, source, generation);
-          MidPoint midPoint = disk.midPoint();
           boolean sealed = standing.state() == Standing.State.SEALED;
-          yield midPoint
-              .recover(device, generation, sealed)
+          yield disk.recover(device, generation, sealed)
               .whenComplete(
                   (done, unfit) -> {
                     if (unfit != null) {
@@ -160,5 +203,9 @@ final class DiskRecovery {
 
   private Standing standing(ServedDisk disk) {
     return standings.apply(disk.guest().uuid(), disk.target());
+  }
+
+  private static Backoff backoff() {
+    return new Backoff(FIRST_DELAY, LONGEST_DELAY);
   }
 }

@@ -89,7 +89,7 @@ final class HostDevices implements LocalDevices {
   @Override
   public boolean guestHasRun(UUID domain) {
     return midPoints.ofDomain(domain).stream()
-            .map(disk -> disk.midPoint().status())
+            .map(ServedDisk::status)
             .anyMatch(status -> status.disk() == VirtualDisk.State.CONNECTED || status.taken() > 0)
         || Guest.byUuid(store, domain).map(stockDisks::hasConnected).orElse(false);
   }
@@ -223,7 +223,7 @@ final class HostDevices implements LocalDevices {
         .map(
             disk -> {
               disk.forgetManifest();
-              return disk.midPoint().retire();
+              return disk.retire();
             })
         .orElseGet(() -> CompletableFuture.completedFuture(null));
   }
@@ -291,7 +291,7 @@ final class HostDevices implements LocalDevices {
     if (disk.noDevice().isPresent()) {
       return true;
     }
-    return switch (disk.midPoint().status().state()) {
+    return switch (disk.status().state()) {
       case SERVING, SEALING, SEALED -> true;
       case EXPECTING, RETIRED -> false;
     };

@@ -1,19 +1,17 @@
 package io.netchannel.daemon;
 
 import com.google.common.collect.ImmutableList;
-import com.google.common.util.concurrent.ThreadFactoryBuilder;
 import io.netchannel.coordinator.JournalException;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.DeviceGeometry;
 import io.netchannel.device.Devices;
 import io.netchannel.device.Inheritance;
-import io.netchannel.midpoint.MidPoint;
 import io.netchannel.vdevice.block.VbdAddress;
 import io.netchannel.vdevice.block.VbdLimits;
 import io.netchannel.vdevice.block.VbdNodes;
 import java.io.IOException;
-import java.io.UncheckedIOException;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -22,10 +20,12 @@ import java.util.UUID;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executor;
 import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -51,13 +51,29 @@ public final class MidPoints implements AutoCloseable {
 
   private record Key(int domid, String target) {}
 
+  /** Room on /run and threads come back within that, or not by themselves. */
+  private static final Duration START_PAUSE = Duration.ofSeconds(1);
+
+  private static final int MAX_STARTS = 3;
+
+  /** Less than systemd waits for the daemon's end; what is there then ends as after a kill. */
+  private static final Duration CLOSE_BOUND = Duration.ofSeconds(10);
+
   private final ServedDisk.Environment environment;
   private final Devices devices;
   private final StorageThreads storage = new StorageThreads();
+
+  /** Until nothing is left of them. Nobody waits for anything within this map. */
   private final ConcurrentHashMap<Key, ServedDisk> disks = new ConcurrentHashMap<>();
-  private final ExecutorService cleaner =
-      Executors.newSingleThreadExecutor(
-          new ThreadFactoryBuilder().setNameFormat("disk-cleaner").setDaemon(true).build());
+
+  /** Disks that somebody publishes just now; of two who do, one waits for the other. */
+  private final ConcurrentHashMap<Key, CompletableFuture<ServedDisk>> published =
+      new ConcurrentHashMap<>();
+
+  /** For ends and new starts; storage that hangs keeps one thread of it and nobody else. */
+  private final ExecutorService ends = new PatientPool("disk-ends-%d");
+
+  private volatile Optional<DiskRecovery> recovery = Optional.empty();
 
   MidPoints(ServedDisk.Environment environment, Devices devices) {
     this.environment = environment;
@@ -79,14 +95,75 @@ public final class MidPoints implements AutoCloseable {
     return adopt(details, () -> {});
   }
 
-  /** Within the map's lock of that disk: an earlier disk of that name is wholly gone before. */
+  /** An earlier disk of that name is wholly gone before; bounded, as its storage may hang. */
   private ServedDisk adopt(DiskDetails details, Runnable publish) {
-    return disks.computeIfAbsent(
-        new Key(details.guest().domid(), details.target()),
-        absent -> {
-          publish.run();
-          return start(() -> ServedDisk.fresh(environment, details));
-        });
+    Key key = new Key(details.guest().domid(), details.target());
+    CompletableFuture<ServedDisk> mine = new CompletableFuture<>();
+    CompletableFuture<ServedDisk> others = published.putIfAbsent(key, mine);
+    if (others != null) {
+      return othersDisk(details, others);
+    }
+    try {
+      ServedDisk earlier = disks.get(key);
+      ServedDisk disk;
+      if (earlier != null && !earlier.isEnding()) {
+        disk = earlier;
+      } else {
+        if (earlier != null) {
+          awaitEnd(earlier);
+        }
+        publish.run();
+        disk = startFresh(details);
+      }
+      mine.complete(disk);
+      return disk;
+    } catch (RuntimeException | Error e) {
+      mine.completeExceptionally(e);
+      throw e;
+    } finally {
+      published.remove(key, mine);
+    }
+  }
+
+  private static ServedDisk othersDisk(DiskDetails details, CompletableFuture<ServedDisk> others) {
+    try {
+      return others.get(ServedDisk.END_BOUND.toMillis(), TimeUnit.MILLISECONDS);
+    } catch (ExecutionException e) {
+      throw new IllegalStateException(String.valueOf(e.getCause().getMessage()), e);
+    } catch (TimeoutException e) {
+      throw new IllegalStateException(details + " is being made for somebody else", e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IllegalStateException(details + ": interrupted", e);
+    }
+  }
+
+  private static void awaitEnd(ServedDisk earlier) {
+    if (!isGoneWithin(earlier, ServedDisk.END_BOUND)) {
+      throw new IllegalStateException(
+          "%s has not ended yet, as its storage does not answer: expected that within %d s; try again when it does"
+              .formatted(earlier, ServedDisk.END_BOUND.toSeconds()));
+    }
+  }
+
+  private ServedDisk startFresh(DiskDetails details) {
+    ServedDisk disk = new ServedDisk(environment, details);
+    try {
+      disk.forgetEarlier();
+      keep(disk);
+      start(disk);
+      return disk;
+    } catch (IOException | RuntimeException e) {
+      remove(disk);
+      throw new IllegalStateException("%s: %s".formatted(disk, e.getMessage()), e);
+    }
+  }
+
+  /** Until it has gone. */
+  private void keep(ServedDisk disk) {
+    Key key = new Key(disk.guest().domid(), disk.target());
+    disks.put(key, disk);
+    var unused = disk.gone().thenRun(() -> disks.remove(key, disk));
   }
 
   private void publishNodes(DiskDetails details) {
@@ -106,7 +183,7 @@ public final class MidPoints implements AutoCloseable {
    * storage; a device that comes when its disk has ended is closed.
    */
   CompletableFuture<Void> serve(ServedDisk disk, String source, GenerationClaim generations) {
-    if (disk.midPoint().status().state() != MidPoint.State.EXPECTING) {
+    if (!disk.isExpecting()) {
       return CompletableFuture.completedFuture(null); // a daemon before us had begun
     }
     return storage.begin(() -> openAndServe(disk, source, generations));
@@ -141,20 +218,23 @@ public final class MidPoints implements AutoCloseable {
    *
    * @param executor also gives disks free that nobody needs, and is not waited for with that
    */
-  void recover(DiskRecovery recovery, Executor executor) {
+  void recover(DiskRecovery found, Executor executor) {
+    recovery = Optional.of(found);
     List<CompletableFuture<Void>> tried = new ArrayList<>();
     for (VbdAddress address : VbdNodes.list(environment.store(), DiskDetails.BACKEND_DOMID)) {
-      tried.add(CompletableFuture.runAsync(() -> recover(address, recovery, executor), executor));
+      tried.add(CompletableFuture.runAsync(() -> recover(address, executor), executor));
     }
     CompletableFuture.allOf(tried.toArray(CompletableFuture[]::new)).join();
   }
 
-  private void recover(VbdAddress address, DiskRecovery recovery, Executor executor) {
+  private void recover(VbdAddress address, Executor executor) {
     try {
       Optional<DiskDetails> details =
           DiskDetails.parse(address, VbdNodes.details(environment.store(), address));
       if (details.isPresent() && isAlive(details.get())) {
-        recovery.recover(again(details.get()));
+        ServedDisk disk = new ServedDisk(environment, details.get());
+        keep(disk);
+        again(disk, 0);
       } else {
         log.info("domid {} vbd {}: stale nodes removed", address.domid(), address.devid());
         ServedDisk.removeLeftovers(environment, address);
@@ -243,42 +323,60 @@ public final class MidPoints implements AutoCloseable {
 
   boolean isServing(int domid, String target) {
     return find(domid, target)
-        .map(disk -> disk.midPoint().status().state() == MidPoint.State.SERVING)
+        .map(ServedDisk::isServing)
         .orElse(false);
   }
 
-  /** Ends all disks of a domain that has gone and removes their nodes. Idempotent. */
+  /**
+   * Ends all disks of a domain that has gone and removes their nodes: side by side, and not waited
+   * for beyond a bound. Idempotent.
+   */
   void endDomain(int domid) {
-    disks.values().stream().filter(disk -> disk.guest().domid() == domid).forEach(this::remove);
+    List<ServedDisk> ending =
+        disks.values().stream().filter(disk -> disk.guest().domid() == domid).toList();
+    ending.forEach(disk -> disk.end(true, ends));
+    awaitEnds(ending, ServedDisk.END_BOUND);
   }
 
-  /** Ends one disk and removes its nodes. Idempotent. */
+  /** Ends one disk and removes its nodes, likewise. Idempotent. */
   void remove(ServedDisk disk) {
-    disks.computeIfPresent(
-        new Key(disk.guest().domid(), disk.target()),
-        (key, found) -> {
-          if (found != disk) {
-            return found;
-          }
-          disk.end(true);
-          log.info("{}: ended", disk);
-          return null;
-        });
+    var unused = disk.end(true, ends);
+    awaitEnds(List.of(disk), ServedDisk.END_BOUND);
+  }
+
+  private static void awaitEnds(List<ServedDisk> ending, Duration bound) {
+    long deadline = System.nanoTime() + bound.toNanos();
+    for (ServedDisk disk : ending) {
+      if (isGoneWithin(disk, Duration.ofNanos(Math.max(0, deadline - System.nanoTime())))) {
+        log.info("{}: ended", disk);
+      } else {
+        log.warn("{}: ends when its storage answers; nobody waits for it any more", disk);
+      }
+    }
+  }
+
+  private static boolean isGoneWithin(ServedDisk disk, Duration bound) {
+    try {
+      disk.gone().get(bound.toNanos(), TimeUnit.NANOSECONDS);
+      return true;
+    } catch (ExecutionException e) {
+      throw new AssertionError("the end of a disk never fails", e);
+    } catch (TimeoutException e) {
+      return false;
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return false;
+    }
   }
 
   /** Ends all threads and leaves nodes, rings and tables for the daemon after us. */
   @Override
   public void close() {
-    cleaner.shutdownNow();
+    List<ServedDisk> ending = List.copyOf(disks.values());
+    ending.forEach(disk -> disk.end(false, ends));
+    awaitEnds(ending, CLOSE_BOUND);
     storage.close();
-    disks.values().forEach(disk -> disk.end(false));
-    disks.clear();
-  }
-
-  private ServedDisk again(DiskDetails details) {
-    ServedDisk disk = start(() -> ServedDisk.again(environment, details));
-    disks.put(new Key(details.guest().domid(), details.target()), disk);
-    return disk;
+    ends.shutdownNow();
   }
 
   /** Whether the domain of these nodes still runs, and still has this disk. */
@@ -292,35 +390,78 @@ public final class MidPoints implements AutoCloseable {
             .equals(Optional.of(details.address().backendPath()));
   }
 
-  private interface Starter {
-    ServedDisk start() throws IOException;
+  private Optional<MidPointRun> start(ServedDisk disk) throws IOException {
+    Optional<MidPointRun> started =
+        disk.start(failure -> log.error("{}: RECOVERING: {}", disk, failure.toString()));
+    started.ifPresent(
+        run -> {
+          var retired =
+              run.midPoint()
+                  .retired()
+                  .whenComplete(
+                      (done, closedBefore) -> {
+                        if (closedBefore == null) {
+                          removeLater(disk);
+                        }
+                      });
+          var ended =
+              run.ended()
+                  .whenComplete(
+                      (done, failure) -> {
+                        if (failure != null) {
+                          soon(disk, () -> again(disk, 0));
+                        }
+                      });
+        });
+    return started;
   }
 
-  private ServedDisk start(Starter starter) {
-    ServedDisk disk;
-    try {
-      disk = starter.start();
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
+  /**
+   * Starts a mid-point for nodes and requests in flight that are there: after a restart, or in the
+   * place of one that has ended by an error and has left its device.
+   */
+  private void again(ServedDisk disk, int failures) {
+    if (disk.failsAgainAndAgain()) {
+      fail(disk, "its mid-point has ended by an error %d times".formatted(disk.failures()));
+      return;
     }
-    CompletableFuture<Void> unused =
-        disk.midPoint()
-            .retired()
-            .whenComplete(
-                (done, closedBefore) -> {
-                  if (closedBefore == null) {
-                    removeLater(disk);
-                  }
-                });
-    return disk;
+    try {
+      if (start(disk).isEmpty()) {
+        return;
+      }
+    } catch (IOException | RuntimeException | Error e) {
+      notStarted(disk, failures + 1, e);
+      return;
+    }
+    recovery.ifPresent(known -> known.recover(disk));
   }
 
-  /** On the mid-point's own thread, which cannot wait for its own end. */
+  private void notStarted(ServedDisk disk, int failures, Throwable why) {
+    String reason = "its mid-point cannot be started: " + why.getMessage();
+    if (failures >= MAX_STARTS || recovery.isEmpty()) {
+      fail(disk, reason);
+    } else {
+      disk.problem(reason);
+      log.error("{}: {}", disk, reason, why);
+      recovery.get().later(START_PAUSE, () -> again(disk, failures));
+    }
+  }
+
+  private static void fail(ServedDisk disk, String why) {
+    disk.fail(why + "; restart netchanneld when that is mended");
+    log.error("{}: FAILED, its guest waits: {}", disk, why);
+  }
+
+  /** Of a mid-point that retires by itself, on its own thread, which cannot wait for its end. */
   private void removeLater(ServedDisk disk) {
+    soon(disk, () -> remove(disk));
+  }
+
+  private void soon(ServedDisk disk, Runnable action) {
     try {
-      cleaner.execute(() -> remove(disk));
+      ends.execute(action);
     } catch (RejectedExecutionException e) {
-      log.debug("{}: left for the next daemon to clean up", disk);
+      log.debug("{}: left for the next daemon", disk);
     }
   }
 

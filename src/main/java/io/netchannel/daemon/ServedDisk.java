@@ -2,18 +2,14 @@ package io.netchannel.daemon;
 
 import com.google.protobuf.ByteString;
 import io.netchannel.device.Device;
-import io.netchannel.midpoint.AgentRunner;
-import io.netchannel.midpoint.InflightTable;
 import io.netchannel.midpoint.Manifest;
 import io.netchannel.midpoint.MidPoint;
 import io.netchannel.midpoint.MidPointId;
-import io.netchannel.midpoint.MidPointLimits;
 import io.netchannel.midpoint.MidPointMemory;
-import io.netchannel.midpoint.MidPointTrace;
-import io.netchannel.vdevice.block.Vbd;
+import io.netchannel.midpoint.MidPointStatus;
 import io.netchannel.vdevice.block.VbdAddress;
-import io.netchannel.vdevice.block.VbdLimits;
 import io.netchannel.vdevice.block.VbdNodes;
+import io.netchannel.vdevice.block.VirtualDisk;
 import io.netchannel.xen.EventChannels;
 import io.netchannel.xen.GrantTable;
 import io.netchannel.xen.XenStore;
@@ -25,14 +21,31 @@ import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * One virtual disk with its mid-point, the mid-point's thread, its in-flight table and its trace.
+ * One virtual disk of a domain: its mid-point, its in-flight table, its device, and what became of
+ * them.
+ *
+ * <pre>
+ *   NEW --start--> RUNS --mid-point ended by an error--> RECOVERING --start, at most twice--> RUNS
+ *    |                                                       |
+ *    +--cannot be started, three times                       +--the third end within ten minutes,
+ *    v                                                       v  or it cannot be started
+ *   FAILED <-------------------------------------------------+
+ *
+ *   any --end--> ENDING --mid-point closed, nodes removed--> ended
+ * </pre>
+ *
+ * Its monitor keeps a claim, an unseal and a recovery apart. Whether it may have a device at all, and
+ * which mid-point that goes to, is under a lock of its own, with which nobody waits for a device.
  */
 final class ServedDisk {
   private static final Logger log = LoggerFactory.getLogger(ServedDisk.class);
@@ -60,62 +73,123 @@ final class ServedDisk {
       LongSupplier nanoTime,
       DiskNotes notes) {}
 
+  /** Whether there is a mid-point that works; what a mid-point does is its own state. */
+  enum Condition {
+    /** Its nodes are published; no mid-point yet. */
+    NEW,
+    RUNS,
+    /** Its mid-point has ended by an error; another one is to take its place. */
+    RECOVERING,
+    /** Nobody tries any more: its guest waits until the daemon is restarted. */
+    FAILED
+  }
+
+  /** An error that comes with each start would use up the host, and the log. */
+  private static final int MAX_FAILURES = 3;
+
+  /** Errors this far apart have nothing to do with each other, and a new start helps. */
+  private static final Duration FAILURE_WINDOW = Duration.ofMinutes(10);
+
+  /** Shorter than any bound on hooks; a mid-point on storage that works ends in milliseconds. */
+  static final Duration END_BOUND = Duration.ofSeconds(20);
+
   private final Environment environment;
   private final VbdAddress address;
-  private final AgentRunner runner = new AgentRunner();
-  private final MidPoint midPoint;
+  private final CompletableFuture<Void> gone = new CompletableFuture<>();
+
+  /** Guards which mid-point it has, and whether it may have one, or a device. */
+  private final Object life = new Object();
+
+  private final AtomicInteger failures = new AtomicInteger();
+
+  /** When a mid-point of it has ended by an error, the last times; on the mid-points' threads. */
+  private final long[] failedAtNanos = new long[MAX_FAILURES];
+
+  private volatile Optional<MidPointRun> run = Optional.empty();
+  private volatile Condition condition = Condition.NEW;
   private volatile DiskDetails details;
   private volatile long sizeBytes;
   private volatile Optional<String> problem = Optional.empty();
   private volatile Optional<Device> device = Optional.empty();
-  private volatile boolean ended;
+  private volatile boolean ending;
+  private volatile boolean retired;
 
   /** The manifest that was decoded last, and of which bytes. */
   private ByteString encodedManifest = ByteString.EMPTY;
 
   private Manifest decodedManifest;
 
-  private ServedDisk(Environment environment, DiskDetails details, Path inflightFile)
-      throws IOException {
+  ServedDisk(Environment environment, DiskDetails details) {
     this.environment = environment;
     this.details = details;
-    Guest guest = details.guest();
     address = details.address();
-    MidPointLimits limits = MidPointLimits.defaults();
-    InflightTable table = InflightTable.open(inflightFile, limits);
-    Vbd vbd =
-        new Vbd(
-            address,
-            guest.name(),
-            environment.store(),
-            environment.grants(),
-            environment.events(),
-            VbdLimits.DEFAULT,
-            runner::wake);
-    midPoint =
-        new MidPoint(
-            new MidPointId(guest.name(), guest.uuid(), guest.domid(), details.target()),
-            vbd,
-            table,
-            limits,
-            environment.memory(),
-            trace(environment, details),
-            environment.nanoTime(),
-            runner::wake,
-            what -> environment.notes().note(guest.uuid(), details.target() + " " + what));
-    runner.start(midPoint);
   }
 
-  /** Serves nodes that have just been published; what an earlier disk has left is dropped. */
-  static ServedDisk fresh(Environment environment, DiskDetails details) throws IOException {
-    Path file = inflightFile(environment, details.address());
-    Files.deleteIfExists(file);
-    return new ServedDisk(environment, details, file);
+  /** What an earlier disk of these nodes has left is dropped; before the first {@link #start}. */
+  void forgetEarlier() throws IOException {
+    Files.deleteIfExists(inflightFile(environment, address));
   }
 
-  /** Serves nodes that a process before us had published, with its table of requests in flight. */
-  static ServedDisk again(Environment environment, DiskDetails details) throws IOException {
-    return new ServedDisk(environment, details, inflightFile(environment, details.address()));
+  /**
+   * Starts a mid-point over its nodes and its table of requests in flight, where there is none that
+   * works; nothing once it is to end.
+   *
+   * @param whenFailed told when it ends by an error: at once, on its thread
+   * @return it; empty when the disk ends
+   * @throws IOException when there is no room for the table, or it cannot be read
+   * @throws IllegalStateException when there is no thread for it
+   */
+  Optional<MidPointRun> start(Consumer<Throwable> whenFailed) throws IOException {
+    synchronized (life) {
+      if (ending) {
+        return Optional.empty();
+      }
+      condition = Condition.RUNS; // before its first step, which may be its last one
+      run =
+          Optional.of(
+              new MidPointRun(
+                  environment,
+                  details,
+                  inflightFile(environment, address),
+                  failure -> {
+                    failed(failure);
+                    whenFailed.accept(failure);
+                  }));
+      return run;
+    }
+  }
+
+  /** On the mid-point's thread, which is about to close its device. */
+  private void failed(Throwable failure) {
+    int count = failures.incrementAndGet();
+    failedAtNanos[(count - 1) % MAX_FAILURES] = environment.nanoTime().getAsLong();
+    problem = Optional.of("its mid-point ended by an error (" + failure + ") and is started again");
+    condition = Condition.RECOVERING;
+    // Another one comes back for it, and does not wait for what runs at a server.
+    device.ifPresent(Device::keepPlace);
+  }
+
+  /** Whether another start is pointless; between two mid-points. */
+  boolean failsAgainAndAgain() {
+    int count = failures.get();
+    return count >= MAX_FAILURES
+        && failedAtNanos[(count - 1) % MAX_FAILURES] - failedAtNanos[count % MAX_FAILURES]
+            < FAILURE_WINDOW.toNanos();
+  }
+
+  /** Gives it up, with what to tell whoever asks. */
+  void fail(String reason) {
+    problem = Optional.of(reason);
+    condition = Condition.FAILED;
+  }
+
+  Condition condition() {
+    return condition;
+  }
+
+  /** How often a mid-point of it has ended by an error. */
+  int failures() {
+    return failures.get();
   }
 
   /** Removes what a disk that nobody serves has left. */
@@ -140,8 +214,69 @@ final class ServedDisk {
     return address;
   }
 
+  /**
+   * The present one; commands to one that has ended fail at once.
+   *
+   * @throws IllegalStateException when there is none, with why
+   */
   MidPoint midPoint() {
-    return midPoint;
+    return run.orElseThrow(
+            () ->
+                new IllegalStateException(
+                    "%s is not served: %s".formatted(this, problem.orElse("it is being started"))))
+        .midPoint();
+  }
+
+  /** What its mid-point says; of a disk without one that it expects its device. */
+  MidPointStatus status() {
+    return run.map(present -> present.midPoint().status())
+        .orElseGet(
+            () ->
+                new MidPointStatus(
+                    new MidPointId(guest().name(), guest().uuid(), guest().domid(), target()),
+                    MidPoint.State.EXPECTING,
+                    0,
+                    VirtualDisk.State.PREPARED,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0));
+  }
+
+  boolean isServing() {
+    return condition == Condition.RUNS && status().state() == MidPoint.State.SERVING;
+  }
+
+  /**
+   * Retires it, for good: no mid-point of it is given a device from now on. Completes when nothing
+   * of it is at a device.
+   */
+  CompletableFuture<Void> retire() {
+    synchronized (life) {
+      retired = true;
+      return run.map(present -> present.midPoint().retire())
+          .orElseGet(() -> CompletableFuture.completedFuture(null));
+    }
+  }
+
+  /** Gives the present mid-point its device after a restart, unless it must not have one. */
+  CompletableFuture<Void> recover(Device used, long generation, boolean sealed) {
+    synchronized (life) {
+      if (retired || ending) {
+        throw new IllegalStateException(this + " was given away or has ended meanwhile");
+      }
+      return midPoint().recover(used, generation, sealed);
+    }
+  }
+
+  /** Whether it was given away or given up: it must not have a device. */
+  boolean isRetired() {
+    return retired;
   }
 
   /** Bytes of its device; 0 while it has none. */
@@ -151,13 +286,15 @@ final class ServedDisk {
 
   /** Why its guest waits: it has no device, or that cannot be reached; empty when all is well. */
   Optional<String> problem() {
-    boolean serves = midPoint.status().state() == MidPoint.State.SERVING;
-    return serves ? device.flatMap(Device::problem) : noDevice();
+    return isServing() ? device.flatMap(Device::problem) : noDevice();
   }
 
-  /** Why it has no device although its guest runs and waits; empty when it has. */
+  /** Why it is not served although its guest runs and waits; empty when it is. */
   Optional<String> noDevice() {
-    return isExpecting() ? problem : Optional.empty();
+    return switch (condition) {
+      case NEW, RUNS -> isExpecting() ? problem : Optional.empty();
+      case RECOVERING, FAILED -> ending ? Optional.empty() : problem;
+    };
   }
 
   void problem(String reason) {
@@ -166,7 +303,7 @@ final class ServedDisk {
 
   /** Whether it is in use here and has no device yet. */
   boolean isExpecting() {
-    return !ended && midPoint.status().state() == MidPoint.State.EXPECTING;
+    return !ending && !retired && status().state() == MidPoint.State.EXPECTING;
   }
 
   /**
@@ -241,25 +378,50 @@ final class ServedDisk {
   }
 
   /**
-   * Ends the mid-point's thread. Never fails: what cannot be removed is left for the next daemon.
+   * Begins to end it, or what has begun. Never fails: what cannot be removed is left for the next
+   * daemon.
    *
    * @param removeNodes false when a process after us shall serve the disk again
+   * @param executor waits for the device, as long as that takes
+   * @return completes when its thread has ended and, if so wished, its nodes have gone
    */
-  void end(boolean removeNodes) {
-    ended = true;
+  CompletableFuture<Void> end(boolean removeNodes, Executor executor) {
+    Optional<MidPointRun> last;
+    synchronized (life) {
+      if (ending) {
+        return gone.copy();
+      }
+      ending = true;
+      last = run;
+    }
     if (removeNodes) {
-      midPoint.abandon();
+      last.ifPresent(present -> present.midPoint().abandon());
     } else {
       device.ifPresent(Device::keepPlace);
     }
-    runner.close();
-    if (removeNodes) {
-      try {
-        removeLeftovers(environment, address);
-      } catch (IOException | RuntimeException e) {
-        log.warn("{}: not all of it is removed: {}", this, e.toString());
-      }
-    }
+    executor.execute(
+        () -> {
+          try {
+            last.ifPresent(MidPointRun::close);
+            if (removeNodes) {
+              removeLeftovers(environment, address);
+            }
+          } catch (IOException | RuntimeException e) {
+            log.warn("{}: not all of it is removed: {}", this, e.toString());
+          } finally {
+            gone.complete(null);
+          }
+        });
+    return gone.copy();
+  }
+
+  boolean isEnding() {
+    return ending;
+  }
+
+  /** Completes when nothing of it is left; see {@link #end}. */
+  CompletableFuture<Void> gone() {
+    return gone.copy();
   }
 
   private void note(DiskDetails changed) {
@@ -276,16 +438,6 @@ final class ServedDisk {
 
   private static Path inflightFile(Environment environment, VbdAddress address) {
     return environment.inflightDirectory().resolve(address.domid() + "-" + address.devid());
-  }
-
-  private static MidPointTrace trace(Environment environment, DiskDetails details)
-      throws IOException {
-    if (environment.traceDirectory().isEmpty()) {
-      return MidPointTrace.off();
-    }
-    String name = details.guest().name() + "-" + details.target() + ".jsonl";
-    return MidPointTrace.open(
-        environment.traceDirectory().get().resolve(name), environment.clock());
   }
 
   @Override

@@ -28,6 +28,8 @@
  *
  *   seal and unseal of a migration: inside SERVING, see midpoint
  *
+ *   its mid-point ends by an error: RECOVERING, as after a restart, or FAILED ({@code ServedDisk})
+ *
  *   restart: nodes, rings and in-flight table stay; the next process finds the nodes, asks the
  *   journal for the disk's standing, and goes on ({@code DiskRecovery})
  * </pre>
@@ -41,6 +43,8 @@
  *       unused.
  *   <li>A disk has one mid-point per domid; a new one starts when the old one is wholly gone.
  *   <li>An incoming domain's guest runs only when each of its disks was taken over.
+ *   <li>A disk that recovers gets what the journal allows at that moment; while its guest is being
+ *       sealed or has been given away that is SEALED, and one that was retired gets nothing.
  *   <li>Hooks never call libvirt; "stopped", "release" and "reconnect" never fail.
  *   <li>A daemon that ends keeps its guests' places at device servers, and does not wait for what
  *       runs there ({@code Device.keepPlace}); the next one gives those free whose guests have gone

@@ -15,7 +15,7 @@ import java.util.concurrent.ConcurrentLinkedQueue;
  * giver.
  */
 final class CommandQueue {
-  /** What throws is the failure of the future. */
+  /** What throws is the failure of the future; an error ends the agent, too. */
   interface Command<T> {
     void run(CompletableFuture<T> future);
   }
@@ -36,10 +36,16 @@ final class CommandQueue {
     CompletableFuture<T> future = new CompletableFuture<>();
     waiting.add(
         () -> {
+          boolean late = closed;
           try {
-            (closed ? whenClosed : command).run(future);
+            (late ? whenClosed : command).run(future);
           } catch (RuntimeException e) {
             future.completeExceptionally(e);
+          } catch (Error e) {
+            future.completeExceptionally(e);
+            if (!late) {
+              throw e; // half of it may have happened
+            }
           }
         });
     wake.run();

@@ -416,8 +416,16 @@ public final class MidPoint implements Agent {
     }
   }
 
+  /** Each step is made whatever the others throw: nobody waits for an agent that has ended. */
   private void closeParts() {
     IllegalStateException reason = closedBefore();
+    if (seal != null) {
+      seal.result().completeExceptionally(reason);
+    }
+    if (settlement != null && settlement.settled() != null) {
+      settlement.settled().completeExceptionally(reason);
+    }
+    commands.run(); // what came too late; it need not wait for the device
     try {
       if (device != null) {
         device.close(); // waits for what is running
@@ -426,19 +434,19 @@ public final class MidPoint implements Agent {
       flow.manifestDropped();
       flow.closeBuffers();
       nothingIssued.complete(null);
-      closeDisk(false);
     } finally {
-      inflight.close();
-      trace.close();
-      if (seal != null) {
-        seal.result().completeExceptionally(reason);
-      }
-      if (settlement != null && settlement.settled() != null) {
-        settlement.settled().completeExceptionally(reason);
-      }
       nothingIssued.completeExceptionally(reason);
-      retired.completeExceptionally(reason);
-      commands.run(); // what came too late
+      try {
+        closeDisk(false);
+      } finally {
+        retired.completeExceptionally(reason);
+        try {
+          inflight.close();
+        } finally {
+          trace.close();
+          commands.run();
+        }
+      }
     }
   }
 

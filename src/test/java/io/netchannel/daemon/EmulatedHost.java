@@ -90,6 +90,24 @@ final class EmulatedHost implements AutoCloseable {
         peers);
   }
 
+  /** With devices of a test's own; closed with it. */
+  EmulatedHost(
+      String name,
+      Path directory,
+      ImmutableMap<String, String> faults,
+      DeviceOpener devices,
+      DirectPeer... peers) {
+    this(
+        name,
+        directory,
+        faults,
+        devices,
+        Timeouts.DEFAULTS,
+        DaemonConfiguration.Waits.DEFAULT,
+        peers);
+  }
+
+  /** Likewise, with bounds of a test's own. */
   EmulatedHost(
       String name,
       Path directory,

@@ -8,6 +8,8 @@ import io.netchannel.midpoint.SimulatedHost.Killed;
 import io.netchannel.vdevice.block.BlockOperation;
 import io.netchannel.vdevice.block.ResponseStatus;
 import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -151,5 +153,58 @@ final class InflightTableTest {
     disk.poll(new CapturingHandler(request -> table.take(request, 1, 1, Integer.MIN_VALUE)), 1);
     table.consumed(0, Integer.MAX_VALUE);
     assertThat(table.requestConsumers()[0]).isEqualTo(Integer.MIN_VALUE);
+  }
+
+  /**
+   * What is mapped there has its room from the start: at a peak the lack of it ends the process.
+   */
+  @Test
+  void aFullFileSystemIsRefusedAtTheStart(@TempDir Path directory) throws Exception {
+    Path small = Files.createDirectory(directory.resolve("small"));
+    run("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", small.toString());
+    try {
+      Path file = small.resolve("1-51728");
+      assertThatThrownBy(() -> InflightTable.open(file, MidPointLimits.defaults()))
+          .isInstanceOf(IOException.class)
+          .hasMessageContaining("1-51728")
+          .hasMessageContaining("make room");
+      assertThat(file).doesNotExist();
+    } finally {
+      run("umount", "-l", small.toString());
+    }
+  }
+
+  /** As an earlier version has made it. */
+  @Test
+  void holesAreFilledAndWhatIsThereStays(@TempDir Path directory) throws Exception {
+    Path file = directory.resolve("1-51728");
+    MidPointLimits limits = MidPointLimits.defaults();
+    int bytes = InflightLayout.fileBytes(limits.maxPending());
+    byte[] before;
+    try (InflightTable table = InflightTable.open(file, limits)) {
+      table.consumed(1, 7);
+      before = Files.readAllBytes(file);
+    }
+    try (RandomAccessFile holes = new RandomAccessFile(file.toFile(), "rw")) {
+      holes.setLength(InflightLayout.HEADER_BYTES);
+      holes.setLength(bytes);
+    }
+    assertThat(allocated(file)).isLessThan(bytes);
+    try (InflightTable table = InflightTable.open(file, limits)) {
+      assertThat(table.requestConsumers()[1]).isEqualTo(7);
+    }
+    assertThat(allocated(file)).isGreaterThanOrEqualTo(bytes);
+    assertThat(Files.readAllBytes(file)).isEqualTo(before);
+  }
+
+  private static long allocated(Path file) throws Exception {
+    return 512 * Long.parseLong(run("stat", "-c", "%b", file.toString()).strip());
+  }
+
+  private static String run(String... command) throws Exception {
+    Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+    String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    assertThat(process.waitFor()).as(said).isZero();
+    return said;
   }
 }

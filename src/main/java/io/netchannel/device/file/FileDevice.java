@@ -16,6 +16,7 @@ import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.BiFunction;
 import java.util.function.LongSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -65,7 +66,11 @@ public final class FileDevice implements Device {
   private final Device ifQuick = new CallersThread(this, false);
   private final Device always = new CallersThread(this, true);
 
-  private FileDevice(OpenFile opened, int ioThreads, LongSupplier nanoTime) {
+  private FileDevice(
+      OpenFile opened,
+      int ioThreads,
+      LongSupplier nanoTime,
+      BiFunction<Runnable, String, Thread> threadMaker) {
     name = opened.path().toString();
     file = opened.file();
     geometry = opened.geometry();
@@ -81,7 +86,8 @@ public final class FileDevice implements Device {
             TimeUnit.SECONDS,
             new ArrayBlockingQueue<>(MAX_QUEUED),
             task -> {
-              Thread thread = new Thread(task, "io-" + number.incrementAndGet() + " " + name);
+              Thread thread =
+                  threadMaker.apply(task, "io-" + number.incrementAndGet() + " " + name);
               thread.setDaemon(true);
               return thread;
             },
@@ -104,11 +110,23 @@ public final class FileDevice implements Device {
   public static FileDevice open(
       String path, boolean readOnly, int ioThreads, boolean tryDirect, LongSupplier nanoTime)
       throws DeviceException {
+    return open(path, readOnly, ioThreads, tryDirect, nanoTime, Thread::new);
+  }
+
+  /** Likewise; {@code threadMaker} gives a thread for a task and its name. */
+  static FileDevice open(
+      String path,
+      boolean readOnly,
+      int ioThreads,
+      boolean tryDirect,
+      LongSupplier nanoTime,
+      BiFunction<Runnable, String, Thread> threadMaker)
+      throws DeviceException {
     if (ioThreads < 1) {
       throw new IllegalArgumentException("a device needs at least 1 I/O thread, not " + ioThreads);
     }
     OpenFile opened = OpenFile.open(path, readOnly, tryDirect);
-    FileDevice device = new FileDevice(opened, ioThreads, nanoTime);
+    FileDevice device = new FileDevice(opened, ioThreads, nanoTime, threadMaker);
     log.info(
         "{}: opened {}, {} bytes, sectors of {}, {}{}",
         path,
@@ -233,7 +251,26 @@ public final class FileDevice implements Device {
       long lengthBytes,
       ByteBuffer data,
       Completion completion) {
-    threads.execute(fill(operation, offsetBytes, lengthBytes, data, completion));
+    FileRequest request = fill(operation, offsetBytes, lengthBytes, data, completion);
+    try {
+      threads.execute(request);
+    } catch (OutOfMemoryError e) {
+      withoutNewThread(request);
+    }
+  }
+
+  /**
+   * This process may have no more threads: those of this disk do it; without any, its submitter. A
+   * pool keeps a thread while something is queued, so what is queued beside one gets done.
+   */
+  private void withoutNewThread(FileRequest request) {
+    if (threads.getPoolSize() > 0
+        && threads.getQueue().offer(request)
+        && (threads.getPoolSize() > 0 || !threads.remove(request))) {
+      return;
+    }
+    errors.report("no thread can be made; raise TasksMax of the unit", name);
+    runHereOrFail(request);
   }
 
   private FileRequest fill(

@@ -16,6 +16,10 @@ public final class JnaDomains implements Domains {
   private static final Logger log = LoggerFactory.getLogger(JnaDomains.class);
 
   private final NativeHandle handle;
+
+  /** What the handle is of. */
+  private final Pointer calls;
+
   private final Pointer buffer;
   private final GetDomainInfo info;
 
@@ -40,6 +44,7 @@ public final class JnaDomains implements Domains {
           "cannot open /dev/xen/hypercall or /dev/xen/privcmd: %s; expected a Xen dom0 with the module xen-privcmd (modprobe xen-privcmd)"
               .formatted(LibC.describe(Native.getLastError())));
     }
+    calls = opened;
     buffer = LibXenCall.xencall_alloc_buffer(opened, GetDomainInfo.ARGUMENT_BYTES);
     if (buffer == null) {
       String reason = LibC.describe(Native.getLastError());
@@ -58,12 +63,11 @@ public final class JnaDomains implements Domains {
     }
   }
 
+  /** Within a use of the handle, or before anybody else has it: it must not be entered again. */
   private int domctl(ByteBuffer argument) {
-    return handle.use(
-        h ->
-            LibXenCall.xencall1(h, GetDomainInfo.HYPERCALL, Pointer.nativeValue(buffer)) == 0
-                ? 0
-                : Native.getLastError());
+    return LibXenCall.xencall1(calls, GetDomainInfo.HYPERCALL, Pointer.nativeValue(buffer)) == 0
+        ? 0
+        : Native.getLastError();
   }
 
   @Override
@@ -73,7 +77,7 @@ public final class JnaDomains implements Domains {
 
   @Override
   public State state(int domid) {
-    // All of it while the buffer is there for certain; nested uses of a handle are fine.
+    // All of it while the buffer is there for certain.
     State[] state = {State.UNKNOWN};
     handle.useIfOpen(h -> state[0] = info.state(domid));
     return state[0];

@@ -9,7 +9,8 @@ import java.util.function.Supplier;
 
 /**
  * A handle of a C library that is never used once it is freed: that would end the JVM. Uses may run
- * side by side, not one within another; freeing waits for them.
+ * side by side, not one within another: with somebody who waits to free it in between, both would
+ * wait for ever. Freeing waits for uses.
  */
 final class NativeHandle {
   /** Unlike a ReentrantReadWriteLock it keeps no count per thread, which would be an object. */
@@ -20,6 +21,9 @@ final class NativeHandle {
   private final Consumer<Pointer> free;
   private final Supplier<? extends RuntimeException> whenClosed;
   private Pointer handle;
+
+  /** Whether this thread is in a use; looked at where assertions are on, as in all tests. */
+  private final ThreadLocal<Boolean> inUse = ThreadLocal.withInitial(() -> false);
 
   NativeHandle(
       Pointer handle, Consumer<Pointer> free, Supplier<? extends RuntimeException> whenClosed) {
@@ -42,29 +46,45 @@ final class NativeHandle {
    * for each request.
    */
   Pointer enter() {
+    assert begins();
     using.lock();
     if (handle == null) {
-      using.unlock();
+      leave();
       throw whenClosed.get();
     }
     return handle;
   }
 
   void leave() {
+    assert ends();
     using.unlock();
+  }
+
+  private boolean begins() {
+    if (inUse.get()) {
+      throw new AssertionError("a use of a native handle within another one: it may wait for ever");
+    }
+    inUse.set(true);
+    return true;
+  }
+
+  private boolean ends() {
+    inUse.set(false);
+    return true;
   }
 
   /**
    * For cleaning up: what belongs to a handle goes with it, so nothing is to do once it is closed.
    */
   void useIfOpen(Consumer<Pointer> use) {
+    assert begins();
     using.lock();
     try {
       if (handle != null) {
         use.accept(handle);
       }
     } finally {
-      using.unlock();
+      leave();
     }
   }
 
