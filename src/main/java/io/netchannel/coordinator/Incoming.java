@@ -198,7 +198,8 @@ final class Incoming {
   boolean isExpected(Migration migration) throws MigrationRefusedException {
     try (MigrationLocks.Held held = context.locks().lock(migration, context.timeouts().prepare())) {
       PhaseReport report =
-          context.deadline(context.timeouts().prepare())
+          context
+              .deadline(context.timeouts().prepare())
               .ask(
                   bound ->
                       context

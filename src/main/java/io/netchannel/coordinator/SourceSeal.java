@@ -201,7 +201,9 @@ final class SourceSeal {
                                 moved.target(),
                                 done.pending(),
                                 done.incomplete(),
-                                words(Duration.ofNanos(context.nanoTime().getAsLong() - beganNanos))));
+                                words(
+                                    Duration.ofNanos(
+                                        context.nanoTime().getAsLong() - beganNanos))));
                     return done;
                   }));
     }

@@ -2,13 +2,13 @@ package io.netchannel.device.nbd;
 
 import com.google.common.base.Splitter;
 import io.netchannel.device.DeviceException;
+import io.netchannel.time.Durations;
 import java.net.URI;
 import java.net.URISyntaxException;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
-import io.netchannel.time.Durations;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
