@@ -102,8 +102,7 @@ public final class ConfiguredFaults implements FaultPoints {
       return point -> Runtime.getRuntime().halt(KILLED);
     }
     Matcher hang = HANG.matcher(text);
-    Optional<Duration> length =
-        hang.matches() ? Durations.parse(hang.group(1)) : Optional.empty();
+    Optional<Duration> length = hang.matches() ? Durations.parse(hang.group(1)) : Optional.empty();
     if (length.isPresent()) {
       return point -> Uninterruptibles.sleepUninterruptibly(length.get());
     }

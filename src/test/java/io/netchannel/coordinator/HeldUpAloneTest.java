@@ -39,8 +39,8 @@ import org.junit.jupiter.api.Timeout;
 @Timeout(60)
 final class HeldUpAloneTest {
   private static final Duration BOUND = Duration.ofSeconds(30);
-  private static final UUID HELD = new UUID(1, 1);
-  private static final UUID OTHER = new UUID(2, 2);
+  private static final UUID HELD = UUID.fromString("11111111-2222-4333-8444-555555555555");
+  private static final UUID OTHER = UUID.fromString("66666666-7777-4888-9999-aaaaaaaaaaaa");
 
   private final ExecutorService threads = Executors.newCachedThreadPool();
   private final AtomicLong nanos = new AtomicLong();

@@ -7,6 +7,7 @@ import io.grpc.ManagedChannel;
 import io.grpc.netty.NettyChannelBuilder;
 import io.netchannel.coordinator.Peer;
 import io.netchannel.coordinator.PeerException;
+import io.netchannel.time.Repeated;
 import io.netchannel.tls.HostTls;
 import io.netchannel.tls.TlsException;
 import io.netchannel.time.Repeated;
@@ -95,7 +96,10 @@ public final class Peers implements AutoCloseable {
   public void start(ScheduledExecutorService scheduler) {
     var connecting =
         scheduler.scheduleWithFixedDelay(
-            Repeated.of("keeping peers connected", this::connect), RECONNECT_SECONDS, RECONNECT_SECONDS, TimeUnit.SECONDS);
+            Repeated.of("keeping peers connected", this::connect),
+            RECONNECT_SECONDS,
+            RECONNECT_SECONDS,
+            TimeUnit.SECONDS);
     log.debug("keeping {} peers connected: {}", peers.size(), !connecting.isDone());
   }
 
