@@ -31,8 +31,8 @@ import org.slf4j.LoggerFactory;
  * nobody will open its device once more: while the journal says WAITS it is asked again. What fails
  * by an error of ours is tried three times; the disk is FAILED then.
  *
- * What the journal says is asked again at each attempt, under the disk's lock, which an unseal also
- * takes: a disk does not stay sealed because it was unsealed while it had no device.
+ * <p>What the journal says is asked again at each attempt, under the disk's lock, which an unseal
+ * also takes: a disk does not stay sealed because it was unsealed while it had no device.
  */
 final class DiskRecovery {
   private static final Logger log = LoggerFactory.getLogger(DiskRecovery.class);

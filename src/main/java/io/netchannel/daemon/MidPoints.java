@@ -322,9 +322,7 @@ public final class MidPoints implements AutoCloseable {
   }
 
   boolean isServing(int domid, String target) {
-    return find(domid, target)
-        .map(ServedDisk::isServing)
-        .orElse(false);
+    return find(domid, target).map(ServedDisk::isServing).orElse(false);
   }
 
   /**

@@ -44,8 +44,9 @@ import org.slf4j.LoggerFactory;
  *   any --end--> ENDING --mid-point closed, nodes removed--> ended
  * </pre>
  *
- * Its monitor keeps a claim, an unseal and a recovery apart. Whether it may have a device at all, and
- * which mid-point that goes to, is under a lock of its own, with which nobody waits for a device.
+ * Its monitor keeps a claim, an unseal and a recovery apart. Whether it may have a device at all,
+ * and which mid-point that goes to, is under a lock of its own, with which nobody waits for a
+ * device.
  */
 final class ServedDisk {
   private static final Logger log = LoggerFactory.getLogger(ServedDisk.class);

@@ -10,8 +10,8 @@ import io.netchannel.wire.Names;
  * @param name after the slash in "netchannel://host/name"
  * @param source the device, as {@link io.netchannel.device.Devices} opens it
  * @param readOnly whether nobody may write; then many may read at the same time
- * @param allow names of which a client's certificate must prove one, as {@link CertificateNames} has them; empty admits
- *     nobody but this host itself, whose disk it is
+ * @param allow names of which a client's certificate must prove one, as {@link CertificateNames}
+ *     has them; empty admits nobody but this host itself, whose disk it is
  */
 public record Export(String name, String source, boolean readOnly, ImmutableSet<String> allow) {
   public Export {
@@ -20,9 +20,6 @@ public record Export(String name, String source, boolean readOnly, ImmutableSet<
           "expected a name of up to %d letters, digits, '.', '_' and '-' for an export, found \"%s\""
               .formatted(Names.MAX_EXPORT_BYTES, name));
     }
-    allow =
-        allow.stream()
-            .map(CertificateNames::canonical)
-            .collect(ImmutableSet.toImmutableSet());
+    allow = allow.stream().map(CertificateNames::canonical).collect(ImmutableSet.toImmutableSet());
   }
 }

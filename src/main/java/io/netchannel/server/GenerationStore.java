@@ -40,8 +40,8 @@ import java.util.UUID;
 final class GenerationStore {
   /**
    * @param held from the first ATTACH to DETACH
-   * @param storage {@link ServerParts#storage} on which it has lost nothing: that of its last flush,
-   *     before that of its first ATTACH; {@link #LOST} when a flush has failed
+   * @param storage {@link ServerParts#storage} on which it has lost nothing: that of its last
+   *     flush, before that of its first ATTACH; {@link #LOST} when a flush has failed
    * @param place {@link io.netchannel.device.Devices#place} of what it has as this export
    */
   record Entry(

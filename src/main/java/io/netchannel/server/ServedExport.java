@@ -328,7 +328,8 @@ final class ServedExport {
     }
 
     private boolean note(UUID storage) {
-      Optional<GenerationStore.Entry> entry = generations.get(client).filter(GenerationStore.Entry::held);
+      Optional<GenerationStore.Entry> entry =
+          generations.get(client).filter(GenerationStore.Entry::held);
       if (removed || entry.isEmpty() || entry.get().storage().equals(storage)) {
         return !removed && entry.isPresent();
       }
@@ -337,7 +338,11 @@ final class ServedExport {
         return true;
       } catch (IOException e) {
         // What stays noted lets flushes fail that might succeed, and never the other way around.
-        log.error("export {}: {}: its storage cannot be noted: {}", export.name(), client, e.getMessage());
+        log.error(
+            "export {}: {}: its storage cannot be noted: {}",
+            export.name(),
+            client,
+            e.getMessage());
         return false;
       }
     }

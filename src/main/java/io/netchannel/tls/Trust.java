@@ -43,9 +43,7 @@ final class Trust extends X509ExtendedTrustManager {
     this.authorityFile = authorityFile;
     this.who = who;
     this.expected =
-        expected.stream()
-            .map(CertificateNames::canonical)
-            .collect(ImmutableSet.toImmutableSet());
+        expected.stream().map(CertificateNames::canonical).collect(ImmutableSet.toImmutableSet());
   }
 
   private interface Check {

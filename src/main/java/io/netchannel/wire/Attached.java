@@ -9,8 +9,9 @@ import java.util.UUID;
  *
  * @param storage another one than before: what was written and not flushed may be lost
  * @param lastStorage the last one of which this client has shown, by a flush, that it has seen it
- *     and lost nothing; the same as {@code storage} for one that did not hold the export. It flushes
- *     at once when that is another one, unless it has lost something: then it sends no flush
+ *     and lost nothing; the same as {@code storage} for one that did not hold the export. It
+ *     flushes at once when that is another one, unless it has lost something: then it sends no
+ *     flush
  * @param window how much may be outstanding
  * @param generation the newest the server knows for this client; 0: none
  * @param fates of the listed requests, in their order

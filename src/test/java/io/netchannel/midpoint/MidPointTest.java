@@ -292,7 +292,7 @@ final class MidPointTest {
   }
 
   @Test
-  void aManifestOfAnotherDiskIsRefused() {
+  void aManifestOfALargerDiskIsRefused() {
     Manifest.Entry entry =
         new Manifest.Entry(
             1,
@@ -303,9 +303,9 @@ final class MidPointTest {
             Manifest.State.UNISSUED,
             ByteBuffer.allocate(0));
     CompletableFuture<Void> taken =
-        host.midPoint.takeOver(host.device, 2, new Manifest(1, 4096, 0, List.of(entry)));
+        host.midPoint.takeOver(host.device, 2, new Manifest(1, 1L << 40, 0, List.of(entry)));
     host.work();
-    assertThatThrownBy(taken::join).hasMessageContaining("the source's disk has 4096 bytes");
+    assertThatThrownBy(taken::join).hasMessageContaining("the device is smaller");
     assertThat(host.midPoint.status().state()).isEqualTo(State.EXPECTING);
     assertThat(host.device.closed).as("nobody else closes it").isTrue();
   }

@@ -10,7 +10,6 @@ import io.netchannel.coordinator.PeerException;
 import io.netchannel.time.Repeated;
 import io.netchannel.tls.HostTls;
 import io.netchannel.tls.TlsException;
-import io.netchannel.time.Repeated;
 import io.netty.channel.ChannelOption;
 import java.time.Duration;
 import java.util.Collection;

@@ -94,6 +94,7 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
 
   /** Whether a flush is on its way that tells the server: seen, and nothing lost. */
   private boolean confirming;
+
   private ArrayDeque<RemoteRequest> spare = new ArrayDeque<>();
   private RemoteRequest receiving;
 

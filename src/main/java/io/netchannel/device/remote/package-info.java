@@ -39,8 +39,8 @@
  *       what leaves is copied when it is short and sent from where it is when it is long.
  *   <li>What the server's host had in memory only, and lost with it, is never reported durable: an
  *       ATTACHED with another storage identity while writes were completed and not flushed makes
- *       every further flush fail, and so does a flush that failed; such a flush is not sent. After a
- *       restart of this daemon the server says with which storage it was flushed before, and what
+ *       every further flush fail, and so does a flush that failed; such a flush is not sent. After
+ *       a restart of this daemon the server says with which storage it was flushed before, and what
  *       may be unflushed is flushed at once.
  * </ul>
  */
