@@ -332,7 +332,9 @@ public final class MidPoints implements AutoCloseable {
   void endDomain(int domid) {
     List<ServedDisk> ending =
         disks.values().stream().filter(disk -> disk.guest().domid() == domid).toList();
-    ending.forEach(disk -> disk.end(true, ends));
+    for (ServedDisk disk : ending) {
+      var unused = disk.end(true, ends);
+    }
     awaitEnds(ending, ServedDisk.END_BOUND);
   }
 
@@ -371,7 +373,9 @@ public final class MidPoints implements AutoCloseable {
   @Override
   public void close() {
     List<ServedDisk> ending = List.copyOf(disks.values());
-    ending.forEach(disk -> disk.end(false, ends));
+    for (ServedDisk disk : ending) {
+      var unused = disk.end(false, ends);
+    }
     awaitEnds(ending, CLOSE_BOUND);
     storage.close();
     ends.shutdownNow();
@@ -393,7 +397,7 @@ public final class MidPoints implements AutoCloseable {
         disk.start(failure -> log.error("{}: RECOVERING: {}", disk, failure.toString()));
     started.ifPresent(
         run -> {
-          var retired =
+          var unusedRetired =
               run.midPoint()
                   .retired()
                   .whenComplete(
@@ -402,7 +406,7 @@ public final class MidPoints implements AutoCloseable {
                           removeLater(disk);
                         }
                       });
-          var ended =
+          var unusedEnded =
               run.ended()
                   .whenComplete(
                       (done, failure) -> {

@@ -20,6 +20,8 @@ public final class Repeated implements Runnable {
   }
 
   /**
+   * Work that may be repeated whatever a run of it throws.
+   *
    * @param what for the log: "keeping peers connected"
    */
   public static Runnable of(String what, Runnable work) {
