@@ -111,6 +111,7 @@ final class HookScriptTest {
     "prepare, begin, stock, 0",
     "start, begin, stock, 0",
     "started, begin, stock, 0",
+    "start, begin, nearly ours, 1",
     "reconnect, begin, ours, 0",
     "stopped, end, ours, 0",
     "release, end, ours, 0",
@@ -120,6 +121,7 @@ final class HookScriptTest {
     String stdin =
         switch (xml) {
           case "ours" -> OURS;
+          case "nearly ours" -> OURS.replace("https://netchannel.io", "http://Netchannel.io");
           case "stock" -> STOCK;
           default -> "";
         };
