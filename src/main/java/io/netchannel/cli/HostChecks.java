@@ -52,6 +52,7 @@ final class HostChecks {
     xen();
     services();
     hook();
+    netcat();
   }
 
   void xen() {
@@ -113,6 +114,14 @@ final class HostChecks {
     } catch (IOException | UnsupportedOperationException | IllegalArgumentException e) {
       report.accept(Finding.warn("libvirt hook", "its age is not known: " + e.getMessage()));
     }
+  }
+
+  /** The hook asks the daemon through it. Others of that name know no Unix sockets. */
+  void netcat() {
+    report.accept(
+        new NetcatCheck(root).problem()
+            .map(problem -> Finding.fail("nc", problem + ": apt-get install netcat-openbsd"))
+            .orElseGet(() -> Finding.ok("nc", "knows what the libvirt hook needs")));
   }
 
   void directories(DaemonConfiguration configuration) {

@@ -62,4 +62,35 @@ final class HostChecksTest {
         .singleElement()
         .satisfies(found -> assertThat(found.detail()).contains("apt-get install libxenstore4"));
   }
+
+  private Finding netcat() {
+    List<Finding> findings = new ArrayList<>();
+    new HostChecks(root, findings::add).netcat();
+    assertThat(findings).hasSize(1);
+    return findings.get(0);
+  }
+
+  private void putNetcat(String script) throws IOException {
+    put("usr/bin/nc", "#!/bin/sh\n" + script + "\n");
+    assertThat(root.resolve("usr/bin/nc").toFile().setExecutable(true)).isTrue();
+  }
+
+  @Test
+  void anNcWithUnixSocketsAndAHalfCloseIsFound() throws IOException {
+    putNetcat("printf 'usage: nc\\n\\t\\t-N\\t\\tShutdown\\n\\t\\t-U\\t\\tUse UNIX\\n' >&2");
+    assertThat(netcat().level()).isEqualTo(Level.OK);
+  }
+
+  @Test
+  void noNcAnotherOneOrABrokenOneIsAFailure() throws IOException {
+    assertThat(netcat().detail()).contains("nc is missing", "apt-get install netcat-openbsd");
+    putNetcat("printf '[v1.10]\\n\\t-u\\t\\t\\tUDP mode\\n'; exit 1");
+    assertThat(netcat().detail())
+        .contains("usr/bin/nc does not know -U", "apt-get install netcat-openbsd");
+    putNetcat("printf 'Ncat 7.93\\n  -U, --unixsock\\n  -U Unix\\n'");
+    assertThat(netcat().detail()).contains("does not know -N");
+    put("usr/bin/nc", "#!/not/there\n");
+    assertThat(netcat().detail()).contains("cannot be run", "apt-get install netcat-openbsd");
+    assertThat(netcat().level()).isEqualTo(Level.FAIL);
+  }
 }
