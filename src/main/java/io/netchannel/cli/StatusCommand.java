@@ -19,6 +19,7 @@ import picocli.CommandLine.Spec;
 final class StatusCommand implements Callable<Integer> {
   @Mixin private OutputOptions output;
   @Mixin private ControlOptions control;
+
   /** All of them are in the JSON. */
   private static final int NAMED_WAITERS = 3;
 
@@ -72,8 +73,10 @@ final class StatusCommand implements Callable<Integer> {
       return Optional.of(words);
     }
     String first =
-        waiting.stream().limit(NAMED_WAITERS).map(String::valueOf).collect(Collectors.joining(", "));
-    return Optional.of(
-        "%s; %d wait for more, first %s".formatted(words, waiting.size(), first));
+        waiting.stream()
+            .limit(NAMED_WAITERS)
+            .map(String::valueOf)
+            .collect(Collectors.joining(", "));
+    return Optional.of("%s; %d wait for more, first %s".formatted(words, waiting.size(), first));
   }
 }

@@ -159,13 +159,16 @@ public final class Coordinator implements MigrationHooks, PeerService {
   public void start(ScheduledExecutorService scheduler) {
     var ticking =
         scheduler.scheduleWithFixedDelay(
-            Repeated.of("looking after migrations", this::tick), TICK_MILLIS, TICK_MILLIS, TimeUnit.MILLISECONDS);
+            Repeated.of("looking after migrations", this::tick),
+            TICK_MILLIS,
+            TICK_MILLIS,
+            TimeUnit.MILLISECONDS);
     log.debug("looking after migrations every {} ms: {}", TICK_MILLIS, !ticking.isDone());
   }
 
   /**
-   * One look; {@link #start} calls it. Waits for nothing: calls of peers and devices are made on the
-   * executor, those of each migration and to each peer one after the other.
+   * One look; {@link #start} calls it. Waits for nothing: calls of peers and devices are made on
+   * the executor, those of each migration and to each peer one after the other.
    */
   public void tick() {
     run("outgoing migrations", outgoing::tick);

@@ -16,8 +16,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * What survives a restart: every disk's generation and holder, the migrations with their timelines,
- * and the manifests of incoming ones. Thread-safe; reading and {@link #putVolatile} wait for no disk.
- * Only {@link MigrationStore} changes it.
+ * and the manifests of incoming ones. Thread-safe; reading and {@link #putVolatile} wait for no
+ * disk. Only {@link MigrationStore} changes it.
  */
 public final class MigrationJournal implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(MigrationJournal.class);
@@ -172,8 +172,7 @@ public final class MigrationJournal implements AutoCloseable {
 
   private boolean isNeeded(String name) {
     return name.endsWith(MANIFEST)
-        && migrations().stream()
-            .anyMatch(m -> m.isActive() && name.startsWith(m.id().toString()));
+        && migrations().stream().anyMatch(m -> m.isActive() && name.startsWith(m.id().toString()));
   }
 
   private static String manifestName(UUID migration, int disk) {

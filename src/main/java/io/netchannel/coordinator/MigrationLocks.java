@@ -12,7 +12,9 @@ import java.util.function.Consumer;
  * peer nothing while it holds one, so two hosts cannot wait for each other.
  */
 final class MigrationLocks {
-  /** One for each that is held, by all bits of the hash: a hung disk keeps no other guest waiting. */
+  /**
+   * One for each that is held, by all bits of the hash: a hung disk keeps no other guest waiting.
+   */
   private final Striped<Lock> locks = Striped.lazyWeakLock(Integer.MAX_VALUE);
 
   private final MigrationStore store;

@@ -28,10 +28,7 @@ final class Tells {
    * @param executor for calls that nobody waits for: one at a time to each peer
    */
   Tells(
-      ImmutableMap<String, Peer> peers,
-      Duration bound,
-      LongSupplier nanoTime,
-      Executor executor) {
+      ImmutableMap<String, Peer> peers, Duration bound, LongSupplier nanoTime, Executor executor) {
     this.peers = peers;
     this.bound = bound;
     this.backoff = new Backoffs(nanoTime);

@@ -130,17 +130,16 @@ final class ControlCommands implements ControlEndpoint.Handler {
 
   private String words(Migration migration) {
     Optional<String> unfinished = migrations.unfinished(migration);
-    return
-        "migration %s of %s (%s, peer %s) is in %s since %s: %s%s"
-            .formatted(
-                migration.id(),
-                migration.domainName(),
-                MigrationJson.lowerCase(migration.direction()),
-                migration.peer(),
-                migration.phase(),
-                migration.since(),
-                migration.detail(),
-                unfinished.map(words -> "; " + words).orElse(""));
+    return "migration %s of %s (%s, peer %s) is in %s since %s: %s%s"
+        .formatted(
+            migration.id(),
+            migration.domainName(),
+            MigrationJson.lowerCase(migration.direction()),
+            migration.peer(),
+            migration.phase(),
+            migration.since(),
+            migration.detail(),
+            unfinished.map(words -> "; " + words).orElse(""));
   }
 
   private static Stream<String> problem(ServedDisk disk) {

@@ -143,7 +143,8 @@ final class Drain implements AutoCloseable {
         environment.timer().after(POLL, () -> step(this::look));
       }
     } catch (TimeoutException | RuntimeException | Error e) {
-      // Whatever it is: who waits for the guest's storage must hear of it, and no ring stays mapped.
+      // Whatever it is: who waits for the guest's storage must hear of it, and no ring stays
+      // mapped.
       fail(e);
     }
   }

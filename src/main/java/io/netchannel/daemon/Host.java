@@ -138,7 +138,9 @@ public final class Host implements AutoCloseable {
             parts.ids());
     midPoints.recover(
         new DiskRecovery(
-            parts.devices(), coordinator::standing, coordinator::claimGeneration,
+            parts.devices(),
+            coordinator::standing,
+            coordinator::claimGeneration,
             new DispatchingTimer(scheduler, executor)),
         executor);
     coordinator.recover();

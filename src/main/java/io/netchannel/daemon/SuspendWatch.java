@@ -117,7 +117,8 @@ final class SuspendWatch implements AutoCloseable {
     } catch (OutOfMemoryError e) {
       // No thread to be had: the poll finds it again.
       waiters.add(waiter);
-      log.error("domid {}: no thread to say that it is suspended: {}", waiter.domid(), e.toString());
+      log.error(
+          "domid {}: no thread to say that it is suspended: {}", waiter.domid(), e.toString());
     }
   }
 

@@ -181,7 +181,8 @@ public final class DomainXmlParser {
           }
           found.add(element);
         } else if (namespace != null && NEARLY_OURS.matcher(namespace).matches()) {
-          // Misspelt, or a newer Netchannel's: to ignore it would start the guest without its disks.
+          // Misspelt, or a newer Netchannel's: to ignore it would start the guest without its
+          // disks.
           throw wrong(
               name, "namespace \"%s\" is not known here; expected \"%s\"", namespace, NAMESPACE);
         }

@@ -3,6 +3,7 @@ package io.netchannel.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.netchannel.cli.Finding.Level;
+import io.netchannel.daemon.DaemonConfiguration;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -92,5 +93,21 @@ final class HostChecksTest {
     put("usr/bin/nc", "#!/not/there\n");
     assertThat(netcat().detail()).contains("cannot be run", "apt-get install netcat-openbsd");
     assertThat(netcat().level()).isEqualTo(Level.FAIL);
+  }
+
+  @Test
+  void anExportWhoseNameTheLocaleCannotWriteIsAFailure() throws Exception {
+    DaemonConfiguration configuration =
+        DaemonConfiguration.parse(
+            "c.toml", "[[export]]\nname = \"e\"\nsource = \"file:/srv/\\u0000\"\n");
+    List<Finding> findings = new ArrayList<>();
+    new HostChecks(root, findings::add).exports(configuration);
+    assertThat(findings)
+        .singleElement()
+        .satisfies(
+            found -> {
+              assertThat(found.level()).isEqualTo(Level.FAIL);
+              assertThat(found.detail()).contains("has a NUL character", "[[export]]");
+            });
   }
 }

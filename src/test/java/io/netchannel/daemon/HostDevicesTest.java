@@ -8,7 +8,6 @@ import com.google.protobuf.ByteString;
 import io.netchannel.coordinator.LocalDevices;
 import io.netchannel.coordinator.LocalDevices.StockDisk;
 import io.netchannel.coordinator.MigrationRefusedException;
-import io.netchannel.device.DeviceOpener;
 import io.netchannel.midpoint.Manifest;
 import io.netchannel.vdevice.block.BlockOperation;
 import io.netchannel.vdevice.block.frontend.BlkfrontOptions;

@@ -104,10 +104,7 @@ final class LooksGoOnTest {
   void looksGoOnWhileAPeerIsSilent() throws Exception {
     hosta =
         new EmulatedHost(
-            "hosta",
-            directory,
-            ImmutableMap.of(),
-            new DirectPeer("hosta", "hostc", this::silence));
+            "hosta", directory, ImmutableMap.of(), new DirectPeer("hosta", "hostc", this::silence));
     hosta.startDaemon();
     UUID uuid = new UUID(4, 4);
     EmbeddedDomain domain = start("other", uuid, "");

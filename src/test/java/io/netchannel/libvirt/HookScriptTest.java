@@ -208,7 +208,9 @@ final class HookScriptTest {
   void aSocketThatMayNotBeUsedIsToldAsThat() throws Exception {
     try (HookEndpoint endpoint = answering(HookReply.OK)) {
       assertThat(endpoint).isNotNull();
-      netcat("[ \"$1\" != -h ] || exec /bin/nc -h; echo 'nc: hook.sock: Permission denied' >&2; exit 1");
+      netcat(
+          "[ \"$1\" != -h ] || exec /bin/nc -h; echo 'nc: hook.sock: Permission denied' >&2; exit"
+              + " 1");
       Result result = run(OURS, "guest", "start", "begin", "-");
       assertThat(result.exitCode()).isEqualTo(1);
       assertThat(result.stderr())

@@ -7,9 +7,9 @@ import io.grpc.ManagedChannel;
 import io.grpc.netty.NettyChannelBuilder;
 import io.netchannel.coordinator.Peer;
 import io.netchannel.coordinator.PeerException;
+import io.netchannel.time.Repeated;
 import io.netchannel.tls.HostTls;
 import io.netchannel.tls.TlsException;
-import io.netchannel.time.Repeated;
 import io.netty.channel.ChannelOption;
 import java.time.Duration;
 import java.util.Collection;
@@ -95,7 +95,10 @@ public final class Peers implements AutoCloseable {
   public void start(ScheduledExecutorService scheduler) {
     var connecting =
         scheduler.scheduleWithFixedDelay(
-            Repeated.of("keeping peers connected", this::connect), RECONNECT_SECONDS, RECONNECT_SECONDS, TimeUnit.SECONDS);
+            Repeated.of("keeping peers connected", this::connect),
+            RECONNECT_SECONDS,
+            RECONNECT_SECONDS,
+            TimeUnit.SECONDS);
     log.debug("keeping {} peers connected: {}", peers.size(), !connecting.isDone());
   }
 
