@@ -20,6 +20,8 @@ public final class Repeated implements Runnable {
   }
 
   /**
+   * That work, with what it throws logged.
+   *
    * @param what for the log: "keeping peers connected"
    */
   public static Runnable of(String what, Runnable work) {
