@@ -3,6 +3,7 @@ package io.netchannel.cli;
 import io.netchannel.daemon.DaemonConfiguration;
 import io.netchannel.daemon.Json;
 import io.netchannel.server.Export;
+import io.netchannel.text.PathText;
 import java.io.IOException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
@@ -52,6 +53,7 @@ final class HostChecks {
     xen();
     services();
     hook();
+    netcat();
   }
 
   void xen() {
@@ -115,6 +117,15 @@ final class HostChecks {
     }
   }
 
+  /** The hook asks the daemon through it. Others of that name know no Unix sockets. */
+  void netcat() {
+    report.accept(
+        new NetcatCheck(root)
+            .problem()
+            .map(problem -> Finding.fail("nc", problem + ": apt-get install netcat-openbsd"))
+            .orElseGet(() -> Finding.ok("nc", "knows what the libvirt hook needs")));
+  }
+
   void directories(DaemonConfiguration configuration) {
     directory("run directory", configuration.runDirectory(), true);
     directory("state directory", configuration.stateDirectory(), false);
@@ -136,11 +147,9 @@ final class HostChecks {
   void exports(DaemonConfiguration configuration) {
     for (Export export : configuration.exports().exports()) {
       String name = "export " + export.name();
-      String file = "file:";
-      if (export.source().startsWith(file)
-          && !Files.exists(root.resolve(export.source().substring(file.length() + 1)))) {
-        report.accept(
-            Finding.fail(name, export.source() + " does not exist: correct it in [[export]]"));
+      Optional<String> problem = missing(export.source());
+      if (problem.isPresent()) {
+        report.accept(Finding.fail(name, problem.get() + ": correct it in [[export]]"));
       } else if (export.allow().isEmpty()) {
         report.accept(
             Finding.warn(
@@ -148,6 +157,19 @@ final class HostChecks {
       } else {
         report.accept(Finding.ok(name, export.source() + " for " + export.allow()));
       }
+    }
+  }
+
+  private Optional<String> missing(String source) {
+    String file = "file:/";
+    if (!source.startsWith(file)) {
+      return Optional.empty();
+    }
+    try {
+      boolean there = Files.exists(root.resolve(PathText.parse(source.substring(file.length()))));
+      return there ? Optional.empty() : Optional.of(source + " does not exist");
+    } catch (IllegalArgumentException e) {
+      return Optional.of(e.getMessage());
     }
   }
 

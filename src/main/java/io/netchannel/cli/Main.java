@@ -1,8 +1,10 @@
 package io.netchannel.cli;
 
 import io.netchannel.daemon.ProductVersion;
+import io.netchannel.text.PathText;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -11,6 +13,7 @@ import picocli.AutoComplete;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IVersionProvider;
+import picocli.CommandLine.TypeConversionException;
 
 /** Entry point of the {@code netchannel} command. */
 @Command(
@@ -78,9 +81,18 @@ public final class Main {
             line.addSubcommand(name, command.get());
           }
         });
+    line.registerConverter(Path.class, Main::path);
     line.setExecutionExceptionHandler(Main::failed);
     line.setParameterExceptionHandler(Main::misused);
     return line;
+  }
+
+  private static Path path(String text) {
+    try {
+      return PathText.parse(text);
+    } catch (IllegalArgumentException e) {
+      throw new TypeConversionException(e.getMessage());
+    }
   }
 
   private static int failed(Exception failure, CommandLine line, CommandLine.ParseResult result)

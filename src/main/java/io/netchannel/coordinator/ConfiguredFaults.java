@@ -3,6 +3,7 @@ package io.netchannel.coordinator;
 import com.google.common.collect.ImmutableMap;
 import com.google.common.util.concurrent.Uninterruptibles;
 import com.google.errorprone.annotations.Immutable;
+import io.netchannel.text.PathText;
 import io.netchannel.time.Durations;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -82,7 +83,7 @@ public final class ConfiguredFaults implements FaultPoints {
   private static Action action(String key, String text) {
     Matcher file = FILE.matcher(text);
     if (file.matches()) {
-      Path path = Path.of(file.group(1));
+      Path path = PathText.parse(file.group(1));
       return point -> read(path).ifPresent(said -> action(key, said).run(point));
     }
     Action effect = effect(key, text);
@@ -108,8 +109,8 @@ public final class ConfiguredFaults implements FaultPoints {
     }
     Matcher hold = HOLD.matcher(text);
     if (hold.matches()) {
-      String file = hold.group(1);
-      return point -> hold(Path.of(file));
+      Path file = PathText.parse(hold.group(1));
+      return point -> hold(file);
     }
     throw new IllegalArgumentException(
         "[faults] \""

@@ -7,6 +7,7 @@ import io.netchannel.coordinator.StockDiskPolicy;
 import io.netchannel.coordinator.Timeouts;
 import io.netchannel.coordinator.peer.PeerAddress;
 import io.netchannel.net.HostPorts;
+import io.netchannel.text.TextFile;
 import io.netchannel.tls.TlsFiles;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -107,7 +108,9 @@ public record DaemonConfiguration(
     String text = "";
     if (Files.exists(file)) {
       try {
-        text = Files.readString(file);
+        text = TextFile.read(file);
+      } catch (TextFile.NotTextException e) {
+        throw new ConfigurationException(e.getMessage(), e);
       } catch (IOException e) {
         throw new ConfigurationException("cannot read " + file + ": " + e.getMessage(), e);
       }
@@ -235,7 +238,7 @@ public record DaemonConfiguration(
   }
 
   private static Optional<Path> trace(TomlTable table) throws ConfigurationException {
-    Optional<Path> directory = table.text("directory").map(Path::of);
+    Optional<Path> directory = table.path("directory");
     table.finish();
     return directory;
   }

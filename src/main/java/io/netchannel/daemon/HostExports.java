@@ -12,6 +12,7 @@ import io.netchannel.server.ExportServer;
 import io.netchannel.server.ExportStatus;
 import io.netchannel.server.ServerLimits;
 import io.netchannel.server.ServerParts;
+import io.netchannel.text.TextFile;
 import io.netchannel.tls.HostTls;
 import io.netchannel.tls.TlsException;
 import io.netchannel.wire.Transport;
@@ -313,7 +314,7 @@ final class HostExports implements ControlEndpoint.Handler, AutoCloseable {
   }
 
   private static Export read(Path file) throws IOException {
-    Map<String, Object> content = Json.parseObject(Files.readString(file));
+    Map<String, Object> content = Json.parseObject(TextFile.read(file));
     String name = file.getFileName().toString();
     if (content.get("source") instanceof String source) {
       return new Export(

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.dataformat.toml.TomlMapper;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
+import io.netchannel.text.PathText;
 import io.netchannel.time.Durations;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -84,7 +85,16 @@ final class TomlTable {
   }
 
   Path path(String key, Path otherwise) throws ConfigurationException {
-    return text(key).map(Path::of).orElse(otherwise);
+    return path(key).orElse(otherwise);
+  }
+
+  Optional<Path> path(String key) throws ConfigurationException {
+    Optional<String> value = text(key);
+    try {
+      return value.map(PathText::parse);
+    } catch (IllegalArgumentException e) {
+      throw error(key, e.getMessage());
+    }
   }
 
   Optional<Duration> duration(String key) throws ConfigurationException {

@@ -40,6 +40,15 @@ public final class DomainXmlParser {
   /** Namespace of our elements in {@code <metadata>}. */
   public static final String NAMESPACE = "https://netchannel.io/domain/1";
 
+  /**
+   * A namespace that is ours, or meant to be: any of our host's, whatever its scheme, case, port or
+   * path. XML compares namespaces as text, so all but {@link #NAMESPACE} are others'.
+   */
+  private static final Pattern NEARLY_OURS =
+      Pattern.compile(
+          "\\s*([a-z][a-z0-9+.-]*:)?/*([^/?#@]*@)?(www\\.)?netchannel\\.io\\.?(:\\d*)?\\s*([/?#].*)?",
+          Pattern.CASE_INSENSITIVE | Pattern.DOTALL);
+
   private static final Pattern TARGET = Pattern.compile("xvd[a-z]{1,4}");
   private static final Pattern PARTITION = Pattern.compile("xvd[a-z]{1,4}\\d+");
   private static final ImmutableSet<String> DISK_ATTRIBUTES =
@@ -171,9 +180,11 @@ public final class DomainXmlParser {
                 name, "<%s> is unknown in <metadata>; expected <devices>", element.getLocalName());
           }
           found.add(element);
-        } else if (namespace != null && namespace.startsWith("https://netchannel.io/")) {
-          // Probably a newer Netchannel's: to ignore it would start the guest without its disks.
-          throw wrong(name, "namespace %s is not known here; expected %s", namespace, NAMESPACE);
+        } else if (namespace != null && NEARLY_OURS.matcher(namespace).matches()) {
+          // Misspelt, or a newer Netchannel's: to ignore it would start the guest without its
+          // disks.
+          throw wrong(
+              name, "namespace \"%s\" is not known here; expected \"%s\"", namespace, NAMESPACE);
         }
       }
     }

@@ -9,6 +9,8 @@ import io.netty.handler.ssl.SslProvider;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.Reader;
+import java.nio.charset.Charset;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -33,6 +35,9 @@ import org.bouncycastle.openssl.jcajce.JcaPEMKeyConverter;
 
 /** This host's certificates, read once, as TLS settings for both ends of a connection. */
 public final class HostTls {
+  /** Keys are ASCII; what stands before them is a comment, in whatever character set. */
+  private static final Charset PEM = StandardCharsets.ISO_8859_1;
+
   private record Identity(PrivateKey key, List<X509Certificate> chain) {}
 
   private final X509TrustManager authority;
@@ -136,7 +141,7 @@ public final class HostTls {
 
   /** Reads PKCS#8 and, as certtool writes for libvirt, PKCS#1 and SEC 1. */
   private static PrivateKey key(Path file) throws TlsException {
-    try (Reader reader = Files.newBufferedReader(file);
+    try (Reader reader = Files.newBufferedReader(file, PEM);
         PEMParser parser = new PEMParser(reader)) {
       JcaPEMKeyConverter converter = new JcaPEMKeyConverter();
       for (Object entry = parser.readObject(); entry != null; entry = parser.readObject()) {

@@ -3,6 +3,7 @@ package io.netchannel.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.netchannel.cli.Finding.Level;
+import io.netchannel.daemon.DaemonConfiguration;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -61,5 +62,52 @@ final class HostChecksTest {
         .filteredOn(found -> found.level() == Level.FAIL)
         .singleElement()
         .satisfies(found -> assertThat(found.detail()).contains("apt-get install libxenstore4"));
+  }
+
+  private Finding netcat() {
+    List<Finding> findings = new ArrayList<>();
+    new HostChecks(root, findings::add).netcat();
+    assertThat(findings).hasSize(1);
+    return findings.get(0);
+  }
+
+  private void putNetcat(String script) throws IOException {
+    put("usr/bin/nc", "#!/bin/sh\n" + script + "\n");
+    assertThat(root.resolve("usr/bin/nc").toFile().setExecutable(true)).isTrue();
+  }
+
+  @Test
+  void anNcWithUnixSocketsAndAHalfCloseIsFound() throws IOException {
+    putNetcat("printf 'usage: nc\\n\\t\\t-N\\t\\tShutdown\\n\\t\\t-U\\t\\tUse UNIX\\n' >&2");
+    assertThat(netcat().level()).isEqualTo(Level.OK);
+  }
+
+  @Test
+  void noNcAnotherOneOrABrokenOneIsAFailure() throws IOException {
+    assertThat(netcat().detail()).contains("nc is missing", "apt-get install netcat-openbsd");
+    putNetcat("printf '[v1.10]\\n\\t-u\\t\\t\\tUDP mode\\n'; exit 1");
+    assertThat(netcat().detail())
+        .contains("usr/bin/nc does not know -U", "apt-get install netcat-openbsd");
+    putNetcat("printf 'Ncat 7.93\\n  -U, --unixsock\\n  -U Unix\\n'");
+    assertThat(netcat().detail()).contains("does not know -N");
+    put("usr/bin/nc", "#!/not/there\n");
+    assertThat(netcat().detail()).contains("cannot be run", "apt-get install netcat-openbsd");
+    assertThat(netcat().level()).isEqualTo(Level.FAIL);
+  }
+
+  @Test
+  void anExportWhoseNameTheLocaleCannotWriteIsAFailure() throws Exception {
+    DaemonConfiguration configuration =
+        DaemonConfiguration.parse(
+            "c.toml", "[[export]]\nname = \"e\"\nsource = \"file:/srv/\\u0000\"\n");
+    List<Finding> findings = new ArrayList<>();
+    new HostChecks(root, findings::add).exports(configuration);
+    assertThat(findings)
+        .singleElement()
+        .satisfies(
+            found -> {
+              assertThat(found.level()).isEqualTo(Level.FAIL);
+              assertThat(found.detail()).contains("has a NUL character", "[[export]]");
+            });
   }
 }

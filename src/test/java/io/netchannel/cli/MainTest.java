@@ -341,4 +341,13 @@ final class MainTest {
         .isEqualTo("trace:/t!delay:read=1s!file:/dev/vdb");
     assertThat(AttachDiskCommand.sourceText("file:/a", List.of())).isEqualTo("file:/a");
   }
+
+  @Test
+  void anArgumentThatIsNoPathIsToldInWords() {
+    StringWriter said = new StringWriter();
+    int code =
+        Main.run(new PrintWriter(out), new PrintWriter(said), "status", "--socket", "/r/\uD800");
+    assertThat(code).isEqualTo(1);
+    assertThat(said.toString()).contains("--socket", "LC_ALL=C.UTF-8").doesNotContain("Exception");
+  }
 }

@@ -24,7 +24,7 @@ import org.slf4j.LoggerFactory;
  */
 final class SteppedClockTest {
   private static final long SEED = 20260102;
-  private static final Duration STEP = Duration.ofSeconds(300);
+  private static final Duration STEP = Duration.ofMinutes(5);
 
   /** A run takes some milliseconds. */
   private static final int RANDOM_RUNS = 150;

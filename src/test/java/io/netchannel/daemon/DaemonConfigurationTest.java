@@ -5,10 +5,13 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.netchannel.coordinator.StockDiskPolicy;
 import io.netchannel.coordinator.peer.PeerAddress;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -107,6 +110,10 @@ final class DaemonConfigurationTest {
         Arguments.of("[timeouts]\nseel = \"1s\"\n", "unknown key \"seel\" in [timeouts]; known"),
         Arguments.of("tls = \"x\"\n", "test.toml:1: tls: expected a table"),
         Arguments.of("peer = \"x\"\n", "expected tables written as [[peer]]"),
+        Arguments.of(
+            "[daemon]\nrun-directory = \"/run/\\u0000\"\n",
+            "test.toml:2: the path \"/run/\\0\" has a NUL"),
+        Arguments.of("[trace]\ndirectory = \"\\u0000\"\n", "test.toml:2: the path"),
         Arguments.of("[daemon\n", "test.toml:1: not TOML"));
   }
 
@@ -124,5 +131,20 @@ final class DaemonConfigurationTest {
     assertThatThrownBy(() -> DaemonConfiguration.parse("f", "[daemon]\nrehearse = \"no\"\n"))
         .isInstanceOf(ConfigurationException.class)
         .hasMessageContaining("true or false");
+  }
+
+  @Test
+  void aByteOrderMarkIsNoPartOfAFile(@TempDir Path directory) throws Exception {
+    Path file = Files.writeString(directory.resolve("c.toml"), "\uFEFF[daemon]\nname = \"höst\"\n");
+    assertThat(DaemonConfiguration.read(file).name()).isEqualTo("höst");
+  }
+
+  @Test
+  void aFileInAnotherCharacterSetIsToldWithItsLine(@TempDir Path directory) throws Exception {
+    Path file = directory.resolve("c.toml");
+    Files.writeString(file, "[daemon]\n# für\n", StandardCharsets.ISO_8859_1);
+    assertThatThrownBy(() -> DaemonConfiguration.read(file))
+        .isInstanceOf(ConfigurationException.class)
+        .hasMessageStartingWith(file + ":2: not UTF-8");
   }
 }

@@ -108,7 +108,7 @@ final class DiskRecoveryTest {
     standing = new Standing(State.SEALED, 3);
     recovery.recover(disk);
     standing = new Standing(State.SERVES, 5);
-    host.daemon().devices().unseal(DOMAIN, "xvdb", 5);
+    host.daemon().devices().unseal(DOMAIN, "xvdb", 5).join();
     broken = false;
     timePasses();
     assertThat(disk.midPoint().status().state()).isEqualTo(MidPoint.State.SERVING);
@@ -127,7 +127,7 @@ final class DiskRecoveryTest {
   @Test
   void whatIsRetiredMeanwhileIsLeftAlone() {
     recovery.recover(disk);
-    host.daemon().devices().retire(DOMAIN, "xvdb");
+    host.daemon().devices().retire(DOMAIN, "xvdb").join();
     broken = false;
     timePasses();
     assertThat(later).isEmpty();

@@ -243,6 +243,18 @@ final class HostExportsTest {
     open("b").close();
   }
 
+  /** Some editors put a mark first. */
+  @Test
+  void aStoredExportThatWasEditedIsServed() throws Exception {
+    call("export", "name", "b", "source", "file:" + directory.resolve("b.raw"));
+    exports.close();
+    Path stored = directory.resolve("exports").resolve("b.export");
+    Files.writeString(stored, "\uFEFF" + Files.readString(stored));
+    serve();
+    assertThat(names()).containsExactly("a", "b", "dead", "sick");
+    open("b").close();
+  }
+
   @Test
   void aClientThatIsGoneIsReleased() throws Exception {
     Device device = open("a");

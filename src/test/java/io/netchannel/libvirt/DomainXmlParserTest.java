@@ -153,7 +153,7 @@ final class DomainXmlParserTest {
       delimiter = '|',
       value = {
         "<n:device xmlns:n='https://netchannel.io/domain/1'/> | <device> is unknown in <metadata>",
-        "<n:devices xmlns:n='https://netchannel.io/domain/2'/> | domain/2 is not known here",
+        "<n:devices xmlns:n='https://netchannel.io/domain/2'/> | domain/2\" is not known here",
         "<n:devices xmlns:n='https://netchannel.io/domain/1'/>"
             + "<m:devices xmlns:m='https://netchannel.io/domain/1'/> | <devices> is there 2 times",
       })
@@ -162,6 +162,55 @@ final class DomainXmlParserTest {
         .isInstanceOf(DomainXmlException.class)
         .hasMessageStartingWith("domain guest one: ")
         .hasMessageContaining(words);
+  }
+
+  /** Ignored, each would start the guest without its disks. */
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "http://netchannel.io/domain/1",
+        "https://netchannel.io/domain/1/",
+        "https://netchannel.io/domain/10",
+        "https://netchannel.io/Domain/1",
+        "https://netchannel.io",
+        "https://NetChannel.IO/domain/1",
+        "HTTPS://netchannel.io/domain/1",
+        "https://www.netchannel.io/domain/1",
+        "https://netchannel.io./domain/1",
+        "https://netchannel.io:443/domain/1",
+        "https://me@netchannel.io/domain/1",
+        "//netchannel.io/domain/1",
+        "netchannel.io/domain/1",
+        "https:/netchannel.io/domain/1",
+        " https://netchannel.io/domain/1",
+        "https://netchannel.io/domain/1 ",
+        "https://netchannel.io?domain=1",
+        "https://netchannel.io#1",
+      })
+  void refusesANamespaceThatIsNearlyOurs(String namespace) {
+    String metadata =
+        "<n:devices xmlns:n='%s'><n:disk target='xvdb' source='file:/d'/></n:devices>"
+            .formatted(namespace);
+    assertThatThrownBy(() -> DomainXmlParser.parse(domain(metadata)))
+        .isInstanceOf(DomainXmlException.class)
+        .hasMessage(
+            "domain guest one: namespace \"%s\" is not known here; expected \"%s\"",
+            namespace, DomainXmlParser.NAMESPACE);
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "https://example.org/netchannel.io/domain/1",
+        "https://netchannel.io.example.org/domain/1",
+        "https://netchannel.iota/domain/1",
+        "https://notnetchannel.io/domain/1",
+        "https://netchannel-io/domain/1",
+        "urn:netchannel",
+      })
+  void leavesOthersMetadataAlone(String namespace) throws Exception {
+    String metadata = "<n:devices xmlns:n='%s'><n:disk/></n:devices>".formatted(namespace);
+    assertThat(DomainXmlParser.parse(domain(metadata)).disks()).isEmpty();
   }
 
   @ParameterizedTest

@@ -42,6 +42,8 @@ final class HookScriptTest {
   /** Only a daemon that does not answer reaches it. */
   private String timeoutSeconds = "30";
 
+  private String searchPath = System.getenv("PATH");
+
   private record Result(int exitCode, String stdout, String stderr) {}
 
   @BeforeAll
@@ -111,6 +113,7 @@ final class HookScriptTest {
     "prepare, begin, stock, 0",
     "start, begin, stock, 0",
     "started, begin, stock, 0",
+    "start, begin, nearly ours, 1",
     "reconnect, begin, ours, 0",
     "stopped, end, ours, 0",
     "release, end, ours, 0",
@@ -120,6 +123,7 @@ final class HookScriptTest {
     String stdin =
         switch (xml) {
           case "ours" -> OURS;
+          case "nearly ours" -> OURS.replace("https://netchannel.io", "http://Netchannel.io");
           case "stock" -> STOCK;
           default -> "";
         };
@@ -173,6 +177,65 @@ final class HookScriptTest {
     }
   }
 
+  /** What other netcats, broken ones and none at all do. The daemon runs, so it is not to blame. */
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "echo \"nc: invalid option -- 'U'\" >&2; exit 1",
+        "exit 1",
+        "exit 0",
+        "exit 127",
+        "echo 'usage: nc [-lnNU] host port'; printf '\\t-U\\tunix\\n'; exit 2",
+        "",
+      })
+  void anotherNetcatIsNamedInsteadOfTheDaemon(String script) throws Exception {
+    try (HookEndpoint endpoint = answering(HookReply.OK)) {
+      assertThat(endpoint).isNotNull();
+      netcat(script);
+      Result result = run(OURS, "guest", "start", "begin", "-");
+      assertThat(result.exitCode()).isEqualTo(1);
+      assertThat(result.stderr())
+          .contains("nc cannot be used", "domain guest", "install netcat-openbsd")
+          .doesNotContain("is not running", "systemctl start");
+      assertThat(run(STOCK, "guest", "start", "begin", "-")).isEqualTo(new Result(0, "", ""));
+      assertThat(run(OURS, "guest", "reconnect", "begin", "-").exitCode()).isZero();
+      assertThat(calls).isEmpty();
+    }
+  }
+
+  /** As a policy of SELinux or AppArmor may do it. */
+  @Test
+  void aSocketThatMayNotBeUsedIsToldAsThat() throws Exception {
+    try (HookEndpoint endpoint = answering(HookReply.OK)) {
+      assertThat(endpoint).isNotNull();
+      netcat(
+          "[ \"$1\" != -h ] || exec /bin/nc -h; echo 'nc: hook.sock: Permission denied' >&2; exit"
+              + " 1");
+      Result result = run(OURS, "guest", "start", "begin", "-");
+      assertThat(result.exitCode()).isEqualTo(1);
+      assertThat(result.stderr())
+          .contains("cannot be asked (nc: hook.sock: Permission denied)", "netchannel doctor")
+          .doesNotContain("is not running");
+    }
+  }
+
+  /** The script finds this {@code nc} first; with an empty text none that could be run. */
+  private void netcat(String script) throws IOException {
+    Path programs = Files.createDirectories(directory.resolve("bin"));
+    Path nc = programs.resolve("nc");
+    if (script.isEmpty()) {
+      for (String name :
+          List.of("cat", "grep", "logger", "od", "printf", "sh", "timeout", "uname")) {
+        Files.createSymbolicLink(programs.resolve(name), Path.of("/usr/bin", name));
+      }
+      searchPath = programs.toString();
+      return;
+    }
+    Files.writeString(nc, "#!/bin/sh\n" + script + "\n");
+    assertThat(nc.toFile().setExecutable(true)).isTrue();
+    searchPath = programs + ":" + searchPath;
+  }
+
   private HookEndpoint answering(HookReply reply) throws IOException {
     return HookEndpoint.listen(
         socket(),
@@ -203,6 +266,7 @@ final class HookScriptTest {
         new ProcessBuilder(command).redirectOutput(stdout.toFile()).redirectError(stderr.toFile());
     builder.environment().put("NETCHANNEL_HOOK_SOCKET", socket().toString());
     builder.environment().put("NETCHANNEL_HOOK_TIMEOUT", timeoutSeconds);
+    builder.environment().put("PATH", searchPath);
     Process process = builder.start();
     try (OutputStream input = process.getOutputStream()) {
       input.write(stdin.getBytes(StandardCharsets.UTF_8));

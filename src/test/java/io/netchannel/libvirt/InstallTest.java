@@ -93,6 +93,23 @@ final class InstallTest {
     assertThat(result.output()).as("an unknown java gets no new option").doesNotContain("native");
   }
 
+  /** Java's file names depend on it, whoever starts it: a shell, a service, cron. */
+  @Test
+  void fileNamesAreUtf8WhateverTheLocale() throws Exception {
+    Path java = directory.resolve("java");
+    Files.writeString(java, "#!/bin/sh\nprintf %s \"$LC_ALL\"\n");
+    Files.setPosixFilePermissions(java, PosixFilePermissions.fromString("rwxr-xr-x"));
+    for (String locale : List.of("", "C", "POSIX", "de_DE.ISO-8859-1")) {
+      ProcessBuilder builder = command("netchannel", "status");
+      builder.environment().put("JAVA", java.toString());
+      builder.environment().put("NETCHANNEL_JAR", jar.toString());
+      builder.environment().put("LC_ALL", locale);
+      assertThat(run(builder)).isEqualTo(new Result(0, "C.UTF-8"));
+    }
+    assertThat(Files.readString(HOOKS.resolve("netchanneld.service")))
+        .containsOnlyOnce("\nEnvironment=LC_ALL=C.UTF-8\n");
+  }
+
   @Test
   void theLauncherSaysWhatIsMissing() throws Exception {
     ProcessBuilder builder = command("netchannel", "status");

@@ -3,6 +3,7 @@ package io.netchannel.tls;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.SecureRandom;
@@ -56,5 +57,13 @@ final class HostTlsTest {
     assertThatThrownBy(() -> new HostTls(files))
         .isInstanceOf(TlsException.class)
         .hasMessageContaining("expected a PEM private key in " + files.clientKey());
+  }
+
+  /** As tools write a certificate's subject, or a person a note. */
+  @Test
+  void whatStandsBeforeAKeyMayBeInAnyCharacterSet() throws Exception {
+    String pem = Files.readString(files.clientKey());
+    Files.writeString(files.clientKey(), "Schlüssel\n" + pem, StandardCharsets.ISO_8859_1);
+    assertThat(new HostTls(files).name("hosta")).hasValue("hosta");
   }
 }

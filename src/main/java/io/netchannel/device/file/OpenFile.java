@@ -4,6 +4,7 @@ import com.sun.jna.Platform;
 import io.netchannel.device.BlockBuffers;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.DeviceGeometry;
+import io.netchannel.text.PathText;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -45,7 +46,7 @@ record OpenFile(
     if (!Platform.isLinux() || !Platform.is64Bit()) {
       throw new DeviceException("file: devices need a 64-bit Linux");
     }
-    Path path = Path.of(text);
+    Path path = path(text);
     Map<String, Object> attributes = attributesOf(path);
     int type = (Integer) attributes.get("mode") & TYPE_MASK;
     if (type == TYPE_DIRECTORY) {
@@ -90,7 +91,7 @@ record OpenFile(
 
   /** As {@link FileDevice#checkUnused}. */
   static void checkUnused(String text) throws DeviceException {
-    Path path = Path.of(text);
+    Path path = path(text);
     if (((Integer) attributesOf(path).get("mode") & TYPE_MASK) != TYPE_BLOCK) {
       return;
     }
@@ -107,6 +108,14 @@ record OpenFile(
             e);
       }
       throw cannotOpen(path, true, e);
+    }
+  }
+
+  private static Path path(String text) throws DeviceException {
+    try {
+      return PathText.parse(text);
+    } catch (IllegalArgumentException e) {
+      throw new DeviceException("file: " + e.getMessage(), e);
     }
   }
 

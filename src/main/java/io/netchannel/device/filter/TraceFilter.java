@@ -3,6 +3,7 @@ package io.netchannel.device.filter;
 import io.netchannel.device.Completion;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
+import io.netchannel.text.PathText;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -62,7 +63,12 @@ public final class TraceFilter extends ForwardingDevice {
           "filter trace needs an absolute path, not \"%s\"; for example trace:/var/log/vdb.jsonl"
               .formatted(text));
     }
-    return device -> new TraceFilter(device, Path.of(text), clock);
+    try {
+      Path path = PathText.parse(text);
+      return device -> new TraceFilter(device, path, clock);
+    } catch (IllegalArgumentException e) {
+      throw new DeviceException("filter trace: " + e.getMessage(), e);
+    }
   }
 
   @Override

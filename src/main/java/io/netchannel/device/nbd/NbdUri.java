@@ -4,12 +4,12 @@ import com.google.common.base.Splitter;
 import com.google.common.net.HostAndPort;
 import io.netchannel.device.DeviceException;
 import io.netchannel.net.HostPorts;
+import io.netchannel.text.PathText;
 import io.netchannel.time.Durations;
 import java.net.URI;
 import java.net.URISyntaxException;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -144,9 +144,9 @@ public record NbdUri(
 
   private static Path path(String text, String socket) throws DeviceException {
     try {
-      return Path.of(socket);
-    } catch (InvalidPathException e) {
-      throw bad(text, "found a path that this system's character set (locale) cannot write");
+      return PathText.parse(socket);
+    } catch (IllegalArgumentException e) {
+      throw bad(text, "found: " + e.getMessage());
     }
   }
 

@@ -325,4 +325,16 @@ final class FileDeviceTest {
     new Random(seed).nextBytes(data);
     return data;
   }
+
+  /** As a name with an umlaut is where the locale has ASCII only. */
+  @Test
+  void aNameThatTheLocaleCannotWriteIsToldInWords() {
+    String path = "/srv/\uD800.raw";
+    assertThatThrownBy(() -> FileDevice.checkUnused(path))
+        .isInstanceOf(DeviceException.class)
+        .hasMessageContaining("LC_ALL=C.UTF-8");
+    assertThatThrownBy(() -> OpenFile.open(path, false, true))
+        .isInstanceOf(DeviceException.class)
+        .hasMessageContaining("LC_ALL=C.UTF-8");
+  }
 }

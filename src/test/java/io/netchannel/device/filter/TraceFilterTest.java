@@ -78,4 +78,11 @@ final class TraceFilterTest {
         .hasMessageContaining("/none/x.jsonl");
     assertThat(device.closed).as("left to the caller").isFalse();
   }
+
+  @Test
+  void aPathThatCannotBeWrittenIsToldInWords() {
+    assertThatThrownBy(() -> TraceFilter.parse("/var/log/\uD800", CLOCK))
+        .isInstanceOf(DeviceException.class)
+        .hasMessageContaining("LC_ALL=C.UTF-8");
+  }
 }
