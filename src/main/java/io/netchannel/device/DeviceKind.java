@@ -1,5 +1,7 @@
 package io.netchannel.device;
 
+import java.util.Optional;
+
 /** Opens the devices behind one scheme of a source text. */
 @FunctionalInterface
 public interface DeviceKind {
@@ -22,6 +24,11 @@ public interface DeviceKind {
    * @throws DeviceException when it names nothing of this kind
    */
   default void check(String text) throws DeviceException {}
+
+  /** As {@link Devices#storage}. */
+  default Optional<String> storage(String text) throws DeviceException {
+    return Optional.empty();
+  }
 
   /** As {@link Devices#checkUnused}. */
   default void checkUnused(String text) throws DeviceException {}

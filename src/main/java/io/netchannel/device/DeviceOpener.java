@@ -13,6 +13,7 @@ import java.time.Clock;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
@@ -120,6 +121,11 @@ public final class DeviceOpener implements Devices, AutoCloseable {
       public void checkUnused(String text) throws DeviceException {
         FileDevice.checkUnused(text);
       }
+
+      @Override
+      public Optional<String> storage(String text) throws DeviceException {
+        return Optional.of(FileDevice.storage(text));
+      }
     };
   }
 
@@ -176,6 +182,12 @@ public final class DeviceOpener implements Devices, AutoCloseable {
   public void checkUnused(String source) throws DeviceException {
     Parsed parsed = parse(source);
     parsed.kind.checkUnused(parsed.text);
+  }
+
+  @Override
+  public Optional<String> storage(String source) throws DeviceException {
+    Parsed parsed = parse(source);
+    return parsed.kind.storage(parsed.text);
   }
 
   @Override

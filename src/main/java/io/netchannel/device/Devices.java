@@ -1,5 +1,7 @@
 package io.netchannel.device;
 
+import java.util.Optional;
+
 /** Opens devices by their source text ("file:/dev/vdb", "delay:write=300ms!file:/srv/a.raw"). */
 @FunctionalInterface
 public interface Devices {
@@ -44,6 +46,18 @@ public interface Devices {
    */
   default String place(String source) throws DeviceException {
     return source;
+  }
+
+  /**
+   * The storage that a source leads to at present, however it is written: of a file its file system
+   * and inode, of a block device its number. Not the same for a partition and its disk, nor for two
+   * paths to one LUN. May have to wait for the storage.
+   *
+   * @return empty when this kind of source does not tell
+   * @throws DeviceException when the text is no source, or leads to nothing
+   */
+  default Optional<String> storage(String source) throws DeviceException {
+    return Optional.empty();
   }
 
   /** Opens, reads the geometry and closes again: what a destination does before it accepts. */

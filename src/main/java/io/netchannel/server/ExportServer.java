@@ -44,6 +44,7 @@ public final class ExportServer implements AutoCloseable {
   private final ServerParts parts;
   private final FileChannel lockFile;
   private final FileLock lock;
+  private final Writers writers = new Writers();
   private final Map<String, ServedExport> exports = new ConcurrentSkipListMap<>();
   private final Set<Connection> connections = ConcurrentHashMap.newKeySet();
   private final List<Channel> listeners = new CopyOnWriteArrayList<>();
@@ -213,7 +214,7 @@ public final class ExportServer implements AutoCloseable {
       throw new ExportException(
           "export %s cannot be served: %s".formatted(export.name(), e.getMessage()), e);
     }
-    ServedExport served = new ServedExport(export, generations, parts);
+    ServedExport served = new ServedExport(export, generations, parts, writers);
     if (exports.putIfAbsent(export.name(), served) != null) {
       throw new ExportException(
           "there is an export named %s; remove it first".formatted(export.name()));

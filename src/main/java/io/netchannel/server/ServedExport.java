@@ -34,6 +34,7 @@ final class ServedExport {
   private final Export export;
   private final GenerationStore generations;
   private final ServerParts parts;
+  private final Writers writers;
   private final Executor serial;
 
   // All below is used on serial only, but for unfinished().
@@ -48,11 +49,18 @@ final class ServedExport {
   private Device device;
   private boolean removed;
 
-  ServedExport(Export export, GenerationStore generations, ServerParts parts) {
+  /** The storage that is this export's to write; empty while nobody holds it. */
+  private Optional<String> claimed = Optional.empty();
+
+  ServedExport(Export export, GenerationStore generations, ServerParts parts, Writers writers) {
     this.export = export;
     this.generations = generations;
     this.parts = parts;
+    this.writers = writers;
     this.serial = MoreExecutors.newSequentialExecutor(parts.executor());
+    if (!export.readOnly() && !generations.held().isEmpty()) {
+      serial.execute(this::claimAgain);
+    }
   }
 
   Export export() {
@@ -389,6 +397,7 @@ final class ServedExport {
     if (entry.isPresent()) {
       generations.put(entry.get().with(entry.get().generation(), false, parts.clock().instant()));
     }
+    releaseUnheld();
   }
 
   // ---- the device
@@ -398,7 +407,39 @@ final class ServedExport {
       if (!export.readOnly()) {
         parts.devices().checkUnused(export.source());
       }
-      device = parts.devices().open(export.source(), OpenOptions.plain(export.readOnly()));
+      if (!export.readOnly()) {
+        claim();
+      }
+      try {
+        device = parts.devices().open(export.source(), OpenOptions.plain(export.readOnly()));
+      } catch (DeviceException | RuntimeException e) {
+        releaseUnheld();
+        throw e;
+      }
+    }
+  }
+
+  private void claim() throws DeviceException {
+    Optional<String> storage = parts.devices().storage(export.source());
+    if (storage.isPresent()) {
+      Optional<String> other = writers.claim(storage.get(), export.name());
+      if (other.isPresent()) {
+        throw new DeviceException(
+            "export %s and export %s are one storage, %s, and a client of %s may write to it: two"
+                    .formatted(export.name(), other.get(), export.source(), other.get())
+                + " writers would destroy what is on it; end that use, or export one of them"
+                + " read-only");
+      }
+      claimed = storage;
+    }
+  }
+
+  /** After a restart of the server: its client comes back, and nobody else is to be there then. */
+  private void claimAgain() {
+    try {
+      claim();
+    } catch (DeviceException e) {
+      log.warn("{}", e.getMessage());
     }
   }
 
@@ -406,6 +447,14 @@ final class ServedExport {
     if (sessions.isEmpty() && device != null) {
       device.close();
       device = null;
+    }
+    releaseUnheld();
+  }
+
+  private void releaseUnheld() {
+    if (device == null && (removed || generations.held().isEmpty())) {
+      claimed.ifPresent(storage -> writers.release(storage, export.name()));
+      claimed = Optional.empty();
     }
   }
 

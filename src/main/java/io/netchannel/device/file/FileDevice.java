@@ -146,6 +146,15 @@ public final class FileDevice implements Device {
     OpenFile.checkUnused(path);
   }
 
+  /**
+   * Which storage a path leads to: "file DEVICE INODE" in numbers of the kernel, "block NUMBER".
+   *
+   * @throws DeviceException when there is nothing at that path
+   */
+  public static String storage(String path) throws DeviceException {
+    return OpenFile.storage(path);
+  }
+
   @Override
   public DeviceGeometry geometry() {
     return geometry;

@@ -111,6 +111,14 @@ record OpenFile(
     }
   }
 
+  /** As {@link FileDevice#storage}. */
+  static String storage(String text) throws DeviceException {
+    Map<String, Object> attributes = attributesOf(path(text));
+    return ((Integer) attributes.get("mode") & TYPE_MASK) == TYPE_BLOCK
+        ? "block " + attributes.get("rdev")
+        : "file " + attributes.get("dev") + " " + attributes.get("ino");
+  }
+
   private static Path path(String text) throws DeviceException {
     try {
       return PathText.parse(text);
@@ -121,7 +129,7 @@ record OpenFile(
 
   private static Map<String, Object> attributesOf(Path path) throws DeviceException {
     try {
-      return Files.readAttributes(path, "unix:mode,size,rdev");
+      return Files.readAttributes(path, "unix:mode,size,rdev,dev,ino");
     } catch (NoSuchFileException e) {
       throw new DeviceException(path + " does not exist on this host", e);
     } catch (IOException e) {

@@ -4,6 +4,7 @@ import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.Devices;
 import io.netchannel.device.OpenOptions;
+import java.util.Optional;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.function.Consumer;
 
@@ -34,6 +35,11 @@ record StressDevices(Devices others, ScheduledExecutorService timer, Consumer<St
     if (!isOurs(source)) {
       others.checkUnused(source);
     }
+  }
+
+  @Override
+  public Optional<String> storage(String source) throws DeviceException {
+    return isOurs(source) ? Optional.of(source) : others.storage(source);
   }
 
   @Override

@@ -1,0 +1,36 @@
+package io.netchannel.server;
+
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
+
+/**
+ * Which export of this server is the one whose clients may write to a storage. One storage can be
+ * exported under several names, plainly or by a symbolic link: an export admits one writer at a
+ * time, so two of them would admit two.
+ *
+ * <pre>
+ *   free --claim--> an export's --release, when nobody holds that export any more--> free
+ *                     |   ^
+ *                     +---+ claim by the same export
+ * </pre>
+ */
+final class Writers {
+  private final Map<String, String> exportOf = new ConcurrentHashMap<>();
+
+  /**
+   * Makes a storage an export's, unless it is another's.
+   *
+   * @param storage as {@link io.netchannel.device.Devices#storage} names it
+   * @return the other export's name; empty when it is this one's from now on
+   */
+  Optional<String> claim(String storage, String export) {
+    return Optional.ofNullable(exportOf.putIfAbsent(storage, export))
+        .filter(owner -> !owner.equals(export));
+  }
+
+  /** Idempotent; never takes it from another one. */
+  void release(String storage, String export) {
+    exportOf.remove(storage, export);
+  }
+}
