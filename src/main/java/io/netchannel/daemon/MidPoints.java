@@ -147,7 +147,7 @@ public final class MidPoints implements AutoCloseable {
   }
 
   private ServedDisk startFresh(DiskDetails details) {
-    ServedDisk disk = new ServedDisk(environment, details);
+    ServedDisk disk = new ServedDisk(environment, details, this::forget);
     try {
       disk.forgetEarlier();
       keep(disk);
@@ -161,9 +161,15 @@ public final class MidPoints implements AutoCloseable {
 
   /** Until it has gone. */
   private void keep(ServedDisk disk) {
-    Key key = new Key(disk.guest().domid(), disk.target());
-    disks.put(key, disk);
-    var unused = disk.gone().thenRun(() -> disks.remove(key, disk));
+    disks.put(key(disk), disk);
+  }
+
+  private void forget(ServedDisk disk) {
+    disks.remove(key(disk), disk);
+  }
+
+  private static Key key(ServedDisk disk) {
+    return new Key(disk.guest().domid(), disk.target());
   }
 
   private void publishNodes(DiskDetails details) {
@@ -232,7 +238,7 @@ public final class MidPoints implements AutoCloseable {
       Optional<DiskDetails> details =
           DiskDetails.parse(address, VbdNodes.details(environment.store(), address));
       if (details.isPresent() && isAlive(details.get())) {
-        ServedDisk disk = new ServedDisk(environment, details.get());
+        ServedDisk disk = new ServedDisk(environment, details.get(), this::forget);
         keep(disk);
         again(disk, 0);
       } else {

@@ -96,6 +96,7 @@ final class ServedDisk {
 
   private final Environment environment;
   private final VbdAddress address;
+  private final Consumer<ServedDisk> whenGone;
   private final CompletableFuture<Void> gone = new CompletableFuture<>();
 
   /** Guards which mid-point it has, and whether it may have one, or a device. */
@@ -120,9 +121,15 @@ final class ServedDisk {
 
   private Manifest decodedManifest;
 
-  ServedDisk(Environment environment, DiskDetails details) {
+  /**
+   * One without a mid-point yet.
+   *
+   * @param whenGone forgets it: who hears that it is gone does not find it any more
+   */
+  ServedDisk(Environment environment, DiskDetails details, Consumer<ServedDisk> whenGone) {
     this.environment = environment;
     this.details = details;
+    this.whenGone = whenGone;
     address = details.address();
   }
 
@@ -410,6 +417,7 @@ final class ServedDisk {
           } catch (IOException | RuntimeException e) {
             log.warn("{}: not all of it is removed: {}", this, e.toString());
           } finally {
+            whenGone.accept(this);
             gone.complete(null);
           }
         });

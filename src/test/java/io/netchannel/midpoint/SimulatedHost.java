@@ -25,7 +25,7 @@ final class SimulatedHost {
   private final boolean errors;
   private final Supplier<ScriptedDevice> devices;
   private final ByteBuffer inflight;
-  private final MidPointMemory memory;
+  private MidPointMemory memory;
   private int storesToLive = -1;
   long nanos;
   MemoryDisk disk = new MemoryDisk();
@@ -115,6 +115,7 @@ final class SimulatedHost {
       disk = new MemoryDisk();
       disk.connect(rings);
     }
+    memory = MidPointMemory.unshared(LIMITS); // as all of a new process
     midPoint = newMidPoint();
     await(midPoint.recover(device, generation, sealed));
   }
