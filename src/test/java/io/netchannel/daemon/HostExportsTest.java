@@ -9,6 +9,7 @@ import ch.qos.logback.core.read.ListAppender;
 import com.google.common.collect.ImmutableMap;
 import io.netchannel.device.BlockBuffers;
 import io.netchannel.device.Device;
+import io.netchannel.device.DeviceException;
 import io.netchannel.device.DeviceKind;
 import io.netchannel.device.DeviceOpener;
 import io.netchannel.device.OpenOptions;
@@ -158,6 +159,32 @@ final class HostExportsTest {
     assertThat(names()).containsExactly("dead", "sick");
     assertThat(exports.knows(Map.of("command", "exports"))).isTrue();
     assertThat(exports.knows(Map.of("command", "ping"))).as("not about exports").isFalse();
+  }
+
+  /** An export has one writer at a time; under two names it would have two. */
+  @Test
+  void oneStorageHasOneWriterUnderWhateverNames() throws Exception {
+    Path disk = Files.write(directory.resolve("twice.raw"), new byte[1 << 16]);
+    Path link = Files.createSymbolicLink(directory.resolve("by-id.raw"), disk);
+    call("export", "name", "plain", "source", "file:" + disk);
+    call("export", "name", "cached", "source", "file+cache:" + link);
+    call("export", "name", "reader", "source", "file:" + link, "read-only", true);
+    try (Device first = open("plain")) {
+      assertThatThrownBy(() -> open("cached"))
+          .isInstanceOf(DeviceException.class)
+          .hasMessageContaining("export cached and export plain are one storage")
+          .hasMessageContaining("two writers would destroy what is on it");
+      assertThat(Requests.write(first, 0, new byte[512])).isEqualTo(Outcome.OK);
+    }
+    try (Device second = open("cached")) {
+      assertThat(Requests.write(second, 0, new byte[512])).isEqualTo(Outcome.OK);
+      assertThatThrownBy(() -> open("plain")).hasMessageContaining("are one storage");
+      // A client that is away holds its export, also over a restart of the server.
+      second.keepPlace();
+    }
+    exports.close();
+    serve();
+    assertThatThrownBy(() -> open("plain")).hasMessageContaining("are one storage");
   }
 
   @Test

@@ -305,8 +305,7 @@ final class LostWritesSimulationTest {
     private void takeOver(Custody custody, boolean done) throws Exception {
       StorageState atCustody = custody.storage();
       boolean counts = done && fault != Fault.MANIFEST_OF_CUSTODY;
-      StorageState left =
-          new StorageState(atCustody.identity(), atCustody.unflushed() || counts);
+      StorageState left = new StorageState(atCustody.identity(), atCustody.unflushed() || counts);
       ImmutableList<RequestName> names =
           done ? ImmutableList.of() : custody.writes().values().asList();
       Device old = client();
