@@ -17,6 +17,10 @@ from .scenarios import ORDER, load
 
 ALWAYS = ("migrate", "kill")
 
+# Not chosen: no run of these has ended well yet, and what stands in COSTS for them is a guess. A call by name and
+# .ci/run --all take them; whoever sees one pass takes it out of here.
+UNPROVEN = ("hostile-time", "black-hole", "stopped", "full", "ten-trips")
+
 # The newest work: what was committed within a day before the newest commit, and what is not committed yet.
 NEWEST_SECONDS = 24 * 3600
 NEWEST_COMMITS = 100
@@ -72,7 +76,7 @@ class Choice:
 def choose(budget_seconds: int, commit: str, changed: Iterable[str], scenarios: tuple[str, ...] = ORDER) -> Choice:
     """`commit`: any text, for the draw; `changed`: paths from the repository's root."""
     changed = set(changed)
-    drawn = sorted(scenarios, key=lambda name: hashlib.sha256(f"{commit} {name}".encode()).digest())
+    drawn = sorted(set(scenarios) - set(UNPROVEN), key=lambda name: hashlib.sha256(f"{commit} {name}".encode()).digest())
     own = [name for name in drawn if own_file(name) in changed]
     touched = [name for name in drawn if any(re.match(pattern, path) for pattern in COSTS[name].touched_by for path in changed)]
     others = [name for name in drawn if name not in ALWAYS and name not in own and name not in touched]
