@@ -27,13 +27,27 @@ final class FileJournalStorage implements JournalStorage {
   private static final String LOCK = "lock";
   private static final String TEMPORARY = ".tmp";
 
+  /** Makes the names in a directory durable: a new one is so only when the directory is. */
+  @FunctionalInterface
+  interface DirectorySync {
+    void force(Path directory) throws IOException;
+  }
+
   private final Path directory;
+  private final DirectorySync names;
   private final FileChannel lock;
+
+  /** Always the file that has the name LOG, or had it last. */
   private FileChannel log;
 
   /** Makes the directory when it is not there, readable by its owner only. */
   FileJournalStorage(Path directory) throws IOException {
+    this(directory, FileJournalStorage::forceDirectory);
+  }
+
+  FileJournalStorage(Path directory, DirectorySync names) throws IOException {
     this.directory = directory;
+    this.names = names;
     Files.createDirectories(
         directory,
         PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
@@ -44,7 +58,7 @@ final class FileJournalStorage implements JournalStorage {
             "another daemon uses " + directory + "; stop it, or configure another directory");
       }
       this.log = FileChannel.open(directory.resolve(LOG), CREATE, READ, WRITE);
-      forceDirectory(directory);
+      names.force(directory);
     } catch (IOException e) {
       lock.close();
       throw e;
@@ -81,24 +95,38 @@ final class FileJournalStorage implements JournalStorage {
 
   @Override
   public void replace(byte[] bytes) throws IOException {
-    putFile(LOG, bytes);
     FileChannel old = log;
-    log = FileChannel.open(directory.resolve(LOG), READ, WRITE);
-    old.close();
+    // The very file that gets the name: opened anew it could fail, and records would go to the old
+    // one, which nobody will ever read.
+    log = written(LOG, bytes);
+    try (old) {
+      names.force(directory);
+    } catch (IOException e) {
+      throw new UncertainException(e);
+    }
   }
 
   @Override
   public void putFile(String name, byte[] bytes) throws IOException {
+    written(name, bytes).close();
+    names.force(directory);
+  }
+
+  /** Has the name when it returns, though not durably; changes nothing when it throws. */
+  private FileChannel written(String name, byte[] bytes) throws IOException {
     Path temporary = directory.resolve(name + TEMPORARY);
-    try (FileChannel file = FileChannel.open(temporary, CREATE, TRUNCATE_EXISTING, WRITE)) {
+    FileChannel file = FileChannel.open(temporary, CREATE, TRUNCATE_EXISTING, READ, WRITE);
+    try {
       writeAll(file, 0, bytes);
       file.force(true);
+      Files.move(temporary, directory.resolve(name), ATOMIC_MOVE);
+      return file;
     } catch (IOException e) {
-      Files.deleteIfExists(temporary);
+      try (file) {
+        Files.deleteIfExists(temporary);
+      }
       throw e;
     }
-    Files.move(temporary, directory.resolve(name), ATOMIC_MOVE);
-    forceDirectory(directory);
   }
 
   @Override
@@ -143,7 +171,6 @@ final class FileJournalStorage implements JournalStorage {
     }
   }
 
-  /** A new name in a directory is durable only when the directory is. */
   private static void forceDirectory(Path directory) throws IOException {
     try (FileChannel channel = FileChannel.open(directory, READ)) {
       channel.force(true);

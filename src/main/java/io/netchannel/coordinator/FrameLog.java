@@ -135,6 +135,9 @@ final class FrameLog implements AutoCloseable {
     all.writeBytes(new byte[RESERVE_BYTES]);
     try {
       storage.replace(all.toByteArray());
+    } catch (JournalStorage.UncertainException e) {
+      breakDown(e);
+      throw new JournalException(broken, e);
     } catch (IOException e) {
       throw new JournalException("cannot compact " + storage.location() + ": " + e.getMessage(), e);
     }
@@ -201,13 +204,18 @@ final class FrameLog implements AutoCloseable {
     }
   }
 
-  /** After a failed fsync nobody knows what is on the disk, and a second one may lie. */
+  /**
+   * After a failed fsync, of the log or of its directory, nobody knows what is on the disk, and a
+   * second one may lie. A record that gives a disk away could be one that no restart finds: the
+   * host writes none any more.
+   */
   private void breakDown(IOException e) {
     broken =
         storage.location()
             + " could not be made durable ("
             + e.getMessage()
-            + "); check the disk and restart netchanneld";
+            + "): this host owns no more disks and gives none away; check the disk and restart"
+            + " netchanneld";
     log.error(broken);
   }
 

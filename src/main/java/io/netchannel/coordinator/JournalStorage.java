@@ -16,8 +16,22 @@ interface JournalStorage extends AutoCloseable {
   /** Makes the log durable. */
   void force() throws IOException;
 
-  /** Replaces the whole log, durably; a crash leaves the old one or the new one. */
+  /**
+   * Replaces the whole log, durably; a crash leaves the old one or the new one.
+   *
+   * @throws UncertainException when it cannot be said which of them a restart reads
+   * @throws IOException when the old one is as it was
+   */
   void replace(byte[] log) throws IOException;
+
+  /** The new log has its name, and whether it keeps it over a crash nobody knows. */
+  final class UncertainException extends IOException {
+    private static final long serialVersionUID = 1L;
+
+    UncertainException(IOException cause) {
+      super(cause.getMessage(), cause);
+    }
+  }
 
   /** Makes or replaces a file, durably; a crash leaves none, the old one or the new one. */
   void putFile(String name, byte[] bytes) throws IOException;

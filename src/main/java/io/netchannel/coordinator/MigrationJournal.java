@@ -37,6 +37,10 @@ public final class MigrationJournal implements AutoCloseable {
   private final Object memory = new Object();
 
   private final Map<UUID, Migration> migrations = new LinkedHashMap<>(); // guarded by memory
+
+  /** As the log has them, without phases that are in memory only; guarded by memory. */
+  private final Map<UUID, Migration> written = new LinkedHashMap<>();
+
   private final Map<DiskKey, Generation> generations = new LinkedHashMap<>(); // guarded by memory
 
   /**
@@ -180,7 +184,13 @@ public final class MigrationJournal implements AutoCloseable {
   }
 
   private void apply(JournalCodec.Decoded decoded) {
-    decoded.migration().ifPresent(migration -> migrations.put(migration.id(), migration));
+    decoded
+        .migration()
+        .ifPresent(
+            migration -> {
+              migrations.put(migration.id(), migration);
+              written.put(migration.id(), migration);
+            });
     generations.putAll(decoded.generations());
   }
 
@@ -189,15 +199,17 @@ public final class MigrationJournal implements AutoCloseable {
         new ArrayList<>(
             migrations.values().stream().filter(m -> !m.isActive()).map(Migration::id).toList());
     over.stream().limit(Math.max(0, over.size() - KEPT_MIGRATIONS)).forEach(migrations::remove);
+    written.keySet().retainAll(migrations.keySet());
   }
 
+  /** What a restart would find, and no more: a phase in memory only is not made durable by it. */
   private List<byte[]> snapshot() {
     List<byte[]> frames = new ArrayList<>();
     synchronized (memory) {
       generations.forEach(
           (key, generation) ->
               frames.add(JournalCodec.encode(Optional.empty(), ImmutableMap.of(key, generation))));
-      migrations
+      written
           .values()
           .forEach(m -> frames.add(JournalCodec.encode(Optional.of(m), ImmutableMap.of())));
     }

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.google.protobuf.ByteString;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
@@ -12,6 +13,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -186,16 +188,67 @@ final class MigrationJournalTest {
     assertThat(journal.migrations()).isEmpty();
   }
 
+  /**
+   * Or a restart would find a phase that the hook before it did not leave, and refuse that hook.
+   */
+  @Test
+  void aCompactionWritesNoPhaseThatIsOnlyInMemory() throws Exception {
+    Migration active = migration(1_000_000);
+    try (MigrationJournal journal = MigrationJournal.open(directory)) {
+      journal.put(Optional.of(active), Map.of());
+      var unused = fill(journal);
+      journal.putVolatile(active.moved(Phase.REDIRECT, Instant.EPOCH, "1 disk"));
+      journal.makeRoom();
+      assertThat(journal.migration(active.id()).map(Migration::phase)).contains(Phase.REDIRECT);
+    }
+    try (MigrationJournal journal = MigrationJournal.open(directory)) {
+      assertThat(journal.migration(active.id()).map(Migration::phase)).contains(active.phase());
+    }
+  }
+
+  /** A record after it could stand in a file that has no name after a power cut. */
+  @Test
+  void afterACompactionWhoseNameMayNotLastNothingIsWritten() throws Exception {
+    AtomicBoolean fails = new AtomicBoolean();
+    FileJournalStorage.DirectorySync sync =
+        synced -> {
+          if (fails.get()) {
+            throw new IOException("Input/output error");
+          }
+        };
+    try (MigrationJournal journal = new MigrationJournal(new FileJournalStorage(directory, sync))) {
+      int number = fill(journal);
+      fails.set(true);
+      assertThatThrownBy(journal::makeRoom)
+          .isInstanceOf(JournalException.class)
+          .hasMessageContaining("owns no more disks and gives none away");
+      fails.set(false);
+      assertThatThrownBy(() -> put(journal, number + 1))
+          .isInstanceOf(JournalException.class)
+          .hasMessageContaining("restart netchanneld");
+    }
+    try (MigrationJournal journal = MigrationJournal.open(directory)) {
+      assertThat(journal.generation(KEY)).isPresent();
+    }
+  }
+
+  /** Until it is to be compacted. */
+  private int fill(MigrationJournal journal) throws JournalException {
+    int number = 0;
+    while (directory.resolve("journal").toFile().length()
+        <= FrameLog.COMPACT_BYTES + FrameLog.RESERVE_BYTES) {
+      number++;
+      Migration over = migration(number).moved(Phase.COMMIT, Instant.EPOCH, "over");
+      journal.put(Optional.of(over), Map.of(KEY, Generation.here(number)));
+    }
+    return number;
+  }
+
   @Test
   void isCompacted() throws JournalException {
     try (MigrationJournal journal = MigrationJournal.open(directory)) {
-      int number = 0;
       Path log = directory.resolve("journal");
-      while (log.toFile().length() <= FrameLog.COMPACT_BYTES + FrameLog.RESERVE_BYTES) {
-        number++;
-        Migration over = migration(number).moved(Phase.COMMIT, Instant.EPOCH, "over");
-        journal.put(Optional.of(over), Map.of(KEY, Generation.here(number)));
-      }
+      int number = fill(journal);
       journal.makeRoom();
       assertThat(log.toFile().length()).isLessThan(2L * FrameLog.RESERVE_BYTES);
       put(journal, number + 1);
