@@ -154,7 +154,11 @@ public final class MidPoints implements AutoCloseable {
       start(disk);
       return disk;
     } catch (IOException | RuntimeException e) {
-      remove(disk);
+      if (Thread.currentThread().isInterrupted()) {
+        var unused = disk.end(false, ends); // the daemon ends: its nodes are the next one's
+      } else {
+        remove(disk);
+      }
       throw new IllegalStateException("%s: %s".formatted(disk, e.getMessage()), e);
     }
   }
