@@ -282,11 +282,6 @@ final class ServedDisk {
     }
   }
 
-  /** Whether it was given away or given up: it must not have a device. */
-  boolean isRetired() {
-    return retired;
-  }
-
   /** Bytes of its device; 0 while it has none. */
   long sizeBytes() {
     return sizeBytes;
