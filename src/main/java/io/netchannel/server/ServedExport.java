@@ -593,7 +593,9 @@ final class ServedExport {
 
   /** Requests at the device; on any thread, also while the device hangs. */
   int unfinished() {
-    return Stream.concat(dismissed.stream(), sessions.values().stream())
+    // First those that are not dismissed: what leaves them meanwhile is among the dismissed by then.
+    ImmutableList<Session> stay = ImmutableList.copyOf(sessions.values());
+    return Stream.concat(stay.stream(), dismissed.stream())
         .distinct()
         .mapToInt(Session::atDevice)
         .sum();
