@@ -147,13 +147,26 @@ final class DiskRecovery {
             source, disk.details().openOptions(generation, Optional.of(Inheritance.UNTOLD)));
     CompletableFuture<Void> recovered;
     try {
+      checkSize(disk, source, device);
       recovered = handOver(disk, source, device, generation);
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | DeviceException e) {
       device.close();
       throw e;
     }
     disk.await("recover", recovered);
     log.info("{}: {} with {}", disk, disk.status().state(), source);
+  }
+
+  /** What the guest has behind the new end is gone: it would read errors, and believe in its size. */
+  private static void checkSize(ServedDisk disk, String source, Device device)
+      throws DeviceException {
+    long sizeBytes = device.geometry().sizeBytes();
+    long toldBytes = disk.midPoint().offeredBytesBefore();
+    if (sizeBytes < toldBytes) {
+      throw new DeviceException(
+          "%s is smaller: expected the %d bytes that the guest was told, found %d; give it its size back"
+              .formatted(source, toldBytes, sizeBytes));
+    }
   }
 
   /** The generation the journal gives it; a claimed one is in the journal from then on. */

@@ -68,6 +68,7 @@ public final class MidPoint implements Agent {
 
   private volatile State state = State.EXPECTING;
   private volatile VirtualDisk.State diskState;
+  private final long offeredBytesBefore;
   private volatile long generation;
 
   /** Nobody goes on after {@link #close}. */
@@ -145,8 +146,14 @@ public final class MidPoint implements Agent {
     commands = new CommandQueue(wake);
     this.milestones = milestones;
     diskState = disk.state();
+    offeredBytesBefore = disk.offered().map(BlockGeometry::sizeBytes).orElse(0L);
     BufferLease buffers = memory.buffers().lease(id.toString(), limits.bufferBytes(), wake);
     flow = new RequestFlow(disk, table, limits, buffers, memory.manifests(), trace, counters, wake);
+  }
+
+  /** The size that a process before told the guest; 0 when none did. On any thread. */
+  public long offeredBytesBefore() {
+    return offeredBytesBefore;
   }
 
   /**

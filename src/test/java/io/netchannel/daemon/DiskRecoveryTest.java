@@ -40,24 +40,22 @@ final class DiskRecoveryTest {
   private final Deque<Runnable> later = new ArrayDeque<>();
   private Standing standing = new Standing(State.SERVES, 3);
   private boolean broken = true;
+  private Path image;
+  private int domid;
   private EmulatedHost host;
   private ServedDisk disk;
   private DiskRecovery recovery;
 
   @BeforeEach
   void start() throws Exception {
-    Path image = directory.resolve("disk.raw");
+    image = directory.resolve("disk.raw");
     try (RandomAccessFile file = new RandomAccessFile(image.toFile(), "rw")) {
       file.setLength(1 << 20);
     }
     host = new EmulatedHost("hosta", directory, ImmutableMap.of());
     host.startDaemon();
-    int domid = host.createDomain("g1", DOMAIN).domid();
-    DiskDetails details =
-        new DiskDetails(
-            new Guest("g1", DOMAIN, domid), "xvdb", false, Optional.of("file:" + image), 3);
-    VbdNodes.publish(host.store(), details.address(), details.nodes(), VbdLimits.DEFAULT);
-    disk = host.daemon().midPoints().adopt(details);
+    domid = host.createDomain("g1", DOMAIN).domid();
+    disk = host.daemon().midPoints().adopt(publish("xvdb"));
     recovery =
         new DiskRecovery(
             this::open,
@@ -67,6 +65,14 @@ final class DiskRecoveryTest {
               delaysSeconds.add(delay.toSeconds());
               later.add(action);
             });
+  }
+
+  private DiskDetails publish(String target) {
+    DiskDetails details =
+        new DiskDetails(
+            new Guest("g1", DOMAIN, domid), target, false, Optional.of("file:" + image), 3);
+    VbdNodes.publish(host.store(), details.address(), details.nodes(), VbdLimits.DEFAULT);
+    return details;
   }
 
   @AfterEach
@@ -122,6 +128,34 @@ final class DiskRecoveryTest {
     broken = false;
     timePasses();
     assertThat(disk.midPoint().status().generation()).isEqualTo(CLAIMED);
+  }
+
+  @Test
+  void oneThatHasShrunkIsNotGivenToTheGuest() throws Exception {
+    DiskDetails details = publish("xvdc");
+    ImmutableMap.of(
+            "sectors", "4096",
+            "sector-size", "512",
+            "physical-sector-size", "512",
+            "info", "0",
+            "feature-flush-cache", "1",
+            "feature-discard", "0")
+        .forEach(
+            (node, value) ->
+                host.store().write(details.address().backendPath() + "/" + node, value));
+    ServedDisk shrunk = host.daemon().midPoints().adopt(details);
+    broken = false;
+    recovery.recover(shrunk);
+    assertThat(shrunk.problem().orElseThrow())
+        .endsWith(
+            "disk.raw is smaller: expected the 2097152 bytes that the guest was told, found"
+                + " 1048576; give it its size back");
+    try (RandomAccessFile file = new RandomAccessFile(image.toFile(), "rw")) {
+      file.setLength(2 << 20);
+    }
+    timePasses();
+    assertThat(shrunk.problem()).isEmpty();
+    assertThat(shrunk.isServing()).isTrue();
   }
 
   @Test

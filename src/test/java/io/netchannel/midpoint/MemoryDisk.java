@@ -10,6 +10,7 @@ import io.netchannel.vdevice.block.VirtualDisk;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /** The contract of a virtual disk over rings in memory; the test plays the frontend. */
 final class MemoryDisk implements VirtualDisk {
@@ -63,6 +64,11 @@ final class MemoryDisk implements VirtualDisk {
   @Override
   public State state() {
     return state;
+  }
+
+  @Override
+  public Optional<BlockGeometry> offered() {
+    return Optional.empty();
   }
 
   @Override

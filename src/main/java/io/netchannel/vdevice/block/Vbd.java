@@ -116,6 +116,11 @@ public final class Vbd implements VirtualDisk {
   }
 
   @Override
+  public Optional<BlockGeometry> offered() {
+    return geometry;
+  }
+
+  @Override
   public void offer(BlockGeometry offered) {
     if (state != State.PREPARED) {
       throw new IllegalStateException(

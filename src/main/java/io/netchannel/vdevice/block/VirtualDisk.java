@@ -2,6 +2,7 @@ package io.netchannel.vdevice.block;
 
 import java.nio.ByteBuffer;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * The backend end of one virtual block device (a vbd): the xenbus handshake and the rings. It takes
@@ -54,6 +55,9 @@ public interface VirtualDisk extends AutoCloseable {
   }
 
   State state();
+
+  /** What the frontend was told of the disk, also by a process before; empty before any offer. */
+  Optional<BlockGeometry> offered();
 
   /** Backend InitWait: the frontend may connect, now or (after PREPARED) again. */
   void offer(BlockGeometry geometry);
