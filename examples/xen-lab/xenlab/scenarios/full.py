@@ -1,4 +1,4 @@
-TITLE = "/run/netchannel and /var/lib/netchannel are full: refused in words, running guests go on; with room again it migrates"
+TITLE = "/run/netchannel and /var/lib/netchannel are full: no guest comes, refused in words; those that run go on, and can leave"
 
 import re
 
@@ -23,15 +23,15 @@ def run(context):
                 said[f"migration, {directory} of the destination"] = refused_migration(guest, source, destination)
         with full(source, STATE, RUN):
             said["start"] = refused_start(context, source)
-            said["migration, both of the source"] = refused_migration(guest, source, destination)
             guest.verified_again()
+            # The journal keeps room for a migration: a host without space is one to leave.
+            context.figures["migration_seconds"] = guest.migrate(destination)
     context.figures |= watch.figures()
     expect(not watch.steps_back, f"late writes landed: {watch.steps_back[:3]}")
     for host in context.hosts.both:
         expect(product.starts(host) == starts[host], f"expected netchanneld on {host} to live through it, systemd has started it again")
-    context.figures["migration_seconds"] = guest.migrate(destination)
     guest.expect_backends()
-    context.figures["summary"] = f"{len(said)} times refused in words, then migrated"
+    context.figures["summary"] = f"{len(said)} times refused in words, then migrated from a full host to one with room again"
     moving.end(context, guest)
 
 

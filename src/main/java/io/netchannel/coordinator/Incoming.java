@@ -66,6 +66,7 @@ final class Incoming {
             peerName,
             served.disks(),
             context.clock().instant());
+    long roomBytes = sealing.makeRoom(migration.id(), served.disks().size());
     try {
       store.journal().makeRoom();
       Peer source = context.peer(peerName);
@@ -73,7 +74,7 @@ final class Incoming {
           bound -> {
             source.prepare(
                 new PeerMessages.Prepare(
-                    migration.id(), served.name(), served.domain(), served.disks()),
+                    migration.id(), served.name(), served.domain(), served.disks(), roomBytes),
                 bound);
             return true;
           });
@@ -89,6 +90,7 @@ final class Incoming {
       }
       context.faults().at(Point.DESTINATION_PREPARED);
     } catch (PeerException | JournalException | RuntimeException e) {
+      sealing.forget(migration.id());
       Optional<Migration> known = store.find(migration.id());
       if (known.isPresent()) {
         ends.abort(known.get(), Deadline.words(e));

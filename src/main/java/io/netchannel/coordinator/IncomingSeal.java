@@ -39,6 +39,9 @@ final class IncomingSeal {
   /** Migrations of guests without stock disks: their seal waits for nobody else's backend. */
   private final Set<UUID> oursOnly = ConcurrentHashMap.newKeySet();
 
+  /** From PREPARE to the end of a migration. */
+  private final Map<UUID, LocalDevices.ManifestRoom> rooms = new ConcurrentHashMap<>();
+
   IncomingSeal(Context context) {
     this.context = context;
     this.store = context.store();
@@ -48,6 +51,17 @@ final class IncomingSeal {
   /** A migration of a guest that has no stock disks at its source. */
   void hasOurDisksOnly(UUID id) {
     oursOnly.add(id);
+  }
+
+  /**
+   * Keeps memory free for a migration's manifests, until it is forgotten or over.
+   *
+   * @return how much, of the data of what is pending
+   */
+  long makeRoom(UUID id, int disks) {
+    LocalDevices.ManifestRoom room = devices.manifestRoom(disks);
+    rooms.put(id, room);
+    return room.bytes();
   }
 
   /** Lets the source answer as soon as it has sealed; one call at a time for a migration. */
@@ -86,15 +100,31 @@ final class IncomingSeal {
   void forget(UUID id) {
     oursOnly.remove(id);
     manifests.remove(id);
+    unpark(id);
+    closeRoom(id);
+  }
+
+  private void unpark(UUID id) {
     CompletableFuture<List<SealedDisk>> call = parked.remove(id);
     if (call != null) {
       call.cancel(false);
     }
   }
 
+  private void closeRoom(UUID id) {
+    LocalDevices.ManifestRoom room = rooms.remove(id);
+    if (room != null) {
+      room.close();
+    }
+  }
+
   /** Holds nothing of migrations that ended in whatever way. */
   void forgetOver() {
     manifests.keySet().removeIf(id -> store.find(id).filter(Migration::isActive).isEmpty());
+    // One that is being prepared is not in the store yet.
+    List.copyOf(rooms.keySet()).stream()
+        .filter(id -> store.find(id).filter(known -> !known.isActive()).isPresent())
+        .forEach(this::closeRoom);
   }
 
   /**
@@ -173,7 +203,7 @@ final class IncomingSeal {
         oursOnly.contains(id)
             ? deadline.within(timeouts.seal().plus(timeouts.handOver()))
             : deadline;
-    forget(id);
+    unpark(id);
     Migration migration =
         prepared.phase() == Phase.SEAL
             ? prepared

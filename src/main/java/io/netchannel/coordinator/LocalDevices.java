@@ -57,6 +57,16 @@ public interface LocalDevices {
    */
   record Drained(StockDisk disk, int unanswered, Duration waited) {}
 
+  /** Memory of this host that is kept free for the manifests of a migration that comes. */
+  interface ManifestRoom extends AutoCloseable {
+    /** For the data of all that is pending; 0 when there is none to be had. */
+    long bytes();
+
+    /** Gives it back. Again does nothing more. */
+    @Override
+    void close();
+  }
+
   /** UUIDs of the running domains with this name that have disks here, of ours or not (0 or 1). */
   List<UUID> domainsNamed(String name);
 
@@ -72,17 +82,21 @@ public interface LocalDevices {
    */
   CompletableFuture<Void> probe(Disk disk);
 
+  /** Keeps memory free for what a guest with that many disks will hand over to this host. */
+  ManifestRoom manifestRoom(int disks);
+
   /**
    * Stops taking requests, waits for those at the device, flushes the device, and gives what is
    * pending. The guest must be suspended. Fails when the bound passes; the disk then goes on
    * serving.
    *
+   * @param dataBytes how much of data what is given may have; the rest is there without its data
    * @param known told what the future will give as soon as nothing is at the device any more: it
    *     may travel while the device is flushed. Must neither block nor throw; not told when the
    *     disk is sealed, or being sealed, already
    */
   CompletableFuture<Sealed> seal(
-      UUID domain, String target, Duration bound, Consumer<Sealed> known);
+      UUID domain, String target, Duration bound, long dataBytes, Consumer<Sealed> known);
 
   /**
    * Waits until the backends of a suspended domain's stock disks have answered every request on its

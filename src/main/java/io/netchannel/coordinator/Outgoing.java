@@ -112,6 +112,7 @@ final class Outgoing {
             caller,
             disks,
             context.clock().instant());
+    sealing.hasRoom(migration.id(), request.manifestDataBytes());
     try {
       store.journal().makeRoom();
       migration = store.apply(migration, Event.PREPARED, Migration.count(disks.size(), stock));
@@ -285,6 +286,7 @@ final class Outgoing {
   /** Sees to bounds, and asks the destination of migrations that were given. */
   void tick() {
     orders.tick();
+    sealing.forgetOver();
     for (Migration active : store.active(Direction.OUTGOING)) {
       context.errands().run(active.id(), () -> tick(active));
     }

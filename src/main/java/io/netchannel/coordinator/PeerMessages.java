@@ -30,9 +30,15 @@ public final class PeerMessages {
    *
    * @param migration chosen by the destination, which is the caller
    * @param disks as the source described them
+   * @param manifestDataBytes what the destination has kept free for the data of what is pending;
+   *     what does not fit travels without its data
    */
   public record Prepare(
-      UUID migration, String domainName, UUID domain, List<LocalDevices.Disk> disks) {
+      UUID migration,
+      String domainName,
+      UUID domain,
+      List<LocalDevices.Disk> disks,
+      long manifestDataBytes) {
     public Prepare {
       disks = ImmutableList.copyOf(disks);
     }

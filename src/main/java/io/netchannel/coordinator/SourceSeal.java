@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
@@ -45,6 +46,12 @@ final class SourceSeal {
   /** Of seals that are going on: completes with why, when they are to end. */
   private final Map<UUID, CompletableFuture<String>> stops = new ConcurrentHashMap<>();
 
+  /**
+   * What their destinations have kept free for the data of what is pending, from PREPARE to the
+   * seal. Of a migration from before a restart it is not known: its requests travel without data.
+   */
+  private final Map<UUID, Long> rooms = new ConcurrentHashMap<>();
+
   SourceSeal(Context context, SealAnswers answers, OutgoingEnds ends) {
     this.context = context;
     this.store = context.store();
@@ -69,6 +76,16 @@ final class SourceSeal {
       case WAIT -> hook.compareTo(timeouts.drain()) > 0 ? hook : timeouts.drain();
       case IGNORE -> Duration.ZERO;
     };
+  }
+
+  /** What the destination of a migration has room for, before {@link #sealWhenSuspended}. */
+  void hasRoom(UUID id, long dataBytes) {
+    rooms.put(id, dataBytes);
+  }
+
+  /** Holds nothing of migrations that ended in whatever way. */
+  void forgetOver() {
+    rooms.keySet().removeIf(id -> store.find(id).filter(known -> !known.isActive()).isPresent());
   }
 
   /** Seals a migration in PRECOPY by itself as soon as its guest is suspended. */
@@ -184,6 +201,7 @@ final class SourceSeal {
   private List<CompletableFuture<LocalDevices.Sealed>> beginSeals(Migration migration) {
     List<CompletableFuture<LocalDevices.Sealed>> seals = new ArrayList<>();
     long beganNanos = context.nanoTime().getAsLong();
+    long roomBytes = Optional.ofNullable(rooms.remove(migration.id())).orElse(0L);
     for (MovedDisk moved : migration.disks()) {
       seals.add(
           devices
@@ -191,6 +209,7 @@ final class SourceSeal {
                   migration.domain(),
                   moved.target(),
                   context.timeouts().seal(),
+                  roomBytes / migration.disks().size(),
                   known -> answers.known(migration.id(), sealed(moved.target(), known)))
               .thenApply(
                   done -> {

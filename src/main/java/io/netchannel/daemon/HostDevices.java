@@ -177,8 +177,13 @@ final class HostDevices implements LocalDevices {
   }
 
   @Override
+  public ManifestRoom manifestRoom(int disks) {
+    return midPoints.manifestRoom(disks);
+  }
+
+  @Override
   public CompletableFuture<Sealed> seal(
-      UUID domain, String target, Duration bound, Consumer<Sealed> known) {
+      UUID domain, String target, Duration bound, long dataBytes, Consumer<Sealed> known) {
     Optional<ServedDisk> found = midPoints.find(domain, target);
     if (found.isEmpty()) {
       return CompletableFuture.failedFuture(missing(domain, target));
@@ -192,6 +197,7 @@ final class HostDevices implements LocalDevices {
     return disk.midPoint()
         .seal(
             bound,
+            dataBytes,
             manifest -> {
               Sealed sealed = sealed(disk, manifest);
               early.complete(sealed);

@@ -1,5 +1,9 @@
 package io.netchannel.daemon;
 
+import java.util.concurrent.atomic.AtomicBoolean;
+import io.netchannel.midpoint.MidPointLimits;
+import io.netchannel.midpoint.ManifestBudget;
+import io.netchannel.coordinator.LocalDevices;
 import com.google.common.collect.ImmutableList;
 import io.netchannel.coordinator.JournalException;
 import io.netchannel.device.Device;
@@ -78,6 +82,26 @@ public final class MidPoints implements AutoCloseable {
   MidPoints(ServedDisk.Environment environment, Devices devices) {
     this.environment = environment;
     this.devices = devices;
+  }
+
+  /** As {@link LocalDevices#manifestRoom}: what that many disks may have pending, if it fits. */
+  LocalDevices.ManifestRoom manifestRoom(int disks) {
+    ManifestBudget manifests = environment.memory().manifests();
+    long bytes = manifests.take(disks * MidPointLimits.defaults().bufferBytes());
+    AtomicBoolean open = new AtomicBoolean(true);
+    return new LocalDevices.ManifestRoom() {
+      @Override
+      public long bytes() {
+        return bytes;
+      }
+
+      @Override
+      public void close() {
+        if (open.getAndSet(false)) {
+          manifests.giveBack(bytes);
+        }
+      }
+    };
   }
 
   /**

@@ -6,8 +6,8 @@ import static com.google.common.base.Preconditions.checkState;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
- * What all disks of a host may have in the heap of data that left its buffers: in manifests, and in
- * replay maps made of a disk's own requests. Nobody waits for it: an entry without its data is as
+ * What all disks of a host may have in the heap of data that left its buffers: in manifests, those
+ * it makes and those that come to it, and in replay maps made of a disk's own requests. Nobody waits for it: an entry without its data is as
  * good, only slower. From any thread.
  */
 public final class ManifestBudget {
@@ -26,12 +26,12 @@ public final class ManifestBudget {
    *
    * @return how much; to be given back
    */
-  long take(long wantedBytes) {
+  public long take(long wantedBytes) {
     long before = left.getAndUpdate(now -> now - Math.min(wantedBytes, now / 2));
     return Math.min(wantedBytes, before / 2);
   }
 
-  void giveBack(long taken) {
+  public void giveBack(long taken) {
     long now = left.addAndGet(taken);
     checkState(now <= bytes, "%s bytes of %s are left", now, bytes);
   }

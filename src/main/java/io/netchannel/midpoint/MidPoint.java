@@ -267,18 +267,21 @@ public final class MidPoint implements Agent {
    *     mid-point goes on serving
    */
   public CompletableFuture<Manifest> seal(Duration bound) {
-    return seal(bound, manifest -> {});
+    return seal(bound, Long.MAX_VALUE, manifest -> {});
   }
 
   /**
    * Likewise.
    *
+   * @param dataBytes how much of data the manifest may have; the rest of the requests is in it
+   *     without data
    * @param known told the manifest as soon as nothing is at the device any more, while the device
    *     is flushed: it may travel, and counts only when the future completes. On the agent's
    *     thread; must neither block nor throw. Not told when it is sealed, or being sealed, already
    */
-  public CompletableFuture<Manifest> seal(Duration bound, Consumer<Manifest> known) {
-    return command(future -> pass(startSeal(bound, known), future));
+  public CompletableFuture<Manifest> seal(
+      Duration bound, long dataBytes, Consumer<Manifest> known) {
+    return command(future -> pass(startSeal(bound, dataBytes, known), future));
   }
 
   /** Undoes a seal, also one that is going on: answers and issues what is pending and goes on. */
@@ -634,7 +637,8 @@ public final class MidPoint implements Agent {
 
   // Sealing
 
-  private CompletableFuture<Manifest> startSeal(Duration bound, Consumer<Manifest> known) {
+  private CompletableFuture<Manifest> startSeal(
+      Duration bound, long dataBytes, Consumer<Manifest> known) {
     if (departing || (state == State.EXPECTING && settlement != null)) {
       throw unfit("seal");
     }
@@ -662,6 +666,7 @@ public final class MidPoint implements Agent {
         new Seal(
             new Seal.Parts(id, generation, flow, device, trace, wake),
             bound,
+            dataBytes,
             nanoTime.getAsLong(),
             known);
     flow.leaving(seal.leaves());

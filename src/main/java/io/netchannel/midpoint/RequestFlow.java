@@ -428,30 +428,32 @@ final class RequestFlow {
   }
 
   /** The manifest's entries for all that is in the table; nothing may be at the device. */
-  List<Entry> entries() {
-    return entries(ImmutableMap.of());
+  List<Entry> entries(long mostBytes) {
+    return entries(ImmutableMap.of(), mostBytes);
   }
 
   /**
    * The manifest's entries for all that is in the table.
    *
    * @param left what is at the device and can be asked for
+   * @param mostBytes of data
    */
-  List<Entry> entries(Map<Completion, RequestName> left) {
+  List<Entry> entries(Map<Completion, RequestName> left, long mostBytes) {
     manifestDropped();
     List<Entry> entries = new ArrayList<>();
-    manifestBytes = collect(left, entries);
+    manifestBytes = collect(left, mostBytes, entries);
     return entries;
   }
 
   /** Returns what their data takes. */
-  private long collect(Map<Completion, RequestName> left, List<Entry> entries) {
+  private long collect(
+      Map<Completion, RequestName> left, long mostBytes, List<Entry> entries) {
     List<PendingRequest> all = table.all();
     long wanted = 0;
     for (PendingRequest request : all) {
       wanted += payloadBytes(request, name(request, left).isPresent());
     }
-    long taken = manifests.take(wanted);
+    long taken = manifests.take(Math.min(wanted, mostBytes));
     long unused = taken;
     // The newest first: a guest is likelier to have seen the answer to an older one.
     for (int i = all.size() - 1; i >= 0; i--) {
@@ -480,7 +482,7 @@ final class RequestFlow {
    */
   List<Entry> takeSettled() {
     List<Entry> own = new ArrayList<>();
-    replayBytes += collect(ImmutableMap.of(), own);
+    replayBytes += collect(ImmutableMap.of(), Long.MAX_VALUE, own);
     List<Entry> known = new ArrayList<>(settled);
     known.addAll(own);
     known.sort(Comparator.comparingLong(Entry::sequence));

@@ -47,6 +47,7 @@ final class Seal implements Completion {
   private final CompletableFuture<Manifest> result = new CompletableFuture<>();
   private final Parts parts;
   private final Duration bound;
+  private final long dataBytes;
   private final long startNanos;
   private final Consumer<Manifest> known;
   private final int incomplete;
@@ -66,11 +67,14 @@ final class Seal implements Completion {
   /**
    * Begins it.
    *
+   * @param dataBytes what the manifest may have of data
    * @param known told the manifest as soon as it is known
    */
-  Seal(Parts parts, Duration bound, long startNanos, Consumer<Manifest> known) {
+  Seal(
+      Parts parts, Duration bound, long dataBytes, long startNanos, Consumer<Manifest> known) {
     this.parts = parts;
     this.bound = bound;
+    this.dataBytes = dataBytes;
     this.startNanos = startNanos;
     this.known = known;
     incomplete = parts.flow().table().issuedCount();
@@ -128,7 +132,7 @@ final class Seal implements Completion {
     }
     Custody held = custody.get().join();
     parts.flow().reap(); // what completed before that was known counts
-    know(parts.flow().entries(held.writes()), Optional.of(withDone(held.storage())));
+    know(parts.flow().entries(held.writes(), dataBytes), Optional.of(withDone(held.storage())));
     parts.flow().left();
     trace();
     return Progress.SEALED;
@@ -149,7 +153,7 @@ final class Seal implements Completion {
     }
     if (manifest == null) {
       // First of all it travels: the guest stands still.
-      know(parts.flow().entries(), Optional.empty());
+      know(parts.flow().entries(dataBytes), Optional.empty());
       parts.device().flush(this);
       trace();
     }

@@ -204,8 +204,13 @@ final class HeldUpAloneTest {
     }
 
     @Override
+    public ManifestRoom manifestRoom(int disks) {
+      throw new AssertionError("nobody comes here");
+    }
+
+    @Override
     public CompletableFuture<Sealed> seal(
-        UUID domain, String target, Duration bound, Consumer<Sealed> known) {
+        UUID domain, String target, Duration bound, long dataBytes, Consumer<Sealed> known) {
       return CompletableFuture.completedFuture(
           new Sealed(disksOf(domain).get(0), ByteString.copyFromUtf8("manifest"), 0, 0, 0));
     }
@@ -274,7 +279,7 @@ final class HeldUpAloneTest {
 
   private UUID prepared(UUID domain, String to) throws MigrationRefusedException {
     UUID id = UUID.randomUUID();
-    coordinator.prepare(to, new Prepare(id, "guest", domain, disks.disksOf(domain)));
+    coordinator.prepare(to, new Prepare(id, "guest", domain, disks.disksOf(domain), 0));
     return id;
   }
 

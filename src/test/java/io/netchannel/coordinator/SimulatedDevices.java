@@ -14,6 +14,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
@@ -36,6 +37,7 @@ final class SimulatedDevices implements LocalDevices {
   private final Set<String> broken = new HashSet<>();
   private final Set<String> retired = new HashSet<>();
   private final List<CompletableFuture<Void>> watches = new ArrayList<>();
+  private final Set<Object> rooms = ConcurrentHashMap.newKeySet();
   private final List<String> staged = new ArrayList<>();
   private final List<CompletableFuture<List<Drained>>> hanging = new CopyOnWriteArrayList<>();
 
@@ -123,8 +125,30 @@ final class SimulatedDevices implements LocalDevices {
   }
 
   @Override
+  public ManifestRoom manifestRoom(int disks) {
+    Object room = new Object();
+    rooms.add(room);
+    return new ManifestRoom() {
+      @Override
+      public long bytes() {
+        return disks;
+      }
+
+      @Override
+      public void close() {
+        rooms.remove(room);
+      }
+    };
+  }
+
+  /** How many are not closed. */
+  int rooms() {
+    return rooms.size();
+  }
+
+  @Override
   public CompletableFuture<Sealed> seal(
-      UUID domain, String target, Duration bound, Consumer<Sealed> known) {
+      UUID domain, String target, Duration bound, long dataBytes, Consumer<Sealed> known) {
     MidPoint midPoint = midPoints.get(target);
     if (midPoint == null || midPoint.state() != State.SERVING) {
       return CompletableFuture.failedFuture(

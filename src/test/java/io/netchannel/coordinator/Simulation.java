@@ -527,6 +527,12 @@ final class Simulation {
       assertThat(host.coordinator().migrations().list())
           .as("%s: migrations of %s", description, host.name())
           .noneMatch(m -> m.isActive() && m.phase() != Phase.PRECOPY);
+      assertThat((long) host.devices().rooms())
+          .as("%s: rooms for manifests that %s keeps", description, host.name())
+          .isLessThanOrEqualTo(
+              host.coordinator().migrations().list().stream()
+                  .filter(m -> m.isActive() && m.direction() == Direction.INCOMING)
+                  .count());
     }
   }
 }

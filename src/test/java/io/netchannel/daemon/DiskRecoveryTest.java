@@ -175,7 +175,7 @@ final class DiskRecoveryTest {
     LocalDevices devices = host.daemon().devices();
     assertThat(devices.domainsNamed("g1")).containsExactly(DOMAIN);
     assertThat(devices.disksOf(DOMAIN)).hasSize(1);
-    assertThat(devices.seal(DOMAIN, "xvdb", Duration.ofSeconds(1), known -> {}))
+    assertThat(devices.seal(DOMAIN, "xvdb", Duration.ofSeconds(1), 0, known -> {}))
         .failsWithin(Duration.ZERO)
         .withThrowableThat()
         .withMessageContaining("not mounted");

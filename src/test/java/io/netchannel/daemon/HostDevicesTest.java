@@ -79,6 +79,18 @@ final class HostDevicesTest {
         .publish(new Guest("mixed", MIXED, domain.domid()), "xvdb", false);
   }
 
+  @Test
+  void memoryForManifestsIsSharedByThoseThatComeAndGivenBackOnce() {
+    LocalDevices.ManifestRoom first = devices.manifestRoom(1_000);
+    LocalDevices.ManifestRoom second = devices.manifestRoom(1_000);
+    assertThat(second.bytes()).isBetween(1L, first.bytes());
+    assertThat(devices.manifestRoom(0).bytes()).isZero();
+    first.close();
+    first.close();
+    second.close();
+    assertThat(devices.manifestRoom(1_000).bytes()).isEqualTo(first.bytes());
+  }
+
   private String image() throws Exception {
     Path image = directory.resolve("disk.raw");
     try (RandomAccessFile file = new RandomAccessFile(image.toFile(), "rw")) {

@@ -87,7 +87,7 @@ final class LooksGoOnTest {
     PeerService service = hosta.peerService();
     ServedDomain served = service.describe("held").get(0);
     UUID id = UUID.randomUUID();
-    service.prepare("hostc", new PeerMessages.Prepare(id, "held", uuid, served.disks()));
+    service.prepare("hostc", new PeerMessages.Prepare(id, "held", uuid, served.disks(), 0));
     held.suspend();
     SealedDisk sealed = service.seal("hostc", id).get(0);
     isSilent = true;

@@ -131,6 +131,26 @@ final class MidPointMemoryTest {
     assertThat(memory.buffers().use().users()).isZero();
   }
 
+  /** The budget of the host it goes to. */
+  @Test
+  void aManifestHasNoMoreDataThanItsDestinationHasRoomFor() {
+    int bytes = 16 << 10;
+    Guest guest = new Guest(memory(8, 100L * bytes));
+    for (int i = 0; i < 4; i++) {
+      guest.push(BlockOperation.READ, i * bytes, bytes);
+    }
+    for (int i = 0; i < 8; i++) {
+      guest.step();
+    }
+    Manifest manifest =
+        guest.host.await(guest.host.midPoint.seal(BOUND, 2L * bytes + 1, known -> {}));
+    assertThat(manifest.entries().stream().map(entry -> entry.payload().remaining()))
+        .as("the newest")
+        .containsExactly(0, 0, bytes, bytes);
+    guest.host.await(guest.host.midPoint.unseal(2));
+    assertThat(guest.statuses()).hasSize(4).containsOnly(ResponseStatus.OKAY);
+  }
+
   /** Many are sealed at once: what they hand over has a bound, and the newest keep their data. */
   @Test
   void manifestsKeepToTheirBudgetAndLoseTheOldestDataFirst() {

@@ -112,6 +112,7 @@ final class GrpcPeer implements Peer {
             .setDomainName(request.domainName())
             .setDomain(request.domain().toString())
             .addAllDisks(request.disks().stream().map(PeerCodec::toProto).toList())
+            .setManifestDataBytes(request.manifestDataBytes())
             .build();
     now(bound, s -> s.prepare(message));
   }

@@ -116,7 +116,8 @@ final class PeerEndpoint extends PeerProtocolGrpc.PeerProtocolImplBase {
                   domain,
                   request.getDisksList().stream()
                       .map(disk -> PeerCodec.fromProto(domain, disk))
-                      .toList()));
+                      .toList(),
+                  request.getManifestDataBytes()));
           return List.of(PrepareReply.getDefaultInstance());
         });
   }

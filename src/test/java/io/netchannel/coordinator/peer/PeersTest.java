@@ -129,7 +129,7 @@ final class PeersTest {
     assertThat(peer.describe(ScriptedService.DOMAIN, BOUND)).isPresent();
     assertThat(peer.describe(new UUID(0, 0), BOUND)).isEmpty();
     peer.prepare(
-        new Prepare(MIGRATION, "db", ScriptedService.DOMAIN, List.of(ScriptedService.DISK)), BOUND);
+        new Prepare(MIGRATION, "db", ScriptedService.DOMAIN, List.of(ScriptedService.DISK), 123), BOUND);
     assertThat(peer.seal(MIGRATION, BOUND)).isEqualTo(ScriptedService.SEALED);
     peer.takeOver(MIGRATION, List.of(new Claim("xvda", 42, -5)), BOUND);
     assertThat(peer.abort(MIGRATION, "why", BOUND)).isEqualTo(new PhaseReport(Phase.ABORT, "why"));
