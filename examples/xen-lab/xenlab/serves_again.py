@@ -3,15 +3,13 @@
 import statistics
 from contextlib import contextmanager
 
-from . import product
+from . import beat, product
 from .guest import Guest, netchannel
 from .hosts import Host
 from .report import LabError, expect, say
 from .settings import DAEMON_START_SECONDS
 
 NAME, TARGET, DEVICE = "served", "xvdb", "/dev/vdb"
-# One small write after the other, as an idle guest's log: there is always one to be answered, and it is quick.
-BEAT = f"env DISK=/dev/{TARGET} fio --eta=never /beat.fio"
 OLD_JAR = "/opt/lab/old/netchannel.jar"  # what image.py makes of --old-jar
 DROP_IN = "/run/systemd/system/netchanneld.service.d/lab-old.conf"
 
@@ -42,7 +40,7 @@ def measure(context) -> dict:
 
 
 def kill_often(context, times: int) -> list[float]:
-    guest: Guest = context.guest(NAME, netchannel(TARGET, DEVICE), program=BEAT)
+    guest: Guest = context.guest(NAME, netchannel(TARGET, DEVICE), program=beat.program(TARGET))
     guest.start(context.hosts.a)
     found = []
     for _ in range(times):

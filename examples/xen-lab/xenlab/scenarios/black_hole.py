@@ -2,7 +2,7 @@ TITLE = "the daemons' ports are dropped without a reset during the hand-over, fo
 
 import time
 
-from .. import black_hole, moving, product
+from .. import beat, black_hole, moving, product
 from ..guest import netchannel
 from ..hosts import SHARED_DISKS
 from ..interruption import Interruption
@@ -17,17 +17,16 @@ HOLE_SECONDS = 30
 FAILS_WITHIN_SECONDS = 85 + 90 * PATIENCE
 
 NEIGHBOUR, DEVICE = "neighbour", "/dev/vdc"
-BEAT = "env DISK=/dev/xvda fio --eta=never /beat.fio"
 # It shares the source's daemon, and its processor with a migration: less than this, or it stood still with the other.
 NEIGHBOUR_GAP_SECONDS = HOLE_SECONDS * PATIENCE
 
 
 def run(context):
     guest = moving.begin(context)
-    neighbour = context.guest(NEIGHBOUR, netchannel("xvda", DEVICE), program=BEAT)
+    neighbour = context.guest(NEIGHBOUR, netchannel("xvda", DEVICE), program=beat.program("xvda"))
     guest.beside.add(NEIGHBOUR)
     neighbour.start(guest.host)
-    with Watch(moving.RAW) as watch, Watch(SHARED_DISKS[DEVICE]) as beside:
+    with Watch(moving.RAW) as watch, Watch(SHARED_DISKS[DEVICE], beat.LAYOUT) as beside:
         beside.wait_all_change(60 * PATIENCE)
         for_a_while(context, guest)
         for_good(context, guest)

@@ -3,6 +3,7 @@ TITLE = "the guest's longest I/O gap over a whole virsh migrate, beside stock's 
 import statistics
 import time
 
+from .. import beat
 from ..guest import netchannel, plain
 from ..hosts import SHARED_DISKS
 from ..report import expect, say
@@ -10,7 +11,6 @@ from ..watch import Watch
 
 DEVICE = "/dev/vdb"
 GOAL = 0.5
-BEAT = "env DISK=/dev/{target} fio --eta=never /beat.fio"
 
 
 def run(context):
@@ -27,11 +27,11 @@ def run(context):
 
 def measure(context, disk):
     a, b = context.hosts.both
-    guest = context.guest("blackout", disk, program=BEAT.format(target=disk.target))
+    guest = context.guest("blackout", disk, program=beat.program(disk.target))
     guest.start(a)
     gaps = []
     for to in ((b, a) * context.options.blackout_migrations)[:context.options.blackout_migrations]:
-        with Watch(SHARED_DISKS[DEVICE]) as watch:
+        with Watch(SHARED_DISKS[DEVICE], beat.LAYOUT) as watch:
             time.sleep(3)  # so that there is something before the migration to measure from
             done = guest.try_to_migrate(to)
             expect(done.returncode == 0, f"virsh migrate failed: {done.stderr.strip()}")
