@@ -190,7 +190,8 @@ final class SupervisionTest {
     Blkfront guest = connected(domain);
     await("the answer", guest, write(guest, 1)::isDone);
     host.store().fail(2);
-    domain.destroy(); // what tells of it comes once
+    host.store().remove(Guest.path(domain.domid())); // what tells of it comes once
+    domain.destroy();
     await("the failures", () -> host.store().failuresLeft() == 0);
     await("its disk to be gone", () -> host.daemon().midPoints().ofDomain(FIRST).isEmpty());
     assertThat(host.leftovers()).isEmpty();
