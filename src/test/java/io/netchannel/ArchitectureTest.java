@@ -34,7 +34,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  *                                       |      v
  *                                       +-> device <- server
  *   wire, tls: shared by device.remote and server; the coordinator's peers use tls, too
- *   time: for whatever waits; net: how addresses are written; text: what people wrote
+ *   time: for whatever waits; threads: those a process cannot do without; net: how addresses are written; text: what people wrote
  * </pre>
  *
  * A package may use itself, the packages under it, its parents and what {@link #ARROWS} names for
@@ -45,7 +45,8 @@ final class ArchitectureTest {
   private static final String ROOT = "io.netchannel";
 
   /** For every package: these know nothing of the product. */
-  private static final ImmutableSet<String> HELPERS = ImmutableSet.of("time", "net", "text");
+  private static final ImmutableSet<String> HELPERS =
+      ImmutableSet.of("time", "threads", "net", "text");
 
   /** From a package to the packages that it may use, each with the packages under it. */
   private static final ImmutableMap<String, ImmutableSet<String>> ARROWS =
@@ -54,6 +55,7 @@ final class ArchitectureTest {
           .put("vdevice", ImmutableSet.of("xen"))
           .put("tls", ImmutableSet.of())
           .put("time", ImmutableSet.of())
+          .put("threads", ImmutableSet.of())
           .put("wire", ImmutableSet.of())
           .put("net", ImmutableSet.of())
           .put("device", ImmutableSet.of())

@@ -3,11 +3,11 @@ package io.netchannel.daemon;
 import com.google.common.collect.ImmutableMap;
 import com.google.common.collect.ImmutableSet;
 import com.google.common.util.concurrent.ThreadFactoryBuilder;
+import io.netchannel.threads.AcceptLoop;
 import java.io.IOException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
-import java.nio.channels.ClosedChannelException;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
@@ -19,7 +19,7 @@ import java.util.Map;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
-import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
@@ -55,18 +55,19 @@ public final class ControlEndpoint implements AutoCloseable {
 
   private final Path socket;
   private final Handler handler;
-  private final ServerSocketChannel server;
   private final ExecutorService connections =
       Executors.newFixedThreadPool(MAX_CONNECTIONS, threads("control-%d"));
-  private final ScheduledExecutorService bounds =
-      Executors.newSingleThreadScheduledExecutor(threads("control-bound"));
-  private final Thread acceptor;
+  private final ScheduledThreadPoolExecutor bounds =
+      new ScheduledThreadPoolExecutor(1, threads("control-bound"));
+  private final AcceptLoop acceptor;
 
   private ControlEndpoint(Path socket, Handler handler, ServerSocketChannel server) {
     this.socket = socket;
     this.handler = handler;
-    this.server = server;
-    acceptor = threads("control-accept").newThread(this::accept);
+    bounds.prestartAllCoreThreads(); // a request must not find that there is none for its bound
+    acceptor =
+        AcceptLoop.start(
+            "control-accept", server, channel -> connections.execute(() -> serve(channel)));
   }
 
   /** Listens on {@code socket}, in place of a daemon before that has left it behind. */
@@ -81,34 +82,19 @@ public final class ControlEndpoint implements AutoCloseable {
       server.close();
       throw new IOException("cannot listen on " + socket + ": " + e.getMessage(), e);
     }
-    ControlEndpoint endpoint = new ControlEndpoint(socket, handler, server);
-    endpoint.acceptor.start();
-    return endpoint;
+    return new ControlEndpoint(socket, handler, server);
   }
 
   @Override
   public void close() {
     try {
-      server.close();
+      acceptor.close();
       Files.deleteIfExists(socket);
     } catch (IOException e) {
       log.warn("closing {}: {}", socket, e.toString());
     }
     connections.shutdownNow();
     bounds.shutdownNow();
-  }
-
-  private void accept() {
-    while (server.isOpen()) {
-      try {
-        SocketChannel channel = server.accept();
-        connections.execute(() -> serve(channel));
-      } catch (ClosedChannelException e) {
-        return;
-      } catch (IOException | RuntimeException e) {
-        log.warn("control socket {}: {}", socket, e.toString());
-      }
-    }
   }
 
   private void serve(SocketChannel channel) {
@@ -122,8 +108,10 @@ public final class ControlEndpoint implements AutoCloseable {
       while (reply.hasRemaining()) {
         channel.write(reply);
       }
-    } catch (IOException | RuntimeException e) {
+    } catch (IOException e) {
       log.debug("a control connection ended early: {}", e.toString());
+    } catch (RuntimeException | Error e) {
+      log.error("a control connection failed inside netchanneld", e);
     }
   }
 
@@ -133,7 +121,7 @@ public final class ControlEndpoint implements AutoCloseable {
       return ImmutableMap.of("ok", true, "result", result);
     } catch (ControlException | IllegalArgumentException e) {
       return ImmutableMap.of("ok", false, "error", String.valueOf(e.getMessage()));
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
       log.error("control request {}", text, e);
       return ImmutableMap.of("ok", false, "error", "the daemon failed: " + e);
     }

@@ -1,6 +1,5 @@
 package io.netchannel.daemon;
 
-import com.google.common.util.concurrent.ThreadFactoryBuilder;
 import io.netchannel.coordinator.MigrationHooks;
 import io.netchannel.coordinator.MigrationRefusedException;
 import io.netchannel.coordinator.SideBySide;
@@ -10,6 +9,7 @@ import io.netchannel.libvirt.DomainXmlParser;
 import io.netchannel.libvirt.HookCall;
 import io.netchannel.libvirt.HookHandler;
 import io.netchannel.libvirt.HookReply;
+import io.netchannel.time.Backoff;
 import io.netchannel.vdevice.block.DiskName;
 import io.netchannel.xen.XenStore;
 import java.time.Duration;
@@ -21,7 +21,6 @@ import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.function.LongSupplier;
 import java.util.regex.Matcher;
@@ -44,7 +43,7 @@ import org.slf4j.LoggerFactory;
  * </pre>
  *
  * Looks at xenstore are repeatable: each reads what is there and does what is missing, so it does
- * not matter which event or hook comes first.
+ * not matter which event or hook comes first. One that fails is repeated until it does not.
  */
 public final class DomainLifecycle implements HookHandler, AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(DomainLifecycle.class);
@@ -56,6 +55,11 @@ public final class DomainLifecycle implements HookHandler, AutoCloseable {
   /** libxl's backends: their hotplug scripts are done when an inherited disk may be taken. */
   private static final Pattern LIBXL_BACKEND =
       Pattern.compile("/local/domain/0/backend/vbd/([1-9]\\d{0,4})/.*");
+
+  /** A look that failed is repeated: a guest may wait for its disks. */
+  static final Duration FIRST_PAUSE = Duration.ofMillis(100);
+
+  private static final Duration LONGEST_PAUSE = Duration.ofSeconds(30);
 
   /**
    * Bounds of its waits.
@@ -72,14 +76,21 @@ public final class DomainLifecycle implements HookHandler, AutoCloseable {
   private final MidPoints.GenerationClaim generations;
   private final Bounds bounds;
   private final LongSupplier nanoTime;
+  private final Timer timer;
   private final Map<UUID, Arrival> arrivals = new ConcurrentHashMap<>();
   private final Set<Integer> dirty = ConcurrentHashMap.newKeySet();
-  private final ExecutorService looks =
-      Executors.newCachedThreadPool(
-          new ThreadFactoryBuilder().setNameFormat("domains-%d").setDaemon(true).build());
+
+  /** By domid: those whose last look failed, with the pauses before the next ones. */
+  private final Map<Integer, Backoff> failing = new ConcurrentHashMap<>();
+
+  private final ExecutorService looks = new PatientPool("domains-%d");
   private final XenStore.Watch domains;
 
-  /** Starts to watch. */
+  /**
+   * Starts to watch.
+   *
+   * @param timer looks again where a look has failed
+   */
   public DomainLifecycle(
       XenStore store,
       MidPoints midPoints,
@@ -87,7 +98,8 @@ public final class DomainLifecycle implements HookHandler, AutoCloseable {
       MigrationHooks hooks,
       MidPoints.GenerationClaim generations,
       Bounds bounds,
-      LongSupplier nanoTime) {
+      LongSupplier nanoTime,
+      Timer timer) {
     this.store = store;
     this.midPoints = midPoints;
     this.inherited = inherited;
@@ -95,6 +107,7 @@ public final class DomainLifecycle implements HookHandler, AutoCloseable {
     this.generations = generations;
     this.bounds = bounds;
     this.nanoTime = nanoTime;
+    this.timer = timer;
     this.domains = store.watch(Guest.DOMAINS, this::changed);
   }
 
@@ -332,22 +345,45 @@ public final class DomainLifecycle implements HookHandler, AutoCloseable {
 
   private void look(int domid) {
     try {
-      if (!store.exists(Guest.path(domid))) {
-        vanished(domid);
-        return;
-      }
-      Optional<Guest> guest = Guest.byId(store, domid);
-      Arrival arrival = guest.map(found -> arrivals.get(found.uuid())).orElse(null);
-      if (arrival != null && !arrival.isEarlier(domid)) {
-        place(arrival, guest.get());
-      }
-    } catch (RuntimeException e) {
+      lookNow(domid);
+      failing.remove(domid);
+    } catch (RuntimeException | Error e) {
       failed("domid " + domid, e);
+      lookAgain(domid);
     }
   }
 
+  private void lookNow(int domid) {
+    if (!store.exists(Guest.path(domid))) {
+      vanished(domid);
+      return;
+    }
+    Optional<Guest> guest = Guest.byId(store, domid);
+    Arrival arrival = guest.map(found -> arrivals.get(found.uuid())).orElse(null);
+    if (arrival != null && !arrival.isEarlier(domid)) {
+      place(arrival, guest.get());
+    }
+  }
+
+  /** What xenstore had to say has been said: no other event may come that makes us look. */
+  private void lookAgain(int domid) {
+    Backoff pauses =
+        failing.computeIfAbsent(domid, first -> new Backoff(FIRST_PAUSE, LONGEST_PAUSE));
+    Duration pause;
+    synchronized (pauses) {
+      pause = pauses.next();
+    }
+    timer.after(
+        pause,
+        () -> {
+          if (dirty.add(domid)) {
+            lookSoon(domid);
+          }
+        });
+  }
+
   /** The daemon's end interrupts looks; the next daemon looks again. */
-  private void failed(String what, RuntimeException e) {
+  private void failed(String what, Throwable e) {
     if (looks.isShutdown()) {
       log.debug("{}: not looked at, shutting down: {}", what, e.getMessage());
     } else {
@@ -374,7 +410,7 @@ public final class DomainLifecycle implements HookHandler, AutoCloseable {
         if (!arrival.isPlaced(disk.target())) {
           try {
             place(arrival, guest, disk);
-          } catch (RuntimeException e) {
+          } catch (RuntimeException | Error e) {
             failed(guest + " " + disk.target(), e);
             arrival.place(disk.target(), CompletableFuture.failedFuture(e));
           }

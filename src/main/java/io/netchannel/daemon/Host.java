@@ -77,11 +77,14 @@ public final class Host implements AutoCloseable {
   private final DomainLifecycle lifecycle;
   private final ControlCommands control;
 
-  /** For what may wait for a peer, a disk or the journal: a thread for each thing that waits. */
-  private final ExecutorService executor = Executors.newCachedThreadPool(threads("coordinator-%d"));
+  /**
+   * For what may wait for a peer, a disk or the journal: a thread for each thing that waits. No
+   * task is lost for want of a thread: a guest may wait for it.
+   */
+  private final ExecutorService executor = new PatientPool("coordinator-%d");
 
   /** For looks at rings and domains while a guest stands still: none of them waits for another. */
-  private final ExecutorService looks = Executors.newCachedThreadPool(threads("look-%d"));
+  private final ExecutorService looks = new PatientPool("look-%d");
 
   /** Hands out what is due, and does nothing itself. */
   private final ScheduledExecutorService scheduler =
@@ -136,12 +139,10 @@ public final class Host implements AutoCloseable {
             parts.nanoTime(),
             executor,
             parts.ids());
+    Timer timer = new DispatchingTimer(scheduler, executor);
     midPoints.recover(
         new DiskRecovery(
-            parts.devices(),
-            coordinator::standing,
-            coordinator::claimGeneration,
-            new DispatchingTimer(scheduler, executor)),
+            parts.devices(), coordinator::standing, coordinator::claimGeneration, timer),
         executor);
     coordinator.recover();
     coordinator.start(scheduler);
@@ -153,7 +154,8 @@ public final class Host implements AutoCloseable {
             coordinator,
             coordinator::claimGeneration,
             new DomainLifecycle.Bounds(waits.armed(), waits.ready()),
-            parts.nanoTime());
+            parts.nanoTime(),
+            timer);
     control =
         new ControlCommands(
             configuration,

@@ -2,7 +2,6 @@ package io.netchannel.daemon;
 
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableSet;
-import com.google.common.util.concurrent.ThreadFactoryBuilder;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.DeviceOpener;
 import io.netchannel.device.memory.BufferBudget;
@@ -33,7 +32,6 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -64,9 +62,7 @@ final class HostExports implements ControlEndpoint.Handler, AutoCloseable {
   private final Timer timer;
   private final BufferBudget buffers;
   private final Path directory;
-  private final ExecutorService executor =
-      Executors.newCachedThreadPool(
-          new ThreadFactoryBuilder().setNameFormat("exports-%d").setDaemon(true).build());
+  private final ExecutorService executor = new PatientPool("exports-%d");
   private final ExportServer server;
   private final Optional<Integer> port;
 

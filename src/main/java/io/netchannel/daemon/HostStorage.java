@@ -1,6 +1,5 @@
 package io.netchannel.daemon;
 
-import com.google.common.util.concurrent.ThreadFactoryBuilder;
 import io.netchannel.device.DeviceOpener;
 import io.netchannel.device.remote.RemoteDevices;
 import io.netchannel.device.remote.RemoteOptions;
@@ -16,7 +15,6 @@ import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -61,9 +59,7 @@ public final class HostStorage implements AutoCloseable {
 
   private void openAll(DaemonConfiguration configuration, Optional<HostTls> tls)
       throws IOException {
-    ExecutorService names =
-        Executors.newCachedThreadPool(
-            new ThreadFactoryBuilder().setNameFormat("resolve-%d").setDaemon(true).build());
+    ExecutorService names = new PatientPool("resolve-%d");
     opened.push(names::shutdownNow);
     Transport transport = opened(new Transport("device-io", DEVICE_THREADS));
     ThisHost own =

@@ -8,6 +8,7 @@ import io.netchannel.coordinator.peer.Peers;
 import io.netchannel.libvirt.DomainEvent;
 import io.netchannel.libvirt.HookEndpoint;
 import io.netchannel.libvirt.LibvirtEvents;
+import io.netchannel.threads.LastResort;
 import io.netchannel.tls.HostTls;
 import io.netchannel.tls.TlsException;
 import io.netchannel.xen.Domains;
@@ -41,10 +42,17 @@ import org.slf4j.LoggerFactory;
  * socket for hooks.
  *
  * <p>Ends on SIGTERM and leaves the disks of running guests as they are: their requests wait in the
- * rings for the next start, which finds them again.
+ * rings for the next start, which finds them again. So it does when it cannot go on ({@link
+ * LastResort}): then at once, with exit status 3, and systemd starts the next one.
  */
 public final class NetchannelDaemon implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(NetchannelDaemon.class);
+
+  /**
+   * How a process says that it could not go on: what Java itself ends with when the heap is used up
+   * (-XX:+ExitOnOutOfMemoryError of the launcher).
+   */
+  static final int COULD_NOT_GO_ON = 3;
 
   /** What was opened; closed in the opposite order. */
   private final Deque<AutoCloseable> opened = new ArrayDeque<>();
@@ -60,12 +68,37 @@ public final class NetchannelDaemon implements AutoCloseable {
   public static void run(DaemonConfiguration configuration, Companion companion)
       throws IOException, JournalException, InterruptedException {
     CountDownLatch terminated = new CountDownLatch(1);
+    LastResort last = LastResort.install(NetchannelDaemon::endAtOnce);
     try (NetchannelDaemon daemon = open(configuration, companion)) {
       Runnable endOfLog = endOfLog();
       Thread ender = new Thread(() -> end(daemon, terminated, endOfLog), "shutdown");
       Runtime.getRuntime().addShutdownHook(ender);
       log.info("{}: netchanneld {} is ready", configuration.name(), ProductVersion.get());
       terminated.await();
+    } catch (Error e) {
+      LastResort.end("the daemon cannot be started", e); // some threads are there already
+      throw e;
+    } finally {
+      last.close();
+    }
+  }
+
+  /**
+   * As a kill would: nothing is put in order that may be out of it. Guests wait in their rings, and
+   * the next daemon recovers their requests from the in-flight tables.
+   */
+  static void endAtOnce(String what, Throwable why) {
+    try {
+      log.error(
+          "{}: netchanneld ends with status {}, running guests wait for the next start",
+          what,
+          COULD_NOT_GO_ON,
+          why);
+      if (LoggerFactory.getILoggerFactory() instanceof LoggerContext context) {
+        context.stop(); // it is written by a thread of its own
+      }
+    } finally {
+      Runtime.getRuntime().halt(COULD_NOT_GO_ON);
     }
   }
 

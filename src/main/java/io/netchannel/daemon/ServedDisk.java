@@ -412,8 +412,11 @@ final class ServedDisk {
           } catch (IOException | RuntimeException e) {
             log.warn("{}: not all of it is removed: {}", this, e.toString());
           } finally {
-            whenGone.accept(this);
-            gone.complete(null);
+            try {
+              whenGone.accept(this);
+            } finally {
+              gone.complete(null); // somebody waits for it
+            }
           }
         });
     return gone.copy();

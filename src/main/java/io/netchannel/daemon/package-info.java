@@ -34,7 +34,44 @@
  *   journal for the disk's standing, and goes on ({@code DiskRecovery})
  * </pre>
  *
- * Invariants:
+ * What runs here, and what becomes of it when an error comes through. "Ends the process": with
+ * status 3, at once ({@code threads.LastResort}); systemd starts the next daemon, guests wait in
+ * their rings meanwhile and are recovered. All of it is in the log; what else is seen is said.
+ *
+ * <pre>
+ *   thread                  does                         when an error comes through
+ *   ----------------------  ---------------------------  ----------------------------------------
+ *   xen-events              calls who has an event       of a listener: the next one is called;
+ *                                                        of reading: ends the process
+ *   xenstore-watch          calls who watches            likewise
+ *   GUEST DISK (mid-point)  a disk's requests            started again; failed after three times:
+ *                                                        `devices`, `status` (ServedDisk)
+ *   io-N FILE               requests to a file           that request fails; one whose completion
+ *                                                        threw: ends the process
+ *   nbd URI                 requests to an NBD server    connects again, or ends the process
+ *   device-io-N             remote disks, device server  that connection fails, is made again
+ *   hook-acceptor           takes calls of hooks         pauses, goes on (threads.AcceptLoop)
+ *   hook-N                  one call of a hook           the hook is refused, libvirt says why
+ *   control-accept          takes commands               pauses, goes on (threads.AcceptLoop)
+ *   control-N               one command                  the command fails and says why
+ *   libvirt-events          libvirt's events             pauses, goes on
+ *   libvirt-connection      keeps libvirt connected      pauses, connects again
+ *   timer                   hands out what is due        handed out later; periods come back
+ *                                                        (time.Repeated)
+ *   coordinator-N, look-N,  one thing that may wait      who waits for it hears of it, or it comes
+ *   exports-N, resolve-N                                 back by its period; where no thread can
+ *                                                        be made it waits for one (PatientPool)
+ *   domains-N               looks at domains             looked at again, after a growing pause
+ *   storage-N               opens storage                its future fails: the disk is tried again
+ *   rehearsal               a rehearsal                  the first migration is slower
+ *   any other               gRPC's, Netty's              logged
+ * </pre>
+ *
+ * Where the heap is used up Java itself ends the process, with the same status (the launcher's
+ * -XX:+ExitOnOutOfMemoryError). It does not for a thread that cannot be made nor for direct memory,
+ * OutOfMemoryErrors too: who meets those goes on, as above.
+ *
+ * <p>Invariants:
  *
  * <ul>
  *   <li>A disk's nodes name its source and generation before a request goes to that source.

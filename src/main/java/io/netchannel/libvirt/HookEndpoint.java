@@ -1,5 +1,6 @@
 package io.netchannel.libvirt;
 
+import io.netchannel.threads.AcceptLoop;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.net.SocketException;
@@ -19,6 +20,7 @@ import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.BiFunction;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -38,11 +40,11 @@ public final class HookEndpoint implements AutoCloseable {
 
   private final Path socket;
   private final HookHandler handler;
-  private final ServerSocketChannel server;
-  private final Thread acceptor;
+  private final AcceptLoop acceptor;
   private final Semaphore calls = new Semaphore(MAX_CALLS);
   private final AtomicInteger numbers = new AtomicInteger();
   private final Duration readBound;
+  private final BiFunction<Runnable, String, Thread> threadMaker;
   private final ScheduledThreadPoolExecutor bounds;
   private volatile boolean closed;
 
@@ -57,6 +59,16 @@ public final class HookEndpoint implements AutoCloseable {
 
   static HookEndpoint listen(Path socket, HookHandler handler, Duration readBound)
       throws IOException {
+    return listen(socket, handler, readBound, Thread::new);
+  }
+
+  /** Likewise; {@code threadMaker} gives a thread for a call and its name. */
+  static HookEndpoint listen(
+      Path socket,
+      HookHandler handler,
+      Duration readBound,
+      BiFunction<Runnable, String, Thread> threadMaker)
+      throws IOException {
     removeStale(socket);
     ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
     try {
@@ -65,20 +77,23 @@ public final class HookEndpoint implements AutoCloseable {
       server.close();
       throw new IOException("hook socket %s: %s".formatted(socket, e.getMessage()), e);
     }
-    HookEndpoint endpoint = new HookEndpoint(socket, handler, server, readBound);
-    endpoint.acceptor.start();
-    return endpoint;
+    return new HookEndpoint(socket, handler, server, readBound, threadMaker);
   }
 
   private HookEndpoint(
-      Path socket, HookHandler handler, ServerSocketChannel server, Duration readBound) {
+      Path socket,
+      HookHandler handler,
+      ServerSocketChannel server,
+      Duration readBound,
+      BiFunction<Runnable, String, Thread> threadMaker) {
     this.socket = socket;
     this.handler = handler;
-    this.server = server;
     this.readBound = readBound;
-    bounds = new ScheduledThreadPoolExecutor(1, task -> daemonThread(task, "hook-bounds"));
+    this.threadMaker = threadMaker;
+    bounds = new ScheduledThreadPoolExecutor(1, HookEndpoint::boundsThread);
     bounds.setRemoveOnCancelPolicy(true);
-    acceptor = daemonThread(this::accept, "hook-acceptor");
+    bounds.prestartAllCoreThreads(); // a call must not find that there is no thread for its bound
+    acceptor = AcceptLoop.start("hook-acceptor", server, this::take);
   }
 
   /**
@@ -121,38 +136,29 @@ public final class HookEndpoint implements AutoCloseable {
     closed = true;
     try {
       Files.deleteIfExists(socket);
-      server.close();
+      acceptor.close();
     } catch (IOException e) {
       log.warn("hook socket {} is not closed properly: {}", socket, e.getMessage());
     }
     bounds.shutdownNow();
   }
 
-  private void accept() {
-    while (!closed) {
-      try {
-        SocketChannel client = server.accept();
-        if (!calls.tryAcquire()) {
-          log.error("more than {} hook calls at the same time; one is refused", MAX_CALLS);
-          client.close();
-          continue;
-        }
-        daemonThread(() -> serve(client), "hook-" + numbers.incrementAndGet()).start();
-      } catch (AsynchronousCloseException e) {
-        return;
-      } catch (IOException e) {
-        log.error("hook socket {}: accept failed: {}", socket, e.toString());
-        pauseAfterFailure();
-      }
+  private void take(SocketChannel client) throws IOException {
+    if (!calls.tryAcquire()) {
+      log.error("more than {} hook calls at the same time; one is refused", MAX_CALLS);
+      client.close();
+      return;
     }
-  }
-
-  /** Out of descriptors, most likely: the loop must not use up the processor meanwhile. */
-  private static void pauseAfterFailure() {
+    boolean begun = false;
     try {
-      TimeUnit.MILLISECONDS.sleep(100);
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
+      Thread call = threadMaker.apply(() -> serve(client), "hook-" + numbers.incrementAndGet());
+      call.setDaemon(true);
+      call.start();
+      begun = true;
+    } finally {
+      if (!begun) { // no thread to be had
+        calls.release();
+      }
     }
   }
 
@@ -185,7 +191,8 @@ public final class HookEndpoint implements AutoCloseable {
     HookReply reply;
     try {
       reply = handler.handle(call);
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
+      // An error also is an answer: libvirt waits for one.
       log.error("hook {} {} failed inside netchanneld", call.domain(), call.operation(), e);
       reply = HookReply.refuse("netchanneld failed: " + e + "; see its log");
     }
@@ -231,8 +238,8 @@ public final class HookEndpoint implements AutoCloseable {
     }
   }
 
-  private static Thread daemonThread(Runnable task, String name) {
-    Thread thread = new Thread(task, name);
+  private static Thread boundsThread(Runnable task) {
+    Thread thread = new Thread(task, "hook-bounds");
     thread.setDaemon(true);
     return thread;
   }

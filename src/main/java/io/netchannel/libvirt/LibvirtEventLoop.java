@@ -1,5 +1,8 @@
 package io.netchannel.libvirt;
 
+import com.google.common.util.concurrent.Uninterruptibles;
+import io.netchannel.threads.LastResort;
+import java.time.Duration;
 import org.libvirt.Connect;
 import org.libvirt.Library;
 import org.libvirt.LibvirtException;
@@ -15,7 +18,7 @@ final class LibvirtEventLoop {
   private static final Logger log = LoggerFactory.getLogger(LibvirtEventLoop.class);
 
   /** Between two turns of a loop that fails; libvirt gives no reason to expect it. */
-  private static final long FAILURE_PAUSE_MILLIS = 1000;
+  private static final Duration FAILURE_PAUSE = Duration.ofSeconds(1);
 
   /** By default the library prints every error to stderr; they come as exceptions, too. */
   private static final Libvirt.VirErrorCallback QUIET = (userData, error) -> {};
@@ -35,23 +38,22 @@ final class LibvirtEventLoop {
     }
     Library.initEventLoop();
     Connect.setErrorCallback(QUIET);
-    Thread thread = new Thread(LibvirtEventLoop::run, "libvirt-events");
-    thread.setDaemon(true);
-    thread.start();
+    LastResort.vital("libvirt-events", LibvirtEventLoop::run).start();
     running = true;
   }
 
   private static void run() {
+    boolean failing = false;
     while (true) {
       try {
         Library.processEvent();
-      } catch (LibvirtException | RuntimeException e) {
-        log.error("libvirt's event loop failed, trying again: {}", e.toString());
-        try {
-          Thread.sleep(FAILURE_PAUSE_MILLIS);
-        } catch (InterruptedException interrupted) {
-          return;
+        failing = false;
+      } catch (LibvirtException | RuntimeException | Error e) {
+        if (!failing) {
+          log.error("libvirt's event loop failed, tried again and again", e);
+          failing = true;
         }
+        Uninterruptibles.sleepUninterruptibly(FAILURE_PAUSE);
       }
     }
   }

@@ -1,5 +1,6 @@
 package io.netchannel.libvirt;
 
+import io.netchannel.threads.LastResort;
 import io.netchannel.time.Backoff;
 import java.time.Duration;
 import java.util.UUID;
@@ -70,8 +71,7 @@ public final class LibvirtEvents implements AutoCloseable {
     this.uri = uri;
     this.listener = listener;
     this.firstPause = firstPause;
-    keeper = new Thread(this::keepConnected, "libvirt-connection");
-    keeper.setDaemon(true);
+    keeper = LastResort.vital("libvirt-connection", this::keepConnected);
   }
 
   /** Ends the connection; after the return the listener is not called. Idempotent. */
@@ -92,7 +92,9 @@ public final class LibvirtEvents implements AutoCloseable {
     Backoff pauses = new Backoff(firstPause, LONGEST_PAUSE);
     while (!closing()) {
       try {
-        LibvirtEventLoop.start();
+        if (!hasLibrary()) {
+          return;
+        }
         listenUntilLost();
         pauses.reset();
       } catch (LibvirtException e) {
@@ -104,14 +106,23 @@ public final class LibvirtEvents implements AutoCloseable {
               e.getMessage());
           complained = true;
         }
-      } catch (LinkageError e) {
-        log.warn(
-            "there is no libvirt library on this host ({}); Netchannel goes on without its events."
-                + " Install libvirt0 and restart netchanneld",
-            e.getMessage());
-        return;
+      } catch (RuntimeException | Error e) {
+        log.error("listening to libvirt at {} failed inside netchanneld, tried again", uri, e);
       }
       await(pauses.next());
+    }
+  }
+
+  private static boolean hasLibrary() throws LibvirtException {
+    try {
+      LibvirtEventLoop.start();
+      return true;
+    } catch (LinkageError e) {
+      log.warn(
+          "there is no libvirt library on this host ({}); Netchannel goes on without its events."
+              + " Install libvirt0 and restart netchanneld",
+          e.getMessage());
+      return false;
     }
   }
 
@@ -160,7 +171,7 @@ public final class LibvirtEvents implements AutoCloseable {
     try {
       listener.onEvent(
           new DomainEvent(domain.getName(), UUID.fromString(domain.getUUIDString()), kind(event)));
-    } catch (LibvirtException | RuntimeException e) {
+    } catch (LibvirtException | RuntimeException | Error e) {
       log.error("an event of libvirt is lost: {}", e.toString(), e);
     }
     return 0;

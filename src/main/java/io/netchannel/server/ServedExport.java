@@ -75,7 +75,7 @@ final class ServedExport {
           try {
             Optional<Refused> refused = admit(connection, attach);
             refused.ifPresent(why -> connection.refuse(why.reason(), why.text(), why.generation()));
-          } catch (RuntimeException e) {
+          } catch (RuntimeException | Error e) {
             log.error("export {}: {}: {}", export.name(), attach.client(), e.getMessage(), e);
             connection.refuse(Refusal.UNAVAILABLE, "the server failed: " + e.getMessage(), 0);
           }
@@ -593,7 +593,8 @@ final class ServedExport {
 
   /** Requests at the device; on any thread, also while the device hangs. */
   int unfinished() {
-    // First those that are not dismissed: what leaves them meanwhile is among the dismissed by then.
+    // First those that are not dismissed: what leaves them meanwhile is among the dismissed by
+    // then.
     ImmutableList<Session> stay = ImmutableList.copyOf(sessions.values());
     return Stream.concat(stay.stream(), dismissed.stream())
         .distinct()

@@ -40,6 +40,7 @@ final class ControlEndpointTest {
   private static Object answer(Map<String, Object> request) throws ControlException {
     return switch (String.valueOf(request.get("command"))) {
       case "echo" -> List.of(request);
+      case "overflow" -> throw new StackOverflowError("of a test");
       case "refuse" -> throw new ControlException("no, because");
       default -> throw new IllegalStateException("broken");
     };
@@ -75,6 +76,11 @@ final class ControlEndpointTest {
         .containsEntry("ok", false)
         .containsEntry("error", "no, because");
     assertThat(call("{\"command\":\"break\"}\n")).containsEntry("ok", false);
+    assertThat(call("{\"command\":\"overflow\"}\n"))
+        .containsEntry("ok", false)
+        .extractingByKey("error")
+        .asString()
+        .contains("of a test");
     assertThat(call("nonsense\n")).containsEntry("ok", false);
     assertThat(call("[]\n")).containsEntry("ok", false);
     assertThat(call("{\"command\":\"echo\"}\n")).as("it goes on").containsEntry("ok", true);

@@ -12,7 +12,6 @@ import io.netchannel.libvirt.HookReply;
 import io.netchannel.xen.Domains;
 import io.netchannel.xen.EventChannels;
 import io.netchannel.xen.GrantTable;
-import io.netchannel.xen.XenStore;
 import io.netchannel.xen.XenStorePermission;
 import io.netchannel.xen.XenStorePermission.Access;
 import io.netchannel.xen.embedded.EmbeddedDomain;
@@ -33,7 +32,7 @@ final class EmulatedHost implements AutoCloseable {
   private final String name;
   private final ExecutorService executor = Executors.newCachedThreadPool();
   private final EmbeddedHypervisor hypervisor = new EmbeddedHypervisor(executor);
-  private final XenStore store = hypervisor.xenStore(0);
+  private final FailingStore store = new FailingStore(hypervisor.xenStore(0));
   private final GrantTable grants = hypervisor.grantTable(0);
   private final EventChannels events = hypervisor.eventChannels(0);
   private final DeviceOpener devices;
@@ -182,7 +181,7 @@ final class EmulatedHost implements AutoCloseable {
     return daemon;
   }
 
-  XenStore store() {
+  FailingStore store() {
     return store;
   }
 

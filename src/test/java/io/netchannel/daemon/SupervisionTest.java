@@ -185,6 +185,19 @@ final class SupervisionTest {
   }
 
   @Test
+  void aLookAtADomainThatFailsIsRepeated() throws Exception {
+    EmbeddedDomain domain = started("g1", FIRST, "brittle:x");
+    Blkfront guest = connected(domain);
+    await("the answer", guest, write(guest, 1)::isDone);
+    host.store().fail(2);
+    host.store().remove(Guest.path(domain.domid())); // what tells of it comes once
+    domain.destroy();
+    await("the failures", () -> host.store().failuresLeft() == 0);
+    await("its disk to be gone", () -> host.daemon().midPoints().ofDomain(FIRST).isEmpty());
+    assertThat(host.leftovers()).isEmpty();
+  }
+
+  @Test
   void storageThatHangsHoldsUpNoOtherGuest() throws Exception {
     EmbeddedDomain first = started("g1", FIRST, "hung:x");
     Blkfront guest = connected(first);

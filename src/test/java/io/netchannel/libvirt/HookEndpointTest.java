@@ -20,6 +20,7 @@ import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -96,6 +97,59 @@ final class HookEndpointTest {
             })) {
       assertThat(endpoint).isNotNull();
       assertThat(ask(CALL)).startsWith("1\n").contains("lost my way");
+    }
+  }
+
+  @Test
+  void anErrorInAHandlerIsAnAnswerToo() throws Exception {
+    try (HookEndpoint endpoint =
+        listen(
+            call -> {
+              if (call.operation().equals("prepare")) {
+                throw new StackOverflowError("of a test");
+              }
+              return HookReply.OK;
+            })) {
+      assertThat(endpoint).isNotNull();
+      assertThat(ask("hook guest prepare begin -\n<domain/>"))
+          .startsWith("1\n")
+          .contains("of a test");
+      assertThat(ask(CALL)).isEqualTo("0\n");
+    }
+  }
+
+  @Test
+  void aCallForWhichThereIsNoThreadIsEndedAndItsPlaceIsFree() throws Exception {
+    AtomicInteger shortage = new AtomicInteger(3);
+    CountDownLatch all = new CountDownLatch(HookEndpoint.MAX_CALLS);
+    try (HookEndpoint endpoint =
+        HookEndpoint.listen(
+            socket(),
+            call -> {
+              all.countDown();
+              await(all);
+              return HookReply.OK;
+            },
+            HookEndpoint.READ_BOUND,
+            (task, name) -> {
+              if (shortage.getAndDecrement() > 0) {
+                throw new OutOfMemoryError("unable to create native thread");
+              }
+              return new Thread(task, name);
+            })) {
+      assertThat(endpoint).isNotNull();
+      for (int i = 0; i < 3; i++) {
+        try (SocketChannel client = connect()) {
+          assertThat(answer(client)).isEmpty();
+        }
+      }
+      List<SocketChannel> clients = new ArrayList<>();
+      for (int i = 0; i < HookEndpoint.MAX_CALLS; i++) {
+        clients.add(send(CALL));
+      }
+      for (SocketChannel client : clients) {
+        assertThat(answer(client)).isEqualTo("0\n");
+      }
     }
   }
 

@@ -11,6 +11,7 @@ import java.time.Duration;
 import java.util.UUID;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -79,6 +80,29 @@ final class LibvirtEventsTest {
       domain.undefine();
       assertThat(next()).isEqualTo("UNDEFINED netchannel-events " + ID);
       connection.close();
+    }
+  }
+
+  @Test
+  void whatFailsInsideIsTriedAgain() throws Exception {
+    AtomicInteger failures = new AtomicInteger(2);
+    LibvirtEvents.Listener brittle =
+        new LibvirtEvents.Listener() {
+          @Override
+          public void onEvent(DomainEvent event) {}
+
+          @Override
+          public void connected() {
+            switch (failures.getAndDecrement()) {
+              case 2 -> throw new IllegalStateException("of a test");
+              case 1 -> throw new NoClassDefFoundError("of a test");
+              default -> heard.add("connected");
+            }
+          }
+        };
+    try (LibvirtEvents events = LibvirtEvents.start(TEST_URI, brittle, Duration.ofMillis(1))) {
+      assertThat(events).isNotNull();
+      assertThat(next()).isEqualTo("connected");
     }
   }
 

@@ -373,6 +373,23 @@ public abstract class XenStoreContractTest {
   }
 
   @Test
+  void aListenerThatThrowsIsNotTheLastOneToBeCalled() {
+    AtomicInteger calls = new AtomicInteger();
+    Watch watch =
+        dom0.watch(
+            place.secret(),
+            path -> {
+              calls.incrementAndGet();
+              throw new StackOverflowError("of a test");
+            });
+    Waiting.until("the first event", () -> calls.get() == 1);
+    List<String> events = watched(dom0, place.secret());
+    settle(events, place.secret() + "/last");
+    Waiting.until("the next event", () -> calls.get() == 2);
+    watch.close();
+  }
+
+  @Test
   void twoWatchesOfOnePathEndByThemselves() {
     List<String> events = watched(dom0, place.secret());
     Watch second = dom0.watch(place.secret(), path -> {});

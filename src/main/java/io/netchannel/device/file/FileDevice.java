@@ -215,7 +215,7 @@ public final class FileDevice implements Device {
     if (result != length) {
       return false;
     }
-    complete(completion, Operation.READ, Outcome.OK);
+    Completion.tell(completion, Outcome.OK, name);
     return true;
   }
 
@@ -298,30 +298,21 @@ public final class FileDevice implements Device {
   }
 
   private void run(FileRequest request) {
-    Outcome outcome;
+    Outcome outcome = Outcome.IO_ERROR;
     try {
       outcome = perform(request);
     } catch (RuntimeException | Error e) {
       log.error("{}: {} failed inside netchanneld", name, request.operation.word(), e);
-      outcome = Outcome.IO_ERROR;
+    } finally { // what cannot even be logged is answered, too
+      complete(request, outcome);
     }
-    complete(request, outcome);
   }
 
   /** The request is free for the next one before its submitter, who may have one, is told. */
   private void complete(FileRequest request, Outcome outcome) {
-    Operation operation = request.operation;
     Completion completion = request.completion;
     requests.giveBack(request);
-    complete(completion, operation, outcome);
-  }
-
-  private void complete(Completion completion, Operation operation, Outcome outcome) {
-    try {
-      completion.complete(outcome);
-    } catch (RuntimeException e) {
-      log.error("{}: the completion of a {} threw; it must not", name, operation.word(), e);
-    }
+    Completion.tell(completion, outcome, name);
   }
 
   private RejectedExecutionHandler rejected() {

@@ -3,6 +3,7 @@ package io.netchannel.device.filter;
 import io.netchannel.device.Completion;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
+import io.netchannel.threads.LastResort;
 import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.List;
@@ -103,6 +104,8 @@ public final class DelayFilter extends ForwardingDevice {
         () -> {
           try {
             submit.run();
+          } catch (RuntimeException | Error e) {
+            LastResort.end("a delayed request did not get to its device", e);
           } finally {
             held.arriveAndDeregister();
           }

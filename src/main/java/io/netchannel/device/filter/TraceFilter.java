@@ -112,10 +112,13 @@ public final class TraceFilter extends ForwardingDevice {
         "\"e\":\"begin\",\"n\":%d,\"op\":\"%s\",\"off\":%d,\"len\":%d"
             .formatted(number, operation, offsetBytes, lengthBytes));
     return outcome -> {
-      append(
-          "\"e\":\"end\",\"n\":%d,\"op\":\"%s\",\"outcome\":\"%s\""
-              .formatted(number, operation, outcome.name().toLowerCase(Locale.ROOT)));
-      completion.complete(outcome);
+      try {
+        append(
+            "\"e\":\"end\",\"n\":%d,\"op\":\"%s\",\"outcome\":\"%s\""
+                .formatted(number, operation, outcome.name().toLowerCase(Locale.ROOT)));
+      } finally { // whatever becomes of the trace
+        completion.complete(outcome);
+      }
     };
   }
 

@@ -367,18 +367,10 @@ final class NbdConnection implements AutoCloseable {
       }
     }
     if (completion != null) {
-      complete(completion, outcome);
+      Completion.tell(completion, outcome, "nbd");
     }
     if (sender) {
       send();
-    }
-  }
-
-  static void complete(Completion completion, Outcome outcome) {
-    try {
-      completion.complete(outcome);
-    } catch (RuntimeException e) {
-      log.error("the completion of a request to an NBD server threw; it must not", e);
     }
   }
 

@@ -6,6 +6,7 @@ import io.netchannel.device.DeviceException;
 import io.netchannel.device.DeviceGeometry;
 import io.netchannel.device.ErrorLog;
 import io.netchannel.device.Outcome;
+import io.netchannel.threads.LastResort;
 import java.io.IOException;
 import java.net.UnknownHostException;
 import java.nio.ByteBuffer;
@@ -60,8 +61,8 @@ public final class NbdDevice implements Device {
     errors = new ErrorLog(log, nanoTime);
     reconnection = new Reconnection(timing.random);
     connection = connection(socket, info);
-    thread = new Thread(() -> run(), "nbd " + uri);
-    thread.setDaemon(true);
+    // Nobody else answers its requests.
+    thread = LastResort.vital("nbd " + uri, () -> run());
   }
 
   private NbdConnection connection(NbdSocket socket, ExportInfo found) {
@@ -243,7 +244,7 @@ public final class NbdDevice implements Device {
       return null;
     } catch (IOException e) {
       return e;
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
       log.error("{}: the connection failed inside netchanneld", uri, e);
       return new IOException(e);
     }
@@ -402,7 +403,7 @@ public final class NbdDevice implements Device {
       lost = requests.removeAll();
     }
     for (Completion completion : lost) {
-      NbdConnection.complete(completion, Outcome.IO_ERROR);
+      Completion.tell(completion, Outcome.IO_ERROR, uri);
     }
   }
 

@@ -421,13 +421,8 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
   /** The request is free for the next one before its submitter, who may have one, is told. */
   private void complete(RemoteRequest request, Outcome outcome) {
     Completion completion = request.completion;
-    FrameType type = request.type;
     inbox.giveBack(request);
-    try {
-      completion.complete(outcome);
-    } catch (RuntimeException e) {
-      log.error("{}: the completion of a {} threw; it must not", link.address(), type, e);
-    }
+    Completion.tell(completion, outcome, link.address());
   }
 
   @Override

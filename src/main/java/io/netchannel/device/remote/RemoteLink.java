@@ -47,7 +47,7 @@ record RemoteLink(
             .handleAsync(
                 (found, failed) -> {
                   if (failed == null) {
-                    connect(found, connection);
+                    connectOrFail(found, connection);
                   } else {
                     connection.failed(failed);
                   }
@@ -78,6 +78,15 @@ record RemoteLink(
     return TlsProblem.words(cause)
         .or(() -> Optional.ofNullable(cause.getMessage()))
         .orElseGet(() -> cause.getClass().getSimpleName());
+  }
+
+  /** Whatever it throws: a connection of which nothing more is heard is not tried again. */
+  private void connectOrFail(ImmutableList<SocketAddress> to, RemoteConnection connection) {
+    try {
+      connect(to, connection);
+    } catch (RuntimeException | Error e) {
+      connection.failed(e);
+    }
   }
 
   private void connect(ImmutableList<SocketAddress> to, RemoteConnection connection) {

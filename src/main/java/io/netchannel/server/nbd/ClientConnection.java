@@ -147,7 +147,7 @@ final class ClientConnection extends ChannelInboundHandlerAdapter {
       log.debug("a client has gone: {}", e.toString());
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
       log.error("a handshake failed inside netchannel", e);
     }
     pipe.rest(ByteBuffer.allocate(0)).release();

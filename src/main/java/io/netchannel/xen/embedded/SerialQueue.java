@@ -41,7 +41,19 @@ final class SerialQueue {
       }
       draining = true;
     }
-    executor.execute(drain);
+    boolean handedOver = false;
+    try {
+      executor.execute(drain);
+      handedOver = true;
+    } finally {
+      if (!handedOver) {
+        release();
+      }
+    }
+  }
+
+  private synchronized void release() {
+    draining = false;
   }
 
   private void drain() {
@@ -56,7 +68,7 @@ final class SerialQueue {
       }
       try {
         task.run();
-      } catch (RuntimeException e) {
+      } catch (RuntimeException | Error e) {
         LOG.error("a listener threw; listeners must not, the next one is called", e);
       }
     }

@@ -3,6 +3,7 @@ package io.netchannel.xen.jna;
 import com.google.common.util.concurrent.Uninterruptibles;
 import com.sun.jna.Native;
 import com.sun.jna.Pointer;
+import io.netchannel.threads.LastResort;
 import io.netchannel.xen.EventChannels;
 import io.netchannel.xen.Listener;
 import io.netchannel.xen.XenException;
@@ -14,7 +15,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Event channels through /dev/xen/evtchn: one handle, one thread that waits for events and calls
- * the listeners.
+ * the listeners. Whatever one throws, the next one is called. When events cannot be read no guest
+ * is served: that is the end of the process ({@link LastResort}).
  *
  * <p>Xen marks a freshly bound port pending (evtchn_bind_interdomain in
  * xen/common/event_channel.c), so the listener runs right after binding, whatever the other end
@@ -56,8 +58,7 @@ public final class JnaEventChannels implements EventChannels {
   private JnaEventChannels(NativeHandle handle) {
     this.handle = handle;
     waiter = new FdWaiter(handle.use(LibXenEvtchn::xenevtchn_fd));
-    thread = new Thread(this::run, "xen-events");
-    thread.setDaemon(true);
+    thread = LastResort.vital("xen-events", this::run);
     thread.start();
   }
 
@@ -100,16 +101,12 @@ public final class JnaEventChannels implements EventChannels {
   }
 
   private void run() {
-    try {
-      while (waiter.await() && !stopped) {
-        handleOneEvent();
-      }
-    } catch (RuntimeException e) {
-      LOG.error("event channels have stopped: no guest is served any more; restart the daemon", e);
-    } finally {
-      waiter.close();
-      handle.close();
+    while (waiter.await() && !stopped) {
+      handleOneEvent();
     }
+    // Not after an error: the end of the process does not wait for those who use the handle.
+    waiter.close();
+    handle.close();
   }
 
   private void handleOneEvent() {
@@ -184,7 +181,7 @@ public final class JnaEventChannels implements EventChannels {
     private void fire() {
       try {
         listener.accept(this);
-      } catch (RuntimeException e) {
+      } catch (RuntimeException | Error e) {
         LOG.error("the listener of {} threw; listeners must not", remote, e);
       }
     }

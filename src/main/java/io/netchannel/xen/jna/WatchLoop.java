@@ -6,6 +6,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import com.google.common.util.concurrent.Uninterruptibles;
 import com.sun.jna.Native;
 import com.sun.jna.Pointer;
+import io.netchannel.threads.LastResort;
 import io.netchannel.xen.Listener;
 import io.netchannel.xen.XenStore.Watch;
 import io.netchannel.xen.XenStoreException;
@@ -20,6 +21,9 @@ import org.slf4j.LoggerFactory;
 /**
  * The watches of a connection, on a handle and a thread of their own, so that a listener may use
  * the store while the requests of others go on.
+ *
+ * <p>Whatever a listener throws, the next one is called. When xenstored can be read no more, nobody
+ * hears of guests that come and go: that is the end of the process ({@link LastResort}).
  */
 final class WatchLoop implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(WatchLoop.class);
@@ -36,8 +40,7 @@ final class WatchLoop implements AutoCloseable {
     this.handle = handle;
     // Before the first watch: libxenstore tells of events through this pipe.
     waiter = new FdWaiter(handle.use(LibXenStore::xs_fileno));
-    thread = new Thread(this::run, "xenstore-watch");
-    thread.setDaemon(true);
+    thread = LastResort.vital("xenstore-watch", this::run);
     thread.start();
   }
 
@@ -81,16 +84,12 @@ final class WatchLoop implements AutoCloseable {
   }
 
   private void run() {
-    try {
-      while (waiter.await() && !stopped) {
-        drain();
-      }
-    } catch (RuntimeException e) {
-      LOG.error("the watches of this connection to xenstored have ended; restart the daemon", e);
-    } finally {
-      waiter.close();
-      handle.close();
+    while (waiter.await() && !stopped) {
+      drain();
     }
+    // Not after an error: the end of the process does not wait for those who use the handle.
+    waiter.close();
+    handle.close();
   }
 
   private void drain() {
@@ -132,7 +131,7 @@ final class WatchLoop implements AutoCloseable {
     void fire(String changedPath) {
       try {
         listener.accept(changedPath);
-      } catch (RuntimeException e) {
+      } catch (RuntimeException | Error e) {
         LOG.error("the listener of {} threw for {}; listeners must not", path, changedPath, e);
       }
     }

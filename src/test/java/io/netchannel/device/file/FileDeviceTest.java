@@ -8,6 +8,7 @@ import io.netchannel.device.DeviceException;
 import io.netchannel.device.DeviceGeometry;
 import io.netchannel.device.Outcome;
 import io.netchannel.device.Requests;
+import io.netchannel.threads.LastResort;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.ByteBuffer;
@@ -18,6 +19,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
@@ -146,6 +148,32 @@ final class FileDeviceTest {
           .isEqualTo(Outcome.IO_ERROR);
     }
     assertThat(Files.readAllBytes(path)).hasSize(SIZE_BYTES).containsOnly(0);
+  }
+
+  @Test
+  void aCompletionThatThrowsIsTheEndOfTheProcessAndNotOfTheDevice() throws Exception {
+    List<String> ends = new CopyOnWriteArrayList<>();
+    LastResort last = LastResort.install((what, why) -> ends.add(what + ": " + why.getMessage()));
+    try (FileDevice device = open(image(SIZE_BYTES), true)) {
+      CountDownLatch thrown = new CountDownLatch(2);
+      device.flush(
+          outcome -> {
+            thrown.countDown();
+            throw new StackOverflowError("of a test");
+          });
+      device.flush(
+          outcome -> {
+            thrown.countDown();
+            throw new IllegalStateException("of a test");
+          });
+      assertThat(thrown.await(60, TimeUnit.SECONDS)).isTrue();
+      assertThat(Requests.flush(device)).isEqualTo(Outcome.OK);
+    } finally {
+      last.close();
+    }
+    assertThat(ends)
+        .hasSize(2)
+        .allSatisfy(end -> assertThat(end).contains("its outcome is lost").contains("of a test"));
   }
 
   @Test

@@ -1,0 +1,75 @@
+package io.netchannel.daemon;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import ch.qos.logback.classic.LoggerContext;
+import ch.qos.logback.core.Context;
+import com.google.common.collect.ImmutableSet;
+import com.google.common.util.concurrent.MoreExecutors;
+import io.netchannel.threads.LastResort;
+import java.net.URI;
+import java.nio.file.Path;
+import java.util.concurrent.CountDownLatch;
+import java.util.stream.Collectors;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.slf4j.Logger;
+
+/** A process one of whose vital threads ends. */
+@Timeout(120)
+final class EndAtOnceTest {
+  /** That process: a daemon of which only the end is there. */
+  static final class Process {
+    private Process() {}
+
+    public static void main(String[] arguments) throws Exception {
+      LastResort last = LastResort.install(NetchannelDaemon::endAtOnce);
+      Runtime.getRuntime()
+          .addShutdownHook(new Thread(() -> System.err.println("a shutdown hook has run")));
+      Thread thread = LastResort.vital("xen-events", Process::loop);
+      thread.start();
+      new CountDownLatch(1).await();
+      last.close();
+    }
+
+    private static void loop() {
+      throw new StackOverflowError("of a test");
+    }
+  }
+
+  private static String classes() {
+    return ImmutableSet.of(
+            Process.class,
+            NetchannelDaemon.class,
+            MoreExecutors.class,
+            Logger.class,
+            LoggerContext.class,
+            Context.class)
+        .stream()
+        .map(Class::getProtectionDomain)
+        .map(domain -> Path.of(URI.create(domain.getCodeSource().getLocation().toString())))
+        .map(Path::toString)
+        .distinct()
+        .collect(Collectors.joining(":"));
+  }
+
+  @Test
+  void theProcessEndsWithStatus3AndSaysWhy() throws Exception {
+    java.lang.Process process =
+        new ProcessBuilder(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-Dlogback.configurationFile=logback.xml", // and not that of tests
+                "-cp",
+                classes(),
+                Process.class.getName())
+            .redirectErrorStream(true)
+            .start();
+    String log = new String(process.getInputStream().readAllBytes(), UTF_8);
+    assertThat(process.waitFor()).as(log).isEqualTo(3);
+    assertThat(log)
+        .contains("thread xen-events has ended by an error")
+        .contains("StackOverflowError: of a test")
+        .doesNotContain("a shutdown hook has run");
+  }
+}
