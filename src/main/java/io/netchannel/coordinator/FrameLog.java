@@ -6,6 +6,8 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.List;
+import java.util.Optional;
+import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -48,7 +50,12 @@ final class FrameLog implements AutoCloseable {
   private final ImmutableList<byte[]> found;
   private long usedBytes;
   private long sizeBytes;
-  private String broken = "";
+
+  /** Why nothing is written any more. Read by who must not wait for a disk. */
+  private volatile String broken = "";
+
+  /** Why the last attempt failed; the next one may succeed. Likewise. */
+  private volatile String refused = "";
 
   /** Reads the log and cuts off a torn tail. */
   FrameLog(JournalStorage storage) throws JournalException {
@@ -85,6 +92,14 @@ final class FrameLog implements AutoCloseable {
   }
 
   /**
+   * What is wrong with the log, since when nothing can be written or no migration can begin, and
+   * what to do; empty when nothing is. Waits for no disk.
+   */
+  Optional<String> problem() {
+    return Stream.of(broken, refused).filter(words -> !words.isEmpty()).findFirst();
+  }
+
+  /**
    * Adds a frame and makes it durable.
    *
    * @throws JournalException when that fails; the frame is then not in the log
@@ -96,29 +111,36 @@ final class FrameLog implements AutoCloseable {
       storage.write(usedBytes, frame);
     } catch (IOException e) {
       eraseHeader();
-      throw new JournalException("cannot write " + storage.location() + ": " + e.getMessage(), e);
+      throw refused("cannot write " + storage.location(), e);
     }
     force();
     usedBytes += frame.length;
     sizeBytes = Math.max(sizeBytes, usedBytes);
+    if (hasRoom()) {
+      refused = "";
+    }
   }
 
   /** Reserves room for {@link #RESERVE_BYTES} more. */
   void makeRoom() throws JournalException {
     checkWritable();
     long wanted = usedBytes + RESERVE_BYTES;
-    if (sizeBytes >= usedBytes + RESERVE_BYTES / 2) {
+    if (hasRoom()) {
       return;
     }
     try {
       storage.write(sizeBytes, new byte[Math.toIntExact(wanted - sizeBytes)]);
     } catch (IOException e) {
-      throw new JournalException(
-          "no room for " + storage.location() + ": " + e.getMessage() + "; free some space there",
-          e);
+      throw refused("no room for " + storage.location(), e);
     }
     force();
     sizeBytes = wanted;
+    refused = "";
+  }
+
+  /** Enough of the reserve is left for a migration. */
+  private boolean hasRoom() {
+    return sizeBytes >= usedBytes + RESERVE_BYTES / 2;
   }
 
   /** Whether {@link #replace} would be worth it. */
@@ -139,10 +161,11 @@ final class FrameLog implements AutoCloseable {
       breakDown(e);
       throw new JournalException(broken, e);
     } catch (IOException e) {
-      throw new JournalException("cannot compact " + storage.location() + ": " + e.getMessage(), e);
+      throw refused("cannot compact " + storage.location(), e);
     }
     usedBytes = used;
     sizeBytes = all.size();
+    refused = "";
   }
 
   @Override
@@ -217,6 +240,17 @@ final class FrameLog implements AutoCloseable {
             + "): this host owns no more disks and gives none away; check the disk and restart"
             + " netchanneld";
     log.error(broken);
+  }
+
+  private JournalException refused(String what, IOException e) {
+    String words =
+        what
+            + " ("
+            + e.getMessage()
+            + "): no migration can begin and no disk can start; free some space there or check the"
+            + " disk, it is tried again with the next one";
+    refused = words;
+    return new JournalException(words, e);
   }
 
   private void checkWritable() throws JournalException {

@@ -70,7 +70,7 @@ public final class MigrationJournal implements AutoCloseable {
       makeRoom();
     } catch (JournalException e) {
       // Starting matters more: running guests need their generations. A migration will be refused.
-      log.error("{}; no migration can begin until then", e.getMessage());
+      log.error(e.getMessage());
     }
   }
 
@@ -91,6 +91,13 @@ public final class MigrationJournal implements AutoCloseable {
     synchronized (memory) {
       return Optional.ofNullable(generations.get(key));
     }
+  }
+
+  /**
+   * Why this host can own no more disks or begin no migration, and what to do; empty when it can.
+   */
+  Optional<String> problem() {
+    return frames.problem();
   }
 
   /** Durable when it returns; when it throws nothing has changed. */

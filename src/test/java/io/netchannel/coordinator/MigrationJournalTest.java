@@ -144,10 +144,15 @@ final class MigrationJournalTest {
       records++;
       put(journal, records);
     }
+    assertThat(journal.problem()).isEmpty();
     assertThatThrownBy(journal::makeRoom)
         .isInstanceOf(JournalException.class)
         .hasMessageContaining("No space left on device")
         .hasMessageContaining("free some space");
+    assertThat(journal.problem()).get().asString().contains("no migration can begin", "free some");
+    // One that fits into what is left of the reserve is no proof of room for a migration.
+    put(journal, 999);
+    assertThat(journal.problem()).isPresent();
     assertThatThrownBy(
             () -> {
               for (int number = 1_000; number < 2_000; number++) {
@@ -159,6 +164,8 @@ final class MigrationJournalTest {
     Optional<Generation> reached = journal.generation(KEY);
     assertThat(new MigrationJournal(storage).generation(KEY)).isEqualTo(reached);
     storage.setCapacityBytes(Long.MAX_VALUE);
+    journal.makeRoom();
+    assertThat(journal.problem()).isEmpty();
     put(journal, 3_000);
     assertThat(new MigrationJournal(storage).generation(KEY))
         .contains(Generation.at("hostb", 3_000));
@@ -184,6 +191,10 @@ final class MigrationJournalTest {
       assertThatThrownBy(() -> put(journal, 1))
           .isInstanceOf(JournalException.class)
           .hasMessageContaining("restart netchanneld");
+      assertThat(journal.problem())
+          .get()
+          .asString()
+          .contains("Input/output error", "owns no more disks", "restart netchanneld");
     }
     assertThat(journal.migrations()).isEmpty();
   }
