@@ -35,6 +35,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  *                                       +-> device <- server
  *   wire, tls: shared by device.remote and server; the coordinator's peers use tls, too
  *   time: for whatever waits; net: how addresses are written; text: what people wrote
+ *   files: durable ones, private sockets, checksums
  * </pre>
  *
  * A package may use itself, the packages under it, its parents and what {@link #ARROWS} names for
@@ -45,7 +46,8 @@ final class ArchitectureTest {
   private static final String ROOT = "io.netchannel";
 
   /** For every package: these know nothing of the product. */
-  private static final ImmutableSet<String> HELPERS = ImmutableSet.of("time", "net", "text");
+  private static final ImmutableSet<String> HELPERS =
+      ImmutableSet.of("time", "net", "text", "files");
 
   /** From a package to the packages that it may use, each with the packages under it. */
   private static final ImmutableMap<String, ImmutableSet<String>> ARROWS =
@@ -63,6 +65,7 @@ final class ArchitectureTest {
           .put("libvirt", ImmutableSet.of())
           .put("coordinator", ImmutableSet.of())
           .put("text", ImmutableSet.of())
+          .put("files", ImmutableSet.of())
           .put("coordinator.peer", ImmutableSet.of("tls"))
           .put(
               "daemon",

@@ -1,10 +1,13 @@
 package io.netchannel.coordinator;
 
 import com.google.common.collect.ImmutableList;
-import com.google.common.hash.Hashing;
+import io.netchannel.files.Crc32c;
+import io.netchannel.files.UncertainFileException;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Stream;
@@ -28,6 +31,18 @@ import org.slf4j.LoggerFactory;
  * <p>Only the last frame can be torn by a crash, as each is durable before the next is written. So
  * rubbish after the last good frame is cut off, and rubbish with a good frame behind it is damage:
  * the log is then refused, since a forgotten "given" would make two owners.
+ *
+ * <pre>
+ *   found --- replaced as a whole; no room for that: renewed in place ---> WRITABLE <-+
+ *     |                                                                     |   |     | a record or
+ *     |  a sync, a rename, the directory's sync, an erasure fails           |   +-----+ the reserve
+ *     +-------------------------------> BROKEN <----------------------------+   does not fit
+ *                            every record is refused until a restart
+ * </pre>
+ *
+ * What was found is not believed: the process before may have failed to make it durable, and then
+ * it is in the cache only, where nothing tells it from what is on the disk, and a second sync says
+ * nothing of it.
  */
 final class FrameLog implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(FrameLog.class);
@@ -57,7 +72,7 @@ final class FrameLog implements AutoCloseable {
   /** Why the last attempt failed; the next one may succeed. Likewise. */
   private volatile String refused = "";
 
-  /** Reads the log and cuts off a torn tail. */
+  /** Reads the log without a torn tail; {@link #replace} or {@link #renewInPlace} comes next. */
   FrameLog(JournalStorage storage) throws JournalException {
     this.storage = storage;
     byte[] bytes;
@@ -157,7 +172,7 @@ final class FrameLog implements AutoCloseable {
     all.writeBytes(new byte[RESERVE_BYTES]);
     try {
       storage.replace(all.toByteArray());
-    } catch (JournalStorage.UncertainException e) {
+    } catch (UncertainFileException e) {
       breakDown(e);
       throw new JournalException(broken, e);
     } catch (IOException e) {
@@ -166,6 +181,21 @@ final class FrameLog implements AutoCloseable {
     usedBytes = used;
     sizeBytes = all.size();
     refused = "";
+  }
+
+  /**
+   * Makes durable what was found, where it stands, for want of room for another file; cuts off a
+   * torn tail. Nothing is written any more when that fails.
+   */
+  void renewInPlace() {
+    try {
+      byte[] all = storage.read();
+      Arrays.fill(all, Math.toIntExact(usedBytes), all.length, (byte) 0);
+      storage.write(0, all);
+      storage.force();
+    } catch (IOException e) {
+      breakDown(e);
+    }
   }
 
   @Override
@@ -196,13 +226,6 @@ final class FrameLog implements AutoCloseable {
         storage.location(),
         bytes.length - position,
         position);
-    try {
-      storage.write(position, new byte[bytes.length - position]);
-      storage.force();
-    } catch (IOException e) {
-      throw new JournalException(
-          "cannot repair the end of " + storage.location() + ": " + e.getMessage(), e);
-    }
   }
 
   /** After a failed write: what was written of the frame must not be taken for one. */
@@ -294,12 +317,9 @@ final class FrameLog implements AutoCloseable {
   }
 
   private static int checksum(byte[] bytes, int offset, int length) {
-    return Hashing.crc32c()
-        .newHasher()
-        .putInt(length)
-        .putBytes(bytes, offset, length)
-        .hash()
-        .asInt();
+    // The length in the byte order that journals have had from the beginning.
+    ByteBuffer first = ByteBuffer.allocate(4).order(ByteOrder.LITTLE_ENDIAN).putInt(length).flip();
+    return new Crc32c().add(first).add(ByteBuffer.wrap(bytes, offset, length)).value();
   }
 
   private static boolean isZero(byte[] bytes, int from) {

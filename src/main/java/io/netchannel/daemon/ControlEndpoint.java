@@ -1,8 +1,8 @@
 package io.netchannel.daemon;
 
 import com.google.common.collect.ImmutableMap;
-import com.google.common.collect.ImmutableSet;
 import com.google.common.util.concurrent.ThreadFactoryBuilder;
+import io.netchannel.files.PrivateSocket;
 import java.io.IOException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
@@ -11,9 +11,7 @@ import java.nio.channels.ClosedChannelException;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.PosixFilePermission;
 import java.time.Duration;
 import java.util.Map;
 import java.util.concurrent.ExecutorService;
@@ -54,6 +52,7 @@ public final class ControlEndpoint implements AutoCloseable {
   }
 
   private final Path socket;
+  private final PrivateSocket name;
   private final Handler handler;
   private final ServerSocketChannel server;
   private final ExecutorService connections =
@@ -62,8 +61,10 @@ public final class ControlEndpoint implements AutoCloseable {
       Executors.newSingleThreadScheduledExecutor(threads("control-bound"));
   private final Thread acceptor;
 
-  private ControlEndpoint(Path socket, Handler handler, ServerSocketChannel server) {
+  private ControlEndpoint(
+      Path socket, PrivateSocket name, Handler handler, ServerSocketChannel server) {
     this.socket = socket;
+    this.name = name;
     this.handler = handler;
     this.server = server;
     acceptor = threads("control-accept").newThread(this::accept);
@@ -71,17 +72,15 @@ public final class ControlEndpoint implements AutoCloseable {
 
   /** Listens on {@code socket}, in place of a daemon before that has left it behind. */
   public static ControlEndpoint open(Path socket, Handler handler) throws IOException {
-    Files.deleteIfExists(socket);
     ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
+    PrivateSocket name;
     try {
-      server.bind(UnixDomainSocketAddress.of(socket));
-      Files.setPosixFilePermissions(
-          socket, ImmutableSet.of(PosixFilePermission.OWNER_READ, PosixFilePermission.OWNER_WRITE));
+      name = PrivateSocket.bind(socket, path -> server.bind(UnixDomainSocketAddress.of(path)));
     } catch (IOException e) {
       server.close();
-      throw new IOException("cannot listen on " + socket + ": " + e.getMessage(), e);
+      throw e;
     }
-    ControlEndpoint endpoint = new ControlEndpoint(socket, handler, server);
+    ControlEndpoint endpoint = new ControlEndpoint(socket, name, handler, server);
     endpoint.acceptor.start();
     return endpoint;
   }
@@ -89,8 +88,8 @@ public final class ControlEndpoint implements AutoCloseable {
   @Override
   public void close() {
     try {
+      name.close();
       server.close();
-      Files.deleteIfExists(socket);
     } catch (IOException e) {
       log.warn("closing {}: {}", socket, e.toString());
     }
