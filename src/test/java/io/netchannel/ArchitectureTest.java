@@ -35,6 +35,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  *                                       +-> device <- server
  *   wire, tls: shared by device.remote and server; the coordinator's peers use tls, too
  *   time: for whatever waits; threads: those a process cannot do without; net: how addresses are written; text: what people wrote
+ *   files: durable ones, private sockets, checksums
  * </pre>
  *
  * A package may use itself, the packages under it, its parents and what {@link #ARROWS} names for
@@ -46,7 +47,7 @@ final class ArchitectureTest {
 
   /** For every package: these know nothing of the product. */
   private static final ImmutableSet<String> HELPERS =
-      ImmutableSet.of("time", "threads", "net", "text");
+      ImmutableSet.of("time", "threads", "net", "text", "files");
 
   /** From a package to the packages that it may use, each with the packages under it. */
   private static final ImmutableMap<String, ImmutableSet<String>> ARROWS =
@@ -65,6 +66,7 @@ final class ArchitectureTest {
           .put("libvirt", ImmutableSet.of())
           .put("coordinator", ImmutableSet.of())
           .put("text", ImmutableSet.of())
+          .put("files", ImmutableSet.of())
           .put("coordinator.peer", ImmutableSet.of("tls"))
           .put(
               "daemon",

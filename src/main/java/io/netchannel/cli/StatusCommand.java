@@ -54,8 +54,13 @@ final class StatusCommand implements Callable<Integer> {
                   peer.get("name"), peer.get("address"), peer.get("state"), peer.get("problem")));
       table.print(out);
     }
-    if (status.getOrDefault("waiting", List.of()) instanceof List<?> waiting) {
-      waiting.forEach(line -> out.println("\nwaiting: " + line));
+    lines(out, "problem: ", status.get("problems"));
+    lines(out, "waiting: ", status.get("waiting"));
+  }
+
+  private static void lines(PrintWriter out, String what, Object found) {
+    if (found instanceof List<?> lines) {
+      lines.forEach(line -> out.println("\n" + what + line));
     }
   }
 

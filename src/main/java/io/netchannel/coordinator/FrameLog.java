@@ -1,11 +1,16 @@
 package io.netchannel.coordinator;
 
 import com.google.common.collect.ImmutableList;
-import com.google.common.hash.Hashing;
+import io.netchannel.files.Crc32c;
+import io.netchannel.files.UncertainFileException;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
+import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -26,6 +31,18 @@ import org.slf4j.LoggerFactory;
  * <p>Only the last frame can be torn by a crash, as each is durable before the next is written. So
  * rubbish after the last good frame is cut off, and rubbish with a good frame behind it is damage:
  * the log is then refused, since a forgotten "given" would make two owners.
+ *
+ * <pre>
+ *   found --- replaced as a whole; no room for that: renewed in place ---> WRITABLE <-+
+ *     |                                                                     |   |     | a record or
+ *     |  a sync, a rename, the directory's sync, an erasure fails           |   +-----+ the reserve
+ *     +-------------------------------> BROKEN <----------------------------+   does not fit
+ *                            every record is refused until a restart
+ * </pre>
+ *
+ * What was found is not believed: the process before may have failed to make it durable, and then
+ * it is in the cache only, where nothing tells it from what is on the disk, and a second sync says
+ * nothing of it.
  */
 final class FrameLog implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(FrameLog.class);
@@ -48,9 +65,14 @@ final class FrameLog implements AutoCloseable {
   private final ImmutableList<byte[]> found;
   private long usedBytes;
   private long sizeBytes;
-  private String broken = "";
 
-  /** Reads the log and cuts off a torn tail. */
+  /** Why nothing is written any more. Read by who must not wait for a disk. */
+  private volatile String broken = "";
+
+  /** Why the last attempt failed; the next one may succeed. Likewise. */
+  private volatile String refused = "";
+
+  /** Reads the log without a torn tail; {@link #replace} or {@link #renewInPlace} comes next. */
   FrameLog(JournalStorage storage) throws JournalException {
     this.storage = storage;
     byte[] bytes;
@@ -85,6 +107,14 @@ final class FrameLog implements AutoCloseable {
   }
 
   /**
+   * What is wrong with the log, since when nothing can be written or no migration can begin, and
+   * what to do; empty when nothing is. Waits for no disk.
+   */
+  Optional<String> problem() {
+    return Stream.of(broken, refused).filter(words -> !words.isEmpty()).findFirst();
+  }
+
+  /**
    * Adds a frame and makes it durable.
    *
    * @throws JournalException when that fails; the frame is then not in the log
@@ -96,29 +126,36 @@ final class FrameLog implements AutoCloseable {
       storage.write(usedBytes, frame);
     } catch (IOException e) {
       eraseHeader();
-      throw new JournalException("cannot write " + storage.location() + ": " + e.getMessage(), e);
+      throw refused("cannot write " + storage.location(), e);
     }
     force();
     usedBytes += frame.length;
     sizeBytes = Math.max(sizeBytes, usedBytes);
+    if (hasRoom()) {
+      refused = "";
+    }
   }
 
   /** Reserves room for {@link #RESERVE_BYTES} more. */
   void makeRoom() throws JournalException {
     checkWritable();
     long wanted = usedBytes + RESERVE_BYTES;
-    if (sizeBytes >= usedBytes + RESERVE_BYTES / 2) {
+    if (hasRoom()) {
       return;
     }
     try {
       storage.write(sizeBytes, new byte[Math.toIntExact(wanted - sizeBytes)]);
     } catch (IOException e) {
-      throw new JournalException(
-          "no room for " + storage.location() + ": " + e.getMessage() + "; free some space there",
-          e);
+      throw refused("no room for " + storage.location(), e);
     }
     force();
     sizeBytes = wanted;
+    refused = "";
+  }
+
+  /** Enough of the reserve is left for a migration. */
+  private boolean hasRoom() {
+    return sizeBytes >= usedBytes + RESERVE_BYTES / 2;
   }
 
   /** Whether {@link #replace} would be worth it. */
@@ -135,14 +172,30 @@ final class FrameLog implements AutoCloseable {
     all.writeBytes(new byte[RESERVE_BYTES]);
     try {
       storage.replace(all.toByteArray());
-    } catch (JournalStorage.UncertainException e) {
+    } catch (UncertainFileException e) {
       breakDown(e);
       throw new JournalException(broken, e);
     } catch (IOException e) {
-      throw new JournalException("cannot compact " + storage.location() + ": " + e.getMessage(), e);
+      throw refused("cannot compact " + storage.location(), e);
     }
     usedBytes = used;
     sizeBytes = all.size();
+    refused = "";
+  }
+
+  /**
+   * Makes durable what was found, where it stands, for want of room for another file; cuts off a
+   * torn tail. Nothing is written any more when that fails.
+   */
+  void renewInPlace() {
+    try {
+      byte[] all = storage.read();
+      Arrays.fill(all, Math.toIntExact(usedBytes), all.length, (byte) 0);
+      storage.write(0, all);
+      storage.force();
+    } catch (IOException e) {
+      breakDown(e);
+    }
   }
 
   @Override
@@ -173,13 +226,6 @@ final class FrameLog implements AutoCloseable {
         storage.location(),
         bytes.length - position,
         position);
-    try {
-      storage.write(position, new byte[bytes.length - position]);
-      storage.force();
-    } catch (IOException e) {
-      throw new JournalException(
-          "cannot repair the end of " + storage.location() + ": " + e.getMessage(), e);
-    }
   }
 
   /** After a failed write: what was written of the frame must not be taken for one. */
@@ -217,6 +263,17 @@ final class FrameLog implements AutoCloseable {
             + "): this host owns no more disks and gives none away; check the disk and restart"
             + " netchanneld";
     log.error(broken);
+  }
+
+  private JournalException refused(String what, IOException e) {
+    String words =
+        what
+            + " ("
+            + e.getMessage()
+            + "): no migration can begin and no disk can start; free some space there or check the"
+            + " disk, it is tried again with the next one";
+    refused = words;
+    return new JournalException(words, e);
   }
 
   private void checkWritable() throws JournalException {
@@ -260,12 +317,9 @@ final class FrameLog implements AutoCloseable {
   }
 
   private static int checksum(byte[] bytes, int offset, int length) {
-    return Hashing.crc32c()
-        .newHasher()
-        .putInt(length)
-        .putBytes(bytes, offset, length)
-        .hash()
-        .asInt();
+    // The length in the byte order that journals have had from the beginning.
+    ByteBuffer first = ByteBuffer.allocate(4).order(ByteOrder.LITTLE_ENDIAN).putInt(length).flip();
+    return new Crc32c().add(first).add(ByteBuffer.wrap(bytes, offset, length)).value();
   }
 
   private static boolean isZero(byte[] bytes, int from) {

@@ -1,5 +1,6 @@
 package io.netchannel.coordinator;
 
+import io.netchannel.files.UncertainFileException;
 import java.io.IOException;
 import java.util.List;
 import java.util.Optional;
@@ -19,19 +20,10 @@ interface JournalStorage extends AutoCloseable {
   /**
    * Replaces the whole log, durably; a crash leaves the old one or the new one.
    *
-   * @throws UncertainException when it cannot be said which of them a restart reads
+   * @throws UncertainFileException when it cannot be said which of them a restart reads
    * @throws IOException when the old one is as it was
    */
   void replace(byte[] log) throws IOException;
-
-  /** The new log has its name, and whether it keeps it over a crash nobody knows. */
-  final class UncertainException extends IOException {
-    private static final long serialVersionUID = 1L;
-
-    UncertainException(IOException cause) {
-      super(cause.getMessage(), cause);
-    }
-  }
 
   /** Makes or replaces a file, durably; a crash leaves none, the old one or the new one. */
   void putFile(String name, byte[] bytes) throws IOException;

@@ -3,6 +3,7 @@ package io.netchannel.coordinator;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
 import com.google.protobuf.ByteString;
+import io.netchannel.files.UncertainFileException;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -51,7 +52,7 @@ public final class MigrationJournal implements AutoCloseable {
    */
   public static MigrationJournal open(Path directory) throws JournalException {
     try {
-      return new MigrationJournal(new FileJournalStorage(directory));
+      return new MigrationJournal(FileJournalStorage.open(directory));
     } catch (IOException e) {
       throw new JournalException(
           "cannot open the journal in " + directory + ": " + e.getMessage(), e);
@@ -67,10 +68,21 @@ public final class MigrationJournal implements AutoCloseable {
     prune();
     removeOldManifests();
     try {
+      renewWhatWasFound();
       makeRoom();
     } catch (JournalException e) {
       // Starting matters more: running guests need their generations. A migration will be refused.
-      log.error("{}; no migration can begin until then", e.getMessage());
+      log.error(e.getMessage());
+    }
+  }
+
+  private void renewWhatWasFound() {
+    try {
+      frames.replace(snapshot());
+    } catch (JournalException e) {
+      if (!(e.getCause() instanceof UncertainFileException)) {
+        frames.renewInPlace();
+      }
     }
   }
 
@@ -91,6 +103,13 @@ public final class MigrationJournal implements AutoCloseable {
     synchronized (memory) {
       return Optional.ofNullable(generations.get(key));
     }
+  }
+
+  /**
+   * Why this host can own no more disks or begin no migration, and what to do; empty when it can.
+   */
+  Optional<String> problem() {
+    return frames.problem();
   }
 
   /** Durable when it returns; when it throws nothing has changed. */

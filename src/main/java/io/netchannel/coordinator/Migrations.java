@@ -43,6 +43,14 @@ public final class Migrations {
     return incoming.goesBack(migration).or(() -> orders.openOf(migration));
   }
 
+  /**
+   * Why this host can own no more disks or begin no migration, and what to do, when that is its
+   * journal's storage; it serves what it has. Empty when all is well. Waits for no disk.
+   */
+  public Optional<String> journalProblem() {
+    return context.store().journal().problem();
+  }
+
   /** Newest first: all that are not over, and the last {@link MigrationJournal#KEPT_MIGRATIONS}. */
   public List<Migration> list() {
     // As they began, not as the wall clock says, which may have been set back meanwhile.

@@ -2,10 +2,10 @@ package io.netchannel.coordinator;
 
 import com.google.common.collect.ImmutableList;
 import com.google.protobuf.ByteString;
+import io.netchannel.files.Crc32c;
 import java.time.Instant;
 import java.util.List;
 import java.util.UUID;
-import java.util.zip.CRC32C;
 
 /** What coordinators say to each other, see peer.proto. */
 public final class PeerMessages {
@@ -59,9 +59,9 @@ public final class PeerMessages {
 
     /** CRC32C of a manifest. */
     public static int checksum(ByteString manifest) {
-      CRC32C crc = new CRC32C();
-      manifest.asReadOnlyByteBufferList().forEach(crc::update);
-      return (int) crc.getValue();
+      Crc32c crc = new Crc32c();
+      manifest.asReadOnlyByteBufferList().forEach(crc::add);
+      return crc.value();
     }
   }
 

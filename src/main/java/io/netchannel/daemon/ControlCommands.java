@@ -99,6 +99,9 @@ final class ControlCommands implements ControlEndpoint.Handler {
     status.put("starting", lifecycle.armedDomains());
     List<Migration> active = migrations.list().stream().filter(Migration::isActive).toList();
     status.put("migrations", active.size());
+    status.put(
+        "problems",
+        migrations.journalProblem().map(words -> "journal: " + words).stream().toList());
     status.put("memory", MemoryJson.of(memory));
     status.put(
         "peers", health.apply(HEALTH_BOUND).stream().map(ControlCommands::describe).toList());

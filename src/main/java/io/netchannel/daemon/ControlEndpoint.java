@@ -1,9 +1,9 @@
 package io.netchannel.daemon;
 
 import com.google.common.collect.ImmutableMap;
-import com.google.common.collect.ImmutableSet;
 import com.google.common.util.concurrent.ThreadFactoryBuilder;
 import io.netchannel.threads.AcceptLoop;
+import io.netchannel.files.PrivateSocket;
 import java.io.IOException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
@@ -11,9 +11,7 @@ import java.nio.ByteBuffer;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.PosixFilePermission;
 import java.time.Duration;
 import java.util.Map;
 import java.util.concurrent.ExecutorService;
@@ -54,6 +52,7 @@ public final class ControlEndpoint implements AutoCloseable {
   }
 
   private final Path socket;
+  private final PrivateSocket name;
   private final Handler handler;
   private final ExecutorService connections =
       Executors.newFixedThreadPool(MAX_CONNECTIONS, threads("control-%d"));
@@ -61,8 +60,10 @@ public final class ControlEndpoint implements AutoCloseable {
       new ScheduledThreadPoolExecutor(1, threads("control-bound"));
   private final AcceptLoop acceptor;
 
-  private ControlEndpoint(Path socket, Handler handler, ServerSocketChannel server) {
+  private ControlEndpoint(
+      Path socket, PrivateSocket name, Handler handler, ServerSocketChannel server) {
     this.socket = socket;
+    this.name = name;
     this.handler = handler;
     bounds.prestartAllCoreThreads(); // a request must not find that there is none for its bound
     acceptor =
@@ -72,24 +73,22 @@ public final class ControlEndpoint implements AutoCloseable {
 
   /** Listens on {@code socket}, in place of a daemon before that has left it behind. */
   public static ControlEndpoint open(Path socket, Handler handler) throws IOException {
-    Files.deleteIfExists(socket);
     ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
+    PrivateSocket name;
     try {
-      server.bind(UnixDomainSocketAddress.of(socket));
-      Files.setPosixFilePermissions(
-          socket, ImmutableSet.of(PosixFilePermission.OWNER_READ, PosixFilePermission.OWNER_WRITE));
+      name = PrivateSocket.bind(socket, path -> server.bind(UnixDomainSocketAddress.of(path)));
     } catch (IOException e) {
       server.close();
-      throw new IOException("cannot listen on " + socket + ": " + e.getMessage(), e);
+      throw e;
     }
-    return new ControlEndpoint(socket, handler, server);
+    return new ControlEndpoint(socket, name, handler, server);
   }
 
   @Override
   public void close() {
     try {
+      name.close();
       acceptor.close();
-      Files.deleteIfExists(socket);
     } catch (IOException e) {
       log.warn("closing {}: {}", socket, e.toString());
     }

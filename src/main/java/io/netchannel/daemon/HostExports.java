@@ -5,6 +5,7 @@ import com.google.common.collect.ImmutableSet;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.DeviceOpener;
 import io.netchannel.device.memory.BufferBudget;
+import io.netchannel.files.DurableFile;
 import io.netchannel.server.Export;
 import io.netchannel.server.ExportException;
 import io.netchannel.server.ExportServer;
@@ -17,13 +18,10 @@ import io.netchannel.tls.TlsException;
 import io.netchannel.wire.Transport;
 import java.io.IOException;
 import java.net.InetSocketAddress;
-import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
-import java.nio.file.OpenOption;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.LinkedHashMap;
@@ -250,10 +248,12 @@ final class HostExports implements ControlEndpoint.Handler, AutoCloseable {
         configuration.exports().exports().stream().anyMatch(each -> each.name().equals(name));
     server.remove(name, Boolean.TRUE.equals(request.get("force")));
     try {
-      Files.deleteIfExists(directory.resolve(name + SUFFIX));
+      DurableFile.delete(directory.resolve(name + SUFFIX));
     } catch (IOException e) {
       throw new ExportException(
-          "export %s is gone and comes back with the next start: %s".formatted(name, e), e);
+          "export %s is gone and may come back with the next start: %s; check that disk and remove it then"
+              .formatted(name, e),
+          e);
     }
     return Map.of("name", name, "configured", configured);
   }
@@ -294,19 +294,10 @@ final class HostExports implements ControlEndpoint.Handler, AutoCloseable {
     content.put("source", export.source());
     content.put("readOnly", export.readOnly());
     content.put("allow", export.allow().asList());
-    Path file = directory.resolve(export.name() + SUFFIX);
-    Path fresh = directory.resolve(export.name() + SUFFIX + ".new");
-    Files.writeString(fresh, Json.write(content));
-    sync(fresh, StandardOpenOption.WRITE);
-    Files.move(fresh, file, StandardCopyOption.ATOMIC_MOVE);
-    sync(directory, StandardOpenOption.READ);
-  }
-
-  /** A crash of the host leaves the old content or the new. */
-  private static void sync(Path path, OpenOption mode) throws IOException {
-    try (FileChannel channel = FileChannel.open(path, mode)) {
-      channel.force(true);
-    }
+    DurableFile.write(
+        directory.resolve(export.name() + SUFFIX),
+        Json.write(content).getBytes(StandardCharsets.UTF_8),
+        DurableFile.PRIVATE);
   }
 
   private static Export read(Path file) throws IOException {

@@ -5,6 +5,7 @@ import ch.qos.logback.core.CoreConstants;
 import io.netchannel.coordinator.JournalException;
 import io.netchannel.coordinator.peer.PeerServer;
 import io.netchannel.coordinator.peer.Peers;
+import io.netchannel.files.DurableFile;
 import io.netchannel.libvirt.DomainEvent;
 import io.netchannel.libvirt.HookEndpoint;
 import io.netchannel.libvirt.LibvirtEvents;
@@ -20,9 +21,6 @@ import io.netchannel.xen.embedded.EmbeddedHypervisor;
 import io.netchannel.xen.jna.XenHost;
 import java.io.IOException;
 import java.net.InetSocketAddress;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Clock;
 import java.util.ArrayDeque;
 import java.util.Deque;
@@ -134,8 +132,9 @@ public final class NetchannelDaemon implements AutoCloseable {
   }
 
   private Host openAll(DaemonConfiguration configuration) throws IOException, JournalException {
-    makeDirectory(configuration.runDirectory());
-    makeDirectory(configuration.stateDirectory());
+    // For root only, as systemd makes them; without systemd we do.
+    DurableFile.makeDirectory(configuration.runDirectory());
+    DurableFile.makeDirectory(configuration.stateDirectory());
     Xen xen = configuration.guests() ? xenBelow() : xenWithoutGuests(configuration);
     Optional<HostTls> certificates = certificates(configuration);
     // Before guests' disks are: some of them are this host's own exports.
@@ -272,13 +271,6 @@ public final class NetchannelDaemon implements AutoCloseable {
         log.warn("closing {}: {}", part.getClass().getSimpleName(), e.toString());
       }
     }
-  }
-
-  /** For root only, as systemd makes them; without systemd we do. */
-  private static void makeDirectory(Path directory) throws IOException {
-    Files.createDirectories(
-        directory,
-        PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
   }
 
   /** libvirt's events hasten a clean-up that the xenstore watch does anyway. */

@@ -1,18 +1,16 @@
 package io.netchannel.libvirt;
 
 import io.netchannel.threads.AcceptLoop;
+import io.netchannel.files.PrivateSocket;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.net.SocketException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.AsynchronousCloseException;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.Locale;
 import java.util.concurrent.ScheduledFuture;
@@ -39,6 +37,7 @@ public final class HookEndpoint implements AutoCloseable {
   static final Duration READ_BOUND = Duration.ofSeconds(10);
 
   private final Path socket;
+  private final PrivateSocket name;
   private final HookHandler handler;
   private final AcceptLoop acceptor;
   private final Semaphore calls = new Semaphore(MAX_CALLS);
@@ -69,24 +68,28 @@ public final class HookEndpoint implements AutoCloseable {
       Duration readBound,
       BiFunction<Runnable, String, Thread> threadMaker)
       throws IOException {
-    removeStale(socket);
     ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
+    PrivateSocket name;
     try {
-      bindPrivately(server, socket);
+      name =
+          PrivateSocket.bind(
+              socket, path -> server.bind(UnixDomainSocketAddress.of(path), MAX_CALLS));
     } catch (IOException e) {
       server.close();
-      throw new IOException("hook socket %s: %s".formatted(socket, e.getMessage()), e);
+      throw e;
     }
-    return new HookEndpoint(socket, handler, server, readBound, threadMaker);
+    return new HookEndpoint(socket, name, handler, server, readBound, threadMaker);
   }
 
   private HookEndpoint(
       Path socket,
+      PrivateSocket name,
       HookHandler handler,
       ServerSocketChannel server,
       Duration readBound,
       BiFunction<Runnable, String, Thread> threadMaker) {
     this.socket = socket;
+    this.name = name;
     this.handler = handler;
     this.readBound = readBound;
     this.threadMaker = threadMaker;
@@ -94,37 +97,6 @@ public final class HookEndpoint implements AutoCloseable {
     bounds.setRemoveOnCancelPolicy(true);
     bounds.prestartAllCoreThreads(); // a call must not find that there is no thread for its bound
     acceptor = AcceptLoop.start("hook-acceptor", server, this::take);
-  }
-
-  /**
-   * Bound under another name and renamed when only root may connect: between bind and chmod nobody
-   * else gets in, and the script finds either no socket or one that answers.
-   */
-  private static void bindPrivately(ServerSocketChannel server, Path socket) throws IOException {
-    Path hidden = socket.resolveSibling("." + socket.getFileName() + ".new");
-    Files.deleteIfExists(hidden);
-    server.bind(UnixDomainSocketAddress.of(hidden), MAX_CALLS);
-    Files.setPosixFilePermissions(hidden, PosixFilePermissions.fromString("rw-------"));
-    Files.move(hidden, socket);
-  }
-
-  private static void removeStale(Path socket) throws IOException {
-    if (!Files.exists(socket)) {
-      return;
-    }
-    if (isAnswered(socket)) {
-      throw new IOException(
-          "%s is answered by another process; is netchanneld running already?".formatted(socket));
-    }
-    Files.delete(socket); // nobody listens: its process was killed
-  }
-
-  private static boolean isAnswered(Path socket) throws IOException {
-    try (SocketChannel probe = SocketChannel.open(StandardProtocolFamily.UNIX)) {
-      return probe.connect(UnixDomainSocketAddress.of(socket));
-    } catch (SocketException refused) {
-      return false;
-    }
   }
 
   /** Ends listening and removes the socket; calls that run finish, but nobody waits for them. */
@@ -135,7 +107,7 @@ public final class HookEndpoint implements AutoCloseable {
     }
     closed = true;
     try {
-      Files.deleteIfExists(socket);
+      name.close();
       acceptor.close();
     } catch (IOException e) {
       log.warn("hook socket {} is not closed properly: {}", socket, e.getMessage());

@@ -5,6 +5,7 @@ import static com.google.common.base.Preconditions.checkArgument;
 import com.google.common.collect.ImmutableList;
 import io.netchannel.device.RequestName;
 import io.netchannel.device.StorageState;
+import io.netchannel.files.Crc32c;
 import io.netchannel.midpoint.Manifest.Entry;
 import io.netchannel.midpoint.Manifest.State;
 import io.netchannel.vdevice.block.BlockOperation;
@@ -14,7 +15,6 @@ import java.util.BitSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
-import java.util.zip.CRC32C;
 
 /**
  * The manifest as bytes, big-endian.
@@ -68,13 +68,12 @@ final class ManifestCodec {
       out.putShort(entry.name().map(RequestName::slot).orElse(0).shortValue());
       out.putInt(entry.payload().remaining()).put(entry.payload().duplicate());
     }
-    CRC32C crc = new CRC32C();
-    crc.update(out.array(), 0, out.position());
     int body = out.position();
-    out.putInt((int) crc.getValue());
+    Crc32c crc = new Crc32c().add(ByteBuffer.wrap(out.array(), 0, body));
+    out.putInt(crc.value());
     // The checksum of all of it, for who carries it, is a few bytes away.
-    crc.update(out.array(), body, CRC_BYTES);
-    return new Manifest.Encoded(out.flip(), (int) crc.getValue());
+    crc.add(ByteBuffer.wrap(out.array(), body, CRC_BYTES));
+    return new Manifest.Encoded(out.flip(), crc.value());
   }
 
   /**
@@ -101,7 +100,7 @@ final class ManifestCodec {
         VERSION,
         version);
     checkArgument(
-        verified || in.getInt(bodyBytes) == crc(in.slice(0, bodyBytes)),
+        verified || in.getInt(bodyBytes) == Crc32c.of(in.slice(0, bodyBytes)),
         "manifest: checksum does not match its %s bytes; it was damaged or cut off",
         length);
     in.limit(bodyBytes);
@@ -266,11 +265,5 @@ final class ManifestCodec {
       case ANSWERED -> 3;
       case ISSUED -> 4;
     };
-  }
-
-  private static int crc(ByteBuffer bytes) {
-    CRC32C crc = new CRC32C();
-    crc.update(bytes);
-    return (int) crc.getValue();
   }
 }

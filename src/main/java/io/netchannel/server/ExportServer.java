@@ -1,6 +1,8 @@
 package io.netchannel.server;
 
 import com.google.common.collect.ImmutableList;
+import io.netchannel.files.DurableFile;
+import io.netchannel.files.PrivateSocket;
 import io.netchannel.tls.HostTls;
 import io.netchannel.tls.TlsException;
 import io.netchannel.wire.Attach;
@@ -16,10 +18,8 @@ import java.net.SocketAddress;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -48,6 +48,7 @@ public final class ExportServer implements AutoCloseable {
   private final Map<String, ServedExport> exports = new ConcurrentSkipListMap<>();
   private final Set<Connection> connections = ConcurrentHashMap.newKeySet();
   private final List<Channel> listeners = new CopyOnWriteArrayList<>();
+  private final List<PrivateSocket> sockets = new CopyOnWriteArrayList<>();
 
   /**
    * A server without exports that does not listen yet.
@@ -60,9 +61,7 @@ public final class ExportServer implements AutoCloseable {
     this.directory = directory;
     this.transport = transport;
     this.parts = parts;
-    Files.createDirectories(
-        directory,
-        PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+    DurableFile.makeDirectory(directory);
     lockFile =
         FileChannel.open(
             directory.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
@@ -111,13 +110,12 @@ public final class ExportServer implements AutoCloseable {
 
   /** Listens for clients of this host, of which only root gets in, from now on. */
   public void listen(Path socket) throws IOException {
-    Files.deleteIfExists(socket);
-    // Under another name until only root may connect: between bind and chmod nobody gets in.
-    Path early = socket.resolveSibling(socket.getFileName() + ".new");
-    Files.deleteIfExists(early);
-    var unused = listen(new DomainSocketAddress(early.toFile()), Optional.empty());
-    Files.setPosixFilePermissions(early, PosixFilePermissions.fromString("rw-------"));
-    Files.move(early, socket);
+    sockets.add(
+        PrivateSocket.bind(
+            socket,
+            path -> {
+              var unused = listen(new DomainSocketAddress(path.toFile()), Optional.empty());
+            }));
     log.info("device server listens at {}", socket);
   }
 
@@ -298,6 +296,13 @@ public final class ExportServer implements AutoCloseable {
    *     as that of a killed server does, so until then the directory stays locked
    */
   public void close(CompletableFuture<Void> enough) {
+    for (PrivateSocket socket : sockets) {
+      try {
+        socket.close();
+      } catch (IOException e) {
+        log.warn("a socket of the device server stays behind: {}", e.toString());
+      }
+    }
     for (Channel listener : listeners) {
       listener.close().awaitUninterruptibly();
     }

@@ -1,18 +1,15 @@
 package io.netchannel.server;
 
 import com.google.common.collect.ImmutableList;
-import com.google.common.hash.Hashing;
+import io.netchannel.files.Crc32c;
+import io.netchannel.files.DurableFile;
 import io.netchannel.wire.Names;
 import java.io.IOException;
 import java.net.URLDecoder;
 import java.net.URLEncoder;
-import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 import java.time.Instant;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
@@ -34,8 +31,8 @@ import java.util.UUID;
  * SINCE is in milliseconds since 1970, PLACE is URL-encoded, the client used last comes last. The
  * checksum is of all before its line.
  *
- * <p>Each change writes the file anew beside the old one, makes it durable and renames it: after a
- * crash there is the old or the new one, whole. A damaged file is not guessed at. Not thread-safe.
+ * <p>Each change replaces the file ({@link DurableFile}): after a crash there is the old or the new
+ * one, whole. A damaged file is not guessed at. Not thread-safe.
  */
 final class GenerationStore {
   /**
@@ -131,27 +128,14 @@ final class GenerationStore {
     }
     String checksum = checksum(text.toString());
     text.append(CHECKSUM).append(checksum).append('\n');
-    Path fresh = file.resolveSibling(file.getFileName() + ".new");
-    try (FileChannel channel =
-        FileChannel.open(
-            fresh,
-            StandardOpenOption.CREATE,
-            StandardOpenOption.WRITE,
-            StandardOpenOption.TRUNCATE_EXISTING)) {
-      ByteBuffer bytes = StandardCharsets.US_ASCII.encode(text.toString());
-      while (bytes.hasRemaining()) {
-        channel.write(bytes);
-      }
-      channel.force(true);
-    }
-    Files.move(fresh, file, StandardCopyOption.ATOMIC_MOVE);
-    try (FileChannel directory = FileChannel.open(file.toAbsolutePath().getParent())) {
-      directory.force(true);
-    }
+    DurableFile.write(
+        file, text.toString().getBytes(StandardCharsets.US_ASCII), DurableFile.PRIVATE);
   }
 
+  /** Its lowest byte first, as files have had it from the beginning. */
   private static String checksum(String text) {
-    return Hashing.crc32c().hashString(text, StandardCharsets.US_ASCII).toString();
+    int crc = Crc32c.of(StandardCharsets.US_ASCII.encode(text));
+    return "%08x".formatted(Integer.reverseBytes(crc));
   }
 
   private void parse(String text) throws IOException {

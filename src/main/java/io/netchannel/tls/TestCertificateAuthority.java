@@ -1,6 +1,7 @@
 package io.netchannel.tls;
 
 import com.google.common.net.InetAddresses;
+import io.netchannel.files.DurableFile;
 import java.io.IOException;
 import java.io.Reader;
 import java.io.StringWriter;
@@ -21,7 +22,6 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.Arrays;
 import java.util.Date;
-import java.util.Set;
 import org.bouncycastle.asn1.pkcs.PrivateKeyInfo;
 import org.bouncycastle.asn1.sec.ECPrivateKey;
 import org.bouncycastle.asn1.x500.X500Name;
@@ -219,7 +219,8 @@ public final class TestCertificateAuthority {
 
   private static void write(Path file, X509CertificateHolder certificate) throws IOException {
     Files.createDirectories(file.getParent());
-    Files.writeString(file, pem(certificate));
+    DurableFile.write(
+        file, pem(certificate).getBytes(StandardCharsets.US_ASCII), DurableFile.READABLE);
   }
 
   /** For its owner's eyes only, from the first byte on. */
@@ -227,12 +228,8 @@ public final class TestCertificateAuthority {
     Files.createDirectories(
         file.getParent(),
         PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
-    Files.deleteIfExists(file);
-    Files.createFile(
-        file,
-        PosixFilePermissions.asFileAttribute(
-            Set.copyOf(PosixFilePermissions.fromString("rw-------"))));
-    Files.write(file, pem(withPublicKey(keys)).getBytes(StandardCharsets.US_ASCII));
+    DurableFile.write(
+        file, pem(withPublicKey(keys)).getBytes(StandardCharsets.US_ASCII), DurableFile.PRIVATE);
   }
 
   /** GnuTLS, and with it libvirt and QEMU, reads no other; Java leaves it out (RFC 5915). */

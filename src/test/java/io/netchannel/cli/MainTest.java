@@ -56,6 +56,7 @@ final class MainTest {
                           "address", "hostc:16515",
                           "state", "unreachable",
                           "problem", "no route")),
+              "problems", List.of("journal: no room"),
               "waiting", List.of("migration 1 is in TAKE_OVER"));
       case "devices" ->
           List.of(
@@ -239,6 +240,14 @@ final class MainTest {
         .containsPattern(" Peer +Address +State +Problem")
         .containsPattern(" hostb +hostb:16515 +connected +-")
         .containsPattern(" hostc +hostc:16515 +unreachable +no route");
+  }
+
+  @Test
+  void statusTellsWhatIsWrongAndWhatWaits() {
+    assertThat(control("status")).isZero();
+    assertThat(out.toString().lines())
+        .contains("problem: journal: no room", "waiting: migration 1 is in TAKE_OVER")
+        .noneMatch(line -> line.contains("problems"));
   }
 
   @ParameterizedTest

@@ -90,7 +90,7 @@ final class FailedHookTest {
   @Test
   void aManifestIsNotReadBackWhileTheGuestStandsStill() {
     assertThat(world.migrate("a", "b")).isTrue();
-    assertThat(world.host("b").storage().filesRead()).isZero();
+    assertThat(world.host("b").disk().reads(JournalInMemory::isManifest)).isZero();
   }
 
   @Test
@@ -98,7 +98,7 @@ final class FailedHookTest {
     assertThat(world.arrives("a", "b")).isTrue();
     assertThat(newest("b").phase()).isEqualTo(Phase.HAND_OVER);
     world.restart("b");
-    world.host("b").storage().damageFiles();
+    world.host("b").disk().damages(JournalInMemory::isManifest);
     assertThat(world.refusal("b"))
         .contains("the manifest of xvda in the journal is damaged")
         .contains("the disks are back at a");

@@ -10,10 +10,12 @@ import io.netchannel.coordinator.PeerMessages.Prepare;
 import io.netchannel.coordinator.PeerMessages.SealedDisk;
 import io.netchannel.coordinator.PeerMessages.ServedDomain;
 import io.netchannel.coordinator.PeerMessages.Timeline;
+import io.netchannel.files.MemoryFiles;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
+import java.util.Random;
 import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
@@ -54,7 +56,7 @@ final class HeldUpAloneTest {
     coordinator =
         new Coordinator(
             "here",
-            new MigrationJournal(new MemoryStorage(hanging)),
+            JournalInMemory.open(new MemoryFiles(new Random(0), hanging)),
             disks,
             List.of(silent, peer),
             Timeouts.DEFAULTS,
@@ -373,7 +375,9 @@ final class HeldUpAloneTest {
   void aHungJournalHoldsUpNoNote() throws Exception {
     MigrationStore store =
         new MigrationStore(
-            new MigrationJournal(new MemoryStorage(hanging)), Clock.systemUTC(), nanos::get);
+            JournalInMemory.open(new MemoryFiles(new Random(0), hanging)),
+            Clock.systemUTC(),
+            nanos::get);
     Migration held = begun(store, HELD);
     Migration other = begun(store, OTHER);
     hanging.hangs = true;

@@ -4,22 +4,32 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.google.protobuf.ByteString;
+import io.netchannel.files.MemoryFiles;
+import io.netchannel.files.MemoryFiles.Operation;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Random;
 import java.util.UUID;
-import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 final class MigrationJournalTest {
   private static final UUID DOMAIN = new UUID(1, 2);
   private static final DiskKey KEY = new DiskKey(DOMAIN, "xvda");
+
+  private static final long SEED = 20260101;
+  private static final int RUNS = 1_000;
+
+  /** More than the calls that six migrations and a restart make. */
+  private static final int CALLS = 60;
 
   @TempDir Path directory;
 
@@ -40,13 +50,36 @@ final class MigrationJournalTest {
     journal.put(Optional.of(migration(number)), Map.of(KEY, Generation.at("hostb", number)));
   }
 
+  private static MemoryFiles disk() {
+    return new MemoryFiles(new Random(SEED), () -> {});
+  }
+
+  private static MemoryFiles diskWith(byte[] log) {
+    MemoryFiles disk = disk();
+    disk.put(JournalInMemory.LOG, log);
+    return disk;
+  }
+
+  private static MigrationJournal open(MemoryFiles disk) throws JournalException {
+    return JournalInMemory.open(disk);
+  }
+
+  /** What a power cut leaves of the log at least. */
+  private static byte[] log(MemoryFiles disk) {
+    try {
+      return disk.worstCase().read(JournalInMemory.LOG).orElseThrow();
+    } catch (IOException e) {
+      throw new AssertionError(e);
+    }
+  }
+
   private static byte[] logOf(int records) throws JournalException {
-    MemoryStorage storage = new MemoryStorage();
-    MigrationJournal journal = new MigrationJournal(storage);
+    MemoryFiles disk = disk();
+    MigrationJournal journal = open(disk);
     for (int number = 1; number <= records; number++) {
       put(journal, number);
     }
-    return storage.log();
+    return log(disk);
   }
 
   private static int usedBytes(byte[] log) {
@@ -93,14 +126,13 @@ final class MigrationJournalTest {
     int end = usedBytes(three);
     assertThat(end - begin).isGreaterThan(50);
     for (int torn = begin; torn < end; torn++) {
-      MemoryStorage storage = new MemoryStorage();
       byte[] log = Arrays.copyOf(two, two.length);
       System.arraycopy(three, begin, log, begin, torn - begin);
-      storage.setLog(log);
-      MigrationJournal journal = new MigrationJournal(storage);
+      MemoryFiles disk = diskWith(log);
+      MigrationJournal journal = open(disk);
       assertThat(journal.migrations()).as("torn at %s", torn).hasSize(2);
       put(journal, 4);
-      assertThat(new MigrationJournal(storage).migrations())
+      assertThat(open(disk).migrations())
           .as("torn at %s, then written", torn)
           .containsExactly(migration(1), migration(2), migration(4));
     }
@@ -111,9 +143,9 @@ final class MigrationJournalTest {
     byte[] log = logOf(2);
     int begin = usedBytes(logOf(1));
     for (int length = begin; length < usedBytes(log); length++) {
-      MemoryStorage storage = new MemoryStorage();
-      storage.setLog(Arrays.copyOf(log, length));
-      assertThat(new MigrationJournal(storage).migrations()).as("%s bytes", length).hasSize(1);
+      assertThat(open(diskWith(Arrays.copyOf(log, length))).migrations())
+          .as("%s bytes", length)
+          .hasSize(1);
     }
   }
 
@@ -123,9 +155,7 @@ final class MigrationJournalTest {
     for (int at = 0; at < usedBytes(logOf(2)); at++) {
       byte[] damaged = log.clone();
       damaged[at] ^= 0x40;
-      MemoryStorage storage = new MemoryStorage();
-      storage.setLog(damaged);
-      assertThatThrownBy(() -> new MigrationJournal(storage))
+      assertThatThrownBy(() -> open(diskWith(damaged)))
           .as("bit flipped in byte %s", at)
           .isInstanceOf(JournalException.class)
           .hasMessageContaining("is damaged at byte");
@@ -134,20 +164,25 @@ final class MigrationJournalTest {
 
   @Test
   void aFullDiskRefusesWhatBeginsAndEndsWhatHasBegun() throws JournalException {
-    MemoryStorage storage = new MemoryStorage();
-    MigrationJournal journal = new MigrationJournal(storage);
+    MemoryFiles disk = disk();
+    MigrationJournal journal = open(disk);
     journal.makeRoom();
     put(journal, 1);
-    storage.setCapacityBytes(0);
+    disk.setFull(true);
     int records = 1;
-    while (storage.log().length - usedBytes(storage.log()) > FrameLog.RESERVE_BYTES / 4) {
+    while (log(disk).length - usedBytes(log(disk)) > FrameLog.RESERVE_BYTES / 4) {
       records++;
       put(journal, records);
     }
+    assertThat(journal.problem()).isEmpty();
     assertThatThrownBy(journal::makeRoom)
         .isInstanceOf(JournalException.class)
         .hasMessageContaining("No space left on device")
         .hasMessageContaining("free some space");
+    assertThat(journal.problem()).get().asString().contains("no migration can begin", "free some");
+    // One that fits into what is left of the reserve is no proof of room for a migration.
+    put(journal, 999);
+    assertThat(journal.problem()).isPresent();
     assertThatThrownBy(
             () -> {
               for (int number = 1_000; number < 2_000; number++) {
@@ -157,33 +192,30 @@ final class MigrationJournalTest {
         .isInstanceOf(JournalException.class)
         .hasMessageContaining("No space left");
     Optional<Generation> reached = journal.generation(KEY);
-    assertThat(new MigrationJournal(storage).generation(KEY)).isEqualTo(reached);
-    storage.setCapacityBytes(Long.MAX_VALUE);
+    // Also a daemon that is started there knows what it has.
+    MigrationJournal restarted = open(disk);
+    assertThat(restarted.generation(KEY)).isEqualTo(reached);
+    assertThat(restarted.problem()).get().asString().contains("no migration can begin");
+    disk.setFull(false);
+    journal.makeRoom();
+    assertThat(journal.problem()).isEmpty();
     put(journal, 3_000);
-    assertThat(new MigrationJournal(storage).generation(KEY))
-        .contains(Generation.at("hostb", 3_000));
-  }
-
-  @Test
-  void aFullDeviceIsAClearError() throws Exception {
-    Files.createSymbolicLink(directory.resolve("journal"), Path.of("/dev/full"));
-    try (MigrationJournal journal = MigrationJournal.open(directory)) {
-      assertThatThrownBy(() -> put(journal, 1))
-          .isInstanceOf(JournalException.class)
-          .hasMessageContaining("No space left on device");
-      assertThat(journal.migrations()).isEmpty();
-    }
+    assertThat(open(disk).generation(KEY)).contains(Generation.at("hostb", 3_000));
   }
 
   @Test
   void afterAFailedForceNothingIsWritten() throws JournalException {
-    MemoryStorage storage = new MemoryStorage();
-    MigrationJournal journal = new MigrationJournal(storage);
-    storage.setForceFails();
+    MemoryFiles disk = disk();
+    MigrationJournal journal = open(disk);
+    disk.breaks(Operation.FORCE);
     for (int attempt = 0; attempt < 2; attempt++) {
       assertThatThrownBy(() -> put(journal, 1))
           .isInstanceOf(JournalException.class)
           .hasMessageContaining("restart netchanneld");
+      assertThat(journal.problem())
+          .get()
+          .asString()
+          .contains("Input/output error", "owns no more disks", "restart netchanneld");
     }
     assertThat(journal.migrations()).isEmpty();
   }
@@ -207,29 +239,113 @@ final class MigrationJournalTest {
   }
 
   /** A record after it could stand in a file that has no name after a power cut. */
-  @Test
-  void afterACompactionWhoseNameMayNotLastNothingIsWritten() throws Exception {
-    AtomicBoolean fails = new AtomicBoolean();
-    FileJournalStorage.DirectorySync sync =
-        synced -> {
-          if (fails.get()) {
-            throw new IOException("Input/output error");
-          }
-        };
-    try (MigrationJournal journal = new MigrationJournal(new FileJournalStorage(directory, sync))) {
-      int number = fill(journal);
-      fails.set(true);
+  @ParameterizedTest
+  @EnumSource(names = {"RENAME", "FORCE_DIRECTORY"})
+  void afterACompactionWhoseNameMayNotLastNothingIsWritten(Operation failing) throws Exception {
+    for (int seed = 0; seed < 8; seed++) {
+      MemoryFiles disk = new MemoryFiles(new Random(seed), () -> {});
+      MigrationJournal journal = open(disk);
+      int number = fillWithLongOnes(journal);
+      disk.breaks(failing);
       assertThatThrownBy(journal::makeRoom)
           .isInstanceOf(JournalException.class)
           .hasMessageContaining("owns no more disks and gives none away");
-      fails.set(false);
-      assertThatThrownBy(() -> put(journal, number + 1))
+      disk.isMended();
+      int given = number + 1;
+      assertThatThrownBy(() -> put(journal, given))
           .isInstanceOf(JournalException.class)
           .hasMessageContaining("restart netchanneld");
+      MigrationJournal restarted = open(disk);
+      assertThat(restarted.problem()).isEmpty();
+      put(restarted, given);
+      assertThat(open(disk.worstCase()).generation(KEY)).contains(Generation.at("hostb", given));
     }
-    try (MigrationJournal journal = MigrationJournal.open(directory)) {
-      assertThat(journal.generation(KEY)).isPresent();
+  }
+
+  /** Or its records went to a file that nobody will read. */
+  @Test
+  void aCompactionThatFailsBeforeItsRenameChangesNothing() throws Exception {
+    for (Operation failing : List.of(Operation.OPEN, Operation.WRITE)) {
+      MemoryFiles disk = disk();
+      MigrationJournal journal = open(disk);
+      int number = fillWithLongOnes(journal);
+      disk.breaks(failing);
+      assertThatThrownBy(journal::makeRoom).hasMessageContaining("cannot compact");
+      assertThat(journal.problem()).get().asString().contains("no migration can begin");
+      disk.isMended();
+      put(journal, number + 1);
+      assertThat(open(disk.worstCase()).generation(KEY))
+          .contains(Generation.at("hostb", number + 1));
     }
+  }
+
+  /** Likewise, in few records. */
+  private static int fillWithLongOnes(MigrationJournal journal) throws JournalException {
+    String detail = "x".repeat(FrameLog.COMPACT_BYTES / 32);
+    int number = 0;
+    while (number <= 32) {
+      number++;
+      Migration over = migration(number).moved(Phase.COMMIT, Instant.EPOCH, detail);
+      journal.put(Optional.of(over), Map.of(KEY, Generation.here(number)));
+    }
+    return number;
+  }
+
+  /** Whether all of it was acknowledged is known from the number alone. */
+  private static int write(MigrationJournal journal, int number, int acknowledged) {
+    try {
+      journal.makeRoom();
+      journal.putManifest(migration(number).id(), 0, ByteString.copyFromUtf8("of " + number));
+      put(journal, number);
+      return number;
+    } catch (JournalException e) {
+      return acknowledged;
+    }
+  }
+
+  /** Every call of every kind fails once, then more of them, then the power goes. */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void noAcknowledgedRecordIsLostWhateverFails(boolean restartsFirst) throws JournalException {
+    int failures = 0;
+    for (int seed = 0; seed < RUNS; seed++) {
+      String what = "seed " + seed;
+      MemoryFiles disk = new MemoryFiles(new Random(seed), () -> {});
+      MigrationJournal journal = open(disk);
+      int acknowledged = write(journal, 1, 0);
+      disk.failsAt(disk.operations() + 1 + seed % CALLS);
+      disk.setFailureRate(seed < RUNS / 2 ? 0 : 0.2);
+      for (int number = 2; number < 6; number++) {
+        acknowledged = write(journal, number, acknowledged);
+      }
+      disk.setFull(seed % 3 == 0);
+      acknowledged = write(journal, 6, acknowledged);
+      disk.setFull(false);
+      if (restartsFirst) {
+        // What is read is in the cache, and may not be durable.
+        try {
+          journal = open(disk);
+          acknowledged = write(journal, 7, acknowledged);
+        } catch (JournalException e) {
+          assertThat(e).as(what).hasMessageContaining("cannot");
+        }
+      }
+      failures += disk.failures();
+      disk.isMended();
+      disk.cutPower();
+      MigrationJournal after = open(disk);
+      assertThat(after.generation(KEY).orElseThrow().number())
+          .as(what)
+          .isGreaterThanOrEqualTo(acknowledged);
+      assertThat(after.migration(migration(acknowledged).id())).as(what).isPresent();
+      assertThat(after.manifest(migration(acknowledged).id(), 0).toStringUtf8())
+          .as(what)
+          .isEqualTo("of " + acknowledged);
+      put(after, 9);
+      disk.cutPower();
+      assertThat(open(disk).generation(KEY)).as(what).contains(Generation.at("hostb", 9));
+    }
+    assertThat(failures).isGreaterThan(RUNS / 2);
   }
 
   /** Until it is to be compacted. */

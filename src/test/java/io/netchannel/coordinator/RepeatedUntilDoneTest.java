@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.netchannel.coordinator.FaultPoints.FaultException;
 import io.netchannel.coordinator.FaultPoints.Point;
+import io.netchannel.files.MemoryFiles.Operation;
 import java.time.Duration;
 import java.util.List;
 import org.junit.jupiter.api.BeforeEach;
@@ -146,7 +147,7 @@ final class RepeatedUntilDoneTest {
     world.setFaultPoints(
         point -> {
           if (point == Point.DESTINATION_TAKEN_OVER) {
-            world.host("b").storage().setForceFails(true);
+            world.host("b").disk().breaks(Operation.FORCE);
             throw new FaultException(point);
           }
         });

@@ -273,12 +273,21 @@ final class SimulatedDevices implements LocalDevices {
     return command(
         disk.target(),
         "take over",
-        () ->
-            set(
-                disk.target(),
-                State.SERVING,
-                disk.generation(),
-                Optional.of(manifest.toStringUtf8())));
+        () -> {
+          Optional<Generation> durable = host.durableJournal().generation(DiskKey.of(disk));
+          if (!durable.equals(Optional.of(Generation.here(disk.generation())))) {
+            world
+                .disk(disk.target())
+                .violates(
+                    "%s takes over %d, its journal has %s durably"
+                        .formatted(host.name(), disk.generation(), durable));
+          }
+          set(
+              disk.target(),
+              State.SERVING,
+              disk.generation(),
+              Optional.of(manifest.toStringUtf8()));
+        });
   }
 
   /** A crash is no answer; everything else that goes wrong is one. */

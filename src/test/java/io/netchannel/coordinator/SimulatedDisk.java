@@ -52,6 +52,11 @@ final class SimulatedDisk {
     manifest = pending; // it may be taken over once more after a crash
   }
 
+  /** Somebody has seen what must never be. */
+  void violates(String what) {
+    violations.add(target + ": " + what);
+  }
+
   void close(String host) {
     writers.remove(host);
   }

@@ -1,7 +1,10 @@
 package io.netchannel.coordinator;
 
+import io.netchannel.files.MemoryFiles;
 import java.util.List;
+import java.util.Optional;
 import java.util.Random;
+import java.util.UUID;
 
 /** A host: its journal outlives its daemon, which can crash at any step. */
 final class SimulatedHost {
@@ -18,7 +21,7 @@ final class SimulatedHost {
   private final Simulation world;
   private final String name;
   private final Random random;
-  private final MemoryStorage storage = new MemoryStorage(() -> step(life()));
+  private final MemoryFiles disk;
   private Coordinator coordinator;
   private SimulatedDevices devices;
   private boolean up;
@@ -30,6 +33,7 @@ final class SimulatedHost {
     this.world = world;
     this.name = name;
     this.random = random;
+    this.disk = new MemoryFiles(random, () -> step(life()));
   }
 
   String name() {
@@ -57,8 +61,34 @@ final class SimulatedHost {
   }
 
   /** Where its journal is. */
-  MemoryStorage storage() {
-    return storage;
+  MemoryFiles disk() {
+    return disk;
+  }
+
+  /** It has answered that the disks are the other's: a power cut must not make it forget. */
+  void hasGiven(UUID migration, SimulatedHost other) {
+    Optional<Phase> durable = durableJournal().migration(migration).map(Migration::phase);
+    if (!durable.equals(Optional.of(Phase.TAKE_OVER))) {
+      world
+          .guest()
+          .targets()
+          .forEach(
+              target ->
+                  world
+                      .disk(target)
+                      .violates(
+                          "%s gives it to %s, its journal has %s durably"
+                              .formatted(name, other.name(), durable)));
+    }
+  }
+
+  /** What its journal says after a power cut that leaves no more than it must. */
+  MigrationJournal durableJournal() {
+    try {
+      return JournalInMemory.open(disk.worstCase());
+    } catch (JournalException e) {
+      throw new AssertionError(e);
+    }
   }
 
   void crashAtStep(int step) {
@@ -80,7 +110,9 @@ final class SimulatedHost {
     if (steps == crashAt) {
       up = false;
       life++;
-      storage.crash(random);
+      if (random.nextBoolean()) {
+        disk.cutPower();
+      }
       world.daemonDied(name);
       throw new Crash(name, steps);
     }
@@ -90,7 +122,7 @@ final class SimulatedHost {
   boolean start() {
     up = true;
     try {
-      MigrationJournal journal = new MigrationJournal(storage);
+      MigrationJournal journal = JournalInMemory.open(disk);
       devices = new SimulatedDevices(world, this);
       coordinator =
           new Coordinator(
@@ -115,7 +147,13 @@ final class SimulatedHost {
     } catch (Crash e) {
       return false;
     } catch (JournalException e) {
-      throw new AssertionError(e);
+      if (!disk.isFailing()) {
+        throw new AssertionError(e);
+      }
+      // As the real one does: it says why and ends.
+      up = false;
+      life++;
+      return false;
     }
   }
 }

@@ -245,6 +245,7 @@ final class SimulatedLink implements Peer {
     call(
         service -> {
           service.takeOver(from.name(), migration, claims);
+          to.hasGiven(migration, from);
           return true;
         });
   }

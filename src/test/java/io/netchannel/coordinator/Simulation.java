@@ -461,8 +461,8 @@ final class Simulation {
 
   private void startAll() {
     for (SimulatedHost host : List.of(a, b)) {
-      while (!host.isUp()) {
-        host.start();
+      while (!host.isUp() && (host.start() || !host.disk().isFailing())) {
+        // It crashed while it started, and is started again.
       }
     }
   }

@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
+import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -96,7 +97,10 @@ final class ControlEndpointTest {
   void theSocketOfADaemonBeforeIsReplacedAndOursIsRemoved() throws Exception {
     endpoint.close();
     assertThat(socket).doesNotExist();
-    Files.createFile(socket);
+    ServerSocketChannel killed = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
+    killed.bind(UnixDomainSocketAddress.of(socket));
+    killed.close();
+    assertThat(socket).exists();
     endpoint = ControlEndpoint.open(socket, ControlEndpointTest::answer);
     assertThat(call("{\"command\":\"echo\"}\n")).containsEntry("ok", true);
   }

@@ -218,7 +218,7 @@ final class HookEndpointTest {
       assertThat(ask(CALL)).isEqualTo("0\n");
       assertThatThrownBy(() -> listen(call -> HookReply.OK))
           .isInstanceOf(IOException.class)
-          .hasMessageContaining("answered by another process");
+          .hasMessageContaining("another process listens there");
       assertThat(ask(CALL)).as("untouched").isEqualTo("0\n");
     }
   }

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.google.common.hash.Hashing;
+import io.netchannel.files.MountedStorage;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -41,6 +42,31 @@ final class GenerationStoreTest {
     assertThat(again.get("b/xvda")).contains(entry("b/xvda", 1, false));
     assertThat(again.get("c/xvda")).isEmpty();
     assertThat(again.held()).extracting(GenerationStore.Entry::client).containsExactly("a/xvda");
+  }
+
+  /** Or a client would be let in that is not fenced off after a restart. */
+  @Test
+  void aFullFileSystemRefusesAChangeAndKeepsWhatWas() throws Exception {
+    try (MountedStorage small = MountedStorage.tmpfs(directory.resolve("small"), 64 << 10)) {
+      Path file = directory.resolve("small/vol7.generations");
+      GenerationStore store = GenerationStore.open(file);
+      store.put(entry("a/xvda", 3, true));
+      small.fill();
+      assertThatThrownBy(() -> store.put(entry("a/xvda", 4, true)))
+          .isInstanceOf(IOException.class)
+          .hasMessageContaining(file + " cannot be written and is as it was")
+          .hasMessageContaining("No space left on device")
+          .hasMessageContaining("make room");
+      assertThat(store.get("a/xvda")).contains(entry("a/xvda", 3, true));
+      assertThat(GenerationStore.open(file).get("a/xvda")).contains(entry("a/xvda", 3, true));
+      small.makeRoom();
+      store.put(entry("a/xvda", 4, true));
+      assertThat(GenerationStore.open(file).get("a/xvda")).contains(entry("a/xvda", 4, true));
+      small.makeReadOnly();
+      assertThatThrownBy(() -> store.put(entry("a/xvda", 5, true)))
+          .hasMessageContaining("Read-only file system");
+      assertThat(store.get("a/xvda")).contains(entry("a/xvda", 4, true));
+    }
   }
 
   @Test

@@ -4,6 +4,7 @@ import com.google.common.collect.ImmutableMap;
 import com.google.common.collect.Maps;
 import com.google.common.util.concurrent.ThreadFactoryBuilder;
 import io.netchannel.device.ErrorLog;
+import io.netchannel.files.PrivateSocket;
 import io.netchannel.wire.Transport;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandler;
@@ -11,18 +12,11 @@ import io.netty.channel.ChannelInitializer;
 import io.netty.channel.epoll.EpollSocketChannel;
 import io.netty.channel.unix.DomainSocketAddress;
 import java.io.IOException;
-import java.net.ConnectException;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
-import java.net.UnixDomainSocketAddress;
-import java.nio.channels.SocketChannel;
-import java.nio.file.Files;
-import java.nio.file.LinkOption;
 import java.nio.file.Path;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Collection;
 import java.util.List;
 import java.util.concurrent.ThreadFactory;
 import java.util.function.LongSupplier;
@@ -43,11 +37,6 @@ public final class NbdServer implements AutoCloseable {
 
   /** A client says what it wants at once; the bound is for what is no NBD client. */
   static final Duration HANDSHAKE_BOUND = Duration.ofSeconds(30);
-
-  /** Of a file's mode. */
-  private static final int TYPE_MASK = 0170000;
-
-  private static final int TYPE_SOCKET = 0140000;
 
   /**
    * A connection whose other end is gone is found out after 60 s + 3 * 20 s, if it is idle. The
@@ -70,7 +59,7 @@ public final class NbdServer implements AutoCloseable {
   /** All below guarded by this. */
   private final List<Channel> listeners = new ArrayList<>();
 
-  private final List<Path> sockets = new ArrayList<>();
+  private final List<PrivateSocket> sockets = new ArrayList<>();
   private final List<Channel> channels = new ArrayList<>();
   private boolean closed;
 
@@ -115,41 +104,26 @@ public final class NbdServer implements AutoCloseable {
    * @throws IOException also when something else is there, a disk's image perhaps: it stays
    */
   public void listen(Path socket) throws IOException {
-    removeLeftBehind(socket);
-    var unused = listenAt(new DomainSocketAddress(socket.toFile()));
-    Files.setPosixFilePermissions(socket, PosixFilePermissions.fromString("rw-------"));
+    PrivateSocket bound =
+        PrivateSocket.bind(
+            socket,
+            path -> {
+              var unused = listenAt(new DomainSocketAddress(path.toFile()));
+            });
     synchronized (this) {
-      sockets.add(socket);
+      sockets.add(bound);
     }
   }
 
-  private static void remove(Collection<Path> sockets) {
-    for (Path socket : sockets) {
+  private synchronized void removeSockets() {
+    for (PrivateSocket socket : sockets) {
       try {
-        Files.deleteIfExists(socket);
+        socket.close();
       } catch (IOException e) {
-        log.warn("{} stays behind: {}", socket, e.toString());
+        log.warn("a socket stays behind: {}", e.toString());
       }
     }
-  }
-
-  private static void removeLeftBehind(Path socket) throws IOException {
-    if (!Files.exists(socket, LinkOption.NOFOLLOW_LINKS)) {
-      return;
-    }
-    // To connect to any other kind of file fails as it does to a socket where nobody listens.
-    int mode = (Integer) Files.getAttribute(socket, "unix:mode", LinkOption.NOFOLLOW_LINKS);
-    if ((mode & TYPE_MASK) != TYPE_SOCKET) {
-      throw new IOException(
-          "cannot listen on %s: it is there and is no socket; give another path".formatted(socket));
-    }
-    try (SocketChannel probe = SocketChannel.open(UnixDomainSocketAddress.of(socket))) {
-      throw new IOException(
-          "cannot listen on %s: another server listens there (%s)"
-              .formatted(socket, probe.getRemoteAddress()));
-    } catch (ConnectException e) {
-      Files.delete(socket);
-    }
+    sockets.clear();
   }
 
   private Channel listenAt(SocketAddress address) throws IOException {
@@ -218,10 +192,9 @@ public final class NbdServer implements AutoCloseable {
     boolean interrupted = false;
     synchronized (this) {
       closed = true;
+      removeSockets();
       listeners.forEach(NbdServer::end);
       channels.forEach(NbdServer::end);
-      remove(sockets);
-      sockets.clear();
       while (!channels.isEmpty()) {
         try {
           wait();

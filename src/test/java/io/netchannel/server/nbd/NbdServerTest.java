@@ -268,7 +268,7 @@ class NbdServerTest {
     try (ServerOnThreads other = ServerOnThreads.of(List.of(), mayWait())) {
       assertThatThrownBy(() -> other.listen(socket))
           .isInstanceOf(IOException.class)
-          .hasMessageContaining("another server listens there");
+          .hasMessageContaining("another process listens there");
     }
     assertThat(socket).exists();
   }
