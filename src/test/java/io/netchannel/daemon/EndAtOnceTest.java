@@ -20,14 +20,14 @@ import org.slf4j.Logger;
 @Timeout(120)
 final class EndAtOnceTest {
   /** That process: a daemon of which only the end is there. */
-  static final class Process {
-    private Process() {}
+  static final class Dying {
+    private Dying() {}
 
     public static void main(String[] arguments) throws Exception {
       LastResort last = LastResort.install(NetchannelDaemon::endAtOnce);
       Runtime.getRuntime()
           .addShutdownHook(new Thread(() -> System.err.println("a shutdown hook has run")));
-      Thread thread = LastResort.vital("xen-events", Process::loop);
+      Thread thread = LastResort.vital("xen-events", Dying::loop);
       thread.start();
       new CountDownLatch(1).await();
       last.close();
@@ -40,7 +40,7 @@ final class EndAtOnceTest {
 
   private static String classes() {
     return ImmutableSet.of(
-            Process.class,
+            Dying.class,
             NetchannelDaemon.class,
             MoreExecutors.class,
             Logger.class,
@@ -56,13 +56,13 @@ final class EndAtOnceTest {
 
   @Test
   void theProcessEndsWithStatus3AndSaysWhy() throws Exception {
-    java.lang.Process process =
+    Process process =
         new ProcessBuilder(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "-Dlogback.configurationFile=logback.xml", // and not that of tests
                 "-cp",
                 classes(),
-                Process.class.getName())
+                Dying.class.getName())
             .redirectErrorStream(true)
             .start();
     String log = new String(process.getInputStream().readAllBytes(), UTF_8);

@@ -11,8 +11,6 @@ import java.nio.channels.SocketChannel;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * One connection in its transmission phase. Requests are written by whoever submits them, as far as
@@ -29,8 +27,6 @@ final class NbdConnection implements AutoCloseable {
 
   /** Below this, a copy is cheaper than a system call. */
   private static final int DIRECT_READ_BYTES = 16 * 1024;
-
-  private static final Logger log = LoggerFactory.getLogger(NbdConnection.class);
 
   /** Told of each error that the server reports, on the device's thread. */
   @FunctionalInterface
