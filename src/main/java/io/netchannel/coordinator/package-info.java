@@ -126,6 +126,19 @@
  * <p>Once the guest has run at the destination its source is history: a destination that has seen a
  * request of it commits, and gives nothing back even when the guest ends before the source's hook.
  *
+ * <h2>When the journal's storage fails</h2>
+ *
+ * <pre>
+ *  a record does not fit (disk full)   refused and erased; the next one may fit again
+ *  a compaction fails before rename    the log is the old one, as it was
+ *  a sync fails; a rename or the       nobody knows what a power cut leaves: no record is taken, so
+ *  directory's sync fails; what was    nothing is owned, taken over or given; guests go on with what
+ *  written cannot be erased            they have, until a restart
+ *  what is read at the start           may be in the cache only: all of it is written anew into a new
+ *                                      file first, on a full disk where it stands
+ *  the journal cannot be opened        the daemon does not start, and names the path
+ * </pre>
+ *
  * <h2>Who waits for what</h2>
  *
  * <p>A call of a peer, a device that is told to stop or to go on, and a sync of the journal may all

@@ -6,16 +6,12 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import com.google.common.collect.ImmutableMap;
 import io.netchannel.coordinator.JournalException;
 import io.netchannel.files.MountedStorage;
-import io.netchannel.vdevice.block.DiskName;
+import io.netchannel.libvirt.HookReply;
 import io.netchannel.xen.embedded.EmbeddedDomain;
 import java.io.RandomAccessFile;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.Map;
 import java.util.UUID;
-import java.util.concurrent.locks.LockSupport;
-import java.util.function.BooleanSupplier;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -25,37 +21,27 @@ import org.junit.jupiter.api.io.TempDir;
 /** Real file systems that are full or read-only, where a daemon keeps what it must not forget. */
 @Timeout(120)
 final class FullStorageTest {
-  private static final Duration BOUND = Duration.ofSeconds(30);
-  private static final int SIZE_BYTES = 2 << 20;
+  /** More than the requests in flight of one disk take. */
+  private static final int SIZE_BYTES = 8 << 20;
+
   private static final String GUEST = "g1";
 
   @TempDir private Path directory;
-  private final UUID uuid = UUID.fromString("11111111-2222-3333-4444-555555555555");
+  private Path image;
   private EmulatedHost host;
-  private String xml;
 
   @BeforeEach
   void makeHost() throws Exception {
-    Path image = directory.resolve("disk.raw");
+    image = directory.resolve("disk.raw");
     try (RandomAccessFile file = new RandomAccessFile(image.toFile(), "rw")) {
       file.setLength(1 << 20);
     }
-    xml =
-        EmulatedHost.xml(GUEST, uuid, null, "<n:disk target='xvdb' source='file:" + image + "'/>");
     host = new EmulatedHost("hosta", directory, ImmutableMap.of());
   }
 
   @AfterEach
   void close() {
     host.close();
-  }
-
-  private static void await(String what, BooleanSupplier condition) {
-    long deadline = System.nanoTime() + BOUND.toNanos();
-    while (!condition.getAsBoolean()) {
-      assertThat(System.nanoTime()).as("waiting for: " + what).isLessThan(deadline);
-      LockSupport.parkNanos(Duration.ofMillis(1).toNanos());
-    }
   }
 
   private String status(String what) {
@@ -67,19 +53,22 @@ final class FullStorageTest {
     }
   }
 
-  private EmbeddedDomain startGuest() {
-    host.hookOk(GUEST, "prepare", "begin", xml);
-    host.hookOk(GUEST, "start", "begin", xml);
-    return host.createDomain(GUEST, uuid);
+  /** A start from its first hook to its last, which waits for the disks. */
+  private HookReply startGuest() {
+    UUID uuid = UUID.randomUUID();
+    host.hookOk(GUEST, "prepare", "begin", xml(uuid, null));
+    host.hookOk(GUEST, "start", "begin", xml(uuid, null));
+    EmbeddedDomain domain = host.createDomain(GUEST, uuid);
+    HookReply reply = host.hook(GUEST, "started", "begin", xml(uuid, domain));
+    domain.destroy();
+    host.hookOk(GUEST, "stopped", "end", xml(uuid, domain));
+    host.hookOk(GUEST, "release", "end", xml(uuid, null));
+    return reply;
   }
 
-  private boolean isOffered(EmbeddedDomain domain) {
-    return host.store()
-        .read(
-            "/local/domain/%d/device/vbd/%d/backend"
-                .formatted(domain.domid(), DiskName.devid("xvdb")))
-        .orElse("")
-        .contains("/netchannel/");
+  private String xml(UUID uuid, EmbeddedDomain domain) {
+    return EmulatedHost.xml(
+        GUEST, uuid, domain, "<n:disk target='xvdb' source='file:" + image + "'/>");
   }
 
   @Test
@@ -90,16 +79,14 @@ final class FullStorageTest {
       host.startDaemon();
       assertThat(status("problems"))
           .contains("journal: ", "No space left on device", "no migration can begin", "free some");
-      EmbeddedDomain domain = startGuest();
-      await("why the disk waits", () -> status("waiting").contains("No space left on device"));
-      assertThat(host.daemon().midPoints().all())
-          .noneMatch(disk -> disk.details().generation() > 0);
+      HookReply refused = startGuest();
+      assertThat(refused.exitCode()).isEqualTo(1);
+      assertThat(refused.message()).contains("No space left on device");
 
       state.makeRoom();
       host.stopDaemon();
       host.startDaemon();
       assertThat(status("problems")).isEqualTo("[]");
-      assertThat(domain).isNotNull();
     }
   }
 
@@ -121,15 +108,16 @@ final class FullStorageTest {
   }
 
   @Test
-  void aFullRunDirectoryKeepsADiskWaitingUntilThereIsRoom() throws Exception {
+  void aFullRunDirectoryRefusesAStartUntilThereIsRoom() throws Exception {
     try (MountedStorage run = MountedStorage.tmpfs(directory.resolve("hosta/run"), SIZE_BYTES)) {
       host.startDaemon();
       run.fill();
-      EmbeddedDomain domain = startGuest();
-      await("why the disk waits", () -> status("waiting").contains("make room"));
-      assertThat(Files.list(directory.resolve("hosta/run/inflight"))).isEmpty();
+      HookReply refused = startGuest();
+      assertThat(refused.exitCode()).isEqualTo(1);
+      assertThat(refused.message()).contains("No space left on device", "make room");
       run.makeRoom();
-      await("the disk", () -> isOffered(domain));
+      HookReply started = startGuest();
+      assertThat(started.exitCode()).as(started.message()).isZero();
     }
   }
 }

@@ -21,7 +21,7 @@ public final class MountedStorage implements AutoCloseable {
   }
 
   /** Mounts a tmpfs at a directory, which is made when it is not there. */
-  public static MountedStorage tmpfs(Path point, int sizeBytes) throws Exception {
+  public static MountedStorage tmpfs(Path point, int sizeBytes) throws IOException {
     Files.createDirectories(point);
     run("mount", "-t", "tmpfs", "-o", "mode=700,size=" + sizeBytes, "none", point.toString());
     return new MountedStorage(point);
@@ -42,22 +42,24 @@ public final class MountedStorage implements AutoCloseable {
     Files.delete(filler);
   }
 
-  public void makeReadOnly() throws Exception {
+  public void makeReadOnly() throws IOException {
     run("mount", "-o", "remount,ro", point.toString());
   }
 
-  public void makeWritable() throws Exception {
+  public void makeWritable() throws IOException {
     run("mount", "-o", "remount,rw", point.toString());
   }
 
   @Override
-  public void close() throws Exception {
+  public void close() throws IOException {
     run("umount", "-l", point.toString());
   }
 
-  private static void run(String... command) throws Exception {
+  private static void run(String... command) throws IOException {
     Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
     String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-    assertThat(process.waitFor()).as("%s: %s", String.join(" ", command), said).isZero();
+    assertThat(process.onExit().join().exitValue())
+        .as("%s: %s", String.join(" ", command), said)
+        .isZero();
   }
 }
