@@ -26,6 +26,7 @@ import org.slf4j.LoggerFactory;
 final class JournalFailureSimulationTest {
   private static final long SEED = 20260102;
   private static final int RANDOM_RUNS = 600;
+  private static final List<Operation> OPERATIONS = List.of(Operation.values());
 
   /** A daemon dies in this many steps after the migration has begun, as good as always. */
   private static final int STEPS = 120;
@@ -147,7 +148,7 @@ final class JournalFailureSimulationTest {
     switch (plan.nextInt(5)) {
       case 0 -> disk.setFailureRate(plan.nextDouble() * 0.3);
       case 1 -> disk.failsAt(disk.operations() + 1 + plan.nextInt(30));
-      case 2 -> disk.breaks(Operation.values()[plan.nextInt(Operation.values().length)]);
+      case 2 -> disk.breaks(OPERATIONS.get(plan.nextInt(OPERATIONS.size())));
       case 3 -> disk.setFull(true);
       default -> {
         // This one is well.

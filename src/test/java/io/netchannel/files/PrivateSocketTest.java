@@ -81,6 +81,7 @@ final class PrivateSocketTest {
           .isInstanceOf(IOException.class)
           .hasMessageContaining(socket() + ": another process listens there");
       try (SocketChannel client = SocketChannel.open(UnixDomainSocketAddress.of(socket()))) {
+        assertThat(client.isConnected()).isTrue();
         assertThat(first.accept()).as("it is still the first one's").isNotNull();
       }
     }
@@ -123,10 +124,10 @@ final class PrivateSocketTest {
 
   @Test
   void aServerThatEndsLateDoesNotRemoveItsSuccessorsSocket() throws Exception {
-    try (ServerSocketChannel first = server();
-        ServerSocketChannel second = server()) {
-      PrivateSocket name = bind(first);
-      first.close();
+    ServerSocketChannel first = server();
+    PrivateSocket name = bind(first);
+    first.close();
+    try (ServerSocketChannel second = server()) {
       var unused = bind(second);
       name.close();
       assertThat(socket()).exists();
