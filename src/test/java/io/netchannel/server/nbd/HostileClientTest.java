@@ -276,10 +276,27 @@ class HostileClientTest {
     for (int i = 0; i < clients.length; i++) {
       clients[i] = client().go("disk");
     }
-    try (RawClient one = client()) {
+    try (RawClient one = client().go("disk")) {
       one.awaitEnd();
     }
     for (RawClient client : clients) {
+      client.close();
+    }
+  }
+
+  /** Who says nothing is closed for who comes. */
+  @Test
+  void silentConnectionsKeepNobodyOut() throws Exception {
+    RawClient[] silent = new RawClient[2 * NbdServer.MAX_CONNECTIONS];
+    for (int i = 0; i < silent.length; i++) {
+      silent[i] = client();
+    }
+    silent[0].greet(3).awaitEnd();
+    try (RawClient one = client().go("disk")) {
+      one.request(0, NbdProtocol.CMD_READ, 1, 0, 512);
+      assertThat(one.answer(1)).isZero();
+    }
+    for (RawClient client : silent) {
       client.close();
     }
   }
