@@ -84,7 +84,7 @@ final class StrangersTest {
   void whoHasGoneLeavesItsPlace() {
     From stays = enter("192.0.2.1");
     for (int i = 0; i < 10 * PLACES; i++) {
-      enter("192.0.2.1").close();
+      var unused = enter("192.0.2.1").close();
     }
     assertThat(stays.isOpen()).isTrue();
   }
