@@ -1,5 +1,6 @@
 package io.netchannel.server;
 
+import com.google.common.util.concurrent.Uninterruptibles;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.nio.ByteBuffer;
@@ -137,10 +138,10 @@ final class Crowd implements AutoCloseable {
   }
 
   @Override
-  public void close() throws Exception {
+  public void close() throws IOException {
     over = true;
     selector.wakeup();
-    thread.join();
+    Uninterruptibles.joinUninterruptibly(thread);
     for (SelectionKey key : selector.keys()) {
       key.channel().close();
     }
