@@ -6,7 +6,6 @@ import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.DeviceOpener;
 import io.netchannel.device.OpenOptions;
-import io.netchannel.device.Outcome;
 import io.netchannel.device.nbd.NbdProtocol;
 import io.netchannel.device.nbd.NbdUri;
 import io.netchannel.server.nbd.NbdExport;
@@ -18,14 +17,10 @@ import java.io.PrintWriter;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -46,8 +41,8 @@ import picocli.CommandLine.Spec;
       "Exit status: 0 when it was told to end and all that was written is durable, else 1.",
     })
 final class NbdExportCommand implements Callable<Integer> {
-  /** For the last requests, and the last flush: another's server may be away for ever. */
-  private static final long END_BOUND_SECONDS = 30;
+  /** A device of another host is opened within ten seconds, or not. */
+  private static final Duration END_BOUND = Duration.ofSeconds(30);
 
   /** As qemu-nbd names them. */
   enum Cache {
@@ -137,19 +132,41 @@ final class NbdExportCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws CommandFailedException, InterruptedException {
+    ServedUntilTold served = new ServedUntilTold(readOnly, END_BOUND);
+    // Before anything is held: a place at another host's server is given back at every moment.
+    Thread ender = new Thread(() -> end(served), "shutdown");
+    Runtime.getRuntime().addShutdownHook(ender);
     String text = source.startsWith("/") ? "file:" + source : source;
     try (RemoteSources remote = new RemoteSources(config);
         DeviceOpener devices = new DeviceOpener(cache == Cache.none, remote.kinds());
         Device device = open(devices, text)) {
+      served.opened(device);
       NbdExport export = new NbdExport(exportName, description, device, readOnly);
       try (Transport threads = new Transport("nbd", 1);
           NbdServer server = server(export, remote.transport(), threads)) {
         NbdUri uri = listen(server);
-        serve(server, device, uri);
+        served.listening(server);
+        spec.commandLine().getOut().println(uri);
+        spec.commandLine().getOut().flush();
+        served.serve();
       }
       return 0;
     } catch (DeviceException | IOException | IllegalArgumentException e) {
+      failed(served, ender);
       throw new CommandFailedException(e.getMessage(), e);
+    } catch (RuntimeException | Error e) {
+      failed(served, ender);
+      throw e;
+    }
+  }
+
+  /** All has been given back. Does not return when the process is ending. */
+  private static void failed(ServedUntilTold served, Thread ender) throws InterruptedException {
+    served.failed();
+    try {
+      Runtime.getRuntime().removeShutdownHook(ender);
+    } catch (IllegalStateException e) {
+      served.serve(); // until the hook, which has waited for this, ends the process
     }
   }
 
@@ -182,41 +199,23 @@ final class NbdExportCommand implements Callable<Integer> {
     return NbdUri.tcp(host, port, exportName);
   }
 
-  /** Until the process is told to end. */
-  private void serve(NbdServer server, Device device, NbdUri uri) throws InterruptedException {
-    Runtime.getRuntime().addShutdownHook(new Thread(() -> end(server, device), "shutdown"));
-    spec.commandLine().getOut().println(uri);
-    spec.commandLine().getOut().flush();
-    new CountDownLatch(1).await();
-  }
-
   /**
-   * The server is closed, the device flushed and closed, also where it is another host's and has to
-   * be given free. The exit status says whether that went well, as qemu-nbd's and nbdkit's do, and
-   * not that there was a signal, as Java's own would.
+   * The exit status says whether all went well, as qemu-nbd's and nbdkit's do, and not that there
+   * was a signal, as Java's own would.
    */
-  private void end(NbdServer server, Device device) {
-    // What waits for a server that is away would wait for ever.
-    CompletableFuture.delayedExecutor(END_BOUND_SECONDS, TimeUnit.SECONDS).execute(device::close);
-    server.close();
-    boolean durable = readOnly || flush(device) == Outcome.OK;
-    if (!durable) {
+  private void end(ServedUntilTold served) {
+    Optional<String> problem;
+    try {
+      problem = served.end(source);
+    } catch (InterruptedException e) {
+      problem = Optional.of("interrupted while it was ending");
+    }
+    if (problem.isPresent()) {
       PrintWriter err = spec.commandLine().getErr();
-      err.println("error: the last flush failed: what was written last may be lost");
+      err.println("error: " + problem.get());
       err.flush();
     }
-    device.close();
     Stages.write();
-    Runtime.getRuntime().halt(durable ? 0 : Main.FAILURE);
-  }
-
-  private static Outcome flush(Device device) {
-    CompletableFuture<Outcome> flushed = new CompletableFuture<>();
-    device.flush(flushed::complete);
-    try {
-      return flushed.get(END_BOUND_SECONDS, TimeUnit.SECONDS);
-    } catch (InterruptedException | ExecutionException | TimeoutException e) {
-      return Outcome.IO_ERROR;
-    }
+    Runtime.getRuntime().halt(problem.isEmpty() ? 0 : Main.FAILURE);
   }
 }

@@ -23,15 +23,11 @@ import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.local.LocalChannel;
 import io.netty.handler.ssl.SslHandler;
-import io.netty.handler.ssl.SslHandshakeCompletionEvent;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
-import java.security.cert.Certificate;
-import java.security.cert.X509Certificate;
 import java.util.Optional;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
-import javax.net.ssl.SSLPeerUnverifiedException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -64,9 +60,6 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
   /** Who gets a connection's ATTACH. */
   interface Exports {
     void attach(Connection connection, Attach attach);
-
-    /** It is closed. */
-    void closed(Connection connection);
   }
 
   private final Exports exports;
@@ -125,17 +118,7 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
   /** Names that its certificate proves; empty without one. */
   ImmutableSet<String> names() {
     SslHandler tls = channel.pipeline().get(SslHandler.class);
-    if (tls != null) {
-      try {
-        Certificate[] chain = tls.engine().getSession().getPeerCertificates();
-        if (chain.length > 0 && chain[0] instanceof X509Certificate first) {
-          return CertificateNames.of(first);
-        }
-      } catch (SSLPeerUnverifiedException e) {
-        return ImmutableSet.of();
-      }
-    }
-    return ImmutableSet.of();
+    return tls == null ? ImmutableSet.of() : CertificateNames.ofPeer(tls.engine().getSession());
   }
 
   /** Whether something on its event loop may wait without holding up anybody else. */
@@ -270,6 +253,10 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
     if (channel.pipeline().get(SslHandler.class) == null) {
       channel.config().setRecvByteBufAllocator(new DirectReceive(this::place));
     }
+    var unused =
+        channel
+            .eventLoop()
+            .schedule(this::endSilentStart, limits.handshakeSeconds(), TimeUnit.SECONDS);
   }
 
   /** Null when what comes is not read any more, and its payload's memory is not ours. */
@@ -286,14 +273,6 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
     if (memory != null) {
       memory.end();
     }
-  }
-
-  @Override
-  public void channelActive(ChannelHandlerContext context) {
-    var unused =
-        channel
-            .eventLoop()
-            .schedule(this::endSilentStart, limits.handshakeSeconds(), TimeUnit.SECONDS);
   }
 
   private void endSilentStart() {
@@ -410,24 +389,12 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
     state = State.CLOSED;
     leave();
     writer.drop();
-    exports.closed(this);
-  }
-
-  @Override
-  public void userEventTriggered(ChannelHandlerContext context, Object event) {
-    if (event instanceof SslHandshakeCompletionEvent tls && !tls.isSuccess()) {
-      log.info("{}: TLS handshake failed: {}", this, words(tls.cause()));
-    }
   }
 
   @Override
   public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
-    log.info("{}: {}", this, words(cause));
+    log.info("{}: {}", this, TlsProblem.words(cause).orElseGet(cause::toString));
     var unused = context.close();
-  }
-
-  private static String words(Throwable cause) {
-    return TlsProblem.words(cause).orElseGet(cause::toString);
   }
 
   /** Nothing of this connection gets to the device any more. */

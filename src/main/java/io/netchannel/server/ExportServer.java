@@ -4,17 +4,19 @@ import com.google.common.collect.ImmutableList;
 import io.netchannel.files.DurableFile;
 import io.netchannel.files.PrivateSocket;
 import io.netchannel.tls.HostTls;
+import io.netchannel.tls.Strangers;
 import io.netchannel.tls.TlsException;
 import io.netchannel.wire.Attach;
 import io.netchannel.wire.Refusal;
 import io.netchannel.wire.Transport;
 import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.unix.DomainSocketAddress;
 import io.netty.handler.ssl.SslContext;
+import io.netty.handler.ssl.SslHandler;
 import java.io.IOException;
 import java.net.InetSocketAddress;
-import java.net.SocketAddress;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
@@ -24,13 +26,13 @@ import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.TimeUnit;
 import javax.net.ssl.SSLException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -46,7 +48,8 @@ public final class ExportServer implements AutoCloseable {
   private final FileLock lock;
   private final Writers writers = new Writers();
   private final Map<String, ServedExport> exports = new ConcurrentSkipListMap<>();
-  private final Set<Connection> connections = ConcurrentHashMap.newKeySet();
+  private final Strangers strangers;
+  private final Set<Places> places = ConcurrentHashMap.newKeySet();
   private final List<Channel> listeners = new CopyOnWriteArrayList<>();
   private final List<PrivateSocket> sockets = new CopyOnWriteArrayList<>();
 
@@ -62,6 +65,7 @@ public final class ExportServer implements AutoCloseable {
     this.transport = transport;
     this.parts = parts;
     DurableFile.makeDirectory(directory);
+    this.strangers = new Strangers(parts.limits().strangers());
     lockFile =
         FileChannel.open(
             directory.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
@@ -102,7 +106,23 @@ public final class ExportServer implements AutoCloseable {
     } catch (SSLException e) {
       throw new TlsException("TLS: the server's certificate: " + e.getMessage(), e);
     }
-    Channel listener = listen(address, Optional.of(context));
+    Places known = places();
+    Channel listener =
+        transport.listenAtDoor(
+            address,
+            new ChannelInitializer<Channel>() {
+              @Override
+              protected void initChannel(Channel channel) {
+                SslHandler handshake = context.newHandler(channel.alloc());
+                handshake.setHandshakeTimeoutMillis(
+                    TimeUnit.SECONDS.toMillis(parts.limits().handshakeSeconds()));
+                channel
+                    .pipeline()
+                    .addLast(handshake, new Door(strangers, known, transport, connection(false)));
+                strangers.enter(channel);
+              }
+            });
+    listeners.add(listener);
     int port = ((InetSocketAddress) listener.localAddress()).getPort();
     log.info("device server listens at {}", listener.localAddress());
     return port;
@@ -113,22 +133,13 @@ public final class ExportServer implements AutoCloseable {
     sockets.add(
         PrivateSocket.bind(
             socket,
-            path -> {
-              var unused = listen(new DomainSocketAddress(path.toFile()), Optional.empty());
-            }));
+            path -> listeners.add(transport.listen(new DomainSocketAddress(path.toFile()), local()))));
     log.info("device server listens at {}", socket);
   }
 
   /** Listens for clients of this process that use the same transport, from now on. */
   public void listenHere() throws IOException {
-    listeners.addAll(
-        transport.listenHere(
-            new ChannelInitializer<Channel>() {
-              @Override
-              protected void initChannel(Channel channel) {
-                accept(channel, true);
-              }
-            }));
+    listeners.addAll(transport.listenHere(local()));
   }
 
   /**
@@ -142,60 +153,48 @@ public final class ExportServer implements AutoCloseable {
       throw new IOException(
           "expected a loopback address to listen at without TLS, found " + address);
     }
-    Channel listener = listen(address, Optional.empty());
+    Channel listener = transport.listen(address, local());
+    listeners.add(listener);
     log.warn(
         "device server listens at {} without TLS, for all programs of this host",
         listener.localAddress());
     return ((InetSocketAddress) listener.localAddress()).getPort();
   }
 
-  private Channel listen(SocketAddress address, Optional<SslContext> tls) throws IOException {
-    Channel listener =
-        transport.listen(
-            address,
-            new ChannelInitializer<Channel>() {
-              @Override
-              protected void initChannel(Channel channel) {
-                tls.ifPresent(
-                    context -> channel.pipeline().addLast(context.newHandler(channel.alloc())));
-                accept(channel, tls.isEmpty());
-              }
-            });
-    listeners.add(listener);
-    return listener;
+  /** For one place where it listens: who comes there keeps nobody out who comes elsewhere. */
+  private Places places() {
+    Places some = new Places(parts.limits().connections());
+    places.add(some);
+    return some;
   }
 
-  private void accept(Channel channel, boolean local) {
-    Connection connection = new Connection(clients, parts.limits(), parts.buffers(), local);
-    channel.pipeline().addLast(connection);
-    connections.add(connection);
-    if (connections.size() > parts.limits().connections()) {
-      log.warn("{}: closed, {} connections are enough", connection, parts.limits().connections());
-      connection.close();
+  private ChannelHandler local() {
+    Places here = places();
+    return new ChannelInitializer<Channel>() {
+      @Override
+      protected void initChannel(Channel channel) {
+        if (here.take(channel)) {
+          channel.pipeline().addLast(connection(true));
+        }
+      }
+    };
+  }
+
+  private Connection connection(boolean local) {
+    return new Connection(this::attach, parts.limits(), parts.buffers(), local);
+  }
+
+  private void attach(Connection connection, Attach attach) {
+    ServedExport export = exports.get(attach.export());
+    if (export == null) {
+      connection.refuse(
+          Refusal.UNKNOWN_EXPORT,
+          "no export named %s here; `netchannel exports` lists them".formatted(attach.export()),
+          0);
+    } else {
+      export.attach(connection, attach);
     }
   }
-
-  private final Connection.Exports clients =
-      new Connection.Exports() {
-        @Override
-        public void attach(Connection connection, Attach attach) {
-          ServedExport export = exports.get(attach.export());
-          if (export == null) {
-            connection.refuse(
-                Refusal.UNKNOWN_EXPORT,
-                "no export named %s here; `netchannel exports` lists them"
-                    .formatted(attach.export()),
-                0);
-          } else {
-            export.attach(connection, attach);
-          }
-        }
-
-        @Override
-        public void closed(Connection connection) {
-          connections.remove(connection);
-        }
-      };
 
   // ---- what
 
@@ -308,7 +307,8 @@ public final class ExportServer implements AutoCloseable {
     }
     Map<ServedExport, CompletableFuture<Void>> closing = new LinkedHashMap<>();
     exports.values().forEach(export -> closing.put(export, export.close()));
-    connections.forEach(Connection::close);
+    strangers.close();
+    places.forEach(Places::close);
     CompletableFuture<Void> closed = all(closing.values());
     CompletableFuture.anyOf(closed, enough).join();
     closing.forEach(

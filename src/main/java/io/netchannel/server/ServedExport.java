@@ -13,8 +13,10 @@ import io.netchannel.wire.Refusal;
 import java.io.IOException;
 import java.time.Instant;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
@@ -46,6 +48,9 @@ final class ServedExport {
   /** Of each session, whose ATTACH waits for the session to settle. */
   private final Map<Session, Connection> attaching = new HashMap<>();
 
+  /** Clients that did not hold it before, and have not been told that they do now. */
+  private final Set<String> untold = new HashSet<>();
+
   private Device device;
   private boolean removed;
 
@@ -70,6 +75,12 @@ final class ServedExport {
   // ---- clients
 
   void attach(Connection connection, Attach attach) {
+    // At once: who is not let in does not wait in line with who is, behind an open that hangs.
+    Optional<String> denied = denied(connection);
+    if (denied.isPresent()) {
+      connection.refuse(Refusal.DENIED, denied.get(), 0);
+      return;
+    }
     serial.execute(
         () -> {
           try {
@@ -95,10 +106,6 @@ final class ServedExport {
     if (removed) {
       return Refused.because(
           Refusal.UNKNOWN_EXPORT, "export %s is not there any more".formatted(export.name()));
-    }
-    Optional<String> denied = denied(connection);
-    if (denied.isPresent()) {
-      return Refused.because(Refusal.DENIED, denied.get());
     }
     if (export.readOnly() && !attach.readOnly()) {
       return Refused.because(
@@ -129,7 +136,7 @@ final class ServedExport {
                   other.get().client(),
                   other.get().generation(),
                   other.get().since(),
-                  isConnected(other.get().client()) ? "" : ", which is not connected now"));
+                  isConnected(other.get().client()) ? "" : away(other.get().client())));
     }
     Optional<GenerationStore.Entry> holder = known.filter(GenerationStore.Entry::held);
     String place;
@@ -159,8 +166,17 @@ final class ServedExport {
             Refusal.UNAVAILABLE, "its generation cannot be stored: " + e.getMessage());
       }
     }
+    if (holder.isEmpty()) {
+      untold.add(attach.client());
+    }
     settle(connection, attach, attach.generation() > newest);
     return Optional.empty();
+  }
+
+  /** It may be on its way back, or gone for good: that is for people to say. */
+  private String away(String client) {
+    return ", which is not connected now; if it has ended, take the export from it with `netchannel"
+        + " release-export %s %s`".formatted(export.name(), client);
   }
 
   /** A name that was given to another device meanwhile: its guest must not write there. */
@@ -271,9 +287,14 @@ final class ServedExport {
   }
 
   private void finish(Connection connection, Attach attach, Session session) {
-    if (!attaching.remove(session, connection) || !connection.isOpen()) {
-      return; // another one has come, or it asks again over a new connection
+    if (!attaching.remove(session, connection)) {
+      return; // another one has come
     }
+    if (!connection.isOpen()) {
+      giveBackUntold(attach.client()); // it asks again over a new connection, or not at all
+      return;
+    }
+    untold.remove(attach.client());
     UUID lastStorage = generations.get(attach.client()).orElseThrow().storage();
     Attached.Window window =
         new Attached.Window(parts.limits().slots(), parts.limits().windowBytes());
@@ -301,6 +322,23 @@ final class ServedExport {
         attach.generation(),
         attach.readOnly() ? ", read-only" : "",
         attach.unanswered().size());
+  }
+
+  /** Who has gone before it was told that it holds the export has no use for it. */
+  private void giveBackUntold(String client) {
+    if (!untold.contains(client)) {
+      return;
+    }
+    try {
+      free(client);
+      log.info("export {}: {} has gone before it was attached", export.name(), client);
+    } catch (IOException e) {
+      log.error(
+          "export {}: {} has gone, and that cannot be stored: {}",
+          export.name(),
+          client,
+          e.getMessage());
+    }
   }
 
   /**
@@ -392,6 +430,7 @@ final class ServedExport {
 
   private void free(String client) throws IOException {
     sessions.remove(client);
+    untold.remove(client);
     closeUnused();
     Optional<GenerationStore.Entry> entry = generations.get(client);
     if (entry.isPresent()) {

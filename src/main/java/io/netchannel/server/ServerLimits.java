@@ -1,5 +1,6 @@
 package io.netchannel.server;
 
+import io.netchannel.tls.Strangers;
 import io.netchannel.wire.Wire;
 
 /**
@@ -7,18 +8,27 @@ import io.netchannel.wire.Wire;
  *
  * @param slots requests outstanding
  * @param windowBytes data of requests outstanding
- * @param connections at the same time, of all clients
- * @param handshakeSeconds from the connection to ATTACH
+ * @param strangers connections at the same time that have shown no trusted certificate; of more the
+ *     oldest are closed
+ * @param connections others at the same time, at each place where the server listens; more are
+ *     closed
+ * @param handshakeSeconds for TLS, and again from there to ATTACH
  * @param silenceSeconds a client that says nothing for one to two times as long is taken to be gone
  */
 public record ServerLimits(
-    int slots, int windowBytes, int connections, int handshakeSeconds, int silenceSeconds) {
+    int slots,
+    int windowBytes,
+    int strangers,
+    int connections,
+    int handshakeSeconds,
+    int silenceSeconds) {
 
   /**
    * Slots: eight rings of one page. Window: 16 of the largest requests keep a fast network and the
    * storage behind it busy. Silence: clients ping every two seconds.
    */
-  public static final ServerLimits DEFAULT = new ServerLimits(256, 16 << 20, 256, 10, 30);
+  public static final ServerLimits DEFAULT =
+      new ServerLimits(256, 16 << 20, Strangers.PLACES, 256, 10, 30);
 
   public ServerLimits {
     if (slots < 1 || slots > Wire.MAX_SLOTS || windowBytes < Wire.MAX_PAYLOAD_BYTES) {

@@ -14,7 +14,19 @@
  *                                      +--ATTACH, DETACH--> ServedExport -> GenerationStore
  * </pre>
  *
- * A connection, on its event loop:
+ * A connection over the network is a stranger's until it has shown a trusted certificate, and has
+ * one of the places for strangers ({@link io.netchannel.tls.Strangers}); all of them share one
+ * event loop. Certificates are not demanded, so that who has none is told so; it stays a stranger
+ * until then. The others, where nobody but root or this process gets in, begin with a thread of
+ * their own.
+ *
+ * <pre>
+ *   accepted --> STRANGER, at the door --trusted certificate--> KNOWN, on its own event loop
+ *                   |                                             | no place for it: closed
+ *                   +--no certificate: refused at ATTACH; not trusted, too slow, displaced--> CLOSED
+ * </pre>
+ *
+ * Then, on its event loop:
  *
  * <pre>
  *   PREAMBLE --> READY --ATTACH--> ATTACHING --> ATTACHED --DETACH--> DETACHING --> CLOSED
@@ -32,6 +44,7 @@
  *   HELD(N)       --ATTACH N-x--> refused: STALE, for ever
  *   HELD(N)       --ATTACH of another client--> refused: IN_USE (not of a read-only export)
  *   SETTLING      --nothing at the device that is waited for--> HELD, ATTACHED
+ *   SETTLING      --its connection lost, and it was free before--> FREE(N)
  *   HELD(N)       --DETACH, nothing running--> FREE(N)
  * </pre>
  *
@@ -46,6 +59,9 @@
  * <h2>Invariants</h2>
  *
  * <ul>
+ *   <li>Strangers cost no place and no thread that a known client needs, and no memory but that of
+ *       their handshake. Of more than there are places for the oldest go, of the address that has
+ *       the most. Each place where the server listens has its own places for those who are known.
  *   <li>A generation is durable, with its client, before a request of it reaches the device.
  *   <li>A request counts as being at the device from within the session's lock on, in which it is
  *       also checked that its connection is the session's; fencing takes the same lock. So nothing
@@ -94,6 +110,8 @@
  * </ul>
  *
  * An older generation stays refused, also after a restart; another client stays locked out until
- * the one that holds the export detaches, or an administrator releases it.
+ * the one that holds the export detaches, or an administrator releases it. That holds for tools
+ * that were killed as well, though nobody can come again in their name: from here they look like
+ * ones whose host is cut off, with writes that wait, and which of the two it is people know.
  */
 package io.netchannel.server;

@@ -2,6 +2,7 @@ package io.netchannel.tls;
 
 import com.google.common.collect.ImmutableSet;
 import com.google.common.net.InetAddresses;
+import java.security.cert.Certificate;
 import java.security.cert.CertificateParsingException;
 import java.security.cert.X509Certificate;
 import java.util.Collection;
@@ -10,6 +11,8 @@ import java.util.Locale;
 import javax.naming.InvalidNameException;
 import javax.naming.ldap.LdapName;
 import javax.naming.ldap.Rdn;
+import javax.net.ssl.SSLPeerUnverifiedException;
+import javax.net.ssl.SSLSession;
 
 /** The names a certificate proves: subject alternative names (DNS and IP) and the common name. */
 public final class CertificateNames {
@@ -41,6 +44,18 @@ public final class CertificateNames {
     int dot = name.indexOf('.');
     boolean mayBeWild = dot > 0 && !InetAddresses.isInetAddress(name);
     return names.contains(name) || (mayBeWild && names.contains("*" + name.substring(dot)));
+  }
+
+  /** Of the other end, which is trusted if it has shown a certificate; empty when it has not. */
+  public static ImmutableSet<String> ofPeer(SSLSession session) {
+    try {
+      Certificate[] chain = session.getPeerCertificates();
+      return chain.length > 0 && chain[0] instanceof X509Certificate first
+          ? of(first)
+          : ImmutableSet.of();
+    } catch (SSLPeerUnverifiedException e) {
+      return ImmutableSet.of();
+    }
   }
 
   /** Each {@link #canonical}. */

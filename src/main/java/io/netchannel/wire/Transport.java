@@ -15,6 +15,7 @@ import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.WriteBufferWaterMark;
 import io.netty.channel.epoll.Epoll;
 import io.netty.channel.epoll.EpollDomainSocketChannel;
+import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.channel.epoll.EpollServerDomainSocketChannel;
 import io.netty.channel.epoll.EpollServerSocketChannel;
 import io.netty.channel.epoll.EpollSocketChannel;
@@ -39,11 +40,13 @@ public final class Transport implements AutoCloseable {
   /** Where a sender stops: what one connection may have outstanding, and a batch of frames. */
   private static final WriteBufferWaterMark WATER_MARK = new WriteBufferWaterMark(1 << 20, 4 << 20);
 
-  private static final int BACKLOG = 128;
   private static final int CLOSE_SECONDS = 2;
 
   private final EventLoopGroup loops;
   private final EventLoopGroup perChannel;
+
+  /** One thread, which does not look for anything before it sleeps. */
+  private final EventLoopGroup door;
 
   /** Where each thread's clients find the server of this process. */
   private final ImmutableMap<EventLoop, LocalAddress> here;
@@ -63,6 +66,7 @@ public final class Transport implements AutoCloseable {
         new MultiThreadIoEventLoopGroup(
             threads, threads(name), PollingIo.over(TransportIo.newFactory()));
     perChannel = new LoopPerChannel(threads(name + "-client"));
+    door = new MultiThreadIoEventLoopGroup(1, threads(name + "-door"), EpollIoHandler.newFactory());
     ImmutableMap.Builder<EventLoop, LocalAddress> addresses = ImmutableMap.builder();
     for (EventExecutor loop : loops) {
       addresses.put((EventLoop) loop, new LocalAddress(name + "-" + UUID.randomUUID()));
@@ -121,22 +125,53 @@ public final class Transport implements AutoCloseable {
    * @throws IOException when the address cannot be had
    */
   public Channel listen(SocketAddress address, ChannelHandler handler) throws IOException {
-    return listen(address, handler, perChannel);
+    return listen(address, handler, loops, perChannel);
   }
 
   /** As {@link #listen}; the connections share the threads of this transport. */
   public Channel listenShared(SocketAddress address, ChannelHandler handler) throws IOException {
-    return listen(address, handler, loops);
+    return listen(address, handler, loops, loops);
   }
 
-  private Channel listen(SocketAddress address, ChannelHandler handler, EventLoopGroup children)
+  /**
+   * As {@link #listen}, where anybody may connect: all connections share one thread, with nobody
+   * else, until they are given one of their own ({@link #giveThread}). It accepts them, too: what
+   * it has not come to yet waits in the kernel.
+   */
+  public Channel listenAtDoor(SocketAddress address, ChannelHandler handler) throws IOException {
+    return listen(address, handler, door, door);
+  }
+
+  /**
+   * Moves a connection from the door's thread to one of its own. Handlers hear {@code
+   * channelUnregistered} as the last on the old thread and {@code channelRegistered} as the first
+   * on the new one, with nothing in between; or it is closed. What came with what they are handling
+   * now they still hear on the old one.
+   *
+   * @param channel of {@link #listenAtDoor}; on its event loop
+   */
+  public void giveThread(Channel channel) {
+    var unused =
+        channel
+            .deregister()
+            .addListener(
+                left -> {
+                  var unusedToo = perChannel.register(channel);
+                });
+  }
+
+  /** How many may wait to be accepted is the kernel's to say (net.core.somaxconn). */
+  private static Channel listen(
+      SocketAddress address,
+      ChannelHandler handler,
+      EventLoopGroup acceptor,
+      EventLoopGroup children)
       throws IOException {
     boolean unix = address instanceof DomainSocketAddress;
     ServerBootstrap bootstrap =
         new ServerBootstrap()
-            .group(loops, children)
+            .group(acceptor, children)
             .channel(unix ? EpollServerDomainSocketChannel.class : EpollServerSocketChannel.class)
-            .option(ChannelOption.SO_BACKLOG, BACKLOG)
             .childOption(ChannelOption.WRITE_BUFFER_WATER_MARK, WATER_MARK)
             .childHandler(handler);
     if (!unix) {
@@ -182,6 +217,8 @@ public final class Transport implements AutoCloseable {
     loops
         .shutdownGracefully(0, CLOSE_SECONDS, TimeUnit.SECONDS)
         .awaitUninterruptibly(CLOSE_SECONDS, TimeUnit.SECONDS);
-    var unused = perChannel.shutdownGracefully(0, CLOSE_SECONDS, TimeUnit.SECONDS);
+    for (EventLoopGroup others : ImmutableList.of(door, perChannel)) {
+      var unused = others.shutdownGracefully(0, CLOSE_SECONDS, TimeUnit.SECONDS);
+    }
   }
 }

@@ -18,11 +18,12 @@ import io.netchannel.tls.HostTls;
 import io.netchannel.tls.TestCertificateAuthority;
 import io.netchannel.tls.TlsFiles;
 import io.netchannel.wire.Transport;
-import java.io.BufferedReader;
+import io.netchannel.xen.Waiting;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.RandomAccessFile;
 import java.io.StringWriter;
+import java.io.UncheckedIOException;
 import java.lang.ProcessBuilder.Redirect;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -37,6 +38,7 @@ import java.util.List;
 import java.util.Random;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
@@ -45,6 +47,8 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** The command as a process of its own, as it is used. */
 @Timeout(120)
@@ -73,6 +77,14 @@ final class NbdExportCommandTest {
 
   /** The URI that it prints. */
   private String start(String... arguments) throws IOException {
+    Path log = launch(arguments);
+    String uri = process.inputReader(StandardCharsets.UTF_8).readLine();
+    assertThat(uri).as(Files.readString(log)).isNotNull();
+    return uri;
+  }
+
+  /** What it says on the way. */
+  private Path launch(String... arguments) throws IOException {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     String classes = System.getProperty("java.class.path");
@@ -81,10 +93,7 @@ final class NbdExportCommandTest {
     command.addAll(Arrays.asList(arguments));
     Path log = directory.resolve("log");
     process = new ProcessBuilder(command).redirectError(Redirect.to(log.toFile())).start();
-    BufferedReader out = process.inputReader(StandardCharsets.UTF_8);
-    String uri = out.readLine();
-    assertThat(uri).as(Files.readString(log)).isNotNull();
-    return uri;
+    return log;
   }
 
   @Test
@@ -200,6 +209,70 @@ final class NbdExportCommandTest {
       }
     } finally {
       executor.shutdownNow();
+    }
+  }
+
+  /** Its name at the server is nobody else's: a place that it left behind would stay taken. */
+  @ParameterizedTest
+  @ValueSource(booleans = {true, false})
+  void givesItsPlaceBackWhenItIsToldToEndBeforeItServes(boolean opening) throws Exception {
+    Path socket = directory.resolve("exports.sock");
+    CountDownLatch asked = new CountDownLatch(1);
+    CountDownLatch told = new CountDownLatch(opening ? 1 : 0);
+    ExecutorService executor = Executors.newCachedThreadPool();
+    try (Transport transport = new Transport("server", 1);
+        DeviceOpener files = new DeviceOpener();
+        ExportServer server =
+            new ExportServer(
+                directory.resolve("exports"),
+                transport,
+                new ServerParts(
+                    (source, options) -> {
+                      asked.countDown();
+                      await(told);
+                      return files.open(source, options);
+                    },
+                    executor,
+                    Clock.systemUTC(),
+                    new UUID(1, 1),
+                    ServerLimits.DEFAULT,
+                    new BufferBudget(64 << 20)))) {
+      server.add(new Export("vol7", "file:" + image, false, ImmutableSet.of()));
+      server.listen(socket);
+      Path log =
+          launch(
+              "-k",
+              directory.resolve("nbd.sock").toString(),
+              "-c",
+              directory.resolve("none.toml").toString(),
+              "netchannel+unix:///vol7?socket=" + socket);
+      assertThat(asked.await(END_BOUND_SECONDS, TimeUnit.SECONDS)).isTrue();
+      if (!opening) {
+        Waiting.until("attached", () -> isIn(log, "attached as tool/"));
+      }
+      process.destroy();
+      told.countDown();
+      assertThat(process.waitFor(END_BOUND_SECONDS, TimeUnit.SECONDS)).isTrue();
+      assertThat(process.exitValue()).as(Files.readString(log)).isZero();
+      assertThat(server.exports(new CompletableFuture<>()).get(0).clients()).isEmpty();
+    } finally {
+      executor.shutdownNow();
+    }
+  }
+
+  private static void await(CountDownLatch latch) {
+    try {
+      latch.await();
+    } catch (InterruptedException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  private static boolean isIn(Path log, String words) {
+    try {
+      return Files.readString(log).contains(words);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
     }
   }
 

@@ -170,6 +170,14 @@ final class RawClient implements AutoCloseable, FrameReader.Receiver {
             header.payloadBytes() > 0 ? Unpooled.wrappedBuffer(payload) : Unpooled.EMPTY_BUFFER));
   }
 
+  /** Says that nothing more comes, and waits until the server has closed. */
+  void leave() throws Exception {
+    socket.shutdownOutput();
+    for (Frame frame = next(); frame != null; frame = next()) {
+      // Nothing that it says now is of interest.
+    }
+  }
+
   @Override
   public void close() throws IOException {
     socket.close();

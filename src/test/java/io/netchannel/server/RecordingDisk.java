@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.LongConsumer;
@@ -39,6 +40,12 @@ final class RecordingDisk implements Devices {
   volatile LongConsumer observer = number -> {};
 
   volatile Outcome flushOutcome = Outcome.OK;
+
+  /** Opens that wait for {@link #lateOpens}. */
+  final AtomicInteger opening = new AtomicInteger();
+
+  /** What an open waits for. */
+  volatile CountDownLatch lateOpens = new CountDownLatch(0);
 
   final AtomicInteger begun = new AtomicInteger();
   final AtomicInteger flushes = new AtomicInteger();
@@ -102,6 +109,14 @@ final class RecordingDisk implements Devices {
   public Device open(String source, OpenOptions options) throws DeviceException {
     if (source.equals("missing")) {
       throw new DeviceException("missing does not exist on this host");
+    }
+    opening.incrementAndGet();
+    try {
+      lateOpens.await();
+    } catch (InterruptedException e) {
+      throw new DeviceException("interrupted", e);
+    } finally {
+      opening.decrementAndGet();
     }
     open.incrementAndGet();
     return new Opened(options.readOnly());

@@ -38,7 +38,6 @@ import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.cert.X509Certificate;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -51,7 +50,6 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ThreadLocalRandom;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.TrustManager;
-import javax.net.ssl.X509TrustManager;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -739,7 +737,7 @@ final class RemoteDeviceTest {
   @Test
   void aStrangerGetsNoMemory() throws Exception {
     SSLContext anybody = SSLContext.getInstance("TLS");
-    anybody.init(null, new TrustManager[] {new TrustsAll()}, null);
+    anybody.init(null, new TrustManager[] {TrustsAll.INSTANCE}, null);
     try (Socket socket =
         anybody.getSocketFactory().createSocket(InetAddress.getLoopbackAddress(), host.port())) {
       ByteBuf out = Unpooled.buffer();
@@ -749,19 +747,6 @@ final class RemoteDeviceTest {
       String answer =
           new String(socket.getInputStream().readAllBytes(), StandardCharsets.ISO_8859_1);
       assertThat(answer).contains("expected a client certificate");
-    }
-  }
-
-  private static final class TrustsAll implements X509TrustManager {
-    @Override
-    public void checkClientTrusted(X509Certificate[] chain, String authType) {}
-
-    @Override
-    public void checkServerTrusted(X509Certificate[] chain, String authType) {}
-
-    @Override
-    public X509Certificate[] getAcceptedIssuers() {
-      return new X509Certificate[0];
     }
   }
 

@@ -23,6 +23,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -43,6 +44,59 @@ final class SessionTest {
   @AfterEach
   void stop() {
     host.close();
+  }
+
+  // ---- before a connection is attached
+
+  /** A client whose name nobody else has, as a tool's, that is ended while the storage is slow. */
+  @Test
+  void whoGoesBeforeItIsAttachedHoldsNothing() throws Exception {
+    host.disk.lateOpens = new CountDownLatch(1);
+    RawClient gone = host.raw().ask(1);
+    Waiting.until("the device is being opened", () -> host.disk.opening.get() == 1);
+    gone.leave();
+    host.disk.lateOpens.countDown();
+    Waiting.until(
+        "nobody holds it",
+        () -> host.exports().stream().allMatch(export -> export.clients().isEmpty()));
+    assertThat(host.disk.open).as("and the device is closed").hasValue(0);
+    host.raw()
+        .ask(Attach.session(EXPORT, "other/xvda", 1, false, ImmutableList.of()))
+        .expect(FrameType.ATTACHED);
+  }
+
+  /** It was its own before: its guest has what it wrote there, and comes again. */
+  @Test
+  void whoHeldItBeforeHoldsItAlsoWhenItGoesBeforeItIsAttachedAgain() throws Exception {
+    host.raw().attach(1);
+    host.stop();
+    host.start();
+    host.disk.lateOpens = new CountDownLatch(1);
+    RawClient gone = host.raw().ask(2);
+    Waiting.until("the device is being opened", () -> host.disk.opening.get() == 1);
+    gone.leave();
+    host.disk.lateOpens.countDown();
+    host.raw()
+        .ask(Attach.session(EXPORT, "other/xvda", 1, false, ImmutableList.of()))
+        .expectRefusal(Refusal.IN_USE);
+    assertThat(host.raw().attach(2).generation()).isEqualTo(2);
+  }
+
+  /** What to do is said with it. */
+  @Test
+  void whoHasEndedIsNamedWithTheWayToTakeTheExportFromIt() throws Exception {
+    RawClient killed = host.raw();
+    killed.attach(1);
+    killed.leave();
+    Waiting.until("it is gone", () -> host.from(EXPORT).isEmpty());
+    String words =
+        host.raw()
+            .ask(Attach.session(EXPORT, "other/xvda", 1, false, ImmutableList.of()))
+            .expectRefusal(Refusal.IN_USE)
+            .text();
+    assertThat(words)
+        .contains("in use by " + CLIENT)
+        .endsWith("`netchannel release-export " + EXPORT + " " + CLIENT + "`");
   }
 
   // ---- after a lost connection

@@ -1,11 +1,16 @@
 package io.netchannel.coordinator.peer;
 
+import com.google.common.util.concurrent.ThreadFactoryBuilder;
 import io.grpc.Server;
+import io.grpc.ServerBuilder;
 import io.grpc.ServerInterceptors;
 import io.grpc.netty.NettyServerBuilder;
 import io.netchannel.coordinator.PeerService;
 import io.netchannel.tls.HostTls;
 import io.netchannel.tls.TlsException;
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.epoll.EpollIoHandler;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.util.Collection;
@@ -19,7 +24,21 @@ public final class PeerServer implements AutoCloseable {
   /** A call that is still running at the end of the daemon gets this long. */
   private static final int CLOSE_SECONDS = 2;
 
+  /**
+   * For TLS: a peer needs milliseconds, an emulated one under load a second. gRPC itself would wait
+   * two minutes.
+   */
+  private static final int HANDSHAKE_SECONDS = 10;
+
+  /** Connections only: calls have threads of their own. */
+  private static final int THREADS = 2;
+
   private final PeerEndpoint endpoint;
+  private final EventLoopGroup threads =
+      new MultiThreadIoEventLoopGroup(
+          THREADS,
+          new ThreadFactoryBuilder().setNameFormat("peer-server-%d").setDaemon(true).build(),
+          EpollIoHandler.newFactory());
   private final Server server;
 
   /**
@@ -47,9 +66,15 @@ public final class PeerServer implements AutoCloseable {
       int protocolVersion)
       throws IOException, TlsException {
     this.endpoint = new PeerEndpoint(host, service);
-    this.server =
+    PeerDoor door = new PeerDoor();
+    ServerBuilder<?> builder =
         NettyServerBuilder.forAddress(address)
+            .bossEventLoopGroup(threads)
+            .workerEventLoopGroup(threads)
+            .channelFactory(door::listener)
             .sslContext(PeerTls.forServer(tls))
+            .addTransportFilter(door)
+            .handshakeTimeout(HANDSHAKE_SECONDS, TimeUnit.SECONDS)
             .permitKeepAliveTime(PERMITTED_PING_SECONDS, TimeUnit.SECONDS)
             .permitKeepAliveWithoutCalls(true)
             .addService(
@@ -57,9 +82,17 @@ public final class PeerServer implements AutoCloseable {
                 ServerInterceptors.intercept(
                     endpoint,
                     new ProtocolVersion(host, protocolVersion),
-                    new PeerIdentity(host, peers)))
-            .build()
-            .start();
+                    new PeerIdentity(host, peers)));
+    try {
+      server = builder.build().start();
+    } catch (IOException e) {
+      endThreads();
+      throw e;
+    }
+  }
+
+  private void endThreads() {
+    var unused = threads.shutdownGracefully(0, CLOSE_SECONDS, TimeUnit.SECONDS);
   }
 
   public int port() {
@@ -78,5 +111,6 @@ public final class PeerServer implements AutoCloseable {
       server.shutdownNow();
       Thread.currentThread().interrupt();
     }
+    endThreads();
   }
 }

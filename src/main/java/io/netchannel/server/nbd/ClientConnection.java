@@ -19,6 +19,7 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.BooleanSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -42,6 +43,7 @@ final class ClientConnection extends ChannelInboundHandlerAdapter {
   private final ThreadFactory threads;
   private final long handshakeBoundMillis;
   private final ErrorLog errors;
+  private final BooleanSupplier mayStay;
   private final Runnable onEnd;
   private final RequestHeader header = new RequestHeader();
   private final ByteBuffer headerBytes = ByteBuffer.allocate(NbdProtocol.REQUEST_BYTES);
@@ -87,6 +89,7 @@ final class ClientConnection extends ChannelInboundHandlerAdapter {
   /**
    * @param mayWait whether its loop is its own, and may wait for a device
    * @param threads for the handshake, which waits for the client
+   * @param mayStay asked when it has chosen an export, which it gets only if so
    * @param onEnd run when the device has done all of it
    */
   ClientConnection(
@@ -95,12 +98,14 @@ final class ClientConnection extends ChannelInboundHandlerAdapter {
       ThreadFactory threads,
       long handshakeBoundMillis,
       ErrorLog errors,
+      BooleanSupplier mayStay,
       Runnable onEnd) {
     this.exports = exports;
     this.mayWait = mayWait;
     this.threads = threads;
     this.handshakeBoundMillis = handshakeBoundMillis;
     this.errors = errors;
+    this.mayStay = mayStay;
     this.onEnd = onEnd;
   }
 
@@ -175,8 +180,9 @@ final class ClientConnection extends ChannelInboundHandlerAdapter {
 
   private void transmit(NbdExport chosen, ByteBuffer early) {
     ByteBuf unread = pipe.rest(early);
-    if (over) {
+    if (over || !mayStay.getAsBoolean()) {
       unread.release();
+      var unused = channel.close();
       return;
     }
     export = chosen;

@@ -5,6 +5,7 @@ import com.google.common.collect.Maps;
 import com.google.common.util.concurrent.ThreadFactoryBuilder;
 import io.netchannel.device.ErrorLog;
 import io.netchannel.files.PrivateSocket;
+import io.netchannel.tls.Strangers;
 import io.netchannel.wire.Transport;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandler;
@@ -17,7 +18,9 @@ import java.net.SocketAddress;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.ThreadFactory;
 import java.util.function.LongSupplier;
 import org.slf4j.Logger;
@@ -32,7 +35,10 @@ import org.slf4j.LoggerFactory;
 public final class NbdServer implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(NbdServer.class);
 
-  /** Each has at most two threads and its window of memory; clients use about four. */
+  /**
+   * Each has at most two threads and its window of memory; clients use about four. As many others
+   * may be in their handshake; when more come, the oldest of those is closed.
+   */
   static final int MAX_CONNECTIONS = 64;
 
   /** A client says what it wants at once; the bound is for what is no NBD client. */
@@ -55,12 +61,17 @@ public final class NbdServer implements AutoCloseable {
       new ThreadFactoryBuilder().setDaemon(true).setNameFormat("nbd-handshake-%d").build();
 
   private final ErrorLog errors;
+  private final Strangers shakingHands = new Strangers(MAX_CONNECTIONS);
 
   /** All below guarded by this. */
   private final List<Channel> listeners = new ArrayList<>();
 
   private final List<PrivateSocket> sockets = new ArrayList<>();
   private final List<Channel> channels = new ArrayList<>();
+
+  /** Those of {@link #channels} that have chosen an export. */
+  private final Set<Channel> clients = new HashSet<>();
+
   private boolean closed;
 
   /**
@@ -148,13 +159,14 @@ public final class NbdServer implements AutoCloseable {
     return listener;
   }
 
-  private synchronized void begin(Channel channel) {
-    if (closed || channels.size() == MAX_CONNECTIONS) {
-      errors.report("refused a connection", "there are %d already".formatted(channels.size()));
-      end(channel);
-      return;
+  private void begin(Channel channel) {
+    synchronized (this) {
+      if (closed) {
+        end(channel);
+        return;
+      }
+      channels.add(channel);
     }
-    channels.add(channel);
     if (channel instanceof EpollSocketChannel tcp) {
       tcp.config()
           .setKeepAlive(true)
@@ -171,7 +183,19 @@ public final class NbdServer implements AutoCloseable {
                 threads,
                 handshakeBound.toMillis(),
                 errors,
+                () -> mayStay(channel),
                 () -> ended(channel)));
+    shakingHands.enter(channel);
+  }
+
+  /** It has chosen an export. */
+  private synchronized boolean mayStay(Channel channel) {
+    shakingHands.known(channel);
+    if (clients.size() == MAX_CONNECTIONS) {
+      errors.report("refused a client", "there are %d already".formatted(MAX_CONNECTIONS));
+      return false;
+    }
+    return clients.add(channel);
   }
 
   private static void end(Channel channel) {
@@ -180,6 +204,7 @@ public final class NbdServer implements AutoCloseable {
 
   private synchronized void ended(Channel channel) {
     channels.remove(channel);
+    clients.remove(channel);
     notifyAll();
   }
 

@@ -6,7 +6,7 @@
  * <pre>
  *   accepted -> HANDSHAKE --GO, EXPORT_NAME--> TRANSMISSION
  *                   | ABORT, hostile,               | DISC, client gone, hostile,
- *                   | 30 s passed                   | server closed
+ *                   | 30 s passed, displaced        | server closed
  *                   v                               v
  *                 CLOSED &lt;--device has done all-- ENDING (nothing is sent any more)
  *
@@ -28,6 +28,8 @@
  *   <li>Nothing is allocated by a length that was not checked. A connection has at most 32 MiB of
  *       data and 512 requests at a time; a client that sends more waits in its socket.
  *   <li>What a client does wrong ends or delays its own connection only, with a line in the log.
+ *   <li>Who does not say which export it wants takes no place of a client; of too many of those the
+ *       oldest is closed ({@link io.netchannel.tls.Strangers}).
  *   <li>No thread of a device waits for a client.
  *   <li>GO is answered when nothing of a connection that has ended is at the device any more: what
  *       a client repeats after a reconnect is not overtaken by its own old requests.

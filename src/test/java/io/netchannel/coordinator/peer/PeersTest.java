@@ -18,6 +18,7 @@ import io.netchannel.coordinator.PeerMessages.Prepare;
 import io.netchannel.coordinator.PeerMessages.SealedDisk;
 import io.netchannel.coordinator.Phase;
 import io.netchannel.tls.HostTls;
+import io.netchannel.tls.Strangers;
 import io.netchannel.tls.TestCertificateAuthority;
 import io.netchannel.tls.TlsException;
 import io.netchannel.tls.TlsFiles;
@@ -26,6 +27,7 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
+import java.net.Socket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -357,6 +359,42 @@ final class PeersTest {
     } finally {
       channel.shutdownNow();
     }
+  }
+
+  /** More of them than there are places for: the oldest go, and no peer. */
+  @Test
+  void strangersKeepNoPeerOut() throws Exception {
+    int port = serve("hostb", 0, ProtocolVersion.CURRENT);
+    List<Socket> silent = new ArrayList<>();
+    try {
+      crowd(port, silent);
+      Peer peer = connect("hosta", port);
+      CompletableFuture<List<SealedDisk>> call =
+          peer.sealWhenSuspended(ScriptedService.PARKED, BOUND, disk -> {});
+      awaitParked();
+      for (Socket each : silent) {
+        each.close();
+      }
+      crowd(port, silent);
+      assertThat(call).as("over a connection that is older than all of these").isNotDone();
+      service.parked.complete(ScriptedService.SEALED);
+      assertThat(call.get(BOUND.toSeconds(), TimeUnit.SECONDS)).isEqualTo(ScriptedService.SEALED);
+    } finally {
+      for (Socket each : silent) {
+        each.close();
+      }
+    }
+  }
+
+  /** One more than there are places for; returns when the oldest of them has been closed. */
+  private static void crowd(int port, List<Socket> silent) throws IOException {
+    Socket oldest = new Socket(InetAddress.getLoopbackAddress(), port);
+    oldest.setSoTimeout((int) BOUND.toMillis());
+    silent.add(oldest);
+    for (int i = 0; i < Strangers.PLACES; i++) {
+      silent.add(new Socket(InetAddress.getLoopbackAddress(), port));
+    }
+    assertThat(oldest.getInputStream().readAllBytes()).as("what it was told").isEmpty();
   }
 
   @Test

@@ -7,6 +7,7 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
@@ -276,11 +277,34 @@ class HostileClientTest {
     for (int i = 0; i < clients.length; i++) {
       clients[i] = client().go("disk");
     }
-    try (RawClient one = client()) {
+    try (RawClient one = client().go("disk")) {
       one.awaitEnd();
     }
     for (RawClient client : clients) {
       client.close();
+    }
+  }
+
+  /** Who says nothing is closed for who comes, long before it would be for being slow. */
+  @Test
+  void silentConnectionsKeepNobodyOut() throws Exception {
+    Path patient = directory.resolve("patient.sock");
+    List<RawClient> silent = new ArrayList<>();
+    try (ServerOnThreads slow =
+        ServerOnThreads.of(
+            List.of(new NbdExport("disk", "", disk, false)), mayWait(), Duration.ofHours(1))) {
+      slow.listen(patient);
+      for (int i = 0; i < 2 * NbdServer.MAX_CONNECTIONS; i++) {
+        silent.add(new RawClient(patient));
+      }
+      silent.get(0).greet(3).awaitEnd();
+      try (RawClient one = new RawClient(patient).go("disk")) {
+        one.request(0, NbdProtocol.CMD_READ, 1, 0, 512);
+        assertThat(one.answer(1)).isZero();
+      }
+      for (RawClient client : silent) {
+        client.close();
+      }
     }
   }
 
