@@ -68,10 +68,10 @@ final class HostExports implements ControlEndpoint.Handler, AutoCloseable {
       Executors.newCachedThreadPool(
           new ThreadFactoryBuilder().setNameFormat("exports-%d").setDaemon(true).build());
   private final ExportServer server;
-  private final Optional<Integer> port;
+  private final Optional<HostTls> tls;
 
   /**
-   * Serves from now on.
+   * Serves clients of this host from now on.
    *
    * @param transport also has the connections of this process's own clients
    * @param tls empty when this host has no certificates: clients of this host only
@@ -85,6 +85,7 @@ final class HostExports implements ControlEndpoint.Handler, AutoCloseable {
       Timer timer)
       throws IOException {
     this.timer = timer;
+    this.tls = tls;
     this.configuration = configuration;
     this.devices = devices;
     directory = configuration.stateDirectory().resolve("exports");
@@ -104,7 +105,7 @@ final class HostExports implements ControlEndpoint.Handler, AutoCloseable {
       addAll();
       server.listenHere();
       server.listen(configuration.exportSocket());
-      port = listen(tls);
+      listenPlain();
     } catch (IOException | RuntimeException e) {
       close();
       throw e;
@@ -144,11 +145,19 @@ final class HostExports implements ControlEndpoint.Handler, AutoCloseable {
     server.add(export);
   }
 
-  private Optional<Integer> listen(Optional<HostTls> tls) throws IOException {
+  private void listenPlain() throws IOException {
     if (configuration.exports().plain().isPresent()) {
       var plain = configuration.exports().plain().get();
       var unused = server.listenPlain(new InetSocketAddress(plain.getHost(), plain.getPort()));
     }
+  }
+
+  /**
+   * Serves other hosts too from now on.
+   *
+   * @return the port; empty when they are not served
+   */
+  Optional<Integer> listenToOthers() throws IOException {
     if (configuration.exports().listen().isEmpty()) {
       return Optional.empty();
     }
@@ -163,11 +172,6 @@ final class HostExports implements ControlEndpoint.Handler, AutoCloseable {
     } catch (TlsException e) {
       throw new IOException(e.getMessage(), e);
     }
-  }
-
-  /** Where other hosts reach it; empty when they do not. */
-  Optional<Integer> port() {
-    return port;
   }
 
   /** Completes when the time has passed. */

@@ -351,7 +351,8 @@ final class PeersTest {
             .build();
     try {
       PeerException refused =
-          failure(new GrpcPeer(new PeerAddress("hostb", "127.0.0.1", port), "hosta", channel));
+          failure(
+              new GrpcPeer(new PeerAddress("hostb", "127.0.0.1", port), "hosta", () -> channel));
       assertThat(refused).hasMessageContaining("expected a client certificate, found none");
       assertThat(refused.kind()).isEqualTo(Kind.REFUSED);
     } finally {
