@@ -141,7 +141,7 @@ public final class HostStorage implements AutoCloseable {
 
     private DeviceKind reachable() throws DeviceException {
       try {
-        log.trace("{}: reached with {}", scheme, exports());
+        var unused = exports();
       } catch (IOException e) {
         throw new DeviceException("the device server of this host: " + e.getMessage(), e);
       }

@@ -189,6 +189,7 @@ final class PeersTest {
   @Test
   void aParkedSealEndsWithItsBound() throws Exception {
     Peer peer = connected("hosta", "hostb");
+    assertThat(peer.describe("db", BOUND)).as("it has its connection").hasSize(1);
     assertThat(
             parkedFailure(
                 peer.sealWhenSuspended(ScriptedService.PARKED, Duration.ofMillis(200), disk -> {})))
