@@ -59,7 +59,26 @@ public final class Main {
   public static void main(String[] arguments) {
     PrintWriter out = new PrintWriter(System.out, true, StandardCharsets.UTF_8);
     PrintWriter err = new PrintWriter(System.err, true, StandardCharsets.UTF_8);
-    System.exit(run(out, err, arguments));
+    System.exit(isService(arguments) ? serve(err) : run(out, err, arguments));
+  }
+
+  /**
+   * Whether it is what netchanneld.service runs: guests may wait for it, and to look at command
+   * lines in general takes as long as to open their disks.
+   */
+  static boolean isService(String... arguments) {
+    return List.of(arguments).equals(List.of("daemon"));
+  }
+
+  private static int serve(PrintWriter err) {
+    try {
+      return new DaemonCommand().call();
+    } catch (CommandFailedException e) {
+      err.println("error: " + e.getMessage());
+    } catch (InterruptedException | RuntimeException e) {
+      e.printStackTrace(err);
+    }
+    return FAILURE; // and not the end of this thread only: others would stay
   }
 
   /** Runs one command line and returns its exit code. */

@@ -40,6 +40,8 @@ final class StatusCommand implements Callable<Integer> {
             memory("handed over:", memory.get("manifests")).ifPresent(out::println);
           } else if (name.equals("serverMemory")) {
             memory("export data:", value).ifPresent(out::println);
+          } else if (name.equals("servedAgain") && value instanceof Map<?, ?> progress) {
+            out.println(servedAgain(progress));
           } else if (!(value instanceof List<?>)) {
             out.println(" %-14s %s".formatted(name + ":", value));
           }
@@ -62,6 +64,17 @@ final class StatusCommand implements Callable<Integer> {
     if (found instanceof List<?> lines) {
       lines.forEach(line -> out.println("\n" + what + line));
     }
+  }
+
+  /** How far the disks of the daemon before it are. */
+  private static String servedAgain(Map<?, ?> progress) {
+    Object millis = progress.get("millis");
+    return " %-14s %s of %s disks%s"
+        .formatted(
+            "served again:",
+            progress.get("disks"),
+            progress.get("of"),
+            millis == null ? "" : ", the last one %s ms after the start".formatted(millis));
   }
 
   /** What of a budget is in use, and who waits for it. */

@@ -96,6 +96,7 @@ final class ControlCommands implements ControlEndpoint.Handler {
     status.put(
         "domains", midPoints.all().stream().map(disk -> disk.guest().uuid()).distinct().count());
     status.put("devices", midPoints.all().size());
+    midPoints.servedAgain().ifPresent(progress -> status.put("servedAgain", describe(progress)));
     status.put("starting", lifecycle.armedDomains());
     List<Migration> active = migrations.list().stream().filter(Migration::isActive).toList();
     status.put("migrations", active.size());
@@ -112,6 +113,14 @@ final class ControlCommands implements ControlEndpoint.Handler {
                 midPoints.all().stream().flatMap(ControlCommands::problem))
             .toList());
     return status;
+  }
+
+  private static Map<String, Object> describe(ServedAgain.Progress progress) {
+    Map<String, Object> described = new LinkedHashMap<>();
+    described.put("disks", progress.served());
+    described.put("of", progress.found());
+    described.put("millis", progress.last().map(Duration::toMillis).orElse(null));
+    return described;
   }
 
   private static Map<String, Object> describe(Peers.Health peer) {

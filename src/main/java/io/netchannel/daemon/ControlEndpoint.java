@@ -2,8 +2,8 @@ package io.netchannel.daemon;
 
 import com.google.common.collect.ImmutableMap;
 import com.google.common.util.concurrent.ThreadFactoryBuilder;
-import io.netchannel.threads.AcceptLoop;
 import io.netchannel.files.PrivateSocket;
+import io.netchannel.threads.AcceptLoop;
 import java.io.IOException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;

@@ -49,6 +49,7 @@ final class DiskRecovery {
   private final BiFunction<UUID, String, Standing> standings;
   private final MidPoints.GenerationClaim generations;
   private final Timer timer;
+  private final ServedAgain servedAgain;
 
   /**
    * @param standings what the journal says of a disk
@@ -57,11 +58,18 @@ final class DiskRecovery {
       Devices devices,
       BiFunction<UUID, String, Standing> standings,
       MidPoints.GenerationClaim generations,
-      Timer timer) {
+      Timer timer,
+      ServedAgain servedAgain) {
     this.devices = devices;
     this.standings = standings;
     this.generations = generations;
     this.timer = timer;
+    this.servedAgain = servedAgain;
+  }
+
+  /** What it has found, and how far it is. */
+  ServedAgain servedAgain() {
+    return servedAgain;
   }
 
   /** Makes the first attempt. */
@@ -75,13 +83,18 @@ final class DiskRecovery {
           attempt(disk, source.get(), backoff(), 0);
         } else {
           log.info("{}: was published and had no device yet; waits for it", disk);
+          servedAgain.gone(disk);
         }
       }
       case WAITS -> {
         log.info("{}: waits for its take-over", disk);
+        servedAgain.gone(disk);
         source.ifPresent(known -> lookLater(disk, backoff()));
       }
-      case AWAY -> disk.await("retire", disk.retire());
+      case AWAY -> {
+        servedAgain.gone(disk);
+        disk.await("retire", disk.retire());
+      }
     }
   }
 
@@ -154,10 +167,13 @@ final class DiskRecovery {
       throw e;
     }
     disk.await("recover", recovered);
+    servedAgain.served(disk);
     log.info("{}: {} with {}", disk, disk.status().state(), source);
   }
 
-  /** What the guest has behind the new end is gone: it would read errors, and believe in its size. */
+  /**
+   * What the guest has behind the new end is gone: it would read errors, and believe in its size.
+   */
   private static void checkSize(ServedDisk disk, String source, Device device)
       throws DeviceException {
     long sizeBytes = device.geometry().sizeBytes();

@@ -1,5 +1,6 @@
 package io.netchannel.daemon;
 
+import com.google.common.collect.Comparators;
 import com.google.common.util.concurrent.ThreadFactoryBuilder;
 import io.netchannel.coordinator.ConfiguredFaults;
 import io.netchannel.coordinator.Coordinator;
@@ -25,10 +26,14 @@ import java.time.Duration;
 import java.util.Collection;
 import java.util.List;
 import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ThreadFactory;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.function.Function;
 import java.util.function.LongSupplier;
 import java.util.function.Supplier;
@@ -52,6 +57,7 @@ public final class Host implements AutoCloseable {
    * @param kernel the kernel's own block backends
    * @param peers the other hosts of the configuration
    * @param health asks them whether they are there, for at most a bound
+   * @param startedNanos what {@code nanoTime} said, or would have said, when all this was started
    * @param ids names of new migrations
    */
   public record Parts(
@@ -66,7 +72,17 @@ public final class Host implements AutoCloseable {
       Function<Duration, ? extends List<Peers.Health>> health,
       Clock clock,
       LongSupplier nanoTime,
+      long startedNanos,
       Supplier<UUID> ids) {}
+
+  /**
+   * How long guests' disks have the host for themselves at the start: as long as it took until
+   * then, as one that is slow to start is slow to open disks; but guests elsewhere wait for exports
+   * and hooks for their answers. Two hosts with disks of each other get out of it by that.
+   */
+  private static final Duration MIN_HEAD_START = Duration.ofSeconds(2);
+
+  private static final Duration MAX_HEAD_START = Duration.ofSeconds(10);
 
   private final MigrationJournal journal;
   private final MidPoints midPoints;
@@ -139,11 +155,17 @@ public final class Host implements AutoCloseable {
             parts.nanoTime(),
             executor,
             parts.ids());
-    Timer timer = new DispatchingTimer(scheduler, executor);
-    midPoints.recover(
-        new DiskRecovery(
-            parts.devices(), coordinator::standing, coordinator::claimGeneration, timer),
-        executor);
+    ServedAgain servedAgain = new ServedAgain(parts.nanoTime(), parts.startedNanos());
+    awaitFirstTries(
+        midPoints.recover(
+            new DiskRecovery(
+                parts.devices(),
+                coordinator::standing,
+                coordinator::claimGeneration,
+                new DispatchingTimer(scheduler, executor),
+                servedAgain),
+            executor),
+        headStart(servedAgain.age()));
     coordinator.recover();
     coordinator.start(scheduler);
     lifecycle =
@@ -186,6 +208,31 @@ public final class Host implements AutoCloseable {
       journal.close();
       throw e;
     }
+  }
+
+  private static Duration headStart(Duration age) {
+    return Comparators.max(MIN_HEAD_START, Comparators.min(MAX_HEAD_START, age));
+  }
+
+  /** The rest begins then: a disk whose server is away, or hangs, holds up nobody else for long. */
+  private void awaitFirstTries(CompletableFuture<Void> tried, Duration bound) {
+    try {
+      tried.get(bound.toMillis(), TimeUnit.MILLISECONDS);
+    } catch (TimeoutException e) {
+      log.warn(
+          "goes on after {} ms, although {} are not served again yet",
+          bound.toMillis(),
+          midPoints.all().stream().filter(ServedDisk::isExpecting).toList());
+    } catch (ExecutionException e) {
+      throw new AssertionError("to try a disk never fails", e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  /** Whether a guest of this host waits for a disk: nothing that can wait is done meanwhile. */
+  public boolean guestWaits() {
+    return midPoints.guestWaits();
   }
 
   /** Asked by the coordinator, which is there before the lifecycle. */

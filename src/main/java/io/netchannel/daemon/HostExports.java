@@ -62,10 +62,10 @@ final class HostExports implements ControlEndpoint.Handler, AutoCloseable {
   private final Path directory;
   private final ExecutorService executor = new PatientPool("exports-%d");
   private final ExportServer server;
-  private final Optional<Integer> port;
+  private final Optional<HostTls> tls;
 
   /**
-   * Serves from now on.
+   * Serves clients of this host from now on.
    *
    * @param transport also has the connections of this process's own clients
    * @param tls empty when this host has no certificates: clients of this host only
@@ -79,6 +79,7 @@ final class HostExports implements ControlEndpoint.Handler, AutoCloseable {
       Timer timer)
       throws IOException {
     this.timer = timer;
+    this.tls = tls;
     this.configuration = configuration;
     this.devices = devices;
     directory = configuration.stateDirectory().resolve("exports");
@@ -98,7 +99,7 @@ final class HostExports implements ControlEndpoint.Handler, AutoCloseable {
       addAll();
       server.listenHere();
       server.listen(configuration.exportSocket());
-      port = listen(tls);
+      listenPlain();
     } catch (IOException | RuntimeException e) {
       close();
       throw e;
@@ -138,11 +139,19 @@ final class HostExports implements ControlEndpoint.Handler, AutoCloseable {
     server.add(export);
   }
 
-  private Optional<Integer> listen(Optional<HostTls> tls) throws IOException {
+  private void listenPlain() throws IOException {
     if (configuration.exports().plain().isPresent()) {
       var plain = configuration.exports().plain().get();
       var unused = server.listenPlain(new InetSocketAddress(plain.getHost(), plain.getPort()));
     }
+  }
+
+  /**
+   * Serves other hosts too from now on.
+   *
+   * @return the port; empty when they are not served
+   */
+  Optional<Integer> listenToOthers() throws IOException {
     if (configuration.exports().listen().isEmpty()) {
       return Optional.empty();
     }
@@ -157,11 +166,6 @@ final class HostExports implements ControlEndpoint.Handler, AutoCloseable {
     } catch (TlsException e) {
       throw new IOException(e.getMessage(), e);
     }
-  }
-
-  /** Where other hosts reach it; empty when they do not. */
-  Optional<Integer> port() {
-    return port;
   }
 
   /** Completes when the time has passed. */

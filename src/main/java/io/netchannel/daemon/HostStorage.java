@@ -1,6 +1,12 @@
 package io.netchannel.daemon;
 
+import com.google.common.collect.ImmutableMap;
+import com.google.common.collect.Maps;
+import io.netchannel.device.Device;
+import io.netchannel.device.DeviceException;
+import io.netchannel.device.DeviceKind;
 import io.netchannel.device.DeviceOpener;
+import io.netchannel.device.OpenOptions;
 import io.netchannel.device.remote.RemoteDevices;
 import io.netchannel.device.remote.RemoteOptions;
 import io.netchannel.tls.HostTls;
@@ -11,6 +17,7 @@ import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
@@ -21,8 +28,17 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The devices that a host's guests can have, and the server of those that it exports. A guest on
- * the host that exports its disk uses that server without network: so it is opened before any
- * guest's disk, and closed after all.
+ * the host that exports its disk uses that server without network: so it is there as soon as such a
+ * disk is asked for, and is closed after all disks.
+ *
+ * <pre>
+ *   opened: local devices --a remote disk, or listenToOthers--> + remote ones, server for this host
+ *                                                                 |
+ *                          served to all <--listenToOthers--------+
+ * </pre>
+ *
+ * What network and encryption need to begin is most of what a daemon needs, and a guest with local
+ * disks does not wait for it.
  */
 public final class HostStorage implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(HostStorage.class);
@@ -31,55 +47,128 @@ public final class HostStorage implements AutoCloseable {
   private static final int DEVICE_THREADS =
       Math.max(2, Math.min(Runtime.getRuntime().availableProcessors(), 8));
 
+  private final DaemonConfiguration configuration;
+  private final Optional<HostTls> tls;
+  private final DeviceOpener devices;
+
   /** What was opened; closed in the opposite order. */
   private final Deque<AutoCloseable> opened = new ArrayDeque<>();
 
-  private DeviceOpener devices;
+  // ---- of the network, there when it is needed first
+  private Remote remote;
   private HostExports exports;
+  private boolean closed;
 
-  private HostStorage() {}
+  /** What remote disks and the server share. */
+  private record Remote(
+      Transport transport, ThisHost own, ImmutableMap<String, DeviceKind> kinds) {}
+
+  private HostStorage(DaemonConfiguration configuration, Optional<HostTls> tls) {
+    this.configuration = configuration;
+    this.tls = tls;
+    devices = opened(new DeviceOpener(true, Maps.toMap(RemoteDevices.SCHEMES, LateKind::new)));
+  }
 
   /**
-   * Serves what the configuration and earlier commands export.
+   * Begins with devices of this host; see {@link #listenToOthers}.
    *
    * @param tls this host's certificates; without them it neither uses nor has disks over the
    *     network
    */
-  public static HostStorage open(DaemonConfiguration configuration, Optional<HostTls> tls)
-      throws IOException {
-    HostStorage storage = new HostStorage();
-    try {
-      storage.openAll(configuration, tls);
-      return storage;
-    } catch (IOException | RuntimeException e) {
-      storage.close();
-      throw e;
-    }
+  public static HostStorage open(DaemonConfiguration configuration, Optional<HostTls> tls) {
+    return new HostStorage(configuration, tls);
   }
 
-  private void openAll(DaemonConfiguration configuration, Optional<HostTls> tls)
-      throws IOException {
-    ExecutorService names = new PatientPool("resolve-%d");
-    opened.push(names::shutdownNow);
-    Transport transport = opened(new Transport("device-io", DEVICE_THREADS));
-    ThisHost own =
-        new ThisHost(
-            configuration.name(),
-            configuration.exports().listen().orElse(ExportSettings.EVERYWHERE));
-    devices =
-        opened(
-            new DeviceOpener(
-                true,
-                new RemoteDevices(
-                        transport,
-                        names,
-                        tls,
-                        RemoteOptions.DEFAULT.withGiveUp(configuration.exports().giveUp()),
-                        new Random(),
-                        own)
-                    .kinds()));
-    exports = opened(new HostExports(configuration, devices, transport, tls, HostStorage::later));
-    exports.port().ifPresent(own::listensAt);
+  /** Serves what the configuration and earlier commands export, to other hosts too. */
+  public void listenToOthers() throws IOException {
+    HostExports here = exports();
+    here.listenToOthers().ifPresent(remote().own()::listensAt);
+  }
+
+  private synchronized Remote remote() {
+    if (closed) {
+      throw new IllegalStateException("the daemon is shutting down");
+    }
+    if (remote == null) {
+      ExecutorService names = new PatientPool("resolve-%d");
+      opened.push(names::shutdownNow);
+      Transport transport = opened(new Transport("device-io", DEVICE_THREADS));
+      ThisHost own =
+          new ThisHost(
+              configuration.name(),
+              configuration.exports().listen().orElse(ExportSettings.EVERYWHERE));
+      remote =
+          new Remote(
+              transport,
+              own,
+              new RemoteDevices(
+                      transport,
+                      names,
+                      tls,
+                      RemoteOptions.DEFAULT.withGiveUp(configuration.exports().giveUp()),
+                      new Random(),
+                      own)
+                  .kinds());
+    }
+    return remote;
+  }
+
+  /** Serves clients of this host from the first call on. */
+  private synchronized HostExports exports() throws IOException {
+    Transport transport = remote().transport();
+    if (exports == null) {
+      exports = opened(new HostExports(configuration, devices, transport, tls, HostStorage::later));
+    }
+    return exports;
+  }
+
+  /** Disks of a scheme of the network: the server may be our own, so that is there before. */
+  private final class LateKind implements DeviceKind {
+    private final String scheme;
+
+    LateKind(String scheme) {
+      this.scheme = scheme;
+    }
+
+    /** The server asks this of its exports while it begins. */
+    private DeviceKind known() throws DeviceException {
+      return Objects.requireNonNull(remote().kinds().get(scheme), scheme);
+    }
+
+    private DeviceKind reachable() throws DeviceException {
+      try {
+        var unused = exports();
+      } catch (IOException e) {
+        throw new DeviceException("the device server of this host: " + e.getMessage(), e);
+      }
+      return known();
+    }
+
+    @Override
+    public Device open(String text, OpenOptions options) throws DeviceException {
+      return reachable().open(text, options);
+    }
+
+    @Override
+    public long newestGeneration(String text, String user, boolean readOnly)
+        throws DeviceException {
+      return reachable().newestGeneration(text, user, readOnly);
+    }
+
+    @Override
+    public void check(String text) throws DeviceException {
+      known().check(text);
+    }
+
+    @Override
+    public Optional<String> storage(String text) throws DeviceException {
+      return known().storage(text);
+    }
+
+    @Override
+    public void checkUnused(String text) throws DeviceException {
+      known().checkUnused(text);
+    }
   }
 
   private static void later(Duration delay, Runnable action) {
@@ -93,15 +182,24 @@ public final class HostStorage implements AutoCloseable {
   /** What the command line asks about exports; all else is passed on. */
   public ControlEndpoint.Handler control(ControlEndpoint.Handler others) {
     return request -> {
-      if (exports.knows(request)) {
-        return exports.handle(request);
+      HostExports known = begunExports();
+      if (known.knows(request)) {
+        return known.handle(request);
       }
       Object answer = others.handle(request);
-      return "status".equals(request.get("command")) ? withMemory(answer) : answer;
+      return "status".equals(request.get("command")) ? withMemory(answer, known) : answer;
     };
   }
 
-  private Object withMemory(Object status) {
+  private HostExports begunExports() throws ControlException {
+    try {
+      return exports();
+    } catch (IOException e) {
+      throw new ControlException("the device server does not begin: " + e.getMessage(), e);
+    }
+  }
+
+  private static Object withMemory(Object status, HostExports exports) {
     Map<String, Object> all = new LinkedHashMap<>();
     if (status instanceof Map<?, ?> known) {
       known.forEach((name, value) -> all.put(String.valueOf(name), value));
@@ -118,6 +216,9 @@ public final class HostStorage implements AutoCloseable {
   /** Idempotent. */
   @Override
   public void close() {
+    synchronized (this) {
+      closed = true; // nothing more is opened
+    }
     while (!opened.isEmpty()) {
       AutoCloseable part = opened.pop();
       try {

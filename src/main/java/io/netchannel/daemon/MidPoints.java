@@ -1,16 +1,15 @@
 package io.netchannel.daemon;
 
-import java.util.concurrent.atomic.AtomicBoolean;
-import io.netchannel.midpoint.MidPointLimits;
-import io.netchannel.midpoint.ManifestBudget;
-import io.netchannel.coordinator.LocalDevices;
 import com.google.common.collect.ImmutableList;
 import io.netchannel.coordinator.JournalException;
+import io.netchannel.coordinator.LocalDevices;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.DeviceGeometry;
 import io.netchannel.device.Devices;
 import io.netchannel.device.Inheritance;
+import io.netchannel.midpoint.ManifestBudget;
+import io.netchannel.midpoint.MidPointLimits;
 import io.netchannel.vdevice.block.VbdAddress;
 import io.netchannel.vdevice.block.VbdLimits;
 import io.netchannel.vdevice.block.VbdNodes;
@@ -18,7 +17,9 @@ import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.Callable;
@@ -30,6 +31,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -194,6 +196,7 @@ public final class MidPoints implements AutoCloseable {
 
   private void forget(ServedDisk disk) {
     disks.remove(key(disk), disk);
+    recovery.ifPresent(known -> known.servedAgain().gone(disk));
   }
 
   private static Key key(ServedDisk disk) {
@@ -247,41 +250,74 @@ public final class MidPoints implements AutoCloseable {
 
   /**
    * Serves again what a daemon before us served, and removes what it has left of domains that have
-   * gone. Called once, before anything else. Returns when each disk was tried: all at a time, so
-   * that the guests of one do not wait for the server of another that is away.
+   * gone. Called once, before anything else: when it returns all disks are known, and nothing waits
+   * for storage until then.
    *
-   * @param executor also gives disks free that nobody needs, and is not waited for with that
+   * @param executor a thread for each disk, so that the guests of one do not wait for the server of
+   *     another that is away; also gives disks free that nobody needs
+   * @return completes when each was tried once, which storage may keep waiting
    */
-  void recover(DiskRecovery found, Executor executor) {
+  CompletableFuture<Void> recover(DiskRecovery found, Executor executor) {
     recovery = Optional.of(found);
     List<CompletableFuture<Void>> tried = new ArrayList<>();
+    Map<VbdAddress, Optional<DiskDetails>> stale = new LinkedHashMap<>();
     for (VbdAddress address : VbdNodes.list(environment.store(), DiskDetails.BACKEND_DOMID)) {
-      tried.add(CompletableFuture.runAsync(() -> recover(address, executor), executor));
+      try {
+        Optional<DiskDetails> details =
+            DiskDetails.parse(address, VbdNodes.details(environment.store(), address));
+        if (details.isPresent() && isAlive(details.get())) {
+          ServedDisk disk = new ServedDisk(environment, details.get(), this::forget);
+          keep(disk);
+          found.servedAgain().found(disk);
+          tried.add(CompletableFuture.runAsync(() -> tryOnce(disk), executor));
+        } else {
+          stale.put(address, details);
+        }
+      } catch (RuntimeException e) {
+        cannotBeServedAgain(address, e);
+      }
     }
-    CompletableFuture.allOf(tried.toArray(CompletableFuture[]::new)).join();
+    found.servedAgain().allFound();
+    stale.forEach((address, gone) -> removeStale(address, gone, executor));
+    return CompletableFuture.allOf(tried.toArray(CompletableFuture[]::new));
   }
 
-  private void recover(VbdAddress address, Executor executor) {
+  private void tryOnce(ServedDisk disk) {
     try {
-      Optional<DiskDetails> details =
-          DiskDetails.parse(address, VbdNodes.details(environment.store(), address));
-      if (details.isPresent() && isAlive(details.get())) {
-        ServedDisk disk = new ServedDisk(environment, details.get(), this::forget);
-        keep(disk);
-        again(disk, 0);
-      } else {
-        log.info("domid {} vbd {}: stale nodes removed", address.domid(), address.devid());
-        ServedDisk.removeLeftovers(environment, address);
-        details.ifPresent(gone -> executor.execute(() -> giveFree(gone)));
-      }
-    } catch (IOException | RuntimeException e) {
-      log.error(
-          "domid {} vbd {}: cannot be served again: {}",
-          address.domid(),
-          address.devid(),
-          e.getMessage(),
-          e);
+      again(disk, 0);
+    } catch (RuntimeException e) {
+      cannotBeServedAgain(disk.address(), e);
     }
+  }
+
+  private void removeStale(VbdAddress address, Optional<DiskDetails> details, Executor executor) {
+    try {
+      log.info("domid {} vbd {}: stale nodes removed", address.domid(), address.devid());
+      ServedDisk.removeLeftovers(environment, address);
+      details.ifPresent(gone -> executor.execute(() -> giveFree(gone)));
+    } catch (IOException | RuntimeException e) {
+      cannotBeServedAgain(address, e);
+    }
+  }
+
+  private static void cannotBeServedAgain(VbdAddress address, Exception why) {
+    log.error(
+        "domid {} vbd {}: cannot be served again: {}",
+        address.domid(),
+        address.devid(),
+        why.getMessage(),
+        why);
+  }
+
+  /** Whether a guest waits for a disk here: it has no device yet, or that cannot be reached. */
+  boolean guestWaits() {
+    return disks.values().stream()
+        .anyMatch(disk -> disk.isExpecting() || disk.problem().isPresent());
+  }
+
+  /** How far the disks of the daemon before us are; empty when there are none. */
+  Optional<ServedAgain.Progress> servedAgain() {
+    return recovery.flatMap(known -> known.servedAgain().progress());
   }
 
   /**

@@ -10,6 +10,7 @@ import io.netchannel.libvirt.DomainEvent;
 import io.netchannel.libvirt.HookEndpoint;
 import io.netchannel.libvirt.LibvirtEvents;
 import io.netchannel.threads.LastResort;
+import io.netchannel.time.ProcessAge;
 import io.netchannel.tls.HostTls;
 import io.netchannel.tls.TlsException;
 import io.netchannel.xen.Domains;
@@ -30,6 +31,7 @@ import java.util.UUID;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
+import java.util.function.Function;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -120,9 +122,19 @@ public final class NetchannelDaemon implements AutoCloseable {
 
   private static NetchannelDaemon open(DaemonConfiguration configuration, Companion companion)
       throws IOException, JournalException {
+    return open(
+        configuration,
+        daemon -> configuration.guests() ? daemon.xenBelow() : xenWithoutGuests(configuration),
+        companion);
+  }
+
+  /** Likewise, on a Xen that need not be the one below us. */
+  static NetchannelDaemon open(
+      DaemonConfiguration configuration, Function<NetchannelDaemon, Xen> xen, Companion companion)
+      throws IOException, JournalException {
     NetchannelDaemon daemon = new NetchannelDaemon();
     try {
-      Host host = daemon.openAll(configuration);
+      Host host = daemon.openAll(configuration, xen);
       daemon.opened(companion.begin(configuration, host));
       return daemon;
     } catch (IOException | JournalException | RuntimeException e) {
@@ -131,16 +143,20 @@ public final class NetchannelDaemon implements AutoCloseable {
     }
   }
 
-  private Host openAll(DaemonConfiguration configuration) throws IOException, JournalException {
+  /** In the order of the package's list: what guests wait for first. */
+  private Host openAll(DaemonConfiguration configuration, Function<NetchannelDaemon, Xen> below)
+      throws IOException, JournalException {
     // For root only, as systemd makes them; without systemd we do.
     DurableFile.makeDirectory(configuration.runDirectory());
     DurableFile.makeDirectory(configuration.stateDirectory());
-    Xen xen = configuration.guests() ? xenBelow() : xenWithoutGuests(configuration);
+    Xen xen = below.apply(this);
     Optional<HostTls> certificates = certificates(configuration);
     // Before guests' disks are: some of them are this host's own exports.
     HostStorage storage = opened(HostStorage.open(configuration, certificates));
     HostTls tls = configuration.peers().isEmpty() ? null : certificates.orElse(null);
-    Peers peers = tls == null ? null : peers(configuration, tls);
+    Peers peers =
+        tls == null ? null : opened(new Peers(configuration.name(), tls, configuration.peers()));
+    // Guests wait for their disks: all that these do not need comes after them.
     Host host =
         opened(
             Host.open(
@@ -156,8 +172,11 @@ public final class NetchannelDaemon implements AutoCloseable {
                     peers == null ? bound -> untrusted(configuration) : peers::health,
                     Clock.systemUTC(),
                     System::nanoTime,
+                    System.nanoTime() - ProcessAge.now().toNanos(),
                     UUID::randomUUID)));
-    if (tls != null) {
+    storage.listenToOthers();
+    if (peers != null) {
+      keepConnected(peers);
       listenToPeers(configuration, tls, host);
     }
     if (configuration.guests()) {
@@ -172,7 +191,7 @@ public final class NetchannelDaemon implements AutoCloseable {
   }
 
   /** What a host needs of Xen. */
-  private record Xen(XenStore store, GrantTable grants, EventChannels events, Domains domains) {}
+  record Xen(XenStore store, GrantTable grants, EventChannels events, Domains domains) {}
 
   private Xen xenBelow() {
     try {
@@ -228,16 +247,10 @@ public final class NetchannelDaemon implements AutoCloseable {
         .toList();
   }
 
-  private Peers peers(DaemonConfiguration configuration, HostTls tls) throws IOException {
-    try {
-      Peers peers = opened(new Peers(configuration.name(), tls, configuration.peers()));
-      ScheduledExecutorService scheduler = Executors.newSingleThreadScheduledExecutor();
-      opened.push(scheduler::shutdownNow);
-      peers.start(scheduler);
-      return peers;
-    } catch (TlsException e) {
-      throw new IOException(e.getMessage(), e);
-    }
+  private void keepConnected(Peers peers) {
+    ScheduledExecutorService scheduler = Executors.newSingleThreadScheduledExecutor();
+    opened.push(scheduler::shutdownNow);
+    peers.start(scheduler);
   }
 
   private void listenToPeers(DaemonConfiguration configuration, HostTls tls, Host host)

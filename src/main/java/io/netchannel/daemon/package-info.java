@@ -14,7 +14,29 @@
  *   closed last: a guest may have one of this host's own exports as its disk
  * </pre>
  *
- * A host that serves no guests ([daemon] guests = false) has no hooks and, in place of Xen, an
+ * A daemon that starts, in order; guests wait for their disks meanwhile, so all that these do not
+ * need comes after them ({@code NetchannelDaemon.openAll}, {@code Host}):
+ *
+ * <ol>
+ *   <li>xenstore and the hypervisor; certificates are read; the journal, which one daemon only can
+ *       open
+ *   <li>all disks of the daemon before are looked up in xenstore, and each begins on a thread of
+ *       its own: mid-point, rings, device. The first disk that is reached over a network, or is an
+ *       export of this host, begins {@code HostStorage}'s network and the server for this host
+ *   <li>the rest begins when each of them was <em>tried once</em>, or after a bound: as long as it
+ *       took until then, at least 2 s and at most 10 s. So one whose server is away or hangs holds
+ *       up nothing for long, nor do two hosts that have disks of each other. It is tried on
+ *   <li>migrations that were under way are taken up, domains are watched
+ *   <li>exports for other hosts, whose guests wait as well; connections to peers, which a black
+ *       hole delays for nobody, and the server for peers
+ *   <li>hooks, commands, libvirt's events: systemd calls it started
+ *   <li>the rehearsal, whenever no guest waits for a disk ({@code Host.guestWaits}) and no
+ *       migration is under way; asked again before each of its rounds
+ * </ol>
+ *
+ * How soon the disks were there is told in one line and in {@code status} ({@code ServedAgain}).
+ *
+ * <p>A host that serves no guests ([daemon] guests = false) has no hooks and, in place of Xen, an
  * empty model of it in memory; all else is the same.
  *
  * <p>A disk in {@link io.netchannel.daemon.MidPoints}:
@@ -78,6 +100,8 @@
  *   <li>Nothing waits for storage but a thread that has nothing else to do ({@code
  *       StorageThreads}). A device that comes when its disk does not expect it any more is closed
  *       unused.
+ *   <li>What a daemon before has left is known, each disk with its place here, before anybody can
+ *       ask for disks: nothing is published over it.
  *   <li>A disk has one mid-point per domid; a new one starts when the old one is wholly gone.
  *   <li>An incoming domain's guest runs only when each of its disks was taken over.
  *   <li>A disk that recovers gets what the journal allows at that moment; while its guest is being

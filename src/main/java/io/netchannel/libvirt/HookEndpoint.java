@@ -1,7 +1,7 @@
 package io.netchannel.libvirt;
 
-import io.netchannel.threads.AcceptLoop;
 import io.netchannel.files.PrivateSocket;
+import io.netchannel.threads.AcceptLoop;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.net.StandardProtocolFamily;

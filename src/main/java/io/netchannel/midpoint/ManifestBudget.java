@@ -7,8 +7,8 @@ import java.util.concurrent.atomic.AtomicLong;
 
 /**
  * What all disks of a host may have in the heap of data that left its buffers: in manifests, those
- * it makes and those that come to it, and in replay maps made of a disk's own requests. Nobody waits for it: an entry without its data is as
- * good, only slower. From any thread.
+ * it makes and those that come to it, and in replay maps made of a disk's own requests. Nobody
+ * waits for it: an entry without its data is as good, only slower. From any thread.
  */
 public final class ManifestBudget {
   private final long bytes;

@@ -446,8 +446,7 @@ final class RequestFlow {
   }
 
   /** Returns what their data takes. */
-  private long collect(
-      Map<Completion, RequestName> left, long mostBytes, List<Entry> entries) {
+  private long collect(Map<Completion, RequestName> left, long mostBytes, List<Entry> entries) {
     List<PendingRequest> all = table.all();
     long wanted = 0;
     for (PendingRequest request : all) {

@@ -70,8 +70,7 @@ final class Seal implements Completion {
    * @param dataBytes what the manifest may have of data
    * @param known told the manifest as soon as it is known
    */
-  Seal(
-      Parts parts, Duration bound, long dataBytes, long startNanos, Consumer<Manifest> known) {
+  Seal(Parts parts, Duration bound, long dataBytes, long startNanos, Consumer<Manifest> known) {
     this.parts = parts;
     this.bound = bound;
     this.dataBytes = dataBytes;

@@ -59,8 +59,8 @@
  * may be seen, forgotten and thus missing from the manifest, and what the older entry tells would
  * be believed although the disk has moved on. It also loses it when memory is short, oldest first:
  * when a newer request, or another guest, needs it. The entry stays, without its shortcut. So it
- * does when the host's manifests have no room for its data, or the destination's have none; one seal takes
- * at most half of what is left, so that of many the last has something too.
+ * does when the host's manifests have no room for its data, or the destination's have none; one
+ * seal takes at most half of what is left, so that of many the last has something too.
  *
  * <p>A failed request travels as FAILED: not tried again, nothing known of its range. The guest
  * resubmits it and gets the outcome of that.

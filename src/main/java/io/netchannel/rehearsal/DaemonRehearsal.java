@@ -11,20 +11,25 @@ import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
+import java.util.function.LongSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
  * The {@link Rehearsal} of a daemon that is ready: on a thread of its own, with the daemon's
- * certificates, and out of the way when a real migration comes.
+ * certificates. It goes out of the way when a real migration comes, and begins and goes on only
+ * while no guest waits for a disk.
  */
 public final class DaemonRehearsal implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(DaemonRehearsal.class);
 
-  /** Of each of the two: on a slow host the first ones bring most; the processor is for guests. */
+  /**
+   * Of each of the two, without the time in which it waits itself: on a slow host the first ones
+   * bring most; the processor is for guests.
+   */
   private static final Duration BOUND = Duration.ofSeconds(30);
 
-  /** How soon it goes on after a real migration. */
+  /** How soon it goes on after a real migration, or when guests have their disks. */
   private static final Duration PAUSE = Duration.ofSeconds(1);
 
   /** The end of the daemon does not wait longer for it; its threads end with the process. */
@@ -32,12 +37,18 @@ public final class DaemonRehearsal implements AutoCloseable {
 
   private final Rehearsal rehearsal;
   private final BooleanSupplier busy;
+  private final LongSupplier nanoTime;
   private final Thread thread = new Thread(this::run, "rehearsal");
   private volatile boolean closing;
 
-  DaemonRehearsal(Rehearsal rehearsal, BooleanSupplier busy) {
+  /**
+   * @param busy whether somebody else needs the processor
+   * @param nanoTime by which its time is bounded
+   */
+  DaemonRehearsal(Rehearsal rehearsal, BooleanSupplier busy, LongSupplier nanoTime) {
     this.rehearsal = rehearsal;
     this.busy = busy;
+    this.nanoTime = nanoTime;
     thread.setDaemon(true);
   }
 
@@ -63,7 +74,11 @@ public final class DaemonRehearsal implements AutoCloseable {
             new Rehearsal(
                 configuration.runDirectory(),
                 new HostPair.Member(configuration.name(), name.get(), configuration.tls())),
-            () -> host.coordinator().migrations().list().stream().anyMatch(Migration::isActive));
+            () ->
+                host.guestWaits()
+                    || host.coordinator().migrations().list().stream()
+                        .anyMatch(Migration::isActive),
+            System::nanoTime);
     begun.start();
     return begun;
   }
@@ -77,11 +92,15 @@ public final class DaemonRehearsal implements AutoCloseable {
   }
 
   private void run() {
-    long begun = System.nanoTime();
     try {
-      Rehearsal.Outcome outcome = rehearsal.perform(Rehearsal.MIGRATIONS, () -> next(begun));
-      long migrated = System.nanoTime();
-      int drilled = rehearsal.drill(() -> next(migrated));
+      if (!awaitFree()) {
+        return;
+      }
+      Rehearsal.Outcome outcome = rehearsal.perform(Rehearsal.MIGRATIONS, new Share());
+      if (!awaitFree()) {
+        return;
+      }
+      int drilled = rehearsal.drill(new Share());
       log.info("{}, and {} hand-overs", outcome, drilled);
       giveMemoryBack();
     } catch (IOException | RuntimeException e) {
@@ -100,8 +119,27 @@ public final class DaemonRehearsal implements AutoCloseable {
     }
   }
 
-  private boolean next(long begun) {
-    while (!closing && System.nanoTime() - begun < BOUND.toNanos()) {
+  /** Its time: what it waits for others is not taken from it. */
+  private final class Share implements Rehearsal.Pace {
+    private long leftNanos = BOUND.toNanos();
+    private long since = nanoTime.getAsLong();
+
+    @Override
+    public boolean next() {
+      leftNanos -= nanoTime.getAsLong() - since;
+      boolean goesOn = leftNanos > 0 && awaitFree();
+      since = nanoTime.getAsLong();
+      return goesOn;
+    }
+  }
+
+  /**
+   * Waits until nobody else needs the processor.
+   *
+   * @return false to end
+   */
+  private boolean awaitFree() {
+    while (!closing) {
       if (!busy.getAsBoolean()) {
         return true;
       }

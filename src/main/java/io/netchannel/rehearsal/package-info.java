@@ -4,7 +4,8 @@
  *
  * <pre>
  *   DaemonRehearsal (a thread beside the daemon)
- *      |  pauses while a real migration is under way; ends with the daemon
+ *      |  begins when no guest waits for a disk; pauses while one does, or while a real migration
+ *      |  is under way; ends with the daemon
  *   Rehearsal: start at a --> move a to b --> move b to a --> ... --> destroyed, all removed
  *      |  then HandOverDrill: only the connection, a manifest again and again
  *      |

@@ -133,7 +133,8 @@ public final class ExportServer implements AutoCloseable {
     sockets.add(
         PrivateSocket.bind(
             socket,
-            path -> listeners.add(transport.listen(new DomainSocketAddress(path.toFile()), local()))));
+            path ->
+                listeners.add(transport.listen(new DomainSocketAddress(path.toFile()), local()))));
     log.info("device server listens at {}", socket);
   }
 

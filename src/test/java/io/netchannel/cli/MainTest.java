@@ -48,6 +48,7 @@ final class MainTest {
       case "status" ->
           Map.of(
               "name", "hosta",
+              "servedAgain", Map.of("disks", 2, "of", 3, "millis", 740),
               "peers",
                   List.of(
                       Map.of("name", "hostb", "address", "hostb:16515", "state", "connected"),
@@ -239,7 +240,17 @@ final class MainTest {
     assertThat(out.toString())
         .containsPattern(" Peer +Address +State +Problem")
         .containsPattern(" hostb +hostb:16515 +connected +-")
-        .containsPattern(" hostc +hostc:16515 +unreachable +no route");
+        .containsPattern(" hostc +hostc:16515 +unreachable +no route")
+        .contains(" served again:  2 of 3 disks, the last one 740 ms after the start\n");
+  }
+
+  /** What the unit runs, and nothing that would have to be parsed. */
+  @Test
+  void onlyADaemonWithoutOptionsStartsWithoutTheCommandLine() {
+    assertThat(Main.isService("daemon")).isTrue();
+    assertThat(Main.isService("daemon", "--help")).isFalse();
+    assertThat(Main.isService("status")).isFalse();
+    assertThat(Main.isService()).isFalse();
   }
 
   @Test

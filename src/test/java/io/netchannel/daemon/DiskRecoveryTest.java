@@ -22,6 +22,7 @@ import java.util.Deque;
 import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
+import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -38,6 +39,8 @@ final class DiskRecoveryTest {
   private final DeviceOpener opener = new DeviceOpener();
   private final List<Long> delaysSeconds = new ArrayList<>();
   private final Deque<Runnable> later = new ArrayDeque<>();
+  private final AtomicLong nanos = new AtomicLong();
+  private final ServedAgain servedAgain = new ServedAgain(nanos::get, 0);
   private Standing standing = new Standing(State.SERVES, 3);
   private boolean broken = true;
   private Path image;
@@ -64,7 +67,8 @@ final class DiskRecoveryTest {
             (delay, action) -> {
               delaysSeconds.add(delay.toSeconds());
               later.add(action);
-            });
+            },
+            servedAgain);
   }
 
   private DiskDetails publish(String target) {

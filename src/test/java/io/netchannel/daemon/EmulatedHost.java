@@ -161,6 +161,7 @@ final class EmulatedHost implements AutoCloseable {
                 bound -> peers.stream().map(DirectPeer::health).toList(),
                 Clock.systemUTC(),
                 System::nanoTime,
+                System.nanoTime(),
                 UUID::randomUUID));
     return daemon;
   }

@@ -54,6 +54,28 @@ final class HostStorageTest {
     storage = HostStorage.open(configuration, Optional.empty());
   }
 
+  /** What a guest with local disks would wait for in vain. */
+  @Test
+  void itBeginsItsServerWhenADiskOfTheNetworkIsAskedFor() throws Exception {
+    storage.devices().check(A);
+    storage
+        .devices()
+        .open("file:" + directory.resolve("b.raw"), OpenOptions.of(true, user("guest", 1)))
+        .close();
+    assertThat(configuration.exportSocket()).doesNotExist();
+    open(A, "guest", 1).close();
+    assertThat(configuration.exportSocket()).exists();
+    storage.listenToOthers();
+    assertThat(Json.objects(call("exports"))).hasSize(2);
+  }
+
+  @Test
+  void oneThatIsClosedBeginsNothing() {
+    storage.close();
+    assertThatThrownBy(() -> open(A, "guest", 1)).hasMessageContaining("is shutting down");
+    assertThat(configuration.exportSocket()).doesNotExist();
+  }
+
   @AfterEach
   void stop() {
     storage.close();

@@ -18,6 +18,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -117,13 +118,42 @@ final class RehearsalTest {
             () -> {
               asked.incrementAndGet();
               return true;
-            });
+            },
+            System::nanoTime);
     beside.start();
     Await.until("a look for real migrations", BOUND, () -> asked.get() > 0);
     beside.close();
     Await.until("its end", BOUND, beside::isOver);
     assertThat(run()).isEmptyDirectory();
     assertThat(logged()).isEmpty();
+  }
+
+  /** What guests need of its time before and between its rounds is not taken from it. */
+  @Test
+  void besideADaemonItBeginsWhenTheGuestsHaveTheirDisksHoweverLongThatTakes() {
+    AtomicLong nanos = new AtomicLong();
+    AtomicInteger asked = new AtomicInteger();
+    AtomicBoolean early = new AtomicBoolean();
+    DaemonRehearsal beside =
+        new DaemonRehearsal(
+            rehearsal,
+            () -> {
+              nanos.addAndGet(Duration.ofMinutes(2).toNanos());
+              boolean waits = asked.incrementAndGet() <= 2;
+              if (waits && Files.exists(run().resolve(Rehearsal.MARK))) {
+                early.set(true);
+              }
+              return waits;
+            },
+            nanos::get);
+    beside.start();
+    Await.until("its end", Duration.ofSeconds(100), beside::isOver);
+    beside.close();
+    assertThat(early).as("begun while a guest waited").isFalse();
+    assertThat(logged())
+        .singleElement()
+        .asString()
+        .contains("rehearsed %d migrations".formatted(Rehearsal.MIGRATIONS));
   }
 
   @Test
@@ -135,7 +165,8 @@ final class RehearsalTest {
             () -> {
               asked.incrementAndGet();
               return false;
-            });
+            },
+            System::nanoTime);
     beside.start();
     Await.until("its first migration", BOUND, () -> asked.get() > 0);
     beside.close();
@@ -146,7 +177,7 @@ final class RehearsalTest {
 
   @Test
   void saysInOneLineWhatCameOfIt() {
-    DaemonRehearsal beside = new DaemonRehearsal(rehearsal, () -> false);
+    DaemonRehearsal beside = new DaemonRehearsal(rehearsal, () -> false, System::nanoTime);
     beside.start();
     Await.until("its end", Duration.ofSeconds(100), beside::isOver);
     beside.close();

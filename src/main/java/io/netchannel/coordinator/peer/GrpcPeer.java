@@ -37,6 +37,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 
 /** A peer over gRPC; its channel stays open. */
 final class GrpcPeer implements Peer {
@@ -45,14 +46,15 @@ final class GrpcPeer implements Peer {
 
   private final PeerAddress address;
   private final String host;
-  private final ManagedChannel channel;
-  private final PeerProtocolBlockingStub stub;
+  private final Supplier<ManagedChannel> channel;
 
-  GrpcPeer(PeerAddress address, String host, ManagedChannel channel) {
+  /**
+   * @param channel always the same; not asked for before it is used
+   */
+  GrpcPeer(PeerAddress address, String host, Supplier<ManagedChannel> channel) {
     this.address = address;
     this.host = host;
     this.channel = channel;
-    this.stub = PeerProtocolGrpc.newBlockingStub(channel);
   }
 
   @Override
@@ -60,15 +62,19 @@ final class GrpcPeer implements Peer {
     return address.name();
   }
 
+  private PeerProtocolBlockingStub stub() {
+    return PeerProtocolGrpc.newBlockingStub(channel.get());
+  }
+
   /** Whether a call would go out without a new connection. */
   boolean isConnected() {
-    return channel.getState(false) == ConnectivityState.READY;
+    return channel.get().getState(false) == ConnectivityState.READY;
   }
 
   /** Begins to connect when it is not, also when the last attempt was only just now. */
   void connect() {
-    if (channel.getState(true) == ConnectivityState.TRANSIENT_FAILURE) {
-      channel.resetConnectBackoff();
+    if (channel.get().getState(true) == ConnectivityState.TRANSIENT_FAILURE) {
+      channel.get().resetConnectBackoff();
     }
   }
 
@@ -128,7 +134,7 @@ final class GrpcPeer implements Peer {
       UUID migration, Duration bound, Consumer<SealedDisk> known) {
     connect();
     ParkedSeal call = new ParkedSeal(known, e -> failure(e, bound));
-    PeerProtocolGrpc.newStub(channel)
+    PeerProtocolGrpc.newStub(channel.get())
         .withDeadlineAfter(bound)
         .withExecutor(Runnable::run) // one thread less on the way: what is known is only passed on
         .seal(
@@ -196,13 +202,13 @@ final class GrpcPeer implements Peer {
     if (!isConnected()) {
       reconnect(bound);
     }
-    return run(bound, stub, call);
+    return run(bound, stub(), call);
   }
 
   /** For calls while the guest stands still: a connection that comes back in time will do. */
   private <T> T patiently(Duration bound, Call<T> call) throws PeerException {
     connect();
-    return run(bound, stub.withWaitForReady(), call);
+    return run(bound, stub().withWaitForReady(), call);
   }
 
   private <T> T run(Duration bound, PeerProtocolBlockingStub with, Call<T> call)
@@ -222,14 +228,14 @@ final class GrpcPeer implements Peer {
     connect();
     Duration wait = bound.compareTo(RECONNECT) < 0 ? bound : RECONNECT;
     long end = System.nanoTime() + wait.toNanos();
-    ConnectivityState state = channel.getState(true);
+    ConnectivityState state = channel.get().getState(true);
     boolean tried = false;
     while (state != ConnectivityState.READY
         && !(tried && state == ConnectivityState.TRANSIENT_FAILURE)
         && System.nanoTime() < end) {
       tried |= state == ConnectivityState.CONNECTING;
       CountDownLatch changed = new CountDownLatch(1);
-      channel.notifyWhenStateChanged(state, changed::countDown);
+      channel.get().notifyWhenStateChanged(state, changed::countDown);
       try {
         if (!changed.await(end - System.nanoTime(), TimeUnit.NANOSECONDS)) {
           return;
@@ -238,7 +244,7 @@ final class GrpcPeer implements Peer {
         Thread.currentThread().interrupt();
         return;
       }
-      state = channel.getState(true);
+      state = channel.get().getState(true);
     }
   }
 

@@ -57,33 +57,40 @@ public final class Peers implements AutoCloseable {
 
   private final ImmutableList<PeerAddress> addresses;
   private final ImmutableMap<String, GrpcPeer> peers;
-  private final ImmutableList<ManagedChannel> channels;
+  private final ImmutableList<PeerChannel> channels;
   private final ExecutorService questions =
       Executors.newCachedThreadPool(
           new ThreadFactoryBuilder().setNameFormat("peer-health-%d").setDaemon(true).build());
 
-  /** Connects to all, in the background. */
-  public Peers(String host, HostTls tls, Collection<PeerAddress> addresses) throws TlsException {
+  /** Connects to none before {@link #start}, or before it is asked for something. */
+  public Peers(String host, HostTls tls, Collection<PeerAddress> addresses) {
     this.addresses = ImmutableList.copyOf(addresses);
     ImmutableMap.Builder<String, GrpcPeer> peers = ImmutableMap.builder();
-    ImmutableList.Builder<ManagedChannel> channels = ImmutableList.builder();
+    ImmutableList.Builder<PeerChannel> channels = ImmutableList.builder();
     for (PeerAddress address : addresses) {
-      ManagedChannel channel =
-          NettyChannelBuilder.forTarget(PeerResolver.target(address))
-              .withOption(ChannelOption.CONNECT_TIMEOUT_MILLIS, CONNECT_MILLIS)
-              .sslContext(PeerTls.forClientOf(tls, address))
-              .keepAliveTime(KEEPALIVE_SECONDS, TimeUnit.SECONDS)
-              .keepAliveTimeout(KEEPALIVE_TIMEOUT_SECONDS, TimeUnit.SECONDS)
-              .keepAliveWithoutCalls(true)
-              .idleTimeout(NEVER_IDLE_DAYS, TimeUnit.DAYS)
-              .intercept(new ProtocolVersion(host, ProtocolVersion.CURRENT))
-              .build();
+      PeerChannel channel = new PeerChannel(() -> build(host, tls, address));
       channels.add(channel);
       peers.put(address.name(), new GrpcPeer(address, host, channel));
     }
     this.peers = peers.buildOrThrow();
     this.channels = channels.build();
-    connect();
+  }
+
+  private static ManagedChannel build(String host, HostTls tls, PeerAddress address) {
+    try {
+      return NettyChannelBuilder.forTarget(PeerResolver.target(address))
+          .withOption(ChannelOption.CONNECT_TIMEOUT_MILLIS, CONNECT_MILLIS)
+          .sslContext(PeerTls.forClientOf(tls, address))
+          .keepAliveTime(KEEPALIVE_SECONDS, TimeUnit.SECONDS)
+          .keepAliveTimeout(KEEPALIVE_TIMEOUT_SECONDS, TimeUnit.SECONDS)
+          .keepAliveWithoutCalls(true)
+          .idleTimeout(NEVER_IDLE_DAYS, TimeUnit.DAYS)
+          .intercept(new ProtocolVersion(host, ProtocolVersion.CURRENT))
+          .build();
+    } catch (TlsException e) {
+      // The certificates were read and checked before.
+      throw new IllegalStateException(address + ": " + e.getMessage(), e);
+    }
   }
 
   /** For the coordinator. */
@@ -91,12 +98,15 @@ public final class Peers implements AutoCloseable {
     return ImmutableList.copyOf(peers.values());
   }
 
-  /** Keeps them connected from now on, until the scheduler ends. */
+  /**
+   * Connects to all, in the background, and keeps them connected from now on, until the scheduler
+   * ends.
+   */
   public void start(ScheduledExecutorService scheduler) {
     var connecting =
         scheduler.scheduleWithFixedDelay(
             Repeated.of("keeping peers connected", this::connect),
-            RECONNECT_SECONDS,
+            0,
             RECONNECT_SECONDS,
             TimeUnit.SECONDS);
     log.debug("keeping {} peers connected: {}", peers.size(), !connecting.isDone());
@@ -138,6 +148,6 @@ public final class Peers implements AutoCloseable {
   @Override
   public void close() {
     questions.shutdownNow();
-    channels.forEach(ManagedChannel::shutdownNow);
+    channels.forEach(PeerChannel::close);
   }
 }

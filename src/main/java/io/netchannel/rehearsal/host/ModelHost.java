@@ -113,7 +113,7 @@ public final class ModelHost implements AutoCloseable {
     Peers peers = opened(new Peers(name, tls, configuration.peers()));
     ScheduledExecutorService reconnects = Executors.newSingleThreadScheduledExecutor();
     opened.push(reconnects::shutdownNow);
-    peers.start(reconnects);
+    long startedNanos = System.nanoTime();
     host =
         opened(
             Host.open(
@@ -129,7 +129,10 @@ public final class ModelHost implements AutoCloseable {
                     peers::health,
                     Clock.systemUTC(),
                     System::nanoTime,
+                    startedNanos,
                     UUID::randomUUID)));
+    storage.listenToOthers();
+    peers.start(reconnects);
     opened(
         new PeerServer(
             name,

@@ -131,7 +131,8 @@ final class PeersTest {
     assertThat(peer.describe(ScriptedService.DOMAIN, BOUND)).isPresent();
     assertThat(peer.describe(new UUID(0, 0), BOUND)).isEmpty();
     peer.prepare(
-        new Prepare(MIGRATION, "db", ScriptedService.DOMAIN, List.of(ScriptedService.DISK), 123), BOUND);
+        new Prepare(MIGRATION, "db", ScriptedService.DOMAIN, List.of(ScriptedService.DISK), 123),
+        BOUND);
     assertThat(peer.seal(MIGRATION, BOUND)).isEqualTo(ScriptedService.SEALED);
     peer.takeOver(MIGRATION, List.of(new Claim("xvda", 42, -5)), BOUND);
     assertThat(peer.abort(MIGRATION, "why", BOUND)).isEqualTo(new PhaseReport(Phase.ABORT, "why"));
@@ -191,6 +192,7 @@ final class PeersTest {
   @Test
   void aParkedSealEndsWithItsBound() throws Exception {
     Peer peer = connected("hosta", "hostb");
+    assertThat(peer.describe("db", BOUND)).as("it has its connection").hasSize(1);
     assertThat(
             parkedFailure(
                 peer.sealWhenSuspended(ScriptedService.PARKED, Duration.ofMillis(200), disk -> {})))
@@ -353,7 +355,8 @@ final class PeersTest {
             .build();
     try {
       PeerException refused =
-          failure(new GrpcPeer(new PeerAddress("hostb", "127.0.0.1", port), "hosta", channel));
+          failure(
+              new GrpcPeer(new PeerAddress("hostb", "127.0.0.1", port), "hosta", () -> channel));
       assertThat(refused).hasMessageContaining("expected a client certificate, found none");
       assertThat(refused.kind()).isEqualTo(Kind.REFUSED);
     } finally {
