@@ -155,6 +155,7 @@ public final class Host implements AutoCloseable {
             parts.nanoTime(),
             executor,
             parts.ids());
+    Timer timer = new DispatchingTimer(scheduler, executor);
     ServedAgain servedAgain = new ServedAgain(parts.nanoTime(), parts.startedNanos());
     awaitFirstTries(
         midPoints.recover(
@@ -162,7 +163,7 @@ public final class Host implements AutoCloseable {
                 parts.devices(),
                 coordinator::standing,
                 coordinator::claimGeneration,
-                new DispatchingTimer(scheduler, executor),
+                timer,
                 servedAgain),
             executor),
         headStart(servedAgain.age()));

@@ -1,9 +1,11 @@
 package io.netchannel.time;
 
+import com.google.common.base.Splitter;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 
 /**
  * How long ago this process was started, by whoever started it: what a shell did in it before Java,
@@ -38,11 +40,12 @@ public final class ProcessAge {
    */
   static Duration of(String stat, String uptime) {
     // The program's name is in parentheses, and may have blanks and parentheses itself.
-    String[] fields = stat.substring(stat.lastIndexOf(')') + 1).strip().split(" ");
-    if (fields.length <= START_FIELD) {
+    List<String> fields =
+        Splitter.on(' ').splitToList(stat.substring(stat.lastIndexOf(')') + 1).strip());
+    if (fields.size() <= START_FIELD) {
       throw new IllegalArgumentException("expected the stat of a process, found " + stat);
     }
-    long startedMillis = Long.parseLong(fields[START_FIELD]) * 1_000 / TICKS_PER_SECOND;
+    long startedMillis = Long.parseLong(fields.get(START_FIELD)) * 1_000 / TICKS_PER_SECOND;
     long upMillis = Math.round(Double.parseDouble(uptime.split(" ", 2)[0]) * 1_000);
     return Duration.ofMillis(Math.max(0, upMillis - startedMillis));
   }

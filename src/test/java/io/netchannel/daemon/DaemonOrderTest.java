@@ -176,6 +176,7 @@ final class DaemonOrderTest {
   private static boolean waitsForGuests() {
     return Thread.getAllStackTraces().entrySet().stream()
         .filter(each -> each.getKey().getName().equals("rehearsal"))
+        .filter(each -> each.getKey().getState() == Thread.State.TIMED_WAITING)
         .flatMap(each -> Arrays.stream(each.getValue()))
         .anyMatch(
             frame ->
