@@ -154,6 +154,9 @@ final class DiskRecovery {
   }
 
   private void open(ServedDisk disk, String source) throws DeviceException, JournalException {
+    if (disk.problem().isEmpty()) {
+      disk.problem(source + " is being opened"); // which its storage, or its server, may keep waiting
+    }
     long generation = generation(disk, source);
     Device device =
         devices.open(
@@ -163,6 +166,8 @@ final class DiskRecovery {
       checkSize(disk, source, device);
       recovered = handOver(disk, source, device, generation);
     } catch (RuntimeException | DeviceException e) {
+      // Its guest waits for it: a server lets nobody else in, and remembers what it has lost.
+      device.keepPlace();
       device.close();
       throw e;
     }

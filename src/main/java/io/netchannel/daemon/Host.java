@@ -179,6 +179,7 @@ public final class Host implements AutoCloseable {
             new DomainLifecycle.Bounds(waits.armed(), waits.ready()),
             parts.nanoTime(),
             timer);
+    lifecycle.lookAtAll(); // a domain may have gone since its disks were found
     control =
         new ControlCommands(
             configuration,

@@ -6,6 +6,7 @@ import io.netchannel.coordinator.LocalDevices;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.midpoint.Manifest;
+import io.netchannel.midpoint.MidPoint;
 import io.netchannel.vdevice.block.VirtualDisk;
 import io.netchannel.xen.Domains;
 import io.netchannel.xen.XenStore;
@@ -264,14 +265,15 @@ final class HostDevices implements LocalDevices {
       throws DeviceException {
     Manifest decoded = served.decode(manifest);
     Device device = midPoints.open(served, disk.source(), disk.generation(), decoded.inheritance());
+    MidPoint midPoint;
     try {
       check(disk, device.geometry().sizeBytes());
-    } catch (DeviceException e) {
+      midPoint = served.midPoint();
+    } catch (DeviceException | RuntimeException e) {
       device.close();
       throw e;
     }
-    return served
-        .midPoint()
+    return midPoint
         .takeOver(device, disk.generation(), decoded)
         .thenRun(
             () -> {

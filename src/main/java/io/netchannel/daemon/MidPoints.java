@@ -285,7 +285,11 @@ public final class MidPoints implements AutoCloseable {
   private void tryOnce(ServedDisk disk) {
     try {
       again(disk, 0);
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
+      // Of one disk only: the others' guests go on, and the next start would meet it again.
+      disk.fail(
+          "it cannot be served again (%s); restart netchanneld when that is mended"
+              .formatted(e.getMessage()));
       cannotBeServedAgain(disk.address(), e);
     }
   }
@@ -300,7 +304,7 @@ public final class MidPoints implements AutoCloseable {
     }
   }
 
-  private static void cannotBeServedAgain(VbdAddress address, Exception why) {
+  private static void cannotBeServedAgain(VbdAddress address, Throwable why) {
     log.error(
         "domid {} vbd {}: cannot be served again: {}",
         address.domid(),
@@ -312,6 +316,7 @@ public final class MidPoints implements AutoCloseable {
   /** Whether a guest waits for a disk here: it has no device yet, or that cannot be reached. */
   boolean guestWaits() {
     return disks.values().stream()
+        .filter(disk -> disk.condition() != ServedDisk.Condition.FAILED) // nobody works on it
         .anyMatch(disk -> disk.isExpecting() || disk.problem().isPresent());
   }
 

@@ -23,6 +23,7 @@ import io.netchannel.xen.jna.XenHost;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.time.Clock;
+import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.List;
@@ -53,6 +54,9 @@ public final class NetchannelDaemon implements AutoCloseable {
    * (-XX:+ExitOnOutOfMemoryError of the launcher).
    */
   static final int COULD_NOT_GO_ON = 3;
+
+  /** For the last words. */
+  private static final Duration LOG_BOUND = Duration.ofSeconds(2);
 
   /** What was opened; closed in the opposite order. */
   private final Deque<AutoCloseable> opened = new ArrayDeque<>();
@@ -89,6 +93,13 @@ public final class NetchannelDaemon implements AutoCloseable {
    */
   static void endAtOnce(String what, Throwable why) {
     try {
+      Thread end = new Thread(NetchannelDaemon::halt, "end");
+      end.setDaemon(true);
+      end.start();
+    } catch (OutOfMemoryError e) {
+      // No thread is to be had: then the log has to take what is said.
+    }
+    try {
       log.error(
           "{}: netchanneld ends with status {}, running guests wait for the next start",
           what,
@@ -100,6 +111,16 @@ public final class NetchannelDaemon implements AutoCloseable {
     } finally {
       Runtime.getRuntime().halt(COULD_NOT_GO_ON);
     }
+  }
+
+  /** Also when whoever reads the log has stopped to. */
+  private static void halt() {
+    try {
+      Thread.sleep(LOG_BOUND.toMillis());
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+    Runtime.getRuntime().halt(COULD_NOT_GO_ON);
   }
 
   private static void end(NetchannelDaemon daemon, CountDownLatch terminated, Runnable endOfLog) {
@@ -135,11 +156,22 @@ public final class NetchannelDaemon implements AutoCloseable {
     NetchannelDaemon daemon = new NetchannelDaemon();
     try {
       Host host = daemon.openAll(configuration, xen);
-      daemon.opened(companion.begin(configuration, host));
+      begin(companion, configuration, host).ifPresent(daemon::opened);
       return daemon;
     } catch (IOException | JournalException | RuntimeException e) {
       daemon.close();
       throw e;
+    }
+  }
+
+  /** Guests are served by now, and go on without it. */
+  private static Optional<AutoCloseable> begin(
+      Companion companion, DaemonConfiguration configuration, Host host) {
+    try {
+      return Optional.of(companion.begin(configuration, host));
+    } catch (RuntimeException | OutOfMemoryError e) {
+      log.warn("what goes on beside the daemon did not begin: {}", e.getMessage(), e);
+      return Optional.empty();
     }
   }
 

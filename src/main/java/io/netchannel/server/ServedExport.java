@@ -21,6 +21,7 @@ import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
@@ -359,18 +360,27 @@ final class ServedExport {
     @Override
     public void succeeded() {
       if (!noted && !failed) {
-        serial.execute(() -> noted = !failed && note(parts.storage()));
+        onSerial(() -> noted = !failed && note(parts.storage()));
       }
     }
 
     @Override
     public void failed(Runnable told) {
       failed = true;
-      serial.execute(
+      onSerial(
           () -> {
             note(GenerationStore.LOST);
             told.run();
           });
+    }
+
+    private void onSerial(Runnable task) {
+      try {
+        serial.execute(task);
+      } catch (RejectedExecutionException e) {
+        // The server has ended without this device's answer: nothing is noted, nobody is told.
+        log.debug("export {}: flushed too late", export.name());
+      }
     }
 
     private boolean note(UUID storage) {

@@ -7,7 +7,7 @@ import java.util.function.BooleanSupplier;
 /** Waits for what another thread or process does. */
 public final class Waiting {
   /** Far more than anything here takes; reached only when it does not happen at all. */
-  private static final Duration BOUND = Duration.ofSeconds(20);
+  private static final Duration BOUND = Duration.ofSeconds(60);
 
   private static final Duration POLL = Duration.ofMillis(1);
 

@@ -4,6 +4,7 @@ import static com.google.common.base.Preconditions.checkArgument;
 import static com.google.common.base.Preconditions.checkState;
 
 import com.google.common.collect.ImmutableList;
+import com.google.common.collect.Iterables;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -226,18 +227,25 @@ public final class BufferBudget {
     served.forEach(lease -> lease.wake.run());
   }
 
-  void close(BufferLease lease, List<Slab> all) {
+  /** What has arrived goes with the rest: it may do so until the lock is held. */
+  void close(BufferLease lease, List<Slab> taken) {
     List<BufferLease> served;
     synchronized (this) {
       if (lease.closed) {
         return;
       }
       lease.closed = true;
-      for (Slab slab : all) {
+      for (Slab slab : Iterables.concat(taken, lease.arrived)) {
         slab.clear();
         free.addLast(slab);
         letGo(lease);
       }
+      lease.arrived.clear();
+      for (; lease.promised > 0; lease.promised--) {
+        made--;
+        letGo(lease);
+      }
+      lease.hasArrived = false;
       checkState(lease.held == 0, "%s: %s slabs are missing", lease, lease.held);
       leases.remove(lease);
       empty--;

@@ -154,9 +154,6 @@ public final class BufferLease implements AutoCloseable {
    */
   @Override
   public void close() {
-    if (hasArrived) {
-      takeArrived();
-    }
     List<Slab> all = List.copyOf(slabs);
     slabs.clear();
     freeSlabs = 0;

@@ -312,7 +312,8 @@ public final class NbdDevice implements Device {
       NbdConnection connected = connection(socket, found);
       socket = null;
       return connected;
-    } catch (IOException | DeviceException e) {
+    } catch (IOException | DeviceException | OutOfMemoryError e) {
+      // As of buffers for its socket: its guest waits, the others go on.
       errors.report("the lost server is not back", where() + ": " + words(e));
       return null;
     } finally {
@@ -426,7 +427,7 @@ public final class NbdDevice implements Device {
     return uri.toString();
   }
 
-  private static String words(Exception e) {
+  private static String words(Throwable e) {
     if (e instanceof UnknownHostException) {
       String why = String.valueOf(e.getMessage());
       return why.startsWith("no such interface") ? why : "no host of that name";

@@ -95,6 +95,36 @@ final class BufferBudgetTest {
     assertThat(budget.use()).isEqualTo(new BufferBudget.Use(2L * MIB, 2L * MIB, 0, 0, nobody()));
   }
 
+  /** Others give back at any moment, also after it has looked what it holds. */
+  @Test
+  void whatArrivesWhileALeaseIsBeingClosedGoesBackToo() {
+    BufferBudget budget = new BufferBudget(MIB);
+    BufferLease a = lease(budget, "a");
+    BufferLease b = lease(budget, "b");
+    assertThat(b.acquire(MIB)).isNotNull();
+    assertThat(a.acquire(MIB)).isNull();
+    assertThat(a.await()).isFalse();
+    b.close();
+    assertThat(woken).containsExactly("a");
+    budget.close(a, ImmutableList.of());
+    assertThat(budget.use()).isEqualTo(new BufferBudget.Use(MIB, MIB, 0, 0, nobody()));
+  }
+
+  @Test
+  void whatIsPromisedToALeaseThatIsClosedIsNotMade() {
+    BufferBudget budget = new BufferBudget(2L * MIB);
+    BufferLease a = lease(budget, "a");
+    BufferLease late = lease(budget, "late");
+    Chunk chunk = a.acquire(MIB);
+    assertThat(a.acquire(MIB)).as("kept for who holds none").isNull();
+    assertThat(a.await()).isFalse();
+    late.close();
+    assertThat(woken).containsExactly("a");
+    a.release(chunk);
+    a.close();
+    assertThat(budget.use()).isEqualTo(new BufferBudget.Use(2L * MIB, MIB, 0, 0, nobody()));
+  }
+
   private static ImmutableList<String> nobody() {
     return ImmutableList.of();
   }
