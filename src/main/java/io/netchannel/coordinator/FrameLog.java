@@ -141,6 +141,7 @@ final class FrameLog implements AutoCloseable {
     checkWritable();
     long wanted = usedBytes + RESERVE_BYTES;
     if (hasRoom()) {
+      refused = "";
       return;
     }
     try {

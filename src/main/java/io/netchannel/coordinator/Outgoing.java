@@ -112,10 +112,10 @@ final class Outgoing {
             caller,
             disks,
             context.clock().instant());
-    sealing.hasRoom(migration.id(), request.manifestDataBytes());
     try {
       store.journal().makeRoom();
       migration = store.apply(migration, Event.PREPARED, Migration.count(disks.size(), stock));
+      sealing.hasRoom(migration.id(), request.manifestDataBytes());
     } catch (JournalException e) {
       throw context.refused(
           migration, "the journal on " + context.host() + ": " + e.getMessage(), e);

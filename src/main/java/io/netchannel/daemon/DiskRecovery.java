@@ -155,7 +155,8 @@ final class DiskRecovery {
 
   private void open(ServedDisk disk, String source) throws DeviceException, JournalException {
     if (disk.problem().isEmpty()) {
-      disk.problem(source + " is being opened"); // which its storage, or its server, may keep waiting
+      disk.problem(
+          source + " is being opened"); // which its storage, or its server, may keep waiting
     }
     long generation = generation(disk, source);
     Device device =

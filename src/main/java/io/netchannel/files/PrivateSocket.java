@@ -18,6 +18,7 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Objects;
+import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
@@ -25,7 +26,8 @@ import java.util.concurrent.atomic.AtomicBoolean;
  *
  * <pre>
  *   SOCKET is no socket, or somebody answers there -> refused, stays
- *   .s0/ made for its owner only -> .s0/s bound -> its mode 0600 -> renamed to SOCKET, .s0/ removed
+ *   .sXXXX/ made for its owner only -> .sXXXX/s bound -> its mode 0600 -> renamed to SOCKET
+ *                                                          -> .sXXXX/ removed
  *                                        close -> SOCKET removed, if it is still this one
  * </pre>
  *
@@ -43,7 +45,10 @@ public final class PrivateSocket implements Closeable {
   private static final int MAX_PATH_BYTES = 107;
 
   /** Each is there for a moment, or was left by a process killed in that moment. */
-  private static final int MAX_DIRECTORIES = 1000;
+  private static final int MAX_TRIES = 100;
+
+  /** Of names of directories: four digits in base 36. */
+  private static final int NAMES = 36 * 36 * 36 * 36;
 
   /** Of a file's mode. */
   private static final int TYPE_MASK = 0170000;
@@ -123,10 +128,15 @@ public final class PrivateSocket implements Closeable {
     }
   }
 
-  /** Its name is short, as it must fit where the socket's own does. */
+  /**
+   * Its name is short, as it must fit where the socket's own does, and nobody else's: a server that
+   * ends removes the name that it has bound, which must not be another one's by then.
+   */
   private static Path makeDirectory(Path socket) throws IOException {
-    for (int number = 0; number < MAX_DIRECTORIES; number++) {
-      Path directory = socket.resolveSibling(".s" + number);
+    for (int tries = 0; tries < MAX_TRIES; tries++) {
+      String name =
+          Integer.toString(ThreadLocalRandom.current().nextInt(NAMES), Character.MAX_RADIX);
+      Path directory = socket.resolveSibling(".s" + name);
       try {
         return Files.createDirectory(
             directory,
@@ -136,8 +146,7 @@ public final class PrivateSocket implements Closeable {
       }
     }
     throw new IOException(
-        "%s and so on to %d are there; remove them"
-            .formatted(socket.resolveSibling(".s0"), MAX_DIRECTORIES - 1));
+        "%s and others like it are there; remove them".formatted(socket.resolveSibling(".s...")));
   }
 
   private static Object identity(Path path) throws IOException {

@@ -100,7 +100,12 @@ final class Door extends ChannelInboundHandlerAdapter {
 
   @Override
   public void channelRead(ChannelHandlerContext context, Object message) {
-    kept.add((ByteBuf) message);
+    ByteBuf data = (ByteBuf) message;
+    if (context.channel().isOpen()) {
+      kept.add(data);
+    } else {
+      data.release(); // TLS decodes to the end what had come; nobody empties this any more
+    }
   }
 
   @Override

@@ -29,6 +29,8 @@ import java.net.SocketAddress;
 import java.util.UUID;
 import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Threads and sockets, TCP or Unix, for clients and servers; and connections that a client and a
@@ -37,6 +39,8 @@ import java.util.concurrent.TimeUnit;
  * the other one has read when the sending call returns.
  */
 public final class Transport implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(Transport.class);
+
   /** Where a sender stops: what one connection may have outstanding, and a batch of frames. */
   private static final WriteBufferWaterMark WATER_MARK = new WriteBufferWaterMark(1 << 20, 4 << 20);
 
@@ -156,8 +160,20 @@ public final class Transport implements AutoCloseable {
             .deregister()
             .addListener(
                 left -> {
-                  var unusedToo = perChannel.register(channel);
+                  if (channel.isOpen()) {
+                    register(channel);
+                  }
                 });
+  }
+
+  /** A thread needs descriptors; without them the connection ends, as nobody would hear of it. */
+  private void register(Channel channel) {
+    try {
+      var unused = perChannel.register(channel);
+    } catch (RuntimeException | Error e) {
+      log.warn("{}: no thread for it: {}", channel.remoteAddress(), e.getMessage());
+      var unused = channel.close();
+    }
   }
 
   /** How many may wait to be accepted is the kernel's to say (net.core.somaxconn). */

@@ -52,7 +52,7 @@ import org.junit.jupiter.api.io.TempDir;
  * <p>What a seal makes of a custody is repeated here, as a seal needs a guest: its own tests show
  * that it does so. That the search finds anything is shown by two faults that are put in.
  */
-@Timeout(300)
+@Timeout(900)
 final class LostWritesSimulationTest {
   /** The flush at the end is one more. */
   private static final int LONGEST = 4;
