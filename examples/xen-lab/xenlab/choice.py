@@ -49,7 +49,7 @@ COSTS = {
     "migrate": Cost(170, MOVES + DISKS),
     "refuse": Cost(100, ("xen-hooks/", CODE + "coordinator/", CODE + "libvirt/")),
     "abort": Cost(80, (CODE + "coordinator/", CODE + "midpoint/")),
-    "kill": Cost(160, MOVES + DISKS + STARTS),
+    "kill": Cost(330, MOVES + DISKS + STARTS),
     "hostile-time": Cost(110, (CODE + "coordinator/", CODE + "daemon/")),
     "black-hole": Cost(240, (CODE + "coordinator/", CODE + "daemon/Timer", CODE + "daemon/Host")),
     "stopped": Cost(80, (CODE + "coordinator/", CODE + "midpoint/Seal")),

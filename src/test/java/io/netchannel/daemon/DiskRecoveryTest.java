@@ -42,6 +42,7 @@ final class DiskRecoveryTest {
   private final AtomicLong nanos = new AtomicLong();
   private final ServedAgain servedAgain = new ServedAgain(nanos::get, 0);
   private Standing standing = new Standing(State.SERVES, 3);
+  private Optional<HungStorage> smaller = Optional.empty();
   private boolean broken = true;
   private Path image;
   private int domid;
@@ -79,6 +80,22 @@ final class DiskRecoveryTest {
     return details;
   }
 
+  /** As a daemon before has left it. */
+  private DiskDetails publishWith2Mib(String target) {
+    DiskDetails details = publish(target);
+    ImmutableMap.of(
+            "sectors", "4096",
+            "sector-size", "512",
+            "physical-sector-size", "512",
+            "info", "0",
+            "feature-flush-cache", "1",
+            "feature-discard", "0")
+        .forEach(
+            (node, value) ->
+                host.store().write(details.address().backendPath() + "/" + node, value));
+    return details;
+  }
+
   @AfterEach
   void close() {
     host.close();
@@ -86,6 +103,9 @@ final class DiskRecoveryTest {
   }
 
   private Device open(String source, OpenOptions options) throws DeviceException {
+    if (smaller.isPresent()) {
+      return smaller.get().open("later", options);
+    }
     if (broken) {
       throw new DeviceException("not mounted");
     }
@@ -136,17 +156,7 @@ final class DiskRecoveryTest {
 
   @Test
   void oneThatHasShrunkIsNotGivenToTheGuest() throws Exception {
-    DiskDetails details = publish("xvdc");
-    ImmutableMap.of(
-            "sectors", "4096",
-            "sector-size", "512",
-            "physical-sector-size", "512",
-            "info", "0",
-            "feature-flush-cache", "1",
-            "feature-discard", "0")
-        .forEach(
-            (node, value) ->
-                host.store().write(details.address().backendPath() + "/" + node, value));
+    DiskDetails details = publishWith2Mib("xvdc");
     ServedDisk shrunk = host.daemon().midPoints().adopt(details);
     broken = false;
     recovery.recover(shrunk);
@@ -160,6 +170,17 @@ final class DiskRecoveryTest {
     timePasses();
     assertThat(shrunk.problem()).isEmpty();
     assertThat(shrunk.isServing()).isTrue();
+  }
+
+  /** A server would give it to another one, and forget what writes it has lost. */
+  @Test
+  void oneThatIsNotRecoveredKeepsItsPlaceAtItsServer() {
+    HungStorage server = new HungStorage();
+    smaller = Optional.of(server);
+    ServedDisk shrunk = host.daemon().midPoints().adopt(publishWith2Mib("xvdc"));
+    recovery.recover(shrunk);
+    assertThat(shrunk.problem().orElseThrow()).contains("is smaller");
+    assertThat(server.keptPlaces()).isEqualTo(1);
   }
 
   @Test

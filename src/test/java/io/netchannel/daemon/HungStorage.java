@@ -9,6 +9,7 @@ import io.netchannel.device.Outcome;
 import java.nio.ByteBuffer;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * Storage that hangs until it is healed: "open" as soon as it is opened, all others when the first
@@ -19,6 +20,13 @@ final class HungStorage implements DeviceKind {
 
   /** Zero when somebody waits for it. */
   final CountDownLatch hangs = new CountDownLatch(1);
+
+  private final AtomicInteger keptPlaces = new AtomicInteger();
+
+  /** How often a user said that it would come again. */
+  int keptPlaces() {
+    return keptPlaces.get();
+  }
 
   void heal() {
     healed.complete(null);
@@ -65,6 +73,11 @@ final class HungStorage implements DeviceKind {
     @Override
     public void discard(long offsetBytes, long lengthBytes, Completion completion) {
       request(completion);
+    }
+
+    @Override
+    public void keepPlace() {
+      keptPlaces.incrementAndGet();
     }
 
     @Override
