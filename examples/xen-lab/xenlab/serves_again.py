@@ -5,9 +5,10 @@ from contextlib import contextmanager
 
 from . import beat, product
 from .guest import Guest, netchannel
-from .hosts import Host
+from .hosts import SHARED_DISKS, Host
 from .report import LabError, expect, say
-from .settings import DAEMON_START_SECONDS
+from .settings import DAEMON_START_SECONDS, PATIENCE
+from .watch import Watch
 
 NAME, TARGET, DEVICE = "served", "xvdb", "/dev/vdb"
 OLD_JAR = "/opt/lab/old/netchannel.jar"  # what image.py makes of --old-jar
@@ -44,6 +45,9 @@ def kill_often(context, times: int) -> list[float]:
     guest.start(context.hosts.a)
     found = []
     for _ in range(times):
+        # A guest that has nothing to ask is not waiting: an emulated one takes minutes to begin.
+        with Watch(SHARED_DISKS[DEVICE], beat.LAYOUT) as watch:
+            watch.wait_all_change(180 * PATIENCE)
         found.append(kill(guest.host, NAME, TARGET))
         product.wait_ready(guest.host)
         guest.complain(guest.console())
