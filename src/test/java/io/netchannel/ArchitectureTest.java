@@ -35,7 +35,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  *                                       +-> device <- server
  *   wire, tls: shared by device.remote and server; the coordinator's peers use tls, too
  *   time: for whatever waits; threads: those a process cannot do without; net: how addresses are written; text: what people wrote
- *   files: durable ones, private sockets, checksums
+ *   files: durable ones, private sockets, checksums; log: how what is logged gets out, for logback alone
  * </pre>
  *
  * A package may use itself, the packages under it, its parents and what {@link #ARROWS} names for
@@ -67,6 +67,7 @@ final class ArchitectureTest {
           .put("coordinator", ImmutableSet.of())
           .put("text", ImmutableSet.of())
           .put("files", ImmutableSet.of())
+          .put("log", ImmutableSet.of())
           .put("coordinator.peer", ImmutableSet.of("tls"))
           .put(
               "daemon",

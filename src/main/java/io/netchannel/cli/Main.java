@@ -1,70 +1,25 @@
 package io.netchannel.cli;
 
-import io.netchannel.daemon.ProductVersion;
-import io.netchannel.text.PathText;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Path;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
-import java.util.function.Supplier;
-import picocli.AutoComplete;
-import picocli.CommandLine;
-import picocli.CommandLine.Command;
-import picocli.CommandLine.IVersionProvider;
-import picocli.CommandLine.TypeConversionException;
 
-/** Entry point of the {@code netchannel} command. */
-@Command(
-    name = "netchannel",
-    mixinStandardHelpOptions = true,
-    versionProvider = Main.Version.class,
-    description = "Keeps the disks of Xen guests with them through 'virsh migrate'.",
-    synopsisSubcommandLabel = "COMMAND",
-    footer = {
-      "",
-      "Exit status: 0 when all went well, 1 with a message on stderr when it did not.",
-      "See 'netchannel help COMMAND' for one command."
-    })
+/** Where the process begins. */
 public final class Main {
   /** virsh's exit code for everything that went wrong, a bad command line included. */
   static final int FAILURE = 1;
-
-  /** By name, in the order of the help; a class is loaded when its command is built. */
-  private static final Map<String, Supplier<Object>> COMMANDS = new LinkedHashMap<>();
-
-  static {
-    COMMANDS.put("daemon", DaemonCommand::new);
-    COMMANDS.put("status", StatusCommand::new);
-    COMMANDS.put("devices", DevicesCommand::new);
-    COMMANDS.put("attach-disk", AttachDiskCommand::new);
-    COMMANDS.put("detach-disk", DetachDiskCommand::new);
-    COMMANDS.put("export", ExportCommand::new);
-    COMMANDS.put("unexport", UnexportCommand::new);
-    COMMANDS.put("exports", ExportsCommand::new);
-    COMMANDS.put("release-export", ReleaseExportCommand::new);
-    COMMANDS.put("migrations", MigrationsCommand::new);
-    COMMANDS.put("nbd-export", NbdExportCommand::new);
-    COMMANDS.put("doctor", DoctorCommand::new);
-    COMMANDS.put("pki", PkiCommand::new);
-    COMMANDS.put("demo", DemoCommand::new);
-    COMMANDS.put("stress", StressCommand::new);
-    COMMANDS.put("generate-completion", AutoComplete.GenerateCompletion::new);
-    COMMANDS.put("help", CommandLine.HelpCommand::new);
-  }
 
   private Main() {}
 
   public static void main(String[] arguments) {
     PrintWriter out = new PrintWriter(System.out, true, StandardCharsets.UTF_8);
     PrintWriter err = new PrintWriter(System.err, true, StandardCharsets.UTF_8);
-    System.exit(isService(arguments) ? serve(err) : run(out, err, arguments));
+    System.exit(isService(arguments) ? serve(err) : NetchannelCommand.run(out, err, arguments));
   }
 
   /**
    * Whether it is what netchanneld.service runs: guests may wait for it, and to look at command
-   * lines in general takes as long as to open their disks.
+   * lines in general takes as long as to open their disks. So nothing here names picocli.
    */
   static boolean isService(String... arguments) {
     return List.of(arguments).equals(List.of("daemon"));
@@ -79,62 +34,5 @@ public final class Main {
       e.printStackTrace(err);
     }
     return FAILURE; // and not the end of this thread only: others would stay
-  }
-
-  /** Runs one command line and returns its exit code. */
-  static int run(PrintWriter out, PrintWriter err, String... arguments) {
-    return commandLine(List.of(arguments)).setOut(out).setErr(err).execute(arguments);
-  }
-
-  /** All commands; or only the one that is called, which saves the start time of the others. */
-  static CommandLine commandLine(List<String> arguments) {
-    String first = arguments.isEmpty() ? "" : arguments.get(0);
-    boolean one =
-        COMMANDS.containsKey(first)
-            && !first.equals("help")
-            && !first.equals("generate-completion");
-    CommandLine line = new CommandLine(new Main());
-    COMMANDS.forEach(
-        (name, command) -> {
-          if (!one || name.equals(first)) {
-            line.addSubcommand(name, command.get());
-          }
-        });
-    line.registerConverter(Path.class, Main::path);
-    line.setExecutionExceptionHandler(Main::failed);
-    line.setParameterExceptionHandler(Main::misused);
-    return line;
-  }
-
-  private static Path path(String text) {
-    try {
-      return PathText.parse(text);
-    } catch (IllegalArgumentException e) {
-      throw new TypeConversionException(e.getMessage());
-    }
-  }
-
-  private static int failed(Exception failure, CommandLine line, CommandLine.ParseResult result)
-      throws Exception {
-    if (failure instanceof CommandFailedException) {
-      line.getErr().println("error: " + failure.getMessage());
-      return FAILURE;
-    }
-    throw failure;
-  }
-
-  private static int misused(CommandLine.ParameterException misuse, String[] arguments) {
-    CommandLine line = misuse.getCommandLine();
-    line.getErr().println("error: " + misuse.getMessage());
-    line.getErr().println("See '%s --help'.".formatted(line.getCommandSpec().qualifiedName()));
-    return FAILURE;
-  }
-
-  /** The version that the build wrote into the jar. */
-  static final class Version implements IVersionProvider {
-    @Override
-    public String[] getVersion() {
-      return new String[] {"netchannel " + ProductVersion.get()};
-    }
   }
 }

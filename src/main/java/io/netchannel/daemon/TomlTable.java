@@ -1,12 +1,19 @@
 package io.netchannel.daemon;
 
+import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.dataformat.toml.TomlMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.fasterxml.jackson.dataformat.toml.TomlFactory;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
 import io.netchannel.text.PathText;
 import io.netchannel.time.Durations;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -29,6 +36,8 @@ final class TomlTable {
   private static final Pattern SIZE =
       Pattern.compile("(\\d{1,9})\\s*([KMG])(?:i?B)?", Pattern.CASE_INSENSITIVE);
 
+  private static final JsonNodeFactory NODES = JsonNodeFactory.instance;
+
   private final String file;
   private final List<String> lines;
   private final String name;
@@ -45,13 +54,56 @@ final class TomlTable {
   /** The top table of a file. */
   static TomlTable parse(String file, String text) throws ConfigurationException {
     try {
-      return new TomlTable(file, text.lines().toList(), "", new TomlMapper().readTree(text));
+      return new TomlTable(file, text.lines().toList(), "", tree(text));
     } catch (JsonProcessingException e) {
       int line = e.getLocation() == null ? 0 : e.getLocation().getLineNr();
       throw new ConfigurationException(
           "%s%s: not TOML: %s".formatted(file, line > 0 ? ":" + line : "", e.getOriginalMessage()),
           e);
     }
+  }
+
+  /**
+   * As an ObjectMapper's readTree. To make one takes a daemon that starts ten times as long as to
+   * read the file, and its guests wait.
+   */
+  private static JsonNode tree(String text) throws JsonProcessingException {
+    try (JsonParser parser = new TomlFactory().createParser(text)) {
+      parser.nextToken();
+      return value(parser);
+    } catch (JsonProcessingException e) {
+      throw e;
+    } catch (IOException e) {
+      throw new UncheckedIOException("reading from memory", e);
+    }
+  }
+
+  /** What begins at the current token; the last one of it is current then. */
+  private static JsonNode value(JsonParser parser) throws IOException {
+    return switch (parser.currentToken()) {
+      case START_OBJECT -> {
+        ObjectNode table = NODES.objectNode();
+        while (parser.nextToken() != JsonToken.END_OBJECT) {
+          String key = parser.currentName();
+          parser.nextToken();
+          table.set(key, value(parser));
+        }
+        yield table;
+      }
+      case START_ARRAY -> {
+        ArrayNode list = NODES.arrayNode();
+        while (parser.nextToken() != JsonToken.END_ARRAY) {
+          list.add(value(parser));
+        }
+        yield list;
+      }
+      case VALUE_STRING -> NODES.textNode(parser.getText());
+      case VALUE_TRUE, VALUE_FALSE -> NODES.booleanNode(parser.getBooleanValue());
+      case VALUE_NUMBER_INT -> NODES.numberNode(parser.getBigIntegerValue());
+      case VALUE_NUMBER_FLOAT -> NODES.numberNode(parser.getDoubleValue());
+      case NOT_AVAILABLE, FIELD_NAME, END_OBJECT, END_ARRAY, VALUE_EMBEDDED_OBJECT, VALUE_NULL ->
+          throw new IllegalStateException("TOML has no " + parser.currentToken());
+    };
   }
 
   Optional<String> text(String key) throws ConfigurationException {
@@ -157,8 +209,7 @@ final class TomlTable {
     if (value != null && !value.isObject()) {
       throw error(key, "a table: [" + key + "]", value.toString());
     }
-    return new TomlTable(
-        file, lines, key, value == null ? new TomlMapper().createObjectNode() : value);
+    return new TomlTable(file, lines, key, value == null ? NODES.objectNode() : value);
   }
 
   /** The tables of [[key]]. */

@@ -2,11 +2,14 @@ package io.netchannel.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.google.common.base.Splitter;
 import java.io.BufferedReader;
+import java.io.File;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -23,6 +26,14 @@ final class DaemonCommandTest {
     if (process != null) {
       process.destroyForcibly().waitFor();
     }
+  }
+
+  /** They have a configuration of the log, which is not the daemon's. */
+  private static String withoutTests(String classes) {
+    return Splitter.on(File.pathSeparatorChar)
+        .splitToStream(classes)
+        .filter(entry -> !Files.exists(Path.of(entry, "logback-test.xml")))
+        .collect(Collectors.joining(File.pathSeparator));
   }
 
   /** Also what it does not wait for any more is said then: logback must not have ended before. */
@@ -43,9 +54,8 @@ final class DaemonCommandTest {
     process =
         new ProcessBuilder(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-Dlogback.configurationFile=logback.xml", // and not that of tests
                 "-cp",
-                System.getProperty("surefire.test.class.path", classes),
+                withoutTests(System.getProperty("surefire.test.class.path", classes)),
                 Main.class.getName(),
                 "daemon",
                 "--config",

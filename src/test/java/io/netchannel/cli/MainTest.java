@@ -164,7 +164,7 @@ final class MainTest {
   }
 
   private int run(String... arguments) {
-    return Main.run(new PrintWriter(out, true), new PrintWriter(err, true), arguments);
+    return NetchannelCommand.run(new PrintWriter(out, true), new PrintWriter(err, true), arguments);
   }
 
   private int control(String... arguments) {
@@ -174,7 +174,7 @@ final class MainTest {
   }
 
   static Stream<String> commands() {
-    return paths(Main.commandLine(List.of()), "");
+    return paths(NetchannelCommand.commandLine(List.of()), "");
   }
 
   /** "pki", "pki init", ... */
@@ -193,7 +193,7 @@ final class MainTest {
     assertThat(run(words(command + " --help"))).isZero();
     assertThat(out.toString()).contains("Usage: netchannel " + command);
     assertThat(err.toString()).isEmpty();
-    CommandLine line = Main.commandLine(List.of());
+    CommandLine line = NetchannelCommand.commandLine(List.of());
     for (String name : words(command)) {
       line = line.getSubcommands().get(name);
     }
@@ -206,7 +206,7 @@ final class MainTest {
   @Test
   void theHelpListsEveryCommand() {
     assertThat(run("--help")).isZero();
-    Main.commandLine(List.of())
+    NetchannelCommand.commandLine(List.of())
         .getSubcommands()
         .keySet()
         .forEach(name -> assertThat(out.toString()).contains("  " + name));
@@ -214,7 +214,8 @@ final class MainTest {
 
   @Test
   void aCalledCommandIsTheOnlyOneThatIsLoaded() {
-    assertThat(Main.commandLine(List.of("status")).getSubcommands()).containsOnlyKeys("status");
+    assertThat(NetchannelCommand.commandLine(List.of("status")).getSubcommands())
+        .containsOnlyKeys("status");
   }
 
   @ParameterizedTest
@@ -366,7 +367,8 @@ final class MainTest {
   void anArgumentThatIsNoPathIsToldInWords() {
     StringWriter said = new StringWriter();
     int code =
-        Main.run(new PrintWriter(out), new PrintWriter(said), "status", "--socket", "/r/\uD800");
+        NetchannelCommand.run(
+            new PrintWriter(out), new PrintWriter(said), "status", "--socket", "/r/\uD800");
     assertThat(code).isEqualTo(1);
     assertThat(said.toString()).contains("--socket", "LC_ALL=C.UTF-8").doesNotContain("Exception");
   }

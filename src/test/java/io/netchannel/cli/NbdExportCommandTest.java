@@ -321,7 +321,7 @@ final class NbdExportCommandTest {
     all.addAll(Arrays.asList(arguments));
     StringWriter err = new StringWriter();
     int status =
-        Main.run(
+        NetchannelCommand.run(
             new PrintWriter(new StringWriter()), new PrintWriter(err), all.toArray(String[]::new));
     assertThat(status).isEqualTo(Main.FAILURE);
     return err.toString();

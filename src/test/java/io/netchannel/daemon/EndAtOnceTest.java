@@ -7,6 +7,7 @@ import ch.qos.logback.classic.LoggerContext;
 import ch.qos.logback.core.Context;
 import com.google.common.collect.ImmutableSet;
 import com.google.common.util.concurrent.MoreExecutors;
+import io.netchannel.log.StderrLog;
 import io.netchannel.threads.LastResort;
 import java.net.URI;
 import java.nio.file.Path;
@@ -15,6 +16,7 @@ import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** A process one of whose vital threads ends. */
 @Timeout(120)
@@ -24,6 +26,9 @@ final class EndAtOnceTest {
     private Dying() {}
 
     public static void main(String[] arguments) throws Exception {
+      LoggerContext context = (LoggerContext) LoggerFactory.getILoggerFactory();
+      context.reset();
+      StderrLog.set(context); // and not as tests log
       LastResort last = LastResort.install(NetchannelDaemon::endAtOnce);
       Runtime.getRuntime()
           .addShutdownHook(new Thread(() -> System.err.println("a shutdown hook has run")));
@@ -59,7 +64,6 @@ final class EndAtOnceTest {
     Process process =
         new ProcessBuilder(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-Dlogback.configurationFile=logback.xml", // and not that of tests
                 "-cp",
                 classes(),
                 Dying.class.getName())
