@@ -101,8 +101,12 @@ public final class DurableFile {
    * @throws IOException when it is there still, or may be there after a crash
    */
   public static void delete(Path file) throws IOException {
-    FileCalls.SYSTEM.delete(file);
-    FileCalls.SYSTEM.forceDirectory(file.toAbsolutePath().getParent());
+    delete(FileCalls.SYSTEM, file);
+  }
+
+  static void delete(FileCalls calls, Path file) throws IOException {
+    calls.delete(file);
+    calls.forceDirectory(file.toAbsolutePath().getParent());
   }
 
   /**

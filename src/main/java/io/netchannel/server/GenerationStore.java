@@ -3,12 +3,13 @@ package io.netchannel.server;
 import com.google.common.collect.ImmutableList;
 import io.netchannel.files.Crc32c;
 import io.netchannel.files.DurableFile;
+import io.netchannel.files.FileCalls;
+import io.netchannel.files.UncertainFileException;
 import io.netchannel.wire.Names;
 import java.io.IOException;
 import java.net.URLDecoder;
 import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.Iterator;
@@ -33,6 +34,15 @@ import java.util.UUID;
  *
  * <p>Each change replaces the file ({@link DurableFile}): after a crash there is the old or the new
  * one, whole. A damaged file is not guessed at. Not thread-safe.
+ *
+ * <pre>
+ *   found --put, renew--> CERTAIN <-------put, renew------- UNCERTAIN
+ *                            +--a put, nobody knows if done-->+
+ * </pre>
+ *
+ * What was found is as uncertain: the process before may have failed to make it durable, and then a
+ * power cut would bring back a client that it has fenced. Until it is {@link #renew renewed} it may
+ * refuse a client, but let none in.
  */
 final class GenerationStore {
   /**
@@ -67,17 +77,27 @@ final class GenerationStore {
   private static final String HEADER = "netchannel generations 1";
   private static final String CHECKSUM = "crc32c ";
 
+  private final FileCalls calls;
   private final Path file;
   private final Map<String, Entry> entries = new LinkedHashMap<>();
 
-  private GenerationStore(Path file) {
+  /** Whether a power cut leaves just this. */
+  private boolean certain;
+
+  private GenerationStore(FileCalls calls, Path file) {
+    this.calls = calls;
     this.file = file;
   }
 
   static GenerationStore open(Path file) throws IOException {
-    GenerationStore store = new GenerationStore(file);
-    if (Files.exists(file)) {
-      store.parse(Files.readString(file, StandardCharsets.US_ASCII));
+    return open(FileCalls.SYSTEM, file);
+  }
+
+  static GenerationStore open(FileCalls calls, Path file) throws IOException {
+    GenerationStore store = new GenerationStore(calls, file);
+    Optional<byte[]> found = calls.read(file);
+    if (found.isPresent()) {
+      store.parse(new String(found.get(), StandardCharsets.US_ASCII));
     }
     return store;
   }
@@ -100,6 +120,17 @@ final class GenerationStore {
     write(changed);
     entries.clear();
     entries.putAll(changed);
+  }
+
+  /**
+   * Makes what it says durable, once; not when it is opened, as hundreds of them are at a start.
+   *
+   * @throws IOException when a power cut may still leave something else
+   */
+  void renew() throws IOException {
+    if (!certain) {
+      write(entries);
+    }
   }
 
   private static void forget(Map<String, Entry> changed, long generationAtMost) {
@@ -128,8 +159,14 @@ final class GenerationStore {
     }
     String checksum = checksum(text.toString());
     text.append(CHECKSUM).append(checksum).append('\n');
-    DurableFile.write(
-        file, text.toString().getBytes(StandardCharsets.US_ASCII), DurableFile.PRIVATE);
+    byte[] bytes = text.toString().getBytes(StandardCharsets.US_ASCII);
+    try {
+      DurableFile.write(calls, file, bytes, DurableFile.PRIVATE).close();
+      certain = true;
+    } catch (UncertainFileException e) {
+      certain = false;
+      throw e;
+    }
   }
 
   /** Its lowest byte first, as files have had it from the beginning. */

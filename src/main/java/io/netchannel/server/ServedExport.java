@@ -151,8 +151,8 @@ final class ServedExport {
     } catch (DeviceException e) {
       return Refused.because(Refusal.UNAVAILABLE, e.getMessage());
     }
-    if (attach.generation() > newest || holder.isEmpty()) {
-      try {
+    try {
+      if (attach.generation() > newest || holder.isEmpty()) {
         generations.put(
             new GenerationStore.Entry(
                 attach.client(),
@@ -161,11 +161,13 @@ final class ServedExport {
                 parts.clock().instant(),
                 holder.map(GenerationStore.Entry::storage).orElse(parts.storage()),
                 place));
-      } catch (IOException e) {
-        closeUnused();
-        return Refused.because(
-            Refusal.UNAVAILABLE, "its generation cannot be stored: " + e.getMessage());
+      } else {
+        generations.renew();
       }
+    } catch (IOException e) {
+      closeUnused();
+      return Refused.because(
+          Refusal.UNAVAILABLE, "its generation cannot be stored: " + e.getMessage());
     }
     if (holder.isEmpty()) {
       untold.add(attach.client());

@@ -79,7 +79,8 @@
  *       executor and never on an event loop. A write to the page cache, which may have to wait for
  *       the storage when the cache is full of such, happens on the connection's event loop, and
  *       that has no other connection: an export that hangs holds up no other.
- *   <li>Errors of the state directory refuse the client; no generation is ever guessed.
+ *   <li>Errors of the state directory refuse the client; no generation is ever guessed, and nobody
+ *       is let in by one that was found and may be in the cache only: it is made durable first.
  * </ul>
  *
  * <h2>After a restart</h2>

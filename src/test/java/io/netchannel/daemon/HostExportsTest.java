@@ -257,6 +257,19 @@ final class HostExportsTest {
     assertThat(names()).containsExactly("a", "dead", "sick");
   }
 
+  @Test
+  void anExportThatMayComeBackIsToldAsSuch() throws Exception {
+    call("export", "name", "b", "source", "file:" + directory.resolve("b.raw"));
+    Path stored = directory.resolve("exports").resolve("b.export");
+    Files.delete(stored);
+    Files.createDirectories(stored.resolve("in the way"));
+    assertThatThrownBy(() -> call("unexport", "name", "b"))
+        .isInstanceOf(ControlException.class)
+        .hasMessageContaining("export b is gone and may come back with the next start")
+        .hasMessageContaining("check that disk");
+    assertThat(names()).containsExactly("a", "dead", "sick");
+  }
+
   /** It may come later, as an iSCSI disk does: its clients wait, and are told why. */
   @Test
   void whatIsNotThereYetIsExportedAfterARestart() throws Exception {

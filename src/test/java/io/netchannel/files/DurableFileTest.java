@@ -22,6 +22,11 @@ final class DurableFileTest {
 
   @TempDir private Path directory;
 
+  /** The first choices of neighbouring seeds are the same ones. */
+  private static Random random(int seed) {
+    return new Random(seed * 0x9e3779b97f4a7c15L);
+  }
+
   private static byte[] bytes(String text) {
     return text.getBytes(StandardCharsets.US_ASCII);
   }
@@ -61,7 +66,7 @@ final class DurableFileTest {
   void aFailureAndAPowerCutLeaveTheOldOneOrTheNewOne(Operation failing) throws Exception {
     boolean certain = failing.compareTo(Operation.RENAME) < 0;
     for (int seed = 0; seed < RUNS; seed++) {
-      MemoryFiles disk = new MemoryFiles(new Random(seed), () -> {});
+      MemoryFiles disk = new MemoryFiles(random(seed), () -> {});
       DurableFile.write(disk, FILE, bytes("old"), DurableFile.PRIVATE).close();
       disk.breaks(failing);
       assertThatThrownBy(() -> DurableFile.write(disk, FILE, bytes("new"), DurableFile.PRIVATE))
@@ -84,12 +89,32 @@ final class DurableFileTest {
   @Test
   void isDurableWhenItReturns() throws Exception {
     for (int seed = 0; seed < RUNS; seed++) {
-      MemoryFiles disk = new MemoryFiles(new Random(seed), () -> {});
+      MemoryFiles disk = new MemoryFiles(random(seed), () -> {});
       DurableFile.write(disk, FILE, bytes("old"), DurableFile.PRIVATE).close();
       DurableFile.write(disk, FILE, bytes("new"), DurableFile.PRIVATE).close();
       disk.cutPower();
       assertThat(read(disk)).as("seed %s", seed).contains("new");
     }
+  }
+
+  @Test
+  void whatIsDeletedDoesNotComeBack() throws Exception {
+    for (int seed = 0; seed < RUNS; seed++) {
+      MemoryFiles disk = new MemoryFiles(random(seed), () -> {});
+      DurableFile.write(disk, FILE, bytes("old"), DurableFile.PRIVATE).close();
+      DurableFile.delete(disk, FILE);
+      DurableFile.delete(disk, FILE);
+      disk.cutPower();
+      assertThat(read(disk)).as("seed %s", seed).isEmpty();
+    }
+  }
+
+  @Test
+  void aDeleteThatMayNotLastIsTold() throws Exception {
+    MemoryFiles disk = new MemoryFiles(new Random(1), () -> {});
+    DurableFile.write(disk, FILE, bytes("old"), DurableFile.PRIVATE).close();
+    disk.breaks(Operation.FORCE_DIRECTORY);
+    assertThatThrownBy(() -> DurableFile.delete(disk, FILE)).isInstanceOf(IOException.class);
   }
 
   @Test

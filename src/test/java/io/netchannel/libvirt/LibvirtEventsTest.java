@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.sun.jna.Native;
 import com.sun.jna.NativeLibrary;
+import io.netchannel.xen.Waiting;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.UUID;
@@ -104,6 +105,34 @@ final class LibvirtEventsTest {
       assertThat(events).isNotNull();
       assertThat(next()).isEqualTo("connected");
     }
+  }
+
+  @Test
+  void pausesBeforeItTriesAgainAndEndsInAPause() {
+    AtomicInteger calls = new AtomicInteger();
+    LibvirtEvents.Listener failing =
+        new LibvirtEvents.Listener() {
+          @Override
+          public void onEvent(DomainEvent event) {}
+
+          @Override
+          public void connected() {
+            calls.incrementAndGet();
+            throw new IllegalStateException("of a test");
+          }
+        };
+    try (LibvirtEvents events =
+        LibvirtEvents.start(TEST_URI, failing, LibvirtEvents.LONGEST_PAUSE)) {
+      assertThat(events).isNotNull();
+      Waiting.until("it pauses", () -> calls.get() > 0 && pauses());
+      assertThat(calls).hasValue(1);
+    }
+  }
+
+  private static boolean pauses() {
+    return Thread.getAllStackTraces().keySet().stream()
+        .filter(thread -> thread.getName().equals("libvirt-connection"))
+        .anyMatch(thread -> thread.getState() == Thread.State.TIMED_WAITING);
   }
 
   @Test

@@ -19,6 +19,7 @@ import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.LongSupplier;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -150,10 +151,27 @@ final class RehearsalTest {
     Await.until("its end", Duration.ofSeconds(100), beside::isOver);
     beside.close();
     assertThat(early).as("begun while a guest waited").isFalse();
+    assertThat(asked).as("looks, also before each round").hasValueGreaterThan(Rehearsal.MIGRATIONS);
     assertThat(logged())
         .singleElement()
         .asString()
         .contains("rehearsed %d migrations".formatted(Rehearsal.MIGRATIONS));
+  }
+
+  /** The processor is for guests, also on a host where a rehearsal takes long. */
+  @Test
+  void besideADaemonItEndsWhenItsTimeIsOver() {
+    AtomicLong nanos = new AtomicLong();
+    LongSupplier slow = () -> nanos.addAndGet(Duration.ofSeconds(20).toNanos());
+    DaemonRehearsal beside = new DaemonRehearsal(rehearsal, () -> false, slow);
+    beside.start();
+    Await.until("its end", Duration.ofSeconds(100), beside::isOver);
+    beside.close();
+    assertThat(logged())
+        .singleElement()
+        .asString()
+        .contains("rehearsed 1 migrations in ")
+        .endsWith(", and 1 hand-overs");
   }
 
   @Test

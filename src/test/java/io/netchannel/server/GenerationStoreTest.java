@@ -4,13 +4,18 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.google.common.hash.Hashing;
+import io.netchannel.files.MemoryFiles;
 import io.netchannel.files.MountedStorage;
+import io.netchannel.files.UncertainFileException;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Random;
+import java.util.Set;
 import java.util.UUID;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -18,12 +23,19 @@ import org.junit.jupiter.api.io.TempDir;
 final class GenerationStoreTest {
   private static final Instant NOW = Instant.parse("2026-11-23T10:00:00Z");
 
+  private static final int RUNS = 50;
+
   @TempDir private Path directory;
 
   private static GenerationStore.Entry entry(String client, long generation, boolean held) {
     UUID storage = new UUID(generation, 5);
     return new GenerationStore.Entry(
         client, generation, held, NOW, storage, "file:/srv/disk %s\n\u00e4".formatted(client));
+  }
+
+  /** The first choices of neighbouring seeds are the same ones. */
+  private static Random random(int seed) {
+    return new Random(seed * 0x9e3779b97f4a7c15L);
   }
 
   private Path file() {
@@ -67,6 +79,65 @@ final class GenerationStoreTest {
           .hasMessageContaining("Read-only file system");
       assertThat(store.get("a/xvda")).contains(entry("a/xvda", 4, true));
     }
+  }
+
+  /** Or a power cut brings a client back that was fenced when the one of today was let in. */
+  @Test
+  void whatWasFoundIsDurableWhenItIsRenewed() throws Exception {
+    Path file = Path.of("/state/vol7.generations");
+    Set<Long> found = new HashSet<>();
+    for (int seed = 0; seed < RUNS; seed++) {
+      MemoryFiles disk = new MemoryFiles(random(seed), () -> {});
+      GenerationStore killed = GenerationStore.open(disk, file);
+      killed.put(entry("a/xvda", 3, true));
+      disk.breaks(MemoryFiles.Operation.FORCE_DIRECTORY);
+      assertThatThrownBy(() -> killed.put(entry("a/xvda", 4, true)))
+          .isInstanceOf(UncertainFileException.class);
+      disk.isMended();
+      GenerationStore next = GenerationStore.open(disk, file);
+      next.renew();
+      disk.cutPower();
+      assertThat(GenerationStore.open(disk, file).get("a/xvda"))
+          .as("seed %s", seed)
+          .isEqualTo(next.get("a/xvda"));
+      found.add(next.get("a/xvda").orElseThrow().generation());
+    }
+    assertThat(found).as("what the killed one was not sure of").contains(4L);
+  }
+
+  /** It goes on with what was before, which the file need not be. */
+  @Test
+  void whatWasBeforeAnUncertainChangeIsDurableWhenItIsRenewed() throws Exception {
+    Path file = Path.of("/state/vol7.generations");
+    for (int seed = 0; seed < RUNS; seed++) {
+      MemoryFiles disk = new MemoryFiles(random(seed), () -> {});
+      GenerationStore store = GenerationStore.open(disk, file);
+      store.put(entry("a/xvda", 3, true));
+      disk.breaks(MemoryFiles.Operation.RENAME);
+      assertThatThrownBy(() -> store.put(entry("a/xvda", 4, true)))
+          .isInstanceOf(UncertainFileException.class);
+      assertThatThrownBy(store::renew).isInstanceOf(UncertainFileException.class);
+      disk.isMended();
+      store.renew();
+      disk.cutPower();
+      assertThat(GenerationStore.open(disk, file).get("a/xvda"))
+          .as("seed %s", seed)
+          .contains(entry("a/xvda", 3, true));
+    }
+  }
+
+  @Test
+  void isRenewedOnce() throws Exception {
+    Path file = Path.of("/state/vol7.generations");
+    MemoryFiles disk = new MemoryFiles(new Random(0), () -> {});
+    GenerationStore.open(disk, file).put(entry("a/xvda", 3, true));
+    GenerationStore store = GenerationStore.open(disk, file);
+    int before = disk.operations();
+    store.renew();
+    int once = disk.operations();
+    assertThat(once).isGreaterThan(before);
+    store.renew();
+    assertThat(disk.operations()).isEqualTo(once);
   }
 
   @Test

@@ -19,6 +19,7 @@ import io.netchannel.xen.Waiting;
 import io.netty.buffer.Unpooled;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -80,6 +81,22 @@ final class SessionTest {
         .ask(Attach.session(EXPORT, "other/xvda", 1, false, ImmutableList.of()))
         .expectRefusal(Refusal.IN_USE);
     assertThat(host.raw().attach(2).generation()).isEqualTo(2);
+  }
+
+  /** It may be in the cache only, and then a power cut brings a client back that was fenced. */
+  @Test
+  void whatAServerBeforeHasStoredLetsNobodyInBeforeItIsDurable() throws Exception {
+    host.raw().attach(1);
+    host.stop();
+    host.start();
+    Path inTheWay = directory.resolve("exports").resolve(EXPORT + ".generations.new");
+    Path kept = Files.createDirectories(inTheWay.resolve("kept"));
+    assertThat(host.raw().ask(1).expectRefusal(Refusal.UNAVAILABLE).text())
+        .contains("its generation cannot be stored");
+    Files.delete(kept);
+    host.raw().attach(1);
+    Files.createDirectories(kept);
+    host.raw().attach(1); // it is durable by now
   }
 
   /** What to do is said with it. */

@@ -2,6 +2,7 @@ package io.netchannel.threads;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.netchannel.xen.Waiting;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -9,6 +10,7 @@ import java.net.SocketException;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
+import java.util.Optional;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
@@ -19,6 +21,9 @@ import org.junit.jupiter.api.Timeout;
 
 @Timeout(60)
 final class AcceptLoopTest {
+  /** Far more than it meets in the pauses of a test. */
+  private static final int MANY = 100_000;
+
   /** What the next accepts and takes throw. */
   private final BlockingQueue<Throwable> accepts = new LinkedBlockingQueue<>();
 
@@ -98,6 +103,30 @@ final class AcceptLoopTest {
     }
     assertThat(accepts).isEmpty();
     assertThat(ends).isEmpty();
+  }
+
+  /** What it is short of does not come back sooner by its asking. */
+  @Test
+  void itPausesAfterAFailureAndEndsInAPause() throws Exception {
+    for (int i = 0; i < MANY; i++) {
+      accepts.add(new SocketException("Too many open files"));
+    }
+    AcceptLoop loop = start();
+    Waiting.until("it pauses", () -> thread().filter(AcceptLoopTest::pauses).isPresent());
+    assertThat(accepts).as("failures to come").isNotEmpty();
+    loop.close();
+    Waiting.until("its end", () -> thread().isEmpty());
+    assertThat(ends).isEmpty();
+  }
+
+  private static Optional<Thread> thread() {
+    return Thread.getAllStackTraces().keySet().stream()
+        .filter(each -> each.getName().equals("test-accept"))
+        .findFirst();
+  }
+
+  private static boolean pauses(Thread thread) {
+    return thread.getState() == Thread.State.TIMED_WAITING;
   }
 
   @Test

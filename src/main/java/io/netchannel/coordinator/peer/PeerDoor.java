@@ -18,7 +18,14 @@ import javax.net.ssl.SSLSession;
  * takes it back when gRPC says that the handshake has shown a trusted certificate.
  */
 final class PeerDoor extends ServerTransportFilter {
-  private final Strangers strangers = new Strangers(Strangers.PLACES);
+  private final Strangers strangers;
+
+  /**
+   * @param places for so many strangers
+   */
+  PeerDoor(int places) {
+    strangers = new Strangers(places);
+  }
 
   /** That gRPC listens with. */
   ServerChannel listener() {

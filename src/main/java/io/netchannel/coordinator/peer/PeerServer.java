@@ -7,6 +7,7 @@ import io.grpc.ServerInterceptors;
 import io.grpc.netty.NettyServerBuilder;
 import io.netchannel.coordinator.PeerService;
 import io.netchannel.tls.HostTls;
+import io.netchannel.tls.Strangers;
 import io.netchannel.tls.TlsException;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
@@ -54,7 +55,7 @@ public final class PeerServer implements AutoCloseable {
       Collection<PeerAddress> peers,
       PeerService service)
       throws IOException, TlsException {
-    this(host, address, tls, peers, service, ProtocolVersion.CURRENT);
+    this(host, address, tls, peers, service, ProtocolVersion.CURRENT, Strangers.PLACES);
   }
 
   PeerServer(
@@ -63,10 +64,11 @@ public final class PeerServer implements AutoCloseable {
       HostTls tls,
       Collection<PeerAddress> peers,
       PeerService service,
-      int protocolVersion)
+      int protocolVersion,
+      int strangers)
       throws IOException, TlsException {
     this.endpoint = new PeerEndpoint(host, service);
-    PeerDoor door = new PeerDoor();
+    PeerDoor door = new PeerDoor(strangers);
     ServerBuilder<?> builder =
         NettyServerBuilder.forAddress(address)
             .bossEventLoopGroup(threads)

@@ -297,10 +297,18 @@ class HostileClientTest {
       for (int i = 0; i < 2 * NbdServer.MAX_CONNECTIONS; i++) {
         silent.add(new RawClient(patient));
       }
-      silent.get(0).greet(3).awaitEnd();
+      silent.get(0).awaitEnd();
       try (RawClient one = new RawClient(patient).go("disk")) {
         one.request(0, NbdProtocol.CMD_READ, 1, 0, 512);
         assertThat(one.answer(1)).isZero();
+        RawClient first = new RawClient(patient);
+        silent.add(first);
+        for (int i = 0; i < NbdServer.MAX_CONNECTIONS; i++) {
+          silent.add(new RawClient(patient));
+        }
+        first.awaitEnd();
+        one.request(0, NbdProtocol.CMD_READ, 2, 0, 512);
+        assertThat(one.answer(2)).as("it has no place to lose").isZero();
       }
       for (RawClient client : silent) {
         client.close();
