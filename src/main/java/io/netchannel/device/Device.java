@@ -39,6 +39,33 @@ public interface Device extends AutoCloseable {
   void discard(long offsetBytes, long lengthBytes, Completion completion);
 
   /**
+   * Makes the range read as zeros, without data on the way. As a write it is durable only with the
+   * next flush, and until then a crash of the device may bring back what was there.
+   *
+   * <p>After {@link Outcome#UNSUPPORTED} the range has what it had, or zeros: the caller writes
+   * zeros instead. Some devices can tell that only when they have tried, see {@link
+   * DeviceGeometry#canZero}.
+   *
+   * @param mayDeallocate whether the device may give the range's storage back, as a hole; a write
+   *     there may find it full afterwards. If not, the range keeps what storage it has
+   */
+  default void zero(
+      long offsetBytes, long lengthBytes, boolean mayDeallocate, Completion completion) {
+    completion.complete(Outcome.UNSUPPORTED);
+  }
+
+  /**
+   * Which parts of a range are known to read as zeros without reading them. A hint for who copies
+   * the device: never wrong, but for what is written meanwhile, and often incomplete. Does not wait
+   * for the storage, and always completes, never exceptionally: what cannot be found out is data.
+   *
+   * @return completed on any thread, which must not be kept waiting
+   */
+  default CompletableFuture<Extents> extents(long offsetBytes, long lengthBytes) {
+    return CompletableFuture.completedFuture(Extents.ALL_DATA);
+  }
+
+  /**
    * The same device for a caller with a thread to spare: where it has threads of its own, it may
    * then run reads and writes on the caller's, which is quicker than to hand them over.
    *

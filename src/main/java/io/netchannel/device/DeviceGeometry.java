@@ -11,6 +11,8 @@ package io.netchannel.device;
  *     volatile cache
  * @param canDiscard whether {@link Device#discard} works
  * @param discardGranularityBytes the unit of discards; 0 when it cannot
+ * @param canZero whether {@link Device#zero} works where it may deallocate; where it may not, some
+ *     file systems still say {@link Outcome#UNSUPPORTED}, as only the try can tell
  */
 public record DeviceGeometry(
     long sizeBytes,
@@ -19,4 +21,5 @@ public record DeviceGeometry(
     boolean readOnly,
     boolean canFlush,
     boolean canDiscard,
-    int discardGranularityBytes) {}
+    int discardGranularityBytes,
+    boolean canZero) {}

@@ -15,6 +15,7 @@ import io.netchannel.wire.Preamble;
 import io.netchannel.wire.Refusal;
 import io.netchannel.wire.Stages;
 import io.netchannel.wire.WireException;
+import io.netchannel.wire.ZeroRuns;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
@@ -73,7 +74,10 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
   private volatile Channel channel;
   private FrameWriter writer;
   private State state = State.PREAMBLE;
-  private int maxPayloadBytes = Preamble.OURS.maxPayloadBytes();
+
+  /** What both sides can; set before ATTACH. */
+  private volatile Preamble agreed = Preamble.OURS;
+
   private boolean heard;
   private boolean broken;
 
@@ -128,6 +132,11 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
 
   boolean isLocal() {
     return local;
+  }
+
+  /** Whether its client knows what ZERO and EXTENTS are. */
+  boolean hasZero() {
+    return agreed.hasZero();
   }
 
   boolean isOpen() {
@@ -414,19 +423,24 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
   public void preamble(Preamble theirs) throws WireException {
     writer.preamble(Preamble.OURS);
     writer.flush();
-    Preamble common = Preamble.OURS.with(theirs);
-    maxPayloadBytes = common.maxPayloadBytes();
-    reader.limit(maxPayloadBytes);
+    agreed = Preamble.OURS.with(theirs);
+    reader.limit(agreed);
     state = State.READY;
   }
 
   @Override
   public boolean ready(FrameHeader header) throws WireException {
-    boolean write = header.type() == FrameType.WRITE;
-    if (!write && header.type() != FrameType.READ) {
+    int bytes =
+        switch (header.type()) {
+          case WRITE -> header.payloadBytes();
+          case READ -> (int) header.lengthBytes();
+          case EXTENTS -> ZeroRuns.MAX_BYTES;
+          case ATTACH, ATTACHED, REFUSED, FLUSH, DISCARD, ZERO -> 0;
+          case REPLY, DETACH, DETACHED, PING, PONG -> 0;
+        };
+    if (bytes == 0) {
       return true;
     }
-    int bytes = write ? header.payloadBytes() : (int) header.lengthBytes();
     if (!checked) {
       expect(header);
       checkRequest(header);
@@ -468,11 +482,11 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
           state = State.ATTACHING;
           exports.attach(this, Attach.decode(data));
         }
-        case READ, WRITE -> {
+        case READ, WRITE, EXTENTS -> {
           owned = true;
           submit(header, data);
         }
-        case FLUSH, DISCARD -> {
+        case FLUSH, DISCARD, ZERO -> {
           checkRequest(header);
           submit(header, null);
         }
@@ -504,7 +518,7 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
     boolean may =
         switch (header.type()) {
           case ATTACH -> state == State.READY;
-          case READ, WRITE, FLUSH, DISCARD -> state == State.ATTACHED;
+          case READ, WRITE, FLUSH, DISCARD, ZERO, EXTENTS -> state == State.ATTACHED;
           case DETACH -> state == State.ATTACHED || state == State.PROBED;
           case PING ->
               switch (state) {

@@ -227,7 +227,7 @@ final class ServedExport {
           new Attached(
               parts.storage(),
               parts.storage(),
-              geometry(attach.readOnly()),
+              geometry(connection, attach.readOnly()),
               Attached.Window.NONE,
               generation,
               ImmutableList.of()));
@@ -313,7 +313,7 @@ final class ServedExport {
                 new Attached(
                     parts.storage(),
                     lastStorage,
-                    geometry(attach.readOnly()),
+                    geometry(connection, attach.readOnly()),
                     window,
                     attach.generation(),
                     fates)));
@@ -406,7 +406,7 @@ final class ServedExport {
     }
   }
 
-  private Attached.Geometry geometry(boolean readOnly) {
+  private Attached.Geometry geometry(Connection to, boolean readOnly) {
     DeviceGeometry found = device.geometry();
     boolean writes = !readOnly && !found.readOnly();
     return new Attached.Geometry(
@@ -416,7 +416,8 @@ final class ServedExport {
         !writes,
         found.canFlush(),
         writes && found.canDiscard(),
-        writes ? found.discardGranularityBytes() : 0);
+        writes ? found.discardGranularityBytes() : 0,
+        writes && found.canZero() && to.hasZero());
   }
 
   /** The client gives it free. */

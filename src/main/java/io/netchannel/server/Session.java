@@ -3,6 +3,7 @@ package io.netchannel.server;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableSet;
 import io.netchannel.device.Device;
+import io.netchannel.device.Extents;
 import io.netchannel.wire.Attach;
 import io.netchannel.wire.Attached.Fate;
 import io.netchannel.wire.FrameHeader;
@@ -11,6 +12,7 @@ import io.netchannel.wire.FrameWriter;
 import io.netchannel.wire.Stages;
 import io.netchannel.wire.Status;
 import io.netchannel.wire.WireException;
+import io.netchannel.wire.ZeroRuns;
 import io.netty.buffer.ByteBuf;
 import java.nio.ByteBuffer;
 import java.util.Optional;
@@ -124,9 +126,9 @@ final class Session {
       slot.type = request.type();
       slot.sequence = request.sequence();
       slot.data = data;
+      slot.windowBytes = data == null ? 0 : data.readableBytes();
       slot.orphan = false;
-      boolean changes = request.type() == FrameType.WRITE || request.type() == FrameType.DISCARD;
-      refused = changes && (readOnly || !writable);
+      refused = changes(request.type()) && (readOnly || !writable);
       at = deviceFor(request, from.hasOwnThread(), atDevice++ == 0);
     }
     // From here on it counts as being at the device: a fence that comes now waits for it. Outside
@@ -136,6 +138,10 @@ final class Session {
     } else {
       start(slot, request, data, at);
     }
+  }
+
+  private static boolean changes(FrameType type) {
+    return type == FrameType.WRITE || type == FrameType.DISCARD || type == FrameType.ZERO;
   }
 
   private Device deviceFor(FrameHeader request, boolean mayWait, boolean isAlone) {
@@ -154,9 +160,26 @@ final class Session {
       case WRITE -> at.write(offset, buffer(data, request.lengthBytes()), slot);
       case FLUSH -> device.flush(slot);
       case DISCARD -> device.discard(offset, request.lengthBytes(), slot);
+      case ZERO -> device.zero(offset, request.lengthBytes(), request.mayDeallocate(), slot);
+      case EXTENTS -> {
+        CompletableFuture<Void> unused =
+            device
+                .extents(offset, request.lengthBytes())
+                .thenAccept(found -> told(slot, found, data));
+      }
       case ATTACH, ATTACHED, REFUSED, REPLY, DETACH, DETACHED, PING, PONG ->
           throw new IllegalArgumentException(request.toString());
     }
+  }
+
+  private void told(Slot slot, Extents found, ByteBuf data) {
+    data.clear();
+    new ZeroRuns(
+            found.zeros().stream()
+                .map(run -> new ZeroRuns.Run(run.offsetBytes(), run.lengthBytes()))
+                .collect(ImmutableList.toImmutableList()))
+        .encode(data);
+    completed(slot, Status.OK);
   }
 
   private static ByteBuffer buffer(ByteBuf data, long lengthBytes) {
@@ -236,8 +259,9 @@ final class Session {
       slot.queued = false;
       data = slot.data;
       slot.data = null;
-      freed = data == null ? 0 : data.readableBytes();
-      boolean carries = slot.type == FrameType.READ && slot.status == Status.OK;
+      freed = slot.windowBytes;
+      boolean answers = slot.type == FrameType.READ || slot.type == FrameType.EXTENTS;
+      boolean carries = answers && slot.status == Status.OK;
       if (!carries && data != null) {
         data.release();
         data = null;
@@ -345,8 +369,8 @@ final class Session {
   private int runningBytes() {
     int bytes = 0;
     for (Slot slot : slots) {
-      if (slot.state == Slot.State.RUNNING && slot.data != null) {
-        bytes += slot.data.readableBytes();
+      if (slot.state == Slot.State.RUNNING) {
+        bytes += slot.windowBytes;
       }
     }
     return bytes;

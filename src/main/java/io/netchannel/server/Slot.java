@@ -30,6 +30,9 @@ final class Slot implements Completion {
   /** What is written or was read; null when the request has none, or it has been given on. */
   ByteBuf data;
 
+  /** What the request has of its client's window. */
+  int windowBytes;
+
   /** Its reply waits for the connection's event loop; until then the slot is not free. */
   boolean queued;
 
@@ -58,7 +61,7 @@ final class Slot implements Completion {
 
   /** Whether its outcome matters after a lost connection; a read is just done again. */
   boolean isKept() {
-    return type != FrameType.READ;
+    return type.isKept();
   }
 
   void releaseData() {

@@ -32,7 +32,8 @@ public record Attached(
       boolean readOnly,
       boolean canFlush,
       boolean canDiscard,
-      int discardGranularityBytes) {
+      int discardGranularityBytes,
+      boolean canZero) {
 
     /** The same of another size. */
     public Geometry withSize(long bytes) {
@@ -43,7 +44,21 @@ public record Attached(
           readOnly,
           canFlush,
           canDiscard,
-          discardGranularityBytes);
+          discardGranularityBytes,
+          canZero);
+    }
+
+    /** The same with or without the ability. */
+    public Geometry withZero(boolean can) {
+      return new Geometry(
+          sizeBytes,
+          logicalBlockBytes,
+          physicalBlockBytes,
+          readOnly,
+          canFlush,
+          canDiscard,
+          discardGranularityBytes,
+          can);
     }
   }
 
@@ -99,6 +114,9 @@ public record Attached(
   private static final int CAN_FLUSH = 2;
   private static final int CAN_DISCARD = 4;
 
+  /** Since version 2. */
+  private static final int CAN_ZERO = 8;
+
   static final int MAX_BYTES = FIXED_BYTES + Wire.MAX_SLOTS * Fate.BYTES;
 
   /** A sector of io/blkif.h: nothing smaller is a disk. */
@@ -117,7 +135,8 @@ public record Attached(
     out.writeShort(
         (geometry.readOnly() ? READ_ONLY : 0)
             | (geometry.canFlush() ? CAN_FLUSH : 0)
-            | (geometry.canDiscard() ? CAN_DISCARD : 0));
+            | (geometry.canDiscard() ? CAN_DISCARD : 0)
+            | (geometry.canZero() ? CAN_ZERO : 0));
     out.writeShort(window.slots()).writeInt(window.bytes());
     out.writeShort(fates.size()).writeShort(0);
     out.writeLong(generation);
@@ -151,7 +170,7 @@ public record Attached(
     Payload.check("ATTACHED", granularity <= Integer.MAX_VALUE, "a granularity", granularity);
     Payload.check(
         "ATTACHED",
-        (flags & ~(READ_ONLY | CAN_FLUSH | CAN_DISCARD)) == 0,
+        (flags & ~(READ_ONLY | CAN_FLUSH | CAN_DISCARD | CAN_ZERO)) == 0,
         "no unknown flags",
         flags);
     boolean usable = slots == 0 ? bytes == 0 : bytes >= Wire.MIN_PAYLOAD_BYTES;
@@ -172,7 +191,8 @@ public record Attached(
             (flags & READ_ONLY) != 0,
             (flags & CAN_FLUSH) != 0,
             (flags & CAN_DISCARD) != 0,
-            (int) granularity);
+            (int) granularity,
+            (flags & CAN_ZERO) != 0);
     return new Attached(
         storage, lastStorage, geometry, new Window(slots, (int) bytes), generation, fates.build());
   }

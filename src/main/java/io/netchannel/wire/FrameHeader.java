@@ -9,6 +9,9 @@ public final class FrameHeader {
   /** Enough for a sentence or two. */
   public static final int MAX_REFUSAL_BYTES = 2048;
 
+  /** In the status of a ZERO. */
+  private static final int MAY_DEALLOCATE = 1;
+
   private FrameType type = FrameType.PING;
   private int status;
   private int slot;
@@ -87,7 +90,24 @@ public final class FrameHeader {
     return this;
   }
 
-  /** READ, WRITE, FLUSH or DISCARD. */
+  /** Whether a ZERO may leave a hole. */
+  public boolean mayDeallocate() {
+    return status == MAY_DEALLOCATE;
+  }
+
+  /** ZERO. */
+  public FrameHeader zero(
+      int newSlot,
+      long newSequence,
+      long newOffsetBytes,
+      long newLengthBytes,
+      boolean mayDeallocate) {
+    request(FrameType.ZERO, newSlot, newSequence, newOffsetBytes, newLengthBytes);
+    status = mayDeallocate ? MAY_DEALLOCATE : 0;
+    return this;
+  }
+
+  /** READ, WRITE, FLUSH, DISCARD or EXTENTS. */
   public FrameHeader request(
       FrameType newType, int newSlot, long newSequence, long newOffsetBytes, long newLengthBytes) {
     int payload = newType == FrameType.WRITE ? Math.toIntExact(newLengthBytes) : 0;
@@ -107,9 +127,10 @@ public final class FrameHeader {
    * Reads {@link #BYTES}, which must be there, and checks each field against the type's rules.
    *
    * @param maxPayloadBytes of READ, WRITE and REPLY
+   * @param version of the connection
    */
-  void decode(ByteBuf in, int maxPayloadBytes) throws WireException {
-    type = FrameType.of(in.readUnsignedByte());
+  void decode(ByteBuf in, int maxPayloadBytes, int version) throws WireException {
+    type = FrameType.of(in.readUnsignedByte(), version);
     status = in.readUnsignedByte();
     slot = in.readUnsignedShort();
     long payload = in.readUnsignedInt();
@@ -132,11 +153,12 @@ public final class FrameHeader {
         bare(sequence);
         status = Refusal.of(status).code();
       }
-      case READ -> request(1, maxPayloadBytes, 0);
-      case WRITE -> request(1, maxPayloadBytes, lengthBytes);
-      case DISCARD -> request(1, Wire.MAX_NUMBER, 0);
+      case READ -> request(0, 1, maxPayloadBytes, 0);
+      case WRITE -> request(0, 1, maxPayloadBytes, lengthBytes);
+      case DISCARD, EXTENTS -> request(0, 1, Wire.MAX_NUMBER, 0);
+      case ZERO -> request(MAY_DEALLOCATE, 1, Wire.MAX_NUMBER, 0);
       case FLUSH -> {
-        request(0, 0, 0);
+        request(0, 0, 0, 0);
         check(offsetBytes == 0, "offset 0", offsetBytes);
       }
       case REPLY -> {
@@ -163,12 +185,12 @@ public final class FrameHeader {
       case ATTACHED -> Attached.MAX_BYTES;
       case REFUSED -> MAX_REFUSAL_BYTES;
       case WRITE, REPLY -> maxPayloadBytes;
-      case READ, FLUSH, DISCARD, DETACH, DETACHED, PING, PONG -> 0;
+      case READ, FLUSH, DISCARD, ZERO, EXTENTS, DETACH, DETACHED, PING, PONG -> 0;
     };
   }
 
-  private void request(long least, long most, long payload) throws WireException {
-    check(status == 0, "status 0", status);
+  private void request(int flags, long least, long most, long payload) throws WireException {
+    check((status & ~flags) == 0, flags == 0 ? "status 0" : "no unknown flags", status);
     check(sequence > 0, "a sequence from 1 on", sequence);
     if (lengthBytes < least || lengthBytes > most) {
       throw wrong("a length from " + least + " to " + most, lengthBytes);

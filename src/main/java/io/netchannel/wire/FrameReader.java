@@ -41,6 +41,7 @@ public final class FrameReader {
   private final FrameHeader header = new FrameHeader();
   private final ByteBuf fixed = Unpooled.buffer(FrameHeader.BYTES, FrameHeader.BYTES);
   private int maxPayloadBytes;
+  private int version;
   private int fixedBytes = Preamble.BYTES;
   private boolean preambleRead;
   private boolean held;
@@ -53,9 +54,10 @@ public final class FrameReader {
     this.receiver = receiver;
   }
 
-  /** The largest payload from now on; called from within {@link Receiver#preamble}. */
-  public void limit(int bytes) {
-    maxPayloadBytes = bytes;
+  /** What a frame may be from now on; called from within {@link Receiver#preamble}. */
+  public void limit(Preamble agreed) {
+    maxPayloadBytes = agreed.maxPayloadBytes();
+    version = agreed.newest();
   }
 
   /**
@@ -142,7 +144,7 @@ public final class FrameReader {
       receiver.preamble(Preamble.decode(in));
       return;
     }
-    header.decode(in, maxPayloadBytes);
+    header.decode(in, maxPayloadBytes, version);
     begin();
   }
 

@@ -13,7 +13,9 @@ public enum FrameType {
   DETACH(9),
   DETACHED(10),
   PING(11),
-  PONG(12);
+  PONG(12),
+  ZERO(13),
+  EXTENTS(14);
 
   private static final FrameType[] BY_CODE = new FrameType[values().length + 1];
 
@@ -36,15 +38,28 @@ public enum FrameType {
   /** Whether it is a request to the device. */
   public boolean isRequest() {
     return switch (this) {
-      case READ, WRITE, FLUSH, DISCARD -> true;
+      case READ, WRITE, FLUSH, DISCARD, ZERO, EXTENTS -> true;
       case ATTACH, ATTACHED, REFUSED, REPLY, DETACH, DETACHED, PING, PONG -> false;
     };
   }
 
-  static FrameType of(int code) throws WireException {
-    if (code < 1 || code >= BY_CODE.length) {
+  /**
+   * Whether it is a request whose outcome a server keeps for a client that has lost its connection;
+   * the other requests change nothing, and are just done again.
+   */
+  public boolean isKept() {
+    return switch (this) {
+      case WRITE, FLUSH, DISCARD, ZERO -> true;
+      case READ, EXTENTS -> false;
+      case ATTACH, ATTACHED, REFUSED, REPLY, DETACH, DETACHED, PING, PONG -> false;
+    };
+  }
+
+  static FrameType of(int code, int version) throws WireException {
+    int last = version < Wire.ZERO_VERSION ? PONG.code : BY_CODE.length - 1;
+    if (code < 1 || code > last) {
       throw new WireException(
-          "expected a type of frame from 1 to %d, found %d".formatted(BY_CODE.length - 1, code));
+          "expected a type of frame from 1 to %d, found %d".formatted(last, code));
     }
     return BY_CODE[code];
   }

@@ -14,7 +14,7 @@ public record Preamble(int oldest, int newest, int maxPayloadBytes) {
 
   /** What this code says. */
   public static final Preamble OURS =
-      new Preamble(Wire.VERSION, Wire.VERSION, Wire.MAX_PAYLOAD_BYTES);
+      new Preamble(Wire.OLDEST_VERSION, Wire.VERSION, Wire.MAX_PAYLOAD_BYTES);
 
   /** "NETCHAN\n" in ASCII. */
   static final long MAGIC = 0x4e45544348414e0aL;
@@ -45,6 +45,11 @@ public record Preamble(int oldest, int newest, int maxPayloadBytes) {
               .formatted(Wire.MIN_PAYLOAD_BYTES, payload));
     }
     return new Preamble(oldest, newest, (int) payload);
+  }
+
+  /** Whether a connection that is like this has ZERO and EXTENTS. */
+  public boolean hasZero() {
+    return newest >= Wire.ZERO_VERSION;
   }
 
   /**

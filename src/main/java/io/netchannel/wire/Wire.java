@@ -2,8 +2,14 @@ package io.netchannel.wire;
 
 /** Numbers that both sides agree on. See the package for the formats. */
 public final class Wire {
-  /** The version of this code, and the only one it speaks. */
-  public static final int VERSION = 1;
+  /** The newest version that this code speaks. */
+  public static final int VERSION = 2;
+
+  /** The oldest one: a server that is updated before its clients, or after them, serves them. */
+  public static final int OLDEST_VERSION = 1;
+
+  /** Since when there are ZERO and EXTENTS. */
+  public static final int ZERO_VERSION = 2;
 
   /** Of the device server; beside the peers' 16515. */
   public static final int DEFAULT_PORT = 16516;

@@ -17,16 +17,19 @@
  *
  * The version of the connection is the smaller of the two newest; when that is older than one of
  * the two oldest, whoever notices closes. The largest payload is the smaller of the two. This is
- * version 1. All that follows is frames:
+ * version 2, which has ZERO, EXTENTS and CAN_ZERO beyond version 1; in a connection of version 1
+ * they break the rules, so its server tells no CAN_ZERO, and its client sends neither. All that
+ * follows is frames:
  *
  * <pre>
  *    0   1  type
- *    1   1  status     REPLY: how the request ended; REFUSED: why; otherwise 0
+ *    1   1  status     REPLY: how the request ended; REFUSED: why; ZERO: 1 when a hole will do;
+ *                      otherwise 0
  *    2   2  slot       of a request and its reply; otherwise 0
  *    4   4  payload    bytes that follow this header
  *    8   8  sequence   of a request and its reply, of a PING and its PONG; STALE: see REFUSED
- *   16   8  offset     READ, WRITE, DISCARD: first byte; otherwise 0
- *   24   8  length     READ, WRITE, DISCARD: bytes; otherwise 0
+ *   16   8  offset     READ, WRITE, DISCARD, ZERO, EXTENTS: first byte; otherwise 0
+ *   24   8  length     READ, WRITE, DISCARD, ZERO, EXTENTS: bytes; otherwise 0
  *   32      payload
  * </pre>
  *
@@ -45,13 +48,17 @@
  * <tr><td>6</td><td>FLUSH</td><td>c-s</td><td>none: what was answered before becomes
  *     durable</td></tr>
  * <tr><td>7</td><td>DISCARD</td><td>c-s</td><td>none; length 1 or more</td></tr>
- * <tr><td>8</td><td>REPLY</td><td>s-c</td><td>the data of a READ that succeeded, else none; status
- *     is a {@link io.netchannel.wire.Status}</td></tr>
+ * <tr><td>8</td><td>REPLY</td><td>s-c</td><td>the data of a READ that succeeded, the {@link
+ *     io.netchannel.wire.ZeroRuns} of an EXTENTS, else none; status is a {@link
+ *     io.netchannel.wire.Status}</td></tr>
  * <tr><td>9</td><td>DETACH</td><td>c-s</td><td>none: no request is outstanding, the client gives
  *     the export free</td></tr>
  * <tr><td>10</td><td>DETACHED</td><td>s-c</td><td>none; the server closes afterwards</td></tr>
  * <tr><td>11</td><td>PING</td><td>c-s</td><td>none</td></tr>
  * <tr><td>12</td><td>PONG</td><td>s-c</td><td>none; sequence as in the PING</td></tr>
+ * <tr><td>13</td><td>ZERO</td><td>c-s</td><td>none; length 1 or more: as a WRITE of zeros</td></tr>
+ * <tr><td>14</td><td>EXTENTS</td><td>c-s</td><td>none; length 1 or more: asks what of the range is
+ *     known to read as zeros</td></tr>
  * </table>
  *
  * ATTACH, with 0 to 65535 unanswered requests in ascending order of their sequence:
@@ -77,7 +84,7 @@
  *   40   4  logical     smallest unit of a request in bytes
  *   44   4  physical    unit that is written without reading first
  *   48   4  granularity of discards; 0: none
- *   52   2  flags       1 READ_ONLY, 2 CAN_FLUSH, 4 CAN_DISCARD
+ *   52   2  flags       1 READ_ONLY, 2 CAN_FLUSH, 4 CAN_DISCARD, 8 CAN_ZERO
  *   54   2  slots       requests that may be outstanding: slots 0 .. slots - 1; 0 after PROBE
  *   56   4  window      bytes that requests may have outstanding
  *   60   2  count       of fates
@@ -86,23 +93,31 @@
  *   72      count times:  1 state: 0 UNKNOWN, 1 RUNNING, 2 DONE;  1 status, when DONE; otherwise 0
  * </pre>
  *
+ * The REPLY to EXTENTS, with 0 to 256 runs of zeros in ascending order, within the range, none over
+ * another; what is not told is data:
+ *
+ * <pre>
+ *    0      as often as the payload is long:  8 offset, 8 length
+ * </pre>
+ *
  * <h2>Rules</h2>
  *
  * <ul>
  *   <li>The sequence numbers of the requests of one connection ascend; a client never gives two
  *       requests of a session the same number, of whatever generation. Replies come in any order.
- *   <li>A slot holds one request at a time. The server keeps the outcome of a write, flush or
- *       discard in its slot until the client uses the slot again: that says the reply was seen. So
+ *   <li>A slot holds one request at a time. The server keeps the outcome of a write, flush, discard
+ *       or zero in its slot until the client uses the slot again: that says the reply was seen. So
  *       what is kept is bounded, and one request that takes long holds up no other (a cumulative
  *       acknowledgement would have to choose one of the two; NFS 4.1 has slots for the same reason,
  *       RFC 8881 section 2.10.6).
- *   <li>After a lost connection the client lists its unanswered writes, flushes and discards in
- *       ATTACH. DONE: that was the reply. RUNNING: a REPLY will come. UNKNOWN: sent again, with all
- *       unanswered reads, in ascending order, before anything new.
+ *   <li>After a lost connection the client lists its unanswered writes, flushes, discards and zeros
+ *       in ATTACH. DONE: that was the reply. RUNNING: a REPLY will come. UNKNOWN: sent again, with
+ *       all unanswered reads and EXTENTS, in ascending order, before anything new.
  *   <li>What a client does not list it does not care for any more; what of that is still at the
  *       device is finished before ATTACHED.
- *   <li>A client keeps within slots and window; reads count with what they ask for, a request
- *       counts until its reply. A server may close a connection that does not.
+ *   <li>A client keeps within slots and window; reads count with what they ask for, EXTENTS with
+ *       the longest answer, 4096; a request counts until its reply. A server may close a connection
+ *       that does not.
  *   <li>The client sends PING when it has nothing else to say; who hears nothing for a while
  *       closes. The server answers PING also while an ATTACH waits.
  *   <li>Whatever breaks a rule of this page ends the connection ({@link

@@ -46,7 +46,7 @@ final class HungStorage implements DeviceKind {
 
     @Override
     public DeviceGeometry geometry() {
-      return new DeviceGeometry(1 << 20, 512, 512, false, true, false, 0);
+      return new DeviceGeometry(1 << 20, 512, 512, false, true, false, 0, false);
     }
 
     private void request(Completion completion) {

@@ -48,7 +48,7 @@ final class SupervisionTest {
   private final class Brittle implements Device {
     @Override
     public DeviceGeometry geometry() {
-      return new DeviceGeometry(1 << 20, 512, 512, false, true, false, 0);
+      return new DeviceGeometry(1 << 20, 512, 512, false, true, false, 0, false);
     }
 
     @Override

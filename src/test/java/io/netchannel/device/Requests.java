@@ -1,6 +1,7 @@
 package io.netchannel.device;
 
 import java.nio.ByteBuffer;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 
@@ -35,6 +36,16 @@ public final class Requests {
 
   public static Outcome discard(Device device, long offsetBytes, long lengthBytes) {
     return await(done -> device.discard(offsetBytes, lengthBytes, done));
+  }
+
+  public static Outcome zero(
+      Device device, long offsetBytes, long lengthBytes, boolean mayDeallocate) {
+    return await(done -> device.zero(offsetBytes, lengthBytes, mayDeallocate, done));
+  }
+
+  /** The runs that are known to be zeros. */
+  public static List<Extents.Run> zeros(Device device, long offsetBytes, long lengthBytes) {
+    return join(device.extents(offsetBytes, lengthBytes)).zeros();
   }
 
   /** A request that only needs its completion. */

@@ -16,7 +16,7 @@ final class MemoryDevice implements Device {
 
   @Override
   public DeviceGeometry geometry() {
-    return new DeviceGeometry(content.capacity(), 512, 4096, false, true, false, 0);
+    return new DeviceGeometry(content.capacity(), 512, 4096, false, true, false, 0, false);
   }
 
   @Override

@@ -163,7 +163,7 @@ final class ScriptedDevice implements Device {
 
   @Override
   public DeviceGeometry geometry() {
-    return new DeviceGeometry(cache.cached.length, 512, 4096, false, true, true, 512);
+    return new DeviceGeometry(cache.cached.length, 512, 4096, false, true, true, 512, false);
   }
 
   @Override

@@ -406,7 +406,7 @@ final class LostWritesSimulationTest {
     private final class Opened implements Device {
       @Override
       public DeviceGeometry geometry() {
-        return new DeviceGeometry(1 << 20, 512, 4096, false, true, false, 0);
+        return new DeviceGeometry(1 << 20, 512, 4096, false, true, false, 0, false);
       }
 
       private void run(Completion completion, Runnable effect) {

@@ -41,9 +41,16 @@ final class RawClient implements AutoCloseable, FrameReader.Receiver {
   private final FrameReader reader = new FrameReader(this);
   private final Queue<Frame> frames = new ArrayDeque<>();
   private byte[] payload = new byte[0];
+  private Preamble ours = Preamble.OURS;
 
   RawClient(Path path) throws IOException {
     socket = SocketChannel.open(UnixDomainSocketAddress.of(path));
+  }
+
+  /** Is from before there were ZERO and EXTENTS. */
+  RawClient ofVersionOne() {
+    ours = new Preamble(1, 1, ours.maxPayloadBytes());
+    return this;
   }
 
   void send(ByteBuf bytes) throws IOException {
@@ -55,7 +62,7 @@ final class RawClient implements AutoCloseable, FrameReader.Receiver {
 
   RawClient preamble() throws IOException {
     ByteBuf out = Unpooled.buffer();
-    Preamble.OURS.encode(out);
+    ours.encode(out);
     send(out);
     return this;
   }
@@ -89,6 +96,13 @@ final class RawClient implements AutoCloseable, FrameReader.Receiver {
       throws IOException {
     ByteBuf out = Unpooled.buffer();
     new FrameHeader().request(type, slot, sequence, offset, length).encode(out);
+    send(out);
+  }
+
+  void zero(int slot, long sequence, long offset, long length, boolean mayDeallocate)
+      throws IOException {
+    ByteBuf out = Unpooled.buffer();
+    new FrameHeader().zero(slot, sequence, offset, length, mayDeallocate).encode(out);
     send(out);
   }
 
@@ -149,8 +163,8 @@ final class RawClient implements AutoCloseable, FrameReader.Receiver {
   }
 
   @Override
-  public void preamble(Preamble theirs) {
-    reader.limit(theirs.maxPayloadBytes());
+  public void preamble(Preamble theirs) throws WireException {
+    reader.limit(ours.with(theirs));
   }
 
   @Override

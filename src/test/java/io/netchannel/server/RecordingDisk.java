@@ -1,10 +1,12 @@
 package io.netchannel.server;
 
+import com.google.common.collect.ImmutableList;
 import io.netchannel.device.Completion;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.DeviceGeometry;
 import io.netchannel.device.Devices;
+import io.netchannel.device.Extents;
 import io.netchannel.device.OpenOptions;
 import io.netchannel.device.Outcome;
 import io.netchannel.xen.Waiting;
@@ -13,6 +15,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Executor;
@@ -27,6 +30,8 @@ import java.util.function.LongConsumer;
 final class RecordingDisk implements Devices {
   static final int SIZE_BYTES = 16 << 20;
 
+  private static final int PAGE_BYTES = 4096;
+
   private final ByteBuffer content = ByteBuffer.allocate(SIZE_BYTES);
   private final Executor executor;
   private final Random random;
@@ -35,6 +40,14 @@ final class RecordingDisk implements Devices {
 
   /** How often each write was done, by the number its data begins with. */
   final Map<Long, Integer> writes = new ConcurrentHashMap<>();
+
+  /** How often each range was made zeros, by its offset. */
+  final Map<Long, Integer> zeroed = new ConcurrentHashMap<>();
+
+  /** What the last of them may have left. */
+  volatile boolean mayHaveHole;
+
+  volatile Outcome zeroOutcome = Outcome.OK;
 
   /** Told each write when it is done, one after the other. */
   volatile LongConsumer observer = number -> {};
@@ -132,7 +145,7 @@ final class RecordingDisk implements Devices {
 
     @Override
     public DeviceGeometry geometry() {
-      return new DeviceGeometry(SIZE_BYTES, 512, 4096, readOnly, true, !readOnly, 512);
+      return new DeviceGeometry(SIZE_BYTES, 512, 4096, readOnly, true, !readOnly, 512, !readOnly);
     }
 
     private void start(Completion completion, Runnable effect) {
@@ -177,6 +190,49 @@ final class RecordingDisk implements Devices {
       start(
           completion,
           () -> content.put((int) offsetBytes, new byte[(int) lengthBytes], 0, (int) lengthBytes));
+    }
+
+    @Override
+    public void zero(
+        long offsetBytes, long lengthBytes, boolean mayDeallocate, Completion completion) {
+      start(
+          outcome -> completion.complete(zeroOutcome),
+          () -> {
+            content.put((int) offsetBytes, new byte[(int) lengthBytes], 0, (int) lengthBytes);
+            zeroed.merge(offsetBytes, 1, Integer::sum);
+            mayHaveHole = mayDeallocate;
+          });
+    }
+
+    /** Of its content, in pages. */
+    @Override
+    public CompletableFuture<Extents> extents(long offsetBytes, long lengthBytes) {
+      CompletableFuture<Extents> told = new CompletableFuture<>();
+      ImmutableList.Builder<Extents.Run> zeros = ImmutableList.builder();
+      start(
+          outcome -> told.complete(new Extents(zeros.build())),
+          () -> addZeros(offsetBytes, offsetBytes + lengthBytes, zeros));
+      return told;
+    }
+
+    private void addZeros(long from, long end, ImmutableList.Builder<Extents.Run> to) {
+      int runs = 0;
+      long at = from;
+      while (at < end && runs < Extents.MAX_RUNS) {
+        long first = at;
+        while (at < end && isZero((int) at)) {
+          at += PAGE_BYTES;
+        }
+        if (at > first) {
+          to.add(new Extents.Run(first, Math.min(at, end) - first));
+          runs++;
+        }
+        at += PAGE_BYTES;
+      }
+    }
+
+    private boolean isZero(int offset) {
+      return content.slice(offset, PAGE_BYTES).mismatch(ByteBuffer.allocate(PAGE_BYTES)) < 0;
     }
 
     @Override

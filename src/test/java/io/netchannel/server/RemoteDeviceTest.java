@@ -88,7 +88,8 @@ final class RemoteDeviceTest {
     try (Device device = host.open(source(unix), as(CLIENT, 1))) {
       assertThat(device.geometry())
           .isEqualTo(
-              new DeviceGeometry(RecordingDisk.SIZE_BYTES, 512, 4096, false, true, true, 512));
+              new DeviceGeometry(
+                  RecordingDisk.SIZE_BYTES, 512, 4096, false, true, true, 512, true));
       Random random = new Random(seed);
       // The last two are longer than a frame.
       for (int bytes :
@@ -293,7 +294,7 @@ final class RemoteDeviceTest {
         new Attached(
             new UUID(1, 1),
             new UUID(1, 1),
-            new Attached.Geometry(1 << 20, 512, 512, false, true, false, 0),
+            new Attached.Geometry(1 << 20, 512, 512, false, true, false, 0, false),
             new Attached.Window(4, 1 << 20),
             1,
             ImmutableList.of());

@@ -481,7 +481,7 @@ final class SessionTest {
     assertThat(stranger.next()).as("closed without a word").isNull();
     RawClient future = host.raw();
     var out = Unpooled.buffer();
-    new Preamble(2, 3, 1 << 20).encode(out);
+    new Preamble(3, 4, 1 << 20).encode(out);
     future.send(out);
     assertThat(future.next()).as("no common version").isNull();
     host.raw().attach(1);

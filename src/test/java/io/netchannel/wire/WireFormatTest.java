@@ -26,7 +26,7 @@ final class WireFormatTest {
       new Attached(
           STORAGE,
           new UUID(0x1111L, 0x2222L),
-          new Attached.Geometry(1L << 30, 512, 4096, false, true, true, 4096),
+          new Attached.Geometry(1L << 30, 512, 4096, false, true, true, 4096, true),
           new Attached.Window(256, 1 << 24),
           7,
           ImmutableList.of(
@@ -45,7 +45,7 @@ final class WireFormatTest {
             @Override
             public void preamble(Preamble theirs) {
               frames.add(theirs.toString());
-              reader.limit(theirs.maxPayloadBytes());
+              reader.limit(theirs);
             }
 
             @Override
@@ -90,6 +90,22 @@ final class WireFormatTest {
     assertThat(ByteBufUtil.hexDump(out))
         .isEqualTo("08" + "03" + "0001" + "00000000" + "0000000000000002" + "00".repeat(16));
     out.clear();
+    new FrameHeader().zero(1, 2, 0x200, 0x1000, true).encode(out);
+    assertThat(ByteBufUtil.hexDump(out))
+        .isEqualTo(
+            "0d"
+                + "01"
+                + "0001"
+                + "00000000"
+                + "0000000000000002"
+                + "0000000000000200"
+                + "0000000000001000");
+    out.clear();
+    new FrameHeader().request(FrameType.EXTENTS, 1, 2, 0x200, 0x1000).encode(out);
+    assertThat(ByteBufUtil.hexDump(out))
+        .startsWith("0e" + "00" + "0001" + "00000000" + "0000000000000002")
+        .endsWith("0000000000000200" + "0000000000001000");
+    out.clear();
     new FrameHeader().refused(Refusal.STALE, 4, 9).encode(out);
     assertThat(ByteBufUtil.hexDump(out))
         .isEqualTo("03" + "01" + "0000" + "00000004" + "0000000000000009" + "00".repeat(16));
@@ -126,7 +142,7 @@ final class WireFormatTest {
                 + "00000200"
                 + "00001000"
                 + "00001000"
-                + "0006"
+                + "000e"
                 + "0100"
                 + "01000000"
                 + "0003"
@@ -137,6 +153,29 @@ final class WireFormatTest {
                 + "0202");
     assertThat(out.readableBytes()).isEqualTo(ATTACHED.encodedBytes());
     assertThat(Attached.decode(out)).isEqualTo(ATTACHED);
+  }
+
+  @Test
+  void zeroRuns() throws Exception {
+    ByteBuf out = Unpooled.buffer();
+    ZeroRuns runs =
+        new ZeroRuns(
+            ImmutableList.of(
+                new ZeroRuns.Run(0x200, 0x200),
+                new ZeroRuns.Run(0x400, 0x200),
+                new ZeroRuns.Run(0x1000, 0x1000)));
+    runs.encode(out);
+    assertThat(ByteBufUtil.hexDump(out))
+        .isEqualTo(
+            "0000000000000200"
+                + "0000000000000200"
+                + "0000000000000400"
+                + "0000000000000200"
+                + "0000000000001000"
+                + "0000000000001000");
+    assertThat(ZeroRuns.decode(out.duplicate(), 0x200, 0x1e00)).isEqualTo(runs);
+    assertThat(ZeroRuns.decode(Unpooled.EMPTY_BUFFER, 0, 512).runs()).isEmpty();
+    assertThat(ZeroRuns.MAX_RUNS).isEqualTo(256);
   }
 
   // ---- the way they arrive
@@ -207,7 +246,7 @@ final class WireFormatTest {
   @ParameterizedTest
   @CsvSource({
     "00 00 0000 00000000 0000000000000001 0000000000000000 0000000000000000, type of frame",
-    "0d 00 0000 00000000 0000000000000001 0000000000000000 0000000000000000, type of frame",
+    "0f 00 0000 00000000 0000000000000001 0000000000000000 0000000000000000, type of frame",
     "ff 00 0000 00000000 0000000000000001 0000000000000000 0000000000000000, type of frame",
     "04 00 0000 00000000 0000000000000000 0000000000000000 0000000000000200, sequence from 1",
     "04 00 0000 00000000 8000000000000000 0000000000000000 0000000000000200, below 2^63",
@@ -239,6 +278,14 @@ final class WireFormatTest {
     "09 01 0000 00000000 0000000000000000 0000000000000000 0000000000000000, status 0",
     "0b 00 0000 00000001 0000000000000000 0000000000000000 0000000000000000, at most 0",
     "0b 00 0001 00000000 0000000000000000 0000000000000000 0000000000000000, slot 0",
+    "0d 02 0000 00000000 0000000000000001 0000000000000000 0000000000000200, no unknown flags",
+    "0d 00 0000 00000000 0000000000000001 0000000000000000 0000000000000000, a length from 1",
+    "0d 00 0000 00000200 0000000000000001 0000000000000000 0000000000000200, payload of at most 0",
+    "0d 00 0000 00000000 0000000000000001 7fffffffffffffff 0000000000000200, ends below 2^63",
+    "0d 01 0000 00000000 0000000000000000 0000000000000000 0000000000000200, sequence from 1",
+    "0e 01 0000 00000000 0000000000000001 0000000000000000 0000000000000200, status 0",
+    "0e 00 0000 00000000 0000000000000001 0000000000000000 0000000000000000, a length from 1",
+    "0e 00 0000 00000010 0000000000000001 0000000000000000 0000000000000200, payload of at most 0",
   })
   void hostileHeaders(String digits, String why) throws Exception {
     ByteBuf in = Unpooled.buffer();
@@ -251,6 +298,41 @@ final class WireFormatTest {
         .hasMessageContaining(why);
     assertThat(frames).hasSize(1);
     assertThat(payload).as("allocated").isEmpty();
+  }
+
+  /** An older peer has no such types, and takes them for what they are not. */
+  @ParameterizedTest
+  @ValueSource(strings = {"0d", "0e"})
+  void versionOneHasNoneOfVersionTwosTypes(String type) throws Exception {
+    ByteBuf in = Unpooled.buffer();
+    new Preamble(1, 1, Wire.MAX_PAYLOAD_BYTES).encode(in);
+    in.writeBytes(
+        ByteBufUtil.decodeHexDump(
+            type + "00" + "0000" + "00000000" + "0000000000000001" + "00".repeat(14) + "0200"));
+    assertThatThrownBy(() -> reader.read(in))
+        .isInstanceOf(WireException.class)
+        .hasMessageContaining("expected a type of frame from 1 to 12");
+    assertThat(frames).hasSize(1);
+  }
+
+  @Test
+  void hostileZeroRuns() {
+    refusesRuns(0x100, 0x200, "0000000000000100" + "00000000000000", "whole runs");
+    refusesRuns(0, 0x20000, "0000000000000000".repeat(2 * 257), "256 at most");
+    refusesRuns(0x200, 0x200, "0000000000000000" + "0000000000000200", "behind the last");
+    refusesRuns(0x200, 0x200, "0000000000000400" + "0000000000000001", "behind the last");
+    refusesRuns(0x200, 0x200, "ffffffffffffffff" + "0000000000000200", "behind the last");
+    refusesRuns(0x200, 0x200, "0000000000000200" + "0000000000000000", "in range");
+    refusesRuns(0x200, 0x200, "0000000000000200" + "0000000000000201", "in range");
+    refusesRuns(0x200, 0x200, "0000000000000200" + "ffffffffffffffff", "in range");
+    String run = "0000000000000000" + "0000000000000200";
+    refusesRuns(0, 0x800, run + run, "behind the last");
+    refusesRuns(0, 0x800, "0000000000000400" + "0000000000000200" + run, "behind the last");
+  }
+
+  private static void refusesRuns(long offset, long length, String digits, String why) {
+    ByteBuf in = Unpooled.wrappedBuffer(ByteBufUtil.decodeHexDump(digits));
+    refuses(bytes -> ZeroRuns.decode(bytes, offset, length), in, why);
   }
 
   @Test
@@ -307,7 +389,7 @@ final class WireFormatTest {
     refusesAttached(bytes -> bytes.setInt(40, 513), "power of 2");
     refusesAttached(bytes -> bytes.setInt(44, 0x80000000), "power of 2");
     refusesAttached(bytes -> bytes.setInt(48, -1), "granularity");
-    refusesAttached(bytes -> bytes.setShort(52, 8), "unknown flags");
+    refusesAttached(bytes -> bytes.setShort(52, 16), "unknown flags");
     refusesAttached(bytes -> bytes.setShort(54, 0), "a window");
     refusesAttached(bytes -> bytes.setInt(56, 4095), "a window");
     refusesAttached(bytes -> bytes.setInt(56, -1), "a window");

@@ -14,6 +14,9 @@ public final class WireFuzz {
   /** Small, so that short inputs reach the limits. */
   private static final int MAX_PAYLOAD_BYTES = 8192;
 
+  static final long ZEROS_OFFSET_BYTES = 4096;
+  static final long ZEROS_LENGTH_BYTES = 1 << 20;
+
   private WireFuzz() {}
 
   /** As Jazzer calls a target; it takes one from each class. */
@@ -40,6 +43,15 @@ public final class WireFuzz {
 
     public static void fuzzerTestOneInput(byte[] input) {
       attached(input);
+    }
+  }
+
+  /** See {@link Frames}. */
+  public static final class ZeroRunsPayload {
+    private ZeroRunsPayload() {}
+
+    public static void fuzzerTestOneInput(byte[] input) {
+      zeroRuns(input);
     }
   }
 
@@ -95,6 +107,30 @@ public final class WireFuzz {
     expectSame(input, again);
   }
 
+  /** The answer to who has asked for the zeros of a part of a disk. */
+  public static void zeroRuns(byte[] input) {
+    ByteBuf again = Unpooled.buffer();
+    try {
+      ZeroRuns runs =
+          ZeroRuns.decode(Unpooled.wrappedBuffer(input), ZEROS_OFFSET_BYTES, ZEROS_LENGTH_BYTES);
+      long end = ZEROS_OFFSET_BYTES;
+      for (ZeroRuns.Run run : runs.runs()) {
+        if (run.offsetBytes() < end || run.lengthBytes() < 1) {
+          throw new AssertionError("not in order: " + runs);
+        }
+        end = run.offsetBytes() + run.lengthBytes();
+      }
+      if (end > ZEROS_OFFSET_BYTES + ZEROS_LENGTH_BYTES) {
+        throw new AssertionError("not asked for: " + runs);
+      }
+      runs.encode(again);
+    } catch (WireException refused) {
+      expectWords(refused);
+      return;
+    }
+    expectSame(input, again);
+  }
+
   private static void expectSame(byte[] input, ByteBuf again) {
     if (!Arrays.equals(input, ByteBufUtil.getBytes(again))) {
       throw new AssertionError("what was understood is not what was there");
@@ -116,7 +152,7 @@ public final class WireFuzz {
     @Override
     public void preamble(Preamble theirs) {
       theirs.encode(again);
-      reader.limit(MAX_PAYLOAD_BYTES);
+      reader.limit(new Preamble(theirs.oldest(), theirs.newest(), MAX_PAYLOAD_BYTES));
     }
 
     @Override

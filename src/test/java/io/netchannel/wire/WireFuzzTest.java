@@ -48,6 +48,19 @@ final class WireFuzzTest {
     mutate(WireFuzz::attached, List.of(ByteBufUtil.getBytes(out)));
   }
 
+  @Test
+  void zeroRuns() {
+    ByteBuf out = Unpooled.buffer();
+    long first = WireFuzz.ZEROS_OFFSET_BYTES;
+    new ZeroRuns(
+            ImmutableList.of(
+                new ZeroRuns.Run(first, 512),
+                new ZeroRuns.Run(first + 512, 4096),
+                new ZeroRuns.Run(first + 8192, WireFuzz.ZEROS_LENGTH_BYTES - 8192)))
+        .encode(out);
+    mutate(WireFuzz::zeroRuns, List.of(ByteBufUtil.getBytes(out)));
+  }
+
   private static byte[] encoded(Attach attach) {
     ByteBuf out = Unpooled.buffer();
     attach.encode(out);
@@ -67,6 +80,8 @@ final class WireFuzzTest {
     header.request(FrameType.READ, 4, 10, 0, 8192).encode(out);
     header.reply(Status.OK, 4, 10, 512).encode(out);
     out.writeZero(512);
+    header.zero(5, 11, 8192, 1 << 20, true).encode(out);
+    header.request(FrameType.EXTENTS, 6, 12, 0, 1L << 40).encode(out);
     header.refused(Refusal.STALE, 3, 7).encode(out);
     out.writeZero(3);
     header.control(FrameType.DETACH, 0).encode(out);

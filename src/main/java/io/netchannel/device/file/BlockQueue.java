@@ -37,6 +37,11 @@ record BlockQueue(Path directory) {
     return most > 0 && granularity > 0 && granularity <= Integer.MAX_VALUE ? (int) granularity : 0;
   }
 
+  /** Whether it makes zeros by itself; if not, the kernel would write them, as anybody can. */
+  boolean canZero() {
+    return number("write_zeroes_max_bytes") > 0;
+  }
+
   private long number(String file) {
     try {
       return Long.parseLong(Files.readString(directory.resolve(file)).strip());

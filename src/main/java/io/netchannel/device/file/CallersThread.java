@@ -1,17 +1,16 @@
 package io.netchannel.device.file;
 
 import io.netchannel.device.Completion;
-import io.netchannel.device.Device;
-import io.netchannel.device.DeviceGeometry;
+import io.netchannel.device.ForwardingDevice;
 import io.netchannel.device.file.FileRequest.Operation;
 import java.nio.ByteBuffer;
 
 /**
- * A file device for a caller with a thread to spare: reads and writes run on that thread. Flushes
- * and discards, which may take seconds, never do.
+ * A file device for a caller with a thread to spare: reads and writes run on that thread. What may
+ * take seconds, as flushes and discards, never does.
  */
-final class CallersThread implements Device {
-  private final FileDevice device;
+final class CallersThread extends ForwardingDevice {
+  private final FileDevice file;
   private final boolean evenIfItWaits;
 
   /**
@@ -20,42 +19,23 @@ final class CallersThread implements Device {
    * @param evenIfItWaits false for a device behind the page cache only: reads that are not in it
    *     are handed over, writes go to it
    */
-  CallersThread(FileDevice device, boolean evenIfItWaits) {
-    this.device = device;
+  CallersThread(FileDevice file, boolean evenIfItWaits) {
+    super(file);
+    this.file = file;
     this.evenIfItWaits = evenIfItWaits;
-  }
-
-  @Override
-  public DeviceGeometry geometry() {
-    return device.geometry();
   }
 
   @Override
   public void read(long offsetBytes, ByteBuffer data, Completion completion) {
     if (evenIfItWaits) {
-      device.runHere(Operation.READ, offsetBytes, data, completion);
-    } else if (!device.readCached(offsetBytes, data, completion)) {
-      device.read(offsetBytes, data, completion);
+      file.runHere(Operation.READ, offsetBytes, data, completion);
+    } else if (!file.readCached(offsetBytes, data, completion)) {
+      file.read(offsetBytes, data, completion);
     }
   }
 
   @Override
   public void write(long offsetBytes, ByteBuffer data, Completion completion) {
-    device.runHere(Operation.WRITE, offsetBytes, data, completion);
-  }
-
-  @Override
-  public void flush(Completion completion) {
-    device.flush(completion);
-  }
-
-  @Override
-  public void discard(long offsetBytes, long lengthBytes, Completion completion) {
-    device.discard(offsetBytes, lengthBytes, completion);
-  }
-
-  @Override
-  public void close() {
-    device.close();
+    file.runHere(Operation.WRITE, offsetBytes, data, completion);
   }
 }

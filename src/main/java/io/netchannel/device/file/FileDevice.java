@@ -6,10 +6,12 @@ import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.DeviceGeometry;
 import io.netchannel.device.ErrorLog;
+import io.netchannel.device.Extents;
 import io.netchannel.device.Outcome;
 import io.netchannel.device.file.FileRequest.Operation;
 import java.nio.ByteBuffer;
 import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Phaser;
 import java.util.concurrent.RejectedExecutionHandler;
 import java.util.concurrent.ThreadPoolExecutor;
@@ -62,6 +64,8 @@ public final class FileDevice implements Device {
   private final AtomicBoolean closing = new AtomicBoolean();
   private volatile boolean flushFailed;
   private volatile boolean discardRefused;
+  private volatile boolean holeRefused;
+  private volatile boolean zeroRefused;
   private volatile boolean cachedReadsRefused;
   private final Device ifQuick = new CallersThread(this, false);
   private final Device always = new CallersThread(this, true);
@@ -186,6 +190,26 @@ public final class FileDevice implements Device {
   }
 
   @Override
+  public void zero(
+      long offsetBytes, long lengthBytes, boolean mayDeallocate, Completion completion) {
+    Operation operation = mayDeallocate ? Operation.ZERO_OR_HOLE : Operation.ZERO;
+    submit(operation, offsetBytes, lengthBytes, null, completion);
+  }
+
+  /** Those that the file system tells of a regular file; of a block device nothing is known. */
+  @Override
+  public CompletableFuture<Extents> extents(long offsetBytes, long lengthBytes) {
+    if (blockDevice) {
+      return CompletableFuture.completedFuture(Extents.ALL_DATA);
+    }
+    HoleScan scan = new HoleScan(file, geometry.logicalBlockBytes());
+    FileRequest request = fill(Operation.EXTENTS, offsetBytes, lengthBytes, null, scan);
+    request.scan = scan;
+    submit(request);
+    return scan.told();
+  }
+
+  @Override
   public Device onCallersThread(boolean evenIfItWaits) {
     if (evenIfItWaits) {
       return always;
@@ -260,7 +284,10 @@ public final class FileDevice implements Device {
       long lengthBytes,
       ByteBuffer data,
       Completion completion) {
-    FileRequest request = fill(operation, offsetBytes, lengthBytes, data, completion);
+    submit(fill(operation, offsetBytes, lengthBytes, data, completion));
+  }
+
+  private void submit(FileRequest request) {
     try {
       threads.execute(request);
     } catch (OutOfMemoryError e) {
@@ -345,6 +372,9 @@ public final class FileDevice implements Device {
       case WRITE -> geometry.readOnly() ? Outcome.UNSUPPORTED : write(request);
       case FLUSH -> flush(request);
       case DISCARD -> discard(request);
+      case ZERO -> zero(request, false);
+      case ZERO_OR_HOLE -> zero(request, true);
+      case EXTENTS -> request.scan.scan(request.offsetBytes, request.lengthBytes);
     };
   }
 
@@ -437,6 +467,41 @@ public final class FileDevice implements Device {
             ? file.discardBlocks(request.offsetBytes, request.lengthBytes)
             : file.punchHole(request.offsetBytes, request.lengthBytes);
     return result < 0 ? failed(request, 0, (int) -result) : Outcome.OK;
+  }
+
+  /** A hole where that may be, and where it cannot be made, zeros that keep their storage. */
+  private Outcome zero(FileRequest request, boolean mayDeallocate) {
+    if (!geometry.canZero()) {
+      return Outcome.UNSUPPORTED;
+    }
+    if (request.lengthBytes == 0) {
+      return Outcome.OK;
+    }
+    long result = -Libc.EOPNOTSUPP;
+    if (mayDeallocate && !holeRefused) {
+      result = file.punchHole(request.offsetBytes, request.lengthBytes);
+      if (isRefusal(result)) {
+        holeRefused = true;
+      }
+    }
+    if (isRefusal(result) && !zeroRefused) {
+      result =
+          blockDevice
+              ? file.zeroBlocks(request.offsetBytes, request.lengthBytes)
+              : file.zeroRange(request.offsetBytes, request.lengthBytes);
+      if (isRefusal(result)) {
+        zeroRefused = true;
+      }
+    }
+    if (isRefusal(result)) {
+      return Outcome.UNSUPPORTED;
+    }
+    return result < 0 ? failed(request, 0, (int) -result) : Outcome.OK;
+  }
+
+  /** Whether this kind of storage does not know how, and so never will. */
+  private static boolean isRefusal(long result) {
+    return result == -Libc.EOPNOTSUPP || result == -Libc.ENOSYS || result == -Libc.ENODEV;
   }
 
   private boolean usable(ByteBuffer data) {

@@ -11,7 +11,11 @@ final class FileRequest implements Runnable {
     READ("read"),
     WRITE("write"),
     FLUSH("flush"),
-    DISCARD("discard");
+    DISCARD("discard"),
+    ZERO("zero"),
+    /** May leave a hole. */
+    ZERO_OR_HOLE("zero"),
+    EXTENTS("look for holes");
 
     private final String word;
 
@@ -36,6 +40,9 @@ final class FileRequest implements Runnable {
   ByteBuffer data;
 
   Completion completion;
+
+  /** Only for EXTENTS. */
+  HoleScan scan;
 
   private FileRequest(Consumer<FileRequest> runner) {
     this.runner = runner;
@@ -85,6 +92,7 @@ final class FileRequest implements Runnable {
     void giveBack(FileRequest request) {
       request.data = null;
       request.completion = null;
+      request.scan = null;
       FileRequest top;
       do {
         top = head.get();

@@ -24,10 +24,12 @@ final class Libc {
   static final int EINTR = 4;
   static final int EIO = 5;
   static final int ENOENT = 2;
+  static final int ENXIO = 6;
   static final int EAGAIN = 11;
   static final int EACCES = 13;
   static final int EPERM = 1;
   static final int EBUSY = 16;
+  static final int ENODEV = 19;
   static final int EINVAL = 22;
   static final int ENOSPC = 28;
   static final int EROFS = 30;
@@ -44,6 +46,13 @@ final class Libc {
   static final int FALLOC_FL_KEEP_SIZE = 1;
 
   static final int FALLOC_FL_PUNCH_HOLE = 2;
+  static final int FALLOC_FL_ZERO_RANGE = 0x10;
+
+  /** unistd.h; the latter two are Linux's own. */
+  static final int SEEK_END = 2;
+
+  static final int SEEK_DATA = 3;
+  static final int SEEK_HOLE = 4;
 
   /** linux/fs.h. */
   static final long BLKROGET = 0x125EL;
@@ -51,6 +60,7 @@ final class Libc {
   static final long BLKSSZGET = 0x1268L;
   static final long BLKDISCARD = 0x1277L;
   static final long BLKPBSZGET = 0x127BL;
+  static final long BLKZEROOUT = 0x127FL;
   static final long BLKGETSIZE64 = 0x80081272L;
 
   static {
@@ -79,6 +89,8 @@ final class Libc {
 
   static native int fallocate(int fd, int mode, long offsetBytes, long lengthBytes)
       throws LastErrorException;
+
+  static native long lseek(int fd, long offsetBytes, int whence) throws LastErrorException;
 
   static native int ioctl(int fd, long request, Pointer argument) throws LastErrorException;
 

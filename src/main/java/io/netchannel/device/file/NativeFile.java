@@ -117,19 +117,45 @@ final class NativeFile implements AutoCloseable {
     return -Libc.posix_fadvise(fd, 0, 0, Libc.POSIX_FADV_DONTNEED);
   }
 
-  /** Deallocates a range of a regular file; its size stays. */
+  /**
+   * Makes a range read as zeros and gives its storage back; the size stays. On a block device the
+   * kernel does it only where that can do both at once (block/fops.c, blkdev_fallocate).
+   */
   long punchHole(long offsetBytes, long lengthBytes) {
-    int mode = Libc.FALLOC_FL_PUNCH_HOLE | Libc.FALLOC_FL_KEEP_SIZE;
-    return call(() -> Libc.fallocate(fd, mode, offsetBytes, lengthBytes));
+    return allocate(Libc.FALLOC_FL_PUNCH_HOLE, offsetBytes, lengthBytes);
+  }
+
+  /** Makes a range of a regular file read as zeros and keeps its storage; the size stays. */
+  long zeroRange(long offsetBytes, long lengthBytes) {
+    return allocate(Libc.FALLOC_FL_ZERO_RANGE, offsetBytes, lengthBytes);
+  }
+
+  private long allocate(int mode, long offsetBytes, long lengthBytes) {
+    int keepingSize = mode | Libc.FALLOC_FL_KEEP_SIZE;
+    return call(() -> Libc.fallocate(fd, keepingSize, offsetBytes, lengthBytes));
   }
 
   /** BLKDISCARD on a block device. */
   long discardBlocks(long offsetBytes, long lengthBytes) {
+    return ioctlRange(Libc.BLKDISCARD, offsetBytes, lengthBytes);
+  }
+
+  /** BLKZEROOUT on a block device; what cannot do that by itself is written to by the kernel. */
+  long zeroBlocks(long offsetBytes, long lengthBytes) {
+    return ioctlRange(Libc.BLKZEROOUT, offsetBytes, lengthBytes);
+  }
+
+  private long ioctlRange(long request, long offsetBytes, long lengthBytes) {
     try (Memory range = new Memory(2L * Long.BYTES)) {
       range.setLong(0, offsetBytes);
       range.setLong(Long.BYTES, lengthBytes);
-      return call(() -> Libc.ioctl(fd, Libc.BLKDISCARD, range));
+      return call(() -> Libc.ioctl(fd, request, range));
     }
+  }
+
+  /** The position that lseek(2) finds; nothing here reads or writes at the descriptor's own. */
+  long seek(long offsetBytes, int whence) {
+    return call(() -> Libc.lseek(fd, offsetBytes, whence));
   }
 
   /** An ioctl that stores an int; or the negative error number. */

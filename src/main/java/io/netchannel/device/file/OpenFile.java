@@ -206,7 +206,8 @@ record OpenFile(
         readOnly,
         true,
         canDiscard,
-        canDiscard ? FILE_BLOCK_BYTES : 0);
+        canDiscard ? FILE_BLOCK_BYTES : 0,
+        canDiscard);
   }
 
   private static DeviceGeometry blockGeometry(
@@ -226,7 +227,8 @@ record OpenFile(
       throw new DeviceException(
           path + " is a read-only block device; it can only be served with readonly=\"yes\"");
     }
-    int granularity = readOnly ? 0 : BlockQueue.of(rdev).discardGranularityBytes();
+    BlockQueue queue = BlockQueue.of(rdev);
+    int granularity = readOnly ? 0 : queue.discardGranularityBytes();
     return new DeviceGeometry(
         sizeBytes - sizeBytes % logical,
         logical,
@@ -234,7 +236,8 @@ record OpenFile(
         readOnly,
         true,
         granularity > 0,
-        granularity);
+        granularity,
+        !readOnly && queue.canZero());
   }
 
   private static long ask(Path path, String what, long result) throws DeviceException {

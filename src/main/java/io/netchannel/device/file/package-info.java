@@ -16,6 +16,8 @@
  *
  *   flush: WORKING --fdatasync failed--> FAILED (for good, as long as the device is open)
  *   discard: OFFERED --EOPNOTSUPP--> REFUSED (for good; only when the probe at open was wrong)
+ *   zero:    OFFERED --EOPNOTSUPP--> REFUSED (for good; holes and zeros that keep their storage
+ *                                    each by itself: tmpfs has only the former)
  * </pre>
  *
  * <p>A caller with a thread to spare gets {@code onCallersThread}: its requests run there, which
@@ -27,6 +29,8 @@
  *   <li>A request is completed exactly once, also when the device is closed meanwhile.
  *   <li>After a failed flush no later flush succeeds: the kernel has marked the pages clean, so a
  *       second fdatasync would report durable what is not.
+ *   <li>What is told as a hole reads as zeros: what lseek(2) cannot tell for sure, and what a hole
+ *       does not fill, is data.
  *   <li>Nothing is written beyond the size found at open, so a regular file never grows.
  *   <li>Data is never served from a page cache that was filled before the device was opened:
  *       another host may have written since.

@@ -3,6 +3,7 @@ package io.netchannel.device.filter;
 import io.netchannel.device.Completion;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
+import io.netchannel.device.ForwardingDevice;
 import io.netchannel.threads.LastResort;
 import java.nio.ByteBuffer;
 import java.time.Duration;
@@ -16,19 +17,24 @@ import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
  * Holds requests back before they reach the device, as a slow storage path does: {@code
- * delay:read=300ms,write=2s,flush=10ms,discard=1s,jitter=50ms,seed=7}. A held write is not on the
- * device yet, so it lands late: that is the hazard of a migration.
+ * delay:read=300ms,write=2s,flush=10ms,discard=1s,zero=1s,jitter=50ms,seed=7}. A held write is not
+ * on the device yet, so it lands late: that is the hazard of a migration.
  *
  * <p>{@code jitter} adds a random time up to its value to each delay that is set; then requests
  * overtake each other, which a device may do. Close waits for what is held back.
  */
 public final class DelayFilter extends ForwardingDevice {
   static final List<String> OPTIONS =
-      List.of("read", "write", "flush", "discard", "jitter", "seed");
+      List.of("read", "write", "flush", "discard", "zero", "jitter", "seed");
 
   /** How long each kind of request is held back; zero lets it pass at once. */
   public record Delays(
-      Duration read, Duration write, Duration flush, Duration discard, Duration jitter) {}
+      Duration read,
+      Duration write,
+      Duration flush,
+      Duration discard,
+      Duration zero,
+      Duration jitter) {}
 
   private final Delays delays;
   private final ScheduledExecutorService timer;
@@ -60,6 +66,7 @@ public final class DelayFilter extends ForwardingDevice {
             options.duration("write"),
             options.duration("flush"),
             options.duration("discard"),
+            options.duration("zero"),
             options.duration("jitter"));
     long seed = options.number("seed", 0);
     return device -> new DelayFilter(device, delays, timer, new Random(seed));
@@ -83,6 +90,12 @@ public final class DelayFilter extends ForwardingDevice {
   @Override
   public void discard(long offsetBytes, long lengthBytes, Completion completion) {
     after(delays.discard, () -> device.discard(offsetBytes, lengthBytes, completion));
+  }
+
+  @Override
+  public void zero(
+      long offsetBytes, long lengthBytes, boolean mayDeallocate, Completion completion) {
+    after(delays.zero, () -> device.zero(offsetBytes, lengthBytes, mayDeallocate, completion));
   }
 
   @Override

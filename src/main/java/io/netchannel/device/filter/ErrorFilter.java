@@ -3,6 +3,7 @@ package io.netchannel.device.filter;
 import io.netchannel.device.Completion;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
+import io.netchannel.device.ForwardingDevice;
 import io.netchannel.device.Outcome;
 import java.nio.ByteBuffer;
 import java.util.List;
@@ -16,14 +17,16 @@ import java.util.function.BooleanSupplier;
  * default) or nospace.
  */
 public final class ErrorFilter extends ForwardingDevice {
-  static final List<String> OPTIONS = List.of("read", "write", "flush", "discard", "kind", "seed");
+  static final List<String> OPTIONS =
+      List.of("read", "write", "flush", "discard", "zero", "kind", "seed");
 
   /** Says for each request of a kind whether it fails; called under the filter's lock. */
   public record Failures(
       BooleanSupplier read,
       BooleanSupplier write,
       BooleanSupplier flush,
-      BooleanSupplier discard) {}
+      BooleanSupplier discard,
+      BooleanSupplier zero) {}
 
   private final Failures failures;
   private final Outcome failure;
@@ -46,7 +49,8 @@ public final class ErrorFilter extends ForwardingDevice {
             rule(options, "read", random),
             rule(options, "write", random),
             rule(options, "flush", random),
-            rule(options, "discard", random));
+            rule(options, "discard", random),
+            rule(options, "zero", random));
     String kind = options.text("kind").orElse("io");
     Outcome failure =
         switch (kind) {
@@ -126,6 +130,16 @@ public final class ErrorFilter extends ForwardingDevice {
       completion.complete(failure);
     } else {
       device.discard(offsetBytes, lengthBytes, completion);
+    }
+  }
+
+  @Override
+  public void zero(
+      long offsetBytes, long lengthBytes, boolean mayDeallocate, Completion completion) {
+    if (fails(failures.zero)) {
+      completion.complete(failure);
+    } else {
+      device.zero(offsetBytes, lengthBytes, mayDeallocate, completion);
     }
   }
 

@@ -3,6 +3,7 @@ package io.netchannel.device.filter;
 import io.netchannel.device.Completion;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
+import io.netchannel.device.ForwardingDevice;
 import io.netchannel.text.PathText;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -90,6 +91,16 @@ public final class TraceFilter extends ForwardingDevice {
   public void discard(long offsetBytes, long lengthBytes, Completion completion) {
     device.discard(
         offsetBytes, lengthBytes, traced("discard", offsetBytes, lengthBytes, completion));
+  }
+
+  @Override
+  public void zero(
+      long offsetBytes, long lengthBytes, boolean mayDeallocate, Completion completion) {
+    device.zero(
+        offsetBytes,
+        lengthBytes,
+        mayDeallocate,
+        traced("zero", offsetBytes, lengthBytes, completion));
   }
 
   @Override

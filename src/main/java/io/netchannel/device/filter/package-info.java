@@ -6,6 +6,7 @@
  * source text names them.
  *
  * <p>A filter keeps the contract of a device: each request is completed exactly once, also when it
- * is closed; closing it closes the device below after the last request has left it.
+ * is closed; closing it closes the device below after the last request has left it. What it does
+ * not care for it passes on ({@link io.netchannel.device.ForwardingDevice}).
  */
 package io.netchannel.device.filter;

@@ -42,7 +42,8 @@ record ExportInfo(
           | NbdProtocol.FLAG_READ_ONLY
           | NbdProtocol.FLAG_SEND_FLUSH
           | NbdProtocol.FLAG_SEND_FUA
-          | NbdProtocol.FLAG_SEND_TRIM;
+          | NbdProtocol.FLAG_SEND_TRIM
+          | NbdProtocol.FLAG_SEND_WRITE_ZEROES;
 
   private static final int EXPORT_BYTES = 10;
   private static final int BLOCK_SIZE_BYTES = 12;
@@ -180,7 +181,8 @@ record ExportInfo(
         wantReadOnly,
         has(NbdProtocol.FLAG_SEND_FLUSH),
         canDiscard,
-        canDiscard ? physical : 0);
+        canDiscard ? physical : 0,
+        !wantReadOnly && has(NbdProtocol.FLAG_SEND_WRITE_ZEROES));
   }
 
   /**

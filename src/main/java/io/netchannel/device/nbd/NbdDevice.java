@@ -33,6 +33,10 @@ public final class NbdDevice implements Device {
 
   private final NbdUri uri;
   private final ExportInfo info;
+
+  /** Whether it was asked to make zeros: then a server that comes back has to be able to. */
+  private volatile boolean hasZeroed;
+
   private final DeviceGeometry geometry;
   private final LongSupplier nanoTime;
   private final ErrorLog errors;
@@ -154,8 +158,30 @@ public final class NbdDevice implements Device {
     }
   }
 
+  @Override
+  public void zero(
+      long offsetBytes, long lengthBytes, boolean mayDeallocate, Completion completion) {
+    if (geometry.canZero()) {
+      hasZeroed = true;
+      int flags = mayDeallocate ? 0 : NbdProtocol.CMD_FLAG_NO_HOLE;
+      submit(NbdProtocol.CMD_WRITE_ZEROES, flags, offsetBytes, lengthBytes, null, completion);
+    } else {
+      completion.complete(Outcome.UNSUPPORTED);
+    }
+  }
+
   private void submit(
       int command, long offsetBytes, long lengthBytes, ByteBuffer data, Completion completion) {
+    submit(command, 0, offsetBytes, lengthBytes, data, completion);
+  }
+
+  private void submit(
+      int command,
+      int flags,
+      long offsetBytes,
+      long lengthBytes,
+      ByteBuffer data,
+      Completion completion) {
     if (!withinDevice(offsetBytes, lengthBytes)) {
       errors.report("a request outside the device or not aligned (a bug of the caller)", where());
       completion.complete(Outcome.IO_ERROR);
@@ -169,7 +195,8 @@ public final class NbdDevice implements Device {
     NbdConnection toSend = null;
     synchronized (requests) {
       if (!closing && !failing) {
-        NbdRequest request = requests.add(command, offsetBytes, lengthBytes, data, completion);
+        NbdRequest request =
+            requests.add(command, flags, offsetBytes, lengthBytes, data, completion);
         taken = request != null;
         if (taken && connection != null && connection.offer(request)) {
           toSend = connection;
@@ -327,7 +354,8 @@ public final class NbdDevice implements Device {
   private int neededFlags() {
     int trim = geometry.canDiscard() ? NbdProtocol.FLAG_SEND_TRIM : 0;
     int flush = geometry.canFlush() && !geometry.readOnly() ? NbdProtocol.FLAG_SEND_FLUSH : 0;
-    return trim | flush | (isWriteThrough() ? NbdProtocol.FLAG_SEND_FUA : 0);
+    int zero = hasZeroed ? NbdProtocol.FLAG_SEND_WRITE_ZEROES : 0; // no guest asks for it
+    return trim | zero | flush | (isWriteThrough() ? NbdProtocol.FLAG_SEND_FUA : 0);
   }
 
   private void noteSize(ExportInfo found) {
@@ -414,6 +442,7 @@ public final class NbdDevice implements Device {
           case NbdProtocol.CMD_READ -> "read";
           case NbdProtocol.CMD_WRITE -> "write";
           case NbdProtocol.CMD_FLUSH -> "flush";
+          case NbdProtocol.CMD_WRITE_ZEROES -> "zero";
           default -> "discard";
         };
     errors.report(

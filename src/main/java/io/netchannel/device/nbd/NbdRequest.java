@@ -13,8 +13,14 @@ final class NbdRequest {
   /** Below the least bound of any server that takes lengths of 32 bits at all: 2 GiB. */
   private static final int MAX_TRIM_BYTES = 1 << 30;
 
+  /** What QEMU asks for at a time, so every server knows it; a short work also by writing. */
+  private static final int MAX_ZEROES_BYTES = NbdProtocol.DEFAULT_MAX_PAYLOAD_BYTES;
+
   /** NBD_CMD_*. */
   int command;
+
+  /** NBD_CMD_FLAG_*, but FUA. */
+  int flags;
 
   long handle;
   Completion completion;
@@ -61,17 +67,22 @@ final class NbdRequest {
   /**
    * Makes the part that follows {@link #doneBytes} ready to be sent.
    *
-   * @param writeThrough whether a write is to be durable when it is answered
+   * @param writeThrough whether what is written is to be durable when it is answered
    */
   void prepare(int maximumPayloadBytes, boolean writeThrough) {
     long left = lengthBytes - doneBytes;
     // The wire has 32 bits for the length of any request, and less for what carries data.
-    int most = command == NbdProtocol.CMD_TRIM ? MAX_TRIM_BYTES : maximumPayloadBytes;
+    int most =
+        switch (command) {
+          case NbdProtocol.CMD_TRIM -> MAX_TRIM_BYTES;
+          case NbdProtocol.CMD_WRITE_ZEROES -> MAX_ZEROES_BYTES;
+          default -> maximumPayloadBytes;
+        };
     partBytes = (int) Math.min(left, most);
     header.clear();
     header.putInt(NbdProtocol.REQUEST_MAGIC);
-    boolean durable = writeThrough && command == NbdProtocol.CMD_WRITE;
-    header.putShort((short) (durable ? NbdProtocol.CMD_FLAG_FUA : 0));
+    int fua = writeThrough && isWrite() ? NbdProtocol.CMD_FLAG_FUA : 0;
+    header.putShort((short) (flags | fua));
     header.putShort((short) command);
     header.putLong(handle);
     header.putLong(command == NbdProtocol.CMD_FLUSH ? 0 : offsetBytes + doneBytes);
@@ -83,6 +94,11 @@ final class NbdRequest {
     }
     sent = false;
     early = null;
+  }
+
+  /** Whether it leaves something that a server's crash may take back. */
+  boolean isWrite() {
+    return command == NbdProtocol.CMD_WRITE || command == NbdProtocol.CMD_WRITE_ZEROES;
   }
 
   /** Leaves the buffer as its owner gave it. */

@@ -50,10 +50,16 @@ final class NbdRequests {
   /**
    * Takes a request in as outstanding; it is not queued yet.
    *
+   * @param flags NBD_CMD_FLAG_*, but FUA
    * @return null when there are {@link #MAX_OUTSTANDING}
    */
   NbdRequest add(
-      int command, long offsetBytes, long lengthBytes, ByteBuffer data, Completion completion) {
+      int command,
+      int flags,
+      long offsetBytes,
+      long lengthBytes,
+      ByteBuffer data,
+      Completion completion) {
     NbdRequest request = idle;
     if (request == null) {
       if (used == MAX_OUTSTANDING) {
@@ -67,6 +73,7 @@ final class NbdRequests {
     serial++;
     request.handle = (serial << SLOT_BITS) | (request.handle & SLOT_MASK);
     request.command = command;
+    request.flags = flags;
     request.offsetBytes = offsetBytes;
     request.lengthBytes = lengthBytes;
     request.doneBytes = 0;
@@ -123,7 +130,7 @@ final class NbdRequests {
    *     write, so that the next one succeeds without it
    */
   Outcome ended(NbdRequest request, Outcome outcome) {
-    if (request.command == NbdProtocol.CMD_WRITE && outcome == Outcome.OK) {
+    if (request.isWrite() && outcome == Outcome.OK) {
       writes++;
     }
     if (request.command != NbdProtocol.CMD_FLUSH) {

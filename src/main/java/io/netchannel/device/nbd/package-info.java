@@ -2,7 +2,9 @@
  * The {@code nbd:} device: an export of any NBD server (qemu-nbd, nbdkit, and through them images,
  * Ceph RBD, iSCSI), over TCP or a Unix socket. The newstyle handshake with NBD_OPT_GO or, with
  * servers that do not know it, NBD_OPT_EXPORT_NAME; then requests with simple replies; no
- * structured replies, no TLS, one connection.
+ * structured replies, no TLS, one connection. Without structured replies there is no block status
+ * either: of what an export has, nothing is known to be zeros ({@code Device.extents}), and who
+ * copies it finds zeros by reading.
  *
  * <pre>
  *                 handshake                    lost
@@ -28,13 +30,14 @@
  *
  * <p><b>Why sending again is right.</b> NBD has no exchange of what was done and what not. After a
  * loss, everything that was not answered is sent again, oldest first, before anything newer. A
- * read, write, discard or flush that is done twice leaves what doing it once leaves, as long as
- * nothing newer went to the same blocks in between; and nothing did: who needs an order waits for
- * completions ({@link io.netchannel.device.Device}), and the first try was never completed. A write
- * that was answered is not sent again. What is found after a reconnect must do for all that the
- * user was told of what was lost: at least its size, sectors no larger, the abilities in use
- * ({@link io.netchannel.device.nbd.ExportInfo#difference}); else it is not used, and the tries go
- * on. An export that has grown goes on with the size that the user knows, until it is opened anew.
+ * read, write, zeroing, discard or flush that is done twice leaves what doing it once leaves, as
+ * long as nothing newer went to the same blocks in between; and nothing did: who needs an order
+ * waits for completions ({@link io.netchannel.device.Device}), and the first try was never
+ * completed. A write that was answered is not sent again. What is found after a reconnect must do
+ * for all that the user was told of what was lost: at least its size, sectors no larger, the
+ * abilities in use ({@link io.netchannel.device.nbd.ExportInfo#difference}); else it is not used,
+ * and the tries go on. An export that has grown goes on with the size that the user knows, until it
+ * is opened anew.
  *
  * <p><b>When it is not right.</b>
  *

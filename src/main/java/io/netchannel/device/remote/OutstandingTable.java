@@ -2,7 +2,6 @@ package io.netchannel.device.remote;
 
 import com.google.common.collect.ImmutableList;
 import io.netchannel.wire.Attached;
-import io.netchannel.wire.FrameType;
 import io.netchannel.wire.WireException;
 import java.util.Arrays;
 import java.util.Comparator;
@@ -102,7 +101,7 @@ final class OutstandingTable {
   /** Those whose fate matters; a read is just done again. */
   List<RemoteRequest> unanswered() {
     return inOrder().stream()
-        .filter(request -> request.type != FrameType.READ)
+        .filter(request -> request.type.isKept())
         .collect(ImmutableList.toImmutableList());
   }
 

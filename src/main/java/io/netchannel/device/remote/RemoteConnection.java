@@ -41,7 +41,7 @@ final class RemoteConnection extends ChannelInboundHandlerAdapter implements Fra
     /** Made when it is sent: what is unanswered then. */
     Attach attach();
 
-    void attached(Attached attached, int maxPayloadBytes) throws WireException;
+    void attached(Attached attached, Preamble agreed) throws WireException;
 
     /** Where the data of a reply goes. */
     ByteBuffer target(FrameHeader header) throws WireException;
@@ -67,7 +67,10 @@ final class RemoteConnection extends ChannelInboundHandlerAdapter implements Fra
   private Channel channel;
   private FrameWriter writer;
   private ByteBuf payload;
-  private int maxPayloadBytes;
+
+  /** What both sides can; null before the server's preamble. */
+  private Preamble agreed;
+
   private boolean isAttached;
   private boolean over;
   private long heardNanos;
@@ -179,7 +182,7 @@ final class RemoteConnection extends ChannelInboundHandlerAdapter implements Fra
     }
     if (System.nanoTime() - heardNanos > options.silence().toNanos()) {
       end(new IOException("nothing heard for " + options.silence().toMillis() + " ms"));
-    } else if (maxPayloadBytes > 0) {
+    } else if (agreed != null) {
       writer.header().ping(FrameType.PING, 0);
       writer.add();
       writer.flush();
@@ -226,9 +229,8 @@ final class RemoteConnection extends ChannelInboundHandlerAdapter implements Fra
 
   @Override
   public void preamble(Preamble theirs) throws WireException {
-    Preamble common = Preamble.OURS.with(theirs);
-    maxPayloadBytes = common.maxPayloadBytes();
-    reader.limit(maxPayloadBytes);
+    agreed = Preamble.OURS.with(theirs);
+    reader.limit(agreed);
     Attach attach = owner.attach();
     ByteBuf out = Unpooled.buffer(attach.encodedBytes());
     attach.encode(out);
@@ -262,7 +264,11 @@ final class RemoteConnection extends ChannelInboundHandlerAdapter implements Fra
           throw new WireException("ATTACHED: expected once, found again");
         }
         isAttached = true;
-        owner.attached(Attached.decode(payload), maxPayloadBytes);
+        Attached attached = Attached.decode(payload);
+        if (attached.geometry().canZero() && !agreed.hasZero()) {
+          throw new WireException("ATTACHED: expected no CAN_ZERO in version 1, found it");
+        }
+        owner.attached(attached, agreed);
       }
       case REFUSED -> {
         over = true;
@@ -276,7 +282,7 @@ final class RemoteConnection extends ChannelInboundHandlerAdapter implements Fra
       }
       case DETACHED -> owner.detached();
       case PONG -> {}
-      case ATTACH, READ, WRITE, FLUSH, DISCARD, DETACH, PING ->
+      case ATTACH, READ, WRITE, FLUSH, DISCARD, ZERO, EXTENTS, DETACH, PING ->
           throw new WireException("expected no %s from a server, found one".formatted(header));
     }
   }

@@ -6,6 +6,7 @@ import io.netchannel.device.Custody;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.DeviceGeometry;
+import io.netchannel.device.Extents;
 import io.netchannel.device.Inheritance;
 import io.netchannel.device.OpenOptions;
 import io.netchannel.device.Outcome;
@@ -17,6 +18,7 @@ import io.netchannel.wire.Attached;
 import io.netchannel.wire.FrameHeader;
 import io.netchannel.wire.FrameType;
 import io.netchannel.wire.FrameWriter;
+import io.netchannel.wire.Preamble;
 import io.netchannel.wire.Refusal;
 import io.netchannel.wire.Stages;
 import io.netchannel.wire.Status;
@@ -94,6 +96,9 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
 
   /** Whether a flush is on its way that tells the server: seen, and nothing lost. */
   private boolean confirming;
+
+  /** Whether the server has ZERO and EXTENTS, since it is ATTACHED. */
+  private boolean hasZero;
 
   private ArrayDeque<RemoteRequest> spare = new ArrayDeque<>();
   private RemoteRequest receiving;
@@ -198,12 +203,44 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
     submit(FrameType.DISCARD, offsetBytes, lengthBytes, null, completion);
   }
 
+  @Override
+  public void zero(
+      long offsetBytes, long lengthBytes, boolean mayDeallocate, Completion completion) {
+    if (!geometry().canZero()) {
+      completion.complete(Outcome.UNSUPPORTED);
+    } else if (lengthBytes == 0) {
+      completion.complete(Outcome.OK);
+    } else {
+      RemoteRequest request = fill(FrameType.ZERO, offsetBytes, lengthBytes, null, completion);
+      request.mayDeallocate = mayDeallocate;
+      submit(request);
+    }
+  }
+
+  @Override
+  public CompletableFuture<Extents> extents(long offsetBytes, long lengthBytes) {
+    if (lengthBytes == 0) {
+      return CompletableFuture.completedFuture(Extents.ALL_DATA);
+    }
+    ZerosAnswer answer = new ZerosAnswer();
+    RemoteRequest request =
+        fill(FrameType.EXTENTS, offsetBytes, lengthBytes, answer.bytes(), answer);
+    request.answer = answer;
+    submit(request);
+    return answer.told();
+  }
+
   private void submit(
       FrameType type, long offsetBytes, long lengthBytes, ByteBuffer data, Completion completion) {
     if (lengthBytes == 0 && type != FrameType.FLUSH) {
       completion.complete(Outcome.OK);
       return;
     }
+    submit(fill(type, offsetBytes, lengthBytes, data, completion));
+  }
+
+  private RemoteRequest fill(
+      FrameType type, long offsetBytes, long lengthBytes, ByteBuffer data, Completion completion) {
     RemoteRequest request = inbox.obtain();
     request.type = type;
     request.offsetBytes = offsetBytes;
@@ -211,6 +248,10 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
     request.data = data;
     request.position = data == null ? 0 : data.position();
     request.completion = completion;
+    return request;
+  }
+
+  private void submit(RemoteRequest request) {
     if (Stages.ON) {
       request.enqueuedNanos = System.nanoTime();
     }
@@ -242,7 +283,7 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
     ImmutableMap.Builder<Completion, RequestName> writes = ImmutableMap.builder();
     for (RemoteRequest request : requests.unanswered()) {
       // A part of a request that was split has a completion that nobody else knows.
-      if (request.type == FrameType.WRITE) {
+      if (request.type == FrameType.WRITE || request.type == FrameType.ZERO) {
         writes.put(request.completion, new RequestName(request.slot, request.sequence));
       }
     }
@@ -303,6 +344,8 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
         complete(request, Outcome.IO_ERROR);
       } else if (request.type == FrameType.FLUSH && unflushed.areLost()) {
         complete(request, Outcome.IO_ERROR);
+      } else if (state == State.ATTACHED && !isKnown(request.type)) {
+        complete(request, Outcome.UNSUPPORTED);
       } else if (requests.isTooLarge(request)) {
         requests.addParts(request);
         inbox.giveBack(request);
@@ -312,6 +355,11 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
     }
     spare = arrived;
     send();
+  }
+
+  /** Whether the server's version has such requests. Of an older one all is data. */
+  private boolean isKnown(FrameType type) {
+    return hasZero || (type != FrameType.ZERO && type != FrameType.EXTENTS);
   }
 
   private boolean isFit(RemoteRequest request) {
@@ -334,14 +382,7 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
     for (RemoteRequest request = requests.next(covered);
         request != null;
         request = requests.next(covered)) {
-      writer
-          .header()
-          .request(
-              request.type,
-              request.slot,
-              request.sequence,
-              request.offsetBytes,
-              request.lengthBytes);
+      encode(request, writer.header());
       if (request.type == FrameType.WRITE) {
         writer.add(request.data);
       } else {
@@ -358,16 +399,30 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
     }
   }
 
+  private static void encode(RemoteRequest request, FrameHeader header) {
+    if (request.type == FrameType.ZERO) {
+      header.zero(
+          request.slot,
+          request.sequence,
+          request.offsetBytes,
+          request.lengthBytes,
+          request.mayDeallocate);
+    } else {
+      header.request(
+          request.type, request.slot, request.sequence, request.offsetBytes, request.lengthBytes);
+    }
+  }
+
   @Override
   public ByteBuffer target(FrameHeader header) throws WireException {
     RemoteRequest request = requests.get(header.slot(), header.sequence());
-    if (request.type != FrameType.READ || header.payloadBytes() != request.lengthBytes) {
+    if (!request.mayHave(header.payloadBytes())) {
       throw new WireException(
           "%s: expected what answers %s of %d bytes"
               .formatted(header, request.type, request.lengthBytes));
     }
     receiving = request;
-    return request.data;
+    return request.answer == null ? request.data : request.data.limit(header.payloadBytes());
   }
 
   @Override
@@ -376,6 +431,9 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
     Status status = header.replyStatus();
     if (request.type == FrameType.READ && status == Status.OK && receiving != request) {
       throw new WireException("%s: expected the data of a READ".formatted(header));
+    }
+    if (request.type == FrameType.EXTENTS && status == Status.OK) {
+      request.answer.decode(header.payloadBytes(), request.offsetBytes, request.lengthBytes);
     }
     stopReceiving();
     Stages.ARRIVED.pass(header.sequence());
@@ -400,7 +458,7 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
           case UNSUPPORTED -> Outcome.UNSUPPORTED;
         };
     switch (request.type) {
-      case WRITE -> unflushed.writeCompleted();
+      case WRITE, ZERO -> unflushed.writeCompleted();
       case FLUSH -> {
         if (outcome == Outcome.IO_ERROR && !unflushed.areLost()) {
           log.error(
@@ -413,7 +471,17 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
           failWaitingFlushes();
         }
       }
-      case READ, DISCARD, ATTACH, ATTACHED, REFUSED, REPLY, DETACH, DETACHED, PING, PONG -> {}
+      case READ,
+          DISCARD,
+          EXTENTS,
+          ATTACH,
+          ATTACHED,
+          REFUSED,
+          REPLY,
+          DETACH,
+          DETACHED,
+          PING,
+          PONG -> {}
     }
     complete(request, outcome);
   }
@@ -453,7 +521,7 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
   }
 
   @Override
-  public void attached(Attached attached, int maxPayloadBytes) throws WireException {
+  public void attached(Attached attached, Preamble agreed) throws WireException {
     requests.check(attached);
     if (first.isPresent() && !isStill(first.get().geometry(), attached.geometry())) {
       breakDown(
@@ -478,7 +546,11 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
           TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - awaySinceNanos),
           requests.outstanding());
     }
-    requests.attached(attached, maxPayloadBytes, this::finish);
+    hasZero = agreed.hasZero();
+    requests.attached(attached, agreed.maxPayloadBytes(), this::finish);
+    requests
+        .removeWaiting(type -> !isKnown(type))
+        .forEach(request -> complete(request, Outcome.UNSUPPORTED));
     if (unflushed.areLost()) {
       failWaitingFlushes();
     } else if (!readOnly && !attached.lastStorage().equals(attached.storage())) {
@@ -509,7 +581,9 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
   }
 
   private void failWaitingFlushes() {
-    requests.removeWaitingFlushes().forEach(flush -> complete(flush, Outcome.IO_ERROR));
+    requests
+        .removeWaiting(type -> type == FrameType.FLUSH)
+        .forEach(flush -> complete(flush, Outcome.IO_ERROR));
   }
 
   /** It is open when the fates of all that it inherited are known. */
@@ -519,9 +593,13 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
     }
   }
 
-  /** A device may have grown; its user goes on with the size that it knows. */
+  /**
+   * A device may have grown; its user goes on with the size that it knows. A server of another
+   * version may make zeros or not: who asks for them can do without.
+   */
   private static boolean isStill(Attached.Geometry known, Attached.Geometry now) {
-    return now.sizeBytes() >= known.sizeBytes() && now.withSize(known.sizeBytes()).equals(known);
+    return now.sizeBytes() >= known.sizeBytes()
+        && now.withSize(known.sizeBytes()).withZero(known.canZero()).equals(known);
   }
 
   static DeviceGeometry geometryOf(Attached.Geometry found) {
@@ -532,7 +610,8 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
         found.readOnly(),
         found.canFlush(),
         found.canDiscard(),
-        found.discardGranularityBytes());
+        found.discardGranularityBytes(),
+        found.canZero());
   }
 
   @Override

@@ -8,6 +8,7 @@ import io.netchannel.device.Outcome;
 import io.netchannel.wire.Attach;
 import io.netchannel.wire.Attached;
 import io.netchannel.wire.FrameHeader;
+import io.netchannel.wire.Preamble;
 import io.netchannel.wire.Refusal;
 import io.netchannel.wire.WireException;
 import java.nio.ByteBuffer;
@@ -57,7 +58,7 @@ final class RemoteProbe implements RemoteConnection.Owner {
   }
 
   @Override
-  public void attached(Attached attached, int maxPayloadBytes) {
+  public void attached(Attached attached, Preamble agreed) {
     answer.complete(attached);
   }
 

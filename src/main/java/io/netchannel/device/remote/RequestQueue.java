@@ -14,6 +14,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Predicate;
 
 /**
  * The requests of a device from when they are taken in to their end, in order. Belongs to the
@@ -88,7 +89,7 @@ final class RequestQueue {
   }
 
   boolean isTooLarge(RemoteRequest request) {
-    return request.data != null && request.lengthBytes > maxRequestBytes;
+    return request.movesData() && request.lengthBytes > maxRequestBytes;
   }
 
   void add(RemoteRequest request) {
@@ -144,12 +145,12 @@ final class RequestQueue {
     return next;
   }
 
-  /** Takes out the flushes that have not been sent, or would be sent again. */
-  List<RemoteRequest> removeWaitingFlushes() {
-    List<RemoteRequest> flushes =
-        waiting.stream().filter(request -> request.type == FrameType.FLUSH).toList();
-    waiting.removeAll(flushes);
-    return flushes;
+  /** Takes out those of some types that have not been sent, or would be sent again. */
+  List<RemoteRequest> removeWaiting(Predicate<FrameType> types) {
+    List<RemoteRequest> removed =
+        waiting.stream().filter(request -> types.test(request.type)).toList();
+    waiting.removeAll(removed);
+    return removed;
   }
 
   RemoteRequest get(int slot, long sequence) throws WireException {

@@ -31,8 +31,10 @@
  *       Inbox}, and wake the loop when nobody has.
  *   <li>A request has its sequence number from the first time it is sent to its end, and its slot
  *       as long as the server may know it. After a lost connection the server says of each write,
- *       flush and discard whether it is done, runs or is unknown; what is unknown, and every read,
- *       is sent again in the old order before anything new ({@code RequestQueue.attached}).
+ *       flush, discard and zero whether it is done, runs or is unknown; what is unknown, and every
+ *       read, is sent again in the old order before anything new ({@code RequestQueue.attached}).
+ *   <li>What an older server's version has not ({@code ZERO}, {@code EXTENTS}) is not sent, nor
+ *       sent again where such a server comes back: zeros are unsupported then, and all is data.
  *   <li>A request is completed once: when it leaves the table or the queue, and nothing else
  *       completes it.
  *   <li>Data is copied once at most: what arrives goes from the socket's buffer to the request's,

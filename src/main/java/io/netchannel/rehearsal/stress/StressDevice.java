@@ -43,7 +43,7 @@ final class StressDevice implements Device {
 
   @Override
   public DeviceGeometry geometry() {
-    return new DeviceGeometry(sizeBytes, BLOCK_BYTES, BLOCK_BYTES, false, false, false, 0);
+    return new DeviceGeometry(sizeBytes, BLOCK_BYTES, BLOCK_BYTES, false, false, false, 0, false);
   }
 
   @Override

@@ -25,7 +25,13 @@ final class Slot implements Completion {
   private static final int HEADER_START =
       BlockBuffers.ALIGNMENT_BYTES - NbdProtocol.SIMPLE_REPLY_BYTES;
 
-  /** What WRITE_ZEROES writes at a time. Never written to. */
+  /**
+   * What the device zeroes at a time: little, as {@link #stopped} is asked in between and devices
+   * may have to write; 4 GiB are a thousand of them, less than a second where they need not.
+   */
+  private static final int ZERO_PART_BYTES = 4 << 20;
+
+  /** What WRITE_ZEROES writes at a time where the device cannot. Never written to. */
   private static final ByteBuffer ZEROES = BlockBuffers.allocate(1 << 20);
 
   /** Bytes of data, a power of two. */
@@ -37,13 +43,18 @@ final class Slot implements Completion {
   private final ByteBuffer reply;
   private final Completion afterZeroes = this::wroteZeroes;
 
-  /** Results of writes of zeroes that are not looked at yet: keeps the stack flat. */
+  /** Results of parts of zeroes that are not looked at yet: keeps the stack flat. */
   private final AtomicInteger zeroResults = new AtomicInteger();
 
+  /** Whether the device makes the zeroes itself, until it says that it cannot. */
+  private boolean deviceZeroes;
+
+  private int zeroPartBytes;
   private Outcome zeroOutcome = Outcome.OK;
   private Device device;
   private int command;
   private boolean durable;
+  private boolean mayDeallocate;
   private long handle;
   private long offsetBytes;
   private long lengthBytes;
@@ -71,6 +82,7 @@ final class Slot implements Completion {
   ByteBuffer take(RequestHeader header) {
     command = header.command;
     durable = (header.flags & NbdProtocol.CMD_FLAG_FUA) != 0;
+    mayDeallocate = (header.flags & NbdProtocol.CMD_FLAG_NO_HOLE) == 0;
     handle = header.handle;
     offsetBytes = header.offsetBytes;
     lengthBytes = header.lengthBytes;
@@ -96,7 +108,10 @@ final class Slot implements Completion {
       case NbdProtocol.CMD_WRITE -> device.write(offsetBytes, data, this);
       case NbdProtocol.CMD_FLUSH -> flush();
       case NbdProtocol.CMD_TRIM -> device.discard(offsetBytes, lengthBytes, this);
-      case NbdProtocol.CMD_WRITE_ZEROES -> wroteZeroes(Outcome.OK);
+      case NbdProtocol.CMD_WRITE_ZEROES -> {
+        deviceZeroes = device.geometry().canZero();
+        wroteZeroes(Outcome.OK);
+      }
       default -> throw new IllegalStateException("not checked: command " + command);
     }
   }
@@ -115,13 +130,19 @@ final class Slot implements Completion {
     }
   }
 
-  /** Writes on until all is written: in a loop, as a device may complete before it returns. */
+  /** Goes on until all is zeroes: in a loop, as a device may complete before it returns. */
   private void wroteZeroes(Outcome outcome) {
     zeroOutcome = outcome;
     if (zeroResults.getAndIncrement() > 0) {
-      return; // within the write below: its loop goes on
+      return; // within the request below: its loop goes on
     }
     do {
+      if (deviceZeroes && zeroOutcome == Outcome.UNSUPPORTED) {
+        deviceZeroes = false; // writes them instead, beginning with this part
+        offsetBytes -= zeroPartBytes;
+        lengthBytes += zeroPartBytes;
+        zeroOutcome = Outcome.OK;
+      }
       if (zeroOutcome != Outcome.OK || lengthBytes == 0) {
         zeroResults.set(0);
         complete(zeroOutcome);
@@ -132,11 +153,16 @@ final class Slot implements Completion {
         reply(NbdProtocol.EIO); // goes nowhere; whoever comes next does not wait for the rest
         return;
       }
-      int part = (int) Math.min(lengthBytes, ZEROES.capacity());
+      int part = (int) Math.min(lengthBytes, deviceZeroes ? ZERO_PART_BYTES : ZEROES.capacity());
       long offset = offsetBytes;
       offsetBytes += part;
       lengthBytes -= part;
-      device.write(offset, ZEROES.duplicate().limit(part), afterZeroes);
+      zeroPartBytes = part;
+      if (deviceZeroes) {
+        device.zero(offset, part, mayDeallocate, afterZeroes);
+      } else {
+        device.write(offset, ZEROES.duplicate().limit(part), afterZeroes);
+      }
     } while (zeroResults.decrementAndGet() > 0);
   }
 

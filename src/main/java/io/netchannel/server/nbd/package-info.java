@@ -1,7 +1,9 @@
 /**
  * Devices for NBD clients: the kernel's, QEMU's, libnbd's tools. Fixed newstyle, options LIST,
  * INFO, GO, EXPORT_NAME and ABORT; READ, WRITE, FLUSH, TRIM, WRITE_ZEROES with FUA; no TLS, no
- * structured replies.
+ * structured replies. WRITE_ZEROES is served with any device: one that cannot make zeros, or not
+ * without a hole where the client wants none (NO_HOLE), is written to. FAST_ZERO is not offered, as
+ * no device tells beforehand whether it has to write.
  *
  * <pre>
  *   accepted -> HANDSHAKE --GO, EXPORT_NAME--> TRANSMISSION

@@ -6,12 +6,14 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.netchannel.device.BlockBuffers;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.DeviceGeometry;
+import io.netchannel.device.Extents;
 import io.netchannel.device.Outcome;
 import io.netchannel.device.Requests;
 import io.netchannel.threads.LastResort;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -120,6 +122,8 @@ final class FileDeviceTest {
       assertThat(device.geometry().canDiscard()).isFalse();
       assertThat(Requests.write(device, 0, bytes(1, 512))).isEqualTo(Outcome.UNSUPPORTED);
       assertThat(Requests.discard(device, 0, 4096)).isEqualTo(Outcome.UNSUPPORTED);
+      assertThat(device.geometry().canZero()).isFalse();
+      assertThat(Requests.zero(device, 0, 4096, true)).isEqualTo(Outcome.UNSUPPORTED);
       assertThat(Requests.flush(device)).isEqualTo(Outcome.OK);
       assertThat(Requests.read(device, 0, 512)).containsOnly(0);
     }
@@ -205,6 +209,178 @@ final class FileDeviceTest {
           .isEqualTo(Arrays.copyOf(bytes(9, SIZE_BYTES), 4096));
     }
     assertThat(path).hasSize(SIZE_BYTES);
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {true, false})
+  void zeroesWhatItIsToldAndNothingElse(boolean tryDirect) throws Exception {
+    for (Path storage : List.of(directory, Path.of("/dev/shm"))) {
+      Path path = Files.createTempFile(storage, "netchannel", ".img");
+      try (FileDevice device = open(filled(path), tryDirect)) {
+        assertThat(device.geometry().canZero()).isTrue();
+        byte[] model = bytes(9, SIZE_BYTES);
+        // Not in whole blocks of the file system at either end.
+        assertThat(Requests.zero(device, 512, 3 * 4096, true)).isEqualTo(Outcome.OK);
+        Arrays.fill(model, 512, 512 + 3 * 4096, (byte) 0);
+        Outcome kept = Requests.zero(device, 65536 + 1024, 2 * 4096, false);
+        if (storage.equals(directory)) {
+          assertThat(kept).isEqualTo(Outcome.OK);
+          Arrays.fill(model, 65536 + 1024, 65536 + 1024 + 2 * 4096, (byte) 0);
+        } else {
+          // tmpfs has no zeros that keep their storage, and says so each time; holes go on.
+          assertThat(kept).isEqualTo(Outcome.UNSUPPORTED);
+          assertThat(Requests.zero(device, 0, 512, false)).isEqualTo(Outcome.UNSUPPORTED);
+        }
+        assertThat(Requests.zero(device, SIZE_BYTES - 4096, 4096, true)).isEqualTo(Outcome.OK);
+        Arrays.fill(model, SIZE_BYTES - 4096, SIZE_BYTES, (byte) 0);
+        assertThat(Requests.zero(device, 4096, 0, true)).isEqualTo(Outcome.OK);
+        assertThat(Requests.read(device, 0, SIZE_BYTES)).isEqualTo(model);
+        assertThat(Requests.flush(device)).isEqualTo(Outcome.OK);
+        assertThat(Files.readAllBytes(path)).isEqualTo(model);
+      } finally {
+        Files.delete(path);
+      }
+    }
+  }
+
+  /** The difference is what a guest may count on to be able to write to later. */
+  @Test
+  void onlyWhatMayBeDeallocatedIs() throws Exception {
+    Path path = filled(directory.resolve("disk.raw"));
+    try (FileDevice device = open(path, true)) {
+      assertThat(Requests.flush(device)).isEqualTo(Outcome.OK);
+      long before = allocatedBytes(path);
+      assertThat(Requests.zero(device, 0, SIZE_BYTES / 4, false)).isEqualTo(Outcome.OK);
+      assertThat(Requests.flush(device)).isEqualTo(Outcome.OK);
+      assertThat(allocatedBytes(path)).isEqualTo(before);
+      assertThat(Requests.zero(device, 0, SIZE_BYTES / 2, true)).isEqualTo(Outcome.OK);
+      assertThat(Requests.flush(device)).isEqualTo(Outcome.OK);
+      assertThat(allocatedBytes(path)).isEqualTo(before - SIZE_BYTES / 2);
+    }
+    assertThat(path).hasSize(SIZE_BYTES);
+  }
+
+  @ParameterizedTest
+  @CsvSource({"1048576, 512", "1048064, 1024", "-512, 512", "100, 512", "512, 100"})
+  void neverZeroesOutsideTheDevice(long offsetBytes, long lengthBytes) throws Exception {
+    Path path = filled(directory.resolve("disk.raw"));
+    try (FileDevice device = open(path, true)) {
+      for (boolean mayDeallocate : new boolean[] {true, false}) {
+        assertThat(Requests.zero(device, offsetBytes, lengthBytes, mayDeallocate))
+            .isEqualTo(Outcome.IO_ERROR);
+      }
+      assertThat(Requests.zeros(device, offsetBytes, lengthBytes)).isEmpty();
+    }
+    assertThat(Files.readAllBytes(path)).isEqualTo(bytes(9, SIZE_BYTES));
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"", "/dev/shm"})
+  void tellsHolesAsZeros(String where) throws Exception {
+    Path path =
+        Files.createTempFile(where.isEmpty() ? directory : Path.of(where), "netchannel", ".img");
+    try {
+      try (RandomAccessFile file = new RandomAccessFile(path.toFile(), "rw")) {
+        file.setLength(SIZE_BYTES);
+        file.seek(64 << 10);
+        file.write(bytes(1, 64 << 10));
+        file.seek(512 << 10);
+        file.write(bytes(2, 4096));
+      }
+      try (FileDevice device = open(path, true)) {
+        assertThat(Requests.zeros(device, 0, SIZE_BYTES))
+            .containsExactly(
+                run(0, 64 << 10), run(128 << 10, 512 << 10), run((512 << 10) + 4096, SIZE_BYTES));
+        assertThat(Requests.zeros(device, 512, 1024)).containsExactly(run(512, 1536));
+        assertThat(Requests.zeros(device, (64 << 10) - 512, 1024))
+            .containsExactly(run((64 << 10) - 512, 64 << 10));
+        assertThat(Requests.zeros(device, 64 << 10, 64 << 10)).isEmpty();
+        assertThat(Requests.zeros(device, SIZE_BYTES - 512, 512))
+            .containsExactly(run(SIZE_BYTES - 512, SIZE_BYTES));
+        assertThat(Requests.zero(device, 64 << 10, 8192, true)).isEqualTo(Outcome.OK);
+        assertThat(Requests.zeros(device, 64 << 10, 64 << 10))
+            .containsExactly(run(64 << 10, 72 << 10));
+        assertThat(Requests.write(device, 512, bytes(3, 512))).isEqualTo(Outcome.OK);
+        assertThat(Requests.zeros(device, 0, 64 << 10)).containsExactly(run(4096, 64 << 10));
+      }
+    } finally {
+      Files.delete(path);
+    }
+  }
+
+  /** A file that became shorter has nothing there to read: neither zeros nor data. */
+  @Test
+  void behindTheEndOfTheFileIsNoHole() throws Exception {
+    Path path = directory.resolve("disk.raw");
+    try (RandomAccessFile file = new RandomAccessFile(path.toFile(), "rw")) {
+      file.setLength(SIZE_BYTES);
+      try (FileDevice device = open(path, true)) {
+        file.setLength(8192);
+        assertThat(Requests.zeros(device, 4096, SIZE_BYTES - 4096))
+            .containsExactly(run(4096, 8192));
+        assertThat(Requests.zeros(device, 8192, 4096)).isEmpty();
+        file.setLength(8192 - 100);
+        assertThat(Requests.zeros(device, 0, 8192)).containsExactly(run(0, 8192 - 512));
+      }
+    }
+  }
+
+  @Test
+  void tellsABoundedNumberOfHoles() throws Exception {
+    Path path = directory.resolve("disk.raw");
+    int blocks = 2 * Extents.MAX_RUNS + 100;
+    try (RandomAccessFile file = new RandomAccessFile(path.toFile(), "rw")) {
+      file.setLength(blocks * 8192L);
+      for (int i = 0; i < blocks; i++) {
+        file.seek(i * 8192L);
+        file.write(bytes(i, 4096));
+      }
+    }
+    try (FileDevice device = open(path, true)) {
+      List<Extents.Run> told = new ArrayList<>();
+      long size = device.geometry().sizeBytes();
+      long at = 0;
+      while (at < size) {
+        List<Extents.Run> some = Requests.zeros(device, at, size - at);
+        assertThat(some).hasSizeBetween(1, Extents.MAX_RUNS);
+        told.addAll(some);
+        at = some.get(some.size() - 1).endBytes();
+      }
+      assertThat(told).hasSize(blocks);
+      for (int i = 0; i < blocks; i++) {
+        assertThat(told.get(i)).isEqualTo(new Extents.Run(i * 8192L + 4096, 4096));
+      }
+    }
+  }
+
+  /** Whoever asks goes on at once: the storage may hang. */
+  @Test
+  void holesAreLookedForOnTheDevicesThreads() throws Exception {
+    FileDevice device =
+        FileDevice.open(image(SIZE_BYTES).toString(), false, 1, true, System::nanoTime);
+    CountDownLatch proceed = new CountDownLatch(1);
+    device.flush(outcome -> awaitLatch(proceed)); // holds the only thread
+    CompletableFuture<Extents> waiting = device.onCallersThread(true).extents(0, SIZE_BYTES);
+    assertThat(waiting).isNotDone();
+    proceed.countDown();
+    assertThat(Requests.join(waiting)).isNotNull();
+    device.close();
+    assertThat(device.extents(0, SIZE_BYTES)).isCompletedWithValue(Extents.ALL_DATA);
+    assertThat(Requests.zero(device, 0, 512, true)).isEqualTo(Outcome.IO_ERROR);
+  }
+
+  private static Extents.Run run(long offsetBytes, long endBytes) {
+    return new Extents.Run(offsetBytes, endBytes - offsetBytes);
+  }
+
+  private static Path filled(Path path) throws IOException {
+    return Files.write(path, bytes(9, SIZE_BYTES));
+  }
+
+  private static long allocatedBytes(Path path) throws Exception {
+    Process stat = new ProcessBuilder("stat", "--format=%b", path.toString()).start();
+    String blocks = new String(stat.getInputStream().readAllBytes(), StandardCharsets.US_ASCII);
+    return Long.parseLong(blocks.strip()) * 512;
   }
 
   /**

@@ -58,6 +58,9 @@ final class StorageTest {
       assertThat(Requests.flush(device)).isEqualTo(Outcome.OK);
       assertThat(device.geometry().canDiscard()).isFalse();
       assertThat(Requests.discard(device, 0, 4096)).isEqualTo(Outcome.UNSUPPORTED);
+      assertThat(device.geometry().canZero()).isFalse();
+      assertThat(Requests.zero(device, 0, 4096, true)).isEqualTo(Outcome.UNSUPPORTED);
+      assertThat(Requests.zeros(device, 0, MIB)).isEmpty();
     }
   }
 
@@ -78,6 +81,41 @@ final class StorageTest {
     }
     assertThat(Arrays.copyOfRange(Files.readAllBytes(backing), 512, 8192))
         .isEqualTo(Arrays.copyOf(bytes(MIB), 8192 - 512));
+  }
+
+  /** The kernel makes holes in the file behind the loop device, or writes to it. */
+  @Test
+  void zeroesABlockDevice() throws Exception {
+    Path backing = sparseFile(directory, 8 * MIB);
+    String loop = loop(backing);
+    byte[] model = bytes(8 * MIB);
+    try (FileDevice device = FileDevice.open(loop, false)) {
+      assertThat(device.geometry().canZero()).isTrue();
+      assertThat(Requests.write(device, 0, model)).isEqualTo(Outcome.OK);
+      for (boolean mayDeallocate : new boolean[] {true, false}) {
+        int from = (mayDeallocate ? 1 : 4) * MIB + 512;
+        int length = 2 * MIB - 1024;
+        assertThat(Requests.zero(device, from, length, mayDeallocate)).isEqualTo(Outcome.OK);
+        Arrays.fill(model, from, from + length, (byte) 0);
+      }
+      assertThat(Requests.read(device, 0, 8 * MIB)).isEqualTo(model);
+      assertThat(Requests.flush(device)).isEqualTo(Outcome.OK);
+      assertThat(Requests.zeros(device, 0, 8 * MIB)).as("nothing is known").isEmpty();
+    }
+    assertThat(Files.readAllBytes(backing)).isEqualTo(model);
+  }
+
+  /** Without a hole to be had, as its file cannot have any. */
+  @Test
+  void aBlockDeviceThatWouldWriteZerosDoesNotMakeThem() throws Exception {
+    Path backing = mount("ramfs", "mode=700").resolve("backing.raw");
+    Files.write(backing, bytes(2 * MIB));
+    try (FileDevice device = FileDevice.open(loop(backing), false)) {
+      assertThat(device.geometry().canDiscard()).isFalse();
+      assertThat(device.geometry().canZero()).isFalse();
+      assertThat(Requests.zero(device, 4096, MIB, true)).isEqualTo(Outcome.UNSUPPORTED);
+      assertThat(Requests.read(device, 0, 2 * MIB)).isEqualTo(bytes(2 * MIB));
+    }
   }
 
   @Test

@@ -6,7 +6,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.netchannel.device.BlockBuffers;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
+import io.netchannel.device.Extents;
 import io.netchannel.device.Outcome;
+import io.netchannel.device.Requests;
 import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -50,25 +52,28 @@ final class DelayFilterTest {
 
   @Test
   void eachKindIsHeldBackForItsOwnTime() throws Exception {
-    Device slow = around("read=300ms,write=2s,flush=50us,discard=1min");
+    Device slow = around("read=300ms,write=2s,flush=50us,discard=1min,zero=3s");
     slow.read(0, data, outcomes::add);
     slow.write(512, data, outcomes::add);
     slow.flush(outcomes::add);
     slow.discard(4096, 8192, outcomes::add);
+    slow.zero(8192, 4096, false, outcomes::add);
     assertThat(device.arrived).isEmpty();
     assertThat(timer.delays)
         .containsExactly(
             Duration.ofMillis(300),
             Duration.ofSeconds(2),
             Duration.ofNanos(50_000),
-            Duration.ofMinutes(1));
+            Duration.ofMinutes(1),
+            Duration.ofSeconds(3));
 
     timer.tasks.forEach(Runnable::run);
     assertThat(device.arrived)
-        .containsExactly("read 0+512", "write 512+512", "flush", "discard 4096+8192");
+        .containsExactly(
+            "read 0+512", "write 512+512", "flush", "discard 4096+8192", "zero 8192+4096");
     assertThat(outcomes).isEmpty();
     device.completions.forEach(completion -> completion.complete(Outcome.OK));
-    assertThat(outcomes).hasSize(4).containsOnly(Outcome.OK);
+    assertThat(outcomes).hasSize(5).containsOnly(Outcome.OK);
   }
 
   @Test
@@ -76,7 +81,9 @@ final class DelayFilterTest {
     Device slow = around("write=1s,jitter=10ms");
     slow.read(0, data, outcomes::add);
     slow.flush(outcomes::add);
-    assertThat(device.arrived).containsExactly("read 0+512", "flush");
+    slow.zero(0, 512, true, outcomes::add);
+    assertThat(device.arrived).containsExactly("read 0+512", "flush", "zero 0+512, a hole will do");
+    assertThat(Requests.zeros(slow, 512, 1024)).containsExactly(new Extents.Run(512, 1024));
     assertThat(timer.tasks).isEmpty();
   }
 
@@ -117,7 +124,7 @@ final class DelayFilterTest {
     "'read=300', 'not a duration'",
     "'read=-1s', 'not a duration'",
     "'read', 'is not name=value'",
-    "'reed=1s', 'read, write, flush, discard, jitter, seed'",
+    "'reed=1s', 'read, write, flush, discard, zero, jitter, seed'",
     "'read=1s,read=2s', 'given twice'",
     "'seed=x', 'not a whole number'",
   })

@@ -6,7 +6,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.netchannel.device.BlockBuffers;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
+import io.netchannel.device.Extents;
 import io.netchannel.device.Outcome;
+import io.netchannel.device.Requests;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
@@ -39,12 +41,24 @@ final class ErrorFilterTest {
 
   @Test
   void oneFailsAllOfAKindWithTheErrorAskedFor() throws Exception {
-    Device failing = ErrorFilter.parse("read=1,flush=1,discard=1,kind=nospace").around(device);
+    Device failing =
+        ErrorFilter.parse("read=1,flush=1,discard=1,zero=1,kind=nospace").around(device);
     failing.read(0, data, outcomes::add);
     failing.flush(outcomes::add);
     failing.discard(0, 4096, outcomes::add);
-    assertThat(outcomes).hasSize(3).containsOnly(Outcome.NO_SPACE);
+    failing.zero(0, 4096, true, outcomes::add);
+    assertThat(outcomes).hasSize(4).containsOnly(Outcome.NO_SPACE);
     assertThat(device.arrived).isEmpty();
+  }
+
+  @Test
+  void zeroingIsNoKindOfWriting() throws Exception {
+    Device failing = ErrorFilter.parse("write=1").around(device);
+    failing.zero(512, 1024, false, outcomes::add);
+    failing.zero(0, 4096, true, outcomes::add);
+    assertThat(outcomes).isEmpty();
+    assertThat(device.arrived).containsExactly("zero 512+1024", "zero 0+4096, a hole will do");
+    assertThat(Requests.zeros(failing, 0, 512)).containsExactly(new Extents.Run(0, 512));
   }
 
   @Test
@@ -76,7 +90,7 @@ final class ErrorFilterTest {
     "read=1.5, neither a whole number from 1",
     "read=often, neither a whole number from 1",
     "kind=eio, known are io and nospace",
-    "reads=1, 'read, write, flush, discard, kind, seed'",
+    "reads=1, 'read, write, flush, discard, zero, kind, seed'",
   })
   void saysWhatIsWrongWithItsOptions(String options, String words) {
     assertThatThrownBy(() -> ErrorFilter.parse(options))

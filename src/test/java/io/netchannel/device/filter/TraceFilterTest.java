@@ -8,7 +8,9 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import io.netchannel.device.BlockBuffers;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
+import io.netchannel.device.Extents;
 import io.netchannel.device.Outcome;
+import io.netchannel.device.Requests;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
@@ -33,10 +35,14 @@ final class TraceFilterTest {
     try (Device traced = TraceFilter.parse(trace.toString(), CLOCK).around(device)) {
       traced.write(4096, BlockBuffers.allocate(8192), outcomes::add);
       traced.flush(outcomes::add);
+      traced.zero(512, 1024, true, outcomes::add);
+      assertThat(Requests.zeros(traced, 0, 512)).containsExactly(new Extents.Run(0, 512));
+      device.completions.get(2).complete(Outcome.UNSUPPORTED);
       device.completions.get(1).complete(Outcome.OK);
       device.completions.get(0).complete(Outcome.NO_SPACE);
     }
-    assertThat(outcomes).containsExactly(Outcome.OK, Outcome.NO_SPACE);
+    assertThat(outcomes).containsExactly(Outcome.UNSUPPORTED, Outcome.OK, Outcome.NO_SPACE);
+    assertThat(device.arrived).contains("zero 512+1024, a hole will do");
     assertThat(device.closed).isTrue();
     String t = "{\"t\":1700000000123456,";
     assertThat(Files.readAllLines(trace))
@@ -44,6 +50,8 @@ final class TraceFilterTest {
             t + "\"e\":\"open\",\"size\":1048576}",
             t + "\"e\":\"begin\",\"n\":1,\"op\":\"write\",\"off\":4096,\"len\":8192}",
             t + "\"e\":\"begin\",\"n\":2,\"op\":\"flush\",\"off\":0,\"len\":0}",
+            t + "\"e\":\"begin\",\"n\":3,\"op\":\"zero\",\"off\":512,\"len\":1024}",
+            t + "\"e\":\"end\",\"n\":3,\"op\":\"zero\",\"outcome\":\"unsupported\"}",
             t + "\"e\":\"end\",\"n\":2,\"op\":\"flush\",\"outcome\":\"ok\"}",
             t + "\"e\":\"end\",\"n\":1,\"op\":\"write\",\"outcome\":\"no_space\"}",
             t + "\"e\":\"close\"}");

@@ -120,7 +120,7 @@ public final class NbdClientFuzz {
     ByteBuffer replies = ByteBuffer.wrap(input);
     NbdRequests requests = new NbdRequests();
     NbdRequest only =
-        requests.add(NbdProtocol.CMD_READ, 0, 512, ByteBuffer.allocate(512), outcome -> {});
+        requests.add(NbdProtocol.CMD_READ, 0, 0, 512, ByteBuffer.allocate(512), outcome -> {});
     try {
       while (replies.remaining() >= NbdProtocol.SIMPLE_REPLY_BYTES) {
         var outcome = NbdProtocol.outcomeOf(SimpleReply.error(replies));

@@ -13,6 +13,7 @@ import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
@@ -112,6 +113,65 @@ final class NbdPeersTest {
     }
   }
 
+  @ParameterizedTest
+  @EnumSource
+  void zeroes(Kind kind) throws Exception {
+    byte[] data = new byte[1 << 20];
+    new Random(SEED).nextBytes(data);
+    try (NbdPeer peer = start(kind);
+        NbdDevice device = NbdDevice.open(peer.uri(""), false, NbdPeer.timing())) {
+      assertThat(device.geometry().canZero()).isTrue();
+      for (boolean mayDeallocate : new boolean[] {true, false}) {
+        assertThat(Requests.write(device, 1 << 20, data)).isEqualTo(Outcome.OK);
+        assertThat(Requests.flush(device)).isEqualTo(Outcome.OK);
+        assertThat(Requests.zero(device, (1 << 20) + 512, 65536, mayDeallocate))
+            .isEqualTo(Outcome.OK);
+        assertThat(device.unflushedWrites()).as("a crash may take them back").isOne();
+        byte[] expected = data.clone();
+        Arrays.fill(expected, 512, 512 + 65536, (byte) 0);
+        assertThat(Requests.read(device, 1 << 20, data.length)).isEqualTo(expected);
+      }
+      assertThat(Requests.zeros(device, 0, SIZE_BYTES)).as("nothing is known").isEmpty();
+      assertThat(Requests.zero(device, SIZE_BYTES, 512, true)).isEqualTo(Outcome.IO_ERROR);
+    }
+  }
+
+  /** Whether a hole will do, and that it is durable, is told with each part of what is long. */
+  @Test
+  void zeroesOnlyAsItWasToldTo() throws Exception {
+    Path log = directory.resolve("requests");
+    String[] options = {"--filter=log", "null", "4G", "logfile=" + log};
+    try (NbdPeer peer = NbdPeer.nbdkit(directory, options)) {
+      try (Device device = NbdDevice.open(peer.uri(""), false, NbdPeer.timing())) {
+        assertThat(Requests.zero(device, 512, 1 << 30, true)).isEqualTo(Outcome.OK);
+      }
+      assertThat(zeroes(log)).hasSize(32).allMatch(line -> line.contains("trim=1 fua=0"));
+      String through = peer.uri("&cache=writethrough");
+      try (Device device = NbdDevice.open(through, false, NbdPeer.timing())) {
+        assertThat(Requests.zero(device, 0, 64 << 20, false)).isEqualTo(Outcome.OK);
+      }
+      assertThat(zeroes(log).subList(32, 34))
+          .allMatch(line -> line.contains("trim=0 fua=1"))
+          .anyMatch(line -> line.contains("offset=0x2000000 count=0x2000000"));
+    }
+  }
+
+  private static List<String> zeroes(Path log) throws Exception {
+    return Files.readAllLines(log).stream()
+        .filter(line -> line.contains(" Zero ") && line.contains("offset="))
+        .toList();
+  }
+
+  @Test
+  void aServerWithoutWriteZeroesIsNotAskedForThem() throws Exception {
+    try (FaultyServer server = new FaultyServer(List.of());
+        Device device = NbdDevice.open(server.uri(), false, NbdPeer.timing())) {
+      assertThat(device.geometry().canZero()).isFalse();
+      assertThat(Requests.zero(device, 0, 4096, true)).isEqualTo(Outcome.UNSUPPORTED);
+      assertThat(Requests.write(device, 0, new byte[512])).isEqualTo(Outcome.OK);
+    }
+  }
+
   /** A request has 32 bits for its length: 3 TiB are 3072 of 1 GiB. */
   @Test
   void discardsTerabytes() throws Exception {
@@ -139,6 +199,7 @@ final class NbdPeersTest {
         assertThat(Requests.write(device, 0, new byte[512])).isEqualTo(Outcome.UNSUPPORTED);
         assertThat(Requests.flush(device)).isEqualTo(Outcome.OK);
         assertThat(Requests.discard(device, 0, 4096)).isEqualTo(Outcome.UNSUPPORTED);
+        assertThat(Requests.zero(device, 0, 4096, true)).isEqualTo(Outcome.UNSUPPORTED);
       }
     }
   }

@@ -33,7 +33,8 @@ final class OldServerTest {
     try (OldServer server = new OldServer(kind);
         Device device = NbdDevice.open(server.uri(OldServer.NAME), false, NbdPeer.timing())) {
       assertThat(device.geometry())
-          .isEqualTo(new DeviceGeometry(OldServer.SIZE_BYTES, 512, 4096, false, true, false, 0));
+          .isEqualTo(
+              new DeviceGeometry(OldServer.SIZE_BYTES, 512, 4096, false, true, false, 0, false));
       assertThat(Requests.write(device, 512, data)).isEqualTo(Outcome.OK);
       assertThat(Requests.flush(device)).isEqualTo(Outcome.OK);
       assertThat(Requests.read(device, 512, data.length)).isEqualTo(data);

@@ -28,8 +28,17 @@ final class ParsersTest {
     ExportInfo built = info.build();
     assertThat(built.maximumPayloadBytes()).isEqualTo(1 << 20);
     assertThat(built.geometry(URI, false))
-        .isEqualTo(new DeviceGeometry(1_000_100 / 512 * 512, 512, 4096, false, true, true, 4096));
+        .isEqualTo(
+            new DeviceGeometry(1_000_100 / 512 * 512, 512, 4096, false, true, true, 4096, false));
     assertThat(built.geometry(URI, true).canDiscard()).isFalse();
+  }
+
+  @Test
+  void anExportThatMakesZeroesCanZero() throws Exception {
+    ExportInfo.Builder info = new ExportInfo.Builder();
+    info.add(export(8192, NbdProtocol.FLAG_HAS_FLAGS | NbdProtocol.FLAG_SEND_WRITE_ZEROES));
+    assertThat(info.build().geometry(URI, false).canZero()).isTrue();
+    assertThat(info.build().geometry(URI, true).canZero()).isFalse();
   }
 
   @Test
@@ -39,7 +48,7 @@ final class ParsersTest {
     assertThat(info.build())
         .isEqualTo(new ExportInfo(8192, 1, 1, 4096, NbdProtocol.DEFAULT_MAX_PAYLOAD_BYTES));
     assertThat(info.build().geometry(URI, false))
-        .isEqualTo(new DeviceGeometry(8192, 512, 4096, false, false, false, 0));
+        .isEqualTo(new DeviceGeometry(8192, 512, 4096, false, false, false, 0, false));
   }
 
   @ParameterizedTest
@@ -78,18 +87,22 @@ final class ParsersTest {
   /** Size, flags, minimum of what is there after a reconnect. */
   @ParameterizedTest
   @CsvSource({
-    "1048576, 0x25, 512, ''", // all is as it was
-    "2097152, 0x2d, 1, ''", // larger, finer, with more abilities
-    "1048064, 0x25, 512, 'is smaller: it has 1048064 bytes, and had 1048576'",
-    "1048576, 0x25, 4096, 'takes requests of 4096 to 33554432 bytes'",
-    "1048576, 0x27, 512, is read-only now",
-    "1048576, 0x21, 512, has lost abilities that are in use (flags 0x4)",
-    "1048576, 0x05, 512, has lost abilities that are in use (flags 0x20)",
+    "1048576, 0x65, 512, ''", // all is as it was
+    "2097152, 0x6d, 1, ''", // larger, finer, with more abilities
+    "1048064, 0x65, 512, 'is smaller: it has 1048064 bytes, and had 1048576'",
+    "1048576, 0x65, 4096, 'takes requests of 4096 to 33554432 bytes'",
+    "1048576, 0x67, 512, is read-only now",
+    "1048576, 0x61, 512, has lost abilities that are in use (flags 0x4)",
+    "1048576, 0x45, 512, has lost abilities that are in use (flags 0x20)",
+    "1048576, 0x25, 512, has lost abilities that are in use (flags 0x40)",
   })
   void whatComesBackMustDoForWhatTheUserKnows(
       long sizeBytes, String flags, int minimum, String difference) throws Exception {
-    DeviceGeometry known = new DeviceGeometry(1 << 20, 512, 4096, false, true, true, 4096);
-    int needed = NbdProtocol.FLAG_SEND_FLUSH | NbdProtocol.FLAG_SEND_TRIM;
+    DeviceGeometry known = new DeviceGeometry(1 << 20, 512, 4096, false, true, true, 4096, true);
+    int needed =
+        NbdProtocol.FLAG_SEND_FLUSH
+            | NbdProtocol.FLAG_SEND_TRIM
+            | NbdProtocol.FLAG_SEND_WRITE_ZEROES;
     ExportInfo.Builder info = new ExportInfo.Builder();
     info.add(export(sizeBytes, Integer.decode(flags)));
     info.add(blockSizes(minimum, 4096, 32 << 20));
@@ -99,7 +112,7 @@ final class ParsersTest {
 
   @Test
   void aVolatileCacheThatNobodyFlushesIsNotTakenInExchange() throws Exception {
-    DeviceGeometry known = new DeviceGeometry(1 << 20, 512, 4096, false, false, false, 0);
+    DeviceGeometry known = new DeviceGeometry(1 << 20, 512, 4096, false, false, false, 0, false);
     ExportInfo.Builder info = new ExportInfo.Builder();
     info.add(export(1 << 20, NbdProtocol.FLAG_HAS_FLAGS | NbdProtocol.FLAG_SEND_FLUSH));
     assertThat(info.build().difference(known, 0).orElseThrow()).contains("volatile cache");

@@ -15,11 +15,14 @@ final class MemoryDisk implements Device {
   private final List<Runnable> held = new ArrayList<>();
   private boolean holding;
   private Outcome writes = Outcome.OK;
+  private final List<String> zeroed = new ArrayList<>();
+  private Outcome holes = Outcome.OK;
+  private Outcome zeros = Outcome.OK;
   private int flushes;
 
   MemoryDisk(int sizeBytes) {
     bytes = ByteBuffer.allocate(sizeBytes);
-    geometry = new DeviceGeometry(sizeBytes, 512, 4096, false, true, true, 4096);
+    geometry = new DeviceGeometry(sizeBytes, 512, 4096, false, true, true, 4096, true);
   }
 
   /** From now on outcomes wait, until {@link #release}. */
@@ -47,6 +50,19 @@ final class MemoryDisk implements Device {
 
   synchronized void failWrites(Outcome outcome) {
     writes = outcome;
+  }
+
+  /** What it says when it is to zero: where a hole will do, and where none may be. */
+  synchronized void failZeroes(Outcome ofHoles, Outcome ofZeros) {
+    holes = ofHoles;
+    zeros = ofZeros;
+  }
+
+  /** What it was told to zero since the last call, as "offset+length", with "hole" behind it. */
+  synchronized List<String> zeroed() {
+    List<String> all = List.copyOf(zeroed);
+    zeroed.clear();
+    return all;
   }
 
   synchronized byte[] content(int offset, int length) {
@@ -96,6 +112,20 @@ final class MemoryDisk implements Device {
       }
     }
     end(completion, Outcome.OK);
+  }
+
+  @Override
+  public void zero(
+      long offsetBytes, long lengthBytes, boolean mayDeallocate, Completion completion) {
+    Outcome outcome;
+    synchronized (this) {
+      outcome = mayDeallocate ? holes : zeros;
+      zeroed.add("%d+%d%s".formatted(offsetBytes, lengthBytes, mayDeallocate ? " hole" : ""));
+      for (long i = 0; outcome == Outcome.OK && i < lengthBytes; i++) {
+        bytes.put((int) (offsetBytes + i), (byte) 0);
+      }
+    }
+    end(completion, outcome);
   }
 
   private void end(Completion completion, Outcome outcome) {

@@ -12,7 +12,7 @@ import java.nio.charset.StandardCharsets;
  */
 public final class NbdServerFuzz {
   private static final DeviceGeometry DISK =
-      new DeviceGeometry(1 << 20, 512, 4096, false, true, true, 4096);
+      new DeviceGeometry(1 << 20, 512, 4096, false, true, true, 4096, false);
 
   private NbdServerFuzz() {}
 

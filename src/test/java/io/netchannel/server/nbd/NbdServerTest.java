@@ -21,6 +21,7 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
@@ -163,8 +164,55 @@ class NbdServerTest {
     assertThat(disk.content(2048, 1024)).isEqualTo(data);
   }
 
+  /** As QEMU and nbdcopy ask for it. */
+  @Test
+  void theDeviceMakesTheZeroesWhereItCan() throws Exception {
+    try (Device client = open("disk", false)) {
+      assertThat(Requests.write(client, 0, ones(SIZE_BYTES))).isEqualTo(Outcome.OK);
+      disk.failWrites(Outcome.IO_ERROR); // none of what follows is written
+      assertThat(Requests.zero(client, 512, SIZE_BYTES - 1024, true)).isEqualTo(Outcome.OK);
+      assertThat(disk.zeroed())
+          .containsExactly(
+              "512+4194304 hole",
+              "%d+%d hole".formatted(512 + (4 << 20), SIZE_BYTES - 1024 - (4 << 20)));
+      assertThat(disk.content(0, 512)).containsOnly(1);
+      assertThat(disk.content(512, SIZE_BYTES - 1024)).containsOnly(0);
+      assertThat(disk.content(SIZE_BYTES - 512, 512)).containsOnly(1);
+      assertThat(Requests.zero(client, SIZE_BYTES - 512, 512, false)).isEqualTo(Outcome.OK);
+      assertThat(disk.zeroed()).containsExactly(SIZE_BYTES - 512 + "+512");
+      assertThat(disk.content(SIZE_BYTES - 512, 512)).containsOnly(0);
+      disk.failZeroes(Outcome.NO_SPACE, Outcome.IO_ERROR);
+      assertThat(Requests.zero(client, 0, 512, true)).isEqualTo(Outcome.NO_SPACE);
+      assertThat(Requests.zero(client, 0, 512, false)).isEqualTo(Outcome.IO_ERROR);
+      assertThat(disk.content(0, 512)).containsOnly(1);
+    }
+  }
+
+  /** As tmpfs, which has holes and no zeros that keep their storage. */
+  @Test
+  void whatTheDeviceCannotZeroIsWritten() throws Exception {
+    disk.failZeroes(Outcome.OK, Outcome.UNSUPPORTED);
+    try (Device client = open("disk", false)) {
+      assertThat(Requests.write(client, 0, ones(SIZE_BYTES))).isEqualTo(Outcome.OK);
+      assertThat(Requests.zero(client, 512, SIZE_BYTES - 1024, false)).isEqualTo(Outcome.OK);
+      assertThat(disk.zeroed()).as("asked once").containsExactly("512+4194304");
+      assertThat(disk.content(0, 512)).containsOnly(1);
+      assertThat(disk.content(512, SIZE_BYTES - 1024)).containsOnly(0);
+      assertThat(disk.content(SIZE_BYTES - 512, 512)).containsOnly(1);
+      assertThat(Requests.zero(client, 0, 512, true)).isEqualTo(Outcome.OK);
+      assertThat(disk.zeroed()).containsExactly("0+512 hole");
+    }
+  }
+
+  private static byte[] ones(int lengthBytes) {
+    byte[] ones = new byte[lengthBytes];
+    Arrays.fill(ones, (byte) 1);
+    return ones;
+  }
+
   @Test
   void writesZeroesOfAnyLength() throws Exception {
+    disk.failZeroes(Outcome.UNSUPPORTED, Outcome.UNSUPPORTED);
     try (RawClient client = new RawClient(socket).go("disk")) {
       client.request(0, NbdProtocol.CMD_WRITE, 1, 0, SIZE_BYTES);
       ByteBuffer ones = ByteBuffer.allocate(SIZE_BYTES);

@@ -3,6 +3,8 @@ package io.netchannel.server.nbd;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.netchannel.device.Device;
+import io.netchannel.device.Extents;
+import io.netchannel.device.Requests;
 import io.netchannel.device.file.FileDevice;
 import io.netchannel.device.nbd.NbdDevice;
 import io.netchannel.device.nbd.NbdPeer;
@@ -189,6 +191,33 @@ final class NbdToolsTest {
     command.add(uri());
     String said = run(command.toArray(String[]::new));
     assertThat(said).doesNotContain("failed").doesNotContain("verification");
+  }
+
+  /** A client's zeroes are holes in the file, and none where it wants none. */
+  @Test
+  void qemuIosZeroesTakeNoRoom() throws Exception {
+    NbdPeer.require("qemu-io", "qemu-utils");
+    List<String> command = new ArrayList<>(List.of("qemu-io", "-f", "raw", "-d", "unmap"));
+    for (String each :
+        List.of(
+            "write -P 0x11 0 32M",
+            "write -zu 4M 16M", // a hole will do
+            "write -z 24M 4M",
+            "flush",
+            "read -P 0x11 0 4M",
+            "read -P 0x00 4M 16M",
+            "read -P 0x11 20M 4M",
+            "read -P 0x00 24M 4M",
+            "read -P 0x11 28M 4M")) {
+      command.add("-c");
+      command.add(each);
+    }
+    command.add(uri());
+    String said = run(command.toArray(String[]::new));
+    assertThat(said).doesNotContain("failed").doesNotContain("verification");
+    assertThat(Requests.zeros(device, 0, 24 << 20))
+        .containsExactly(new Extents.Run(4 << 20, 16 << 20));
+    assertThat(Requests.zeros(device, 28 << 20, 4 << 20)).isEmpty();
   }
 
   @Test
