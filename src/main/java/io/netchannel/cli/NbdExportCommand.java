@@ -123,6 +123,32 @@ final class NbdExportCommand implements Callable<Integer> {
       })
   private Path config = DaemonConfiguration.DEFAULT_FILE;
 
+  private static final class Swap {
+    @Option(
+        names = "--swap-to",
+        paramLabel = "TARGET",
+        required = true,
+        description =
+            "Copy SOURCE to this device, then serve that one; clients notice nothing. What becomes"
+                + " of it is told line by line.")
+    private String target;
+
+    @Option(
+        names = "--swap-after",
+        paramLabel = "SECONDS",
+        defaultValue = "0",
+        description = "Begin with that after so many seconds (default: at once).")
+    private int afterSeconds;
+
+    @Option(
+        names = "--dest-is-zero",
+        description = "All of TARGET reads as zeros: what is zero in SOURCE is left out.")
+    private boolean targetIsZero;
+  }
+
+  @ArgGroup(exclusive = false)
+  private Swap swap;
+
   @Parameters(
       paramLabel = "SOURCE",
       description =
@@ -136,10 +162,10 @@ final class NbdExportCommand implements Callable<Integer> {
     // Before anything is held: a place at another host's server is given back at every moment.
     Thread ender = new Thread(() -> end(served), "shutdown");
     Runtime.getRuntime().addShutdownHook(ender);
-    String text = source.startsWith("/") ? "file:" + source : source;
+    String text = sourceText();
     try (RemoteSources remote = new RemoteSources(config);
         DeviceOpener devices = new DeviceOpener(cache == Cache.none, remote.kinds());
-        Device device = open(devices, text)) {
+        Device device = swapping(devices, open(devices, text))) {
       served.opened(device);
       NbdExport export = new NbdExport(exportName, description, device, readOnly);
       try (Transport threads = new Transport("nbd", 1);
@@ -148,6 +174,9 @@ final class NbdExportCommand implements Callable<Integer> {
         served.listening(server);
         spec.commandLine().getOut().println(uri);
         spec.commandLine().getOut().flush();
+        if (device instanceof ServedSwap swapping) {
+          swapping.begin(Duration.ofSeconds(swap.afterSeconds));
+        }
         served.serve();
       }
       return 0;
@@ -175,6 +204,40 @@ final class NbdExportCommand implements Callable<Integer> {
       devices.checkUnused(text);
     }
     return devices.open(text, OpenOptions.plain(readOnly));
+  }
+
+  private String sourceText() {
+    return source.startsWith("/") ? "file:" + source : source;
+  }
+
+  /** The device, or one that becomes the target meanwhile. */
+  private Device swapping(DeviceOpener devices, Device device) throws DeviceException {
+    if (swap == null) {
+      return device;
+    }
+    Device target = null;
+    try {
+      if (swap.afterSeconds < 0) {
+        throw new IllegalArgumentException(
+            "--swap-after: expected 0 or more seconds, found " + swap.afterSeconds);
+      }
+      String text = swap.target.startsWith("/") ? "file:" + swap.target : swap.target;
+      Optional<String> storage = devices.storage(sourceText());
+      if (devices.place(text).equals(devices.place(sourceText()))
+          || (storage.isPresent() && storage.equals(devices.storage(text)))) {
+        throw new IllegalArgumentException(
+            "--swap-to: expected another device than SOURCE, found the same one: " + text);
+      }
+      devices.checkUnused(text);
+      target = devices.open(text, OpenOptions.plain(false));
+      return ServedSwap.of(device, target, swap.targetIsZero, spec.commandLine().getOut());
+    } catch (DeviceException | RuntimeException e) {
+      device.close();
+      if (target != null) {
+        target.close();
+      }
+      throw e;
+    }
   }
 
   /** What another host serves comes and goes on an event loop, and so do its clients. */

@@ -15,6 +15,7 @@ import io.netchannel.vdevice.block.BlockGeometry;
 import io.netchannel.vdevice.block.BlockRequest;
 import io.netchannel.vdevice.block.VirtualDisk;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -22,6 +23,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
+import java.util.function.UnaryOperator;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -87,6 +89,9 @@ public final class MidPoint implements Agent {
 
   /** Waiting for the device, then RETIRED. */
   private boolean departing;
+
+  /** Wait for what the devices before have of them. */
+  private final List<CompletableFuture<Void>> exchanges = new ArrayList<>();
 
   private boolean diskClosed;
   private boolean stalled;
@@ -259,6 +264,28 @@ public final class MidPoint implements Agent {
   }
 
   /**
+   * Puts another device under the running guest, without a request held for it: what is issued from
+   * now on goes there. The device before is not closed; whoever exchanges it does that, or has it
+   * inside the new one. Fits SERVING only.
+   *
+   * @param around makes the new device of the one that is there; on the agent's thread, must not
+   *     block. What it throws is the future's failure, and nothing has changed
+   * @return completes when all that the device before was given here has ended
+   */
+  public CompletableFuture<Void> exchange(UnaryOperator<Device> around) {
+    return command(
+        future -> {
+          if (state != State.SERVING || departing) {
+            throw unfit("exchange the device");
+          }
+          device = around.apply(device);
+          flow.device(device);
+          trace.event(generation, "exchange");
+          exchanges.add(future);
+        });
+  }
+
+  /**
    * Stops taking requests, waits for those at the device, flushes the device and gives what is
    * pending. Where the device has an authority that finishes them ({@link Device#custody}) it does
    * neither. The guest must be suspended. Sealed already: the same manifest again.
@@ -362,7 +389,7 @@ public final class MidPoint implements Agent {
     }
     int work = commands.run();
     flow.answering(state == State.SERVING && !departing && settlement == null && !connectionLost);
-    work += flow.reap();
+    work += flow.reap() + noteExchanged();
     if (departing) {
       work += follow() + depart();
     } else {
@@ -385,6 +412,16 @@ public final class MidPoint implements Agent {
       flow.rest();
     }
     return work;
+  }
+
+  private int noteExchanged() {
+    if (exchanges.isEmpty() || flow.isAtDeviceBefore()) {
+      return 0;
+    }
+    List<CompletableFuture<Void>> ended = List.copyOf(exchanges);
+    exchanges.clear();
+    ended.forEach(each -> each.complete(null));
+    return ended.size();
   }
 
   /**
@@ -445,6 +482,7 @@ public final class MidPoint implements Agent {
       flow.closeBuffers();
       nothingIssued.complete(null);
     } finally {
+      exchanges.forEach(each -> each.completeExceptionally(reason));
       nothingIssued.completeExceptionally(reason);
       try {
         closeDisk(false);

@@ -92,6 +92,9 @@ final class PendingRequest implements Completion {
 
   Outcome outcome = Outcome.OK;
 
+  /** To which of its flow's devices it was given last. */
+  int deviceNumber;
+
   /**
    * A later request changes the range, so what is known of the range through this one is not kept.
    */

@@ -57,6 +57,12 @@ final class RequestFlow {
   private final List<Entry> settled = new ArrayList<>();
 
   private Device device;
+
+  /** Which one it is, and how many requests it has; how many those before it have. */
+  private int deviceNumber;
+
+  private int atDevice;
+  private int atDeviceBefore;
   private long generation;
   private long nextSequence = 1;
   private ReplayMap replay;
@@ -116,6 +122,14 @@ final class RequestFlow {
 
   void device(Device newDevice) {
     device = newDevice;
+    deviceNumber++;
+    atDeviceBefore += atDevice;
+    atDevice = 0;
+  }
+
+  /** Whether something that was given to a device before this one has not ended. */
+  boolean isAtDeviceBefore() {
+    return atDeviceBefore > 0;
   }
 
   void generation(long newGeneration) {
@@ -324,6 +338,11 @@ final class RequestFlow {
     while (entry != null) {
       PendingRequest next = entry.nextCompleted;
       entry.nextCompleted = null;
+      if (entry.deviceNumber == deviceNumber) {
+        atDevice--;
+      } else {
+        atDeviceBefore--;
+      }
       PendingRequest.Step step = entry.outcome == Outcome.OK ? entry.nextStep() : null;
       if (leaving && (step != null || entry.outcome != Outcome.OK)) {
         trace.hold(entry);
@@ -552,6 +571,8 @@ final class RequestFlow {
 
   private void submit(PendingRequest entry) {
     entry.leaveForDevice();
+    entry.deviceNumber = deviceNumber;
+    atDevice++;
     switch (entry.step) {
       case FLUSH_BEFORE, FLUSH_AFTER -> device.flush(entry);
       case TRANSFER -> {

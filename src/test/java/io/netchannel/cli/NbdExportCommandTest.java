@@ -20,6 +20,7 @@ import io.netchannel.tls.TestCertificateAuthority;
 import io.netchannel.tls.TlsFiles;
 import io.netchannel.wire.Transport;
 import io.netchannel.xen.Waiting;
+import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.RandomAccessFile;
@@ -34,6 +35,7 @@ import java.security.SecureRandom;
 import java.time.Clock;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.Random;
 import java.util.UUID;
@@ -112,6 +114,68 @@ final class NbdExportCommandTest {
     assertThat(process.exitValue()).isZero();
     assertThat(socket).doesNotExist();
     assertThat(Arrays.copyOfRange(Files.readAllBytes(image), 8192, 8192 + 4096)).isEqualTo(data);
+  }
+
+  /**
+   * Its client goes on writing; in the end the target has all, and nothing new is in the source.
+   */
+  @Test
+  void swapsTheDeviceUnderItsClient() throws Exception {
+    Path target = directory.resolve("target.raw");
+    try (RandomAccessFile file = new RandomAccessFile(target.toFile(), "rw")) {
+      file.setLength(SIZE_BYTES + 4096);
+    }
+    String uri =
+        start(
+            "-k",
+            directory.resolve("s").toString(),
+            "--swap-to",
+            target.toString(),
+            "--swap-after",
+            "1",
+            image.toString());
+    List<String> told = Collections.synchronizedList(new ArrayList<>());
+    BufferedReader lines = process.inputReader(StandardCharsets.UTF_8);
+    Thread reader = new Thread(() -> lines.lines().forEach(told::add), "lines");
+    reader.start();
+    Random random = new Random(3);
+    byte[] expected = new byte[SIZE_BYTES];
+    try (Device device = NbdDevice.open(uri, false, NbdPeer.timing())) {
+      int after = 0;
+      while (after < 50) {
+        int offset = random.nextInt(SIZE_BYTES / 4096) * 4096;
+        byte[] data = new byte[4096];
+        random.nextBytes(data);
+        assertThat(Requests.write(device, offset, data)).isEqualTo(Outcome.OK);
+        System.arraycopy(data, 0, expected, offset, data.length);
+        after += told.contains("swap: done") ? 1 : 0;
+        assertThat(Requests.read(device, offset, 4096)).isEqualTo(data);
+      }
+      assertThat(Requests.flush(device)).isEqualTo(Outcome.OK);
+    }
+    assertThat(told)
+        .containsExactly("swap: copying", "swap: in sync", "swap: switched", "swap: done");
+    process.destroy();
+    assertThat(process.waitFor(END_BOUND_SECONDS, TimeUnit.SECONDS)).isTrue();
+    assertThat(process.exitValue()).isZero();
+    reader.join();
+    assertThat(Arrays.copyOf(Files.readAllBytes(target), SIZE_BYTES)).isEqualTo(expected);
+    assertThat(Files.readAllBytes(image)).isNotEqualTo(expected);
+  }
+
+  @Test
+  void refusesToSwapToWhatDoesNotFit() throws Exception {
+    Path target = directory.resolve("target.raw");
+    try (RandomAccessFile file = new RandomAccessFile(target.toFile(), "rw")) {
+      file.setLength(SIZE_BYTES - 512);
+    }
+    Path link = Files.createSymbolicLink(directory.resolve("link"), image);
+    for (Path same : List.of(image, link)) {
+      assertThat(run("--swap-to", same.toString(), "file+cache:" + image))
+          .contains("expected another device than SOURCE, found the same one");
+    }
+    assertThat(run("--swap-to", target.toString(), image.toString()))
+        .contains("expected a target of at least 1048576 bytes, found 1048064");
   }
 
   @Test

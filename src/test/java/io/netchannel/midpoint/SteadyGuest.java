@@ -1,6 +1,7 @@
 package io.netchannel.midpoint;
 
 import com.google.common.collect.ImmutableMap;
+import io.netchannel.device.Device;
 import io.netchannel.vdevice.block.ResponseStatus;
 import io.netchannel.vdevice.block.RingLayout;
 import io.netchannel.vdevice.block.Vbd;
@@ -17,6 +18,7 @@ import io.netchannel.xen.embedded.GuestPages;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.UUID;
+import java.util.function.UnaryOperator;
 
 /**
  * A guest of the embedded hypervisor with one disk in memory, served by a mid-point. It uses the
@@ -28,7 +30,8 @@ final class SteadyGuest implements AutoCloseable {
 
   private static final int PAGE_BYTES = GrantTable.PAGE_BYTES;
   private static final int PAGE_SECTORS = PAGE_BYTES / RingLayout.SECTOR_BYTES;
-  private static final int DISK_PAGES = 256;
+  static final int DISK_BYTES = 256 * PAGE_BYTES;
+  private static final int DISK_PAGES = DISK_BYTES / PAGE_BYTES;
   private static final int DEVID = 51728;
 
   private final RingLayout layout = RingLayout.X86_64;
@@ -72,7 +75,7 @@ final class SteadyGuest implements AutoCloseable {
     references = domain.grantAccess(0, domain.allocatePages(MAX_DEPTH), false);
     port = domain.allocUnbound(0);
     domain.onEvent(port, () -> {});
-    var unused = midPoint.serve(new MemoryDevice(DISK_PAGES * PAGE_BYTES), 1);
+    var unused = midPoint.serve(new MemoryDevice(DISK_BYTES), 1);
     work();
     try (XenStore guest = domain.xenStore()) {
       String frontend = address.frontendPath();
@@ -122,6 +125,13 @@ final class SteadyGuest implements AutoCloseable {
       }
       ring.finalCheckForResponses();
     }
+  }
+
+  /** Puts another device under the guest. */
+  void under(UnaryOperator<Device> around) {
+    var exchanged = midPoint.exchange(around);
+    work();
+    exchanged.join();
   }
 
   MidPointStatus status() {

@@ -3,8 +3,13 @@ package io.netchannel.midpoint;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.sun.management.ThreadMXBean;
+import io.netchannel.device.memory.BufferBudget;
+import io.netchannel.device.mirror.MirrorDevice;
+import io.netchannel.device.mirror.MirrorSettings;
+import io.netchannel.device.mirror.MirrorState;
 import io.netchannel.vdevice.block.RingLayout.Wire;
 import java.lang.management.ManagementFactory;
+import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -35,6 +40,49 @@ final class SteadyPathTest {
       long bytes = threads.getCurrentThreadAllocatedBytes() - before;
       assertThat((double) bytes / REQUESTS).as("bytes per request").isLessThan(BYTES_PER_REQUEST);
       assertThat(guest.status().answered()).isEqualTo(WARM_UP_REQUESTS + REQUESTS);
+    }
+  }
+
+  /**
+   * The copier is held, as it makes objects of its own; the guest's requests are what is counted.
+   */
+  @ParameterizedTest
+  @CsvSource({
+    Wire.READ + ", false",
+    Wire.WRITE + ", false",
+    Wire.READ + ", true",
+    Wire.WRITE + ", true"
+  })
+  void aRequestThroughAMirrorAllocatesNothing(int operation, boolean inSync) {
+    try (SteadyGuest guest = new SteadyGuest()) {
+      MirrorDevice[] made = new MirrorDevice[1];
+      guest.under(
+          leader -> {
+            made[0] =
+                new MirrorDevice(
+                    leader,
+                    new MemoryDevice(SteadyGuest.DISK_BYTES),
+                    new MirrorSettings(false, false, false, true, MirrorSettings.LEG_TIMEOUT),
+                    new BufferBudget(16L * BufferBudget.UNIT_BYTES),
+                    () ->
+                        CompletableFuture.failedFuture(new IllegalStateException("not asked for")),
+                    System::nanoTime);
+            return made[0];
+          });
+      MirrorDevice mirror = made[0];
+      if (!inSync) {
+        mirror.bandwidth(1);
+      }
+      mirror.resume();
+      assertThat(mirror.status().state())
+          .isEqualTo(inSync ? MirrorState.SYNC : MirrorState.COPYING);
+      exchange(guest, operation, SteadyGuest.MAX_DEPTH, WARM_UP_REQUESTS);
+      long before = threads.getCurrentThreadAllocatedBytes();
+      exchange(guest, operation, SteadyGuest.MAX_DEPTH, REQUESTS);
+      long bytes = threads.getCurrentThreadAllocatedBytes() - before;
+      assertThat((double) bytes / REQUESTS).as("bytes per request").isLessThan(BYTES_PER_REQUEST);
+      assertThat(mirror.status().state())
+          .isEqualTo(inSync ? MirrorState.SYNC : MirrorState.COPYING);
     }
   }
 

@@ -1,0 +1,1 @@
+"""What an exchange of a device costs the one who uses it."""

@@ -1,0 +1,473 @@
+package io.netchannel.device.mirror;
+
+import io.netchannel.device.Completion;
+import io.netchannel.device.Device;
+import io.netchannel.device.Extents;
+import io.netchannel.device.Outcome;
+import io.netchannel.device.memory.BufferLease;
+import io.netchannel.device.memory.Chunk;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.BitSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.LongSupplier;
+
+/**
+ * Copies the regions that may differ from the leader to the follower, pass after pass, from the
+ * bottom to the top. No thread of its own: who has changed something asks {@link #claim} for what
+ * can begin, and begins it. Guarded by the mirror's lock, but for {@link #begin}.
+ *
+ * <p>A region that something is changing is left to the next pass, and a copy that was overtaken by
+ * a change counts for nothing. What three passes did not get done is hot: from then on changes of
+ * the regions under the copier wait for it, which takes as long as one copy.
+ *
+ * <p>A pass that leaves more than half of what it began with does not keep up with the guest
+ * ({@link #lags}).
+ */
+final class Copier {
+  /** As long as a request of a guest: the follower sees nothing that it would not see else. */
+  static final int COPY_BYTES = 256 << 10;
+
+  private static final int COPY_REGIONS = COPY_BYTES / DifferenceMap.REGION_BYTES;
+  private static final int PASSES_WITHOUT_LOCK = 3;
+
+  private static final String SOURCE = "source";
+  private static final String TARGET = "target";
+
+  /** The mirror. */
+  interface Owner {
+    /** A copy has failed. Under the lock. */
+    void copyFailed(String reason);
+
+    /** Something has changed. Without the lock. */
+    void work();
+  }
+
+  /** What the copier knows of the follower, which saves work. */
+  enum Follower {
+    /** Nothing. */
+    UNKNOWN,
+    /** All of it reads as zeros. */
+    ZERO,
+    /** Most of it is like the leader: it is read first. */
+    ALIKE
+  }
+
+  private final Object lock;
+  private final Device leader;
+  private final Device follower;
+  private final DifferenceMap map;
+  private final ActiveRanges active;
+  private final BufferLease buffers;
+  private final CopyPace pace;
+  private final LongSupplier nanoTime;
+  private final Owner owner;
+
+  private final List<RegionCopy> copies = new ArrayList<>();
+  private Follower known;
+  private boolean running;
+  private boolean canZero = true;
+  private int pass;
+  private long passBeganWith;
+  private long cursor;
+
+  /** Whether it has not found a region to copy; such passes end once in a tick at most. */
+  private boolean passIsEmpty;
+
+  private boolean mayPassAgain;
+  private boolean lags;
+
+  long copiedBytes;
+  long zeroBytes;
+  long staleCopies;
+
+  Copier(
+      Object lock,
+      Device leader,
+      Device follower,
+      DifferenceMap map,
+      ActiveRanges active,
+      BufferLease buffers,
+      CopyPace pace,
+      Follower known,
+      LongSupplier nanoTime,
+      Owner owner) {
+    this.lock = lock;
+    this.leader = leader;
+    this.follower = follower;
+    this.map = map;
+    this.active = active;
+    this.buffers = buffers;
+    this.pace = pace;
+    this.known = known;
+    this.nanoTime = nanoTime;
+    this.owner = owner;
+  }
+
+  /** Begins the first pass, or one after a pause. */
+  void go() {
+    running = true;
+    lags = false;
+    if (pass > 0 && known == Follower.ZERO) {
+      known = Follower.UNKNOWN; // some of it was written, and nobody knows which
+    }
+    pass = 0;
+    nextPass();
+  }
+
+  /** Time has passed: what was being changed everywhere may not be now. */
+  void tick() {
+    mayPassAgain = true;
+  }
+
+  /** What is under way counts for nothing any more. */
+  void stop() {
+    running = false;
+    for (RegionCopy copy : List.copyOf(copies)) {
+      copy.stale.set(0, copy.regions);
+      if (copy.stage == RegionCopy.Stage.LOCKED) {
+        end(copy); // it has not begun, and nobody else would end it
+      }
+    }
+  }
+
+  /** Nothing is at a leg for a copy. */
+  boolean isIdle() {
+    return copies.isEmpty();
+  }
+
+  boolean isAtFollower() {
+    for (RegionCopy copy : copies) {
+      if (isAtFollower(copy)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  private static boolean isAtFollower(RegionCopy copy) {
+    return switch (copy.stage) {
+      case LOCKED -> false;
+      case READING -> copy.comparing;
+      case WRITING -> true;
+    };
+  }
+
+  /** Whether the guest changes more than is copied. */
+  boolean lags() {
+    return lags;
+  }
+
+  int pass() {
+    return pass;
+  }
+
+  /** The regions change while they may be under a copy. */
+  void changing(long firstRegion, long lastRegion) {
+    for (int i = 0; i < copies.size(); i++) {
+      RegionCopy copy = copies.get(i);
+      if (copy.touches(firstRegion, lastRegion)) {
+        staleCopies += copy.markStale(firstRegion, lastRegion);
+      }
+    }
+  }
+
+  /** Whether a change of these regions has to wait for their copy. */
+  boolean locks(long firstRegion, long lastRegion) {
+    for (int i = 0; i < copies.size(); i++) {
+      RegionCopy copy = copies.get(i);
+      if (copy.locked && copy.touches(firstRegion, lastRegion)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** For how long the follower has had the copy that it has had longest; empty when it has none. */
+  Optional<Long> longestAtFollowerNanos(long nowNanos) {
+    return copies.stream()
+        .filter(Copier::isAtFollower)
+        .map(copy -> nowNanos - copy.followerSinceNanos)
+        .max(Long::compare);
+  }
+
+  /** The next copy that can begin, to be given to {@link #begin}; null when there is none now. */
+  RegionCopy claim() {
+    // By index, here and below: an iterator for each request of the guest would be an object.
+    for (int i = 0; i < copies.size(); i++) {
+      RegionCopy copy = copies.get(i);
+      if (copy.stage == RegionCopy.Stage.LOCKED && !isChanging(copy)) {
+        return claimed(copy);
+      }
+    }
+    while (running && copies.size() < pace.allowed()) {
+      long region = nextClaimable();
+      if (region < map.regions()) {
+        RegionCopy copy = claim(region);
+        if (copy == null || copy.stage == RegionCopy.Stage.READING) {
+          return copy;
+        }
+      } else if (!copies.isEmpty() || map.count() == 0 || (passIsEmpty && !mayPassAgain)) {
+        return null; // the pass ends when its copies have
+      } else {
+        mayPassAgain &= !passIsEmpty;
+        nextPass();
+      }
+    }
+    return null;
+  }
+
+  private long nextClaimable() {
+    long end = map.regions();
+    long region = map.nextSet(cursor, end);
+    while (region < end && !isClaimable(region)) {
+      region = map.nextSet(region + 1, end);
+    }
+    cursor = region;
+    return region;
+  }
+
+  private boolean isClaimable(long region) {
+    for (int i = 0; i < copies.size(); i++) {
+      if (copies.get(i).touches(region, region)) {
+        return false;
+      }
+    }
+    return isHot() || !active.isChanging(region, region);
+  }
+
+  private boolean isHot() {
+    return pass > PASSES_WITHOUT_LOCK;
+  }
+
+  private boolean isChanging(RegionCopy copy) {
+    return active.isChanging(copy.firstRegion, copy.lastRegion());
+  }
+
+  /** Null when there is no memory, or it would be too much for this second. */
+  private RegionCopy claim(long region) {
+    int regions = 1;
+    while (regions < COPY_REGIONS
+        && region + regions < map.regions()
+        && map.isSet(region + regions)
+        && isClaimable(region + regions)) {
+      regions++;
+    }
+    long bytes = (long) regions * DifferenceMap.REGION_BYTES;
+    if (!pace.take(bytes, nanoTime.getAsLong())) {
+      return null;
+    }
+    Chunk data = acquire(bytes);
+    Chunk compared = data != null && known == Follower.ALIKE ? acquire(bytes) : null;
+    if (data == null || (known == Follower.ALIKE && compared == null)) {
+      release(data);
+      pace.giveBack(bytes);
+      return null;
+    }
+    RegionCopy copy = new RegionCopy(region, regions, map.sizeBytes(), isHot(), data, compared);
+    copies.add(copy);
+    passIsEmpty = false;
+    cursor = region + regions;
+    return copy.locked && isChanging(copy) ? copy : claimed(copy);
+  }
+
+  private RegionCopy claimed(RegionCopy copy) {
+    copy.stage = RegionCopy.Stage.READING;
+    copy.outstanding = copy.compared == null ? 1 : 2;
+    copy.comparing = copy.compared != null;
+    copy.followerSinceNanos = nanoTime.getAsLong();
+    return copy;
+  }
+
+  private Chunk acquire(long bytes) {
+    Chunk chunk = buffers.acquire(bytes);
+    return chunk == null && buffers.await() ? buffers.acquire(bytes) : chunk;
+  }
+
+  private void release(Chunk chunk) {
+    if (chunk != null) {
+      buffers.release(chunk);
+    }
+  }
+
+  private void nextPass() {
+    long left = map.count();
+    lags |= pass > 0 && left > passBeganWith / 2;
+    if (pass > 0 && known == Follower.ZERO) {
+      known = Follower.UNKNOWN;
+    }
+    pass++;
+    passIsEmpty = true;
+    passBeganWith = left;
+    cursor = 0;
+  }
+
+  /** Begins a copy that was claimed. Without the lock. */
+  void begin(RegionCopy copy) {
+    if (copy.compared != null) {
+      ByteBuffer buffer = copy.compared.buffer().clear().limit(copy.lengthBytes);
+      follower.read(copy.offsetBytes, buffer, outcome -> read(copy, TARGET, outcome));
+    }
+    // Asked when it is claimed, not ahead: what is written from now on makes the copy stale.
+    var unused =
+        leader
+            .extents(copy.offsetBytes, copy.lengthBytes)
+            .thenAccept(extents -> read(copy, isZero(copy, extents)));
+  }
+
+  private static boolean isZero(RegionCopy copy, Extents extents) {
+    long end = copy.offsetBytes + copy.lengthBytes;
+    return extents.zeros().stream()
+        .anyMatch(run -> run.offsetBytes() <= copy.offsetBytes && end <= run.endBytes());
+  }
+
+  private void read(RegionCopy copy, boolean zero) {
+    ByteBuffer buffer = copy.data.buffer().clear().limit(copy.lengthBytes);
+    if (zero) {
+      ZeroRuns.fill(buffer);
+      read(copy, SOURCE, Outcome.OK);
+    } else {
+      leader.read(copy.offsetBytes, buffer, outcome -> read(copy, SOURCE, outcome));
+    }
+  }
+
+  private void read(RegionCopy copy, String leg, Outcome outcome) {
+    BitSet skipped = null;
+    synchronized (lock) {
+      if (outcome != Outcome.OK) {
+        failed(copy, "reading", leg, outcome);
+      }
+      copy.comparing &= leg.equals(SOURCE);
+      if (--copy.outstanding > 0) {
+        // The other leg's part.
+      } else if (copy.failed || copy.isAllStale()) {
+        end(copy);
+      } else {
+        copy.stage = RegionCopy.Stage.WRITING;
+        copy.outstanding = 1; // until all parts are at the follower
+        copy.followerSinceNanos = nanoTime.getAsLong();
+        skipped = (BitSet) copy.stale.clone();
+      }
+    }
+    if (skipped != null) {
+      write(copy, skipped);
+    }
+    owner.work();
+  }
+
+  /** Without the lock: that a region is stale counts when the copy ends. */
+  private void write(RegionCopy copy, BitSet skipped) {
+    int region = skipped.nextClearBit(0);
+    while (region < copy.regions) {
+      int next = skipped.nextSetBit(region);
+      int end = next < 0 ? copy.regions : next;
+      write(
+          copy,
+          region * DifferenceMap.REGION_BYTES,
+          Math.min(copy.lengthBytes, end * DifferenceMap.REGION_BYTES));
+      region = skipped.nextClearBit(end);
+    }
+    written(copy, Outcome.OK);
+  }
+
+  private void write(RegionCopy copy, int from, int end) {
+    ByteBuffer data = copy.data.buffer();
+    int at = from;
+    while (at < end) {
+      if (isThere(copy, at, end)) {
+        at = Math.min(end, at + ZeroRuns.BLOCK_BYTES);
+        continue;
+      }
+      boolean zero = ZeroRuns.isZero(data, at, end);
+      int runEnd = at;
+      while (runEnd < end
+          && ZeroRuns.isZero(data, runEnd, end) == zero
+          && !isThere(copy, runEnd, end)) {
+        runEnd = Math.min(end, runEnd + ZeroRuns.BLOCK_BYTES);
+      }
+      write(copy, at, runEnd, zero);
+      at = runEnd;
+    }
+  }
+
+  /** Whether the follower has the block already. */
+  private boolean isThere(RegionCopy copy, int at, int end) {
+    int length = Math.min(ZeroRuns.BLOCK_BYTES, end - at);
+    return copy.compared != null
+        && copy.compared.buffer().slice(at, length).mismatch(copy.data.buffer().slice(at, length))
+            < 0;
+  }
+
+  private void write(RegionCopy copy, int from, int end, boolean zero) {
+    long offset = copy.offsetBytes + from;
+    ByteBuffer data = copy.data.buffer().slice(from, end - from);
+    Completion done = outcome -> written(copy, outcome);
+    boolean zeroing;
+    synchronized (lock) {
+      if (zero && known == Follower.ZERO) {
+        zeroBytes += end - from;
+        return;
+      }
+      zeroing = zero && canZero;
+      if (zeroing) {
+        zeroBytes += end - from;
+      } else {
+        copiedBytes += end - from;
+      }
+      copy.outstanding++;
+    }
+    if (zeroing) {
+      follower.zero(
+          offset,
+          end - from,
+          true,
+          outcome -> {
+            if (outcome == Outcome.UNSUPPORTED) {
+              synchronized (lock) {
+                canZero = false;
+              }
+              follower.write(offset, data, done); // which is zeros
+            } else {
+              done.complete(outcome);
+            }
+          });
+    } else {
+      follower.write(offset, data, done);
+    }
+  }
+
+  private void written(RegionCopy copy, Outcome outcome) {
+    synchronized (lock) {
+      if (outcome != Outcome.OK) {
+        failed(copy, "writing", TARGET, outcome);
+      }
+      if (--copy.outstanding == 0) {
+        clear(copy);
+        end(copy);
+      }
+    }
+    owner.work();
+  }
+
+  private void clear(RegionCopy copy) {
+    for (int region = 0; region < copy.regions && !copy.failed; region++) {
+      if (!copy.stale.get(region)) {
+        map.clear(copy.firstRegion + region);
+      }
+    }
+  }
+
+  private void failed(RegionCopy copy, String doing, String leg, Outcome outcome) {
+    copy.failed = true;
+    owner.copyFailed(
+        "%s %d bytes at %d of the %s: %s"
+            .formatted(doing, copy.lengthBytes, copy.offsetBytes, leg, outcome));
+  }
+
+  private void end(RegionCopy copy) {
+    copies.remove(copy);
+    release(copy.data);
+    release(copy.compared);
+  }
+}

@@ -1,0 +1,34 @@
+package io.netchannel.device.mirror;
+
+import java.time.Duration;
+
+/**
+ * How a mirror goes about it.
+ *
+ * @param followerIsZero whether all of the follower is known to read as zeros
+ * @param compareFirst whether most of the follower is like the leader: it is read, and only what
+ *     differs is written
+ * @param switches whether it switches by itself as soon as it is in sync
+ * @param converges whether answers may wait for the follower where the copy would not end otherwise
+ * @param legTimeout how long the follower may keep a request before it counts as failed
+ */
+public record MirrorSettings(
+    boolean followerIsZero,
+    boolean compareFirst,
+    boolean switches,
+    boolean converges,
+    Duration legTimeout) {
+
+  /** A guest waits no longer for a leg that it could do without. */
+  public static final Duration LEG_TIMEOUT = Duration.ofSeconds(5);
+
+  public static final MirrorSettings DEFAULT =
+      new MirrorSettings(false, false, true, true, LEG_TIMEOUT);
+
+  Copier.Follower known() {
+    if (followerIsZero) {
+      return Copier.Follower.ZERO;
+    }
+    return compareFirst ? Copier.Follower.ALIKE : Copier.Follower.UNKNOWN;
+  }
+}

@@ -1,0 +1,87 @@
+package io.netchannel.device.mirror;
+
+import io.netchannel.device.memory.Chunk;
+import java.util.BitSet;
+
+/**
+ * A copy of neighbouring regions from the leader to the follower. Guarded by the mirror's lock, but
+ * for the data of its chunks, which is its own.
+ *
+ * <pre>
+ *   LOCKED --what is changing there has ended--> READING --all read--> WRITING --all written--> ended: bits cleared
+ *                                                   |                     |
+ *                        +--claimed, nothing there--+  stale or failed ---+--> ended: bits stay
+ * </pre>
+ */
+final class RegionCopy {
+  enum Stage {
+    /** Changes wait for it; it waits for those that are under way. */
+    LOCKED,
+    READING,
+    WRITING
+  }
+
+  final long firstRegion;
+  final int regions;
+  final long offsetBytes;
+  final int lengthBytes;
+
+  /** Whether changes of its regions wait until it has ended. */
+  final boolean locked;
+
+  final Chunk data;
+
+  /** What the follower has now; null where that does not matter. */
+  final Chunk compared;
+
+  /** By region: it was changed meanwhile. */
+  final BitSet stale;
+
+  Stage stage;
+
+  /** Parts at a leg. */
+  int outstanding;
+
+  /** Parts that are at the follower. */
+  long followerSinceNanos;
+
+  /** Whether the follower is being read. */
+  boolean comparing;
+
+  boolean failed;
+
+  RegionCopy(
+      long firstRegion, int regions, long deviceBytes, boolean locked, Chunk data, Chunk compared) {
+    this.firstRegion = firstRegion;
+    this.regions = regions;
+    this.locked = locked;
+    this.data = data;
+    this.compared = compared;
+    offsetBytes = firstRegion * DifferenceMap.REGION_BYTES;
+    lengthBytes =
+        (int) Math.min((long) regions * DifferenceMap.REGION_BYTES, deviceBytes - offsetBytes);
+    stale = new BitSet(regions);
+    stage = locked ? Stage.LOCKED : Stage.READING;
+  }
+
+  long lastRegion() {
+    return firstRegion + regions - 1;
+  }
+
+  boolean touches(long first, long last) {
+    return firstRegion <= last && first <= lastRegion();
+  }
+
+  /** Returns how many of its regions have become stale. */
+  int markStale(long first, long last) {
+    int before = stale.cardinality();
+    int from = (int) (Math.max(first, firstRegion) - firstRegion);
+    int to = (int) (Math.min(last, lastRegion()) - firstRegion);
+    stale.set(from, to + 1);
+    return stale.cardinality() - before;
+  }
+
+  boolean isAllStale() {
+    return stale.cardinality() == regions;
+  }
+}

@@ -1,0 +1,85 @@
+package io.netchannel.device.mirror;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.util.BitSet;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+
+final class DifferenceMapTest {
+  private static final long REGION = DifferenceMap.REGION_BYTES;
+
+  @Test
+  void aMapOfOneTebibyteTakesTwoMebibytes() {
+    assertThat(DifferenceMap.bytesFor(1L << 40)).isBetween(2 << 20, (2 << 20) + 64);
+    assertThat(DifferenceMap.bytesFor(512)).isEqualTo(32 + Long.BYTES);
+  }
+
+  @Test
+  void aDeviceOfMoreThanAPebibyteIsRefused() {
+    assertThatThrownBy(() -> DifferenceMap.bytesFor(1L << 51)).hasMessageContaining("1 PiB");
+  }
+
+  /** Borders of words and of blocks of words, ranges within and over many of them. */
+  @Test
+  void itIsASetOfRegions() {
+    Random random = new Random(5);
+    long regions = 9_000;
+    long size = (regions - 1) * REGION + 512;
+    DifferenceMap map = DifferenceMap.inMemory(size);
+    BitSet model = new BitSet();
+    model.set(0, (int) regions);
+    for (int step = 0; step < 20_000; step++) {
+      int region = random.nextInt((int) regions);
+      if (random.nextInt(3) > 0) {
+        int last = Math.min((int) regions - 1, region + random.nextInt(200));
+        for (int each = region; each <= last; each++) {
+          map.clear(each);
+          model.clear(each);
+        }
+      } else {
+        long offset = region * REGION + random.nextInt(100) * 512L;
+        long length = Math.min(size - offset, 512L * (1 + random.nextInt(9_000)));
+        if (length > 0) {
+          map.set(offset, length);
+          model.set(region, (int) ((offset + length - 1) / REGION) + 1);
+          assertThat(map.anySet(offset, length)).isTrue();
+        }
+      }
+      long from = random.nextInt((int) regions);
+      int next = model.nextSetBit((int) from);
+      assertThat(map.nextSet(from, regions)).isEqualTo(next < 0 ? regions : next);
+      assertThat(map.isSet(from)).isEqualTo(model.get((int) from));
+      assertThat(map.count()).isEqualTo(model.cardinality());
+    }
+  }
+
+  @Test
+  void theNextProcessFindsIt() throws IOException {
+    ByteBuffer memory = ByteBuffer.allocateDirect(DifferenceMap.bytesFor(100 * REGION));
+    DifferenceMap map = DifferenceMap.allDiffering(memory, 100 * REGION, () -> {});
+    for (int region = 0; region < 100; region++) {
+      map.clear(region);
+    }
+    map.set(70 * REGION, 1);
+
+    DifferenceMap found = DifferenceMap.reopen(memory.duplicate(), 100 * REGION, () -> {});
+    assertThat(found.count()).isEqualTo(1);
+    assertThat(found.nextSet(0, 100)).isEqualTo(70);
+  }
+
+  @Test
+  void anotherDevicesMapAndNoneAreRefused() {
+    ByteBuffer memory = ByteBuffer.allocateDirect(DifferenceMap.bytesFor(100 * REGION));
+    assertThatThrownBy(() -> DifferenceMap.reopen(memory, 100 * REGION, () -> {}))
+        .isInstanceOf(IOException.class)
+        .hasMessageContaining("found something else");
+    DifferenceMap.allDiffering(memory, 100 * REGION, () -> {});
+    assertThatThrownBy(() -> DifferenceMap.reopen(memory, 99 * REGION, () -> {}))
+        .isInstanceOf(IOException.class)
+        .hasMessageContaining("version 1 of a device of 6553600 bytes");
+  }
+}
