@@ -4,8 +4,6 @@ import argparse
 import os
 import platform
 import shutil
-import signal
-import subprocess
 import sys
 import time
 from datetime import datetime, timezone
@@ -13,26 +11,11 @@ from pathlib import Path
 
 from . import latency, report
 from .load import RAMP_SECONDS, WORKLOADS, Workload, measure
-from .processes import BenchError, Processes, say
+from .processes import BenchError, Processes, first_line, main, say
 from .stacks import PRODUCTS, REPO, TRANSPORTS, Place, make_certificates, start, start_netchannel_file
 
 MIB = 1 << 20
 DIRECT = "direct"  # fio straight to a server: information, not a comparison of clients
-
-
-def main() -> int:
-    options = parse()
-    # Both end what was started. A shell starts background jobs with SIGINT ignored; not this one.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        bench(options)
-        return 0
-    except BenchError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
 
 
 def parse() -> argparse.Namespace:
@@ -147,9 +130,6 @@ def settle(disk: Path) -> None:
 
 
 def about(options: argparse.Namespace, took_seconds: float) -> dict:
-    def first_line(*command: str) -> str:
-        done = subprocess.run(command, capture_output=True, text=True)
-        return (done.stdout or done.stderr).splitlines()[0]
     return {
         "when": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "took_seconds": round(took_seconds),
@@ -168,4 +148,4 @@ def about(options: argparse.Namespace, took_seconds: float) -> dict:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(parse, bench))

@@ -1,5 +1,6 @@
 """Processes that are started, awaited and ended together."""
 
+import argparse
 import signal
 import subprocess
 import sys
@@ -58,6 +59,28 @@ class Processes:
                 raise BenchError(f"{name} does not serve after {START_SECONDS} s; {log} ends with:\n{tail(log)}")
             time.sleep(0.02)
         return process
+
+
+def main(parse: Callable[[], argparse.Namespace], bench: Callable[[argparse.Namespace], None]) -> int:
+    """The exit status of a bench: it ends what it started, whatever ends it."""
+    options = parse()
+    # Both end what was started. A shell starts background jobs with SIGINT ignored; not this one.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        bench(options)
+        return 0
+    except BenchError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def first_line(*command: str) -> str:
+    """Of what it says of itself, its version for example."""
+    done = subprocess.run(command, capture_output=True, text=True)
+    return (done.stdout or done.stderr).splitlines()[0]
 
 
 def tail(log: Path) -> str:

@@ -14,27 +14,12 @@ from dataclasses import asdict, fields
 from datetime import datetime, timezone
 from pathlib import Path
 
-from remotebench.processes import BenchError, Processes, run, say
+from remotebench.processes import BenchError, Processes, first_line, main, run, say
 from .rows import MIB, ROWS, Row, Sample, goals
 from .ways import EXCHANGE_SECONDS, REPO, WAYS, Marks
 
 COLOURS = {"netchannel": "#1f77b4", "qemu-write-blocking": "#ff7f0e", "qemu-background": "#d62728",
            "qemu-small-buffer": "#9467bd"}
-
-
-def main() -> int:
-    options = parse()
-    # Both end what was started. A shell starts background jobs with SIGINT ignored; not this one.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        bench(options)
-        return 0
-    except BenchError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
 
 
 def parse() -> argparse.Namespace:
@@ -284,9 +269,6 @@ def picture(latencies: dict[str, list[tuple[float, float]]]) -> str:
 
 
 def about(options: argparse.Namespace, took_seconds: float) -> dict:
-    def first_line(*command: str) -> str:
-        done = subprocess.run(command, capture_output=True, text=True)
-        return (done.stdout or done.stderr).splitlines()[0]
     return {
         "when": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "took_seconds": round(took_seconds),
@@ -301,4 +283,4 @@ def about(options: argparse.Namespace, took_seconds: float) -> dict:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(parse, bench))

@@ -162,7 +162,7 @@ final class NbdExportCommand implements Callable<Integer> {
     // Before anything is held: a place at another host's server is given back at every moment.
     Thread ender = new Thread(() -> end(served), "shutdown");
     Runtime.getRuntime().addShutdownHook(ender);
-    String text = sourceText();
+    String text = asSource(source);
     try (RemoteSources remote = new RemoteSources(config);
         DeviceOpener devices = new DeviceOpener(cache == Cache.none, remote.kinds());
         Device device = swapping(devices, open(devices, text))) {
@@ -206,8 +206,9 @@ final class NbdExportCommand implements Callable<Integer> {
     return devices.open(text, OpenOptions.plain(readOnly));
   }
 
-  private String sourceText() {
-    return source.startsWith("/") ? "file:" + source : source;
+  /** A path from the root is a file. */
+  private static String asSource(String text) {
+    return text.startsWith("/") ? "file:" + text : text;
   }
 
   /** The device, or one that becomes the target meanwhile. */
@@ -221,9 +222,10 @@ final class NbdExportCommand implements Callable<Integer> {
         throw new IllegalArgumentException(
             "--swap-after: expected 0 or more seconds, found " + swap.afterSeconds);
       }
-      String text = swap.target.startsWith("/") ? "file:" + swap.target : swap.target;
-      Optional<String> storage = devices.storage(sourceText());
-      if (devices.place(text).equals(devices.place(sourceText()))
+      String from = asSource(source);
+      String text = asSource(swap.target);
+      Optional<String> storage = devices.storage(from);
+      if (devices.place(text).equals(devices.place(from))
           || (storage.isPresent() && storage.equals(devices.storage(text)))) {
         throw new IllegalArgumentException(
             "--swap-to: expected another device than SOURCE, found the same one: " + text);

@@ -38,10 +38,7 @@ final class ClientMemory {
    * @return null when there is none: {@code wake} tells when to ask again
    */
   synchronized ByteBuf take(int bytes) {
-    Chunk chunk = lease.acquire(bytes);
-    if (chunk == null && lease.await()) {
-      chunk = lease.acquire(bytes);
-    }
+    Chunk chunk = lease.acquireOrAwait(bytes);
     refused = chunk == null;
     if (refused) {
       return null;

@@ -6,8 +6,8 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.netchannel.device.Completion;
 import io.netchannel.device.Device;
-import io.netchannel.device.DeviceGeometry;
 import io.netchannel.device.Devices;
+import io.netchannel.device.ForwardingDevice;
 import io.netchannel.device.Outcome;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -93,15 +93,14 @@ final class DemoTest {
   }
 
   /** Says that every write is done, and does not do each Nth. */
-  private record LosingDevice(Device device, AtomicInteger writes, int every) implements Device {
-    @Override
-    public DeviceGeometry geometry() {
-      return device.geometry();
-    }
+  private static final class LosingDevice extends ForwardingDevice {
+    private final AtomicInteger writes;
+    private final int every;
 
-    @Override
-    public void read(long offsetBytes, ByteBuffer data, Completion completion) {
-      device.read(offsetBytes, data, completion);
+    LosingDevice(Device device, AtomicInteger writes, int every) {
+      super(device);
+      this.writes = writes;
+      this.every = every;
     }
 
     @Override
@@ -109,23 +108,8 @@ final class DemoTest {
       if (writes.incrementAndGet() % every == 0) {
         completion.complete(Outcome.OK);
       } else {
-        device.write(offsetBytes, data, completion);
+        super.write(offsetBytes, data, completion);
       }
-    }
-
-    @Override
-    public void flush(Completion completion) {
-      device.flush(completion);
-    }
-
-    @Override
-    public void discard(long offsetBytes, long lengthBytes, Completion completion) {
-      device.discard(offsetBytes, lengthBytes, completion);
-    }
-
-    @Override
-    public void close() {
-      device.close();
     }
   }
 }

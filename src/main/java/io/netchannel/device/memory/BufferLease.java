@@ -79,6 +79,12 @@ public final class BufferLease implements AutoCloseable {
     return take(more, order, lengthBytes);
   }
 
+  /** Likewise, and gets in line when there is none: {@code null} means that it waits. */
+  public Chunk acquireOrAwait(long lengthBytes) {
+    Chunk chunk = acquire(lengthBytes);
+    return chunk == null && await() ? acquire(lengthBytes) : chunk;
+  }
+
   private Chunk take(Slab slab, int order, long lengthBytes) {
     if (slab.isFree()) {
       freeSlabs--;

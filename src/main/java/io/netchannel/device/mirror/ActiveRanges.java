@@ -90,6 +90,16 @@ final class ActiveRanges {
     return late;
   }
 
+  /** Whether something is late in the region, whatever else there is. */
+  boolean isLate(long region) {
+    for (MirroredRequest other = first; other != null; other = other.next) {
+      if (other.late && other.atFollower && other.touches(region, region)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
   /** These regions are to be copied: the end of what is late there clears no bit. */
   void need(long firstRegion, long lastRegion) {
     for (MirroredRequest other = first; other != null; other = other.next) {

@@ -258,8 +258,8 @@ final class Copier {
     if (!pace.take(bytes, nanoTime.getAsLong())) {
       return null;
     }
-    Chunk data = acquire(bytes);
-    Chunk compared = data != null && known == Follower.ALIKE ? acquire(bytes) : null;
+    Chunk data = buffers.acquireOrAwait(bytes);
+    Chunk compared = data != null && known == Follower.ALIKE ? buffers.acquireOrAwait(bytes) : null;
     if (data == null || (known == Follower.ALIKE && compared == null)) {
       release(data);
       pace.giveBack(bytes);
@@ -278,11 +278,6 @@ final class Copier {
     copy.comparing = copy.compared != null;
     copy.followerSinceNanos = nanoTime.getAsLong();
     return copy;
-  }
-
-  private Chunk acquire(long bytes) {
-    Chunk chunk = buffers.acquire(bytes);
-    return chunk == null && buffers.await() ? buffers.acquire(bytes) : chunk;
   }
 
   private void release(Chunk chunk) {

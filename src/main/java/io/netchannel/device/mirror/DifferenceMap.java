@@ -127,11 +127,6 @@ final class DifferenceMap {
     return (word((int) (region / Long.SIZE)) & 1L << region) != 0;
   }
 
-  boolean anySet(long offsetBytes, long lengthBytes) {
-    long last = lastRegion(offsetBytes, lengthBytes);
-    return nextSet(firstRegion(offsetBytes), last + 1) <= last;
-  }
-
   void set(long offsetBytes, long lengthBytes) {
     long last = lastRegion(offsetBytes, lengthBytes);
     long region = firstRegion(offsetBytes);

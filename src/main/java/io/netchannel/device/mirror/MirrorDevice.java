@@ -1,7 +1,6 @@
 package io.netchannel.device.mirror;
 
 import static com.google.common.base.Preconditions.checkArgument;
-import static com.google.common.base.Preconditions.checkState;
 
 import io.netchannel.device.Completion;
 import io.netchannel.device.Custody;
@@ -81,17 +80,14 @@ public final class MirrorDevice implements Device {
   /** Completed when it is known, and acted upon, whether the switch was recorded. */
   private CompletableFuture<Void> recording = CompletableFuture.completedFuture(null);
 
-  private boolean dissolved;
   private long followerBytes;
   private long heldWrites;
   private long longestWaitNanos;
 
-  /** The flush of FLUSHING; counts up, so that one of an earlier try says nothing. */
-  private int flushes;
-
+  /** Whether the follower has a flush of FLUSHING, maybe of an earlier try. */
   private boolean flushing;
+
   private long flushBeganNanos;
-  private boolean flushed;
 
   // What is to be done as soon as the lock is released.
   private boolean toFlush;
@@ -267,9 +263,6 @@ public final class MirrorDevice implements Device {
   public void close() {
     CompletableFuture<Void> told;
     synchronized (this) {
-      if (dissolved) {
-        return;
-      }
       if (toRecord) {
         toRecord = false;
         become(MirrorState.SYNC, "");
@@ -371,30 +364,6 @@ public final class MirrorDevice implements Device {
     return left.copy();
   }
 
-  /**
-   * The leg that is the disk, once {@link #left}: it may take the mirror's place.
-   *
-   * @throws IllegalStateException when both legs are in use
-   */
-  public Device survivor() {
-    checkState(left.isDone() && !left.isCompletedExceptionally(), "both legs are in use");
-    return isAlone() ? follower : leader;
-  }
-
-  /**
-   * Its end, when {@link #survivor} has taken its place and no request is under way here: closes
-   * the other leg. Waits for that one's storage.
-   */
-  public void dissolve() {
-    Device survivor = survivor();
-    synchronized (this) {
-      checkState(active.first() == null, "requests are under way");
-      dissolved = true;
-      buffers.close();
-    }
-    (survivor == leader ? follower : leader).close();
-  }
-
   public synchronized MirrorStatus status() {
     return new MirrorStatus(
         state,
@@ -412,9 +381,6 @@ public final class MirrorDevice implements Device {
   /** What is a matter of time. To be called some ten times a second. */
   public void tick() {
     synchronized (this) {
-      if (dissolved) {
-        return;
-      }
       long now = nanoTime.getAsLong();
       pace.tick(now);
       copier.tick();
@@ -423,13 +389,6 @@ public final class MirrorDevice implements Device {
       }
       goOnIfItCan();
       buffers.giveBack();
-      advance();
-    }
-    work();
-  }
-
-  private void look() {
-    synchronized (this) {
       advance();
     }
     work();
@@ -569,10 +528,7 @@ public final class MirrorDevice implements Device {
     if (followerBytes + request.lengthBytes > FOLLOWER_BYTES) {
       return false;
     }
-    request.copy = buffers.acquire(request.lengthBytes);
-    if (request.copy == null && buffers.await()) {
-      request.copy = buffers.acquire(request.lengthBytes);
-    }
+    request.copy = buffers.acquireOrAwait(request.lengthBytes);
     if (request.copy == null) {
       return false;
     }
@@ -681,19 +637,10 @@ public final class MirrorDevice implements Device {
   private void clearLate(MirroredRequest request) {
     long last = DifferenceMap.lastRegion(request.offsetBytes, request.lengthBytes);
     for (long region = DifferenceMap.firstRegion(request.offsetBytes); region <= last; region++) {
-      if (!isLate(region)) {
+      if (!active.isLate(region)) {
         map.clear(region);
       }
     }
-  }
-
-  private boolean isLate(long region) {
-    for (MirroredRequest other = active.first(); other != null; other = other.next) {
-      if (other.late && other.atFollower && other.touches(region, region)) {
-        return true;
-      }
-    }
-    return false;
   }
 
   // ---- Answers. Guarded by this
@@ -875,7 +822,6 @@ public final class MirrorDevice implements Device {
     }
     copier.stop();
     become(MirrorState.PAUSED, why);
-    flushed = false;
     long now = nanoTime.getAsLong();
     retryAtNanos = now + retryNanos;
     retryNanos = Math.min(LAST_RETRY_NANOS, 2 * retryNanos);
@@ -920,7 +866,6 @@ public final class MirrorDevice implements Device {
     if (!closing) {
       if (state.isTogether() && state != MirrorState.RECORDING && map.count() > 0) {
         become(MirrorState.COPYING, "");
-        flushed = false;
         copier.go();
       }
       if (state == MirrorState.COPYING && map.count() == 0 && copier.isIdle()) {
@@ -929,14 +874,9 @@ public final class MirrorDevice implements Device {
       }
       if (state == MirrorState.CONVERGING && !active.hasOneOfBefore() && !flushing) {
         become(MirrorState.FLUSHING, "");
-        flushed = false;
         flushing = true;
         flushBeganNanos = nanoTime.getAsLong();
-        flushes++;
         toFlush = true;
-      }
-      if (state == MirrorState.FLUSHING && flushed) {
-        become(MirrorState.SYNC, "");
       }
       if (state == MirrorState.SYNC && switches) {
         record();
@@ -988,14 +928,14 @@ public final class MirrorDevice implements Device {
     MirroredRequest placed = null;
     Completion guest = null;
     Outcome answer = null;
-    int flush = 0;
+    boolean flush = false;
     boolean record = false;
     boolean tell = false;
     boolean gone = false;
     synchronized (this) {
       if (toFlush) {
         toFlush = false;
-        flush = flushes;
+        flush = true;
       } else if (toRecord) {
         toRecord = false;
         recording = new CompletableFuture<>();
@@ -1019,9 +959,8 @@ public final class MirrorDevice implements Device {
         return false;
       }
     }
-    if (flush > 0) {
-      int number = flush;
-      follower.flush(outcome -> flushEnded(number, outcome));
+    if (flush) {
+      follower.flush(this::flushEnded);
     } else if (record) {
       recordSwitch();
     } else if (placed != null) {
@@ -1037,13 +976,14 @@ public final class MirrorDevice implements Device {
     return true;
   }
 
-  private void flushEnded(int number, Outcome outcome) {
+  /** One of an earlier try finds another state: FLUSHING does not begin before it has ended. */
+  private void flushEnded(Outcome outcome) {
     synchronized (this) {
       flushing = false;
       if (outcome != Outcome.OK) {
         flushRefused(outcome);
-      } else if (number == flushes && state == MirrorState.FLUSHING) {
-        flushed = true;
+      } else if (state == MirrorState.FLUSHING && !closing) {
+        become(MirrorState.SYNC, "");
       }
       advance();
     }
@@ -1129,7 +1069,10 @@ public final class MirrorDevice implements Device {
 
     @Override
     public void work() {
-      look();
+      synchronized (MirrorDevice.this) {
+        advance();
+      }
+      MirrorDevice.this.work();
     }
   }
 }

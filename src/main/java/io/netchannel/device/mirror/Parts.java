@@ -4,6 +4,7 @@ import io.netchannel.device.Completion;
 import io.netchannel.device.Outcome;
 import io.netchannel.device.mirror.MirroredRequest.Kind;
 import java.nio.ByteBuffer;
+import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * A request that is too long for one: its parts, one after the other. The first that does not end
@@ -31,13 +32,10 @@ final class Parts implements Completion {
   private final ByteBuffer data;
   private final Completion completion;
 
-  // Guarded by this.
-  private long done;
+  /** Results that are not looked at yet: keeps the stack flat. It publishes the two below. */
+  private final AtomicInteger results = new AtomicInteger();
 
-  /** Whether a part is being submitted: what ends meanwhile is gone on with by who submits. */
-  private boolean submitting;
-
-  private boolean ended;
+  private long submittedBytes;
   private Outcome outcome = Outcome.OK;
 
   /**
@@ -63,54 +61,27 @@ final class Parts implements Completion {
   }
 
   void begin() {
-    boolean over = false;
-    boolean goesOn = true;
-    while (goesOn && !over) {
-      submitNext();
-      synchronized (this) {
-        // Decided at once: from then on what has not ended is gone on with by its completion.
-        submitting = false;
-        goesOn = ended;
-        over = ended && isOver();
-      }
-    }
-    if (over) {
-      completion.complete(outcome);
-    }
+    complete(Outcome.OK);
   }
 
-  private void submitNext() {
-    long from;
-    synchronized (this) {
-      submitting = true;
-      ended = false;
-      from = done;
-    }
-    long length = Math.min(partBytes, lengthBytes - from);
-    ByteBuffer part = data == null ? null : data.slice(data.position() + (int) from, (int) length);
-    whole.submit(kind, offsetBytes + from, length, part, this);
-  }
-
+  /** Goes on until all is done: in a loop, as a part may end before it was submitted. */
   @Override
   public void complete(Outcome of) {
-    boolean over;
-    synchronized (this) {
-      outcome = of;
-      done += partBytes;
-      ended = true;
-      if (submitting) {
+    outcome = of;
+    if (results.getAndIncrement() > 0) {
+      return; // within the submission below: its loop goes on
+    }
+    do {
+      if (outcome != Outcome.OK || submittedBytes == lengthBytes) {
+        completion.complete(outcome);
         return;
       }
-      over = isOver();
-    }
-    if (over) {
-      completion.complete(of);
-    } else {
-      begin();
-    }
-  }
-
-  private boolean isOver() {
-    return outcome != Outcome.OK || done >= lengthBytes;
+      long from = submittedBytes;
+      long length = Math.min(partBytes, lengthBytes - from);
+      submittedBytes += length;
+      ByteBuffer part =
+          data == null ? null : data.slice(data.position() + (int) from, (int) length);
+      whole.submit(kind, offsetBytes + from, length, part, this);
+    } while (results.decrementAndGet() > 0);
   }
 }

@@ -42,7 +42,7 @@ final class RegionCopy {
   /** Parts at a leg. */
   int outstanding;
 
-  /** Parts that are at the follower. */
+  /** Since when the follower has what it has of it. */
   long followerSinceNanos;
 
   /** Whether the follower is being read. */

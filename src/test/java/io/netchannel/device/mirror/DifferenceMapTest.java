@@ -46,7 +46,7 @@ final class DifferenceMapTest {
         if (length > 0) {
           map.set(offset, length);
           model.set(region, (int) ((offset + length - 1) / REGION) + 1);
-          assertThat(map.anySet(offset, length)).isTrue();
+          assertThat(map.nextSet(region, region + 1L)).as("the first of them").isEqualTo(region);
         }
       }
       long from = random.nextInt((int) regions);
