@@ -14,6 +14,9 @@ public final class Chunk {
   private final ByteBuffer buffer;
   boolean lent;
 
+  /** Of the same order, while it is free; else of no meaning. */
+  Chunk nextIdle;
+
   Chunk(Slab slab, int node, int order, ByteBuffer buffer) {
     this.slab = slab;
     this.node = node;

@@ -4,10 +4,12 @@ import static com.google.common.base.Preconditions.checkState;
 
 import io.netchannel.device.BlockBuffers;
 import java.nio.ByteBuffer;
+import java.util.Arrays;
 
 /**
  * The unit that is lent: 1 MiB, carved into powers of two pages (buddies: two free halves of a
- * piece become one again). Belongs to one lease at a time, and to its thread.
+ * piece become one again, but only when a piece is asked for that is not there: most requests of a
+ * guest are as long as those before). Belongs to one lease at a time, and to its thread.
  */
 final class Slab {
   /** The longest request there is. */
@@ -27,6 +29,9 @@ final class Slab {
 
   /** By node: 1 more than the order of the longest free piece under it; 0 for none. */
   private final byte[] longest = new byte[NODES];
+
+  /** By order: the last of the pieces that are free and not joined with their buddies yet. */
+  private final Chunk[] idle = new Chunk[HIGHEST_ORDER + 1];
 
   private int lent;
 
@@ -50,6 +55,7 @@ final class Slab {
         chunk.lent = false;
       }
     }
+    Arrays.fill(idle, null);
     for (int node = ROOT; node < NODES; node++) {
       longest[node] = (byte) (orderOf(node) + 1);
     }
@@ -67,7 +73,10 @@ final class Slab {
   }
 
   boolean fits(int order) {
-    return longest[ROOT] > order;
+    if (idle[order] == null && longest[ROOT] <= order) {
+      join();
+    }
+    return idle[order] != null || longest[ROOT] > order;
   }
 
   boolean isFree() {
@@ -81,6 +90,27 @@ final class Slab {
 
   /** A piece of a slab that {@link #fits}. */
   Chunk take(int order) {
+    Chunk chunk = idle[order];
+    if (chunk != null) {
+      idle[order] = chunk.nextIdle;
+    } else {
+      chunk = carve(order);
+    }
+    chunk.lent = true;
+    lent++;
+    servedBytes += chunk.capacityBytes();
+    return chunk;
+  }
+
+  void free(Chunk chunk) {
+    checkState(chunk.lent, "a buffer of %s bytes was released twice", chunk.capacityBytes());
+    chunk.lent = false;
+    lent--;
+    chunk.nextIdle = idle[chunk.order];
+    idle[chunk.order] = chunk;
+  }
+
+  private Chunk carve(int order) {
     int node = ROOT;
     for (int at = HIGHEST_ORDER; at > order; at--) {
       int left = longest[2 * node];
@@ -92,17 +122,19 @@ final class Slab {
     for (int above = node / 2; above >= ROOT; above /= 2) {
       longest[above] = (byte) Math.max(longest[2 * above], longest[2 * above + 1]);
     }
-    Chunk chunk = chunk(node, order);
-    chunk.lent = true;
-    lent++;
-    servedBytes += chunk.capacityBytes();
-    return chunk;
+    return chunk(node, order);
   }
 
-  void free(Chunk chunk) {
-    checkState(chunk.lent, "a buffer of %s bytes was released twice", chunk.capacityBytes());
-    chunk.lent = false;
-    lent--;
+  private void join() {
+    for (int order = 0; order <= HIGHEST_ORDER; order++) {
+      for (Chunk chunk = idle[order]; chunk != null; chunk = chunk.nextIdle) {
+        join(chunk);
+      }
+      idle[order] = null;
+    }
+  }
+
+  private void join(Chunk chunk) {
     longest[chunk.node] = (byte) (chunk.order + 1);
     int whole = chunk.order + 1;
     for (int above = chunk.node / 2; above >= ROOT; above /= 2) {
