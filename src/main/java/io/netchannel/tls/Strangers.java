@@ -87,7 +87,9 @@ public final class Strangers {
               + " oldest are closed as more come",
           places,
           most,
-          oldest.remoteAddress());
+          oldest.remoteAddress() instanceof InetSocketAddress remote
+              ? remote
+              : "programs of this host");
     }
     return Optional.of(oldest);
   }

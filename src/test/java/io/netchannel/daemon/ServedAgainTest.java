@@ -126,8 +126,9 @@ final class ServedAgainTest {
     mount.hangs(bad);
     host.startDaemon();
     awaitTheGoodOne();
-    host.store().remove("/local/domain/" + domain.domid() + "/device/vbd/51728");
+    // Before its node goes: who watches that removes it as well.
     ServedDisk waiting = host.daemon().midPoints().find(domain.domid(), "xvdb").orElseThrow();
+    host.store().remove("/local/domain/" + domain.domid() + "/device/vbd/51728");
     host.daemon().midPoints().remove(waiting);
     assertThat(told()).singleElement().asString().endsWith(": 1 disks");
     assertThat(Json.object(servedAgain())).containsEntry("of", 1);
