@@ -1,6 +1,6 @@
 /**
- * Files that must be right in more than one place: durable ones, sockets that are their owner's
- * alone, checksums. Knows nothing of the product.
+ * Files that must be right in more than one place: durable ones, mapped ones, sockets that are
+ * their owner's alone, checksums. Knows nothing of the product.
  *
  * <h2>What a crash leaves of a file that is replaced</h2>
  *

@@ -3,6 +3,7 @@ package io.netchannel.midpoint;
 import static com.google.common.base.Preconditions.checkArgument;
 import static com.google.common.base.Preconditions.checkState;
 
+import io.netchannel.files.MappedFile;
 import io.netchannel.vdevice.block.BlockRequest;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -57,8 +58,6 @@ public final class InflightTable implements AutoCloseable {
    */
   record Slot(int slot, long sequence, long generation, int queue, long id, ByteBuffer encoded) {}
 
-  private static final int CHUNK_BYTES = 64 << 10;
-
   private final ByteBuffer memory;
 
   /** The same memory; its position and limit are those of the encoding being written. */
@@ -106,42 +105,9 @@ public final class InflightTable implements AutoCloseable {
       if (sizeBytes > Integer.MAX_VALUE) {
         throw new IOException(file + ": " + found + " bytes is no in-flight table; remove it");
       }
-      allocate(channel, file, sizeBytes);
-      ByteBuffer memory = channel.map(FileChannel.MapMode.READ_WRITE, 0, sizeBytes);
+      ByteBuffer memory = MappedFile.map(channel, file, sizeBytes, "its requests in flight");
       format(memory, limits.maxPending(), file);
       return new InflightTable(memory, file, () -> {});
-    }
-  }
-
-  /**
-   * Writes each byte that the file has, or is to have, once: a hole in it would be filled at a
-   * guest's next peak, and where the file system is full by then that ends the whole process
-   * (SIGBUS). What an earlier process has left is written as it was.
-   *
-   * @throws IOException when there is no room for it
-   */
-  private static void allocate(FileChannel channel, Path file, long sizeBytes) throws IOException {
-    long before = channel.size();
-    try {
-      for (long at = 0; at < sizeBytes; at += CHUNK_BYTES) {
-        ByteBuffer chunk = ByteBuffer.allocate((int) Math.min(CHUNK_BYTES, sizeBytes - at));
-        int read = 0;
-        while (read >= 0 && chunk.hasRemaining()) {
-          read = channel.read(chunk, at + chunk.position());
-        }
-        chunk.clear(); // beyond the old end: zeros
-        while (chunk.hasRemaining()) {
-          var unused = channel.write(chunk, at + chunk.position());
-        }
-      }
-    } catch (IOException e) {
-      if (before == 0) {
-        Files.deleteIfExists(file); // the part of it would keep others out, too
-      }
-      throw new IOException(
-          "%s: expected room for the %d bytes of its requests in flight, found none (%s); make room on that file system"
-              .formatted(file, sizeBytes, e.getMessage()),
-          e);
     }
   }
 

@@ -15,8 +15,11 @@ final class ActiveRanges {
     return first;
   }
 
+  boolean isEmpty() {
+    return first == null;
+  }
+
   void add(MirroredRequest request) {
-    request.listed = true;
     request.previous = last;
     request.next = null;
     if (last == null) {
@@ -38,7 +41,6 @@ final class ActiveRanges {
     } else {
       request.next.previous = request.previous;
     }
-    request.listed = false;
     request.previous = null;
     request.next = null;
   }
@@ -137,5 +139,16 @@ final class ActiveRanges {
       }
     }
     return false;
+  }
+
+  /** For how long the follower has had what it has had longest; 0 when it has nothing. */
+  long longestAtFollowerNanos(long nowNanos) {
+    long longest = 0;
+    for (MirroredRequest other = first; other != null; other = other.next) {
+      if (other.atFollower) {
+        longest = Math.max(longest, nowNanos - other.sentNanos);
+      }
+    }
+    return longest;
   }
 }

@@ -78,6 +78,7 @@ final class Copier {
   private boolean mayPassAgain;
   private boolean lags;
 
+  int passes;
   long copiedBytes;
   long zeroBytes;
   long staleCopies;
@@ -100,7 +101,8 @@ final class Copier {
     this.active = active;
     this.buffers = buffers;
     this.pace = pace;
-    this.known = known;
+    // What a process before has written there nobody knows.
+    this.known = known == Follower.ZERO && map.isFound() ? Follower.UNKNOWN : known;
     this.nanoTime = nanoTime;
     this.owner = owner;
   }
@@ -157,10 +159,6 @@ final class Copier {
   /** Whether the guest changes more than is copied. */
   boolean lags() {
     return lags;
-  }
-
-  int pass() {
-    return pass;
   }
 
   /** The regions change while they may be under a copy. */
@@ -293,6 +291,7 @@ final class Copier {
       known = Follower.UNKNOWN;
     }
     pass++;
+    passes++;
     passIsEmpty = true;
     passBeganWith = left;
     cursor = 0;

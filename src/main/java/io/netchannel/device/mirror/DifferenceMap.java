@@ -2,25 +2,35 @@ package io.netchannel.device.mirror;
 
 import static com.google.common.base.Preconditions.checkArgument;
 
+import io.netchannel.files.MappedFile;
 import java.io.IOException;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 
 /**
- * Where two legs may differ: a bit for each region. Guarded by its mirror's lock.
+ * Where two legs may differ: a bit for each region. Guarded by its mirror's lock, once it has one.
  *
  * <p>The memory may be a mapped file on tmpfs, which survives the process (kill -9 at any
  * instruction): each word is one release store, made before what depends on it. The bits of an
- * answered write are therefore there whenever the answer is.
+ * answered write are therefore there whenever the answer is. What was not answered is not in the
+ * map: the next process issues it again, through its mirror.
+ *
+ * <p>The file is whoever's who made it: it stays when the mirror is closed, and its mapping goes
+ * with the object.
  *
  * <pre>
  *   0   magic (8)   8   version (4)   12  bytes of a region (4)   16  bytes of the device (8)
  *   32  words of 64 regions each, the lowest bit first; all in native order
  * </pre>
  */
-final class DifferenceMap {
+public final class DifferenceMap {
   /** 2 MiB of map for each TiB; a copy of one takes a disk about as long as its seek. */
   static final int REGION_BYTES = 64 << 10;
 
@@ -36,6 +46,7 @@ final class DifferenceMap {
   private static final int BLOCK_WORDS = 64;
 
   private final ByteBuffer memory;
+  private final boolean found;
   private final Runnable onStore;
   private final long sizeBytes;
   private final long regions;
@@ -45,8 +56,9 @@ final class DifferenceMap {
 
   private long count;
 
-  private DifferenceMap(ByteBuffer memory, long sizeBytes, Runnable onStore) {
+  private DifferenceMap(ByteBuffer memory, long sizeBytes, boolean found, Runnable onStore) {
     this.memory = memory;
+    this.found = found;
     this.onStore = onStore;
     this.sizeBytes = sizeBytes;
     regions = regions(sizeBytes);
@@ -66,6 +78,62 @@ final class DifferenceMap {
     return (int) bytes;
   }
 
+  /**
+   * The map, in a new file, of legs of which nothing is known. A file that is there already is
+   * replaced.
+   *
+   * @param file on tmpfs; its directory is made if needed
+   * @param sizeBytes of the device
+   * @throws IOException when there is no room for it; nothing of it stays
+   */
+  public static DifferenceMap create(Path file, long sizeBytes) throws IOException {
+    int bytes = bytesFor(sizeBytes);
+    Path directory = file.toAbsolutePath().getParent();
+    if (directory != null) {
+      Files.createDirectories(directory);
+    }
+    Files.deleteIfExists(file); // not cut short: a mirror that is not closed yet may have it
+    try (FileChannel channel =
+        FileChannel.open(
+            file,
+            StandardOpenOption.CREATE_NEW,
+            StandardOpenOption.READ,
+            StandardOpenOption.WRITE)) {
+      return allDiffering(map(channel, file, bytes), sizeBytes, () -> {});
+    }
+  }
+
+  /**
+   * The map that a process before has left in a file, its bits as they were.
+   *
+   * @throws NoSuchFileException when there is none, or one that was not finished: no mirror has
+   *     begun with it, or the host has lost power. Nothing is known of the legs then
+   * @throws IOException when it is another device's, or something else
+   */
+  public static DifferenceMap reopen(Path file, long sizeBytes) throws IOException {
+    int bytes = bytesFor(sizeBytes);
+    ByteBuffer memory;
+    try (FileChannel channel =
+        FileChannel.open(file, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
+      ByteBuffer magic = ByteBuffer.allocate(Long.BYTES);
+      var unused = channel.read(magic, 0);
+      if (magic.getLong(0) == 0) {
+        throw new NoSuchFileException(file.toString(), null, "a map that was not finished");
+      }
+      memory = map(channel, file, (int) Math.min(channel.size(), bytes));
+    }
+    try {
+      return reopen(memory, sizeBytes, () -> {});
+    } catch (IOException e) {
+      throw new IOException(
+          "%s: %s; remove it, then all is compared again".formatted(file, e.getMessage()), e);
+    }
+  }
+
+  private static ByteBuffer map(FileChannel channel, Path file, int bytes) throws IOException {
+    return MappedFile.map(channel, file, bytes, "a map of differences");
+  }
+
   /** A map that dies with the process, of legs of which nothing is known. */
   static DifferenceMap inMemory(long sizeBytes) {
     // Aligned: release stores of words are atomic only then.
@@ -79,7 +147,7 @@ final class DifferenceMap {
     memory.putInt(VERSION_OFFSET, VERSION);
     memory.putInt(REGION_OFFSET, REGION_BYTES);
     memory.putLong(SIZE_OFFSET, sizeBytes);
-    DifferenceMap map = new DifferenceMap(memory, sizeBytes, onStore);
+    DifferenceMap map = new DifferenceMap(memory, sizeBytes, false, onStore);
     map.setAll();
     LONG.setRelease(memory, 0, MAGIC); // last: a map without it has never been one
     onStore.run();
@@ -111,11 +179,17 @@ final class DifferenceMap {
                           .formatted(memory.getInt(VERSION_OFFSET), memory.getLong(SIZE_OFFSET))
                       : "something else"));
     }
-    return new DifferenceMap(memory, sizeBytes, onStore);
+    return new DifferenceMap(memory, sizeBytes, true, onStore);
   }
 
+  /** Of the device. */
   long sizeBytes() {
     return sizeBytes;
+  }
+
+  /** Whether a process before has left it: some of the follower may have been written. */
+  boolean isFound() {
+    return found;
   }
 
   /** How many regions may differ. */
@@ -127,7 +201,13 @@ final class DifferenceMap {
     return (word((int) (region / Long.SIZE)) & 1L << region) != 0;
   }
 
-  void set(long offsetBytes, long lengthBytes) {
+  /**
+   * The legs may differ there from now on: what was under way there when the process before ended,
+   * and nobody will issue again.
+   *
+   * @param lengthBytes 1 or more
+   */
+  public void set(long offsetBytes, long lengthBytes) {
     long last = lastRegion(offsetBytes, lengthBytes);
     long region = firstRegion(offsetBytes);
     while (region <= last) {

@@ -14,9 +14,9 @@ public enum MirrorState {
   SYNC,
   /** It is being recorded that the follower is the disk. */
   RECORDING,
-  /** The follower is the disk; nothing new goes to the leader. */
+  /** The follower is the disk, and the survivor; nothing new goes to the leader. */
   ALONE,
-  /** Given up: the leader is the disk, nothing new goes to the follower. */
+  /** Given up: the leader is the disk, and the survivor; nothing new goes to the follower. */
   ABORTED;
 
   /** Whether a write goes to both legs and is answered when both have it. */

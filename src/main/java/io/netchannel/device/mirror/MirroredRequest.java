@@ -77,13 +77,11 @@ final class MirroredRequest {
   boolean toAnswer;
 
   /** In the list of those that are under way. */
-  boolean listed;
-
   MirroredRequest previous;
 
   MirroredRequest next;
 
-  /** In one of: parked, agenda, free. */
+  /** In one of: parked, agenda, pool. */
   MirroredRequest nextInQueue;
 
   boolean queued;

@@ -14,8 +14,32 @@
  *   abort, before RECORDING: ABORTED. A record that fails: PAUSED, and again from there.
  * </pre>
  *
+ * The switch may be held: then it stays in SYNC, whatever happens to the leader.
+ *
+ * <p>What becomes of a mirror that is over, the <em>survivor</em> being the leg that is the disk:
+ *
+ * <pre>
+ *   ALONE, ABORTED --the left leg has nothing of it any more: left()--> OVER --exchange(survivor), all before has ended:
+ *          |                                                             |                                     dissolve--> DISSOLVED
+ *          +------------------------------close: both legs---------------+--close: both legs
+ * </pre>
+ *
+ * In OVER requests go to the survivor, through the mirror or past it: it may be exchanged under
+ * load. With something under way through the mirror dissolve() is refused and changes nothing. When
+ * it is DISSOLVED the left leg is closed, the survivor is its new user's, and close() does nothing;
+ * a straggler is given to the survivor as before. Whoever loses his user in between, as the
+ * exchange fails or its mid-point is closed, closes the mirror: a survivor is closed twice then,
+ * which is once.
+ *
  * <p>The device is cut into regions of 64 KiB, each with a bit: set, it may differ between the legs
  * ({@code DifferenceMap}). All are set in the beginning.
+ *
+ * <p>With the map in a file the next process goes on after kill -9: it has a mirror over the map
+ * that it found, and issues again through that what was not answered. For a write that was at both
+ * legs may have reached one of them, and has its bit only if it was answered so. A map without a
+ * bit says nothing of what is durable: the follower is flushed before it is in sync again. And the
+ * follower is not taken for zeros any more. What nobody will issue again, as its guest is gone, is
+ * to be set in the map.
  *
  * <table>
  *   <caption>Rules</caption>
@@ -36,9 +60,10 @@
  *     one that overlaps another waits for that</td></tr>
  *   <tr><td>the follower fails</td><td>the bits of all it has are set, the guest is answered by the
  *     leader. It goes on when all that was at the follower has ended: nothing of it lands later. A
- *     failed flush sets all bits: nobody knows what was lost</td></tr>
+ *     failed flush sets all bits: nobody knows what was lost; and it goes on only after a flush
+ *     that succeeds, as most devices fail all of them until they are opened anew</td></tr>
  *   <tr><td>the leader fails</td><td>the guest hears of it as without a mirror; in SYNC the follower
- *     takes its place first, and the guest gets that one's answer</td></tr>
+ *     takes its place first, unless the switch is held, and the guest gets that one's answer</td></tr>
  *   <tr><td>the switch</td><td>is recorded durably before anything goes to the follower alone. No
  *     request is held for it: what went to both waits for both</td></tr>
  * </table>
@@ -57,6 +82,20 @@
  *   <li>The guest gets an error only if it had got it without the mirror.
  *   <li>Under the lock nobody waits; no request of the guest makes an object.
  * </ul>
+ *
+ * <table>
+ *   <caption>Parts, and the one lock</caption>
+ *   <tr><td>{@code Mirror}</td><td>has the lock. Whatever happens is told to the guarded parts under
+ *     it, then all steps are made that have become possible, then it is released, and then is done
+ *     what that leads to</td></tr>
+ *   <tr><td>{@code MirrorStates} (the diagram), {@code Placement} (where a request goes), {@code
+ *     Answers} (when, and what), {@code Differences} (the map's bits), {@code ActiveRanges}, {@code
+ *     CopyPace}, {@code RequestPool}</td><td>are guarded: they never take the lock, and call no
+ *     device, completion or owner</td></tr>
+ *   <tr><td>{@code Agenda} (calls that decisions lead to), {@code CopyPump} (copies that begin),
+ *     {@code Copier}</td><td>take work out under the lock and do it without</td></tr>
+ *   <tr><td>{@code Legs}, {@code Parts}</td><td>are used without: the devices, long requests</td></tr>
+ * </table>
  *
  * <p>A failure of the follower while the switch is being recorded is the disk's if the record is
  * made: its requests wait until that is known.

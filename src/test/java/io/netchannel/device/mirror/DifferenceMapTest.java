@@ -5,9 +5,13 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
 import java.util.BitSet;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 final class DifferenceMapTest {
   private static final long REGION = DifferenceMap.REGION_BYTES;
@@ -81,5 +85,68 @@ final class DifferenceMapTest {
     assertThatThrownBy(() -> DifferenceMap.reopen(memory, 99 * REGION, () -> {}))
         .isInstanceOf(IOException.class)
         .hasMessageContaining("version 1 of a device of 6553600 bytes");
+  }
+
+  @Test
+  void aFileIsFoundAgainWithTheBitsAsTheyWere(@TempDir Path directory) throws IOException {
+    Path file = directory.resolve("maps").resolve("xvdb");
+    DifferenceMap map = DifferenceMap.create(file, 100 * REGION);
+    for (int region = 0; region < 100; region++) {
+      map.clear(region);
+    }
+    map.set(70 * REGION, 1);
+
+    DifferenceMap found = DifferenceMap.reopen(file, 100 * REGION);
+    assertThat(found.count()).isEqualTo(1);
+    assertThat(found.isSet(70)).isTrue();
+    assertThat(found.isFound()).isTrue();
+    assertThat(map.isFound()).isFalse();
+    found.set(3 * REGION, REGION);
+    assertThat(map.isSet(3)).as("the same memory").isTrue();
+  }
+
+  /** Nobody may have begun with it. */
+  @Test
+  void aFileThatWasNotFinishedIsNone(@TempDir Path directory) throws IOException {
+    Path file = directory.resolve("xvdb");
+    assertThatThrownBy(() -> DifferenceMap.reopen(file, 100 * REGION))
+        .isInstanceOf(NoSuchFileException.class);
+    Files.write(file, new byte[48]);
+    assertThatThrownBy(() -> DifferenceMap.reopen(file, 100 * REGION))
+        .isInstanceOf(NoSuchFileException.class)
+        .hasMessageContaining("not finished");
+    assertThat(DifferenceMap.create(file, 100 * REGION).count()).isEqualTo(100);
+  }
+
+  @Test
+  void aFileOfAnotherDeviceOrOfSomethingElseIsRefusedAndStays(@TempDir Path directory)
+      throws IOException {
+    Path file = directory.resolve("xvdb");
+    DifferenceMap.create(file, 100 * REGION);
+    byte[] before = Files.readAllBytes(file);
+    assertThatThrownBy(() -> DifferenceMap.reopen(file, 10_000 * REGION))
+        .isInstanceOf(IOException.class)
+        .hasMessageContaining(file.toString())
+        .hasMessageContaining("remove it");
+    assertThatThrownBy(() -> DifferenceMap.reopen(file, 99 * REGION))
+        .hasMessageContaining("version 1 of a device of 6553600 bytes");
+    assertThat(Files.readAllBytes(file)).isEqualTo(before);
+    Files.write(file, new byte[] {1});
+    assertThatThrownBy(() -> DifferenceMap.reopen(file, 99 * REGION))
+        .hasMessageContaining("found something else");
+  }
+
+  /** A mirror that is not closed yet goes on with the one that it has. */
+  @Test
+  void aNewFileLeavesTheOneBeforeAlone(@TempDir Path directory) throws IOException {
+    Path file = directory.resolve("xvdb");
+    DifferenceMap before = DifferenceMap.create(file, 100 * REGION);
+    before.clear(5);
+    DifferenceMap map = DifferenceMap.create(file, 10 * REGION);
+    map.clear(6);
+
+    assertThat(before.isSet(5)).isFalse();
+    assertThat(before.isSet(6)).isTrue();
+    assertThat(DifferenceMap.reopen(file, 10 * REGION).count()).isEqualTo(9);
   }
 }

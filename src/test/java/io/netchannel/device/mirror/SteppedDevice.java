@@ -39,6 +39,17 @@ final class SteppedDevice implements Device {
   final List<Step> steps = new ArrayList<>();
   private final boolean zeroes;
 
+  /** Looks at whoever calls. */
+  Runnable onCall = () -> {};
+
+  /** Whether each flush fails from now on, until it is opened anew. */
+  boolean flushFails;
+
+  int flushes;
+  int closes;
+  private boolean closed;
+  int placesKept;
+
   SteppedDevice(String name, int blocks, int value, boolean zeroes) {
     this.name = name;
     this.zeroes = zeroes;
@@ -68,7 +79,7 @@ final class SteppedDevice implements Device {
     int count = data.remaining() / BLOCK_BYTES;
     int position = data.position();
     // Each block at a moment of its own would be harsher; a change meanwhile makes a copy stale.
-    steps.add(
+    add(
         new Step(
             "%s reads %d+%d".formatted(name, first, count),
             first,
@@ -86,7 +97,7 @@ final class SteppedDevice implements Device {
     int first = (int) (offsetBytes / BLOCK_BYTES);
     int count = data.remaining() / BLOCK_BYTES;
     int position = data.position();
-    steps.add(
+    add(
         new Step(
             "%s writes %d+%d".formatted(name, first, count),
             first,
@@ -109,7 +120,7 @@ final class SteppedDevice implements Device {
     }
     int first = (int) (offsetBytes / BLOCK_BYTES);
     int count = (int) (lengthBytes / BLOCK_BYTES);
-    steps.add(
+    add(
         new Step(
             "%s zeroes %d+%d".formatted(name, first, count),
             first,
@@ -129,13 +140,14 @@ final class SteppedDevice implements Device {
 
   @Override
   public void flush(Completion completion) {
+    flushes++;
     List<Set<Integer>> dropped = new ArrayList<>();
     for (int block = 0; block < current.length; block++) {
       Set<Integer> older = new HashSet<>(durable.get(block));
       older.remove(current[block]);
       dropped.add(older);
     }
-    steps.add(
+    add(
         new Step(
             name + " flushes",
             0,
@@ -156,7 +168,7 @@ final class SteppedDevice implements Device {
     int count = (int) (lengthBytes / BLOCK_BYTES);
     CompletableFuture<Extents> found = new CompletableFuture<>();
     Extents.Run[] hole = new Extents.Run[1];
-    steps.add(
+    add(
         new Step(
             "%s tells holes %d+%d".formatted(name, first, count),
             first,
@@ -169,6 +181,32 @@ final class SteppedDevice implements Device {
                 found.complete(
                     hole[0] == null ? Extents.ALL_DATA : new Extents(ImmutableList.of(hole[0])))));
     return found;
+  }
+
+  private void add(Step step) {
+    onCall.run();
+    if (closed) {
+      step.completion.complete(Outcome.IO_ERROR);
+    } else {
+      steps.add(step);
+    }
+  }
+
+  /** By the next process. */
+  void open() {
+    closed = false;
+    flushFails = false;
+  }
+
+  /** It is another device, or an older state of the same: some blocks have changed. */
+  void becomeOther(Random random, int value) {
+    for (int block = 0; block < current.length; block++) {
+      if (random.nextBoolean()) {
+        current[block] = value;
+      }
+      durable.get(block).clear();
+      durable.get(block).add(current[block]);
+    }
   }
 
   private void change(int block, int value) {
@@ -233,10 +271,17 @@ final class SteppedDevice implements Device {
   }
 
   @Override
+  public void keepPlace() {
+    placesKept++;
+  }
+
+  @Override
   public void close() {
-    for (Step step : List.copyOf(steps)) {
-      end(step);
+    closes++;
+    while (!steps.isEmpty()) {
+      end(steps.get(0));
     }
+    closed = true;
   }
 
   static void put(ByteBuffer data, int at, int value) {

@@ -1,0 +1,339 @@
+package io.netchannel.device.mirror;
+
+import static com.google.common.base.Preconditions.checkArgument;
+import static com.google.common.base.Preconditions.checkState;
+
+import com.google.common.collect.ImmutableList;
+import io.netchannel.device.Completion;
+import io.netchannel.device.Device;
+import io.netchannel.device.Outcome;
+import io.netchannel.device.memory.BufferBudget;
+import io.netchannel.device.memory.BufferLease;
+import io.netchannel.device.mirror.MirroredRequest.Kind;
+import java.nio.ByteBuffer;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.function.LongSupplier;
+import java.util.function.Supplier;
+
+/**
+ * The parts of a mirror, and the lock that guards them.
+ *
+ * <p>Whatever happens is told to the parts under the lock, which is held for microseconds, {@link
+ * #advance} last; then {@link #work} does without it what that leads to. No part takes the lock but
+ * {@link Agenda}, {@link CopyPump} and {@link Copier}, as each says.
+ */
+final class Mirror {
+  /** The copier's: {@link CopyPace#MOST} copies, each maybe with what it is compared to. */
+  private static final long COPIER_BYTES = 8L << 20;
+
+  private static final long NANOS_PER_MILLI = TimeUnit.MILLISECONDS.toNanos(1);
+
+  /** Guards all but the legs; held by nobody who calls a device, a completion or the owner. */
+  final Object lock = new Object();
+
+  final Legs legs;
+  final MirrorStates states;
+  final CopyPace pace;
+
+  /** Completed when the leg that was left has nothing of it any more. */
+  final CompletableFuture<Void> left = new CompletableFuture<>();
+
+  private final DifferenceMap map;
+  private final BufferLease buffers;
+  private final MirrorOwner owner;
+  private final LongSupplier nanoTime;
+  private final ActiveRanges active = new ActiveRanges();
+  private final RequestPool pool = new RequestPool(this::leaderEnded, this::followerEnded);
+  private final Agenda agenda = new Agenda(lock, pool, new Doer());
+  private final Copier copier;
+  private final Differences differences;
+  private final Placement placement;
+  private final Answers answers;
+  private final CopyPump pump;
+
+  /** Whether its legs are others' now: the one that was left is closed, the survivor is in use. */
+  private boolean dissolved;
+
+  Mirror(
+      Legs legs,
+      DifferenceMap map,
+      MirrorSettings settings,
+      BufferBudget budget,
+      MirrorOwner owner,
+      LongSupplier nanoTime) {
+    checkArgument(
+        map.sizeBytes() == legs.geometry.sizeBytes(),
+        "expected the map of a device of %s bytes, found that of one of %s",
+        legs.geometry.sizeBytes(),
+        map.sizeBytes());
+    this.legs = legs;
+    this.map = map;
+    this.owner = owner;
+    this.nanoTime = nanoTime;
+    // Whoever waits for memory is looked at with every completion and tick. A wake-up would come on
+    // another user's thread, maybe under that one's lock.
+    buffers = budget.lease("mirror", Placement.COPIES_BYTES + COPIER_BYTES, () -> {});
+    pace = new CopyPace(nanoTime.getAsLong());
+    copier =
+        new Copier(
+            lock,
+            legs.leader,
+            legs.follower,
+            map,
+            active,
+            buffers,
+            pace,
+            settings.known(),
+            nanoTime,
+            new CopierOwner());
+    differences = new Differences(map, active, copier);
+    states = new MirrorStates(settings, active, differences, copier, agenda, nanoTime);
+    placement = new Placement(states, active, differences, copier, buffers, agenda, nanoTime);
+    answers = new Answers(states, active, differences, pace, agenda, pool, nanoTime);
+    pump = new CopyPump(lock, states, copier);
+  }
+
+  // ---- For its device
+
+  void submit(
+      Kind kind, long offsetBytes, long lengthBytes, ByteBuffer data, Completion completion) {
+    MirroredRequest request;
+    boolean placed;
+    synchronized (lock) {
+      request = pool.take();
+      request.begin(kind, offsetBytes, lengthBytes, data, completion, nanoTime.getAsLong());
+      placed = placement.placeOrPark(request);
+    }
+    if (placed) {
+      legs.send(request);
+    }
+  }
+
+  /** Something that its owner wants of a part. */
+  void decide(Runnable decision) {
+    synchronized (lock) {
+      decision.run();
+      advance();
+    }
+    work();
+  }
+
+  boolean abort() {
+    boolean aborted;
+    synchronized (lock) {
+      aborted = states.abort();
+      advance();
+    }
+    work();
+    return aborted;
+  }
+
+  <T> T ask(Supplier<T> question) {
+    synchronized (lock) {
+      return question.get();
+    }
+  }
+
+  void tick() {
+    synchronized (lock) {
+      pace.tick(nanoTime.getAsLong());
+      copier.tick();
+      states.tick();
+      buffers.giveBack();
+      advance();
+    }
+    work();
+  }
+
+  /** Under the lock. */
+  MirrorStatus status() {
+    return new MirrorStatus(
+        states.state(),
+        states.reason(),
+        map.sizeBytes(),
+        copier.copiedBytes,
+        copier.zeroBytes,
+        differences.leftBytes(),
+        copier.passes,
+        copier.staleCopies,
+        placement.heldWrites(),
+        TimeUnit.NANOSECONDS.toMillis(answers.longestWriteNanos() + NANOS_PER_MILLI - 1),
+        states.isThrottled());
+  }
+
+  /** Which leg is the disk. */
+  Device disk() {
+    synchronized (lock) {
+      return states.state() == MirrorState.ALONE ? legs.follower : legs.leader;
+    }
+  }
+
+  /** Those that are the disk, or become it. */
+  ImmutableList<Device> legsToKeep() {
+    synchronized (lock) {
+      return switch (states.state()) {
+        case ALONE -> ImmutableList.of(legs.follower);
+        case ABORTED -> ImmutableList.of(legs.leader);
+        case COPYING, PAUSED, CONVERGING, FLUSHING, SYNC, RECORDING ->
+            ImmutableList.of(legs.leader, legs.follower);
+      };
+    }
+  }
+
+  Device survivor() {
+    synchronized (lock) {
+      checkState(
+          !states.isMirroring(),
+          "expected a mirror that is over, found one that is %s",
+          states.state());
+      return disk();
+    }
+  }
+
+  void dissolve() {
+    Device leg;
+    synchronized (lock) {
+      if (dissolved || states.isClosing()) {
+        return;
+      }
+      checkState(
+          states.hasLeft() && active.isEmpty(),
+          "expected a mirror that is over and has nothing under way, found one that is %s",
+          states.state());
+      dissolved = true;
+      buffers.close();
+      leg = states.state() == MirrorState.ALONE ? legs.leader : legs.follower;
+    }
+    leg.close();
+  }
+
+  void close() {
+    CompletableFuture<Void> told;
+    synchronized (lock) {
+      if (dissolved) {
+        return;
+      }
+      told = states.close();
+    }
+    told.join();
+    synchronized (lock) {
+      answers.settleAll();
+      advance();
+    }
+    work();
+    legs.leader.close();
+    legs.follower.close();
+    left.completeExceptionally(new IllegalStateException("the mirror was closed"));
+    synchronized (lock) {
+      buffers.close();
+    }
+  }
+
+  // ---- What happens
+
+  private void leaderEnded(MirroredRequest request, Outcome outcome) {
+    synchronized (lock) {
+      answers.leaderEnded(request, outcome);
+      advance();
+    }
+    work();
+  }
+
+  private void followerEnded(MirroredRequest request, Outcome outcome) {
+    synchronized (lock) {
+      placement.releaseCopy(request);
+      answers.followerEnded(request, outcome);
+      advance();
+    }
+    work();
+  }
+
+  private void flushEnded(Outcome outcome) {
+    synchronized (lock) {
+      states.flushEnded(outcome);
+      advance();
+    }
+    work();
+  }
+
+  private void recorded(Throwable failure) {
+    CompletableFuture<Void> told;
+    synchronized (lock) {
+      told = states.recorded(failure);
+      advance();
+    }
+    work();
+    told.complete(null);
+  }
+
+  private void goOn() {
+    synchronized (lock) {
+      advance();
+    }
+    work();
+  }
+
+  /**
+   * Makes each step that has become possible. Under the lock, after all else that is done there.
+   */
+  private void advance() {
+    if (states.takeUnsettled()) {
+      answers.settleAll();
+    }
+    states.step();
+    placement.unpark();
+    if (states.hasLeft()) {
+      agenda.tellThatItIsOver();
+    }
+  }
+
+  /** Without the lock. */
+  private void work() {
+    agenda.work();
+    pump.run();
+  }
+
+  private final class Doer implements Agenda.Doer {
+    @Override
+    public void send(MirroredRequest request) {
+      legs.send(request);
+    }
+
+    @Override
+    public void flushFollower() {
+      legs.follower.flush(Mirror.this::flushEnded);
+    }
+
+    @Override
+    public void recordSwitch() {
+      CompletableFuture<Void> asked;
+      try {
+        asked = owner.recordSwitch();
+      } catch (RuntimeException e) {
+        asked = CompletableFuture.failedFuture(e);
+      }
+      var unused = asked.whenComplete((nothing, failure) -> recorded(failure));
+    }
+
+    @Override
+    public void tell(boolean isOver) {
+      if (isOver) {
+        left.complete(null);
+      }
+      owner.changed();
+    }
+  }
+
+  private final class CopierOwner implements Copier.Owner {
+    @Override
+    public void copyFailed(String why) {
+      states.stop(why);
+    }
+
+    @Override
+    public void work() {
+      goOn();
+    }
+  }
+}

@@ -1,0 +1,359 @@
+package io.netchannel.device.mirror;
+
+import io.netchannel.device.Outcome;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.function.LongSupplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The state of a mirror, and what leads from one to the next; the diagram is in the package's
+ * description. Guarded by the mirror's lock.
+ *
+ * <p>After whatever may have made a step possible comes {@link #step}. Answers that a new state
+ * gives are asked for with {@link #takeUnsettled}.
+ */
+final class MirrorStates {
+  private static final Logger log = LoggerFactory.getLogger(MirrorStates.class);
+
+  private static final long FIRST_RETRY_NANOS = TimeUnit.SECONDS.toNanos(1);
+  private static final long LAST_RETRY_NANOS = TimeUnit.SECONDS.toNanos(30);
+
+  private final MirrorSettings settings;
+  private final ActiveRanges active;
+  private final Differences differences;
+  private final Copier copier;
+  private final Agenda agenda;
+  private final LongSupplier nanoTime;
+
+  private MirrorState state = MirrorState.PAUSED;
+  private String reason = "not begun";
+
+  /** Whether a person paused it, or it has not begun: it does not go on by itself. */
+  private boolean waitsForResume = true;
+
+  private long retryAtNanos;
+  private long retryNanos = FIRST_RETRY_NANOS;
+  private boolean switches;
+
+  /** Whether it stays in SYNC whatever happens, although it may switch. */
+  private boolean holdsSwitch;
+
+  private boolean closing;
+
+  /** Completed when it is known, and acted upon, whether the switch was recorded. */
+  private CompletableFuture<Void> recording = CompletableFuture.completedFuture(null);
+
+  /** Whether the follower has a flush of FLUSHING, maybe of an earlier try. */
+  private boolean flushing;
+
+  private long flushBeganNanos;
+
+  /** Whether the follower's last flush has failed: most devices fail all others, too. */
+  private boolean flushFails;
+
+  /** Whether those that were not answered may be, as the state is another one. */
+  private boolean unsettled;
+
+  MirrorStates(
+      MirrorSettings settings,
+      ActiveRanges active,
+      Differences differences,
+      Copier copier,
+      Agenda agenda,
+      LongSupplier nanoTime) {
+    this.settings = settings;
+    this.active = active;
+    this.differences = differences;
+    this.copier = copier;
+    this.agenda = agenda;
+    this.nanoTime = nanoTime;
+    switches = settings.switches();
+  }
+
+  // ---- What others ask
+
+  MirrorState state() {
+    return state;
+  }
+
+  String reason() {
+    return reason;
+  }
+
+  /** Whether nothing waits for the follower any more, as both are closed. */
+  boolean isClosing() {
+    return closing && state != MirrorState.RECORDING;
+  }
+
+  /** Whether the map counts. */
+  boolean isMirroring() {
+    return state != MirrorState.ALONE && state != MirrorState.ABORTED;
+  }
+
+  /** Whether copies may begin. */
+  boolean isCopying() {
+    return state == MirrorState.COPYING && !closing;
+  }
+
+  /** Whether answers wait for the follower before it is in sync. */
+  boolean isThrottled() {
+    return settings.converges() && copier.lags() && state == MirrorState.COPYING;
+  }
+
+  /** Whether the follower may take the place of a leader that fails. */
+  boolean canRescue() {
+    return state == MirrorState.SYNC && !holdsSwitch;
+  }
+
+  /** Whether it is over, and the leg that was left has nothing of it any more. */
+  boolean hasLeft() {
+    return switch (state) {
+      case ALONE -> !active.isLeaderBusy();
+      case ABORTED -> !active.isFollowerBusy() && copier.isIdle() && !flushing;
+      case COPYING, PAUSED, CONVERGING, FLUSHING, SYNC, RECORDING -> false;
+    };
+  }
+
+  boolean takeUnsettled() {
+    boolean taken = unsettled;
+    unsettled = false;
+    return taken;
+  }
+
+  /** Whether the follower gets something, and is given up when it fails. */
+  private boolean isFollowing() {
+    return switch (state) {
+      case COPYING, CONVERGING, FLUSHING, SYNC -> !closing;
+      case PAUSED, RECORDING, ALONE, ABORTED -> false;
+    };
+  }
+
+  // ---- What its owner wants
+
+  void resume() {
+    waitsForResume = false;
+    retryAtNanos = nanoTime.getAsLong();
+    retryNanos = FIRST_RETRY_NANOS;
+    goOnIfItCan();
+  }
+
+  void pause(String why) {
+    waitsForResume = true;
+    if (state == MirrorState.PAUSED) {
+      reason = why;
+    } else {
+      stop(why);
+    }
+  }
+
+  void switchOver() {
+    switches = true;
+  }
+
+  /** False when it is too late. */
+  boolean holdSwitch() {
+    if (state == MirrorState.RECORDING || state == MirrorState.ALONE) {
+      return false;
+    }
+    holdsSwitch = true;
+    return true;
+  }
+
+  void releaseSwitch() {
+    holdsSwitch = false;
+  }
+
+  /** False when it is too late. */
+  boolean abort() {
+    if (state == MirrorState.RECORDING || state == MirrorState.ALONE) {
+      return false;
+    }
+    if (state != MirrorState.ABORTED) {
+      copier.stop();
+      become(MirrorState.ABORTED, "");
+      unsettled = true;
+    }
+    return true;
+  }
+
+  /**
+   * Nothing begins any more.
+   *
+   * @return completes when it is known which leg is the disk
+   */
+  CompletableFuture<Void> close() {
+    if (agenda.withdrawRecord()) {
+      become(MirrorState.SYNC, "");
+      recording.complete(null);
+    }
+    closing = true;
+    copier.stop();
+    return recording;
+  }
+
+  // ---- What happens to it
+
+  /** To PAUSED: nothing of what the follower still has counts. */
+  void stop(String why) {
+    if (!isFollowing()) {
+      return;
+    }
+    copier.stop();
+    become(MirrorState.PAUSED, why);
+    retryLater();
+    for (MirroredRequest other = active.first(); other != null; other = other.next) {
+      if (other.route == MirroredRequest.Route.BOTH && other.atFollower) {
+        other.givenUp = true;
+        if (other.kind.changesData()) {
+          differences.need(other);
+        }
+      }
+    }
+    unsettled = true;
+  }
+
+  private void retryLater() {
+    retryAtNanos = nanoTime.getAsLong() + retryNanos;
+    retryNanos = Math.min(LAST_RETRY_NANOS, 2 * retryNanos);
+  }
+
+  /**
+   * What was written since its last good flush may be lost, and nobody knows what that was. All of
+   * it is copied again, but not for a device that fails each flush until it is opened anew.
+   */
+  void flushRefused(Outcome outcome) {
+    if (isMirroring()) {
+      differences.needAll();
+      flushFails = true;
+      if (state == MirrorState.PAUSED) {
+        retryLater();
+      }
+      stop(
+          "flushing the target: %s; should that go on, abort it and begin anew".formatted(outcome));
+    }
+  }
+
+  /** One of an earlier try finds another state: FLUSHING does not begin before it has ended. */
+  void flushEnded(Outcome outcome) {
+    flushing = false;
+    if (outcome != Outcome.OK) {
+      flushRefused(outcome);
+      return;
+    }
+    flushFails = false;
+    if (state == MirrorState.FLUSHING && !closing) {
+      become(MirrorState.SYNC, "");
+    } else {
+      goOnIfItCan();
+    }
+  }
+
+  /** The leader has failed where the follower has all: the guest need not see it. */
+  void rescue(MirroredRequest request) {
+    if (!switches) {
+      log.warn("the source fails ({}), the target takes its place", request.leaderOutcome);
+    }
+    reason = "the source failed: " + request.kind + " " + request.leaderOutcome;
+    switches = true;
+    record();
+  }
+
+  /**
+   * What became of the record.
+   *
+   * @param failure null when it is durable
+   * @return to be completed when it was acted upon
+   */
+  CompletableFuture<Void> recorded(Throwable failure) {
+    if (failure == null) {
+      become(MirrorState.ALONE, reason);
+    } else {
+      log.warn("the switch to the target could not be recorded: {}", failure.toString());
+      become(MirrorState.SYNC, "");
+      stop("the switch could not be recorded: " + failure.getMessage());
+    }
+    unsettled = true; // also when it is being closed, where nothing is stopped any more
+    return recording;
+  }
+
+  /** Time has passed. */
+  void tick() {
+    long now = nanoTime.getAsLong();
+    if (isFollowing() && isFollowerSilent(now)) {
+      stop("the target has not answered for " + settings.legTimeout().toSeconds() + " s");
+    }
+    goOnIfItCan();
+  }
+
+  private boolean isFollowerSilent(long now) {
+    long limit = settings.legTimeout().toNanos();
+    return active.longestAtFollowerNanos(now) > limit
+        || copier.longestAtFollowerNanos(now).orElse(0L) > limit
+        || (flushing && now - flushBeganNanos > limit);
+  }
+
+  // ---- Steps
+
+  /**
+   * What the follower had before may land until it has ended: then, and not before, it goes on.
+   * After a flush that failed it has to flush first.
+   */
+  private void goOnIfItCan() {
+    if (state == MirrorState.PAUSED
+        && !waitsForResume
+        && !closing
+        && nanoTime.getAsLong() - retryAtNanos >= 0
+        && !active.isFollowerBusy()
+        && !copier.isAtFollower()
+        && !flushing) {
+      if (flushFails) {
+        flushFollower();
+      } else {
+        become(MirrorState.COPYING, "");
+        copier.go();
+      }
+    }
+  }
+
+  private void flushFollower() {
+    flushing = true;
+    flushBeganNanos = nanoTime.getAsLong();
+    agenda.flushFollower();
+  }
+
+  /** Makes each step that has become possible. */
+  void step() {
+    if (closing) {
+      return;
+    }
+    if (state.isTogether() && state != MirrorState.RECORDING && !differences.isEmpty()) {
+      become(MirrorState.COPYING, "");
+      copier.go();
+    }
+    if (state == MirrorState.COPYING && differences.isEmpty() && copier.isIdle()) {
+      become(MirrorState.CONVERGING, "");
+      retryNanos = FIRST_RETRY_NANOS;
+    }
+    if (state == MirrorState.CONVERGING && !active.hasOneOfBefore() && !flushing) {
+      become(MirrorState.FLUSHING, "");
+      flushFollower();
+    }
+    if (state == MirrorState.SYNC && switches && !holdsSwitch) {
+      record();
+    }
+  }
+
+  private void record() {
+    become(MirrorState.RECORDING, reason);
+    recording = new CompletableFuture<>();
+    agenda.recordSwitch();
+  }
+
+  private void become(MirrorState next, String why) {
+    state = next;
+    reason = why;
+    agenda.tell();
+  }
+}
