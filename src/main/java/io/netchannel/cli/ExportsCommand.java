@@ -1,5 +1,6 @@
 package io.netchannel.cli;
 
+import com.google.common.collect.Iterables;
 import io.netchannel.daemon.Json;
 import java.io.PrintWriter;
 import java.util.List;
@@ -15,7 +16,8 @@ import picocli.CommandLine.Spec;
     name = "exports",
     mixinStandardHelpOptions = true,
     description = {
-      "Lists the devices of this host that others may use, and who uses them.",
+      "Lists the devices of this host that others may use, who uses them, and whose disks were",
+      "switched from them to elsewhere.",
       "",
       "One whose storage hangs is listed without its clients; then the exit status is 1."
     })
@@ -44,7 +46,17 @@ final class ExportsCommand implements Callable<Integer> {
 
   private static void print(PrintWriter out, List<Map<String, Object>> exports) {
     Table table =
-        new Table("Name", "Mode", "Allow", "Client", "Gen", "Since", "From", "Running", "Source");
+        new Table(
+            "Name",
+            "Mode",
+            "Allow",
+            "Client",
+            "Gen",
+            "Since",
+            "From",
+            "Running",
+            "Source",
+            "Moved to");
     for (Map<String, Object> export : exports) {
       List<Map<String, Object>> clients =
           export.get("problem") == null
@@ -54,10 +66,12 @@ final class ExportsCommand implements Callable<Integer> {
           export.get("allow") instanceof List<?> names && !names.isEmpty()
               ? String.join(",", names.stream().map(String::valueOf).toList())
               : null;
-      if (clients.isEmpty()) {
+      List<Map<String, Object>> moved =
+          export.get("moved") == null ? List.of() : Json.objects(export.get("moved"));
+      if (clients.isEmpty() && moved.isEmpty()) {
         clients = List.of(Map.of());
       }
-      for (Map<String, Object> client : clients) {
+      for (Map<String, Object> client : Iterables.concat(clients, moved)) {
         table.row(
             export.get("name"),
             export.get("mode"),
@@ -67,9 +81,18 @@ final class ExportsCommand implements Callable<Integer> {
             client.get("since"),
             client.get("address"),
             client.get("running"),
-            export.get("source"));
+            export.get("source"),
+            movedTo(client));
       }
     }
     table.print(out);
+  }
+
+  /** Of a client whose disk is elsewhere; null of one that uses the export. */
+  private static String movedTo(Map<String, Object> client) {
+    if (Boolean.TRUE.equals(client.get("partial"))) {
+      return "(a copy is not complete)";
+    }
+    return client.get("to") instanceof String to ? to : null;
   }
 }

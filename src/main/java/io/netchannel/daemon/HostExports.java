@@ -1,6 +1,5 @@
 package io.netchannel.daemon;
 
-import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableSet;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.DeviceOpener;
@@ -197,7 +196,11 @@ final class HostExports implements ControlEndpoint.Handler, AutoCloseable {
         case "export" -> export(request);
         case "unexport" -> unexport(request);
         case "release-export" -> {
-          server.release(text(request, "name"), text(request, "client"));
+          if (Boolean.TRUE.equals(request.get("moved"))) {
+            server.forgetMoved(text(request, "name"), text(request, "client"));
+          } else {
+            server.release(text(request, "name"), text(request, "client"));
+          }
           yield Map.of();
         }
         default -> throw new ControlException("no command of exports: " + command);
@@ -226,7 +229,7 @@ final class HostExports implements ControlEndpoint.Handler, AutoCloseable {
       throw new ExportException(
           "export %s cannot be stored: %s".formatted(export.name(), e.getMessage()), e);
     }
-    return describe(new ExportStatus(export, true, ImmutableList.of()));
+    return describe(ExportStatus.unused(export));
   }
 
   /** Who exports a device wants to hear now what is wrong with it, not from its clients. */
@@ -273,6 +276,9 @@ final class HostExports implements ControlEndpoint.Handler, AutoCloseable {
         "clients",
         status.answers() ? status.clients().stream().map(HostExports::describe).toList() : null);
     described.put(
+        "moved",
+        status.answers() ? status.moved().stream().map(HostExports::describe).toList() : null);
+    described.put(
         "problem",
         status.answers()
             ? null
@@ -288,6 +294,15 @@ final class HostExports implements ControlEndpoint.Handler, AutoCloseable {
     described.put("since", client.since().toString());
     described.put("address", client.address().orElse(null));
     described.put("running", client.running());
+    return described;
+  }
+
+  private static Map<String, Object> describe(ExportStatus.Elsewhere moved) {
+    Map<String, Object> described = new LinkedHashMap<>();
+    described.put("client", moved.client());
+    described.put("to", moved.to().orElse(null));
+    described.put("since", moved.since().toString());
+    described.put("partial", moved.partial());
     return described;
   }
 

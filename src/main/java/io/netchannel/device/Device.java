@@ -93,6 +93,36 @@ public interface Device extends AutoCloseable {
   default void keepPlace() {}
 
   /**
+   * The user's disk is elsewhere from now on, and what is here will be out of date. Its authority
+   * keeps that in mind: nobody gets in any more as the same user with a newer generation, unless it
+   * comes to overwrite all of it ({@link OpenOptions#anew}) or a person says that it may. This
+   * device goes on as it is, may be opened again with the same generation, and is closed as ever;
+   * it keeps its generation from then on. Told twice is the same as once.
+   *
+   * @param to the new place in words; what is too long is cut
+   * @return completed when that is durable, at once where there is no authority; never waits for
+   *     the storage or the network. While the authority cannot be reached it waits as requests do.
+   *     Completed exceptionally with the reason when it is not noted, as the authority is too old
+   *     or cannot store it, and when the device is closed first, which leaves open whether it is.
+   *     On any thread, which must not be kept waiting
+   */
+  default CompletableFuture<Void> moved(String to) {
+    return CompletableFuture.completedFuture(null);
+  }
+
+  /**
+   * What is here is the user's disk from now on: the end of what was begun with {@link
+   * OpenOptions#anew}, and of {@link #moved}. Told twice is the same as once: who does not know
+   * whether it was noted, as it was killed just then, opens the device anew and tells it again.
+   *
+   * @return as that of {@link #moved}; an authority that is too old refuses nobody, and has nothing
+   *     to note
+   */
+  default CompletableFuture<Void> arrived() {
+    return CompletableFuture.completedFuture(null);
+  }
+
+  /**
    * What its authority has of the user. The authority finishes that before it lets a newer
    * generation in and then tells what became of it, so whoever goes on elsewhere need not wait for
    * it here. Known soon, whatever the storage and the network do; what completes before it is known

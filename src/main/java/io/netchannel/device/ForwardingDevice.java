@@ -64,6 +64,16 @@ public abstract class ForwardingDevice implements Device {
   }
 
   @Override
+  public CompletableFuture<Void> moved(String to) {
+    return device.moved(to);
+  }
+
+  @Override
+  public CompletableFuture<Void> arrived() {
+    return device.arrived();
+  }
+
+  @Override
   public Optional<String> problem() {
     return device.problem();
   }

@@ -10,8 +10,12 @@ import java.util.UUID;
  * @param user who uses it; empty for a tool that opens it for a moment
  * @param probe only the geometry is wanted: somebody else may be using the device and must not
  *     notice; all requests fail
+ * @param anew the user's disk is elsewhere, and all that is here is going to be overwritten with a
+ *     copy of it: so the user gets in although its disk was switched away from here ({@link
+ *     Device#moved}). An authority lets it in with a newer generation only so from now on, also
+ *     after a crash in the middle, until {@link Device#arrived}
  */
-public record OpenOptions(boolean readOnly, Optional<User> user, boolean probe) {
+public record OpenOptions(boolean readOnly, Optional<User> user, boolean probe, boolean anew) {
 
   /**
    * Whoever uses a device, for one that has an authority of its own: of the users that call
@@ -39,16 +43,21 @@ public record OpenOptions(boolean readOnly, Optional<User> user, boolean probe) 
 
   /** Without a user of its own. */
   public static OpenOptions plain(boolean readOnly) {
-    return new OpenOptions(readOnly, Optional.empty(), false);
+    return new OpenOptions(readOnly, Optional.empty(), false, false);
   }
 
   /** For a disk of a guest. */
   public static OpenOptions of(boolean readOnly, User user) {
-    return new OpenOptions(readOnly, Optional.of(user), false);
+    return new OpenOptions(readOnly, Optional.of(user), false, false);
+  }
+
+  /** For what becomes a copy of a guest's disk. */
+  public static OpenOptions anew(User user) {
+    return new OpenOptions(false, Optional.of(user), false, true);
   }
 
   /** For a look. */
   public static OpenOptions probe(boolean readOnly) {
-    return new OpenOptions(readOnly, Optional.empty(), true);
+    return new OpenOptions(readOnly, Optional.empty(), true, false);
   }
 }

@@ -20,5 +20,13 @@
  *     of the protocol</td><td>EXTENTS, likewise</td></tr>
  * <tr><td>filter</td><td colspan="3">as the device below</td></tr>
  * </table>
+ *
+ * <p>A disk may be switched from one device to another under its guest. Where a device has an
+ * authority of its own, which is another host's server, that is told: {@link
+ * io.netchannel.device.Device#moved} to the one that is left, {@link
+ * io.netchannel.device.Device#arrived} to the one that was opened {@link
+ * io.netchannel.device.OpenOptions#anew} and is the disk now. In between, and for ever if the copy
+ * is cut off, neither starts a guest without a word. Files, block devices and NBD servers have
+ * none.
  */
 package io.netchannel.device;

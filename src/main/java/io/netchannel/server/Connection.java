@@ -11,9 +11,11 @@ import io.netchannel.wire.FrameHeader;
 import io.netchannel.wire.FrameReader;
 import io.netchannel.wire.FrameType;
 import io.netchannel.wire.FrameWriter;
+import io.netchannel.wire.Moved;
 import io.netchannel.wire.Preamble;
 import io.netchannel.wire.Refusal;
 import io.netchannel.wire.Stages;
+import io.netchannel.wire.Status;
 import io.netchannel.wire.WireException;
 import io.netchannel.wire.ZeroRuns;
 import io.netty.buffer.ByteBuf;
@@ -86,6 +88,10 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
   private Session session;
   private Attached.Geometry geometry;
   private boolean writable;
+
+  /** Whether a MOVED or ARRIVED waits for its NOTED. */
+  private boolean noting;
+
   private long lastSequence;
   private int outstandingBytes;
 
@@ -156,10 +162,7 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
             return;
           }
           log.info("{}: refused: {}", this, text);
-          ByteBuf words = Unpooled.copiedBuffer(text, StandardCharsets.UTF_8);
-          if (words.readableBytes() > FrameHeader.MAX_REFUSAL_BYTES) {
-            words.writerIndex(FrameHeader.MAX_REFUSAL_BYTES);
-          }
+          ByteBuf words = words(text);
           boolean spoken = state != State.PREAMBLE;
           state = State.CLOSED;
           leave();
@@ -217,6 +220,37 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
     writer.header().control(FrameType.ATTACHED, out.readableBytes());
     writer.addCopy(out);
     writer.flush();
+  }
+
+  /** What a MOVED or ARRIVED says is durable. */
+  void noted(long number) {
+    answerNote(Status.OK, number, Unpooled.EMPTY_BUFFER);
+  }
+
+  /** It is not, and the client can go on. */
+  void notNoted(long number, String why) {
+    answerNote(Status.IO_ERROR, number, words(why));
+  }
+
+  private void answerNote(Status status, long number, ByteBuf words) {
+    onLoop(
+        () -> {
+          if (state == State.ATTACHED) {
+            noting = false;
+            writer.header().noted(status, number, words.readableBytes());
+            writer.addCopy(words);
+            writer.flush();
+          }
+        });
+  }
+
+  /** For people, as long as they may be. */
+  private static ByteBuf words(String text) {
+    ByteBuf words = Unpooled.copiedBuffer(text, StandardCharsets.UTF_8);
+    if (words.readableBytes() > FrameHeader.MAX_REFUSAL_BYTES) {
+      words.writerIndex(FrameHeader.MAX_REFUSAL_BYTES);
+    }
+    return words;
   }
 
   void detached() {
@@ -436,7 +470,7 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
           case READ -> (int) header.lengthBytes();
           case EXTENTS -> ZeroRuns.MAX_BYTES;
           case ATTACH, ATTACHED, REFUSED, FLUSH, DISCARD, ZERO -> 0;
-          case REPLY, DETACH, DETACHED, PING, PONG -> 0;
+          case REPLY, DETACH, DETACHED, PING, PONG, MOVED, ARRIVED, NOTED -> 0;
         };
     if (bytes == 0) {
       return true;
@@ -480,7 +514,11 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
       switch (header.type()) {
         case ATTACH -> {
           state = State.ATTACHING;
-          exports.attach(this, Attach.decode(data));
+          Attach attach = Attach.decode(data);
+          if (attach.anew() && !agreed.hasMoved()) {
+            throw new WireException("ATTACH: expected no ANEW in version 1, found it");
+          }
+          exports.attach(this, attach);
         }
         case READ, WRITE, EXTENTS -> {
           owned = true;
@@ -504,7 +542,9 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
             detached();
           }
         }
-        case ATTACHED, REFUSED, REPLY, DETACHED, PONG -> throw unexpected(header);
+        case MOVED -> note(header, Optional.of(Moved.decode(data)));
+        case ARRIVED -> note(header, Optional.empty());
+        case ATTACHED, REFUSED, REPLY, DETACHED, PONG, NOTED -> throw unexpected(header);
       }
     } finally {
       if (data != null && !owned) {
@@ -519,13 +559,14 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
         switch (header.type()) {
           case ATTACH -> state == State.READY;
           case READ, WRITE, FLUSH, DISCARD, ZERO, EXTENTS -> state == State.ATTACHED;
+          case MOVED, ARRIVED -> state == State.ATTACHED && !noting;
           case DETACH -> state == State.ATTACHED || state == State.PROBED;
           case PING ->
               switch (state) {
                 case ATTACHING, ATTACHED, PROBED, DETACHING -> true;
                 case PREAMBLE, READY, CLOSED -> false;
               };
-          case ATTACHED, REFUSED, REPLY, DETACHED, PONG -> false;
+          case ATTACHED, REFUSED, REPLY, DETACHED, PONG, NOTED -> false;
         };
     if (!may) {
       throw unexpected(header);
@@ -534,7 +575,8 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
 
   private WireException unexpected(FrameHeader header) {
     return new WireException(
-        "expected no %s in state %s, found one".formatted(header.type(), state));
+        "expected no %s in state %s%s, found one"
+            .formatted(header.type(), state, noting ? " before NOTED" : ""));
   }
 
   private void checkRequest(FrameHeader header) throws WireException {
@@ -561,6 +603,11 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
           "expected at most %d bytes outstanding, found %d"
               .formatted(limits.windowBytes(), outstandingBytes + bytes));
     }
+  }
+
+  private void note(FrameHeader header, Optional<Moved> to) {
+    noting = true;
+    export.note(this, session, header.sequence(), to);
   }
 
   private void submit(FrameHeader header, ByteBuf data) throws WireException {

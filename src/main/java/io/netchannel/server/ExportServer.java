@@ -246,6 +246,14 @@ public final class ExportServer implements AutoCloseable {
   }
 
   /**
+   * Lets an export be the disk of a client again, as it is, although that disk was switched to
+   * elsewhere and has gone on there.
+   */
+  public void forgetMoved(String name, String client) throws ExportException {
+    await(served(name).forgetMoved(client));
+  }
+
+  /**
    * In order of their names.
    *
    * @param enough when it completes, those that have not answered yet are not waited for any more

@@ -18,19 +18,24 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
+import java.util.function.Predicate;
 
 /**
  * The newest generation of each client of one export, in a file of its own:
  *
  * <pre>
- *   netchannel generations 1
+ *   netchannel generations 1|2
  *   GENERATION held|free SINCE STORAGE CLIENT PLACE
+ *   GENERATION held|free SINCE STORAGE CLIENT PLACE moved|partial AT TO
  *   ...
  *   crc32c HEX
  * </pre>
  *
- * SINCE is in milliseconds since 1970, PLACE is URL-encoded, the client used last comes last. The
- * checksum is of all before its line.
+ * SINCE and AT are in milliseconds since 1970, PLACE and TO are URL-encoded, the client used last
+ * comes last. The checksum is of all before its line. What AT and TO are is in {@link OutOfDate}; a
+ * TO that is not known is left out. Version 2 is written when there is such a line only: a server
+ * that does not know these would let in whom they keep out, so it must not understand the file; and
+ * it goes on with any other.
  *
  * <p>Each change replaces the file ({@link DurableFile}): after a crash there is the old or the new
  * one, whole. A damaged file is not guessed at. Not thread-safe.
@@ -50,24 +55,41 @@ final class GenerationStore {
    * @param storage {@link ServerParts#storage} on which it has lost nothing: that of its last
    *     flush, before that of its first ATTACH; {@link #LOST} when a flush has failed
    * @param place {@link io.netchannel.device.Devices#place} of what it has as this export
+   * @param outOfDate why that is not its disk; empty when it is
    */
   record Entry(
-      String client, long generation, boolean held, Instant since, UUID storage, String place) {
+      String client,
+      long generation,
+      boolean held,
+      Instant since,
+      UUID storage,
+      String place,
+      Optional<OutOfDate> outOfDate) {
 
     /** The same with another fate. */
     Entry with(long newGeneration, boolean nowHeld, Instant now) {
-      return new Entry(client, newGeneration, nowHeld, now, storage, place);
+      return new Entry(client, newGeneration, nowHeld, now, storage, place, outOfDate);
     }
 
     /** The same, told of another storage. */
     Entry with(UUID newStorage) {
-      return new Entry(client, generation, held, since, newStorage, place);
+      return new Entry(client, generation, held, since, newStorage, place, outOfDate);
+    }
+
+    /** The same, whose disk is elsewhere, or here. */
+    Entry with(Optional<OutOfDate> why) {
+      return new Entry(client, generation, held, since, storage, place, why);
+    }
+
+    private boolean fencedNobody() {
+      return outOfDate.isEmpty() && generation <= 1;
     }
   }
 
   /**
-   * Beyond, who holds nothing is forgotten: first of all, oldest first, those that had generation 1
-   * only, as tools do, which fenced nobody; then the others, which are no longer fenced.
+   * Beyond, who holds nothing is forgotten, oldest first: first of all those that had generation 1
+   * only, as tools do, which fenced nobody; then the others, which are no longer fenced; at last
+   * those whose disk is elsewhere, which could start from here again without a word.
    */
   static final int MAX_CLIENTS = 1024;
 
@@ -75,7 +97,14 @@ final class GenerationStore {
   static final UUID LOST = new UUID(0, 0);
 
   private static final String HEADER = "netchannel generations 1";
+  private static final String HEADER_2 = "netchannel generations 2";
   private static final String CHECKSUM = "crc32c ";
+
+  /** Of a line. */
+  private static final int LEAST_WORDS = 6;
+
+  /** Of one whose client's disk is elsewhere. */
+  private static final int MOST_WORDS = 9;
 
   private final FileCalls calls;
   private final Path file;
@@ -110,13 +139,21 @@ final class GenerationStore {
     return entries.values().stream().filter(Entry::held).collect(ImmutableList.toImmutableList());
   }
 
+  /** Of the clients whose disk is elsewhere; the one told of last comes last. */
+  ImmutableList<Entry> outOfDate() {
+    return entries.values().stream()
+        .filter(entry -> entry.outOfDate().isPresent())
+        .collect(ImmutableList.toImmutableList());
+  }
+
   /** Durable when it returns; unchanged when it throws. */
   void put(Entry entry) throws IOException {
     Map<String, Entry> changed = new LinkedHashMap<>(entries);
     changed.remove(entry.client());
     changed.put(entry.client(), entry);
-    forget(changed, 1);
-    forget(changed, Long.MAX_VALUE);
+    forget(changed, Entry::fencedNobody);
+    forget(changed, other -> other.outOfDate().isEmpty());
+    forget(changed, other -> true);
     write(changed);
     entries.clear();
     entries.putAll(changed);
@@ -133,18 +170,19 @@ final class GenerationStore {
     }
   }
 
-  private static void forget(Map<String, Entry> changed, long generationAtMost) {
+  private static void forget(Map<String, Entry> changed, Predicate<Entry> which) {
     Iterator<Entry> eldest = changed.values().iterator();
     while (changed.size() > MAX_CLIENTS && eldest.hasNext()) {
       Entry entry = eldest.next();
-      if (!entry.held() && entry.generation() <= generationAtMost) {
+      if (!entry.held() && which.test(entry)) {
         eldest.remove();
       }
     }
   }
 
   private void write(Map<String, Entry> changed) throws IOException {
-    StringBuilder text = new StringBuilder(HEADER).append('\n');
+    boolean isPlain = changed.values().stream().allMatch(entry -> entry.outOfDate().isEmpty());
+    StringBuilder text = new StringBuilder(isPlain ? HEADER : HEADER_2).append('\n');
     for (Entry entry : changed.values()) {
       text.append(entry.generation())
           .append(entry.held() ? " held " : " free ")
@@ -155,6 +193,7 @@ final class GenerationStore {
           .append(entry.client())
           .append(' ')
           .append(URLEncoder.encode(entry.place(), StandardCharsets.UTF_8))
+          .append(entry.outOfDate().map(OutOfDate::encoded).orElse(""))
           .append('\n');
     }
     String checksum = checksum(text.toString());
@@ -178,23 +217,27 @@ final class GenerationStore {
   private void parse(String text) throws IOException {
     List<String> lines = text.lines().toList();
     int last = lines.size() - 1;
-    if (last < 1 || !lines.get(0).equals(HEADER) || !lines.get(last).startsWith(CHECKSUM)) {
-      throw damaged("the line \"" + HEADER + "\" first and \"" + CHECKSUM + "...\" last");
+    boolean isSecond = lines.size() > 1 && lines.get(0).equals(HEADER_2);
+    boolean isKnown = last >= 1 && (isSecond || lines.get(0).equals(HEADER));
+    if (!isKnown || !lines.get(last).startsWith(CHECKSUM)) {
+      throw damaged(
+          "the line \"%s\" or \"%s\" first and \"%s...\" last"
+              .formatted(HEADER, HEADER_2, CHECKSUM));
     }
     String summed = text.substring(0, text.lastIndexOf(CHECKSUM));
     if (!lines.get(last).equals(CHECKSUM + checksum(summed))) {
       throw damaged(CHECKSUM + checksum(summed));
     }
     for (String line : lines.subList(1, last)) {
-      Entry entry = entry(line);
+      Entry entry = entry(line, isSecond ? MOST_WORDS : LEAST_WORDS);
       entries.put(entry.client(), entry);
     }
   }
 
-  private Entry entry(String line) throws IOException {
+  private Entry entry(String line, int mostWords) throws IOException {
     String[] words = line.split(" ", -1);
     try {
-      if (words.length == 6 && Names.isClient(words[4])) {
+      if (words.length >= LEAST_WORDS && words.length <= mostWords && Names.isClient(words[4])) {
         long generation = Long.parseLong(words[0]);
         boolean held = words[1].equals("held");
         if (generation > 0 && (held || words[1].equals("free"))) {
@@ -204,14 +247,16 @@ final class GenerationStore {
               held,
               Instant.ofEpochMilli(Long.parseLong(words[2])),
               UUID.fromString(words[3]),
-              URLDecoder.decode(words[5], StandardCharsets.UTF_8));
+              URLDecoder.decode(words[5], StandardCharsets.UTF_8),
+              OutOfDate.decode(List.of(words).subList(LEAST_WORDS, words.length)));
         }
       }
     } catch (IllegalArgumentException e) {
-      throw damaged("numbers, a UUID and an encoded place in \"" + line + "\"");
+      throw damaged("numbers, a UUID and encoded places in \"" + line + "\"");
     }
     throw damaged(
-        "\"GENERATION held|free SINCE STORAGE CLIENT PLACE\" instead of \"" + line + "\"");
+        "\"GENERATION held|free SINCE STORAGE CLIENT PLACE%s\" instead of \"%s\""
+            .formatted(mostWords > LEAST_WORDS ? " [moved|partial AT TO]" : "", line));
   }
 
   private IOException damaged(String expected) {

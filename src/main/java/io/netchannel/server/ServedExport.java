@@ -9,6 +9,7 @@ import io.netchannel.device.DeviceGeometry;
 import io.netchannel.device.OpenOptions;
 import io.netchannel.wire.Attach;
 import io.netchannel.wire.Attached;
+import io.netchannel.wire.Moved;
 import io.netchannel.wire.Refusal;
 import java.io.IOException;
 import java.time.Instant;
@@ -36,6 +37,7 @@ final class ServedExport {
 
   private final Export export;
   private final GenerationStore generations;
+  private final Whereabouts whereabouts;
   private final ServerParts parts;
   private final Writers writers;
   private final Executor serial;
@@ -61,6 +63,7 @@ final class ServedExport {
   ServedExport(Export export, GenerationStore generations, ServerParts parts, Writers writers) {
     this.export = export;
     this.generations = generations;
+    this.whereabouts = new Whereabouts(export.name(), generations, parts.clock());
     this.parts = parts;
     this.writers = writers;
     this.serial = MoreExecutors.newSequentialExecutor(parts.executor());
@@ -127,6 +130,10 @@ final class ServedExport {
                   .formatted(attach.generation(), attach.client(), export.name(), newest),
               newest));
     }
+    Optional<String> moved = known.flatMap(entry -> whereabouts.refusal(entry, attach));
+    if (moved.isPresent()) {
+      return Refused.because(Refusal.UNAVAILABLE, moved.get());
+    }
     Optional<GenerationStore.Entry> other = otherHolder(attach.client());
     if (other.isPresent()) {
       return Refused.because(
@@ -160,7 +167,8 @@ final class ServedExport {
                 true,
                 parts.clock().instant(),
                 holder.map(GenerationStore.Entry::storage).orElse(parts.storage()),
-                place));
+                place,
+                whereabouts.from(attach)));
       } else {
         generations.renew();
       }
@@ -441,6 +449,35 @@ final class ServedExport {
         });
   }
 
+  /**
+   * The client says where its disk is from now on, and is told when that is durable. What comes
+   * over a connection that is not the client's any more is dropped: it says it again over the next
+   * one.
+   *
+   * @param to empty when it has arrived here
+   */
+  void note(Connection connection, Session session, long number, Optional<Moved> to) {
+    serial.execute(
+        () -> {
+          if (sessions.get(session.client()) != session
+              || !session.connection().equals(Optional.of(connection))) {
+            return;
+          }
+          try {
+            whereabouts.note(session.client(), to);
+          } catch (IOException e) {
+            connection.notNoted(number, e.getMessage());
+            return;
+          }
+          log.info(
+              "export {}: the disk of {} is {}",
+              export.name(),
+              session.client(),
+              to.map(moved -> moved.to() + " from now on, and this is out of date").orElse("here"));
+          connection.noted(number);
+        });
+  }
+
   private void free(String client) throws IOException {
     sessions.remove(client);
     untold.remove(client);
@@ -520,7 +557,8 @@ final class ServedExport {
                 true,
                 generations.held().stream()
                     .map(this::client)
-                    .collect(ImmutableList.toImmutableList())),
+                    .collect(ImmutableList.toImmutableList()),
+                whereabouts.status()),
         serial);
   }
 
@@ -605,6 +643,27 @@ final class ServedExport {
                     return null;
                   },
                   serial);
+        });
+    return result;
+  }
+
+  /**
+   * A person says that it is a client's disk as it is, although that was switched to elsewhere.
+   *
+   * @return completes exceptionally with {@link ExportException} when there is nothing of that kind
+   *     to forget, when the client holds it, or when that cannot be stored
+   */
+  CompletableFuture<Void> forgetMoved(String client) {
+    CompletableFuture<Void> result = new CompletableFuture<>();
+    serial.execute(
+        () -> {
+          try {
+            whereabouts.forget(client);
+            log.warn("export {}: may be used as the disk of {} as it is", export.name(), client);
+            result.complete(null);
+          } catch (ExportException e) {
+            result.completeExceptionally(e);
+          }
         });
     return result;
   }

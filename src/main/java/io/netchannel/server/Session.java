@@ -167,7 +167,7 @@ final class Session {
                 .extents(offset, request.lengthBytes())
                 .thenAccept(found -> told(slot, found, data));
       }
-      case ATTACH, ATTACHED, REFUSED, REPLY, DETACH, DETACHED, PING, PONG ->
+      case ATTACH, ATTACHED, REFUSED, REPLY, DETACH, DETACHED, PING, PONG, MOVED, ARRIVED, NOTED ->
           throw new IllegalArgumentException(request.toString());
     }
   }

@@ -48,7 +48,12 @@
  *   HELD(N)       --DETACH, nothing running--> FREE(N)
  * </pre>
  *
- * A slot of a session:
+ * Beside that, whether the export is the client's disk still ({@link
+ * io.netchannel.server.Whereabouts}): once the client has said MOVED, or has come ANEW and not said
+ * ARRIVED, a newer generation that is not ANEW is refused, whatever of the above holds. Nothing but
+ * ARRIVED and a person's word ends that.
+ *
+ * <p>A slot of a session:
  *
  * <pre>
  *   FREE --request--> RUNNING --the device is done--> FINISHED --the client uses the slot
@@ -70,6 +75,8 @@
  *       request on the caller's thread.
  *   <li>What an older generation had at the device is finished before the newer one is ATTACHED: it
  *       cannot land later. The same holds for what a client that comes again does not list.
+ *   <li>Where a client's disk is, is durable before NOTED. A change that cannot be stored is told
+ *       in words and is none; the connection goes on.
  *   <li>A result is kept in its slot until the client has said that it knows it. There are as many
  *       as there are slots.
  *   <li>Memory of a connection: the window in requests, and what is on its way out; when the client

@@ -13,6 +13,8 @@ import java.util.List;
  * @param generation 0 with probe
  * @param readOnly whether it will not write
  * @param probe whether it only wants to know what the export is like
+ * @param anew whether it knows that what the export has is not its disk, and is going to overwrite
+ *     all of it
  * @param unanswered its writes, flushes and discards without a reply, ascending
  */
 public record Attach(
@@ -21,6 +23,7 @@ public record Attach(
     long generation,
     boolean readOnly,
     boolean probe,
+    boolean anew,
     ImmutableList<Unanswered> unanswered) {
 
   /** A request that the client sent and has seen no reply to. */
@@ -32,6 +35,9 @@ public record Attach(
   private static final int READ_ONLY = 1;
   private static final int PROBE = 2;
 
+  /** Since version 2. */
+  private static final int ANEW = 4;
+
   static final int MAX_BYTES =
       FIXED_BYTES
           + Names.MAX_EXPORT_BYTES
@@ -39,7 +45,7 @@ public record Attach(
           + Wire.MAX_SLOTS * Unanswered.BYTES;
 
   public static Attach probe(String export, String client, boolean readOnly) {
-    return new Attach(export, client, 0, readOnly, true, ImmutableList.of());
+    return new Attach(export, client, 0, readOnly, true, false, ImmutableList.of());
   }
 
   public static Attach session(
@@ -49,7 +55,12 @@ public record Attach(
       boolean readOnly,
       List<Unanswered> unanswered) {
     return new Attach(
-        export, client, generation, readOnly, false, ImmutableList.copyOf(unanswered));
+        export, client, generation, readOnly, false, false, ImmutableList.copyOf(unanswered));
+  }
+
+  /** The same of a client that is going to overwrite all there is. */
+  public Attach asAnew() {
+    return new Attach(export, client, generation, false, false, true, unanswered);
   }
 
   public int encodedBytes() {
@@ -58,7 +69,7 @@ public record Attach(
 
   public void encode(ByteBuf out) {
     out.writeLong(generation);
-    out.writeShort((readOnly ? READ_ONLY : 0) | (probe ? PROBE : 0));
+    out.writeShort((readOnly ? READ_ONLY : 0) | (probe ? PROBE : 0) | (anew ? ANEW : 0));
     out.writeShort(export.length()).writeShort(client.length()).writeShort(unanswered.size());
     out.writeCharSequence(export, StandardCharsets.US_ASCII);
     out.writeCharSequence(client, StandardCharsets.US_ASCII);
@@ -76,7 +87,9 @@ public record Attach(
     int clientBytes = in.readUnsignedShort();
     int count = in.readUnsignedShort();
     boolean probe = (flags & PROBE) != 0;
-    Payload.check("ATTACH", (flags & ~(READ_ONLY | PROBE)) == 0, "no unknown flags", flags);
+    Payload.check("ATTACH", (flags & ~(READ_ONLY | PROBE | ANEW)) == 0, "no unknown flags", flags);
+    boolean anew = (flags & ANEW) != 0;
+    Payload.check("ATTACH", !anew || flags == ANEW, "ANEW of who writes", flags);
     Payload.check(
         "ATTACH", probe ? generation == 0 : generation > 0, "a generation, or a probe", generation);
     Payload.exactly("ATTACH", in, nameBytes + clientBytes + (long) count * Unanswered.BYTES);
@@ -92,6 +105,6 @@ public record Attach(
       unanswered.add(each);
     }
     return new Attach(
-        export, client, generation, (flags & READ_ONLY) != 0, probe, unanswered.build());
+        export, client, generation, (flags & READ_ONLY) != 0, probe, anew, unanswered.build());
   }
 }

@@ -49,7 +49,7 @@ public final class FrameHeader {
     return lengthBytes;
   }
 
-  /** How the request of a REPLY ended. */
+  /** How the request of a REPLY ended, or what a NOTED answers. */
   public Status replyStatus() throws WireException {
     return Status.of(status);
   }
@@ -82,6 +82,24 @@ public final class FrameHeader {
    */
   public FrameHeader refused(Refusal reason, int payload, long generation) {
     return set(FrameType.REFUSED, reason.code(), payload, generation);
+  }
+
+  /**
+   * MOVED or ARRIVED.
+   *
+   * @param number that its NOTED will have, 1 or more
+   */
+  public FrameHeader note(FrameType newType, long number, int payload) {
+    return set(newType, 0, payload, number);
+  }
+
+  /**
+   * NOTED.
+   *
+   * @param payload of the words that say why not; 0 with OK
+   */
+  public FrameHeader noted(Status how, long number, int payload) {
+    return set(FrameType.NOTED, how.code(), payload, number);
   }
 
   public FrameHeader reply(Status newStatus, int newSlot, long newSequence, int payload) {
@@ -172,6 +190,16 @@ public final class FrameHeader {
         bare(0);
         check(status == 0, "status 0", status);
       }
+      case MOVED, ARRIVED -> {
+        note();
+        check(status == 0, "status 0", status);
+        check(type == FrameType.ARRIVED || payload > 0, "a payload", payload);
+      }
+      case NOTED -> {
+        note();
+        boolean isNoted = Status.of(status) == Status.OK;
+        check(isNoted == (payload == 0), "words just when it is not noted", payload);
+      }
       case PING, PONG -> {
         bare(sequence);
         check(status == 0, "status 0", status);
@@ -185,7 +213,9 @@ public final class FrameHeader {
       case ATTACHED -> Attached.MAX_BYTES;
       case REFUSED -> MAX_REFUSAL_BYTES;
       case WRITE, REPLY -> maxPayloadBytes;
-      case READ, FLUSH, DISCARD, ZERO, EXTENTS, DETACH, DETACHED, PING, PONG -> 0;
+      case MOVED -> Moved.MAX_BYTES;
+      case NOTED -> MAX_REFUSAL_BYTES;
+      case READ, FLUSH, DISCARD, ZERO, EXTENTS, ARRIVED, DETACH, DETACHED, PING, PONG -> 0;
     };
   }
 
@@ -198,6 +228,12 @@ public final class FrameHeader {
     check(
         offsetBytes <= Wire.MAX_NUMBER - lengthBytes, "a range that ends below 2^63", offsetBytes);
     check(payloadBytes == payload, "a payload as long as the data", payloadBytes);
+  }
+
+  /** MOVED, ARRIVED or NOTED. */
+  private void note() throws WireException {
+    bare(sequence);
+    check(sequence > 0, "a sequence from 1 on", sequence);
   }
 
   /** A frame that is no request and no reply. */

@@ -15,7 +15,10 @@ public enum FrameType {
   PING(11),
   PONG(12),
   ZERO(13),
-  EXTENTS(14);
+  EXTENTS(14),
+  MOVED(15),
+  ARRIVED(16),
+  NOTED(17);
 
   private static final FrameType[] BY_CODE = new FrameType[values().length + 1];
 
@@ -40,6 +43,7 @@ public enum FrameType {
     return switch (this) {
       case READ, WRITE, FLUSH, DISCARD, ZERO, EXTENTS -> true;
       case ATTACH, ATTACHED, REFUSED, REPLY, DETACH, DETACHED, PING, PONG -> false;
+      case MOVED, ARRIVED, NOTED -> false;
     };
   }
 
@@ -52,6 +56,7 @@ public enum FrameType {
       case WRITE, FLUSH, DISCARD, ZERO -> true;
       case READ, EXTENTS -> false;
       case ATTACH, ATTACHED, REFUSED, REPLY, DETACH, DETACHED, PING, PONG -> false;
+      case MOVED, ARRIVED, NOTED -> false;
     };
   }
 

@@ -52,6 +52,11 @@ public record Preamble(int oldest, int newest, int maxPayloadBytes) {
     return newest >= Wire.ZERO_VERSION;
   }
 
+  /** Whether a connection that is like this has MOVED, ARRIVED, NOTED and ANEW. */
+  public boolean hasMoved() {
+    return newest >= Wire.MOVED_VERSION;
+  }
+
   /**
    * What a connection with {@code other} is like.
    *

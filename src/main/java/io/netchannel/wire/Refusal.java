@@ -12,7 +12,10 @@ public enum Refusal {
   READ_ONLY(4),
   /** Another client holds it. */
   IN_USE(5),
-  /** The server cannot serve it now: its device does not open, its state cannot be stored. */
+  /**
+   * The server cannot serve it now: its device does not open, its state cannot be stored, what it
+   * has is not this client's disk any more.
+   */
   UNAVAILABLE(6),
   /** Another connection of the same client took this one's place. */
   REPLACED(7),

@@ -11,6 +11,9 @@ public final class Wire {
   /** Since when there are ZERO and EXTENTS. */
   public static final int ZERO_VERSION = 2;
 
+  /** Since when there are MOVED, ARRIVED, NOTED and, of ATTACH, ANEW. */
+  public static final int MOVED_VERSION = 2;
+
   /** Of the device server; beside the peers' 16515. */
   public static final int DEFAULT_PORT = 16516;
 

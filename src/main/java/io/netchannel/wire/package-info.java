@@ -17,17 +17,18 @@
  *
  * The version of the connection is the smaller of the two newest; when that is older than one of
  * the two oldest, whoever notices closes. The largest payload is the smaller of the two. This is
- * version 2, which has ZERO, EXTENTS and CAN_ZERO beyond version 1; in a connection of version 1
- * they break the rules, so its server tells no CAN_ZERO, and its client sends neither. All that
- * follows is frames:
+ * version 2, which has ZERO, EXTENTS, CAN_ZERO, MOVED, ARRIVED, NOTED and ANEW beyond version 1; in
+ * a connection of version 1 they break the rules, so its server tells no CAN_ZERO, and its client
+ * sends none of the others. All that follows is frames:
  *
  * <pre>
  *    0   1  type
- *    1   1  status     REPLY: how the request ended; REFUSED: why; ZERO: 1 when a hole will do;
+ *    1   1  status     REPLY, NOTED: how it ended; REFUSED: why; ZERO: 1 when a hole will do;
  *                      otherwise 0
  *    2   2  slot       of a request and its reply; otherwise 0
  *    4   4  payload    bytes that follow this header
- *    8   8  sequence   of a request and its reply, of a PING and its PONG; STALE: see REFUSED
+ *    8   8  sequence   of a request and its reply, of a PING and its PONG, of a MOVED or ARRIVED
+ *                      and its NOTED; STALE: see REFUSED
  *   16   8  offset     READ, WRITE, DISCARD, ZERO, EXTENTS: first byte; otherwise 0
  *   24   8  length     READ, WRITE, DISCARD, ZERO, EXTENTS: bytes; otherwise 0
  *   32      payload
@@ -59,13 +60,21 @@
  * <tr><td>13</td><td>ZERO</td><td>c-s</td><td>none; length 1 or more: as a WRITE of zeros</td></tr>
  * <tr><td>14</td><td>EXTENTS</td><td>c-s</td><td>none; length 1 or more: asks what of the range is
  *     known to read as zeros</td></tr>
+ * <tr><td>15</td><td>MOVED</td><td>c-s</td><td>{@link io.netchannel.wire.Moved}: where this client's
+ *     disk is from now on; what is here will be out of date</td></tr>
+ * <tr><td>16</td><td>ARRIVED</td><td>c-s</td><td>none: what is here is this client's disk from now
+ *     on</td></tr>
+ * <tr><td>17</td><td>NOTED</td><td>s-c</td><td>none with status OK: the MOVED or ARRIVED is durable;
+ *     else text for people: why it is not</td></tr>
  * </table>
  *
  * ATTACH, with 0 to 65535 unanswered requests in ascending order of their sequence:
  *
  * <pre>
  *    0   8  generation  1 or more; 0 with PROBE
- *    8   2  flags       1 READ_ONLY: no writes wanted; 2 PROBE: only asks, no session is made
+ *    8   2  flags       1 READ_ONLY: no writes wanted; 2 PROBE: only asks, no session is made;
+ *                       4 ANEW: knows that what is here is not its disk, and overwrites all of it
+ *                       until ARRIVED; never with one of the others
  *   10   2  name        length of the export's name, 1 .. 64
  *   12   2  client      length of the client's identity, 1 .. 128
  *   14   2  count       of unanswered requests
@@ -118,6 +127,10 @@
  *   <li>A client keeps within slots and window; reads count with what they ask for, EXTENTS with
  *       the longest answer, 4096; a request counts until its reply. A server may close a connection
  *       that does not.
+ *   <li>MOVED and ARRIVED are sent one at a time: a second one before NOTED breaks the rules. What
+ *       is not answered is sent again after the next ATTACHED; told twice is the same as once.
+ *   <li>After MOVED, and from an ATTACH with ANEW to ARRIVED, the server lets this client in with a
+ *       newer generation only ANEW; the same generation goes on.
  *   <li>The client sends PING when it has nothing else to say; who hears nothing for a while
  *       closes. The server answers PING also while an ATTACH waits.
  *   <li>Whatever breaks a rule of this page ends the connection ({@link

@@ -161,6 +161,30 @@ final class HostExportsTest {
     assertThat(exports.knows(Map.of("command", "ping"))).as("not about exports").isFalse();
   }
 
+  @Test
+  void whoseDiskHasMovedIsShownUntilAPersonSaysOtherwise() throws Exception {
+    Device left = open("a");
+    assertThat(left.moved("file:/dev/vg1/a")).succeedsWithin(BOUND_SECONDS, TimeUnit.SECONDS);
+    assertThatThrownBy(
+            () -> call("release-export", "name", "a", "client", "guest/xvda", "moved", true))
+        .isInstanceOf(ControlException.class)
+        .hasMessageContaining("export a is in use by guest/xvda");
+    left.close();
+    Map<String, Object> export = Json.objects(call("exports")).get(0);
+    assertThat(Json.objects(export.get("clients"))).isEmpty();
+    assertThat(Json.objects(export.get("moved"))).hasSize(1);
+    assertThat(Json.objects(export.get("moved")).get(0))
+        .containsEntry("client", "guest/xvda")
+        .containsEntry("to", "file:/dev/vg1/a")
+        .containsEntry("partial", false)
+        .containsKey("since");
+    call("release-export", "name", "a", "client", "guest/xvda", "moved", true);
+    assertThat(Json.objects(Json.objects(call("exports")).get(0).get("moved"))).isEmpty();
+    assertThatThrownBy(
+            () -> call("release-export", "name", "a", "client", "guest/xvda", "moved", true))
+        .hasMessageContaining("was not switched away from export a");
+  }
+
   /** An export has one writer at a time; under two names it would have two. */
   @Test
   void oneStorageHasOneWriterUnderWhateverNames() throws Exception {

@@ -14,6 +14,7 @@ import java.nio.file.Path;
 import java.time.Instant;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
 import java.util.UUID;
@@ -30,7 +31,18 @@ final class GenerationStoreTest {
   private static GenerationStore.Entry entry(String client, long generation, boolean held) {
     UUID storage = new UUID(generation, 5);
     return new GenerationStore.Entry(
-        client, generation, held, NOW, storage, "file:/srv/disk %s\n\u00e4".formatted(client));
+        client,
+        generation,
+        held,
+        NOW,
+        storage,
+        "file:/srv/disk %s\n\u00e4".formatted(client),
+        Optional.empty());
+  }
+
+  private static GenerationStore.Entry moved(String client, long generation, boolean held) {
+    return entry(client, generation, held)
+        .with(Optional.of(new OutOfDate(false, Optional.of("file:/new %\u00e4"), NOW)));
   }
 
   /** The first choices of neighbouring seeds are the same ones. */
@@ -54,6 +66,44 @@ final class GenerationStoreTest {
     assertThat(again.get("b/xvda")).contains(entry("b/xvda", 1, false));
     assertThat(again.get("c/xvda")).isEmpty();
     assertThat(again.held()).extracting(GenerationStore.Entry::client).containsExactly("a/xvda");
+  }
+
+  @Test
+  void whoseDiskIsElsewhereIsThereAgain() throws Exception {
+    GenerationStore store = GenerationStore.open(file());
+    GenerationStore.Entry partial =
+        entry("b/xvda", 7, true).with(Optional.of(new OutOfDate(true, Optional.empty(), NOW)));
+    GenerationStore.Entry both =
+        entry("c/xvda", 8, false)
+            .with(Optional.of(new OutOfDate(true, Optional.of("nbd://hostb/c"), NOW)));
+    for (GenerationStore.Entry each :
+        List.of(moved("a/xvda", 3, false), partial, both, entry("d/xvda", 1, true))) {
+      store.put(each);
+    }
+    GenerationStore again = GenerationStore.open(file());
+    assertThat(again.outOfDate()).containsExactly(moved("a/xvda", 3, false), partial, both);
+    assertThat(again.get("d/xvda")).contains(entry("d/xvda", 1, true));
+    // What else changes leaves that as it is.
+    again.put(both.with(9, true, NOW).with(new UUID(4, 4)));
+    assertThat(GenerationStore.open(file()).get("c/xvda").orElseThrow().outOfDate())
+        .isEqualTo(both.outOfDate());
+  }
+
+  /** One that does not know these would let in whom they keep out, and no other file is kept. */
+  @Test
+  void anOlderServerUnderstandsTheFileUnlessADiskIsElsewhere() throws Exception {
+    GenerationStore store = GenerationStore.open(file());
+    store.put(entry("a/xvda", 3, true));
+    String plain = Files.readString(file());
+    assertThat(plain)
+        .matches(
+            "netchannel generations 1\n3 held \\d+ \\S+ a/xvda file\\S+\ncrc32c [0-9a-f]{8}\n");
+    store.put(moved("a/xvda", 3, true));
+    assertThat(Files.readString(file()))
+        .startsWith("netchannel generations 2\n")
+        .contains(" moved " + NOW.toEpochMilli() + " file%3A%2Fnew+%25%C3%A4\n");
+    GenerationStore.open(file()).put(entry("a/xvda", 3, true));
+    assertThat(Files.readString(file())).isEqualTo(plain);
   }
 
   /** Or a client would be let in that is not fenced off after a restart. */
@@ -162,15 +212,69 @@ final class GenerationStoreTest {
     assertThat(store.get("guest/xvda")).isPresent();
   }
 
-  /** Every change of one character, and every shorter file, is noticed. */
+  /** Who starts from there again would not be told; of so many, some are told no more. */
   @Test
-  void aDamagedFileIsNotGuessedAt() throws Exception {
+  void whoseDiskIsElsewhereIsForgottenLast() throws Exception {
+    Path file = Path.of("/state/vol7.generations");
+    MemoryFiles disk = new MemoryFiles(random(0), () -> {});
+    GenerationStore store = GenerationStore.open(disk, file);
+    store.put(moved("first", 1, false));
+    store.put(moved("held", 1, true));
+    for (int i = 0; i < GenerationStore.MAX_CLIENTS; i++) {
+      store.put(entry("guest/" + i, 7, false));
+    }
+    assertThat(store.get("first")).isPresent();
+    for (int i = 0; i < GenerationStore.MAX_CLIENTS - 2; i++) {
+      store.put(moved("left/" + i, 1, false));
+    }
+    assertThat(store.get("first")).as("instead of all others").isPresent();
+    assertThat(store.get("guest/" + (GenerationStore.MAX_CLIENTS - 1))).isEmpty();
+    store.put(moved("newest", 1, false));
+    assertThat(store.get("first")).as("the oldest goes").isEmpty();
+    assertThat(store.get("held")).isPresent();
+    assertThat(store.get("newest")).isPresent();
+  }
+
+  @Test
+  void aDamagedFileOfVersionOneIsNotGuessedAt() throws Exception {
     GenerationStore.open(file()).put(entry("a/xvda", 3, true));
+    isDamagedByAnyChange();
+  }
+
+  @Test
+  void aDamagedFileOfVersionTwoIsNotGuessedAt() throws Exception {
+    GenerationStore.open(file()).put(moved("a/xvda", 3, true));
+    isDamagedByAnyChange();
+    for (String rest :
+        List.of(
+            " ",
+            " moved",
+            " moved 5",
+            " moved x p",
+            " moved 5 p%x",
+            " moved 5 p q",
+            " gone 5 p",
+            " partial",
+            " partial x",
+            " partial 5 p q")) {
+      isDamaged(
+          summed("netchannel generations 2\n1 held 1 %s a p%s\n".formatted(new UUID(1, 2), rest)));
+    }
+    isDamaged(
+        summed("netchannel generations 1\n1 held 1 %s a p moved 5 p\n".formatted(new UUID(1, 2))));
+  }
+
+  /** Every change of one character, and every shorter file, is noticed. */
+  private void isDamagedByAnyChange() throws Exception {
     String good = Files.readString(file());
     for (int i = 0; i < good.length() - 1; i++) {
       isDamaged(good.substring(0, i));
       isDamaged(good.substring(0, i) + (char) (good.charAt(i) ^ 1) + good.substring(i + 1));
     }
+  }
+
+  @Test
+  void aLineThatIsNoneIsNotGuessedAt() throws Exception {
     for (String line :
         List.of(
             "0 held 1 STORAGE a p",
@@ -184,10 +288,13 @@ final class GenerationStoreTest {
             "1 held")) {
       String lines =
           "netchannel generations 1\n" + line.replace("STORAGE", new UUID(1, 2).toString()) + "\n";
-      String sum = Hashing.crc32c().hashString(lines, StandardCharsets.US_ASCII).toString();
-      String text = lines + "crc32c " + sum + "\n";
-      isDamaged(text);
+      isDamaged(summed(lines));
     }
+  }
+
+  private static String summed(String lines) {
+    String sum = Hashing.crc32c().hashString(lines, StandardCharsets.US_ASCII).toString();
+    return lines + "crc32c " + sum + "\n";
   }
 
   private void isDamaged(String text) throws IOException {

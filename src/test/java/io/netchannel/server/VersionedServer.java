@@ -117,7 +117,11 @@ final class VersionedServer implements AutoCloseable {
       ByteBuf out = Unpooled.buffer();
       switch (header.type()) {
         case ATTACH -> {
-          Attached attached = attached(Attach.decode(Unpooled.wrappedBuffer(payload)));
+          Attach attach = Attach.decode(Unpooled.wrappedBuffer(payload));
+          if (attach.anew()) {
+            arrived.add("ANEW");
+          }
+          Attached attached = attached(attach);
           answer.control(FrameType.ATTACHED, attached.encodedBytes()).encode(out);
           attached.encode(out);
         }
@@ -133,7 +137,11 @@ final class VersionedServer implements AutoCloseable {
         case ZERO, EXTENTS -> arrived.add(header.type().toString());
         case DETACH -> answer.control(FrameType.DETACHED, 0).encode(out);
         case PING -> answer.ping(FrameType.PONG, header.sequence()).encode(out);
-        case ATTACHED, REFUSED, REPLY, DETACHED, PONG ->
+        case MOVED, ARRIVED -> {
+          arrived.add(header.type().toString());
+          answer.noted(Status.OK, header.sequence(), 0).encode(out);
+        }
+        case ATTACHED, REFUSED, REPLY, DETACHED, PONG, NOTED ->
             throw new WireException("expected none of " + header);
       }
       send(out);

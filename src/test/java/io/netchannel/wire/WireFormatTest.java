@@ -131,6 +131,76 @@ final class WireFormatTest {
   }
 
   @Test
+  void whereADiskIs() throws Exception {
+    ByteBuf out = Unpooled.buffer();
+    new FrameHeader().note(FrameType.MOVED, 3, 6).encode(out);
+    out.writeBytes(new Moved("file:/").encoded());
+    assertThat(ByteBufUtil.hexDump(out))
+        .isEqualTo(
+            "0f"
+                + "00"
+                + "0000"
+                + "00000006"
+                + "0000000000000003"
+                + "00".repeat(16)
+                + "66696c653a2f");
+    out.clear();
+    new FrameHeader().note(FrameType.ARRIVED, 4, 0).encode(out);
+    assertThat(ByteBufUtil.hexDump(out))
+        .isEqualTo("10" + "00" + "0000" + "00000000" + "0000000000000004" + "00".repeat(16));
+    out.clear();
+    new FrameHeader().noted(Status.IO_ERROR, 4, 9).encode(out);
+    assertThat(ByteBufUtil.hexDump(out))
+        .isEqualTo("11" + "01" + "0000" + "00000009" + "0000000000000004" + "00".repeat(16));
+    out.clear();
+    Attach anew = Attach.session("v", "c", 5, true, ImmutableList.of()).asAnew();
+    anew.encode(out);
+    assertThat(ByteBufUtil.hexDump(out)).startsWith("0000000000000005" + "0004");
+    assertThat(Attach.decode(out)).isEqualTo(anew);
+  }
+
+  /** Whatever a source is called, it can be sent. */
+  @Test
+  void wordsThatMayBeSent() throws Exception {
+    sends("file:/dev/vg1/web1", "file:/dev/vg1/web1");
+    sends("file:/a b\u00e4", "file:/a b\u00e4");
+    sends("a\0\33[31m\u009b\u007f\n", "a??[31m???");
+    sends("\ud83d\ude00 \ud83d", "\ud83d\ude00 ?");
+    sends("", "?");
+  }
+
+  private static void sends(String words, String sent) throws Exception {
+    byte[] bytes = Moved.of(words).encoded();
+    assertThat(Moved.decode(Unpooled.wrappedBuffer(bytes)).to()).isEqualTo(sent);
+  }
+
+  @Test
+  void wordsThatAreTooLongAreCutBetweenCharacters() throws Exception {
+    for (String character : List.of("a", "\u00e4", "\u20ac", "\ud83d\ude00")) {
+      byte[] sent = Moved.of("a" + character.repeat(2000)).encoded();
+      assertThat(sent).hasSizeBetween(Moved.MAX_BYTES - 3, Moved.MAX_BYTES);
+      assertThat(Moved.decode(Unpooled.wrappedBuffer(sent)).encoded()).isEqualTo(sent);
+    }
+  }
+
+  @Test
+  void hostileWords() {
+    refusesWords("", "1 to 1024 bytes");
+    refusesWords("61".repeat(1025), "1 to 1024 bytes");
+    refusesWords("61ff", "UTF-8");
+    refusesWords("c0af", "UTF-8");
+    refusesWords("eda080", "UTF-8");
+    refusesWords("e282", "UTF-8");
+    refusesWords("611b5b", "without control characters");
+    refusesWords("610a", "without control characters");
+    refusesWords("c29b", "without control characters");
+  }
+
+  private static void refusesWords(String digits, String why) {
+    refuses(Moved::decode, Unpooled.wrappedBuffer(ByteBufUtil.decodeHexDump(digits)), why);
+  }
+
+  @Test
   void attached() throws Exception {
     ByteBuf out = Unpooled.buffer();
     ATTACHED.encode(out);
@@ -246,7 +316,7 @@ final class WireFormatTest {
   @ParameterizedTest
   @CsvSource({
     "00 00 0000 00000000 0000000000000001 0000000000000000 0000000000000000, type of frame",
-    "0f 00 0000 00000000 0000000000000001 0000000000000000 0000000000000000, type of frame",
+    "12 00 0000 00000000 0000000000000001 0000000000000000 0000000000000000, type of frame",
     "ff 00 0000 00000000 0000000000000001 0000000000000000 0000000000000000, type of frame",
     "04 00 0000 00000000 0000000000000000 0000000000000000 0000000000000200, sequence from 1",
     "04 00 0000 00000000 8000000000000000 0000000000000000 0000000000000200, below 2^63",
@@ -286,6 +356,20 @@ final class WireFormatTest {
     "0e 01 0000 00000000 0000000000000001 0000000000000000 0000000000000200, status 0",
     "0e 00 0000 00000000 0000000000000001 0000000000000000 0000000000000000, a length from 1",
     "0e 00 0000 00000010 0000000000000001 0000000000000000 0000000000000200, payload of at most 0",
+    "0f 00 0000 00000000 0000000000000001 0000000000000000 0000000000000000, a payload",
+    "0f 00 0000 00000401 0000000000000001 0000000000000000 0000000000000000, at most 1024",
+    "0f 00 0000 00000004 0000000000000000 0000000000000000 0000000000000000, sequence from 1",
+    "0f 01 0000 00000004 0000000000000001 0000000000000000 0000000000000000, status 0",
+    "0f 00 0001 00000004 0000000000000001 0000000000000000 0000000000000000, slot 0",
+    "0f 00 0000 00000004 0000000000000001 0000000000000200 0000000000000000, offset 0",
+    "10 00 0000 00000001 0000000000000001 0000000000000000 0000000000000000, payload of at most 0",
+    "10 00 0000 00000000 0000000000000000 0000000000000000 0000000000000000, sequence from 1",
+    "10 01 0000 00000000 0000000000000001 0000000000000000 0000000000000000, status 0",
+    "11 00 0000 00000001 0000000000000001 0000000000000000 0000000000000000, words just when",
+    "11 01 0000 00000000 0000000000000001 0000000000000000 0000000000000000, words just when",
+    "11 04 0000 00000001 0000000000000001 0000000000000000 0000000000000000, a status from 0 to 3",
+    "11 01 0000 00000801 0000000000000001 0000000000000000 0000000000000000, at most 2048",
+    "11 00 0000 00000000 0000000000000000 0000000000000000 0000000000000000, sequence from 1",
   })
   void hostileHeaders(String digits, String why) throws Exception {
     ByteBuf in = Unpooled.buffer();
@@ -302,7 +386,7 @@ final class WireFormatTest {
 
   /** An older peer has no such types, and takes them for what they are not. */
   @ParameterizedTest
-  @ValueSource(strings = {"0d", "0e"})
+  @ValueSource(strings = {"0d", "0e", "0f", "10", "11"})
   void versionOneHasNoneOfVersionTwosTypes(String type) throws Exception {
     ByteBuf in = Unpooled.buffer();
     new Preamble(1, 1, Wire.MAX_PAYLOAD_BYTES).encode(in);
@@ -340,7 +424,9 @@ final class WireFormatTest {
     refuses(ATTACH, bytes -> bytes.setLong(0, 0), "a generation");
     refuses(ATTACH, bytes -> bytes.setLong(0, -1), "a generation");
     refuses(ATTACH, bytes -> bytes.setShort(8, 3), "a generation");
-    refuses(ATTACH, bytes -> bytes.setShort(8, 4), "no unknown flags");
+    refuses(ATTACH, bytes -> bytes.setShort(8, 8), "no unknown flags");
+    refuses(ATTACH, bytes -> bytes.setShort(8, 5), "ANEW of who writes");
+    refuses(ATTACH, bytes -> bytes.setLong(0, 0).setShort(8, 6), "ANEW of who writes");
     refuses(ATTACH, bytes -> bytes.setShort(10, 5), "more bytes");
     refuses(ATTACH, bytes -> bytes.setShort(10, 0xffff), "more bytes");
     refuses(ATTACH, bytes -> bytes.setShort(14, 0), "more bytes");

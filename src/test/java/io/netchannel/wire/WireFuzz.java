@@ -55,6 +55,15 @@ public final class WireFuzz {
     }
   }
 
+  /** See {@link Frames}. */
+  public static final class MovedPayload {
+    private MovedPayload() {}
+
+    public static void fuzzerTestOneInput(byte[] input) {
+      moved(input);
+    }
+  }
+
   /** A whole connection: the first byte says in which pieces the rest arrives. */
   public static void frames(byte[] input) {
     if (input.length == 0) {
@@ -124,6 +133,25 @@ public final class WireFuzz {
         throw new AssertionError("not asked for: " + runs);
       }
       runs.encode(again);
+    } catch (WireException refused) {
+      expectWords(refused);
+      return;
+    }
+    expectSame(input, again);
+  }
+
+  /** Words that end on a terminal. */
+  public static void moved(byte[] input) {
+    ByteBuf again = Unpooled.buffer();
+    try {
+      Moved moved = Moved.decode(Unpooled.wrappedBuffer(input));
+      if (moved.to().chars().anyMatch(Character::isISOControl) || moved.to().isEmpty()) {
+        throw new AssertionError("no words: " + moved);
+      }
+      if (!Moved.of(moved.to()).equals(moved)) {
+        throw new AssertionError("could not have been sent: " + moved);
+      }
+      again.writeBytes(moved.encoded());
     } catch (WireException refused) {
       expectWords(refused);
       return;

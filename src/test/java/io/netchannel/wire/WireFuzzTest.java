@@ -38,7 +38,8 @@ final class WireFuzzTest {
                     3,
                     false,
                     ImmutableList.of(
-                        new Attach.Unanswered(0, 5), new Attach.Unanswered(7, 1L << 40))))));
+                        new Attach.Unanswered(0, 5), new Attach.Unanswered(7, 1L << 40)))),
+            encoded(Attach.session("vol7", "6b0f/xvdb", 4, false, ImmutableList.of()).asAnew())));
   }
 
   @Test
@@ -59,6 +60,16 @@ final class WireFuzzTest {
                 new ZeroRuns.Run(first + 8192, WireFuzz.ZEROS_LENGTH_BYTES - 8192)))
         .encode(out);
     mutate(WireFuzz::zeroRuns, List.of(ByteBufUtil.getBytes(out)));
+  }
+
+  @Test
+  void moved() {
+    mutate(
+        WireFuzz::moved,
+        List.of(
+            new Moved("file:/dev/vg1/web1").encoded(),
+            new Moved("file:/srv/gr\u00f6\u00dfe \u20ac \ud83d\ude00").encoded(),
+            Moved.of("a".repeat(2 * Moved.MAX_BYTES)).encoded()));
   }
 
   private static byte[] encoded(Attach attach) {
@@ -82,6 +93,12 @@ final class WireFuzzTest {
     out.writeZero(512);
     header.zero(5, 11, 8192, 1 << 20, true).encode(out);
     header.request(FrameType.EXTENTS, 6, 12, 0, 1L << 40).encode(out);
+    header.note(FrameType.MOVED, 2, 4).encode(out);
+    out.writeBytes(new Moved("here").encoded());
+    header.note(FrameType.ARRIVED, 3, 0).encode(out);
+    header.noted(Status.OK, 2, 0).encode(out);
+    header.noted(Status.IO_ERROR, 3, 2).encode(out);
+    out.writeZero(2);
     header.refused(Refusal.STALE, 3, 7).encode(out);
     out.writeZero(3);
     header.control(FrameType.DETACH, 0).encode(out);

@@ -148,6 +148,17 @@ public final class MirrorDevice implements Device {
     return mirror.disk().inherited(write);
   }
 
+  /** Of the leg that is the disk. Who switches tells each leg itself. */
+  @Override
+  public CompletableFuture<Void> moved(String to) {
+    return mirror.disk().moved(to);
+  }
+
+  @Override
+  public CompletableFuture<Void> arrived() {
+    return mirror.disk().arrived();
+  }
+
   @Override
   public Optional<String> problem() {
     return mirror.disk().problem();

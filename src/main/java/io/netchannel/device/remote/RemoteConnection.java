@@ -11,6 +11,7 @@ import io.netchannel.wire.FrameType;
 import io.netchannel.wire.FrameWriter;
 import io.netchannel.wire.Preamble;
 import io.netchannel.wire.Refusal;
+import io.netchannel.wire.Status;
 import io.netchannel.wire.WireException;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
@@ -38,8 +39,8 @@ import java.util.function.Consumer;
 final class RemoteConnection extends ChannelInboundHandlerAdapter implements FrameReader.Receiver {
   /** Who uses it. */
   interface Owner {
-    /** Made when it is sent: what is unanswered then. */
-    Attach attach();
+    /** Made when it is sent: what is unanswered then, as far as the server knows of such. */
+    Attach attach(Preamble agreed);
 
     void attached(Attached attached, Preamble agreed) throws WireException;
 
@@ -47,6 +48,9 @@ final class RemoteConnection extends ChannelInboundHandlerAdapter implements Fra
     ByteBuffer target(FrameHeader header) throws WireException;
 
     void reply(FrameHeader header) throws WireException;
+
+    /** The answer to a MOVED or ARRIVED: OK, or the words that say why not. */
+    void noted(long number, Status status, String words) throws WireException;
 
     /** All that has arrived together has been told. */
     void readComplete();
@@ -231,7 +235,7 @@ final class RemoteConnection extends ChannelInboundHandlerAdapter implements Fra
   public void preamble(Preamble theirs) throws WireException {
     agreed = Preamble.OURS.with(theirs);
     reader.limit(agreed);
-    Attach attach = owner.attach();
+    Attach attach = owner.attach(agreed);
     ByteBuf out = Unpooled.buffer(attach.encodedBytes());
     attach.encode(out);
     writer.header().control(FrameType.ATTACH, out.readableBytes());
@@ -272,7 +276,7 @@ final class RemoteConnection extends ChannelInboundHandlerAdapter implements Fra
       }
       case REFUSED -> {
         over = true;
-        String text = header.payloadBytes() == 0 ? "" : payload.toString(StandardCharsets.UTF_8);
+        String text = words(header);
         abandon();
         owner.refused(Refusal.of(header.statusCode()), text);
       }
@@ -280,11 +284,20 @@ final class RemoteConnection extends ChannelInboundHandlerAdapter implements Fra
         expectAttached(header);
         owner.reply(header);
       }
+      case NOTED -> {
+        expectAttached(header);
+        owner.noted(header.sequence(), header.replyStatus(), words(header));
+      }
       case DETACHED -> owner.detached();
       case PONG -> {}
-      case ATTACH, READ, WRITE, FLUSH, DISCARD, ZERO, EXTENTS, DETACH, PING ->
+      case ATTACH, READ, WRITE, FLUSH, DISCARD, ZERO, EXTENTS, MOVED, ARRIVED, DETACH, PING ->
           throw new WireException("expected no %s from a server, found one".formatted(header));
     }
+  }
+
+  /** The payload, for people. */
+  private String words(FrameHeader header) {
+    return header.payloadBytes() == 0 ? "" : payload.toString(StandardCharsets.UTF_8);
   }
 
   private void expectAttached(FrameHeader header) throws WireException {

@@ -18,6 +18,7 @@ import io.netchannel.wire.Attached;
 import io.netchannel.wire.FrameHeader;
 import io.netchannel.wire.FrameType;
 import io.netchannel.wire.FrameWriter;
+import io.netchannel.wire.Moved;
 import io.netchannel.wire.Preamble;
 import io.netchannel.wire.Refusal;
 import io.netchannel.wire.Stages;
@@ -100,6 +101,11 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
   /** Whether the server has ZERO and EXTENTS, since it is ATTACHED. */
   private boolean hasZero;
 
+  private final PlaceNotes notes;
+
+  /** Whether the server can be told of them, since it is ATTACHED. */
+  private boolean hasMoved;
+
   private ArrayDeque<RemoteRequest> spare = new ArrayDeque<>();
   private RemoteRequest receiving;
 
@@ -109,8 +115,9 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
   /** Fates of the writes it was opened with; complete when it is opened. */
   private final Map<RequestName, Outcome> inherited = new ConcurrentHashMap<>();
 
-  private RemoteDevice(RemoteLink link, OpenOptions.User user, boolean readOnly) {
+  private RemoteDevice(RemoteLink link, OpenOptions.User user, boolean readOnly, boolean anew) {
     this.link = link;
+    this.notes = new PlaceNotes(link.address().toString(), anew);
     this.client = user.name();
     this.generation = user.generation();
     this.requests = new RequestQueue(generation);
@@ -139,9 +146,9 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
   }
 
   /** Waits until the server has answered. */
-  static RemoteDevice open(RemoteLink link, OpenOptions.User user, boolean readOnly)
+  static RemoteDevice open(RemoteLink link, OpenOptions.User user, boolean readOnly, boolean anew)
       throws DeviceException {
-    RemoteDevice device = new RemoteDevice(link, user, readOnly);
+    RemoteDevice device = new RemoteDevice(link, user, readOnly, anew);
     link.loop().execute(device::connect);
     try {
       DeviceGeometry geometry =
@@ -318,6 +325,32 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
   }
 
   @Override
+  public CompletableFuture<Void> moved(String to) {
+    return note(Optional.of(Moved.of(to)));
+  }
+
+  @Override
+  public CompletableFuture<Void> arrived() {
+    return note(Optional.empty());
+  }
+
+  private CompletableFuture<Void> note(Optional<Moved> to) {
+    CompletableFuture<Void> noted = new CompletableFuture<>();
+    try {
+      link.loop()
+          .execute(
+              () -> {
+                notes.add(to, noted);
+                tellNotes();
+              });
+    } catch (RejectedExecutionException e) {
+      noted.completeExceptionally(
+          new DeviceException(link.address() + ": used after the end of the daemon", e));
+    }
+    return noted;
+  }
+
+  @Override
   public Optional<String> problem() {
     return Optional.of(away).filter(words -> !words.isEmpty());
   }
@@ -337,7 +370,7 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
   private void takeIn() {
     ArrayDeque<RemoteRequest> arrived = inbox.take(spare);
     for (RemoteRequest request = arrived.poll(); request != null; request = arrived.poll()) {
-      if (state == State.BROKEN || state == State.CLOSED || closing || gaveUp) {
+      if (refusesRequests()) {
         complete(request, Outcome.IO_ERROR);
       } else if (!isFit(request)) {
         log.error("{}: {} outside the device or not aligned (a bug)", link.address(), request.type);
@@ -355,6 +388,10 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
     }
     spare = arrived;
     send();
+  }
+
+  private boolean refusesRequests() {
+    return state == State.BROKEN || state == State.CLOSED || closing || gaveUp;
   }
 
   /** Whether the server's version has such requests. Of an older one all is data. */
@@ -442,6 +479,24 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
     Stages.COMPLETED.pass(header.sequence());
   }
 
+  // ---- where the disk is
+
+  private void tellNotes() {
+    if (refusesRequests()) {
+      notes.failAll(away.isEmpty() ? "the device is closed" : away);
+    } else if (state == State.ATTACHED && hasMoved) {
+      notes.send(connection.orElseThrow().writer());
+    } else if (state == State.ATTACHED) {
+      notes.isNotKnown();
+    }
+  }
+
+  @Override
+  public void noted(long number, Status status, String words) throws WireException {
+    notes.noted(number, status, words);
+    tellNotes();
+  }
+
   private void stopReceiving() {
     if (receiving != null) {
       receiving.data.position(receiving.position);
@@ -481,7 +536,10 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
           DETACH,
           DETACHED,
           PING,
-          PONG -> {}
+          PONG,
+          MOVED,
+          ARRIVED,
+          NOTED -> {}
     }
     complete(request, outcome);
   }
@@ -512,12 +570,14 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
   }
 
   @Override
-  public Attach attach() {
+  public Attach attach(Preamble agreed) {
     lastProblem =
         new TimeoutException(
             "the server is there, but its device has not finished what it was given before, or is"
                 + " being opened");
-    return Attach.session(link.address().export(), client, generation, readOnly, requests.list());
+    Attach attach =
+        Attach.session(link.address().export(), client, generation, readOnly, requests.list());
+    return notes.anew() && agreed.hasMoved() ? attach.asAnew() : attach;
   }
 
   @Override
@@ -547,6 +607,7 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
           requests.outstanding());
     }
     hasZero = agreed.hasZero();
+    hasMoved = agreed.hasMoved();
     requests.attached(attached, agreed.maxPayloadBytes(), this::finish);
     requests
         .removeWaiting(type -> !isKnown(type))
@@ -561,6 +622,7 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
       openedWhenKnown();
     }
     send();
+    tellNotes();
     detachWhenDone();
   }
 
@@ -617,6 +679,7 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
   @Override
   public void lost(Throwable cause) {
     stopReceiving();
+    notes.lost();
     connection = Optional.empty();
     lastProblem = cause;
     switch (state) {
@@ -649,6 +712,7 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
   @Override
   public void refused(Refusal reason, String text) {
     stopReceiving();
+    notes.lost();
     connection = Optional.empty();
     lastProblem = new DeviceException(text);
     String why = "%s refuses: %s".formatted(link.address(), text);
@@ -729,6 +793,7 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
 
   private void disconnect() {
     stopReceiving();
+    notes.lost();
     connection.ifPresent(RemoteConnection::abandon);
     connection = Optional.empty();
     attempt.ifPresent(planned -> planned.cancel(false));
@@ -737,10 +802,15 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
 
   private void failAll() {
     requests.removeAll().forEach(request -> complete(request, Outcome.IO_ERROR));
+    notes.failAll(away.isEmpty() ? "the device is closed" : away);
   }
 
   private void adopt(long newer) {
     if (newer <= generation || state == State.CLOSED || closing) {
+      return;
+    }
+    if (notes.left()) {
+      log.info("{}: its disk has left, stays with generation {}", link.address(), generation);
       return;
     }
     log.info("{}: goes on with generation {}, was {}", link.address(), newer, generation);

@@ -123,7 +123,7 @@ public final class RemoteDevices {
           RemoteDevice.geometryOf(
               RemoteProbe.ask(link, user.name(), openOptions.readOnly()).geometry()));
     }
-    return RemoteDevice.open(link, user, openOptions.readOnly());
+    return RemoteDevice.open(link, user, openOptions.readOnly(), openOptions.anew());
   }
 
   private RemoteLink link(RemoteAddress address) throws DeviceException {

@@ -10,6 +10,7 @@ import io.netchannel.wire.Attached;
 import io.netchannel.wire.FrameHeader;
 import io.netchannel.wire.Preamble;
 import io.netchannel.wire.Refusal;
+import io.netchannel.wire.Status;
 import io.netchannel.wire.WireException;
 import java.nio.ByteBuffer;
 import java.util.concurrent.CompletableFuture;
@@ -53,7 +54,7 @@ final class RemoteProbe implements RemoteConnection.Owner {
   }
 
   @Override
-  public Attach attach() {
+  public Attach attach(Preamble agreed) {
     return attach;
   }
 
@@ -70,6 +71,11 @@ final class RemoteProbe implements RemoteConnection.Owner {
   @Override
   public void reply(FrameHeader header) throws WireException {
     throw new WireException("expected no reply to a probe, found %s".formatted(header));
+  }
+
+  @Override
+  public void noted(long number, Status status, String words) throws WireException {
+    throw new WireException("expected nothing noted for a probe, found number " + number);
   }
 
   @Override

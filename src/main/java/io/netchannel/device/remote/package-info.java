@@ -33,8 +33,13 @@
  *       as long as the server may know it. After a lost connection the server says of each write,
  *       flush, discard and zero whether it is done, runs or is unknown; what is unknown, and every
  *       read, is sent again in the old order before anything new ({@code RequestQueue.attached}).
- *   <li>What an older server's version has not ({@code ZERO}, {@code EXTENTS}) is not sent, nor
- *       sent again where such a server comes back: zeros are unsupported then, and all is data.
+ *   <li>What an older server's version has not ({@code ZERO}, {@code EXTENTS}, {@code MOVED}) is
+ *       not sent, nor sent again where such a server comes back: zeros are unsupported then, all is
+ *       data, and {@code Device.moved} fails.
+ *   <li>Where the disk is ({@code MOVED}, {@code ARRIVED}) is told one after the other, over each
+ *       connection until it is answered ({@code PlaceNotes}). A device that is opened anew attaches
+ *       ANEW until its server has noted that the disk has arrived; one whose disk has left keeps
+ *       its generation, as its server lets no newer one in.
  *   <li>A request is completed once: when it leaves the table or the queue, and nothing else
  *       completes it.
  *   <li>Data is copied once at most: what arrives goes from the socket's buffer to the request's,

@@ -76,6 +76,15 @@ final class DelayFilterTest {
     assertThat(outcomes).hasSize(5).containsOnly(Outcome.OK);
   }
 
+  /** A filter that kept it to itself would say that it is durable. */
+  @Test
+  void whereTheDiskIsIsForTheDeviceBelow() throws Exception {
+    Device slow = around("read=300ms");
+    assertThat(slow.moved("file:/new")).isNotDone();
+    assertThat(slow.arrived()).isCompleted();
+    assertThat(device.arrived).containsExactly("moved to file:/new", "arrived");
+  }
+
   @Test
   void whatHasNoDelayPassesAtOnce() throws Exception {
     Device slow = around("write=1s,jitter=10ms");

@@ -55,6 +55,18 @@ final class HeldDevice implements Device {
   }
 
   @Override
+  public CompletableFuture<Void> moved(String to) {
+    arrived.add("moved to " + to);
+    return new CompletableFuture<>();
+  }
+
+  @Override
+  public CompletableFuture<Void> arrived() {
+    arrived.add("arrived");
+    return CompletableFuture.completedFuture(null);
+  }
+
+  @Override
   public void close() {
     closed = true;
   }

@@ -100,6 +100,20 @@ final class MirrorDeviceTest extends SteppedMirror {
     assertThat(leader.current[1]).as("nothing new").isEqualTo(1);
   }
 
+  /** A disk that was exchanged once may be exchanged again. */
+  @Test
+  void whereTheDiskIsIsForTheLegThatIsTheDisk() {
+    MirrorDevice mirror = mirror(true, true);
+    toRecord(mirror);
+    assertThat(mirror.moved("nbd://one")).isCompleted();
+    records.get(0).complete(null);
+    assertThat(mirror.arrived()).isCompleted();
+    assertThat(mirror.moved("nbd://two")).isCompleted();
+
+    assertThat(leader.told).containsExactly("moved to nbd://one");
+    assertThat(follower.told).containsExactly("arrived", "moved to nbd://two");
+  }
+
   @Test
   void theRecordThatFailsLeavesTheLeader() {
     MirrorDevice mirror = mirror(true, true);

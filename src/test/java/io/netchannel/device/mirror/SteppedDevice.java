@@ -37,6 +37,10 @@ final class SteppedDevice implements Device {
   private final List<Set<Integer>> durable = new ArrayList<>();
 
   final List<Step> steps = new ArrayList<>();
+
+  /** Of where the disk is. */
+  final List<String> told = new ArrayList<>();
+
   private final boolean zeroes;
 
   /** Looks at whoever calls. */
@@ -273,6 +277,18 @@ final class SteppedDevice implements Device {
   @Override
   public void keepPlace() {
     placesKept++;
+  }
+
+  @Override
+  public CompletableFuture<Void> moved(String to) {
+    told.add("moved to " + to);
+    return CompletableFuture.completedFuture(null);
+  }
+
+  @Override
+  public CompletableFuture<Void> arrived() {
+    told.add("arrived");
+    return CompletableFuture.completedFuture(null);
   }
 
   @Override

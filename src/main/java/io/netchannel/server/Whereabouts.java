@@ -1,0 +1,131 @@
+package io.netchannel.server;
+
+import com.google.common.collect.ImmutableList;
+import io.netchannel.wire.Attach;
+import io.netchannel.wire.Moved;
+import java.io.IOException;
+import java.time.Clock;
+import java.util.Optional;
+
+/**
+ * Whether an export is the disk of its clients, as they say: kept with their generations, and so
+ * durable before it is answered. Used on the export's executor only.
+ *
+ * <pre>
+ *   THE DISK --MOVED to T--> OUT OF DATE (T) --ATTACH anew--> PARTIAL (T) --ARRIVED--> THE DISK
+ *   THE DISK --ATTACH anew---------------------------------> PARTIAL     --ARRIVED--> THE DISK
+ *   PARTIAL  --MOVED to T--> OUT OF DATE (T)
+ *
+ *   OUT OF DATE, PARTIAL --ATTACH of a newer generation, not anew--> refused
+ *                        --ATTACH of the same generation, DETACH, a release, a restart--> the same
+ *                        --a person says so, while nobody holds it--> THE DISK
+ * </pre>
+ *
+ * So a copy over what was left takes nothing away from the refusal before it is complete, wherever
+ * it is cut off. The generation that has said MOVED may end what it has here, also after a restart:
+ * who starts a guest always takes a newer one than the server knows.
+ */
+final class Whereabouts {
+  private final String export;
+  private final GenerationStore generations;
+  private final Clock clock;
+
+  Whereabouts(String export, GenerationStore generations, Clock clock) {
+    this.export = export;
+    this.generations = generations;
+    this.clock = clock;
+  }
+
+  /** Why a client is not let in. */
+  Optional<String> refusal(GenerationStore.Entry known, Attach attach) {
+    if (attach.anew() || attach.generation() <= known.generation()) {
+      return Optional.empty();
+    }
+    return known.outOfDate().map(why -> words(known.client(), why) + wayOut(known.client()));
+  }
+
+  private String words(String client, OutOfDate why) {
+    if (!why.partial()) {
+      return "the disk of %s was switched to %s on %s, and export %s is out of date since"
+          .formatted(client, why.to().orElseThrow(), why.since(), export);
+    }
+    return "export %s is a part of a copy of the disk of %s, which was begun on %s and not completed%s"
+        .formatted(
+            export, client, why.since(), why.to().map(to -> "; the disk is " + to).orElse(""));
+  }
+
+  private String wayOut(String client) {
+    return "; swap the disk to it again, or let it be used as it is with `netchannel release-export"
+        + " %s %s --moved` at its server".formatted(export, client);
+  }
+
+  /** What holds for a client from the ATTACH on that it is let in with. */
+  Optional<OutOfDate> from(Attach attach) {
+    Optional<OutOfDate> before =
+        generations.get(attach.client()).flatMap(GenerationStore.Entry::outOfDate);
+    if (!attach.anew() || before.filter(OutOfDate::partial).isPresent()) {
+      return before;
+    }
+    return Optional.of(new OutOfDate(true, before.flatMap(OutOfDate::to), clock.instant()));
+  }
+
+  /**
+   * Durable when it returns; unchanged when it throws.
+   *
+   * @param to empty when the disk has arrived here
+   */
+  void note(String client, Optional<Moved> to) throws IOException {
+    GenerationStore.Entry entry = generations.get(client).orElseThrow();
+    Optional<OutOfDate> next =
+        to.map(moved -> new OutOfDate(false, Optional.of(moved.to()), clock.instant()));
+    if (isSame(entry.outOfDate(), next)) {
+      generations.renew();
+    } else {
+      generations.put(entry.with(next));
+    }
+  }
+
+  /** Told once more, it is out of date since the first time. */
+  private static boolean isSame(Optional<OutOfDate> known, Optional<OutOfDate> next) {
+    return known.map(OutOfDate::partial).equals(next.map(OutOfDate::partial))
+        && known.flatMap(OutOfDate::to).equals(next.flatMap(OutOfDate::to));
+  }
+
+  /**
+   * A person says that it is the disk, as it is.
+   *
+   * @throws ExportException when there is nothing to forget, it is in use, or cannot be stored
+   */
+  void forget(String client) throws ExportException {
+    Optional<GenerationStore.Entry> entry =
+        generations.get(client).filter(known -> known.outOfDate().isPresent());
+    if (entry.isEmpty()) {
+      throw new ExportException(
+          "the disk of %s was not switched away from export %s; `netchannel exports` shows whose were"
+              .formatted(client, export));
+    }
+    if (entry.get().held()) {
+      throw new ExportException(
+          "export %s is in use by %s, whose disk is being swapped: wait until that is over, or take"
+                  .formatted(export, client)
+              + " it from that client first, with `netchannel release-export %s %s`"
+                  .formatted(export, client));
+    }
+    try {
+      generations.put(entry.get().with(Optional.empty()));
+    } catch (IOException e) {
+      throw new ExportException(e.getMessage(), e);
+    }
+  }
+
+  ImmutableList<ExportStatus.Elsewhere> status() {
+    return generations.outOfDate().stream()
+        .map(
+            entry -> {
+              OutOfDate why = entry.outOfDate().orElseThrow();
+              return new ExportStatus.Elsewhere(
+                  entry.client(), why.to(), why.since(), why.partial());
+            })
+        .collect(ImmutableList.toImmutableList());
+  }
+}
