@@ -100,6 +100,7 @@ final class ArchitectureTest {
                   "rehearsal",
                   "daemon",
                   "coordinator",
+                  "libvirt",
                   "xen",
                   "device",
                   "server",

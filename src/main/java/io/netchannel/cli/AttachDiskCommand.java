@@ -1,6 +1,8 @@
 package io.netchannel.cli;
 
 import io.netchannel.daemon.Json;
+import io.netchannel.libvirt.DomainMetadata;
+import io.netchannel.libvirt.MetadataException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -82,7 +84,11 @@ final class AttachDiskCommand implements Callable<Integer> {
       noteLive(name, text, noWrites);
     }
     if (definition.config()) {
-      new DomainMetadata(name, DomainMetadata.Definition.CONFIG).put(target, text, noWrites);
+      try {
+        new DomainMetadata(name, DomainMetadata.Definition.CONFIG).put(target, text, noWrites);
+      } catch (MetadataException e) {
+        throw new CommandFailedException(e.getMessage(), e);
+      }
     }
     spec.commandLine().getOut().println("Disk attached successfully");
     return 0;
@@ -91,7 +97,7 @@ final class AttachDiskCommand implements Callable<Integer> {
   private void noteLive(String name, String text, boolean noWrites) throws CommandFailedException {
     try {
       new DomainMetadata(name, DomainMetadata.Definition.LIVE).put(target, text, noWrites);
-    } catch (CommandFailedException e) {
+    } catch (MetadataException e) {
       throw new CommandFailedException(
           "disk %s is attached, but a save of %s will not carry it: %s"
               .formatted(target, name, e.getMessage()),

@@ -1,7 +1,7 @@
 package io.netchannel.cli;
 
 /** A command cannot do what it was asked; the message goes to stderr after "error: ". */
-final class CommandFailedException extends Exception {
+class CommandFailedException extends Exception {
   private static final long serialVersionUID = 1L;
 
   CommandFailedException(String message) {

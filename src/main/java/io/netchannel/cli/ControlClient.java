@@ -24,14 +24,15 @@ final class ControlClient {
    * Sends one request and waits for the reply; the daemon bounds its own waits.
    *
    * @return the reply's "result"
-   * @throws CommandFailedException when the daemon does not run, or says no
+   * @throws DaemonAwayException when the daemon does not run, or ends before it has answered
+   * @throws CommandFailedException when it says no
    */
   Object call(Map<String, Object> request) throws CommandFailedException {
     Map<String, Object> reply;
     try {
       reply = Json.parseObject(exchange(Json.write(request) + "\n"));
     } catch (IllegalArgumentException e) {
-      throw new CommandFailedException(
+      throw new DaemonAwayException(
           "the daemon at %s broke off its reply (%s); see 'journalctl -u netchanneld'"
               .formatted(socket, e.getMessage()),
           e);
@@ -44,7 +45,7 @@ final class ControlClient {
 
   private String exchange(String request) throws CommandFailedException {
     if (!Files.exists(socket)) {
-      throw new CommandFailedException(
+      throw new DaemonAwayException(
           "no daemon on this host: there is no %s; start it with 'systemctl start netchanneld'"
               .formatted(socket));
     }
@@ -63,7 +64,7 @@ final class ControlClient {
       }
       return reply.toString(StandardCharsets.UTF_8);
     } catch (IOException e) {
-      throw new CommandFailedException(
+      throw new DaemonAwayException(
           "cannot talk to the daemon at %s: %s; only root may, and it must run: 'systemctl status netchanneld'"
               .formatted(socket, e.getMessage()),
           e);

@@ -1,6 +1,9 @@
 package io.netchannel.cli;
 
 import io.netchannel.daemon.Json;
+import io.netchannel.libvirt.DomainMetadata;
+import io.netchannel.libvirt.DomainMetadata.Definition;
+import io.netchannel.libvirt.MetadataException;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -54,15 +57,21 @@ final class DetachDiskCommand implements Callable<Integer> {
               "force", force,
               "timeoutSeconds", timeoutSeconds);
       name = String.valueOf(Json.object(control.call(request)).get("domain"));
-      new DomainMetadata(name, DomainMetadata.Definition.LIVE).remove(target);
+      remove(name, Definition.LIVE);
     }
-    if (definition.config()
-        && !new DomainMetadata(name, DomainMetadata.Definition.CONFIG).remove(target)
-        && !definition.live()) {
+    if (definition.config() && !remove(name, Definition.CONFIG) && !definition.live()) {
       throw new CommandFailedException(
           "the definition of %s names no Netchannel disk %s".formatted(name, target));
     }
     spec.commandLine().getOut().println("Disk detached successfully");
     return 0;
+  }
+
+  private boolean remove(String name, Definition from) throws CommandFailedException {
+    try {
+      return new DomainMetadata(name, from).remove(target);
+    } catch (MetadataException e) {
+      throw new CommandFailedException(e.getMessage(), e);
+    }
   }
 }

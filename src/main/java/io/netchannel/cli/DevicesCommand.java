@@ -61,7 +61,7 @@ final class DevicesCommand implements Callable<Integer> {
           device.get("frontend"),
           device.get("mode"),
           device.get("generation"),
-          device.get("sizeBytes") instanceof Long size ? size(size) : null,
+          device.get("sizeBytes") instanceof Long size ? Amounts.size(size) : null,
           device.get("pending"),
           device.get("answered"),
           device.get("source"));
@@ -74,17 +74,5 @@ final class DevicesCommand implements Callable<Integer> {
                 .formatted(device.get("target"), device.get("domain"), device.get("problem")));
       }
     }
-  }
-
-  /** Bytes in the largest unit that keeps it exact to a tenth, as virsh's --human does. */
-  static String size(long bytes) {
-    String[] units = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
-    double value = bytes;
-    int unit = 0;
-    while (value >= 1024 && unit < units.length - 1) {
-      value /= 1024;
-      unit++;
-    }
-    return unit == 0 ? bytes + " B" : "%.1f %s".formatted(value, units[unit]);
   }
 }

@@ -36,6 +36,9 @@ final class NetchannelCommand {
     COMMANDS.put("devices", DevicesCommand::new);
     COMMANDS.put("attach-disk", AttachDiskCommand::new);
     COMMANDS.put("detach-disk", DetachDiskCommand::new);
+    COMMANDS.put("swap", SwapCommand::new);
+    COMMANDS.put("jobs", JobsCommand::new);
+    COMMANDS.put("job", JobCommand::new);
     COMMANDS.put("export", ExportCommand::new);
     COMMANDS.put("unexport", UnexportCommand::new);
     COMMANDS.put("exports", ExportsCommand::new);
@@ -49,6 +52,11 @@ final class NetchannelCommand {
     COMMANDS.put("generate-completion", AutoComplete.GenerateCompletion::new);
     COMMANDS.put("help", CommandLine.HelpCommand::new);
   }
+
+  /** Where 1 is about a job, whose user must know it from a job that was never asked for. */
+  private static final List<String> OF_JOBS = List.of("swap", "jobs", "job");
+
+  private static final int MISUSE_BESIDE_JOBS = 2;
 
   private NetchannelCommand() {}
 
@@ -98,7 +106,7 @@ final class NetchannelCommand {
     CommandLine line = misuse.getCommandLine();
     line.getErr().println("error: " + misuse.getMessage());
     line.getErr().println("See '%s --help'.".formatted(line.getCommandSpec().qualifiedName()));
-    return Main.FAILURE;
+    return OF_JOBS.contains(line.getCommandName()) ? MISUSE_BESIDE_JOBS : Main.FAILURE;
   }
 
   /** The version that the build wrote into the jar. */

@@ -19,6 +19,10 @@ final class OutputOptions {
       description = "Output format: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
   private Format format = Format.table;
 
+  boolean isJson() {
+    return format == Format.json;
+  }
+
   /** Prints {@code value} as JSON, or what {@code table} prints. */
   void print(PrintWriter out, Object value, Consumer<PrintWriter> table) {
     switch (format) {

@@ -11,13 +11,13 @@ import com.fasterxml.jackson.dataformat.toml.TomlFactory;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
 import io.netchannel.text.PathText;
+import io.netchannel.text.Sizes;
 import io.netchannel.time.Durations;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -31,10 +31,6 @@ import java.util.regex.Pattern;
  */
 final class TomlTable {
   private static final Pattern HEADER = Pattern.compile("\\s*\\[{1,2}\\s*([^]]+?)\\s*]{1,2}.*");
-
-  /** As Java's own options, -Xmx for example; "512MiB" is understood too. */
-  private static final Pattern SIZE =
-      Pattern.compile("(\\d{1,9})\\s*([KMG])(?:i?B)?", Pattern.CASE_INSENSITIVE);
 
   private static final JsonNodeFactory NODES = JsonNodeFactory.instance;
 
@@ -167,17 +163,11 @@ final class TomlTable {
     if (value.isEmpty()) {
       return OptionalLong.empty();
     }
-    Matcher matcher = SIZE.matcher(value.get().strip());
-    if (!matcher.matches()) {
-      throw error(key, "a size such as \"512M\" or \"2G\"", value.get());
+    OptionalLong size = Sizes.parse(value.get());
+    if (size.isEmpty()) {
+      throw error(key, "a size such as " + Sizes.EXAMPLES + ", in quotes", value.get());
     }
-    long count = Long.parseLong(matcher.group(1));
-    return OptionalLong.of(
-        switch (matcher.group(2).toUpperCase(Locale.ROOT)) {
-          case "K" -> count << 10;
-          case "M" -> count << 20;
-          default -> count << 30;
-        });
+    return size;
   }
 
   /** Whether there is such a key. */

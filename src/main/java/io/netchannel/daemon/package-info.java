@@ -106,6 +106,8 @@
  *   <li>An incoming domain's guest runs only when each of its disks was taken over.
  *   <li>A disk that recovers gets what the journal allows at that moment; while its guest is being
  *       sealed or has been given away that is SEALED, and one that was retired gets nothing.
+ *   <li>A domain's XML is made to name a disk's new source ({@code MetadataWriter}) only after the
+ *       switch to it, and never one that names a third source.
  *   <li>Hooks never call libvirt; "stopped", "release" and "reconnect" never fail.
  *   <li>A daemon that ends keeps its guests' places at device servers, and does not wait for what
  *       runs there ({@code Device.keepPlace}); the next one gives those free whose guests have gone

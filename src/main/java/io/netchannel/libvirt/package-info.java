@@ -1,7 +1,8 @@
 /**
  * What Netchannel hears from and says to libvirt: hook calls ({@link
- * io.netchannel.libvirt.HookEndpoint}), the {@code <metadata>} of a domain ({@link
- * io.netchannel.libvirt.DomainXmlParser}), and lifecycle events by libvirt-java ({@link
+ * io.netchannel.libvirt.HookEndpoint}), the {@code <metadata>} of a domain, read ({@link
+ * io.netchannel.libvirt.DomainXmlParser}) and changed ({@link
+ * io.netchannel.libvirt.DomainMetadata}, by virsh), and lifecycle events by libvirt-java ({@link
  * io.netchannel.libvirt.LibvirtEvents}).
  *
  * <pre>
@@ -19,6 +20,7 @@
  * <ul>
  *   <li>Hooks are synchronous inside libvirtd: nothing that runs for a hook may call libvirt; both
  *       would wait for ever.
+ *   <li>A call of virsh is bounded; it may take all of its bound, so it has a thread that may wait.
  *   <li>The number of hook calls, their size and the time they take to speak are bounded; handlers
  *       bound their own time.
  *   <li>Only root may connect to the hook socket.
