@@ -30,6 +30,7 @@ CODE = "src/main/java/io/netchannel/"
 MOVES = (CODE + "coordinator/", CODE + "daemon/", CODE + "libvirt/", CODE + "xen/")
 DISKS = (CODE + "midpoint/", CODE + "vdevice/", CODE + "device/[A-Z]", CODE + "device/file/", CODE + "device/filter/")
 REMOTE = (CODE + "server/", CODE + "device/remote/", CODE + "wire/", CODE + "tls/", CODE + "daemon/HostExports", CODE + "daemon/ExportSettings")
+SWAPS = (CODE + "device/mirror/", CODE + "daemon/(Swap|DiskJob|Metadata)", CODE + "coordinator/(DiskJob|Job)")
 STARTS = ("xen-hooks/", CODE + "daemon/", CODE + "cli/")
 
 
@@ -51,6 +52,10 @@ COSTS = {
     "stopped": Cost(140, (CODE + "coordinator/", CODE + "midpoint/Seal")),
     "full": Cost(220, (CODE + "coordinator/.*(Journal|FrameLog)", CODE + "midpoint/Inflight", CODE + "daemon/(DiskRecovery|ServedDisk|MidPoints)")),
     "ten-trips": Cost(300, MOVES + DISKS),
+    "swap": Cost(200, SWAPS),
+    "swap-kill": Cost(250, SWAPS),
+    "swap-full": Cost(150, SWAPS),
+    "swap-home": Cost(200, SWAPS + REMOTE),
     "remote": Cost(100, REMOTE),
     "cut": Cost(80, REMOTE),
     "server-restart": Cost(80, REMOTE),

@@ -6,14 +6,15 @@ A mid-point appends one JSON object a line to its host's DOMAIN-TARGET.jsonl (Mi
 
 A request is named by the generation it was taken in and its sequence; it keeps that name when it moves. Its events:
 take, replay (answered from what came along), issue, hold (came back without an outcome), done, answer, seen, drop (its
-guest has gone), hand (left with the manifest, in a state), adopt (came with it). Of the mid-point: stage, serve, seal, unseal, retire.
+guest has gone), hand (left with the manifest, in a state), adopt (came with it). Of the mid-point: stage, serve,
+exchange, seal, unseal, retire.
 """
 
 import json
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
-MID_POINT_EVENTS = {"stage", "serve", "seal", "unseal", "retire"}
+MID_POINT_EVENTS = {"stage", "serve", "exchange", "seal", "unseal", "retire"}
 
 
 @dataclass

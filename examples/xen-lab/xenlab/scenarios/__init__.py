@@ -13,7 +13,8 @@ from ..hosts import Host, Hosts
 from ..settings import Options
 
 ORDER = ("stock", "attach", "migrate", "refuse", "abort", "kill", "hostile-time", "black-hole", "stopped", "full", "ten-trips",
-         "remote", "cut", "server-restart", "fence", "stay-behind", "blackout", "handover-table", "late-write")
+         "swap", "swap-kill", "swap-full", "remote", "cut", "server-restart", "fence", "stay-behind", "swap-home", "blackout",
+         "handover-table", "late-write")
 
 
 @dataclass

@@ -74,6 +74,8 @@ final class Amounts {
   }
 
   private static String in(int unit, long bytes) {
-    return unit == 0 ? String.valueOf(bytes) : String.format(Locale.ROOT, "%.1f", value(unit, bytes));
+    return unit == 0
+        ? String.valueOf(bytes)
+        : String.format(Locale.ROOT, "%.1f", value(unit, bytes));
   }
 }

@@ -17,6 +17,7 @@ import java.util.function.Supplier;
 record Context(
     String host,
     MigrationStore store,
+    DiskJobStore jobs,
     LocalDevices devices,
     ImmutableMap<String, Peer> peers,
     Timeouts timeouts,

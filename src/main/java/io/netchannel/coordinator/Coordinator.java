@@ -39,6 +39,7 @@ public final class Coordinator implements MigrationHooks, PeerService {
 
   private final Context context;
   private final MigrationStore store;
+  private final DiskJobStore jobs;
   private final DiskOrders orders;
   private final Outgoing outgoing;
   private final Incoming incoming;
@@ -67,11 +68,13 @@ public final class Coordinator implements MigrationHooks, PeerService {
       Executor executor,
       Supplier<UUID> ids) {
     this.store = new MigrationStore(journal, clock, nanoTime);
+    this.jobs = new DiskJobStore(store, clock);
     ImmutableMap<String, Peer> byName = ImmutableMap.copyOf(Maps.uniqueIndex(peers, Peer::name));
     this.context =
         new Context(
             host,
             store,
+            jobs,
             devices,
             byName,
             timeouts,
@@ -95,6 +98,11 @@ public final class Coordinator implements MigrationHooks, PeerService {
   /** What to show people. */
   public Migrations migrations() {
     return migrations;
+  }
+
+  /** Jobs of this host's disks. */
+  public DiskJobStore jobs() {
+    return jobs;
   }
 
   /**

@@ -118,6 +118,7 @@ final class FrameLog implements AutoCloseable {
    * Adds a frame and makes it durable.
    *
    * @throws JournalException when that fails; the frame is then not in the log
+   * @throws UncertainJournalException when a restart may find it nevertheless
    */
   void append(byte[] payload) throws JournalException {
     checkWritable();
@@ -126,7 +127,8 @@ final class FrameLog implements AutoCloseable {
       storage.write(usedBytes, frame);
     } catch (IOException e) {
       eraseHeader();
-      throw refused("cannot write " + storage.location(), e);
+      JournalException refused = refused("cannot write " + storage.location(), e);
+      throw broken.isEmpty() ? refused : new UncertainJournalException(broken, e);
     }
     force();
     usedBytes += frame.length;
@@ -247,7 +249,7 @@ final class FrameLog implements AutoCloseable {
       storage.force();
     } catch (IOException e) {
       breakDown(e);
-      throw new JournalException(broken, e);
+      throw new UncertainJournalException(broken, e);
     }
   }
 

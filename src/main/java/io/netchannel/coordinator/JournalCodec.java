@@ -5,38 +5,44 @@ import com.google.protobuf.InvalidProtocolBufferException;
 import io.netchannel.coordinator.journal.v1.Record;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
-import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
 
 /** Records of the journal (journal.proto) as bytes. */
 final class JournalCodec {
 
-  /**
-   * @param migration absent in a record of generations only
-   */
-  record Decoded(Optional<Migration> migration, ImmutableMap<DiskKey, Generation> generations) {}
-
   private JournalCodec() {}
 
-  static byte[] encode(Optional<Migration> migration, Map<DiskKey, Generation> generations) {
-    Record.Builder record = Record.newBuilder();
-    migration.ifPresent(m -> record.setMigration(toProto(m)));
-    generations.forEach(
-        (key, generation) ->
-            record.addGenerations(
-                io.netchannel.coordinator.journal.v1.Generation.newBuilder()
-                    .setDomain(key.domain().toString())
-                    .setTarget(key.target())
-                    .setNumber(generation.number())
-                    .setHolder(generation.holder())));
-    return record.build().toByteArray();
+  static byte[] encode(JournalRecord record) {
+    Record.Builder proto = Record.newBuilder();
+    record.migration().ifPresent(m -> proto.setMigration(toProto(m)));
+    record
+        .generations()
+        .forEach(
+            (key, generation) ->
+                proto.addGenerations(
+                    io.netchannel.coordinator.journal.v1.Generation.newBuilder()
+                        .setDomain(key.domain().toString())
+                        .setTarget(key.target())
+                        .setNumber(generation.number())
+                        .setHolder(generation.holder())));
+    record.job().ifPresent(job -> proto.setJob(toProto(job)));
+    record.moved().ifPresent(moved -> proto.setMoved(toProto(moved)));
+    record
+        .forgotten()
+        .ifPresent(
+            disk ->
+                proto.setMoved(
+                    io.netchannel.coordinator.journal.v1.Moved.newBuilder()
+                        .setDomain(disk.domain().toString())
+                        .setTarget(disk.target())));
+    return proto.build().toByteArray();
   }
 
   /**
    * @throws JournalException when it is no record this version knows
    */
-  static Decoded decode(byte[] bytes) throws JournalException {
+  static JournalRecord decode(byte[] bytes) throws JournalException {
     try {
       Record record = Record.parseFrom(bytes);
       ImmutableMap.Builder<DiskKey, Generation> generations = ImmutableMap.builder();
@@ -45,11 +51,17 @@ final class JournalCodec {
           .forEach(
               g ->
                   generations.put(
-                      new DiskKey(UUID.fromString(g.getDomain()), g.getTarget()),
+                      key(g.getDomain(), g.getTarget()),
                       new Generation(g.getNumber(), g.getHolder())));
-      Optional<Migration> migration =
-          record.hasMigration() ? Optional.of(fromProto(record.getMigration())) : Optional.empty();
-      return new Decoded(migration, generations.buildKeepingLast());
+      Optional<Moved> moved =
+          record.hasMoved() ? Optional.of(fromProto(record.getMoved())) : Optional.empty();
+      boolean forgotten = record.hasMoved() && record.getMoved().getAtEpochMicros() == 0;
+      return new JournalRecord(
+          record.hasMigration() ? Optional.of(fromProto(record.getMigration())) : Optional.empty(),
+          generations.buildKeepingLast(),
+          record.hasJob() ? Optional.of(fromProto(record.getJob())) : Optional.empty(),
+          forgotten ? Optional.empty() : moved,
+          forgotten ? moved.map(Moved::disk) : Optional.empty());
     } catch (InvalidProtocolBufferException | IllegalArgumentException e) {
       throw new JournalException(
           "a record of the journal is intact but not understood ("
@@ -57,6 +69,79 @@ final class JournalCodec {
               + "); was it written by a newer netchanneld? Start that one",
           e);
     }
+  }
+
+  private static DiskKey key(String domain, String target) {
+    return new DiskKey(UUID.fromString(domain), target);
+  }
+
+  private static long micros(Instant at) {
+    return ChronoUnit.MICROS.between(Instant.EPOCH, at);
+  }
+
+  private static Instant instant(long epochMicros) {
+    return Instant.EPOCH.plus(epochMicros, ChronoUnit.MICROS);
+  }
+
+  private static Optional<Instant> known(long epochMicros) {
+    return epochMicros == 0 ? Optional.empty() : Optional.of(instant(epochMicros));
+  }
+
+  private static io.netchannel.coordinator.journal.v1.Job toProto(DiskJob job) {
+    DiskJob.Settings settings = job.settings();
+    return io.netchannel.coordinator.journal.v1.Job.newBuilder()
+        .setId(job.id().toString())
+        .setDomain(job.disk().domain().toString())
+        .setTarget(job.disk().target())
+        .setDomainName(job.domainName())
+        .setOldSource(job.oldSource())
+        .setNewSource(job.newSource())
+        .setPhase(job.phase().name())
+        .setReason(job.reason())
+        .setSwitches(settings.switches())
+        .setMayThrottle(settings.mayThrottle())
+        .setPaused(settings.paused())
+        .setBytesPerSecond(settings.bytesPerSecond())
+        .setBegunEpochMicros(micros(job.begun()))
+        .setSwitchedEpochMicros(job.switched().map(JournalCodec::micros).orElse(0L))
+        .setEndedEpochMicros(job.ended().map(JournalCodec::micros).orElse(0L))
+        .build();
+  }
+
+  private static DiskJob fromProto(io.netchannel.coordinator.journal.v1.Job job) {
+    return new DiskJob(
+        UUID.fromString(job.getId()),
+        key(job.getDomain(), job.getTarget()),
+        job.getDomainName(),
+        job.getOldSource(),
+        job.getNewSource(),
+        JobPhase.valueOf(job.getPhase()),
+        job.getReason(),
+        new DiskJob.Settings(
+            job.getSwitches(), job.getMayThrottle(), job.getPaused(), job.getBytesPerSecond()),
+        instant(job.getBegunEpochMicros()),
+        known(job.getSwitchedEpochMicros()),
+        known(job.getEndedEpochMicros()));
+  }
+
+  private static io.netchannel.coordinator.journal.v1.Moved toProto(Moved moved) {
+    return io.netchannel.coordinator.journal.v1.Moved.newBuilder()
+        .setDomain(moved.disk().domain().toString())
+        .setTarget(moved.disk().target())
+        .setDomainName(moved.domainName())
+        .setOldSource(moved.oldSource())
+        .setNewSource(moved.newSource())
+        .setAtEpochMicros(micros(moved.at()))
+        .build();
+  }
+
+  private static Moved fromProto(io.netchannel.coordinator.journal.v1.Moved moved) {
+    return new Moved(
+        key(moved.getDomain(), moved.getTarget()),
+        moved.getDomainName(),
+        moved.getOldSource(),
+        moved.getNewSource(),
+        instant(moved.getAtEpochMicros()));
   }
 
   private static io.netchannel.coordinator.journal.v1.Migration toProto(Migration m) {
@@ -85,7 +170,7 @@ final class JournalCodec {
       proto.addSteps(
           io.netchannel.coordinator.journal.v1.Step.newBuilder()
               .setPhase(step.phase().name())
-              .setAtEpochMicros(ChronoUnit.MICROS.between(Instant.EPOCH, step.at()))
+              .setAtEpochMicros(micros(step.at()))
               .setDetail(step.detail()));
     }
     return proto.build();
@@ -119,9 +204,7 @@ final class JournalCodec {
             .map(
                 s ->
                     new Migration.Step(
-                        Phase.valueOf(s.getPhase()),
-                        Instant.EPOCH.plus(s.getAtEpochMicros(), ChronoUnit.MICROS),
-                        s.getDetail()))
+                        Phase.valueOf(s.getPhase()), instant(s.getAtEpochMicros()), s.getDetail()))
             .toList());
   }
 }

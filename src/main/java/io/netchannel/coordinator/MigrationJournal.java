@@ -17,14 +17,21 @@ import org.slf4j.LoggerFactory;
 
 /**
  * What survives a restart: every disk's generation and holder, the migrations with their timelines,
- * and the manifests of incoming ones. Thread-safe; reading and {@link #putVolatile} wait for no
- * disk. Only {@link MigrationStore} changes it.
+ * the manifests of incoming ones, the jobs, and where disks were switched to. Thread-safe; reading
+ * and {@link #putVolatile} wait for no disk. Only {@link MigrationStore} and {@link DiskJobStore}
+ * change it.
  */
 public final class MigrationJournal implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(MigrationJournal.class);
 
   /** Migrations that are over and still listed; the active ones are kept whatever their number. */
   static final int KEPT_MIGRATIONS = 100;
+
+  /** Likewise of jobs. */
+  static final int KEPT_JOBS = 100;
+
+  /** Disks of which it is known where they have gone; a description that is older than so many. */
+  static final int KEPT_MOVED = 1000;
 
   private static final String MANIFEST = ".manifest";
 
@@ -43,6 +50,10 @@ public final class MigrationJournal implements AutoCloseable {
   private final Map<UUID, Migration> written = new LinkedHashMap<>();
 
   private final Map<DiskKey, Generation> generations = new LinkedHashMap<>(); // guarded by memory
+
+  private final Map<UUID, DiskJob> jobs = new LinkedHashMap<>(); // guarded by memory
+
+  private final Map<DiskKey, Moved> moved = new LinkedHashMap<>(); // guarded by memory
 
   /**
    * Opens the journal of this host, or begins one.
@@ -112,12 +123,39 @@ public final class MigrationJournal implements AutoCloseable {
     return frames.problem();
   }
 
-  /** Durable when it returns; when it throws nothing has changed. */
-  synchronized void put(Optional<Migration> migration, Map<DiskKey, Generation> changed)
-      throws JournalException {
-    frames.append(JournalCodec.encode(migration, changed));
+  /** Oldest first: all that are not over, and the last ones that are. */
+  ImmutableList<DiskJob> jobs() {
     synchronized (memory) {
-      apply(new JournalCodec.Decoded(migration, ImmutableMap.copyOf(changed)));
+      return ImmutableList.copyOf(jobs.values());
+    }
+  }
+
+  Optional<DiskJob> job(UUID id) {
+    synchronized (memory) {
+      return Optional.ofNullable(jobs.get(id));
+    }
+  }
+
+  /** Where a disk was switched to, last. */
+  Optional<Moved> moved(DiskKey disk) {
+    synchronized (memory) {
+      return Optional.ofNullable(moved.get(disk));
+    }
+  }
+
+  /** Durable when it returns; when it throws nothing has changed. */
+  synchronized void put(JournalRecord record) throws JournalException {
+    frames.append(JournalCodec.encode(record));
+    synchronized (memory) {
+      apply(record);
+      prune();
+    }
+  }
+
+  /** As {@link #putVolatile(Migration)}. */
+  void putVolatile(DiskJob job) {
+    synchronized (memory) {
+      jobs.put(job.id(), job);
       prune();
     }
   }
@@ -202,23 +240,41 @@ public final class MigrationJournal implements AutoCloseable {
     return migration + "-" + disk + MANIFEST;
   }
 
-  private void apply(JournalCodec.Decoded decoded) {
-    decoded
+  private void apply(JournalRecord record) {
+    record
         .migration()
         .ifPresent(
             migration -> {
               migrations.put(migration.id(), migration);
               written.put(migration.id(), migration);
             });
-    generations.putAll(decoded.generations());
+    generations.putAll(record.generations());
+    record.job().ifPresent(job -> jobs.put(job.id(), job));
+    record
+        .moved()
+        .ifPresent(
+            newest -> {
+              moved.remove(newest.disk()); // those that were switched last are last
+              moved.put(newest.disk(), newest);
+            });
+    record.forgotten().ifPresent(moved::remove);
   }
 
   private void prune() {
-    List<UUID> over =
-        new ArrayList<>(
-            migrations.values().stream().filter(m -> !m.isActive()).map(Migration::id).toList());
-    over.stream().limit(Math.max(0, over.size() - KEPT_MIGRATIONS)).forEach(migrations::remove);
+    forgetOldest(
+        migrations,
+        migrations.values().stream().filter(m -> !m.isActive()).map(Migration::id).toList(),
+        KEPT_MIGRATIONS);
     written.keySet().retainAll(migrations.keySet());
+    forgetOldest(
+        jobs,
+        jobs.values().stream().filter(job -> !job.isActive()).map(DiskJob::id).toList(),
+        KEPT_JOBS);
+    forgetOldest(moved, List.copyOf(moved.keySet()), KEPT_MOVED);
+  }
+
+  private static <K> void forgetOldest(Map<K, ?> all, List<K> over, int kept) {
+    over.stream().limit(Math.max(0, over.size() - kept)).forEach(all::remove);
   }
 
   /** What a restart would find, and no more: a phase in memory only is not made durable by it. */
@@ -226,12 +282,15 @@ public final class MigrationJournal implements AutoCloseable {
     List<byte[]> frames = new ArrayList<>();
     synchronized (memory) {
       generations.forEach(
-          (key, generation) ->
-              frames.add(JournalCodec.encode(Optional.empty(), ImmutableMap.of(key, generation))));
-      written
-          .values()
-          .forEach(m -> frames.add(JournalCodec.encode(Optional.of(m), ImmutableMap.of())));
+          (key, generation) -> add(frames, JournalRecord.of(ImmutableMap.of(key, generation))));
+      written.values().forEach(m -> add(frames, JournalRecord.of(m, ImmutableMap.of())));
+      jobs.values().forEach(job -> add(frames, JournalRecord.of(job, Optional.empty())));
+      moved.values().forEach(each -> add(frames, JournalRecord.of(each)));
     }
     return frames;
+  }
+
+  private static void add(List<byte[]> frames, JournalRecord record) {
+    frames.add(JournalCodec.encode(record));
   }
 }

@@ -89,7 +89,46 @@ final class MigrationStore {
   }
 
   void setGenerations(Map<DiskKey, Generation> generations) throws JournalException {
-    journal.put(Optional.empty(), generations);
+    journal.put(JournalRecord.of(generations));
+  }
+
+  /** What has to hold for a record. */
+  @FunctionalInterface
+  interface Check {
+    void check() throws JobRefusedException;
+  }
+
+  /**
+   * Writes what needs that no disk of the domain changes hands meanwhile.
+   *
+   * @throws JobRefusedException when it migrates
+   */
+  synchronized void putUnlessMigrating(UUID domain, JournalRecord record, Check check)
+      throws JournalException, JobRefusedException {
+    Optional<Migration> active =
+        all().stream().filter(m -> m.isActive() && m.domain().equals(domain)).findFirst();
+    if (active.isPresent()) {
+      throw new JobRefusedException(
+          active.get().label() + " is not over: until then no disk is switched");
+    }
+    check.check();
+    journal.put(record);
+  }
+
+  /**
+   * Registers a migration that leaves this host.
+   *
+   * @throws MigrationRefusedException when a disk of its domain was switched, and that is not over
+   */
+  synchronized Migration begin(Migration migration, DiskJobStore jobs, String reason)
+      throws JournalException, MigrationRefusedException {
+    List<DiskJob> switched = jobs.switchedOf(migration.domain());
+    if (!switched.isEmpty()) {
+      throw new MigrationRefusedException(
+          "%s was switched to %s, and that is not over; see `netchannel jobs` and try again"
+              .formatted(switched.get(0).label(), switched.get(0).newSource()));
+    }
+    return apply(migration, Event.PREPARED, reason);
   }
 
   /** {@link #apply(Migration, Event, String, Map)} without a change of generations. */
@@ -137,7 +176,7 @@ final class MigrationStore {
     // Before anybody sees it: a new one must not look as old as this daemon.
     enteredNanos.putIfAbsent(next.id(), nanoTime.getAsLong());
     switch (to.durability()) {
-      case DURABLE -> journal.put(Optional.of(next), generations);
+      case DURABLE -> journal.put(JournalRecord.of(next, generations));
       case PRESUMED -> putPresumed(next, generations);
       case NONE -> journal.putVolatile(next);
     }
@@ -193,7 +232,7 @@ final class MigrationStore {
 
   private void putPresumed(Migration next, Map<DiskKey, Generation> generations) {
     try {
-      journal.put(Optional.of(next), generations);
+      journal.put(JournalRecord.of(next, generations));
     } catch (JournalException e) {
       log.error(
           "{}: {} is not in the journal, a restart comes to the same: {}",

@@ -12,6 +12,9 @@ import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.concurrent.locks.Lock;
 import java.util.function.Consumer;
 import org.slf4j.Logger;
@@ -89,6 +92,7 @@ final class Outgoing {
               + " by a migration that its source has not finished; look at `netchannel migrations`"
               + " on both hosts and try again");
     }
+    awaitSwitches(request);
     List<LocalDevices.Disk> disks = devices.disksOf(request.domain());
     if (!disks.equals(request.disks())) {
       throw new MigrationRefusedException(
@@ -114,7 +118,7 @@ final class Outgoing {
             context.clock().instant());
     try {
       store.journal().makeRoom();
-      migration = store.apply(migration, Event.PREPARED, Migration.count(disks.size(), stock));
+      migration = store.begin(migration, context.jobs(), Migration.count(disks.size(), stock));
       sealing.hasRoom(migration.id(), request.manifestDataBytes());
     } catch (JournalException e) {
       throw context.refused(
@@ -126,6 +130,21 @@ final class Outgoing {
       throw ends.goOn(migration, e.getMessage());
     }
     sealing.sealWhenSuspended(migration);
+  }
+
+  /** A disk that was just switched is not refused at once: a moment later its XML is right. */
+  private void awaitSwitches(PeerMessages.Prepare request) throws MigrationRefusedException {
+    long bound = context.timeouts().prepare().dividedBy(2).toMillis(); // the caller's is the whole
+    try {
+      context.jobs().settled(request.domain()).get(bound, TimeUnit.MILLISECONDS);
+    } catch (TimeoutException e) {
+      log.debug("{}: a switch is not over after {} ms", request.domainName(), bound);
+    } catch (ExecutionException e) {
+      throw new AssertionError("the end of a job never fails", e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new MigrationRefusedException(context.host() + " is shutting down", e);
+    }
   }
 
   private Optional<Migration> newest(UUID domain) {

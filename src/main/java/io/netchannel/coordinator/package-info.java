@@ -126,6 +126,14 @@
  * <p>Once the guest has run at the destination its source is history: a destination that has seen a
  * request of it commits, and gives nothing back even when the guest ends before the source's hook.
  *
+ * <h2>Jobs</h2>
+ *
+ * A disk that is put under its running guest in the place of another one is a job ({@code
+ * JobTransitions}), which lives in the same journal: the record that says which device is the disk
+ * is one frame with where the disk has gone from. No disk is switched while its guest migrates, and
+ * no migration of it begins between a switch and its end; both are decided under one lock ({@code
+ * DiskJobStore}, {@code MigrationStore}).
+ *
  * <h2>When the journal's storage fails</h2>
  *
  * <pre>
@@ -134,6 +142,8 @@
  *  a sync fails; a rename or the       nobody knows what a power cut leaves: no record is taken, so
  *  directory's sync fails; what was    nothing is owned, taken over or given; guests go on with what
  *  written cannot be erased            they have, until a restart
+ *  the same, of a switch               which device is the disk only a restart finds out: both stay
+ *                                      alike until then
  *  what is read at the start           may be in the cache only: all of it is written anew into a new
  *                                      file first, on a full disk where it stands
  *  the journal cannot be opened        the daemon does not start, and names the path

@@ -43,6 +43,7 @@ final class ControlCommands implements ControlEndpoint.Handler {
   private final MidPoints midPoints;
   private final DomainLifecycle lifecycle;
   private final Coordinator coordinator;
+  private final DiskJobCommands jobs;
   private final Migrations migrations;
   private final Function<Duration, ? extends List<Peers.Health>> health;
   private final Instant started;
@@ -54,6 +55,7 @@ final class ControlCommands implements ControlEndpoint.Handler {
       MidPoints midPoints,
       DomainLifecycle lifecycle,
       Coordinator coordinator,
+      DiskJobCommands jobs,
       Function<Duration, ? extends List<Peers.Health>> health,
       Clock clock,
       MidPointMemory memory) {
@@ -62,6 +64,7 @@ final class ControlCommands implements ControlEndpoint.Handler {
     this.midPoints = midPoints;
     this.lifecycle = lifecycle;
     this.coordinator = coordinator;
+    this.jobs = jobs;
     this.migrations = coordinator.migrations();
     this.health = health;
     this.started = clock.instant();
@@ -78,6 +81,14 @@ final class ControlCommands implements ControlEndpoint.Handler {
       case "attach-disk" -> attach(request);
       case "detach-disk" -> detach(request);
       case "migrations" -> migrations(optional(request, "which"));
+      case "swap" -> {
+        ServedDisk disk = disk(request);
+        refuseWhileMigrating(disk.guest());
+        await(jobs.begin(disk, request), ATTACH_BOUND);
+        yield jobs.describe(disk);
+      }
+      case "jobs" -> jobs.list(which(request));
+      case "job" -> jobs.change(which(request), request);
       default ->
           throw new ControlException(
               "this daemon (version %s) knows no command \"%s\""
@@ -236,12 +247,7 @@ final class ControlCommands implements ControlEndpoint.Handler {
         request.get("timeoutSeconds") instanceof Long seconds && seconds > 0
             ? Duration.ofSeconds(Math.min(seconds, MAX_DETACH_SECONDS))
             : ATTACH_BOUND;
-    ServedDisk disk =
-        midPoints
-            .find(guest.domid(), target)
-            .orElseThrow(
-                () ->
-                    new ControlException("%s has no Netchannel disk %s".formatted(guest, target)));
+    ServedDisk disk = disk(request);
     refuseWhileMigrating(guest);
     Map<String, Object> described = describe(disk);
     VbdNodes.requestClose(store, disk.address());
@@ -257,6 +263,24 @@ final class ControlCommands implements ControlEndpoint.Handler {
     }
     midPoints.remove(disk);
     return described;
+  }
+
+  private ServedDisk disk(Map<String, Object> request) throws ControlException {
+    Guest guest = guest(text(request, "domain"));
+    String target = text(request, "target");
+    return midPoints
+        .find(guest.domid(), target)
+        .orElseThrow(
+            () -> new ControlException("%s has no Netchannel disk %s".formatted(guest, target)));
+  }
+
+  /**
+   * The domain that a job is of, which need not run any more: its UUID where it does, or as it was
+   * written.
+   */
+  private Optional<String> which(Map<String, Object> request) {
+    return optional(request, "domain")
+        .map(which -> Guest.find(store, which).map(guest -> guest.uuid().toString()).orElse(which));
   }
 
   /** Both hosts have agreed on the disks; the seal would find others and fail the migration. */

@@ -45,7 +45,26 @@ final class DiskRecovery {
   /** A mount that comes back is noticed this soon; a failed open costs next to nothing. */
   private static final Duration LONGEST_DELAY = Duration.ofSeconds(30);
 
+  /** Disks that are being put in the place of others. */
+  interface Jobs {
+    /** What a disk's source is, of which its nodes say {@code noted}. */
+    String source(ServedDisk disk, String noted);
+
+    /**
+     * What a disk's requests are to go to.
+     *
+     * @param opened its source; inside what is returned, or that itself
+     * @param generation it was opened with
+     * @param sealed whether it gets no request until its guest has left, or stays after all
+     */
+    Device around(ServedDisk disk, String source, Device opened, long generation, boolean sealed);
+
+    /** Its mid-point has that device. */
+    void recovered(ServedDisk disk);
+  }
+
   private final Devices devices;
+  private final Jobs jobs;
   private final BiFunction<UUID, String, Standing> standings;
   private final MidPoints.GenerationClaim generations;
   private final Timer timer;
@@ -56,11 +75,13 @@ final class DiskRecovery {
    */
   DiskRecovery(
       Devices devices,
+      Jobs jobs,
       BiFunction<UUID, String, Standing> standings,
       MidPoints.GenerationClaim generations,
       Timer timer,
       ServedAgain servedAgain) {
     this.devices = devices;
+    this.jobs = jobs;
     this.standings = standings;
     this.generations = generations;
     this.timer = timer;
@@ -153,7 +174,8 @@ final class DiskRecovery {
     }
   }
 
-  private void open(ServedDisk disk, String source) throws DeviceException, JournalException {
+  private void open(ServedDisk disk, String noted) throws DeviceException, JournalException {
+    String source = jobs.source(disk, noted);
     if (disk.problem().isEmpty()) {
       disk.problem(
           source + " is being opened"); // which its storage, or its server, may keep waiting
@@ -165,6 +187,7 @@ final class DiskRecovery {
     CompletableFuture<Void> recovered;
     try {
       checkSize(disk, source, device);
+      device = jobs.around(disk, source, device, generation, isSealed(disk));
       recovered = handOver(disk, source, device, generation);
     } catch (RuntimeException | DeviceException e) {
       // Its guest waits for it: a server lets nobody else in, and remembers what it has lost.
@@ -173,6 +196,7 @@ final class DiskRecovery {
       throw e;
     }
     disk.await("recover", recovered);
+    jobs.recovered(disk);
     servedAgain.served(disk);
     log.info("{}: {} with {}", disk, disk.status().state(), source);
   }
@@ -234,6 +258,10 @@ final class DiskRecovery {
 
   private static IllegalStateException mustNotHave(ServedDisk disk, Standing standing) {
     return new IllegalStateException(disk + ": must not have its device: " + standing);
+  }
+
+  private boolean isSealed(ServedDisk disk) {
+    return standing(disk).state() == Standing.State.SEALED;
   }
 
   private Standing standing(ServedDisk disk) {

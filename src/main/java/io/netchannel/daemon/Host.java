@@ -54,6 +54,7 @@ public final class Host implements AutoCloseable {
   /**
    * What a host is made of; closing what was passed in stays with the caller.
    *
+   * @param definitions what libvirt has of the domains
    * @param kernel the kernel's own block backends
    * @param peers the other hosts of the configuration
    * @param health asks them whether they are there, for at most a bound
@@ -67,6 +68,7 @@ public final class Host implements AutoCloseable {
       EventChannels events,
       Domains domains,
       Devices devices,
+      DiskDefinitions definitions,
       KernelBackends kernel,
       Collection<? extends Peer> peers,
       Function<Duration, ? extends List<Peers.Health>> health,
@@ -92,6 +94,8 @@ public final class Host implements AutoCloseable {
   private final Coordinator coordinator;
   private final DomainLifecycle lifecycle;
   private final ControlCommands control;
+  private final DiskJobs jobs;
+  private final JobMetadata metadata;
 
   /**
    * For what may wait for a peer, a disk or the journal: a thread for each thing that waits. No
@@ -156,17 +160,37 @@ public final class Host implements AutoCloseable {
             executor,
             parts.ids());
     Timer timer = new DispatchingTimer(scheduler, executor);
+    metadata = new JobMetadata(parts.definitions(), timer);
+    jobs =
+        new DiskJobs(
+            new SwapRunner.Environment(
+                parts.devices(),
+                coordinator.jobs(),
+                coordinator::claimGeneration,
+                memory.buffers(),
+                executor,
+                timer,
+                parts.nanoTime(),
+                disk -> coordinator.standing(disk.domain(), disk.target()).generation(),
+                new SwitchNotes(parts.devices(), executor, timer),
+                metadata),
+            midPoints,
+            parts.clock(),
+            parts.ids());
+    midPoints.checkSources(jobs);
     ServedAgain servedAgain = new ServedAgain(parts.nanoTime(), parts.startedNanos());
     awaitFirstTries(
         midPoints.recover(
             new DiskRecovery(
                 parts.devices(),
+                jobs,
                 coordinator::standing,
                 coordinator::claimGeneration,
                 timer,
                 servedAgain),
             executor),
         headStart(servedAgain.age()));
+    jobs.start();
     coordinator.recover();
     coordinator.start(scheduler);
     lifecycle =
@@ -187,6 +211,7 @@ public final class Host implements AutoCloseable {
             midPoints,
             lifecycle,
             coordinator,
+            new DiskJobCommands(jobs, metadata, coordinator.jobs()),
             parts.health(),
             parts.clock(),
             memory);
@@ -248,6 +273,11 @@ public final class Host implements AutoCloseable {
     return lifecycle;
   }
 
+  /** libvirt is there again: what waits for it is asked at once. */
+  public void libvirtIsBack() {
+    metadata.again();
+  }
+
   /** Something says that a domain may have ended, libvirt's events for instance. */
   public void lookAtDomains() {
     lifecycle.lookAtAll();
@@ -283,6 +313,8 @@ public final class Host implements AutoCloseable {
     lifecycle.close();
     suspends.close();
     stockDisks.close();
+    jobs.close();
+    metadata.close();
     scheduler.shutdownNow();
     looks.shutdownNow();
     executor.shutdownNow();

@@ -264,6 +264,7 @@ final class HostDevices implements LocalDevices {
   private CompletableFuture<Void> openAndTakeOver(ServedDisk served, Disk disk, ByteString manifest)
       throws DeviceException {
     Manifest decoded = served.decode(manifest);
+    midPoints.arrives(served, disk.source());
     Device device = midPoints.open(served, disk.source(), disk.generation(), decoded.inheritance());
     MidPoint midPoint;
     try {

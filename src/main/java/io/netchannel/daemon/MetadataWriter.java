@@ -171,6 +171,10 @@ final class MetadataWriter implements AutoCloseable {
     anew();
   }
 
+  boolean isTo(String source) {
+    return newSource.equals(source);
+  }
+
   /** libvirt is back: what waits is asked for at once. */
   void again() {
     synchronized (lock) {

@@ -55,6 +55,19 @@ public final class MidPoints implements AutoCloseable {
     long claim(UUID domain, String target, long known) throws JournalException;
   }
 
+  /** Knows where disks have gone. */
+  interface Sources {
+    /**
+     * A disk is about to start from a source.
+     *
+     * @throws DeviceException when it must not, with why
+     */
+    void starts(DiskDetails disk, String source) throws DeviceException;
+
+    /** A disk comes from another host, which has said that this is its source. */
+    void arrives(DiskDetails disk, String source);
+  }
+
   private record Key(int domid, String target) {}
 
   /** Room on /run and threads come back within that, or not by themselves. */
@@ -81,9 +94,21 @@ public final class MidPoints implements AutoCloseable {
 
   private volatile Optional<DiskRecovery> recovery = Optional.empty();
 
+  private volatile Optional<Sources> sources = Optional.empty();
+
   MidPoints(ServedDisk.Environment environment, Devices devices) {
     this.environment = environment;
     this.devices = devices;
+  }
+
+  /** Asked of each disk that starts, or comes, from now on. */
+  void checkSources(Sources known) {
+    sources = Optional.of(known);
+  }
+
+  /** As {@link Sources#arrives}. */
+  void arrives(ServedDisk disk, String source) {
+    sources.ifPresent(known -> known.arrives(disk.details(), source));
   }
 
   /** As {@link LocalDevices#manifestRoom}: what that many disks may have pending, if it fits. */
@@ -230,6 +255,9 @@ public final class MidPoints implements AutoCloseable {
       ServedDisk disk, String source, GenerationClaim generations)
       throws DeviceException, JournalException {
     DiskDetails details = disk.details();
+    if (sources.isPresent()) {
+      sources.get().starts(details, source);
+    }
     long known = devices.newestGeneration(source, details.userName(), details.readOnly());
     long generation = generations.claim(disk.guest().uuid(), disk.target(), known);
     Device device = open(disk, source, generation, Optional.empty());

@@ -199,6 +199,7 @@ public final class NetchannelDaemon implements AutoCloseable {
                     xen.events(),
                     xen.domains(),
                     storage.devices(),
+                    configuration.guests() ? DiskDefinitions.LIBVIRT : DiskDefinitions.NONE,
                     KernelBackends.sysfs(KernelBackends.SYSFS),
                     peers == null ? List.of() : peers.all(),
                     peers == null ? bound -> untrusted(configuration) : peers::health,
@@ -323,6 +324,7 @@ public final class NetchannelDaemon implements AutoCloseable {
     @Override
     public void connected() {
       host.lookAtDomains();
+      host.libvirtIsBack();
     }
 
     @Override

@@ -9,6 +9,7 @@ import io.netchannel.midpoint.MidPointMemory;
 import io.netchannel.midpoint.MidPointStatus;
 import io.netchannel.vdevice.block.VbdAddress;
 import io.netchannel.vdevice.block.VbdNodes;
+import io.netchannel.vdevice.block.VbdNodes.Detail;
 import io.netchannel.vdevice.block.VirtualDisk;
 import io.netchannel.xen.EventChannels;
 import io.netchannel.xen.GrantTable;
@@ -347,6 +348,52 @@ final class ServedDisk {
             generation));
   }
 
+  /** What its requests go to; empty while it has none. */
+  Optional<Device> device() {
+    return device;
+  }
+
+  /** Notes that another device is between it and its source, or not any more. */
+  void device(Device exchanged) {
+    device = Optional.of(exchanged);
+  }
+
+  /**
+   * Notes in the nodes what becomes its source, before anything is written there.
+   *
+   * @throws IllegalStateException when the nodes have gone
+   */
+  void follows(String source) {
+    noteNode(Detail.FOLLOWER, source);
+  }
+
+  /** Nothing does any more; nodes that have gone need it not. */
+  void followsNothing() {
+    try {
+      noteNode(Detail.FOLLOWER, "");
+    } catch (RuntimeException e) {
+      log.info("{}: {}", this, e.getMessage());
+    }
+  }
+
+  /** Notes its new source, which the journal has already; nodes that have gone need it not. */
+  void switched(String source) {
+    try {
+      synchronized (this) {
+        note(
+            new DiskDetails(
+                details.guest(),
+                details.target(),
+                details.readOnly(),
+                Optional.of(source),
+                details.generation()));
+      }
+    } catch (RuntimeException e) { // the journal has it; it is written once more in the end
+      log.info("{}: {}", this, e.getMessage());
+    }
+    followsNothing();
+  }
+
   /** Notes a generation before it is used. */
   void usesGeneration(long generation) {
     note(
@@ -433,14 +480,13 @@ final class ServedDisk {
 
   private void note(DiskDetails changed) {
     details = changed;
-    changed
-        .nodes()
-        .forEach(
-            (name, value) -> {
-              if (!VbdNodes.setDetail(environment.store(), address, name, value)) {
-                throw new IllegalStateException(this + " has been removed from xenstore");
-              }
-            });
+    changed.nodes().forEach(this::noteNode);
+  }
+
+  private void noteNode(String name, String value) {
+    if (!VbdNodes.setDetail(environment.store(), address, name, value)) {
+      throw new IllegalStateException(this + " has been removed from xenstore");
+    }
   }
 
   private static Path inflightFile(Environment environment, VbdAddress address) {

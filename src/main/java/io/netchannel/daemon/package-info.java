@@ -10,6 +10,8 @@
  *                             peers              +---------> SuspendWatch (xenstore, hypervisor)
  *   netchannel's commands ---> ControlEndpoint ---> ControlCommands ---> all of them
  *
+ *   DiskJobs ---> SwapRunner: a disk that is put in the place of another one, under its guest
+ *
  *   HostStorage: the devices below all that, and HostExports, the device server. Opened first and
  *   closed last: a guest may have one of this host's own exports as its disk
  * </pre>
@@ -102,6 +104,9 @@
  *       unused.
  *   <li>What a daemon before has left is known, each disk with its place here, before anybody can
  *       ask for disks: nothing is published over it.
+ *   <li>A disk is switched to another device when that is in the journal, and not before; from then
+ *       on nothing is started from the old one without a word. A restart believes the journal, and
+ *       not the nodes. Nothing is switched while its guest migrates.
  *   <li>A disk has one mid-point per domid; a new one starts when the old one is wholly gone.
  *   <li>An incoming domain's guest runs only when each of its disks was taken over.
  *   <li>A disk that recovers gets what the journal allows at that moment; while its guest is being

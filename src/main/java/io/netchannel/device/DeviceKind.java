@@ -25,6 +25,11 @@ public interface DeviceKind {
    */
   default void check(String text) throws DeviceException {}
 
+  /** As {@link Devices#create}. */
+  default void create(String text, long sizeBytes) throws DeviceException {
+    throw new DeviceException(text + ": cannot be created; expected the file: of a new file");
+  }
+
   /** As {@link Devices#storage}. */
   default Optional<String> storage(String text) throws DeviceException {
     return Optional.empty();

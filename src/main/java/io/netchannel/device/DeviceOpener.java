@@ -123,6 +123,11 @@ public final class DeviceOpener implements Devices, AutoCloseable {
       }
 
       @Override
+      public void create(String text, long sizeBytes) throws DeviceException {
+        FileDevice.create(text, sizeBytes);
+      }
+
+      @Override
       public Optional<String> storage(String text) throws DeviceException {
         return Optional.of(FileDevice.storage(text));
       }
@@ -182,6 +187,12 @@ public final class DeviceOpener implements Devices, AutoCloseable {
   public void checkUnused(String source) throws DeviceException {
     Parsed parsed = parse(source);
     parsed.kind.checkUnused(parsed.text);
+  }
+
+  @Override
+  public void create(String source, long sizeBytes) throws DeviceException {
+    Parsed parsed = parse(source);
+    parsed.kind.create(parsed.text, sizeBytes);
   }
 
   @Override

@@ -39,6 +39,15 @@ public interface Devices {
   default void checkUnused(String source) throws DeviceException {}
 
   /**
+   * Makes a device that is not there yet, of a kind that can be made.
+   *
+   * @throws DeviceException when there is something already, or there is no such kind
+   */
+  default void create(String source, long sizeBytes) throws DeviceException {
+    throw new DeviceException(source + ": cannot be created; expected the file: of a new file");
+  }
+
+  /**
    * The device alone, without filters and without the way it is used: two sources of one place are
    * the same storage.
    *

@@ -285,6 +285,19 @@ public final class MidPoint implements Agent {
         });
   }
 
+  /** Goes on with a newer generation, here and at the device. Fits SERVING only. */
+  public CompletableFuture<Void> useGeneration(long newer) {
+    return command(
+        future -> {
+          if (state != State.SERVING || departing) {
+            throw unfit("use a newer generation");
+          }
+          setGeneration(newer);
+          device.useGeneration(newer);
+          future.complete(null);
+        });
+  }
+
   /**
    * Stops taking requests, waits for those at the device, flushes the device and gives what is
    * pending. Where the device has an authority that finishes them ({@link Device#custody}) it does

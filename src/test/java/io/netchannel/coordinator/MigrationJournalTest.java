@@ -47,7 +47,7 @@ final class MigrationJournalTest {
   }
 
   private static void put(MigrationJournal journal, int number) throws JournalException {
-    journal.put(Optional.of(migration(number)), Map.of(KEY, Generation.at("hostb", number)));
+    journal.put(JournalRecord.of(migration(number), Map.of(KEY, Generation.at("hostb", number))));
   }
 
   private static MemoryFiles disk() {
@@ -227,7 +227,7 @@ final class MigrationJournalTest {
   void aCompactionWritesNoPhaseThatIsOnlyInMemory() throws Exception {
     Migration active = migration(1_000_000);
     try (MigrationJournal journal = MigrationJournal.open(directory)) {
-      journal.put(Optional.of(active), Map.of());
+      journal.put(JournalRecord.of(active, Map.of()));
       var unused = fill(journal);
       journal.putVolatile(active.moved(Phase.REDIRECT, Instant.EPOCH, "1 disk"));
       journal.makeRoom();
@@ -286,7 +286,7 @@ final class MigrationJournalTest {
     while (number <= 32) {
       number++;
       Migration over = migration(number).moved(Phase.COMMIT, Instant.EPOCH, detail);
-      journal.put(Optional.of(over), Map.of(KEY, Generation.here(number)));
+      journal.put(JournalRecord.of(over, Map.of(KEY, Generation.here(number))));
     }
     return number;
   }
@@ -355,7 +355,7 @@ final class MigrationJournalTest {
         <= FrameLog.COMPACT_BYTES + FrameLog.RESERVE_BYTES) {
       number++;
       Migration over = migration(number).moved(Phase.COMMIT, Instant.EPOCH, "over");
-      journal.put(Optional.of(over), Map.of(KEY, Generation.here(number)));
+      journal.put(JournalRecord.of(over, Map.of(KEY, Generation.here(number))));
     }
     return number;
   }

@@ -63,6 +63,7 @@ final class DiskRecoveryTest {
     recovery =
         new DiskRecovery(
             this::open,
+            NO_JOBS,
             (domain, target) -> standing,
             (domain, target, known) -> CLAIMED,
             (delay, action) -> {
@@ -71,6 +72,23 @@ final class DiskRecoveryTest {
             },
             servedAgain);
   }
+
+  private static final DiskRecovery.Jobs NO_JOBS =
+      new DiskRecovery.Jobs() {
+        @Override
+        public String source(ServedDisk disk, String noted) {
+          return noted;
+        }
+
+        @Override
+        public Device around(
+            ServedDisk disk, String source, Device opened, long generation, boolean sealed) {
+          return opened;
+        }
+
+        @Override
+        public void recovered(ServedDisk disk) {}
+      };
 
   private DiskDetails publish(String target) {
     DiskDetails details =

@@ -36,6 +36,10 @@ final class EmulatedHost implements AutoCloseable {
   private final GrantTable grants = hypervisor.grantTable(0);
   private final EventChannels events = hypervisor.eventChannels(0);
   private final DeviceOpener devices;
+
+  /** What its libvirt would do; before a daemon starts. */
+  private DiskDefinitions definitions = DiskDefinitions.NONE;
+
   private final DaemonConfiguration configuration;
   private final List<DirectPeer> peers;
 
@@ -138,6 +142,10 @@ final class EmulatedHost implements AutoCloseable {
             defaults.memory());
   }
 
+  void definitions(DiskDefinitions given) {
+    definitions = given;
+  }
+
   /** Starts the daemon, in place of the one that ran before. */
   Host startDaemon() throws Exception {
     stopDaemon();
@@ -150,6 +158,7 @@ final class EmulatedHost implements AutoCloseable {
                 events,
                 new CountedDomains(hypervisor.domainStates()),
                 devices,
+                definitions,
                 (domid, devid) -> {
                   String key = domid + "/" + devid;
                   if (!store.exists("/local/domain/0/backend/vbd/" + key)) {

@@ -151,6 +151,15 @@ public final class FileDevice implements Device {
   }
 
   /**
+   * Makes a file that takes no room yet, readable by its owner only.
+   *
+   * @throws DeviceException when something is at that path, or it cannot be made
+   */
+  public static void create(String path, long sizeBytes) throws DeviceException {
+    OpenFile.create(path, sizeBytes);
+  }
+
+  /**
    * Which storage a path leads to: "file DEVICE INODE" in numbers of the kernel, "block NUMBER".
    *
    * @throws DeviceException when there is nothing at that path

@@ -1,15 +1,24 @@
 package io.netchannel.device.file;
 
+import static java.nio.file.StandardOpenOption.CREATE_NEW;
+import static java.nio.file.StandardOpenOption.WRITE;
+
 import com.sun.jna.Platform;
 import io.netchannel.device.BlockBuffers;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.DeviceGeometry;
+import io.netchannel.files.DurableFile;
 import io.netchannel.text.PathText;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Map;
+import java.util.Set;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -108,6 +117,23 @@ record OpenFile(
             e);
       }
       throw cannotOpen(path, true, e);
+    }
+  }
+
+  /** As {@link FileDevice#create}. */
+  static void create(String text, long sizeBytes) throws DeviceException {
+    Path path = path(text);
+    try (FileChannel file =
+        FileChannel.open(
+            path,
+            Set.of(CREATE_NEW, WRITE),
+            PosixFilePermissions.asFileAttribute(DurableFile.PRIVATE))) {
+      file.write(ByteBuffer.allocate(1), sizeBytes - 1); // its last byte: the rest is a hole
+    } catch (FileAlreadyExistsException e) {
+      throw new DeviceException(
+          path + ": expected nothing there, found a file; remove it, or leave out --create", e);
+    } catch (IOException e) {
+      throw new DeviceException("%s cannot be created: %s".formatted(path, e), e);
     }
   }
 

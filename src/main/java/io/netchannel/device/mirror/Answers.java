@@ -68,7 +68,7 @@ final class Answers {
       if (!(request.kind == Kind.DISCARD && outcome == Outcome.UNSUPPORTED)) {
         states.stop(
             "writing %d bytes at %d of the target: %s"
-                .formatted(request.lengthBytes, request.offsetBytes, outcome));
+                .formatted(request.lengthBytes, request.offsetBytes, outcome.words()));
       }
     }
   }

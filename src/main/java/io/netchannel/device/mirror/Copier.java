@@ -456,7 +456,7 @@ final class Copier {
     copy.failed = true;
     owner.copyFailed(
         "%s %d bytes at %d of the %s: %s"
-            .formatted(doing, copy.lengthBytes, copy.offsetBytes, leg, outcome));
+            .formatted(doing, copy.lengthBytes, copy.offsetBytes, leg, outcome.words()));
   }
 
   private void end(RegionCopy copy) {

@@ -231,7 +231,8 @@ final class MirrorStates {
         retryLater();
       }
       stop(
-          "flushing the target: %s; should that go on, abort it and begin anew".formatted(outcome));
+          "flushing the target: %s; should that go on, abort it and begin anew"
+              .formatted(outcome.words()));
     }
   }
 

@@ -10,6 +10,7 @@ import io.netchannel.coordinator.peer.Peers;
 import io.netchannel.daemon.ConfigurationException;
 import io.netchannel.daemon.ControlEndpoint;
 import io.netchannel.daemon.DaemonConfiguration;
+import io.netchannel.daemon.DiskDefinitions;
 import io.netchannel.daemon.Host;
 import io.netchannel.daemon.HostStorage;
 import io.netchannel.device.Devices;
@@ -124,6 +125,7 @@ public final class ModelHost implements AutoCloseable {
                     events,
                     hypervisor.domainStates(),
                     devices,
+                    DiskDefinitions.NONE,
                     (domid, devid) -> false,
                     peers.all(),
                     peers::health,

@@ -57,6 +57,9 @@ public final class VbdNodes {
     /** "r" or "w". */
     public static final String MODE = "mode";
 
+    /** The device that becomes the disk, while it gets what it lacks; empty when there is none. */
+    public static final String FOLLOWER = "follower";
+
     private static final List<String> ALL =
         ImmutableList.of(PARAMS, DEV, DOMAIN, UUID, GENERATION, MODE);
 

@@ -1,0 +1,175 @@
+package io.netchannel.coordinator;
+
+import com.google.common.collect.ImmutableList;
+import java.time.Clock;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Optional;
+import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * All jobs of this host; the one place where a job changes its phase. Follows {@link
+ * JobTransitions}: the journal is written before anybody sees the new phase. From any thread.
+ *
+ * <p>No disk is switched while its guest migrates, as both hosts have agreed on the disks; nor does
+ * a migration begin between a switch and its end, as the domain's XML would still name the old
+ * device. Both are decided under the lock of {@link MigrationStore}.
+ */
+public final class DiskJobStore {
+  private static final Logger log = LoggerFactory.getLogger(DiskJobStore.class);
+
+  private final MigrationStore migrations;
+  private final MigrationJournal journal;
+  private final Clock clock;
+
+  /** By job: who waits for the end of a switch. Guarded by this, as is every change of a job. */
+  private final Map<UUID, CompletableFuture<Void>> ends = new LinkedHashMap<>();
+
+  DiskJobStore(MigrationStore migrations, Clock clock) {
+    this.migrations = migrations;
+    this.journal = migrations.journal();
+    this.clock = clock;
+  }
+
+  /** Newest first: all that are not over, and the last ones that are. */
+  public ImmutableList<DiskJob> all() {
+    return journal.jobs().reverse();
+  }
+
+  /** The job of a disk that is not over; there is at most one. */
+  public Optional<DiskJob> active(DiskKey disk) {
+    return all().stream().filter(job -> job.isActive() && job.disk().equals(disk)).findFirst();
+  }
+
+  /** Empty when it has been over for so long that it is forgotten. */
+  public Optional<DiskJob> find(UUID id) {
+    return journal.job(id);
+  }
+
+  /** Where a disk was switched to, last, for who has an old description of its domain. */
+  public Optional<Moved> moved(DiskKey disk) {
+    return journal.moved(disk);
+  }
+
+  /**
+   * Begins one; durable when it returns.
+   *
+   * @throws JobRefusedException when its disk has one, or its guest migrates
+   */
+  public synchronized void begin(DiskJob job) throws JournalException, JobRefusedException {
+    journal.makeRoom();
+    migrations.putUnlessMigrating(
+        job.disk().domain(),
+        JournalRecord.of(job, Optional.empty()),
+        () -> {
+          DiskJob other = active(job.disk()).orElse(null);
+          if (other != null) {
+            throw new JobRefusedException(
+                "%s has a job already, to %s".formatted(other.label(), other.newSource()));
+          }
+        });
+    log.info("{}: job to {} begun", job.label(), job.newSource());
+  }
+
+  /** Changes what a person may change; durable when it returns. */
+  public synchronized DiskJob set(DiskJob job, DiskJob.Settings settings) throws JournalException {
+    DiskJob changed = newest(job).with(settings);
+    journal.put(JournalRecord.of(changed, Optional.empty()));
+    return changed;
+  }
+
+  /**
+   * The new device becomes the disk; durable when it returns, and then it is known for good where
+   * the disk has gone.
+   *
+   * @throws UncertainJournalException when only a restart finds out which one is the disk
+   * @throws JobRefusedException while its guest migrates
+   */
+  public synchronized DiskJob switched(DiskJob job) throws JournalException, JobRefusedException {
+    DiskJob next = next(job, JobEvent.SWITCHED, "the disk is " + job.newSource());
+    Moved moved =
+        new Moved(
+            job.disk(),
+            job.domainName(),
+            job.oldSource(),
+            job.newSource(),
+            next.switched().orElseThrow());
+    migrations.putUnlessMigrating(
+        job.disk().domain(),
+        JournalRecord.of(next, Optional.of(moved)),
+        () -> {
+          Generation generation = migrations.generation(job.disk()).orElse(null);
+          if (generation != null && !generation.isHere()) {
+            throw new JobRefusedException(
+                "%s: its guest has gone to %s".formatted(job.label(), generation.holder()));
+          }
+        });
+    log.info("{}: {}", next.label(), next.reason());
+    return next;
+  }
+
+  /** It is over, in memory at least. */
+  public synchronized DiskJob end(DiskJob job, JobEvent event, String reason) {
+    DiskJob next = next(job, event, reason);
+    try {
+      journal.put(JournalRecord.of(next, Optional.empty()));
+    } catch (JournalException e) {
+      log.error(
+          "{}: {} is not in the journal, a restart takes the job up again: {}",
+          next.label(),
+          next.phase(),
+          e.getMessage());
+      journal.putVolatile(next);
+    }
+    log.info("{}: {}: {}", next.label(), next.phase(), reason);
+    CompletableFuture<Void> waited = ends.remove(job.id());
+    if (waited != null) {
+      var unused = waited.completeAsync(() -> null);
+    }
+    return next;
+  }
+
+  /** Forgets where a disk has gone: its old source may be used again. */
+  public void forget(DiskKey disk) throws JournalException {
+    if (moved(disk).isPresent()) {
+      journal.put(JournalRecord.forgotten(disk));
+    }
+  }
+
+  /**
+   * Completes when no disk of the domain is between a switch and its end; at once when it is so.
+   */
+  CompletableFuture<Void> settled(UUID domain) {
+    ImmutableList<DiskJob> open = switchedOf(domain);
+    synchronized (this) {
+      return CompletableFuture.allOf(
+          open.stream()
+              .filter(job -> newest(job).isActive())
+              .map(job -> ends.computeIfAbsent(job.id(), id -> new CompletableFuture<>()).copy())
+              .toArray(CompletableFuture[]::new));
+    }
+  }
+
+  /** Those of a domain that were switched and have not ended. */
+  ImmutableList<DiskJob> switchedOf(UUID domain) {
+    return all().stream()
+        .filter(job -> job.phase() == JobPhase.SWITCHED && job.disk().domain().equals(domain))
+        .collect(ImmutableList.toImmutableList());
+  }
+
+  private DiskJob next(DiskJob job, JobEvent event, String reason) {
+    DiskJob now = newest(job);
+    return JobTransitions.next(now.phase(), event)
+        .map(to -> now.moved(to.phase(), reason, clock.instant()))
+        .orElseThrow(
+            () ->
+                new IllegalStateException(job.label() + ": " + event + " in phase " + now.phase()));
+  }
+
+  private DiskJob newest(DiskJob job) {
+    return find(job.id()).orElseThrow(() -> new IllegalStateException("no job " + job.id()));
+  }
+}

@@ -1,0 +1,18 @@
+package io.netchannel.coordinator;
+
+/** How far a job is, as the journal has it; see the diagram of {@link JobTransitions}. */
+public enum JobPhase {
+  /** The old device is the disk. */
+  COPYING,
+  /** The new device is the disk; nodes, the old device and the domain's XML may not know it yet. */
+  SWITCHED,
+  /** Over: all that has to know it does. */
+  DONE,
+  /** Over: the old device is the disk. */
+  ABORTED;
+
+  /** No event leaves such a phase. */
+  public boolean isOver() {
+    return this == DONE || this == ABORTED;
+  }
+}

@@ -1,0 +1,38 @@
+package io.netchannel.coordinator;
+
+import static io.netchannel.coordinator.Transitions.Durability.DURABLE;
+import static io.netchannel.coordinator.Transitions.Durability.PRESUMED;
+
+import com.google.common.collect.ImmutableTable;
+import io.netchannel.coordinator.Transitions.Durability;
+import java.util.Optional;
+
+/**
+ * The one table of what may happen to a job. "=" is in the journal, durably, before it has any
+ * effect, "~" when the journal's storage allows.
+ *
+ * <pre>
+ *   begun ==> COPYING ==switched==> SWITCHED ~~finished~~> DONE
+ *                ~
+ *                ~~~aborted~~> ABORTED
+ * </pre>
+ *
+ * A restart that finds SWITCHED does once more what is left. One that finds COPYING, as an abort
+ * could not be written, copies on: the old device is the disk either way.
+ */
+final class JobTransitions {
+  record To(JobPhase phase, Durability durability) {}
+
+  private static final ImmutableTable<JobPhase, JobEvent, To> TABLE =
+      ImmutableTable.<JobPhase, JobEvent, To>builder()
+          .put(JobPhase.COPYING, JobEvent.SWITCHED, new To(JobPhase.SWITCHED, DURABLE))
+          .put(JobPhase.COPYING, JobEvent.ABORTED, new To(JobPhase.ABORTED, PRESUMED))
+          .put(JobPhase.SWITCHED, JobEvent.FINISHED, new To(JobPhase.DONE, PRESUMED))
+          .build();
+
+  private JobTransitions() {}
+
+  static Optional<To> next(JobPhase phase, JobEvent event) {
+    return Optional.ofNullable(TABLE.get(phase, event));
+  }
+}

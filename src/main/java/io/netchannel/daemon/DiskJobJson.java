@@ -1,0 +1,101 @@
+package io.netchannel.daemon;
+
+import io.netchannel.coordinator.DiskJob;
+import io.netchannel.coordinator.JobPhase;
+import io.netchannel.device.mirror.MirrorState;
+import io.netchannel.device.mirror.MirrorStatus;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.LinkedHashMap;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+
+/** A job as the command line gets it: sizes in bytes, times in milliseconds. */
+final class DiskJobJson {
+  private DiskJobJson() {}
+
+  static Map<String, Object> of(SwapRunner runner, JobMetadata metadata) {
+    DiskJob job = runner.job();
+    Optional<MirrorStatus> mirror = runner.status();
+    Map<String, Object> json = new LinkedHashMap<>();
+    json.put("domain", job.domainName());
+    json.put("uuid", runner.key().domain());
+    json.put("target", runner.key().target());
+    json.put("state", state(runner));
+    json.put("reason", reason(runner));
+    json.put("old", job.oldSource());
+    json.put("new", job.newSource());
+    json.put("sizeBytes", mirror.map(MirrorStatus::sizeBytes).orElse(null));
+    json.put("copiedBytes", mirror.map(MirrorStatus::copiedBytes).orElse(null));
+    json.put("zeroBytes", mirror.map(MirrorStatus::zeroBytes).orElse(null));
+    json.put("leftBytes", mirror.map(MirrorStatus::leftBytes).orElse(null));
+    json.put("passes", mirror.map(MirrorStatus::passes).orElse(null));
+    json.put("staleCopies", mirror.map(MirrorStatus::staleCopies).orElse(null));
+    json.put("heldWrites", mirror.map(MirrorStatus::heldWrites).orElse(null));
+    json.put("longestWriteMillis", mirror.map(MirrorStatus::longestWriteMillis).orElse(null));
+    json.put("rateBytesPerSecond", runner.rate().bytesPerSecond());
+    json.put(
+        "secondsLeft",
+        mirror
+            .flatMap(status -> runner.rate().left(status.leftBytes()))
+            .map(Duration::toSeconds)
+            .orElse(null));
+    json.put("throttled", mirror.map(MirrorStatus::throttled).orElse(false));
+    json.put("pivot", pivot(job));
+    json.put("bandwidth", job.settings().bytesPerSecond());
+    json.put("started", job.begun().toString());
+    json.put("ended", job.ended().map(Instant::toString).orElse(null));
+    json.put(
+        "switchedAfterMillis",
+        job.switched().map(at -> Duration.between(job.begun(), at).toMillis()).orElse(null));
+    metadata.describe(job, json);
+    return json;
+  }
+
+  private static String pivot(DiskJob job) {
+    return job.settings().switches() ? "auto" : "manual";
+  }
+
+  private static String state(SwapRunner runner) {
+    return switch (runner.stage()) {
+      case OPENING -> "opening";
+      case OLD_ONLY -> "paused";
+      case SETTLING -> "switched";
+      case MIRRORED, LEAVING ->
+          switch (runner.status().map(MirrorStatus::state).orElse(beside(runner))) {
+            case ALONE -> "switched";
+            case COPYING -> "copying";
+            // Until the mirror is gone another job cannot begin.
+            case PAUSED, ABORTED -> "paused";
+            case CONVERGING -> "converging";
+            case FLUSHING -> "flushing";
+            case SYNC -> "sync";
+            case RECORDING -> "recording";
+          };
+      case OVER -> lowerCase(runner.job().phase());
+    };
+  }
+
+  /** Of one that has no mirror just now: after a restart, until its device opens. */
+  private static MirrorState beside(SwapRunner runner) {
+    return runner.job().phase() == JobPhase.SWITCHED ? MirrorState.ALONE : MirrorState.PAUSED;
+  }
+
+  private static String lowerCase(JobPhase phase) {
+    return phase.name().toLowerCase(Locale.ROOT);
+  }
+
+  private static String reason(SwapRunner runner) {
+    if (runner.job().phase() == JobPhase.DONE) {
+      return null; // all is well
+    }
+    String words =
+        runner.stage() == SwapRunner.Stage.OVER
+            ? runner.job().reason()
+            : runner.problem().isEmpty()
+                ? runner.status().map(MirrorStatus::reason).orElse("")
+                : runner.problem();
+    return words.isEmpty() ? null : words;
+  }
+}

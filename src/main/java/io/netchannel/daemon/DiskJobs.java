@@ -1,0 +1,355 @@
+package io.netchannel.daemon;
+
+import com.google.common.collect.ImmutableList;
+import io.netchannel.coordinator.DiskJob;
+import io.netchannel.coordinator.DiskKey;
+import io.netchannel.coordinator.JobPhase;
+import io.netchannel.coordinator.JobRefusedException;
+import io.netchannel.coordinator.JournalException;
+import io.netchannel.coordinator.Moved;
+import io.netchannel.device.Device;
+import io.netchannel.device.DeviceException;
+import io.netchannel.device.DeviceGeometry;
+import io.netchannel.device.Devices;
+import java.time.Clock;
+import java.time.Duration;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Supplier;
+import java.util.stream.Stream;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The jobs of this host: disks that are put under their running guests in the place of others. Each
+ * is carried by a {@link SwapRunner}; what of it outlives the daemon is in the journal.
+ */
+final class DiskJobs implements DiskRecovery.Jobs, MidPoints.Sources, AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(DiskJobs.class);
+
+  /** What a mirror does by time it does within tenths of a second. */
+  private static final Duration TICK = Duration.ofMillis(100);
+
+  /** Of those that are over, what the mirror said last is kept for so many. */
+  private static final int KEPT = 100;
+
+  private final SwapRunner.Environment environment;
+  private final MidPoints midPoints;
+  private final Clock clock;
+  private final Supplier<UUID> ids;
+
+  /** Those that are not over, by disk. */
+  private final Map<DiskKey, SwapRunner> runners = new ConcurrentHashMap<>();
+
+  /** Those that are over, by job, oldest first; guarded by itself. */
+  private final Map<UUID, SwapRunner> over =
+      new LinkedHashMap<>() {
+        private static final long serialVersionUID = 1L;
+
+        @Override
+        protected boolean removeEldestEntry(Map.Entry<UUID, SwapRunner> eldest) {
+          return size() > KEPT;
+        }
+      };
+
+  private volatile boolean closed;
+
+  DiskJobs(
+      SwapRunner.Environment environment, MidPoints midPoints, Clock clock, Supplier<UUID> ids) {
+    this.environment = environment;
+    this.midPoints = midPoints;
+    this.clock = clock;
+    this.ids = ids;
+  }
+
+  // ---- The start of the daemon
+
+  /** As the journal has it: nodes may not know of a switch yet. */
+  @Override
+  public String source(ServedDisk disk, String noted) {
+    return environment
+        .jobs()
+        .active(key(disk))
+        .filter(job -> job.phase() == JobPhase.SWITCHED && job.oldSource().equals(noted))
+        .map(DiskJob::newSource)
+        .orElse(noted);
+  }
+
+  @Override
+  public Device around(
+      ServedDisk disk, String source, Device opened, long generation, boolean sealed) {
+    DiskJob job = environment.jobs().active(key(disk)).orElse(null);
+    boolean itsDisk =
+        job != null
+            && source.equals(job.phase() == JobPhase.SWITCHED ? job.newSource() : job.oldSource());
+    return itsDisk
+        ? runners
+            .computeIfAbsent(key(disk), key -> SwapRunner.found(environment, job))
+            .around(disk, opened, generation, sealed)
+        : opened;
+  }
+
+  @Override
+  public void recovered(ServedDisk disk) {
+    Optional.ofNullable(runners.get(key(disk))).ifPresent(SwapRunner::recovered);
+  }
+
+  /** Goes on with those that were found, also without their disks, and looks after all. */
+  void start() {
+    for (DiskJob job : environment.jobs().all()) {
+      if (job.isActive()) {
+        SwapRunner runner =
+            runners.computeIfAbsent(job.disk(), disk -> SwapRunner.found(environment, job));
+        midPoints
+            .find(job.disk().domain(), job.disk().target())
+            .ifPresentOrElse(runner::watch, runner::goOnWithoutDisk);
+      }
+    }
+    tickLater();
+  }
+
+  private void tickLater() {
+    environment.timer().after(TICK, this::tick);
+  }
+
+  private void tick() {
+    if (closed) {
+      return;
+    }
+    try {
+      for (SwapRunner runner : runners.values()) {
+        runner.tick();
+        if (runner.stage() == SwapRunner.Stage.OVER) {
+          retire(runner);
+        }
+      }
+    } catch (RuntimeException e) {
+      log.error("looking after jobs failed, will be tried again", e);
+    } finally {
+      tickLater();
+    }
+  }
+
+  private void retire(SwapRunner runner) {
+    synchronized (over) {
+      over.put(runner.job().id(), runner);
+    }
+    runners.remove(runner.key(), runner);
+  }
+
+  // ---- What a person says
+
+  /**
+   * Begins one. Does not wait for the storage.
+   *
+   * @return completes when copying has begun; exceptionally, and nothing has changed, when it
+   *     cannot
+   */
+  CompletableFuture<Void> begin(ServedDisk disk, SwapRequest request) throws JobRefusedException {
+    DiskKey key = key(disk);
+    String old = disk.details().source().orElse("");
+    SwapRunner runner =
+        SwapRunner.opening(
+            environment,
+            DiskJob.begin(
+                ids.get(),
+                key,
+                disk.guest().name(),
+                old,
+                request.source(),
+                request.settings(),
+                clock.instant()));
+    SwapRunner other = runners.putIfAbsent(key, runner);
+    if (other != null && other.stage() == SwapRunner.Stage.OVER) {
+      retire(other);
+      other = runners.putIfAbsent(key, runner);
+    }
+    if (other != null) {
+      throw new JobRefusedException(
+          "%s has a job already, to %s; see `netchannel jobs`"
+              .formatted(disk, other.job().newSource()));
+    }
+    return midPoints
+        .withStorage(
+            () -> {
+              check(disk, old, request);
+              return runner.begin(disk, request.isZero());
+            })
+        .whenComplete(
+            (done, failure) -> {
+              if (failure != null) {
+                runners.remove(key, runner);
+              }
+            });
+  }
+
+  /** All that can be known before anything is opened for writing. */
+  private void check(ServedDisk disk, String old, SwapRequest request) throws DeviceException {
+    Devices devices = environment.devices();
+    if (!disk.isServing()) {
+      throw new DeviceException(
+          "%s is not served at present (%s); try again when it is"
+              .formatted(disk, disk.problem().orElse(disk.status().state().toString())));
+    }
+    DeviceGeometry from = disk.device().map(Device::geometry).orElseThrow();
+    if (request.create()) {
+      devices.create(request.source(), from.sizeBytes());
+    }
+    checkNotSame(devices, old, request.source());
+    checkNotAnothers(disk, request.source());
+    devices.checkUnused(request.source());
+    DeviceGeometry to = devices.probe(request.source(), false);
+    if (to.sizeBytes() < from.sizeBytes()) {
+      throw new DeviceException(
+          "%s is smaller: expected at least %d bytes, found %d"
+              .formatted(request.source(), from.sizeBytes(), to.sizeBytes()));
+    }
+    if (to.logicalBlockBytes() > from.logicalBlockBytes()) {
+      throw new DeviceException(
+          "%s has blocks of %d bytes: the guest was told %d, and may ask for less than one of them"
+              .formatted(request.source(), to.logicalBlockBytes(), from.logicalBlockBytes()));
+    }
+    if (to.canFlush() && !from.canFlush()) {
+      throw new DeviceException(
+          "%s has a cache, and %s has none: the guest was told that it need not flush, so a power cut would lose what it wrote; take one that writes through"
+              .formatted(request.source(), old));
+    }
+  }
+
+  private static void checkNotSame(Devices devices, String old, String source)
+      throws DeviceException {
+    Optional<String> storage = devices.storage(source);
+    if (devices.place(old).equals(devices.place(source))
+        || (storage.isPresent() && storage.equals(devices.storage(old)))) {
+      throw new DeviceException("%s is the disk already, as %s".formatted(source, old));
+    }
+  }
+
+  private void checkNotAnothers(ServedDisk disk, String source) throws DeviceException {
+    String place = environment.devices().place(source);
+    for (ServedDisk other : midPoints.all()) {
+      String used = other.details().source().orElse("");
+      if (other != disk && !used.isEmpty() && environment.devices().place(used).equals(place)) {
+        throw new DeviceException("%s is the disk %s; take another one".formatted(source, other));
+      }
+    }
+    checkNotTarget(key(disk), source);
+  }
+
+  /**
+   * The one of a disk that is not over.
+   *
+   * @throws JobRefusedException when there is none
+   */
+  SwapRunner active(UUID domain, String target) throws JobRefusedException {
+    SwapRunner runner = runners.get(new DiskKey(domain, target));
+    if (runner == null || runner.stage() == SwapRunner.Stage.OVER) {
+      throw new JobRefusedException(
+          "%s of domain %s has no job that goes on; see `netchannel jobs`"
+              .formatted(target, domain));
+    }
+    return runner;
+  }
+
+  /** All that are known, newest first; those that are opening are first. */
+  List<SwapRunner> all() {
+    Stream<SwapRunner> opening =
+        runners.values().stream()
+            .filter(runner -> environment.jobs().find(runner.job().id()).isEmpty());
+    Stream<SwapRunner> begun = environment.jobs().all().stream().map(this::of);
+    return Stream.concat(opening, begun).collect(ImmutableList.toImmutableList());
+  }
+
+  private SwapRunner of(DiskJob job) {
+    Optional<SwapRunner> running =
+        Optional.ofNullable(runners.get(job.disk()))
+            .filter(runner -> runner.job().id().equals(job.id()));
+    synchronized (over) {
+      return running
+          .or(() -> Optional.ofNullable(over.get(job.id())))
+          .orElseGet(() -> SwapRunner.found(environment, job));
+    }
+  }
+
+  // ---- Where disks have gone
+
+  /** Refuses what a job of another disk makes a copy of that one. */
+  private void checkNotTarget(DiskKey disk, String source) throws DeviceException {
+    String place = environment.devices().place(source);
+    for (SwapRunner runner : runners.values()) {
+      if (!runner.key().equals(disk)
+          && runner.stage() != SwapRunner.Stage.OVER
+          && environment.devices().place(runner.job().newSource()).equals(place)) {
+        throw new DeviceException(
+            "%s is becoming %s; take another one".formatted(source, runner.job().label()));
+      }
+    }
+  }
+
+  /** A job is of one life of its disk: what is copied then is not what the next one writes. */
+  private void endEarlier(DiskKey key) {
+    DiskJob job = environment.jobs().active(key).orElse(null);
+    if (job != null && job.phase() == JobPhase.COPYING) {
+      runners.computeIfAbsent(key, disk -> SwapRunner.found(environment, job)).goOnWithoutDisk();
+    }
+  }
+
+  @Override
+  public void arrives(DiskDetails disk, String source) {
+    DiskKey key = new DiskKey(disk.guest().uuid(), disk.target());
+    endEarlier(key);
+    Moved moved = environment.jobs().moved(key).orElse(null);
+    if (moved != null && !moved.newSource().equals(source)) {
+      try {
+        environment.jobs().forget(key); // it has been elsewhere since
+      } catch (JournalException e) {
+        log.warn(
+            "{}: its next start may be refused, `netchannel job {} {} --forget` helps: {}",
+            disk,
+            disk.guest().name(),
+            disk.target(),
+            e.getMessage());
+      }
+    }
+  }
+
+  @Override
+  public void starts(DiskDetails disk, String source) throws DeviceException {
+    DiskKey key = new DiskKey(disk.guest().uuid(), disk.target());
+    checkNotTarget(key, source);
+    endEarlier(key);
+    Moved moved = environment.jobs().moved(key).orElse(null);
+    if (moved != null
+        && !moved.newSource().equals(source)
+        && Objects.equals(
+            environment.devices().place(source), environment.devices().place(moved.oldSource()))) {
+      throw new DeviceException(
+          "%s's %s was switched to %s on %s; %s is out of date since. `netchannel job %s %s --write-metadata` corrects the XML, --forget uses the old one"
+              .formatted(
+                  moved.domainName(),
+                  disk.target(),
+                  moved.newSource(),
+                  moved.at(),
+                  source,
+                  moved.domainName(),
+                  disk.target()));
+    }
+  }
+
+  private static DiskKey key(ServedDisk disk) {
+    return new DiskKey(disk.guest().uuid(), disk.target());
+  }
+
+  /** Before the mid-points: what they end now goes on in the next daemon. */
+  @Override
+  public void close() {
+    closed = true;
+    runners.values().forEach(SwapRunner::close);
+  }
+}

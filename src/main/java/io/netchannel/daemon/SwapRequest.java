@@ -1,0 +1,12 @@
+package io.netchannel.daemon;
+
+import io.netchannel.coordinator.DiskJob;
+
+/**
+ * What a person asks for.
+ *
+ * @param source what becomes the disk
+ * @param create whether to make it first
+ * @param isZero whether all of it is known to read as zeros, as of one that was just made
+ */
+record SwapRequest(String source, boolean create, boolean isZero, DiskJob.Settings settings) {}

@@ -1,0 +1,750 @@
+package io.netchannel.daemon;
+
+import io.netchannel.coordinator.DiskJob;
+import io.netchannel.coordinator.DiskJobStore;
+import io.netchannel.coordinator.DiskKey;
+import io.netchannel.coordinator.JobEvent;
+import io.netchannel.coordinator.JobPhase;
+import io.netchannel.coordinator.JobRefusedException;
+import io.netchannel.coordinator.JournalException;
+import io.netchannel.coordinator.UncertainJournalException;
+import io.netchannel.device.Device;
+import io.netchannel.device.DeviceException;
+import io.netchannel.device.Devices;
+import io.netchannel.device.Inheritance;
+import io.netchannel.device.OpenOptions;
+import io.netchannel.device.memory.BufferBudget;
+import io.netchannel.device.mirror.MirrorDevice;
+import io.netchannel.device.mirror.MirrorOwner;
+import io.netchannel.device.mirror.MirrorSettings;
+import io.netchannel.device.mirror.MirrorStatus;
+import io.netchannel.time.Backoff;
+import java.time.Duration;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.Executor;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.LongSupplier;
+import java.util.function.ToLongFunction;
+import java.util.function.UnaryOperator;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Carries one job from its first step to its last, on the host of the guest.
+ *
+ * <pre>
+ *   OPENING --both devices open, the job in the journal, the mirror under the guest--> MIRRORED
+ *      +--refused, or its storage fails: there never was a job
+ *
+ *   found COPYING --the new device opens at once--> MIRRORED, and all is copied again
+ *        +--it does not--> OLD_ONLY --it opens, later--> MIRRORED
+ *
+ *   MIRRORED --recorded: the new device is the disk; nothing is left at the old one--> LEAVING
+ *   MIRRORED, OLD_ONLY --a person gives it up--> LEAVING
+ *   LEAVING --the mirror is taken away from under the guest--> SETTLING, or OVER when given up
+ *   found SWITCHED: LEAVING --its device opens--> SETTLING --who else has to know does--> OVER
+ *
+ *   any --the guest's disk has gone--> SETTLING when it was recorded, else OVER
+ * </pre>
+ *
+ * Until the record the old device is the disk, and all that can fail here leaves it so. Its lock is
+ * held for microseconds; storage, the journal and the mid-point are waited for without it.
+ */
+final class SwapRunner implements MirrorOwner {
+  private static final Logger log = LoggerFactory.getLogger(SwapRunner.class);
+
+  private static final Duration FIRST_PAUSE = Duration.ofSeconds(1);
+  private static final Duration LONGEST_PAUSE = Duration.ofSeconds(30);
+
+  /** A mid-point that is sealed, or starts again, takes no other device just then. */
+  private static final Duration EXCHANGE_PAUSE = Duration.ofSeconds(1);
+
+  /**
+   * What all jobs of a host use.
+   *
+   * @param generation of a disk, as the journal has it
+   * @param executor runs what storage, the journal or a mid-point may keep waiting: each on a
+   *     thread of its own, and none is lost
+   */
+  record Environment(
+      Devices devices,
+      DiskJobStore jobs,
+      MidPoints.GenerationClaim generations,
+      BufferBudget buffers,
+      Executor executor,
+      Timer timer,
+      LongSupplier nanoTime,
+      ToLongFunction<DiskKey> generation,
+      SwitchNotes notes,
+      JobMetadata metadata) {}
+
+  enum Stage {
+    OPENING,
+    MIRRORED,
+    OLD_ONLY,
+    LEAVING,
+    SETTLING,
+    OVER
+  }
+
+  private final Environment environment;
+  private final DiskKey key;
+  private final CopyRate rate = new CopyRate();
+  private final AtomicBoolean lookDue = new AtomicBoolean();
+  private volatile Stage stage;
+
+  /** As it was when this began; what it is now the journal says, once it has it. */
+  private final DiskJob first;
+
+  /** Which disk of the guest's lives; empty when the guest is not here. */
+  private volatile Optional<ServedDisk> disk = Optional.empty();
+
+  private volatile Optional<MirrorDevice> mirror = Optional.empty();
+
+  /** The mirror's legs; whether the leader's authority knows of the switch, once it was told. */
+  private volatile Optional<Device> old = Optional.empty();
+
+  private volatile Optional<Device> fresh = Optional.empty();
+
+  private volatile Optional<CompletableFuture<Void>> oldTold = Optional.empty();
+
+  /** What keeps it, beside what the mirror says; empty when nothing does. */
+  private volatile String problem = "";
+
+  /** Why it was given up, once it is. */
+  private volatile String abortReason = "given up";
+
+  /** As the mirror said last; it has gone since. */
+  private volatile Optional<MirrorStatus> last = Optional.empty();
+
+  private volatile boolean closed;
+
+  private SwapRunner(Environment environment, DiskJob first, Stage stage) {
+    this.environment = environment;
+    this.first = first;
+    this.key = first.disk();
+    this.stage = stage;
+  }
+
+  /** One that is about to {@link #begin}. */
+  static SwapRunner opening(Environment environment, DiskJob job) {
+    return new SwapRunner(environment, job, Stage.OPENING);
+  }
+
+  /** One that a daemon before has left, or that is over. */
+  static SwapRunner found(Environment environment, DiskJob job) {
+    Stage stage =
+        switch (job.phase()) {
+          case COPYING -> Stage.OLD_ONLY;
+          case SWITCHED -> Stage.LEAVING;
+          case DONE, ABORTED -> Stage.OVER;
+        };
+    return new SwapRunner(environment, job, stage);
+  }
+
+  Stage stage() {
+    return stage;
+  }
+
+  /** As the journal has it now, or will have it. */
+  DiskJob job() {
+    return environment.jobs().find(first.id()).orElse(first);
+  }
+
+  DiskKey key() {
+    return key;
+  }
+
+  /** What the mirror says, or said last; empty when there was none. */
+  Optional<MirrorStatus> status() {
+    return mirror.map(MirrorDevice::status).or(() -> last);
+  }
+
+  String problem() {
+    return problem;
+  }
+
+  CopyRate rate() {
+    return rate;
+  }
+
+  // ---- The begin
+
+  /**
+   * Opens the new device and puts the mirror under the guest. May wait for the storage.
+   *
+   * @return completes when all that was issued before has ended, and copying begins
+   * @throws DeviceException when the new device cannot take the old one's place
+   */
+  CompletableFuture<Void> begin(ServedDisk served, boolean followerIsZero)
+      throws DeviceException, JournalException, JobRefusedException {
+    watch(served);
+    Device leader = leader(served);
+    long generation = generation(served, first.newSource());
+    Device follower = open(served, first.newSource(), generation);
+    MirrorDevice made = mirror(leader, follower, followerIsZero, first.settings());
+    try {
+      environment.jobs().begin(first);
+    } catch (JournalException | JobRefusedException | RuntimeException e) {
+      drop(made);
+      throw e;
+    }
+    return put(served, leader, made)
+        .whenComplete(
+            (done, failure) -> {
+              if (failure != null) {
+                end(JobEvent.ABORTED, "it could not begin: " + failure.getMessage());
+              }
+            });
+  }
+
+  private static Device leader(ServedDisk served) throws DeviceException {
+    return served
+        .device()
+        .filter(device -> served.isServing())
+        .orElseThrow(
+            () ->
+                new DeviceException(
+                    "%s has no device at present: %s"
+                        .formatted(served, served.problem().orElse("it is not being served"))));
+  }
+
+  /** The newest that either device knows of: whoever has an older one is fenced at both. */
+  private long generation(ServedDisk served, String source)
+      throws DeviceException, JournalException {
+    DiskDetails details = served.details();
+    long known =
+        environment.devices().newestGeneration(source, details.userName(), details.readOnly());
+    if (known <= details.generation()) {
+      return details.generation();
+    }
+    long claimed = environment.generations().claim(key.domain(), key.target(), known);
+    synchronized (served) {
+      served.usesGeneration(claimed);
+      served.await("newer generation", served.midPoint().useGeneration(claimed));
+    }
+    return claimed;
+  }
+
+  private Device open(ServedDisk served, String source, long generation) throws DeviceException {
+    Device follower =
+        environment.devices().open(source, OpenOptions.anew(user(generation, Optional.empty())));
+    if (served.device().map(leader -> fits(leader, follower)).orElse(true)) {
+      return follower;
+    }
+    follower.close();
+    throw new DeviceException(
+        "%s does not fit any more: it is smaller, or has larger blocks".formatted(source));
+  }
+
+  private static boolean fits(Device leader, Device follower) {
+    return follower.geometry().sizeBytes() >= leader.geometry().sizeBytes()
+        && follower.geometry().logicalBlockBytes() <= leader.geometry().logicalBlockBytes();
+  }
+
+  private MirrorDevice mirror(
+      Device leader, Device follower, boolean followerIsZero, DiskJob.Settings settings) {
+    old = Optional.of(leader);
+    fresh = Optional.of(follower);
+    return new MirrorDevice(
+        leader,
+        follower,
+        new MirrorSettings(
+            followerIsZero,
+            false,
+            settings.switches(),
+            settings.mayThrottle(),
+            MirrorSettings.LEG_TIMEOUT),
+        environment.buffers(),
+        this,
+        environment.nanoTime());
+  }
+
+  /**
+   * The follower is closed when that fails: unless the mirror is the guest's, and closed with it.
+   */
+  private CompletableFuture<Void> put(ServedDisk served, Device leader, MirrorDevice made) {
+    CompletableFuture<Void> put;
+    try {
+      served.follows(job().newSource());
+      put =
+          served
+              .midPoint()
+              .exchange(
+                  present -> {
+                    if (present != leader) {
+                      throw new IllegalStateException(served + " has another device meanwhile");
+                    }
+                    served.device(made);
+                    mirror = Optional.of(made);
+                    return made;
+                  });
+    } catch (RuntimeException e) {
+      put = CompletableFuture.failedFuture(e);
+    }
+    return put.handleAsync(
+        (done, failure) -> {
+          if (failure == null) {
+            mirrored(made);
+            return null;
+          }
+          if (mirror.isEmpty()) {
+            drop(made);
+          }
+          throw new IllegalStateException(failure.getMessage(), failure);
+        },
+        environment.executor());
+  }
+
+  private void mirrored(MirrorDevice made) {
+    boolean givenUp;
+    synchronized (this) {
+      givenUp = stage == Stage.OVER;
+      stage = givenUp ? stage : Stage.MIRRORED;
+    }
+    problem = "";
+    if (givenUp) {
+      made.abort();
+      takeAway(made);
+    } else {
+      goOn();
+    }
+  }
+
+  private void goOn() {
+    mirror.ifPresent(present -> set(present, job().settings()));
+  }
+
+  // ---- After a restart, or of a mid-point that begins again
+
+  /**
+   * Puts the mirror around a device that was just opened for its disk. Waits for the new device's
+   * storage, but not longer than a bound: the guest waits.
+   *
+   * @param opened what the journal says is the disk
+   * @param sealed the guest is about to leave: nothing is put around its disk
+   */
+  Device around(ServedDisk served, Device opened, long generation, boolean sealed) {
+    watch(served);
+    switch (stage) {
+      case OPENING, SETTLING, OVER -> {
+        return opened;
+      }
+      case MIRRORED, OLD_ONLY, LEAVING -> {}
+    }
+    mirror = Optional.empty(); // its legs are closed
+    old = Optional.empty();
+    if (job().phase() == JobPhase.SWITCHED) {
+      oldTold = Optional.empty(); // that device is closed
+      stage = Stage.LEAVING;
+      return opened;
+    }
+    Optional<Device> follower = sealed ? Optional.empty() : openInTime(generation);
+    if (follower.isEmpty()) {
+      oldOnly(served);
+      return opened;
+    }
+    MirrorDevice made;
+    try {
+      made = mirror(opened, follower.get(), false, job().settings());
+    } catch (RuntimeException e) {
+      problem = e.getMessage();
+      follower.get().close();
+      oldOnly(served);
+      return opened;
+    }
+    boolean givenUp;
+    synchronized (this) {
+      givenUp = stage == Stage.OVER;
+      if (!givenUp) {
+        stage = Stage.MIRRORED;
+        mirror = Optional.of(made);
+      }
+    }
+    if (givenUp) {
+      drop(made);
+      return opened;
+    }
+    served.follows(job().newSource());
+    return made;
+  }
+
+  /** One that nobody uses: its leader is the guest's, and stays open. */
+  private static void drop(MirrorDevice made) {
+    made.abort();
+    made.dissolve();
+  }
+
+  /** Its requests in flight have been issued again, through the mirror: copying may go on. */
+  void recovered() {
+    if (stage == Stage.MIRRORED) {
+      goOn();
+    } else if (job().phase() == JobPhase.SWITCHED && stage == Stage.LEAVING) {
+      var unused = settle();
+    }
+  }
+
+  private void oldOnly(ServedDisk served) {
+    synchronized (this) {
+      if (stage == Stage.OVER) {
+        return;
+      }
+      stage = Stage.OLD_ONLY;
+    }
+    later(served, new Backoff(FIRST_PAUSE, LONGEST_PAUSE));
+  }
+
+  private void later(ServedDisk served, Backoff pauses) {
+    environment
+        .timer()
+        .after(
+            pauses.next(),
+            () -> {
+              if (stage == Stage.OLD_ONLY && !served.isEnding() && !closed) {
+                environment.executor().execute(() -> tryAgain(served, pauses));
+              }
+            });
+  }
+
+  private void tryAgain(ServedDisk served, Backoff pauses) {
+    try {
+      Device leader = leader(served);
+      Device follower = open(served, job().newSource(), served.details().generation());
+      MirrorDevice made;
+      try {
+        made = mirror(leader, follower, false, job().settings());
+      } catch (RuntimeException e) {
+        follower.close();
+        throw e;
+      }
+      var unused =
+          put(served, leader, made)
+              .whenComplete(
+                  (done, failure) -> {
+                    if (failure != null) {
+                      problem = failure.getMessage();
+                      later(served, pauses);
+                    }
+                  });
+    } catch (DeviceException | RuntimeException e) {
+      problem = e.getMessage();
+      log.info("{}: not mirrored yet: {}", job().label(), e.getMessage());
+      later(served, pauses);
+    }
+  }
+
+  private OpenOptions.User user(long generation, Optional<Inheritance> inheritance) {
+    return OpenOptions.User.disk(key.domain(), key.target(), generation, inheritance);
+  }
+
+  private Optional<Device> openInTime(long generation) {
+    CompletableFuture<Device> opened = new CompletableFuture<>();
+    environment
+        .executor()
+        .execute(
+            () -> {
+              try {
+                Device follower =
+                    environment
+                        .devices()
+                        .open(
+                            job().newSource(),
+                            OpenOptions.anew(user(generation, Optional.of(Inheritance.UNTOLD))));
+                if (!opened.complete(follower)) {
+                  follower.keepPlace();
+                  follower.close();
+                }
+              } catch (DeviceException | RuntimeException e) {
+                opened.completeExceptionally(e);
+              }
+            });
+    try {
+      return Optional.of(
+          opened.orTimeout(MirrorSettings.LEG_TIMEOUT.toMillis(), TimeUnit.MILLISECONDS).join());
+    } catch (CompletionException e) {
+      problem = String.valueOf(e.getCause().getMessage());
+      return Optional.empty();
+    }
+  }
+
+  // ---- The switch
+
+  @Override
+  public CompletableFuture<Void> recordSwitch() {
+    CompletableFuture<Void> recorded = new CompletableFuture<>();
+    try {
+      environment.executor().execute(() -> record(recorded));
+    } catch (RejectedExecutionException e) {
+      recorded.completeExceptionally(new IllegalStateException("the daemon is shutting down", e));
+    }
+    return recorded;
+  }
+
+  private void record(CompletableFuture<Void> recorded) {
+    DiskJob switched;
+    try {
+      switched = environment.jobs().switched(job());
+    } catch (UncertainJournalException e) {
+      // Whether a restart finds it nobody knows. Until then both devices have all that is answered,
+      // so either may be found to be the disk.
+      problem = e.getMessage();
+      log.error("{}: in sync, and stays so: {}", job().label(), e.getMessage());
+      return;
+    } catch (JournalException | JobRefusedException | RuntimeException e) {
+      recorded.completeExceptionally(e);
+      return;
+    }
+    disk.ifPresent(served -> served.switched(switched.newSource()));
+    CompletableFuture<Void> told =
+        old.map(device -> device.moved(switched.newSource()))
+            .orElseGet(() -> CompletableFuture.completedFuture(null));
+    oldTold = Optional.of(told);
+    // Nothing goes to the new device alone before, if that can be.
+    var unused =
+        told.copy()
+            .orTimeout(SwitchNotes.WHILE_RECORDING.toMillis(), TimeUnit.MILLISECONDS)
+            .whenComplete((done, untold) -> recorded.complete(null));
+  }
+
+  @Override
+  public void changed() {
+    if (!lookDue.getAndSet(true)) {
+      try {
+        environment.executor().execute(this::look);
+      } catch (RejectedExecutionException e) {
+        log.debug("{}: left for the next daemon", key);
+      }
+    }
+  }
+
+  private void look() {
+    lookDue.set(false);
+    mirror.ifPresent(
+        present -> {
+          switch (present.status().state()) {
+            case ALONE, ABORTED -> leave(present);
+            case COPYING, PAUSED, CONVERGING, FLUSHING, SYNC, RECORDING -> {}
+          }
+        });
+  }
+
+  private void leave(MirrorDevice over) {
+    synchronized (this) {
+      if (stage != Stage.MIRRORED) {
+        return;
+      }
+      stage = Stage.LEAVING;
+    }
+    var unused = over.left().thenRunAsync(() -> takeAway(over), environment.executor());
+  }
+
+  /** Its mid-point may be sealed just now, or begin again. */
+  private void takeAway(MirrorDevice over) {
+    ServedDisk served = disk.orElseThrow();
+    CompletableFuture<Void> exchanged;
+    try {
+      exchanged =
+          served
+              .midPoint()
+              .exchange(
+                  present -> {
+                    if (present != over) {
+                      throw new IllegalStateException(served + " has another device meanwhile");
+                    }
+                    Device survivor = over.survivor();
+                    served.device(survivor);
+                    return survivor;
+                  });
+    } catch (RuntimeException e) {
+      exchanged = CompletableFuture.failedFuture(e);
+    }
+    var unused =
+        exchanged.whenCompleteAsync(
+            (done, failure) -> {
+              if (failure == null) {
+                left(over);
+              } else if (served.isEnding()) {
+                over.close(); // its mid-point may not have it any more
+              } else if (!closed) {
+                environment.timer().after(EXCHANGE_PAUSE, () -> takeAwayAgain(over));
+              }
+            },
+            environment.executor());
+  }
+
+  /** Unless its mid-point has closed it, and has another device. */
+  private void takeAwayAgain(MirrorDevice over) {
+    if (mirror.filter(present -> present == over).isPresent()) {
+      takeAway(over);
+    }
+  }
+
+  /** On a thread that may wait for the storage of the leg that was left. */
+  private void left(MirrorDevice over) {
+    last = Optional.of(over.status());
+    mirror = Optional.empty();
+    if (job().phase() == JobPhase.SWITCHED) {
+      // The old device may take its time to be told, and to close.
+      var unused = settle().thenRunAsync(over::dissolve, environment.executor());
+    } else {
+      end(JobEvent.ABORTED, abortReason);
+      over.dissolve();
+    }
+  }
+
+  /**
+   * Makes known where the disk is.
+   *
+   * @return completes when the old device is not needed for that any more
+   */
+  private CompletableFuture<Void> settle() {
+    stage = Stage.SETTLING;
+    problem = "";
+    DiskJob switched = job();
+    CompletableFuture<Void> named = new CompletableFuture<>();
+    environment.metadata().name(switched, () -> named.complete(null));
+    SwitchNotes notes = environment.notes();
+    CompletableFuture<Void> left = notes.left(switched, oldTold, this::user);
+    CompletableFuture<Void> arrived =
+        notes.arrived(
+            switched,
+            () -> disk.flatMap(ServedDisk::device),
+            this::user,
+            () -> !closed,
+            why -> problem = why);
+    var unused =
+        CompletableFuture.allOf(named, left, arrived)
+            .thenRunAsync(this::finish, environment.executor());
+    return left;
+  }
+
+  private void finish() {
+    // Once more: from now on nobody asks the journal what its source is.
+    disk.ifPresent(served -> served.switched(job().newSource()));
+    end(JobEvent.FINISHED, "all know it");
+  }
+
+  /** As the journal has it. */
+  private OpenOptions.User user() {
+    return user(environment.generation().applyAsLong(key), Optional.empty());
+  }
+
+  private void end(JobEvent event, String reason) {
+    synchronized (this) {
+      if (stage == Stage.OVER) {
+        return;
+      }
+      stage = Stage.OVER;
+    }
+    var unused = environment.jobs().end(job(), event, reason);
+    disk.ifPresent(ServedDisk::followsNothing);
+  }
+
+  // ---- What a person says
+
+  /**
+   * @throws JobRefusedException when it does not fit
+   */
+  void abort(String reason) throws JobRefusedException {
+    switch (stage) {
+      case OPENING -> throw new JobRefusedException("it is being opened; try again soon");
+      case OLD_ONLY -> end(JobEvent.ABORTED, reason);
+      case MIRRORED -> {
+        abortReason = reason;
+        MirrorDevice present = mirror.orElse(null);
+        if (present == null) { // its mid-point begins again just now
+          end(JobEvent.ABORTED, reason);
+        } else if (present.abort()) {
+          problem = "it is being given up";
+          // What waits for its server would be waited for.
+          fresh.ifPresent(follower -> environment.executor().execute(follower::close));
+        } else {
+          throw tooLate();
+        }
+      }
+      case LEAVING, SETTLING, OVER -> throw tooLate();
+    }
+  }
+
+  private JobRefusedException tooLate() {
+    DiskJob known = job();
+    return new JobRefusedException(
+        switch (known.phase()) {
+          case COPYING -> known.label() + ": it is being switched, or given up, just now";
+          case ABORTED -> known.label() + ": it was given up";
+          case SWITCHED, DONE -> known.label() + ": the disk is " + known.newSource() + " already";
+        });
+  }
+
+  /** Changes what a person may change; durable when it returns. */
+  void set(UnaryOperator<DiskJob.Settings> change) throws JournalException, JobRefusedException {
+    DiskJob known = job();
+    if (!known.isActive()) {
+      throw tooLate();
+    }
+    DiskJob.Settings settings = change.apply(known.settings());
+    var unused = environment.jobs().set(known, settings);
+    // One that is being put there gets them when it is.
+    mirror.filter(present -> stage == Stage.MIRRORED).ifPresent(present -> set(present, settings));
+  }
+
+  private static void set(MirrorDevice mirror, DiskJob.Settings settings) {
+    mirror.bandwidth(settings.bytesPerSecond());
+    if (settings.switches()) {
+      mirror.switchOver();
+    }
+    if (settings.paused()) {
+      mirror.pause("a person has paused it");
+    } else {
+      mirror.resume();
+    }
+  }
+
+  // ---- Time, and the end of its disk
+
+  void tick() {
+    mirror.ifPresent(
+        present -> {
+          present.tick();
+          MirrorStatus now = present.status();
+          rate.at(environment.nanoTime().getAsLong(), now.copiedBytes() + now.zeroBytes());
+        });
+  }
+
+  /** Hears of the end of its disk, also where that has gone elsewhere and is only kept here. */
+  void watch(ServedDisk served) {
+    disk = Optional.of(served);
+    var unused = served.gone().thenRunAsync(() -> diskGone(served), environment.executor());
+  }
+
+  private void diskGone(ServedDisk served) {
+    if (closed || disk.filter(present -> present == served).isEmpty()) {
+      return;
+    }
+    disk = Optional.empty();
+    mirror.ifPresent(gone -> last = Optional.of(gone.status()));
+    mirror = Optional.empty();
+    switch (stage) {
+      case MIRRORED, OLD_ONLY, LEAVING -> goOnWithoutDisk();
+      case OPENING, SETTLING, OVER -> {} // it cannot begin; or does not need it
+    }
+  }
+
+  /** Also of one that was found, and whose disk was not. */
+  void goOnWithoutDisk() {
+    if (job().phase() == JobPhase.SWITCHED) {
+      var unused = settle();
+    } else {
+      end(JobEvent.ABORTED, "its guest does not run here any more");
+    }
+  }
+
+  /** The daemon ends: the next one goes on. */
+  void close() {
+    closed = true;
+  }
+}

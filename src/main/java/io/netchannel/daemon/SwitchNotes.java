@@ -1,0 +1,163 @@
+package io.netchannel.daemon;
+
+import io.netchannel.coordinator.DiskJob;
+import io.netchannel.device.Device;
+import io.netchannel.device.DeviceException;
+import io.netchannel.device.Devices;
+import io.netchannel.device.OpenOptions;
+import io.netchannel.time.Backoff;
+import java.time.Duration;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executor;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import java.util.function.Function;
+import java.util.function.Supplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Tells the authorities of both devices of a switch where the disk is. A device that has none, as a
+ * file, needs it not.
+ *
+ * <pre>
+ *   the new one:  UNTOLD --noted--> TOLD          without it no other host could start the guest there
+ *                   ^ |
+ *                   +-+ not noted: 1 s, 2 s ... 30 s
+ *   the old one:  UNTOLD --noted, or not within a bound--> TOLD, or it is logged that it does not know
+ * </pre>
+ *
+ * The old device may be gone for good, which is a reason to switch; the new one is in use.
+ */
+final class SwitchNotes {
+  private static final Logger log = LoggerFactory.getLogger(SwitchNotes.class);
+
+  /** The guest's requests wait for both devices until then. */
+  static final Duration WHILE_RECORDING = Duration.ofSeconds(5);
+
+  /** A server that is started again is there by then. */
+  static final Duration OLD_BOUND = Duration.ofSeconds(30);
+
+  private static final Duration FIRST_PAUSE = Duration.ofSeconds(1);
+  private static final Duration LONGEST_PAUSE = Duration.ofSeconds(30);
+
+  /** Schemes of devices with an authority. */
+  private static final String REMOTE = "netchannel";
+
+  private final Devices devices;
+  private final Executor storage;
+  private final Timer timer;
+
+  SwitchNotes(Devices devices, Executor storage, Timer timer) {
+    this.devices = devices;
+    this.storage = storage;
+    this.timer = timer;
+  }
+
+  /**
+   * Tells the new device's, until it is noted.
+   *
+   * @param used what the guest uses now, asked for at each attempt; empty when it is not here
+   * @param user whose disk it is
+   * @param goesOn whether to try again
+   * @param problem told what keeps it
+   */
+  CompletableFuture<Void> arrived(
+      DiskJob job,
+      Supplier<Optional<Device>> used,
+      Supplier<OpenOptions.User> user,
+      Supplier<Boolean> goesOn,
+      Consumer<String> problem) {
+    CompletableFuture<Void> told = new CompletableFuture<>();
+    Backoff pauses = new Backoff(FIRST_PAUSE, LONGEST_PAUSE);
+    new Runnable() {
+      @Override
+      public void run() {
+        if (!goesOn.get()) {
+          return;
+        }
+        var unused =
+            used.get()
+                .map(Device::arrived)
+                .orElseGet(() -> at(job.newSource(), OpenOptions.anew(user.get()), Device::arrived))
+                .orTimeout(OLD_BOUND.toMillis(), TimeUnit.MILLISECONDS)
+                .whenComplete(
+                    (done, failure) -> {
+                      if (failure == null) {
+                        told.complete(null);
+                      } else {
+                        problem.accept(words(failure));
+                        log.info("{}: {}", job.label(), words(failure));
+                        timer.after(pauses.next(), this);
+                      }
+                    });
+      }
+    }.run();
+    return told;
+  }
+
+  /**
+   * Tells the old device's, if that can be done within a bound.
+   *
+   * @param asked the attempt that was made at the switch; empty after a restart
+   * @return never fails
+   */
+  CompletableFuture<Void> left(
+      DiskJob job, Optional<CompletableFuture<Void>> asked, Supplier<OpenOptions.User> user) {
+    return asked
+        .orElseGet(
+            () ->
+                at(
+                    job.oldSource(),
+                    OpenOptions.of(false, user.get()),
+                    old -> old.moved(job.newSource())))
+        .orTimeout(OLD_BOUND.toMillis(), TimeUnit.MILLISECONDS)
+        .exceptionally(
+            failure -> {
+              log.warn(
+                  "{}: the server of {} does not know that it is out of date, so other hosts may"
+                      + " start the guest from it: {}",
+                  job.label(),
+                  job.oldSource(),
+                  words(failure));
+              return null;
+            });
+  }
+
+  /** At a device that nobody here has open. */
+  private CompletableFuture<Void> at(
+      String source, OpenOptions options, Function<Device, CompletableFuture<Void>> note) {
+    CompletableFuture<Void> noted = new CompletableFuture<>();
+    storage.execute(
+        () -> {
+          try {
+            if (!devices.place(source).startsWith(REMOTE)) {
+              noted.complete(null);
+              return;
+            }
+            Device device = devices.open(source, options);
+            var unused =
+                note.apply(device)
+                    .orTimeout(OLD_BOUND.toMillis(), TimeUnit.MILLISECONDS)
+                    .whenCompleteAsync(
+                        (done, failure) -> {
+                          device.close();
+                          if (failure == null) {
+                            noted.complete(null);
+                          } else {
+                            noted.completeExceptionally(failure);
+                          }
+                        },
+                        storage);
+          } catch (DeviceException | RuntimeException e) {
+            noted.completeExceptionally(e);
+          }
+        });
+    return noted;
+  }
+
+  private static String words(Throwable failure) {
+    return failure.getMessage() == null ? failure.toString() : failure.getMessage();
+  }
+}

@@ -1,0 +1,215 @@
+package io.netchannel.coordinator;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.netchannel.files.MemoryFiles;
+import java.time.Clock;
+import java.time.Instant;
+import java.time.ZoneOffset;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Random;
+import java.util.UUID;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+final class DiskJobStoreTest {
+  private static final UUID DOMAIN = new UUID(1, 2);
+  private static final DiskKey DISK = new DiskKey(DOMAIN, "xvdb");
+  private static final Instant NOW = Instant.parse("2026-01-01T00:00:00.123456Z");
+  private static final DiskJob.Settings SETTINGS = new DiskJob.Settings(true, false, true, 7);
+
+  private final MemoryFiles files = new MemoryFiles(new Random(20260102), () -> {});
+  private MigrationStore migrations;
+  private DiskJobStore jobs;
+
+  @BeforeEach
+  void start() throws JournalException {
+    open(files);
+  }
+
+  private void open(MemoryFiles disk) throws JournalException {
+    migrations =
+        new MigrationStore(JournalInMemory.open(disk), Clock.fixed(NOW, ZoneOffset.UTC), () -> 0L);
+    jobs = new DiskJobStore(migrations, Clock.fixed(NOW, ZoneOffset.UTC));
+  }
+
+  /** What a power cut leaves. */
+  private void restart() throws JournalException {
+    open(files.worstCase());
+  }
+
+  private static DiskJob job(int number) {
+    return DiskJob.begin(
+        new UUID(7, number), DISK, "web1", "file:/old", "file:/new" + number, SETTINGS, NOW);
+  }
+
+  private static Migration migration() {
+    return Migration.begin(
+        new UUID(9, 9), Direction.OUTGOING, "web1", DOMAIN, "hostb", List.of(), NOW);
+  }
+
+  @Test
+  void aPowerCutFindsWhatWasBegun() throws Exception {
+    jobs.begin(job(1));
+    restart();
+    assertThat(jobs.active(DISK)).contains(job(1));
+    assertThat(jobs.moved(DISK)).isEmpty();
+  }
+
+  @Test
+  void aPowerCutFindsTheSwitchAndWhereTheDiskHasGone() throws Exception {
+    jobs.begin(job(1));
+    DiskJob switched = jobs.switched(job(1));
+    restart();
+    assertThat(jobs.active(DISK)).contains(switched);
+    assertThat(switched.phase()).isEqualTo(JobPhase.SWITCHED);
+    assertThat(switched.switched()).contains(NOW);
+    assertThat(jobs.moved(DISK)).contains(new Moved(DISK, "web1", "file:/old", "file:/new1", NOW));
+  }
+
+  @Test
+  void aSwitchThatCannotBeWrittenIsNone() throws Exception {
+    jobs.begin(job(1));
+    files.breaks(MemoryFiles.Operation.FORCE);
+    assertThatThrownBy(() -> jobs.switched(job(1))).isInstanceOf(JournalException.class);
+    assertThat(jobs.active(DISK)).contains(job(1));
+    assertThat(jobs.moved(DISK)).isEmpty();
+    assertThat(jobs.settled(DOMAIN)).isDone();
+  }
+
+  @Test
+  void aDiskHasOneJobAtATime() throws Exception {
+    jobs.begin(job(1));
+    assertThatThrownBy(() -> jobs.begin(job(2)))
+        .isInstanceOf(JobRefusedException.class)
+        .hasMessage("xvdb of web1 has a job already, to file:/new1");
+    jobs.end(job(1), JobEvent.ABORTED, "by hand");
+    jobs.begin(job(2));
+    assertThat(jobs.all()).extracting(DiskJob::id).containsExactly(job(2).id(), job(1).id());
+  }
+
+  @Test
+  void aSettingNeverTakesASwitchBack() throws Exception {
+    jobs.begin(job(1));
+    DiskJob switched = jobs.switched(job(1));
+    DiskJob.Settings changed = new DiskJob.Settings(false, true, false, 0);
+    assertThat(jobs.set(job(1), changed)).isEqualTo(switched.with(changed));
+    restart();
+    assertThat(jobs.active(DISK)).contains(switched.with(changed));
+  }
+
+  @Test
+  void nothingIsSwitchedWhileItsGuestMigrates() throws Exception {
+    jobs.begin(job(1));
+    Migration begun = migrations.begin(migration(), jobs, "no disk");
+    assertThatThrownBy(() -> jobs.switched(job(1)))
+        .isInstanceOf(JobRefusedException.class)
+        .hasMessageContaining("is not over");
+    assertThat(jobs.moved(DISK)).isEmpty();
+    migrations.apply(begun, Event.ABORTED, "by hand");
+    assertThat(jobs.switched(job(1)).phase()).isEqualTo(JobPhase.SWITCHED);
+  }
+
+  @Test
+  void noJobBeginsWhileItsGuestMigrates() throws Exception {
+    migrations.begin(migration(), jobs, "no disk");
+    assertThatThrownBy(() -> jobs.begin(job(1))).isInstanceOf(JobRefusedException.class);
+    assertThat(jobs.all()).isEmpty();
+  }
+
+  @Test
+  void noMigrationBeginsBetweenASwitchAndItsEnd() throws Exception {
+    jobs.begin(job(1));
+    jobs.switched(job(1));
+    var settled = jobs.settled(DOMAIN);
+    assertThat(settled).isNotDone();
+    assertThatThrownBy(() -> migrations.begin(migration(), jobs, "no disk"))
+        .isInstanceOf(MigrationRefusedException.class)
+        .hasMessageContaining("xvdb of web1 was switched to file:/new1");
+    jobs.end(job(1), JobEvent.FINISHED, "all know it");
+    settled.join();
+    assertThat(migrations.begin(migration(), jobs, "no disk").phase()).isEqualTo(Phase.PRECOPY);
+  }
+
+  @Test
+  void otherDomainsAreNotWaitedFor() throws Exception {
+    jobs.begin(job(1));
+    jobs.switched(job(1));
+    assertThat(jobs.settled(new UUID(5, 5))).isDone();
+  }
+
+  @Test
+  void anEndIsNotHeldUpByAFullDisk() throws Exception {
+    jobs.begin(job(1));
+    files.breaks(MemoryFiles.Operation.FORCE);
+    assertThat(jobs.end(job(1), JobEvent.ABORTED, "by hand").isActive()).isFalse();
+    assertThat(jobs.active(DISK)).isEmpty();
+  }
+
+  @Test
+  void whatIsOverDoesNotChange() throws Exception {
+    jobs.begin(job(1));
+    jobs.end(job(1), JobEvent.ABORTED, "by hand");
+    assertThatThrownBy(() -> jobs.switched(job(1))).isInstanceOf(IllegalStateException.class);
+  }
+
+  @Test
+  void whatWasMovedIsForgottenForGood() throws Exception {
+    jobs.begin(job(1));
+    jobs.switched(job(1));
+    jobs.forget(DISK);
+    restart();
+    assertThat(jobs.moved(DISK)).isEmpty();
+  }
+
+  /** Also when the log is compacted, which it is at each start. */
+  @Test
+  void theLastOnesAreKept() throws Exception {
+    for (int number = 0; number < MigrationJournal.KEPT_JOBS + 5; number++) {
+      jobs.begin(job(number));
+      jobs.end(job(number), JobEvent.ABORTED, "by hand");
+    }
+    jobs.begin(job(1000));
+    restart();
+    assertThat(jobs.all()).hasSize(MigrationJournal.KEPT_JOBS + 1);
+    assertThat(jobs.all().get(0)).isEqualTo(job(1000));
+    assertThat(jobs.all()).doesNotContain(job(0));
+  }
+
+  /** As many as there are phases and events, and no more. */
+  @Test
+  void noEventLeavesAnEnd() {
+    for (JobEvent event : JobEvent.values()) {
+      assertThat(JobTransitions.next(JobPhase.DONE, event)).isEmpty();
+      assertThat(JobTransitions.next(JobPhase.ABORTED, event)).isEmpty();
+    }
+    assertThat(JobTransitions.next(JobPhase.SWITCHED, JobEvent.ABORTED)).isEmpty();
+    assertThat(
+            JobTransitions.next(JobPhase.COPYING, JobEvent.SWITCHED)
+                .map(JobTransitions.To::durability))
+        .isEqualTo(Optional.of(Transitions.Durability.DURABLE));
+  }
+
+  @Test
+  void generationsAndJobsLiveInOneLog() throws Exception {
+    migrations.setGenerations(Map.of(DISK, Generation.here(4)));
+    jobs.begin(job(1));
+    restart();
+    assertThat(migrations.generation(DISK)).contains(Generation.here(4));
+    assertThat(jobs.active(DISK)).contains(job(1));
+  }
+
+  /** Its guest has it from another host: what is copied here is nothing to it. */
+  @Test
+  void nothingIsSwitchedOfADiskThatIsElsewhere() throws Exception {
+    jobs.begin(job(1));
+    migrations.setGenerations(Map.of(DISK, Generation.at("hostb", 4)));
+    assertThatThrownBy(() -> jobs.switched(job(1)))
+        .isInstanceOf(JobRefusedException.class)
+        .hasMessageContaining("its guest has gone to hostb");
+    assertThat(jobs.moved(DISK)).isEmpty();
+  }
+}
