@@ -349,7 +349,8 @@ final class ControlCommands implements ControlEndpoint.Handler {
     }
   }
 
-  private static String text(Map<String, Object> request, String name) throws ControlException {
+  /** What a request must have. */
+  static String text(Map<String, Object> request, String name) throws ControlException {
     return optional(request, name)
         .orElseThrow(() -> new ControlException("the request has no \"" + name + "\""));
   }

@@ -30,7 +30,7 @@ final class DiskJobCommands {
       return jobs.begin(
           disk,
           new SwapRequest(
-              text(request, "source"),
+              ControlCommands.text(request, "source"),
               isTrue(request, "create"),
               isTrue(request, "destIsZero"),
               new DiskJob.Settings(
@@ -63,9 +63,9 @@ final class DiskJobCommands {
   /** Does what is asked and tells how the job is then. */
   Map<String, Object> change(Optional<String> domain, Map<String, Object> request)
       throws ControlException {
-    SwapRunner runner = newest(domain.orElse(""), text(request, "target"));
+    SwapRunner runner = newest(domain.orElse(""), ControlCommands.text(request, "target"));
     try {
-      change(runner, text(request, "action"), request);
+      change(runner, ControlCommands.text(request, "action"), request);
     } catch (JobRefusedException | JournalException e) {
       throw new ControlException(e.getMessage(), e);
     }
@@ -125,12 +125,5 @@ final class DiskJobCommands {
 
   private static long bytesPerSecond(Map<String, Object> request) {
     return request.get("bandwidth") instanceof Long value ? Math.max(0, value) : 0;
-  }
-
-  private static String text(Map<String, Object> request, String name) throws ControlException {
-    if (request.get(name) instanceof String value) {
-      return value;
-    }
-    throw new ControlException("the request has no \"" + name + "\"");
   }
 }

@@ -7,7 +7,6 @@ import io.netchannel.device.mirror.MirrorStatus;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.LinkedHashMap;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 
@@ -73,17 +72,13 @@ final class DiskJobJson {
             case SYNC -> "sync";
             case RECORDING -> "recording";
           };
-      case OVER -> lowerCase(runner.job().phase());
+      case OVER -> MigrationJson.lowerCase(runner.job().phase());
     };
   }
 
   /** Of one that has no mirror just now: after a restart, until its device opens. */
   private static MirrorState beside(SwapRunner runner) {
     return runner.job().phase() == JobPhase.SWITCHED ? MirrorState.ALONE : MirrorState.PAUSED;
-  }
-
-  private static String lowerCase(JobPhase phase) {
-    return phase.name().toLowerCase(Locale.ROOT);
   }
 
   private static String reason(SwapRunner runner) {

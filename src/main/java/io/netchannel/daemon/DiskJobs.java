@@ -21,6 +21,7 @@ import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
@@ -58,6 +59,9 @@ final class DiskJobs implements DiskRecovery.Jobs, MidPoints.Sources, AutoClosea
         }
       };
 
+  /** Whether a tick is due. */
+  private final AtomicBoolean ticking = new AtomicBoolean();
+
   private volatile boolean closed;
 
   DiskJobs(
@@ -88,11 +92,7 @@ final class DiskJobs implements DiskRecovery.Jobs, MidPoints.Sources, AutoClosea
     boolean itsDisk =
         job != null
             && source.equals(job.phase() == JobPhase.SWITCHED ? job.newSource() : job.oldSource());
-    return itsDisk
-        ? runners
-            .computeIfAbsent(key(disk), key -> SwapRunner.found(environment, job))
-            .around(disk, opened, generation, sealed)
-        : opened;
+    return itsDisk ? runner(job).around(disk, opened, generation, sealed) : opened;
   }
 
   @Override
@@ -100,22 +100,31 @@ final class DiskJobs implements DiskRecovery.Jobs, MidPoints.Sources, AutoClosea
     Optional.ofNullable(runners.get(key(disk))).ifPresent(SwapRunner::recovered);
   }
 
-  /** Goes on with those that were found, also without their disks, and looks after all. */
+  /** Who carries a job that is not over: there is one, or there is one from now on. */
+  private SwapRunner runner(DiskJob job) {
+    SwapRunner runner =
+        runners.computeIfAbsent(job.disk(), disk -> SwapRunner.found(environment, job));
+    tickLater();
+    return runner;
+  }
+
+  /** Goes on with those that were found, also without their disks. */
   void start() {
     for (DiskJob job : environment.jobs().all()) {
       if (job.isActive()) {
-        SwapRunner runner =
-            runners.computeIfAbsent(job.disk(), disk -> SwapRunner.found(environment, job));
+        SwapRunner runner = runner(job);
         midPoints
             .find(job.disk().domain(), job.disk().target())
             .ifPresentOrElse(runner::watch, runner::goOnWithoutDisk);
       }
     }
-    tickLater();
   }
 
+  /** For as long as there are some. */
   private void tickLater() {
-    environment.timer().after(TICK, this::tick);
+    if (!closed && !runners.isEmpty() && !ticking.getAndSet(true)) {
+      environment.timer().after(TICK, this::tick);
+    }
   }
 
   private void tick() {
@@ -132,6 +141,7 @@ final class DiskJobs implements DiskRecovery.Jobs, MidPoints.Sources, AutoClosea
     } catch (RuntimeException e) {
       log.error("looking after jobs failed, will be tried again", e);
     } finally {
+      ticking.set(false);
       tickLater();
     }
   }
@@ -175,6 +185,7 @@ final class DiskJobs implements DiskRecovery.Jobs, MidPoints.Sources, AutoClosea
           "%s has a job already, to %s; see `netchannel jobs`"
               .formatted(disk, other.job().newSource()));
     }
+    tickLater();
     return midPoints
         .withStorage(
             () -> {
@@ -242,21 +253,6 @@ final class DiskJobs implements DiskRecovery.Jobs, MidPoints.Sources, AutoClosea
     checkNotTarget(key(disk), source);
   }
 
-  /**
-   * The one of a disk that is not over.
-   *
-   * @throws JobRefusedException when there is none
-   */
-  SwapRunner active(UUID domain, String target) throws JobRefusedException {
-    SwapRunner runner = runners.get(new DiskKey(domain, target));
-    if (runner == null || runner.stage() == SwapRunner.Stage.OVER) {
-      throw new JobRefusedException(
-          "%s of domain %s has no job that goes on; see `netchannel jobs`"
-              .formatted(target, domain));
-    }
-    return runner;
-  }
-
   /** All that are known, newest first; those that are opening are first. */
   List<SwapRunner> all() {
     Stream<SwapRunner> opening =
@@ -296,13 +292,13 @@ final class DiskJobs implements DiskRecovery.Jobs, MidPoints.Sources, AutoClosea
   private void endEarlier(DiskKey key) {
     DiskJob job = environment.jobs().active(key).orElse(null);
     if (job != null && job.phase() == JobPhase.COPYING) {
-      runners.computeIfAbsent(key, disk -> SwapRunner.found(environment, job)).goOnWithoutDisk();
+      runner(job).goOnWithoutDisk();
     }
   }
 
   @Override
   public void arrives(DiskDetails disk, String source) {
-    DiskKey key = new DiskKey(disk.guest().uuid(), disk.target());
+    DiskKey key = key(disk);
     endEarlier(key);
     Moved moved = environment.jobs().moved(key).orElse(null);
     if (moved != null && !moved.newSource().equals(source)) {
@@ -321,7 +317,7 @@ final class DiskJobs implements DiskRecovery.Jobs, MidPoints.Sources, AutoClosea
 
   @Override
   public void starts(DiskDetails disk, String source) throws DeviceException {
-    DiskKey key = new DiskKey(disk.guest().uuid(), disk.target());
+    DiskKey key = key(disk);
     checkNotTarget(key, source);
     endEarlier(key);
     Moved moved = environment.jobs().moved(key).orElse(null);
@@ -343,6 +339,10 @@ final class DiskJobs implements DiskRecovery.Jobs, MidPoints.Sources, AutoClosea
   }
 
   private static DiskKey key(ServedDisk disk) {
+    return key(disk.details());
+  }
+
+  private static DiskKey key(DiskDetails disk) {
     return new DiskKey(disk.guest().uuid(), disk.target());
   }
 

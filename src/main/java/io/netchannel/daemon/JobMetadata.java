@@ -5,7 +5,6 @@ import io.netchannel.coordinator.DiskKey;
 import io.netchannel.coordinator.Moved;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 
@@ -101,7 +100,7 @@ final class JobMetadata implements AutoCloseable {
   }
 
   private static String word(MetadataWriter.Outcome outcome) {
-    return outcome.state().name().toLowerCase(Locale.ROOT);
+    return MigrationJson.lowerCase(outcome.state());
   }
 
   @Override

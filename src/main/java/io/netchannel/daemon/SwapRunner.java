@@ -28,6 +28,7 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.LongSupplier;
+import java.util.function.Supplier;
 import java.util.function.ToLongFunction;
 import java.util.function.UnaryOperator;
 import org.slf4j.Logger;
@@ -185,8 +186,7 @@ final class SwapRunner implements MirrorOwner {
     watch(served);
     Device leader = leader(served);
     long generation = generation(served, first.newSource());
-    Device follower = open(served, first.newSource(), generation);
-    MirrorDevice made = mirror(leader, follower, followerIsZero, first.settings());
+    MirrorDevice made = mirror(leader, open(generation, Optional.empty()), followerIsZero);
     try {
       environment.jobs().begin(first);
     } catch (JournalException | JobRefusedException | RuntimeException e) {
@@ -230,38 +230,41 @@ final class SwapRunner implements MirrorOwner {
     return claimed;
   }
 
-  private Device open(ServedDisk served, String source, long generation) throws DeviceException {
-    Device follower =
-        environment.devices().open(source, OpenOptions.anew(user(generation, Optional.empty())));
-    if (served.device().map(leader -> fits(leader, follower)).orElse(true)) {
-      return follower;
+  private Device open(long generation, Optional<Inheritance> inheritance) throws DeviceException {
+    return environment
+        .devices()
+        .open(first.newSource(), OpenOptions.anew(user(generation, inheritance)));
+  }
+
+  /**
+   * One that is under nobody yet.
+   *
+   * @throws IllegalArgumentException when the follower does not fit; it is closed then
+   */
+  private MirrorDevice mirror(Device leader, Device follower, boolean followerIsZero) {
+    DiskJob.Settings settings = job().settings();
+    MirrorDevice made;
+    try {
+      made =
+          new MirrorDevice(
+              leader,
+              follower,
+              new MirrorSettings(
+                  followerIsZero,
+                  false,
+                  settings.switches(),
+                  settings.mayThrottle(),
+                  MirrorSettings.LEG_TIMEOUT),
+              environment.buffers(),
+              this,
+              environment.nanoTime());
+    } catch (RuntimeException e) {
+      follower.close();
+      throw e;
     }
-    follower.close();
-    throw new DeviceException(
-        "%s does not fit any more: it is smaller, or has larger blocks".formatted(source));
-  }
-
-  private static boolean fits(Device leader, Device follower) {
-    return follower.geometry().sizeBytes() >= leader.geometry().sizeBytes()
-        && follower.geometry().logicalBlockBytes() <= leader.geometry().logicalBlockBytes();
-  }
-
-  private MirrorDevice mirror(
-      Device leader, Device follower, boolean followerIsZero, DiskJob.Settings settings) {
     old = Optional.of(leader);
     fresh = Optional.of(follower);
-    return new MirrorDevice(
-        leader,
-        follower,
-        new MirrorSettings(
-            followerIsZero,
-            false,
-            settings.switches(),
-            settings.mayThrottle(),
-            MirrorSettings.LEG_TIMEOUT),
-        environment.buffers(),
-        this,
-        environment.nanoTime());
+    return made;
   }
 
   /**
@@ -270,19 +273,15 @@ final class SwapRunner implements MirrorOwner {
   private CompletableFuture<Void> put(ServedDisk served, Device leader, MirrorDevice made) {
     CompletableFuture<Void> put;
     try {
-      served.follows(job().newSource());
+      served.follows(first.newSource());
       put =
-          served
-              .midPoint()
-              .exchange(
-                  present -> {
-                    if (present != leader) {
-                      throw new IllegalStateException(served + " has another device meanwhile");
-                    }
-                    served.device(made);
-                    mirror = Optional.of(made);
-                    return made;
-                  });
+          exchange(
+              served,
+              leader,
+              () -> {
+                mirror = Optional.of(made);
+                return made;
+              });
     } catch (RuntimeException e) {
       put = CompletableFuture.failedFuture(e);
     }
@@ -298,6 +297,26 @@ final class SwapRunner implements MirrorOwner {
           throw new IllegalStateException(failure.getMessage(), failure);
         },
         environment.executor());
+  }
+
+  /**
+   * Puts another device under the guest.
+   *
+   * @param expected that is there
+   */
+  private static CompletableFuture<Void> exchange(
+      ServedDisk served, Device expected, Supplier<Device> other) {
+    return served
+        .midPoint()
+        .exchange(
+            present -> {
+              if (present != expected) {
+                throw new IllegalStateException(served + " has another device meanwhile");
+              }
+              Device next = other.get();
+              served.device(next);
+              return next;
+            });
   }
 
   private void mirrored(MirrorDevice made) {
@@ -350,10 +369,9 @@ final class SwapRunner implements MirrorOwner {
     }
     MirrorDevice made;
     try {
-      made = mirror(opened, follower.get(), false, job().settings());
+      made = mirror(opened, follower.get(), false);
     } catch (RuntimeException e) {
       problem = e.getMessage();
-      follower.get().close();
       oldOnly(served);
       return opened;
     }
@@ -405,7 +423,7 @@ final class SwapRunner implements MirrorOwner {
             pauses.next(),
             () -> {
               if (stage == Stage.OLD_ONLY && !served.isEnding() && !closed) {
-                environment.executor().execute(() -> tryAgain(served, pauses));
+                tryAgain(served, pauses);
               }
             });
   }
@@ -413,14 +431,8 @@ final class SwapRunner implements MirrorOwner {
   private void tryAgain(ServedDisk served, Backoff pauses) {
     try {
       Device leader = leader(served);
-      Device follower = open(served, job().newSource(), served.details().generation());
-      MirrorDevice made;
-      try {
-        made = mirror(leader, follower, false, job().settings());
-      } catch (RuntimeException e) {
-        follower.close();
-        throw e;
-      }
+      Device follower = open(served.details().generation(), Optional.empty());
+      MirrorDevice made = mirror(leader, follower, false);
       var unused =
           put(served, leader, made)
               .whenComplete(
@@ -448,12 +460,7 @@ final class SwapRunner implements MirrorOwner {
         .execute(
             () -> {
               try {
-                Device follower =
-                    environment
-                        .devices()
-                        .open(
-                            job().newSource(),
-                            OpenOptions.anew(user(generation, Optional.of(Inheritance.UNTOLD))));
+                Device follower = open(generation, Optional.of(Inheritance.UNTOLD));
                 if (!opened.complete(follower)) {
                   follower.keepPlace();
                   follower.close();
@@ -547,18 +554,7 @@ final class SwapRunner implements MirrorOwner {
     ServedDisk served = disk.orElseThrow();
     CompletableFuture<Void> exchanged;
     try {
-      exchanged =
-          served
-              .midPoint()
-              .exchange(
-                  present -> {
-                    if (present != over) {
-                      throw new IllegalStateException(served + " has another device meanwhile");
-                    }
-                    Device survivor = over.survivor();
-                    served.device(survivor);
-                    return survivor;
-                  });
+      exchanged = exchange(served, over, over::survivor);
     } catch (RuntimeException e) {
       exchanged = CompletableFuture.failedFuture(e);
     }
