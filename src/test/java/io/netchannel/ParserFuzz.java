@@ -56,6 +56,7 @@ public final class ParserFuzz {
               NbdClientFuzz.Uris::fuzzerTestOneInput,
               text("nbd://hosta:10809/disk?reconnect=10"),
               text("nbd://[2001:db8::1]/%20?cache=writethrough"),
+              text("nbd://%25w/disk"),
               text("nbd+unix:///disk?socket=/run/a%20b.sock&reconnect=10")),
           Target.of(
               "NBD server's negotiation",

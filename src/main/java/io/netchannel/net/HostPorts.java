@@ -36,6 +36,9 @@ public final class HostPorts {
           host.indexOf(':') >= 0 && InetAddresses.isInetAddress(withoutZone(host)),
           "no IPv6 address in \"%s\"",
           text);
+    } else {
+      // Written again it would be an escape, of another name.
+      checkArgument(host.indexOf(ZONE) < 0, "a percent sign in the host's name \"%s\"", host);
     }
     return HostAndPort.fromParts(host, parsed.getPort());
   }

@@ -47,6 +47,8 @@ final class HostPortsTest {
     "[fe80::1::2]:5, no IPv6 address",
     "[fe80::1, bracket",
     "hosta:1:2, no IPv6 address",
+    "%w:5, percent sign",
+    "192.0.2.1%eth0:5, percent sign",
   })
   void isRefusedWithTheReason(String text, String words) {
     assertThatThrownBy(() -> HostPorts.parse(text, 7))

@@ -117,8 +117,8 @@ public final class Stress {
         Executors.newSingleThreadScheduledExecutor(Stress::daemonThread);
     try (HostPair pair = pair(scratch, timer)) {
       var unused = looks.scheduleAtFixedRate(peaks::look, 0, LOOK_MILLIS, TimeUnit.MILLISECONDS);
-      pair.start(pair.a(), memory(load.budget()));
-      pair.start(pair.b(), memory(OTHERS_BUDGET));
+      pair.start(pair.a(), configuration(load.budget()));
+      pair.start(pair.b(), configuration(OTHERS_BUDGET));
       StressScene scene = new StressScene(load, pair, scratch, this::violation, this::say);
       try {
         scene.play();
@@ -159,8 +159,20 @@ public final class Stress {
     return new HostPair.Member(name, name, TlsFiles.libvirt(files));
   }
 
-  private static String memory(String budget) {
-    return "[memory]%nbuffers = \"%s\"%n".formatted(budget);
+  /** How fast this machine is says nothing of whether all get on: bounds are generous. */
+  private static String configuration(String budget) {
+    return """
+        [memory]
+        buffers = "%s"
+
+        [timeouts]
+        prepare = "60s"
+        seal = "60s"
+        hand-over = "60s"
+        take-over = "60s"
+        hook = "4m"
+        """
+        .formatted(budget);
   }
 
   private List<Verdict> verdicts(StressScene scene, HostPair pair) throws IOException {

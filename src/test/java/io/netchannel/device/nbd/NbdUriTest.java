@@ -92,6 +92,7 @@ final class NbdUriTest {
     "nbd://[fe80::1%25]x/, bracket",
     "nbd://[my_host]/x, bracketed",
     "nbd://h%2Fx/x, no host's name",
+    "nbd://%25w/x, percent sign",
     "nbd://h:x/x, port",
     "nbd://höst/x, xn--",
     "nbd://h/x?socket=/s, a socket beside a host",
