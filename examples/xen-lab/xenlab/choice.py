@@ -56,6 +56,7 @@ COSTS = {
     "swap-kill": Cost(250, SWAPS),
     "swap-full": Cost(150, SWAPS),
     "swap-home": Cost(200, SWAPS + REMOTE),
+    "follow": Cost(350, SWAPS + (CODE + "daemon/(Following|Volume)", CODE + "server/Whereabouts", CODE + "coordinator/peer/")),
     "remote": Cost(100, REMOTE),
     "cut": Cost(80, REMOTE),
     "server-restart": Cost(80, REMOTE),

@@ -30,10 +30,15 @@ class Disk:
     target: str  # xvda
     device: str  # /dev/vdb in both hosts
     source: str | None
+    follow: str = ""  # the pool in which it gets a volume where its guest runs
 
     @property
     def libxl_made(self) -> bool:
         return self.source in (None, "inherit")
+
+
+def follow(disk: Disk) -> str:
+    return f" follow={quoteattr(disk.follow)}" if disk.follow else ""
 
 
 def netchannel(target: str, device: str, filters: str = "") -> Disk:
@@ -90,7 +95,7 @@ class Guest:
         devices = "".join(
             f"    <disk type='block' device='disk'><driver name='phy'/><source dev='{d.device}'/>"
             f"<target dev='{d.target}' bus='xen'/><shareable/></disk>\n" for d in self.disks if d.libxl_made)
-        ours = "".join(f"      <netchannel:disk target='{d.target}' source={quoteattr(d.source)}/>\n"
+        ours = "".join(f"      <netchannel:disk target='{d.target}' source={quoteattr(d.source)}{follow(d)}/>\n"
                        for d in self.disks if d.source)
         metadata = (f"  <metadata>\n    <netchannel:devices xmlns:netchannel='{NAMESPACE}'>\n{ours}"
                     "    </netchannel:devices>\n  </metadata>\n") if ours else ""

@@ -32,6 +32,8 @@ path = "/dev/vdc"
 read-only = true
 allow = ["hosta", "hostb"]
 """}
+# Where disks that follow their guests get their volumes, on both.
+POOL, POOL_DIRECTORY = "fast", "/srv/pool"
 PEER_PORT, SERVER_PORT = 16515, 16516
 
 
@@ -58,6 +60,10 @@ unbind = "30s"
 
 [trace]
 directory = "{TRACES}"
+
+[[pool]]
+name = "{POOL}"
+directory = "{POOL_DIRECTORY}"
 
 {EXPORTS.get(name, "")}
 [faults]

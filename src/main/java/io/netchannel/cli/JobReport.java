@@ -18,6 +18,8 @@ import java.util.OptionalLong;
 final class JobReport {
   /** As the daemon names them. */
   enum State {
+    /** No job yet: the disk is to follow its guest, and cannot. */
+    BEHIND,
     OPENING,
     COPYING,
     CONVERGING,
@@ -120,6 +122,7 @@ final class JobReport {
 
   private String words() {
     return switch (state) {
+      case BEHIND -> "stays at %s%s".formatted(text("old"), reason());
       case OPENING -> "opening " + text("new");
       case COPYING -> "copying " + done() + pace();
       case CONVERGING -> "nearly in sync, " + done() + pace();
@@ -154,7 +157,7 @@ final class JobReport {
   private long percent(long copied, long total) {
     int most =
         switch (state) {
-          case OPENING, COPYING, CONVERGING, FLUSHING, PAUSED, ABORTED, FAILED -> 99;
+          case BEHIND, OPENING, COPYING, CONVERGING, FLUSHING, PAUSED, ABORTED, FAILED -> 99;
           case SYNC, RECORDING, SWITCHED, DONE -> 100;
         };
     return Math.min(most, (long) (copied * 100.0 / total));

@@ -152,7 +152,7 @@ final class JobWait {
         noteProgress(job);
         yield Optional.empty();
       }
-      case OPENING, CONVERGING, FLUSHING, RECORDING -> Optional.empty();
+      case BEHIND, OPENING, CONVERGING, FLUSHING, RECORDING -> Optional.empty();
     };
   }
 

@@ -102,7 +102,16 @@ final class WaitOptions {
         switch (job.state()) {
           case FAILED -> true;
           case ABORTED -> goal != JobWait.Goal.ABORTED;
-          case OPENING, COPYING, CONVERGING, FLUSHING, SYNC, RECORDING, SWITCHED, DONE, PAUSED ->
+          case BEHIND,
+              OPENING,
+              COPYING,
+              CONVERGING,
+              FLUSHING,
+              SYNC,
+              RECORDING,
+              SWITCHED,
+              DONE,
+              PAUSED ->
               false;
         };
     return new JobWait.Ended(job, lost ? Optional.of(job.line()) : Optional.empty());

@@ -280,11 +280,11 @@ public final class Coordinator implements MigrationHooks, PeerService {
   }
 
   @Override
-  public void prepare(String caller, PeerMessages.Prepare request)
+  public List<PeerMessages.CarriedJob> prepare(String caller, PeerMessages.Prepare request)
       throws MigrationRefusedException {
     // The one that brought it here is as good as over when its guest has run.
     incoming.tick();
-    outgoing.prepare(caller, request);
+    return outgoing.prepare(caller, request);
   }
 
   @Override

@@ -11,6 +11,7 @@ import java.util.UUID;
  * @param oldSource the disk until the switch
  * @param newSource the disk from then on
  * @param reason what led to its phase
+ * @param origin what it is for
  * @param settings what a person may change meanwhile
  * @param begun by the wall clock, as the other instants
  */
@@ -22,10 +23,26 @@ public record DiskJob(
     String newSource,
     JobPhase phase,
     String reason,
+    Origin origin,
     Settings settings,
     Instant begun,
     Optional<Instant> switched,
     Optional<Instant> ended) {
+
+  /**
+   * What it is for.
+   *
+   * @param follows whether the disk follows its guest to this host; when the guest leaves, that is
+   *     over. Otherwise a person has asked for it, and it goes where the guest goes
+   * @param anywhere whether the new source is the same disk on every host
+   * @param from the host that it came from with its guest; empty when it was begun here
+   */
+  public record Origin(boolean follows, boolean anywhere, String from) {
+    /** Begun here. */
+    public Origin(boolean follows, boolean anywhere) {
+      this(follows, anywhere, "");
+    }
+  }
 
   /**
    * What a person may change meanwhile.
@@ -44,6 +61,7 @@ public record DiskJob(
       String domainName,
       String oldSource,
       String newSource,
+      Origin origin,
       Settings settings,
       Instant at) {
     return new DiskJob(
@@ -54,6 +72,7 @@ public record DiskJob(
         newSource,
         JobPhase.COPYING,
         "begun",
+        origin,
         settings,
         at,
         Optional.empty(),
@@ -63,7 +82,18 @@ public record DiskJob(
   /** The same with other settings. */
   DiskJob with(Settings changed) {
     return new DiskJob(
-        id, disk, domainName, oldSource, newSource, phase, reason, changed, begun, switched, ended);
+        id,
+        disk,
+        domainName,
+        oldSource,
+        newSource,
+        phase,
+        reason,
+        origin,
+        changed,
+        begun,
+        switched,
+        ended);
   }
 
   /** In another phase. */
@@ -76,10 +106,49 @@ public record DiskJob(
         newSource,
         next,
         why,
+        origin,
         settings,
         begun,
         next == JobPhase.SWITCHED ? Optional.of(at) : switched,
         next.isOver() ? Optional.of(at) : Optional.empty());
+  }
+
+  /** What of it travels with its guest. */
+  PeerMessages.CarriedJob carried() {
+    return new PeerMessages.CarriedJob(disk.target(), newSource, origin.anywhere(), settings);
+  }
+
+  /**
+   * One that has come with its guest. A new source that may be another one on this host waits for a
+   * person's word.
+   */
+  static DiskJob carried(
+      UUID id, Migration migration, PeerMessages.CarriedJob carried, String oldSource, Instant at) {
+    Settings settings = carried.settings();
+    DiskJob job =
+        begin(
+            id,
+            new DiskKey(migration.domain(), carried.target()),
+            migration.domainName(),
+            oldSource,
+            carried.newSource(),
+            new Origin(false, carried.anywhere(), migration.peer()),
+            settings,
+            at);
+    return carried.anywhere()
+        ? job
+        : job.with(
+            new Settings(
+                settings.switches(), settings.mayThrottle(), true, settings.bytesPerSecond()));
+  }
+
+  /** Why its new source is not even opened before a person says so; empty when it may be. */
+  public Optional<String> waitsForAWord() {
+    return settings.paused() && !origin.anywhere() && !origin.from().isEmpty()
+        ? Optional.of(
+            "came from %s with its guest: if %s is the same one here, --resume, else --abort"
+                .formatted(origin.from(), newSource))
+        : Optional.empty();
   }
 
   public boolean isActive() {

@@ -139,6 +139,25 @@ public final class DiskJobStore {
     }
   }
 
+  /** Whether the copies of a disk rest: its guest migrates, or has gone elsewhere. */
+  public boolean rests(DiskKey disk) {
+    return migrations.migrates(disk.domain()) || holder(disk).isPresent();
+  }
+
+  /** The host that a disk has gone to; empty when it is here, or was never here. */
+  public Optional<String> holder(DiskKey disk) {
+    return migrations.generation(disk).filter(known -> !known.isHere()).map(Generation::holder);
+  }
+
+  /** What travels with a guest: jobs that people have begun, and that are not at their end. */
+  ImmutableList<PeerMessages.CarriedJob> carriedOf(UUID domain) {
+    return all().stream()
+        .filter(job -> job.phase() == JobPhase.COPYING && job.disk().domain().equals(domain))
+        .filter(job -> !job.origin().follows())
+        .map(DiskJob::carried)
+        .collect(ImmutableList.toImmutableList());
+  }
+
   /**
    * Completes when no disk of the domain is between a switch and its end; at once when it is so.
    */

@@ -1,6 +1,8 @@
 package io.netchannel.coordinator;
 
+import com.google.common.collect.ImmutableList;
 import io.netchannel.coordinator.FaultPoints.Point;
+import io.netchannel.coordinator.PeerMessages.CarriedJob;
 import io.netchannel.coordinator.PeerMessages.PhaseReport;
 import java.time.Duration;
 import java.util.List;
@@ -70,18 +72,21 @@ final class Incoming {
     try {
       store.journal().makeRoom();
       Peer source = context.peer(peerName);
-      deadline.ask(
-          bound -> {
-            source.prepare(
-                new PeerMessages.Prepare(
-                    migration.id(), served.name(), served.domain(), served.disks(), roomBytes),
-                bound);
-            return true;
-          });
+      List<CarriedJob> carried =
+          deadline.ask(
+              bound ->
+                  source.prepare(
+                      new PeerMessages.Prepare(
+                          migration.id(),
+                          served.name(),
+                          served.domain(),
+                          served.disks(),
+                          roomBytes),
+                      bound));
       // That the source has them is written down as well: should this end, no restart of the
       // daemon takes the half-made domain's disks for ones of its own.
       store.apply(
-          migration,
+          migration.with(migration.disks(), jobs(migration, carried)),
           Event.PREPARED,
           Migration.count(served.disks().size(), served.stock().size()) + ", both sides agree",
           Generation.of(migration, d -> d.disk().generation(), peerName));
@@ -102,6 +107,27 @@ final class Incoming {
       }
       throw context.refused(migration, Deadline.words(e), e);
     }
+  }
+
+  /** Those that go on here when the guest is here for good. */
+  private List<DiskJob> jobs(Migration migration, List<CarriedJob> carried) {
+    ImmutableList.Builder<DiskJob> jobs = ImmutableList.builder();
+    for (CarriedJob each : carried) {
+      migration.disks().stream()
+          .filter(moved -> moved.target().equals(each.target()))
+          .map(moved -> moved.disk().source())
+          .findFirst()
+          .ifPresent(
+              source ->
+                  jobs.add(
+                      DiskJob.carried(
+                          context.ids().get(),
+                          migration,
+                          each,
+                          source,
+                          context.clock().instant())));
+    }
+    return jobs.build();
   }
 
   /** SEAL to REDIRECT, then RESUME: hook "started". A hook that is called again goes on. */

@@ -275,6 +275,7 @@ final class IncomingEnds {
     try {
       context.tells().later(store.apply(migration, Event.COMMITTED, reason));
       context.backoff().forget(migration.id());
+      devices.stays(migration.domain());
     } catch (JournalException e) {
       log.error("{}: cannot be committed yet: {}", migration.label(), e.getMessage());
     }

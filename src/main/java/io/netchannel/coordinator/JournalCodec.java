@@ -1,5 +1,6 @@
 package io.netchannel.coordinator;
 
+import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
 import com.google.protobuf.InvalidProtocolBufferException;
 import io.netchannel.coordinator.journal.v1.Record;
@@ -26,7 +27,7 @@ final class JournalCodec {
                         .setTarget(key.target())
                         .setNumber(generation.number())
                         .setHolder(generation.holder())));
-    record.job().ifPresent(job -> proto.setJob(toProto(job)));
+    record.jobs().forEach(job -> proto.addJobs(toProto(job)));
     record.moved().ifPresent(moved -> proto.setMoved(toProto(moved)));
     record
         .forgotten()
@@ -59,7 +60,9 @@ final class JournalCodec {
       return new JournalRecord(
           record.hasMigration() ? Optional.of(fromProto(record.getMigration())) : Optional.empty(),
           generations.buildKeepingLast(),
-          record.hasJob() ? Optional.of(fromProto(record.getJob())) : Optional.empty(),
+          record.getJobsList().stream()
+              .map(JournalCodec::fromProto)
+              .collect(ImmutableList.toImmutableList()),
           forgotten ? Optional.empty() : moved,
           forgotten ? moved.map(Moved::disk) : Optional.empty());
     } catch (InvalidProtocolBufferException | IllegalArgumentException e) {
@@ -102,6 +105,9 @@ final class JournalCodec {
         .setMayThrottle(settings.mayThrottle())
         .setPaused(settings.paused())
         .setBytesPerSecond(settings.bytesPerSecond())
+        .setFollows(job.origin().follows())
+        .setAnywhere(job.origin().anywhere())
+        .setFrom(job.origin().from())
         .setBegunEpochMicros(micros(job.begun()))
         .setSwitchedEpochMicros(job.switched().map(JournalCodec::micros).orElse(0L))
         .setEndedEpochMicros(job.ended().map(JournalCodec::micros).orElse(0L))
@@ -117,6 +123,7 @@ final class JournalCodec {
         job.getNewSource(),
         JobPhase.valueOf(job.getPhase()),
         job.getReason(),
+        new DiskJob.Origin(job.getFollows(), job.getAnywhere(), job.getFrom()),
         new DiskJob.Settings(
             job.getSwitches(), job.getMayThrottle(), job.getPaused(), job.getBytesPerSecond()),
         instant(job.getBegunEpochMicros()),
@@ -166,6 +173,7 @@ final class JournalCodec {
               .setIncomplete(moved.incomplete())
               .setManifestCrc32C(moved.manifestCrc32c()));
     }
+    m.jobs().forEach(job -> proto.addJobs(toProto(job)));
     for (Migration.Step step : m.steps()) {
       proto.addSteps(
           io.netchannel.coordinator.journal.v1.Step.newBuilder()
@@ -200,6 +208,7 @@ final class JournalCodec {
                         d.getIncomplete(),
                         d.getManifestCrc32C()))
             .toList(),
+        m.getJobsList().stream().map(JournalCodec::fromProto).toList(),
         m.getStepsList().stream()
             .map(
                 s ->

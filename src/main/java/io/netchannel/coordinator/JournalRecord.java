@@ -1,6 +1,8 @@
 package io.netchannel.coordinator;
 
+import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
@@ -8,20 +10,26 @@ import java.util.Optional;
  * What one frame of the journal says: all of it is durable, or none.
  *
  * @param generations by disk
+ * @param jobs several are those that have come with a migration, in the record of its end
  * @param forgotten a disk of which {@link #moved} before is to be forgotten
  */
 record JournalRecord(
     Optional<Migration> migration,
     ImmutableMap<DiskKey, Generation> generations,
-    Optional<DiskJob> job,
+    ImmutableList<DiskJob> jobs,
     Optional<Moved> moved,
     Optional<DiskKey> forgotten) {
 
   static JournalRecord of(Migration migration, Map<DiskKey, Generation> generations) {
+    return of(migration, generations, ImmutableList.of());
+  }
+
+  static JournalRecord of(
+      Migration migration, Map<DiskKey, Generation> generations, List<DiskJob> come) {
     return new JournalRecord(
         Optional.of(migration),
         ImmutableMap.copyOf(generations),
-        Optional.empty(),
+        ImmutableList.copyOf(come),
         Optional.empty(),
         Optional.empty());
   }
@@ -30,27 +38,31 @@ record JournalRecord(
     return new JournalRecord(
         Optional.empty(),
         ImmutableMap.copyOf(generations),
-        Optional.empty(),
+        ImmutableList.of(),
         Optional.empty(),
         Optional.empty());
   }
 
   static JournalRecord of(DiskJob job, Optional<Moved> moved) {
     return new JournalRecord(
-        Optional.empty(), ImmutableMap.of(), Optional.of(job), moved, Optional.empty());
+        Optional.empty(), ImmutableMap.of(), ImmutableList.of(job), moved, Optional.empty());
   }
 
   static JournalRecord of(Moved moved) {
     return new JournalRecord(
         Optional.empty(),
         ImmutableMap.of(),
-        Optional.empty(),
+        ImmutableList.of(),
         Optional.of(moved),
         Optional.empty());
   }
 
   static JournalRecord forgotten(DiskKey disk) {
     return new JournalRecord(
-        Optional.empty(), ImmutableMap.of(), Optional.empty(), Optional.empty(), Optional.of(disk));
+        Optional.empty(),
+        ImmutableMap.of(),
+        ImmutableList.of(),
+        Optional.empty(),
+        Optional.of(disk));
   }
 }

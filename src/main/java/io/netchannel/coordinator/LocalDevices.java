@@ -155,6 +155,12 @@ public interface LocalDevices {
    */
   CompletableFuture<Void> takeOver(int domid, Disk disk, ByteString manifest);
 
+  /**
+   * A domain that came by a migration is here for good, and so are the jobs that came with it. Must
+   * not block. After a restart nobody says so again: it is in the journal.
+   */
+  void stays(UUID domain);
+
   /** Whether libvirt has a domain with this UUID on this host, running or paused. */
   boolean domainExists(UUID domain);
 

@@ -12,6 +12,7 @@ import java.util.UUID;
  * @param peer name of the other host
  * @param disks every Netchannel disk of the domain, in order of target; none when it has only stock
  *     disks
+ * @param jobs of a destination: those that come along, and are its own once it is COMMIT
  * @param steps what happened, oldest first; never empty
  */
 public record Migration(
@@ -22,6 +23,7 @@ public record Migration(
     String peer,
     Phase phase,
     List<MovedDisk> disks,
+    List<DiskJob> jobs,
     List<Step> steps) {
 
   /**
@@ -56,6 +58,7 @@ public record Migration(
 
   public Migration {
     disks = ImmutableList.copyOf(disks);
+    jobs = ImmutableList.copyOf(jobs);
     steps = ImmutableList.copyOf(steps);
   }
 
@@ -76,13 +79,14 @@ public record Migration(
         peer,
         Phase.PREPARE,
         disks.stream().map(MovedDisk::of).collect(ImmutableList.toImmutableList()),
+        List.of(),
         List.of(new Step(Phase.PREPARE, at, "")));
   }
 
   Migration moved(Phase to, Instant at, String detail) {
     List<Step> more =
         ImmutableList.<Step>builder().addAll(steps).add(new Step(to, at, detail)).build();
-    return new Migration(id, direction, domainName, domain, peer, to, disks, more);
+    return new Migration(id, direction, domainName, domain, peer, to, disks, jobs, more);
   }
 
   /** With a note; unchanged when it has too many. */
@@ -91,7 +95,11 @@ public record Migration(
   }
 
   Migration withDisks(List<MovedDisk> changed) {
-    return new Migration(id, direction, domainName, domain, peer, phase, changed, steps);
+    return with(changed, jobs);
+  }
+
+  Migration with(List<MovedDisk> changed, List<DiskJob> come) {
+    return new Migration(id, direction, domainName, domain, peer, phase, changed, come, steps);
   }
 
   /** When the phase it is in was entered. */

@@ -249,7 +249,7 @@ public final class MigrationJournal implements AutoCloseable {
               written.put(migration.id(), migration);
             });
     generations.putAll(record.generations());
-    record.job().ifPresent(job -> jobs.put(job.id(), job));
+    record.jobs().forEach(job -> jobs.put(job.id(), job));
     record
         .moved()
         .ifPresent(

@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.LongSupplier;
@@ -28,6 +29,9 @@ final class MigrationStore {
 
   /** When each active migration entered its phase, unless that was before this daemon. */
   private final Map<UUID, Long> enteredNanos = new ConcurrentHashMap<>();
+
+  /** Domains whose migration is about to be registered; changed under the lock of this. */
+  private final Set<UUID> held = ConcurrentHashMap.newKeySet();
 
   private record Note(Instant at, String text) {}
 
@@ -111,8 +115,26 @@ final class MigrationStore {
       throw new JobRefusedException(
           active.get().label() + " is not over: until then no disk is switched");
     }
+    if (held.contains(domain)) {
+      throw new JobRefusedException("its guest is about to migrate: no disk is switched now");
+    }
     check.check();
     journal.put(record);
+  }
+
+  /** From now on no disk of the domain is switched, until it is released, or while it migrates. */
+  synchronized void hold(UUID domain) {
+    held.add(domain);
+  }
+
+  synchronized void release(UUID domain) {
+    held.remove(domain);
+  }
+
+  /** Whether its jobs rest: it migrates, or is about to. Waits for no disk. */
+  boolean migrates(UUID domain) {
+    return held.contains(domain)
+        || all().stream().anyMatch(m -> m.isActive() && m.domain().equals(domain));
   }
 
   /**
@@ -168,15 +190,19 @@ final class MigrationStore {
                     new IllegalStateException(
                         migration.label() + ": " + event + " in phase " + now));
     // What was noted since the caller looked stays.
-    Migration next =
+    Migration moved =
         find(migration.id())
-            .map(newest -> newest.withDisks(migration.disks()))
+            .map(newest -> newest.with(migration.disks(), migration.jobs()))
             .orElse(migration)
             .moved(to.phase(), clock.instant(), reason);
+    // From the very record on that ends it they are this host's, or nobody's here.
+    boolean haveCome = moved.direction() == Direction.INCOMING && moved.phase() == Phase.COMMIT;
+    List<DiskJob> come = haveCome ? moved.jobs() : List.of();
+    Migration next = moved.isActive() ? moved : moved.with(moved.disks(), List.of());
     // Before anybody sees it: a new one must not look as old as this daemon.
     enteredNanos.putIfAbsent(next.id(), nanoTime.getAsLong());
     switch (to.durability()) {
-      case DURABLE -> journal.put(JournalRecord.of(next, generations));
+      case DURABLE -> journal.put(JournalRecord.of(next, generations, come));
       case PRESUMED -> putPresumed(next, generations);
       case NONE -> journal.putVolatile(next);
     }

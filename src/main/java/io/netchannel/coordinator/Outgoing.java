@@ -4,6 +4,7 @@ import com.google.common.collect.ImmutableList;
 import com.google.common.util.concurrent.Striped;
 import io.netchannel.coordinator.FaultPoints.FaultException;
 import io.netchannel.coordinator.FaultPoints.Point;
+import io.netchannel.coordinator.PeerMessages.CarriedJob;
 import io.netchannel.coordinator.PeerMessages.Claim;
 import io.netchannel.coordinator.PeerMessages.PhaseReport;
 import io.netchannel.coordinator.PeerMessages.SealedDisk;
@@ -50,13 +51,18 @@ final class Outgoing {
   }
 
   /** PREPARE: the destination has chosen us; we check that it sees what we have. */
-  void prepare(String caller, PeerMessages.Prepare request) throws MigrationRefusedException {
+  List<CarriedJob> prepare(String caller, PeerMessages.Prepare request)
+      throws MigrationRefusedException {
     // One at a time for a domain: what it replaces may be waited for, and no other guest with it.
     Lock lock = preparing.get(request.domain());
     lock.lock();
     try {
+      // Its jobs rest from now on, and then for as long as it migrates.
+      store.hold(request.domain());
       prepareAlone(caller, request);
+      return context.jobs().carriedOf(request.domain());
     } finally {
+      store.release(request.domain());
       lock.unlock();
     }
   }

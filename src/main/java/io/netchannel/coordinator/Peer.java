@@ -20,7 +20,13 @@ public interface Peer {
 
   Optional<PeerMessages.ServedDomain> describe(UUID domain, Duration bound) throws PeerException;
 
-  void prepare(PeerMessages.Prepare request, Duration bound) throws PeerException;
+  /**
+   * Registers a migration at its source.
+   *
+   * @return the jobs that go on where the guest goes
+   */
+  List<PeerMessages.CarriedJob> prepare(PeerMessages.Prepare request, Duration bound)
+      throws PeerException;
 
   /** Seals every disk of a migration; in the order they were prepared. */
   List<PeerMessages.SealedDisk> seal(UUID migration, Duration bound) throws PeerException;
@@ -53,6 +59,9 @@ public interface Peer {
    */
   PeerMessages.PhaseReport status(UUID migration, UUID domain, Direction asked, Duration bound)
       throws PeerException;
+
+  /** An export of that host; empty when it has none of that name. */
+  Optional<PeerMessages.Exported> export(String name, Duration bound) throws PeerException;
 
   /** What happened there in a migration, oldest first. */
   PeerMessages.Timeline timeline(UUID migration, Duration bound) throws PeerException;

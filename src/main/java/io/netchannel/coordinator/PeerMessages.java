@@ -45,6 +45,25 @@ public final class PeerMessages {
   }
 
   /**
+   * A job that goes where its guest goes.
+   *
+   * @param anywhere whether its new source is the same disk on every host
+   */
+  public record CarriedJob(
+      String target, String newSource, boolean anywhere, DiskJob.Settings settings) {}
+
+  /**
+   * An export, as the host that has it tells.
+   *
+   * @param allow the names in certificates that get in
+   */
+  public record Exported(boolean readOnly, List<String> allow) {
+    public Exported {
+      allow = ImmutableList.copyOf(allow);
+    }
+  }
+
+  /**
    * One sealed disk.
    *
    * @param manifest the encoded pending set, see {@link LocalDevices.Sealed}

@@ -17,7 +17,9 @@ public interface PeerService {
 
   Optional<PeerMessages.ServedDomain> describe(UUID domain);
 
-  void prepare(String caller, PeerMessages.Prepare request) throws MigrationRefusedException;
+  /** Registers a migration here, its source; gives the jobs that go on where the guest goes. */
+  List<PeerMessages.CarriedJob> prepare(String caller, PeerMessages.Prepare request)
+      throws MigrationRefusedException;
 
   /** Seals all disks or none; again for the same migration gives the same manifests. */
   List<PeerMessages.SealedDisk> seal(String caller, UUID migration)

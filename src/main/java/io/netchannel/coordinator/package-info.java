@@ -134,6 +134,19 @@
  * no migration of it begins between a switch and its end; both are decided under one lock ({@code
  * DiskJobStore}, {@code MigrationStore}).
  *
+ * <p>A job goes where its guest goes, and has one owner at any time, the one who has the disk:
+ *
+ * <pre>
+ *  Source                                      Destination
+ *  PREPARE: held, so that nothing is switched;
+ *    its copies rest
+ *    ---- what people have asked for --------> journalled with PRECOPY, as part of the migration
+ *  ABORT: goes on                              ABORT: forgotten
+ *  COMMIT: ABORTED here, with where it went    COMMIT: its own, in the same record; all is copied anew
+ * </pre>
+ *
+ * One that brings a disk after its guest does not travel: where the guest is, it is asked anew.
+ *
  * <h2>When the journal's storage fails</h2>
  *
  * <pre>

@@ -44,6 +44,7 @@ final class ControlCommands implements ControlEndpoint.Handler {
   private final DomainLifecycle lifecycle;
   private final Coordinator coordinator;
   private final DiskJobCommands jobs;
+  private final FollowingDisks following;
   private final Migrations migrations;
   private final Function<Duration, ? extends List<Peers.Health>> health;
   private final Instant started;
@@ -56,6 +57,7 @@ final class ControlCommands implements ControlEndpoint.Handler {
       DomainLifecycle lifecycle,
       Coordinator coordinator,
       DiskJobCommands jobs,
+      FollowingDisks following,
       Function<Duration, ? extends List<Peers.Health>> health,
       Clock clock,
       MidPointMemory memory) {
@@ -65,6 +67,7 @@ final class ControlCommands implements ControlEndpoint.Handler {
     this.lifecycle = lifecycle;
     this.coordinator = coordinator;
     this.jobs = jobs;
+    this.following = following;
     this.migrations = coordinator.migrations();
     this.health = health;
     this.started = clock.instant();
@@ -87,7 +90,7 @@ final class ControlCommands implements ControlEndpoint.Handler {
         await(jobs.begin(disk, request), ATTACH_BOUND);
         yield jobs.describe(disk);
       }
-      case "jobs" -> jobs.list(which(request));
+      case "jobs" -> jobs.list(which(request), following.behind());
       case "job" -> jobs.change(which(request), request);
       default ->
           throw new ControlException(
@@ -119,9 +122,11 @@ final class ControlCommands implements ControlEndpoint.Handler {
         "peers", health.apply(HEALTH_BOUND).stream().map(ControlCommands::describe).toList());
     status.put(
         "waiting",
-        Stream.concat(
+        Stream.of(
                 migrations.list().stream().flatMap(this::progress),
-                midPoints.all().stream().flatMap(ControlCommands::problem))
+                midPoints.all().stream().flatMap(ControlCommands::problem),
+                following.behind().stream().map(FollowingDisks.Behind::toString))
+            .flatMap(each -> each)
             .toList());
     return status;
   }

@@ -14,6 +14,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 
@@ -36,6 +38,7 @@ import java.util.Set;
  * @param rehearse whether the code of a migration is warmed when the daemon starts
  * @param exports devices for other hosts, and patience with devices of other hosts
  * @param memory what the data of requests may take
+ * @param pools directories in which volumes are made for disks that come here, by their names
  */
 public record DaemonConfiguration(
     String name,
@@ -52,7 +55,8 @@ public record DaemonConfiguration(
     ImmutableMap<String, String> faults,
     boolean rehearse,
     ExportSettings exports,
-    MemorySettings memory) {
+    MemorySettings memory,
+    ImmutableMap<String, Path> pools) {
 
   public static final Path DEFAULT_FILE = Path.of("/etc/netchannel/netchannel.toml");
   public static final Path DEFAULT_RUN_DIRECTORY = Path.of("/run/netchannel");
@@ -96,7 +100,8 @@ public record DaemonConfiguration(
         ImmutableMap.of(),
         true,
         ExportSettings.NONE,
-        MemorySettings.defaults());
+        MemorySettings.defaults(),
+        ImmutableMap.of());
   }
 
   /**
@@ -140,7 +145,8 @@ public record DaemonConfiguration(
             top.table("faults").texts(),
             daemon.flag("rehearse", true),
             ExportSettings.read(top),
-            MemorySettings.read(top.table("memory")));
+            MemorySettings.read(top.table("memory")),
+            pools(top));
     daemon.finish();
     timeouts.finish();
     top.finish();
@@ -182,6 +188,25 @@ public record DaemonConfiguration(
       table.finish();
     }
     return peers.build();
+  }
+
+  private static ImmutableMap<String, Path> pools(TomlTable top) throws ConfigurationException {
+    Map<String, Path> pools = new LinkedHashMap<>();
+    for (TomlTable table : top.tables("pool")) {
+      String name = table.required("name");
+      Path directory = table.path("directory", null);
+      if (directory == null) {
+        throw table.error("name", "pool " + name + " needs a directory (\"/srv/pool\")");
+      }
+      if (!directory.isAbsolute()) {
+        throw table.error("directory", "a path from the root", directory.toString());
+      }
+      if (pools.put(name, directory) != null) {
+        throw table.error("name", "another name for each pool", name + " twice");
+      }
+      table.finish();
+    }
+    return ImmutableMap.copyOf(pools);
   }
 
   private static TlsFiles tls(TomlTable table) throws ConfigurationException {

@@ -10,9 +10,13 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
+import java.util.stream.Stream;
 
 /** What the command line asks of jobs. */
 final class DiskJobCommands {
+  /** Why a job is over that a person has ended: nobody begins it again by itself. */
+  static final String BY_HAND = "given up by hand";
+
   private final DiskJobs jobs;
   private final JobMetadata metadata;
   private final DiskJobStore store;
@@ -33,6 +37,7 @@ final class DiskJobCommands {
               ControlCommands.text(request, "source"),
               isTrue(request, "create"),
               isTrue(request, "destIsZero"),
+              false,
               new DiskJob.Settings(
                   !"manual".equals(request.get("pivot")),
                   !"never".equals(request.get("converge")),
@@ -49,15 +54,25 @@ final class DiskJobCommands {
   }
 
   /**
-   * Newest first.
+   * Newest first; before them the disks that have none yet, although they are to follow.
    *
    * @param domain name or UUID; empty for all
    */
-  List<Map<String, Object>> list(Optional<String> domain) {
-    return jobs.all().stream()
-        .filter(runner -> domain.isEmpty() || isOf(runner, domain.get()))
-        .map(this::describe)
-        .toList();
+  List<Map<String, Object>> list(Optional<String> domain, List<FollowingDisks.Behind> behind) {
+    Stream<Map<String, Object>> without =
+        behind.stream()
+            .filter(each -> domain.isEmpty() || isOf(each.disk().guest(), domain.get()))
+            .map(DiskJobJson::of);
+    Stream<Map<String, Object>> begun =
+        jobs.all().stream()
+            .filter(runner -> domain.isEmpty() || isOf(runner, domain.get()))
+            .map(this::describe);
+    return Stream.concat(without, begun).toList();
+  }
+
+  private static boolean isOf(Guest guest, String domain) {
+    return guest.uuid().toString().equals(domain.toLowerCase(Locale.ROOT))
+        || guest.name().equals(domain);
   }
 
   /** Does what is asked and tells how the job is then. */
@@ -76,7 +91,7 @@ final class DiskJobCommands {
       throws ControlException, JobRefusedException, JournalException {
     switch (action) {
       case "show" -> {}
-      case "abort" -> runner.abort("given up by hand");
+      case "abort" -> runner.abort(BY_HAND);
       case "pivot" -> runner.set(was -> with(was, true, was.paused(), was.bytesPerSecond()));
       case "pause" -> runner.set(was -> with(was, was.switches(), true, was.bytesPerSecond()));
       case "resume" -> runner.set(was -> with(was, was.switches(), false, was.bytesPerSecond()));

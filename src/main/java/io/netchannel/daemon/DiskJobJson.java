@@ -52,6 +52,21 @@ final class DiskJobJson {
     return json;
   }
 
+  /** A disk that is to follow its guest, and has no job yet. */
+  static Map<String, Object> of(FollowingDisks.Behind behind) {
+    Map<String, Object> json = new LinkedHashMap<>();
+    json.put("domain", behind.disk().guest().name());
+    json.put("uuid", behind.disk().guest().uuid());
+    json.put("target", behind.disk().target());
+    json.put("state", "behind");
+    json.put("reason", behind.why());
+    json.put("old", behind.source());
+    json.put("new", null);
+    json.put("sizeBytes", behind.disk().sizeBytes());
+    json.put("metadata", Map.of("live", "none", "config", "none"));
+    return json;
+  }
+
   private static String pivot(DiskJob job) {
     return job.settings().switches() ? "auto" : "manual";
   }

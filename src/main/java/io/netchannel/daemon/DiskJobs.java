@@ -40,6 +40,9 @@ final class DiskJobs implements DiskRecovery.Jobs, MidPoints.Sources, AutoClosea
   /** Of those that are over, what the mirror said last is kept for so many. */
   private static final int KEPT = 100;
 
+  /** How the place of an export begins that every host reaches under the same name. */
+  static final String EXPORT = "netchannel:";
+
   private final SwapRunner.Environment environment;
   private final MidPoints midPoints;
   private final Clock clock;
@@ -120,6 +123,15 @@ final class DiskJobs implements DiskRecovery.Jobs, MidPoints.Sources, AutoClosea
     }
   }
 
+  /** Goes on with those that came with a guest which is here for good. Waits for nothing. */
+  void stays(UUID domain) {
+    for (DiskJob job : environment.jobs().all()) {
+      if (job.isActive() && job.disk().domain().equals(domain)) {
+        midPoints.find(domain, job.disk().target()).ifPresent(runner(job)::takeUp);
+      }
+    }
+  }
+
   /** For as long as there are some. */
   private void tickLater() {
     if (!closed && !runners.isEmpty() && !ticking.getAndSet(true)) {
@@ -173,6 +185,7 @@ final class DiskJobs implements DiskRecovery.Jobs, MidPoints.Sources, AutoClosea
                 disk.guest().name(),
                 old,
                 request.source(),
+                new DiskJob.Origin(request.follows(), isAnywhere(request.source())),
                 request.settings(),
                 clock.instant()));
     SwapRunner other = runners.putIfAbsent(key, runner);
@@ -198,6 +211,15 @@ final class DiskJobs implements DiskRecovery.Jobs, MidPoints.Sources, AutoClosea
                 runners.remove(key, runner);
               }
             });
+  }
+
+  /** An export has one authority, wherever it is asked; a path leads elsewhere on each host. */
+  private boolean isAnywhere(String source) {
+    try {
+      return environment.devices().place(source).startsWith(EXPORT);
+    } catch (DeviceException e) {
+      return false; // it is refused in a moment
+    }
   }
 
   /** All that can be known before anything is opened for writing. */

@@ -22,6 +22,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.RejectedExecutionException;
+import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -77,6 +78,7 @@ public final class DomainLifecycle implements HookHandler, AutoCloseable {
   private final Bounds bounds;
   private final LongSupplier nanoTime;
   private final Timer timer;
+  private final Consumer<UUID> runs;
   private final Map<UUID, Arrival> arrivals = new ConcurrentHashMap<>();
   private final Set<Integer> dirty = ConcurrentHashMap.newKeySet();
 
@@ -90,6 +92,7 @@ public final class DomainLifecycle implements HookHandler, AutoCloseable {
    * Starts to watch.
    *
    * @param timer looks again where a look has failed
+   * @param runs told of each domain that was started here; must not block
    */
   public DomainLifecycle(
       XenStore store,
@@ -99,7 +102,8 @@ public final class DomainLifecycle implements HookHandler, AutoCloseable {
       MidPoints.GenerationClaim generations,
       Bounds bounds,
       LongSupplier nanoTime,
-      Timer timer) {
+      Timer timer,
+      Consumer<UUID> runs) {
     this.store = store;
     this.midPoints = midPoints;
     this.inherited = inherited;
@@ -108,6 +112,7 @@ public final class DomainLifecycle implements HookHandler, AutoCloseable {
     this.bounds = bounds;
     this.nanoTime = nanoTime;
     this.timer = timer;
+    this.runs = runs;
     this.domains = store.watch(Guest.DOMAINS, this::changed);
   }
 
@@ -257,6 +262,7 @@ public final class DomainLifecycle implements HookHandler, AutoCloseable {
           });
     } else {
       verifyReady(arrival, guest.get());
+      runs.accept(found.uuid());
     }
     arrivals.remove(found.uuid(), arrival);
     log.info("{}: runs with its disks", guest.get());

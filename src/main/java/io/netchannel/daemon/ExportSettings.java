@@ -38,7 +38,7 @@ public record ExportSettings(
 
   /** Reads [server], [[export]] and [remote]. */
   static ExportSettings read(TomlTable top) throws ConfigurationException {
-    boolean wanted = top.has("server") || top.has("export");
+    boolean wanted = top.has("server") || top.has("export") || top.has("pool");
     TomlTable server = top.table("server");
     Optional<String> text = server.text("listen");
     Optional<HostAndPort> listen = wanted ? Optional.of(EVERYWHERE) : Optional.empty();

@@ -4,11 +4,13 @@ import com.google.common.collect.Comparators;
 import com.google.common.util.concurrent.ThreadFactoryBuilder;
 import io.netchannel.coordinator.ConfiguredFaults;
 import io.netchannel.coordinator.Coordinator;
+import io.netchannel.coordinator.Direction;
 import io.netchannel.coordinator.JournalException;
 import io.netchannel.coordinator.LocalDevices;
 import io.netchannel.coordinator.MigrationJournal;
 import io.netchannel.coordinator.Peer;
 import io.netchannel.coordinator.PeerService;
+import io.netchannel.coordinator.peer.PeerAddress;
 import io.netchannel.coordinator.peer.Peers;
 import io.netchannel.device.Devices;
 import io.netchannel.device.memory.BufferBudget;
@@ -23,8 +25,11 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.time.Clock;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.Collection;
 import java.util.List;
+import java.util.Optional;
+import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
@@ -37,6 +42,7 @@ import java.util.concurrent.TimeoutException;
 import java.util.function.Function;
 import java.util.function.LongSupplier;
 import java.util.function.Supplier;
+import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -54,6 +60,7 @@ public final class Host implements AutoCloseable {
   /**
    * What a host is made of; closing what was passed in stays with the caller.
    *
+   * @param volumes of this host for disks that come to it
    * @param definitions what libvirt has of the domains
    * @param kernel the kernel's own block backends
    * @param peers the other hosts of the configuration
@@ -68,6 +75,7 @@ public final class Host implements AutoCloseable {
       EventChannels events,
       Domains domains,
       Devices devices,
+      VolumePools volumes,
       DiskDefinitions definitions,
       KernelBackends kernel,
       Collection<? extends Peer> peers,
@@ -95,6 +103,7 @@ public final class Host implements AutoCloseable {
   private final DomainLifecycle lifecycle;
   private final ControlCommands control;
   private final DiskJobs jobs;
+  private final FollowingDisks following;
   private final JobMetadata metadata;
 
   /**
@@ -145,7 +154,13 @@ public final class Host implements AutoCloseable {
     suspends = new SuspendWatch(parts.store(), parts.domains(), lookTimer, executor);
     devices =
         new HostDevices(
-            parts.store(), parts.domains(), midPoints, stockDisks, suspends, this::isArriving);
+            parts.store(),
+            parts.domains(),
+            midPoints,
+            stockDisks,
+            suspends,
+            this::isArriving,
+            this::stays);
     coordinator =
         new Coordinator(
             configuration.name(),
@@ -178,6 +193,20 @@ public final class Host implements AutoCloseable {
             parts.clock(),
             parts.ids());
     midPoints.checkSources(jobs);
+    following =
+        new FollowingDisks(
+            new FollowingDisks.Environment(
+                midPoints,
+                parts.definitions(),
+                parts.devices(),
+                parts.volumes(),
+                host -> peerAt(parts, host),
+                configuration.timeouts().tell(),
+                jobs,
+                coordinator.jobs(),
+                this::arrived,
+                executor,
+                timer));
     ServedAgain servedAgain = new ServedAgain(parts.nanoTime(), parts.startedNanos());
     awaitFirstTries(
         midPoints.recover(
@@ -193,6 +222,7 @@ public final class Host implements AutoCloseable {
     jobs.start();
     coordinator.recover();
     coordinator.start(scheduler);
+    following.lookAtAll();
     lifecycle =
         new DomainLifecycle(
             parts.store(),
@@ -202,7 +232,8 @@ public final class Host implements AutoCloseable {
             coordinator::claimGeneration,
             new DomainLifecycle.Bounds(waits.armed(), waits.ready()),
             parts.nanoTime(),
-            timer);
+            timer,
+            following::look);
     lifecycle.lookAtAll(); // a domain may have gone since its disks were found
     control =
         new ControlCommands(
@@ -212,6 +243,7 @@ public final class Host implements AutoCloseable {
             lifecycle,
             coordinator,
             new DiskJobCommands(jobs, metadata, coordinator.jobs()),
+            following,
             parts.health(),
             parts.clock(),
             memory);
@@ -260,6 +292,32 @@ public final class Host implements AutoCloseable {
   /** Whether a guest of this host waits for a disk: nothing that can wait is done meanwhile. */
   public boolean guestWaits() {
     return midPoints.guestWaits();
+  }
+
+  /** The peer of that name, or that is configured with that host. */
+  private static Optional<Peer> peerAt(Parts parts, String host) {
+    Set<String> names =
+        parts.configuration().peers().stream()
+            .filter(peer -> peer.host().equalsIgnoreCase(host))
+            .map(PeerAddress::name)
+            .collect(Collectors.toSet());
+    return parts.peers().stream()
+        .filter(peer -> peer.name().equalsIgnoreCase(host) || names.contains(peer.name()))
+        .<Peer>map(peer -> peer)
+        .findFirst();
+  }
+
+  private Optional<Instant> arrived(UUID domain) {
+    return coordinator.migrations().list().stream()
+        .filter(m -> m.direction() == Direction.INCOMING && m.domain().equals(domain))
+        .map(m -> m.steps().get(0).at())
+        .findFirst();
+  }
+
+  /** Told by the coordinator; must not block. */
+  private void stays(UUID domain) {
+    jobs.stays(domain);
+    following.look(domain);
   }
 
   /** Asked by the coordinator, which is there before the lifecycle. */
@@ -313,6 +371,7 @@ public final class Host implements AutoCloseable {
     lifecycle.close();
     suspends.close();
     stockDisks.close();
+    following.close();
     jobs.close();
     metadata.close();
     scheduler.shutdownNow();

@@ -34,9 +34,11 @@ final class HostDevices implements LocalDevices {
   private final StockDisks stockDisks;
   private final SuspendWatch suspends;
   private final Predicate<UUID> arriving;
+  private final Consumer<UUID> stays;
 
   /**
    * @param arriving whether a domain is being made here and does not run yet
+   * @param stays told of each that is here for good
    */
   HostDevices(
       XenStore store,
@@ -44,13 +46,15 @@ final class HostDevices implements LocalDevices {
       MidPoints midPoints,
       StockDisks stockDisks,
       SuspendWatch suspends,
-      Predicate<UUID> arriving) {
+      Predicate<UUID> arriving,
+      Consumer<UUID> stays) {
     this.store = store;
     this.domains = domains;
     this.midPoints = midPoints;
     this.stockDisks = stockDisks;
     this.suspends = suspends;
     this.arriving = arriving;
+    this.stays = stays;
   }
 
   // ---- domains
@@ -84,6 +88,11 @@ final class HostDevices implements LocalDevices {
   @Override
   public boolean domainExists(UUID domain) {
     return Guest.byUuid(store, domain).isPresent();
+  }
+
+  @Override
+  public void stays(UUID domain) {
+    stays.accept(domain);
   }
 
   /** A frontend of a restored domain connects when the guest runs, and not before. */

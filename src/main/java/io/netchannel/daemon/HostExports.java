@@ -1,6 +1,7 @@
 package io.netchannel.daemon;
 
 import com.google.common.collect.ImmutableSet;
+import com.google.common.net.HostAndPort;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.DeviceOpener;
 import io.netchannel.device.memory.BufferBudget;
@@ -9,6 +10,7 @@ import io.netchannel.server.Export;
 import io.netchannel.server.ExportException;
 import io.netchannel.server.ExportServer;
 import io.netchannel.server.ExportStatus;
+import io.netchannel.server.ExportUse;
 import io.netchannel.server.ServerLimits;
 import io.netchannel.server.ServerParts;
 import io.netchannel.text.TextFile;
@@ -37,7 +39,7 @@ import org.slf4j.LoggerFactory;
  * command. The latter is in files of its own, "NAME.export" in the server's directory: clients come
  * again after a restart.
  */
-final class HostExports implements ControlEndpoint.Handler, AutoCloseable {
+final class HostExports implements ControlEndpoint.Handler, VolumePools.Exports, AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(HostExports.class);
 
   private static final String SUFFIX = ".export";
@@ -62,12 +64,14 @@ final class HostExports implements ControlEndpoint.Handler, AutoCloseable {
   private final ExecutorService executor = new PatientPool("exports-%d");
   private final ExportServer server;
   private final Optional<HostTls> tls;
+  private final ThisHost own;
 
   /**
    * Serves clients of this host from now on.
    *
    * @param transport also has the connections of this process's own clients
    * @param tls empty when this host has no certificates: clients of this host only
+   * @param own how other hosts reach it
    * @param timer bounds waits for storage that hangs
    */
   HostExports(
@@ -75,8 +79,10 @@ final class HostExports implements ControlEndpoint.Handler, AutoCloseable {
       DeviceOpener devices,
       Transport transport,
       Optional<HostTls> tls,
+      ThisHost own,
       Timer timer)
       throws IOException {
+    this.own = own;
     this.timer = timer;
     this.tls = tls;
     this.configuration = configuration;
@@ -220,15 +226,11 @@ final class HostExports implements ControlEndpoint.Handler, AutoCloseable {
     add(export);
     try {
       look(export);
-      write(export);
     } catch (ExportException e) {
       server.remove(export.name(), true);
       throw e;
-    } catch (IOException e) {
-      server.remove(export.name(), true);
-      throw new ExportException(
-          "export %s cannot be stored: %s".formatted(export.name(), e.getMessage()), e);
     }
+    write(export);
     return describe(ExportStatus.unused(export));
   }
 
@@ -253,7 +255,12 @@ final class HostExports implements ControlEndpoint.Handler, AutoCloseable {
     String name = text(request, "name");
     boolean configured =
         configuration.exports().exports().stream().anyMatch(each -> each.name().equals(name));
-    server.remove(name, Boolean.TRUE.equals(request.get("force")));
+    remove(name, Boolean.TRUE.equals(request.get("force")));
+    return Map.of("name", name, "configured", configured);
+  }
+
+  private void remove(String name, boolean force) throws ExportException {
+    server.remove(name, force);
     try {
       DurableFile.delete(directory.resolve(name + SUFFIX));
     } catch (IOException e) {
@@ -262,7 +269,46 @@ final class HostExports implements ControlEndpoint.Handler, AutoCloseable {
               .formatted(name, e),
           e);
     }
-    return Map.of("name", name, "configured", configured);
+  }
+
+  // ---- exports of volumes
+
+  @Override
+  public Optional<Export> find(String name) {
+    return server.find(name);
+  }
+
+  @Override
+  public ExportUse use(String name, String client) throws ExportException {
+    CompletableFuture<ExportUse> use = server.use(name, client);
+    CompletableFuture.anyOf(use, after(ANSWER_BOUND)).join();
+    if (!use.isDone()) {
+      throw new ExportException(
+          "export %s: no answer within %d s, its storage hangs"
+              .formatted(name, ANSWER_BOUND.toSeconds()));
+    }
+    return use.join();
+  }
+
+  @Override
+  public void addVolume(Export export) throws ExportException {
+    add(export);
+    write(export);
+  }
+
+  @Override
+  public String source(String name) {
+    return own.source(name);
+  }
+
+  @Override
+  public boolean isHere(HostAndPort address) {
+    return own.isMeantBy(address);
+  }
+
+  @Override
+  public void removeVolume(String name) throws ExportException {
+    remove(name, false);
   }
 
   private static Map<String, Object> describe(ExportStatus status) {
@@ -308,15 +354,22 @@ final class HostExports implements ControlEndpoint.Handler, AutoCloseable {
 
   // ---- exports by command
 
-  private void write(Export export) throws IOException {
+  /** One that cannot be stored is none. */
+  private void write(Export export) throws ExportException {
     Map<String, Object> content = new LinkedHashMap<>();
     content.put("source", export.source());
     content.put("readOnly", export.readOnly());
     content.put("allow", export.allow().asList());
-    DurableFile.write(
-        directory.resolve(export.name() + SUFFIX),
-        Json.write(content).getBytes(StandardCharsets.UTF_8),
-        DurableFile.PRIVATE);
+    try {
+      DurableFile.write(
+          directory.resolve(export.name() + SUFFIX),
+          Json.write(content).getBytes(StandardCharsets.UTF_8),
+          DurableFile.PRIVATE);
+    } catch (IOException e) {
+      server.remove(export.name(), true);
+      throw new ExportException(
+          "export %s cannot be stored: %s".formatted(export.name(), e.getMessage()), e);
+    }
   }
 
   private static Export read(Path file) throws IOException {

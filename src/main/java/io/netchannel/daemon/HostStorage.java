@@ -117,7 +117,10 @@ public final class HostStorage implements AutoCloseable {
   private synchronized HostExports exports() throws IOException {
     Transport transport = remote().transport();
     if (exports == null) {
-      exports = opened(new HostExports(configuration, devices, transport, tls, HostStorage::later));
+      exports =
+          opened(
+              new HostExports(
+                  configuration, devices, transport, tls, remote().own(), HostStorage::later));
     }
     return exports;
   }
@@ -169,6 +172,15 @@ public final class HostStorage implements AutoCloseable {
     public void checkUnused(String text) throws DeviceException {
       known().checkUnused(text);
     }
+  }
+
+  /** Volumes of this host for disks that come to it. */
+  public VolumePools volumes() {
+    return volumes(VolumePools.FreeSpace.SYSTEM);
+  }
+
+  VolumePools volumes(VolumePools.FreeSpace space) {
+    return new VolumePools(configuration.pools(), devices, this::exports, space);
   }
 
   private static void later(Duration delay, Runnable action) {

@@ -3,6 +3,7 @@ package io.netchannel.daemon;
 import ch.qos.logback.classic.LoggerContext;
 import ch.qos.logback.core.CoreConstants;
 import io.netchannel.coordinator.JournalException;
+import io.netchannel.coordinator.PeerExports;
 import io.netchannel.coordinator.peer.PeerServer;
 import io.netchannel.coordinator.peer.Peers;
 import io.netchannel.files.DurableFile;
@@ -199,6 +200,7 @@ public final class NetchannelDaemon implements AutoCloseable {
                     xen.events(),
                     xen.domains(),
                     storage.devices(),
+                    storage.volumes(),
                     configuration.guests() ? DiskDefinitions.LIBVIRT : DiskDefinitions.NONE,
                     KernelBackends.sysfs(KernelBackends.SYSFS),
                     peers == null ? List.of() : peers.all(),
@@ -210,7 +212,7 @@ public final class NetchannelDaemon implements AutoCloseable {
     storage.listenToOthers();
     if (peers != null) {
       keepConnected(peers);
-      listenToPeers(configuration, tls, host);
+      listenToPeers(configuration, tls, host, storage.volumes());
     }
     if (configuration.guests()) {
       opened(HookEndpoint.listen(configuration.hookSocket(), host.hooks()));
@@ -286,7 +288,8 @@ public final class NetchannelDaemon implements AutoCloseable {
     peers.start(scheduler);
   }
 
-  private void listenToPeers(DaemonConfiguration configuration, HostTls tls, Host host)
+  private void listenToPeers(
+      DaemonConfiguration configuration, HostTls tls, Host host, PeerExports exports)
       throws IOException {
     InetSocketAddress address =
         new InetSocketAddress(configuration.listen().getHost(), configuration.listen().getPort());
@@ -294,7 +297,12 @@ public final class NetchannelDaemon implements AutoCloseable {
       PeerServer server =
           opened(
               new PeerServer(
-                  configuration.name(), address, tls, configuration.peers(), host.peerService()));
+                  configuration.name(),
+                  address,
+                  tls,
+                  configuration.peers(),
+                  host.peerService(),
+                  exports));
       log.info("{}: listening to peers on port {}", configuration.name(), server.port());
     } catch (TlsException e) {
       throw new IOException(e.getMessage(), e);

@@ -7,6 +7,8 @@ import io.netchannel.coordinator.DiskJob;
  *
  * @param source what becomes the disk
  * @param create whether to make it first
+ * @param follows whether the disk follows its guest, which nobody has asked for
  * @param isZero whether all of it is known to read as zeros, as of one that was just made
  */
-record SwapRequest(String source, boolean create, boolean isZero, DiskJob.Settings settings) {}
+record SwapRequest(
+    String source, boolean create, boolean isZero, boolean follows, DiskJob.Settings settings) {}

@@ -11,8 +11,6 @@ import io.netchannel.coordinator.UncertainJournalException;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.Devices;
-import io.netchannel.device.Inheritance;
-import io.netchannel.device.OpenOptions;
 import io.netchannel.device.memory.BufferBudget;
 import io.netchannel.device.mirror.MirrorDevice;
 import io.netchannel.device.mirror.MirrorOwner;
@@ -22,7 +20,6 @@ import io.netchannel.time.Backoff;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
 import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -49,11 +46,15 @@ import org.slf4j.LoggerFactory;
  *   LEAVING --the mirror is taken away from under the guest--> SETTLING, or OVER when given up
  *   found SWITCHED: LEAVING --its device opens--> SETTLING --who else has to know does--> OVER
  *
+ *   came with its guest: OLD_ONLY, from the end of the migration on
+ *
  *   any --the guest's disk has gone--> SETTLING when it was recorded, else OVER
  * </pre>
  *
- * Until the record the old device is the disk, and all that can fail here leaves it so. Its lock is
- * held for microseconds; storage, the journal and the mid-point are waited for without it.
+ * While its guest migrates it rests: MIRRORED without a copy, OLD_ONLY without an attempt.
+ *
+ * <p>Until the record the old device is the disk, and all that can fail here leaves it so. Its lock
+ * is held for microseconds; storage, the journal and the mid-point are waited for without it.
  */
 final class SwapRunner implements MirrorOwner {
   private static final Logger log = LoggerFactory.getLogger(SwapRunner.class);
@@ -63,6 +64,9 @@ final class SwapRunner implements MirrorOwner {
 
   /** A mid-point that is sealed, or starts again, takes no other device just then. */
   private static final Duration EXCHANGE_PAUSE = Duration.ofSeconds(1);
+
+  /** What people are told then. */
+  private static final String RESTS = "its guest migrates";
 
   /**
    * What all jobs of a host use.
@@ -94,8 +98,16 @@ final class SwapRunner implements MirrorOwner {
 
   private final Environment environment;
   private final DiskKey key;
+  private final NewDevice newDevice;
   private final CopyRate rate = new CopyRate();
   private final AtomicBoolean lookDue = new AtomicBoolean();
+
+  /** Whether the new device is being opened for a mirror: once at a time. */
+  private final AtomicBoolean trying = new AtomicBoolean();
+
+  /** Whether the mirror was told to rest, as its guest migrates. */
+  private volatile boolean resting;
+
   private volatile Stage stage;
 
   /** As it was when this began; what it is now the journal says, once it has it. */
@@ -128,6 +140,7 @@ final class SwapRunner implements MirrorOwner {
     this.environment = environment;
     this.first = first;
     this.key = first.disk();
+    this.newDevice = new NewDevice(environment, key, first.newSource());
     this.stage = stage;
   }
 
@@ -185,8 +198,8 @@ final class SwapRunner implements MirrorOwner {
       throws DeviceException, JournalException, JobRefusedException {
     watch(served);
     Device leader = leader(served);
-    long generation = generation(served, first.newSource());
-    MirrorDevice made = mirror(leader, open(generation, Optional.empty()), followerIsZero);
+    MirrorDevice made =
+        mirror(leader, newDevice.open(newDevice.generation(served)), followerIsZero);
     try {
       environment.jobs().begin(first);
     } catch (JournalException | JobRefusedException | RuntimeException e) {
@@ -211,29 +224,6 @@ final class SwapRunner implements MirrorOwner {
                 new DeviceException(
                     "%s has no device at present: %s"
                         .formatted(served, served.problem().orElse("it is not being served"))));
-  }
-
-  /** The newest that either device knows of: whoever has an older one is fenced at both. */
-  private long generation(ServedDisk served, String source)
-      throws DeviceException, JournalException {
-    DiskDetails details = served.details();
-    long known =
-        environment.devices().newestGeneration(source, details.userName(), details.readOnly());
-    if (known <= details.generation()) {
-      return details.generation();
-    }
-    long claimed = environment.generations().claim(key.domain(), key.target(), known);
-    synchronized (served) {
-      served.usesGeneration(claimed);
-      served.await("newer generation", served.midPoint().useGeneration(claimed));
-    }
-    return claimed;
-  }
-
-  private Device open(long generation, Optional<Inheritance> inheritance) throws DeviceException {
-    return environment
-        .devices()
-        .open(first.newSource(), OpenOptions.anew(user(generation, inheritance)));
   }
 
   /**
@@ -338,6 +328,28 @@ final class SwapRunner implements MirrorOwner {
     mirror.ifPresent(present -> set(present, job().settings()));
   }
 
+  // ---- A guest that migrates
+
+  /** It came with its guest, whose disk is served already. */
+  void takeUp(ServedDisk served) {
+    watch(served);
+    if (stage == Stage.OLD_ONLY) {
+      tryAgainSoon(served);
+    }
+  }
+
+  /** Whether nothing may go to the new device, which is not even opened. */
+  private boolean mustNotOpen() {
+    Optional<String> why =
+        environment.jobs().rests(key) ? Optional.of(RESTS) : job().waitsForAWord();
+    why.ifPresent(words -> problem = words);
+    return why.isPresent();
+  }
+
+  private void tryAgainSoon(ServedDisk served) {
+    environment.executor().execute(() -> tryAgain(served, new Backoff(FIRST_PAUSE, LONGEST_PAUSE)));
+  }
+
   // ---- After a restart, or of a mid-point that begins again
 
   /**
@@ -362,15 +374,14 @@ final class SwapRunner implements MirrorOwner {
       stage = Stage.LEAVING;
       return opened;
     }
-    Optional<Device> follower = sealed ? Optional.empty() : openInTime(generation);
-    if (follower.isEmpty()) {
+    if (sealed || mustNotOpen()) {
       oldOnly(served);
       return opened;
     }
     MirrorDevice made;
     try {
-      made = mirror(opened, follower.get(), false);
-    } catch (RuntimeException e) {
+      made = mirror(opened, newDevice.openAgain(generation), false);
+    } catch (DeviceException | RuntimeException e) {
       problem = e.getMessage();
       oldOnly(served);
       return opened;
@@ -417,64 +428,40 @@ final class SwapRunner implements MirrorOwner {
   }
 
   private void later(ServedDisk served, Backoff pauses) {
-    environment
-        .timer()
-        .after(
-            pauses.next(),
-            () -> {
-              if (stage == Stage.OLD_ONLY && !served.isEnding() && !closed) {
-                tryAgain(served, pauses);
-              }
-            });
+    environment.timer().after(pauses.next(), () -> tryAgain(served, pauses));
   }
 
   private void tryAgain(ServedDisk served, Backoff pauses) {
+    if (stage != Stage.OLD_ONLY || served.isEnding() || closed) {
+      return;
+    }
+    if (mustNotOpen()) {
+      pauses.reset();
+      later(served, pauses);
+      return;
+    }
+    if (trying.getAndSet(true)) {
+      return; // a resume came just now, or a pause ended
+    }
     try {
       Device leader = leader(served);
-      Device follower = open(served.details().generation(), Optional.empty());
+      Device follower = newDevice.open(served.details().generation());
       MirrorDevice made = mirror(leader, follower, false);
       var unused =
           put(served, leader, made)
               .whenComplete(
                   (done, failure) -> {
+                    trying.set(false);
                     if (failure != null) {
                       problem = failure.getMessage();
                       later(served, pauses);
                     }
                   });
     } catch (DeviceException | RuntimeException e) {
+      trying.set(false);
       problem = e.getMessage();
       log.info("{}: not mirrored yet: {}", job().label(), e.getMessage());
       later(served, pauses);
-    }
-  }
-
-  private OpenOptions.User user(long generation, Optional<Inheritance> inheritance) {
-    return OpenOptions.User.disk(key.domain(), key.target(), generation, inheritance);
-  }
-
-  private Optional<Device> openInTime(long generation) {
-    CompletableFuture<Device> opened = new CompletableFuture<>();
-    environment
-        .executor()
-        .execute(
-            () -> {
-              try {
-                Device follower = open(generation, Optional.of(Inheritance.UNTOLD));
-                if (!opened.complete(follower)) {
-                  follower.keepPlace();
-                  follower.close();
-                }
-              } catch (DeviceException | RuntimeException e) {
-                opened.completeExceptionally(e);
-              }
-            });
-    try {
-      return Optional.of(
-          opened.orTimeout(MirrorSettings.LEG_TIMEOUT.toMillis(), TimeUnit.MILLISECONDS).join());
-    } catch (CompletionException e) {
-      problem = String.valueOf(e.getCause().getMessage());
-      return Optional.empty();
     }
   }
 
@@ -604,12 +591,12 @@ final class SwapRunner implements MirrorOwner {
     CompletableFuture<Void> named = new CompletableFuture<>();
     environment.metadata().name(switched, () -> named.complete(null));
     SwitchNotes notes = environment.notes();
-    CompletableFuture<Void> left = notes.left(switched, oldTold, this::user);
+    CompletableFuture<Void> left = notes.left(switched, oldTold, newDevice::user);
     CompletableFuture<Void> arrived =
         notes.arrived(
             switched,
             () -> disk.flatMap(ServedDisk::device),
-            this::user,
+            newDevice::user,
             () -> !closed,
             why -> problem = why);
     var unused =
@@ -622,11 +609,6 @@ final class SwapRunner implements MirrorOwner {
     // Once more: from now on nobody asks the journal what its source is.
     disk.ifPresent(served -> served.switched(job().newSource()));
     end(JobEvent.FINISHED, "all know it");
-  }
-
-  /** As the journal has it. */
-  private OpenOptions.User user() {
-    return user(environment.generation().applyAsLong(key), Optional.empty());
   }
 
   private void end(JobEvent event, String reason) {
@@ -686,14 +668,20 @@ final class SwapRunner implements MirrorOwner {
     var unused = environment.jobs().set(known, settings);
     // One that is being put there gets them when it is.
     mirror.filter(present -> stage == Stage.MIRRORED).ifPresent(present -> set(present, settings));
+    if (!settings.paused()) {
+      disk.filter(served -> stage == Stage.OLD_ONLY).ifPresent(this::tryAgainSoon);
+    }
   }
 
-  private static void set(MirrorDevice mirror, DiskJob.Settings settings) {
+  private void set(MirrorDevice mirror, DiskJob.Settings settings) {
     mirror.bandwidth(settings.bytesPerSecond());
     if (settings.switches()) {
       mirror.switchOver();
     }
-    if (settings.paused()) {
+    resting = environment.jobs().rests(key);
+    if (resting) {
+      mirror.pause(RESTS);
+    } else if (settings.paused()) {
       mirror.pause("a person has paused it");
     } else {
       mirror.resume();
@@ -703,6 +691,9 @@ final class SwapRunner implements MirrorOwner {
   // ---- Time, and the end of its disk
 
   void tick() {
+    if (stage == Stage.MIRRORED && resting != environment.jobs().rests(key)) {
+      goOn();
+    }
     mirror.ifPresent(
         present -> {
           present.tick();
@@ -735,8 +726,20 @@ final class SwapRunner implements MirrorOwner {
     if (job().phase() == JobPhase.SWITCHED) {
       var unused = settle();
     } else {
-      end(JobEvent.ABORTED, "its guest does not run here any more");
+      end(JobEvent.ABORTED, withoutGuest());
     }
+  }
+
+  private String withoutGuest() {
+    String words =
+        job().origin().follows()
+            ? "its guest has gone to %s"
+            : "its guest has gone to %s, and the job with it";
+    return environment
+        .jobs()
+        .holder(key)
+        .map(words::formatted)
+        .orElse("its guest does not run here any more");
   }
 
   /** The daemon ends: the next one goes on. */

@@ -2,10 +2,14 @@ package io.netchannel.daemon;
 
 import com.google.common.net.HostAndPort;
 import io.netchannel.device.remote.OwnServer;
+import io.netchannel.net.HostPorts;
+import io.netchannel.wire.Wire;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.NetworkInterface;
 import java.net.SocketException;
+import java.net.UnknownHostException;
+import java.util.Arrays;
 import java.util.function.Predicate;
 
 /**
@@ -40,6 +44,27 @@ final class ThisHost implements OwnServer {
   /** The port that it really has. */
   void listensAt(int port) {
     server = new InetSocketAddress(server.getAddress(), port);
+  }
+
+  /** The source by which all hosts reach an export of this one. */
+  String source(String export) {
+    int port = server.getPort();
+    String host = HostPorts.uriText(HostAndPort.fromParts(name, port));
+    String shorter = port == Wire.DEFAULT_PORT ? host.substring(0, host.lastIndexOf(':')) : host;
+    return "netchannel://%s/%s".formatted(shorter, export);
+  }
+
+  /** By its name, or by an address that the name service has for it. */
+  boolean isMeantBy(HostAndPort wanted) {
+    if (isCalled(wanted)) {
+      return true;
+    }
+    try {
+      return Arrays.stream(InetAddress.getAllByName(wanted.getHost()))
+          .anyMatch(address -> isAt(new InetSocketAddress(address, wanted.getPort())));
+    } catch (UnknownHostException e) {
+      return false;
+    }
   }
 
   @Override

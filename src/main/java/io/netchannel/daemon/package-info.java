@@ -11,6 +11,8 @@
  *   netchannel's commands ---> ControlEndpoint ---> ControlCommands ---> all of them
  *
  *   DiskJobs ---> SwapRunner: a disk that is put in the place of another one, under its guest
+ *      ^
+ *   FollowingDisks ---> VolumePools ---> HostExports: a disk that comes after its guest
  *
  *   HostStorage: the devices below all that, and HostExports, the device server. Opened first and
  *   closed last: a guest may have one of this host's own exports as its disk
@@ -107,6 +109,13 @@
  *   <li>A disk is switched to another device when that is in the journal, and not before; from then
  *       on nothing is started from the old one without a word. A restart believes the journal, and
  *       not the nodes. Nothing is switched while its guest migrates.
+ *   <li>A job rests from its guest's PREPARE to the migration's end, and where its disk has gone
+ *       for good. What it copies to is not opened meanwhile, and by the other host after COMMIT
+ *       only; a path, which may be another's there, after a person's word.
+ *   <li>A volume's file is made when its export is durable, and never where one is. What is on it
+ *       is overwritten only by the disk that has left it, or that was being copied to it.
+ *   <li>What follows its guest is known from the domain's metadata, the disk's source and the
+ *       journal of jobs; a restart comes to the same.
  *   <li>A disk has one mid-point per domid; a new one starts when the old one is wholly gone.
  *   <li>An incoming domain's guest runs only when each of its disks was taken over.
  *   <li>A disk that recovers gets what the journal allows at that moment; while its guest is being

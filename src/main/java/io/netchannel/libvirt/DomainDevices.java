@@ -1,6 +1,7 @@
 package io.netchannel.libvirt;
 
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.UUID;
 
@@ -17,9 +18,16 @@ public record DomainDevices(String name, UUID uuid, OptionalInt domid, List<Disk
    *
    * @param target the guest's name for it: "xvdb"
    * @param source a device source, or {@link #INHERIT}
+   * @param follow the pool in which the disk gets a volume where its guest runs; empty when it
+   *     stays where it is
    */
-  public record Disk(String target, String source, boolean readOnly) {
+  public record Disk(String target, String source, boolean readOnly, Optional<String> follow) {
     /** Take over the libxl-made phy disk of the same target. */
     public static final String INHERIT = "inherit";
+
+    /** One that stays where it is. */
+    public Disk(String target, String source, boolean readOnly) {
+      this(target, source, readOnly, Optional.empty());
+    }
   }
 }

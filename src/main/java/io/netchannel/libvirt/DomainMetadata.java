@@ -1,11 +1,13 @@
 package io.netchannel.libvirt;
 
+import com.google.common.collect.ImmutableMap;
 import java.io.IOException;
 import java.io.StringReader;
 import java.io.StringWriter;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.function.Predicate;
 import java.util.regex.Pattern;
 import javax.xml.XMLConstants;
 import javax.xml.parsers.DocumentBuilder;
@@ -32,6 +34,9 @@ import org.xml.sax.helpers.DefaultHandler;
  * .../></devices>}.
  */
 public final class DomainMetadata {
+  /** The attribute that names a pool. */
+  static final String FOLLOW = "follow";
+
   private static final String PREFIX = "netchannel";
 
   /** What virsh of libvirt 9.0 says when a domain has no such definition. */
@@ -141,6 +146,28 @@ public final class DomainMetadata {
     return !disks.isEmpty();
   }
 
+  /**
+   * The disks that follow their guest, by target, each with the pool.
+   *
+   * @return none as well when there is no such definition, or no such domain
+   * @throws MetadataException when libvirt cannot be asked
+   */
+  public ImmutableMap<String, String> follows() throws MetadataException {
+    Virsh.Answer answer = metadata();
+    if (isMissing(answer)) {
+      return ImmutableMap.of();
+    }
+    ImmutableMap.Builder<String, String> follows = ImmutableMap.builder();
+    for (Element disk : disks(document(answer), element -> !pool(element).isEmpty())) {
+      follows.put(disk.getAttribute("target"), pool(disk));
+    }
+    return follows.buildKeepingLast();
+  }
+
+  private static String pool(Element disk) {
+    return disk.getAttribute(FOLLOW).strip();
+  }
+
   /** Whether virsh has said that there is no such definition, or no such domain. */
   private boolean isMissing(Virsh.Answer answer) throws MetadataException {
     if (answer.done()) {
@@ -165,11 +192,15 @@ public final class DomainMetadata {
 
   /** One; none; or several, which a start refuses. */
   private static List<Element> disks(Document document, String target) {
+    return disks(document, element -> element.getAttribute("target").equals(target));
+  }
+
+  private static List<Element> disks(Document document, Predicate<Element> which) {
     List<Element> disks = new ArrayList<>();
     for (Node node = document.getDocumentElement().getFirstChild();
         node != null;
         node = node.getNextSibling()) {
-      if (node instanceof Element element && element.getAttribute("target").equals(target)) {
+      if (node instanceof Element element && which.test(element)) {
         disks.add(element);
       }
     }

@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
 import java.util.UUID;
@@ -52,7 +53,7 @@ public final class DomainXmlParser {
   private static final Pattern TARGET = Pattern.compile("xvd[a-z]{1,4}");
   private static final Pattern PARTITION = Pattern.compile("xvd[a-z]{1,4}\\d+");
   private static final ImmutableSet<String> DISK_ATTRIBUTES =
-      ImmutableSet.of("target", "source", "readonly");
+      ImmutableSet.of("target", "source", "readonly", DomainMetadata.FOLLOW);
 
   /** Stock disks that can be redirected: libxl makes a vbd of them whose device we can open. */
   private static final ImmutableSet<String> INHERITABLE = ImmutableSet.of("block", "file");
@@ -227,7 +228,35 @@ public final class DomainXmlParser {
                   target,
                   attributes.get("readonly"));
         };
-    return new Disk(target, source, readOnly);
+    return new Disk(target, source, readOnly, follow(name, target, source, readOnly, attributes));
+  }
+
+  /**
+   * A disk that nobody may write to cannot be told from its copy, and libxl's own stays libxl's.
+   */
+  private static Optional<String> follow(
+      String name,
+      String target,
+      String source,
+      boolean readOnly,
+      ImmutableMap<String, String> attributes)
+      throws DomainXmlException {
+    String pool = attributes.get(DomainMetadata.FOLLOW);
+    if (pool == null) {
+      return Optional.empty();
+    }
+    if (pool.isEmpty()) {
+      throw wrong(name, "disk %s: follow= names no pool; e.g. follow=\"fast\"", target);
+    }
+    if (readOnly || source.equals(Disk.INHERIT)) {
+      throw wrong(
+          name,
+          "disk %s: follow=\"%s\" is for a disk of Netchannel's own that is written to; leave it"
+              + " out",
+          target,
+          pool);
+    }
+    return Optional.of(pool);
   }
 
   private static void checkTarget(String name, String target) throws DomainXmlException {

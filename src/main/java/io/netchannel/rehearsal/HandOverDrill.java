@@ -4,6 +4,7 @@ import com.google.protobuf.ByteString;
 import io.netchannel.coordinator.Direction;
 import io.netchannel.coordinator.MigrationRefusedException;
 import io.netchannel.coordinator.Peer;
+import io.netchannel.coordinator.PeerExports;
 import io.netchannel.coordinator.PeerMessages;
 import io.netchannel.coordinator.PeerMessages.SealedDisk;
 import io.netchannel.coordinator.PeerService;
@@ -67,7 +68,8 @@ final class HandOverDrill implements PeerService {
                 new InetSocketAddress(loopback, 0),
                 new HostTls(source.tls()),
                 List.of(new PeerAddress(destination.known(), loopback.getHostAddress(), 1)),
-                drill);
+                drill,
+                PeerExports.NONE);
         Peers peers =
             new Peers(
                 destination.name(),
@@ -144,7 +146,8 @@ final class HandOverDrill implements PeerService {
   }
 
   @Override
-  public void prepare(String from, PeerMessages.Prepare request) throws MigrationRefusedException {
+  public List<PeerMessages.CarriedJob> prepare(String from, PeerMessages.Prepare request)
+      throws MigrationRefusedException {
     throw notHere();
   }
 

@@ -26,6 +26,7 @@ import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
@@ -265,6 +266,21 @@ public final class ExportServer implements AutoCloseable {
     return asked.entrySet().stream()
         .map(each -> each.getValue().getNow(ExportStatus.silent(each.getKey())))
         .collect(ImmutableList.toImmutableList());
+  }
+
+  /** One of that name. */
+  public Optional<Export> find(String name) {
+    return Optional.ofNullable(exports.get(name)).map(ServedExport::export);
+  }
+
+  /**
+   * What an export is to a client.
+   *
+   * @return completes when its storage, if that hangs, lets it
+   * @throws ExportException when there is none of that name
+   */
+  public CompletableFuture<ExportUse> use(String name, String client) throws ExportException {
+    return served(name).use(client);
   }
 
   private static CompletableFuture<Void> all(Collection<? extends CompletableFuture<?>> futures) {

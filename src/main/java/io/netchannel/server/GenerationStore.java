@@ -139,6 +139,11 @@ final class GenerationStore {
     return entries.values().stream().filter(Entry::held).collect(ImmutableList.toImmutableList());
   }
 
+  /** Who has used it last; empty when nobody ever has. */
+  Optional<Entry> last() {
+    return entries.values().stream().reduce((earlier, later) -> later);
+  }
+
   /** Of the clients whose disk is elsewhere; the one told of last comes last. */
   ImmutableList<Entry> outOfDate() {
     return entries.values().stream()

@@ -562,6 +562,11 @@ final class ServedExport {
         serial);
   }
 
+  /** What it is to a client. */
+  CompletableFuture<ExportUse> use(String client) {
+    return CompletableFuture.supplyAsync(() -> whereabouts.use(client), serial);
+  }
+
   private ExportStatus.Client client(GenerationStore.Entry entry) {
     Optional<Session> session = Optional.ofNullable(sessions.get(entry.client()));
     Instant since = entry.since();

@@ -118,6 +118,19 @@ final class Whereabouts {
     }
   }
 
+  /** What the export is to a client. */
+  ExportUse use(String client) {
+    Optional<GenerationStore.Entry> last = generations.last();
+    if (last.isEmpty()) {
+      return ExportUse.UNUSED;
+    }
+    boolean another = generations.held().stream().anyMatch(entry -> !entry.client().equals(client));
+    if (another || !last.get().client().equals(client)) {
+      return ExportUse.ANOTHERS;
+    }
+    return last.get().outOfDate().isPresent() ? ExportUse.LEFT : ExportUse.ITS_DISK;
+  }
+
   ImmutableList<ExportStatus.Elsewhere> status() {
     return generations.outOfDate().stream()
         .map(

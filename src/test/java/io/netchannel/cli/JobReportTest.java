@@ -25,6 +25,18 @@ final class JobReportTest {
   }
 
   @Test
+  void aDiskThatCannotFollowItsGuest() throws Exception {
+    Told told =
+        Told.in("behind")
+            .with("old", "netchannel://hosta/web1")
+            .with("new", null)
+            .with("reason", "this host has no pool fast");
+    assertThat(line(told))
+        .isEqualTo("stays at netchannel://hosta/web1: this host has no pool fast");
+    assertThat(told.report().hasTrouble()).as("told below the table").isTrue();
+  }
+
+  @Test
   void copyingWithWhatIsNotKnown() throws Exception {
     assertThat(line(Told.in("copying").with("rateBytesPerSecond", null).with("secondsLeft", null)))
         .isEqualTo("copying 41.3 of 96.0 GiB (43 %)");

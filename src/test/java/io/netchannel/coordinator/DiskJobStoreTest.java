@@ -21,7 +21,7 @@ final class DiskJobStoreTest {
   private static final Instant NOW = Instant.parse("2026-01-01T00:00:00.123456Z");
   private static final DiskJob.Settings SETTINGS = new DiskJob.Settings(true, false, true, 7);
 
-  private final MemoryFiles files = new MemoryFiles(new Random(20260102), () -> {});
+  private MemoryFiles files = new MemoryFiles(new Random(20260102), () -> {});
   private MigrationStore migrations;
   private DiskJobStore jobs;
 
@@ -38,12 +38,20 @@ final class DiskJobStoreTest {
 
   /** What a power cut leaves. */
   private void restart() throws JournalException {
-    open(files.worstCase());
+    files = files.worstCase();
+    open(files);
   }
 
   private static DiskJob job(int number) {
     return DiskJob.begin(
-        new UUID(7, number), DISK, "web1", "file:/old", "file:/new" + number, SETTINGS, NOW);
+        new UUID(7, number),
+        DISK,
+        "web1",
+        "file:/old",
+        "file:/new" + number,
+        new DiskJob.Origin(number == 3, number == 2),
+        SETTINGS,
+        NOW);
   }
 
   private static Migration migration() {
@@ -57,6 +65,72 @@ final class DiskJobStoreTest {
     restart();
     assertThat(jobs.active(DISK)).contains(job(1));
     assertThat(jobs.moved(DISK)).isEmpty();
+  }
+
+  /** One that follows its guest is over when that leaves; the others are what people want. */
+  @Test
+  void whatPeopleHaveBegunTravelsWithTheGuest() throws Exception {
+    jobs.begin(job(3));
+    assertThat(jobs.carriedOf(DOMAIN)).isEmpty();
+    jobs.end(job(3), JobEvent.ABORTED, "by hand");
+    jobs.begin(job(2));
+    assertThat(jobs.carriedOf(DOMAIN))
+        .containsExactly(new PeerMessages.CarriedJob("xvdb", "file:/new2", true, SETTINGS));
+    assertThat(jobs.carriedOf(new UUID(0, 0))).isEmpty();
+    var unused = jobs.switched(job(2));
+    assertThat(jobs.carriedOf(DOMAIN)).isEmpty();
+  }
+
+  @Test
+  void aPathOfAnotherHostIsNotOpenedWithoutAWord() {
+    DiskJob path = DiskJob.carried(new UUID(1, 2), migration(), job(1).carried(), "file:/old", NOW);
+    assertThat(path.waitsForAWord().orElseThrow()).contains("came from hostb", "--resume");
+    DiskJob.Settings resumed = new DiskJob.Settings(true, false, false, 7);
+    assertThat(path.with(resumed).waitsForAWord()).isEmpty();
+    assertThat(job(1).waitsForAWord()).as("paused by a person, and begun here").isEmpty();
+    DiskJob export =
+        DiskJob.carried(new UUID(1, 2), migration(), job(2).carried(), "file:/old", NOW);
+    assertThat(export.waitsForAWord()).isEmpty();
+    assertThat(export.settings()).isEqualTo(SETTINGS);
+  }
+
+  @Test
+  void nothingIsSwitchedWhenItsGuestIsAboutToMigrate() throws Exception {
+    jobs.begin(job(1));
+    migrations.hold(DOMAIN);
+    assertThat(jobs.rests(DISK)).isTrue();
+    assertThatThrownBy(() -> jobs.switched(job(1))).hasMessageContaining("about to migrate");
+    migrations.release(DOMAIN);
+    assertThat(jobs.rests(DISK)).isFalse();
+    var unused = jobs.switched(job(1));
+  }
+
+  /** Until then it is the source's, and if the migration fails it stays that. */
+  @Test
+  void aJobThatComesIsOfThisHostFromTheEndOfTheMigrationOn() throws Exception {
+    Migration comes =
+        Migration.begin(
+            new UUID(9, 8), Direction.INCOMING, "web1", DOMAIN, "hosta", List.of(), NOW);
+    Migration known = migrations.apply(comes.with(List.of(), List.of(job(1))), Event.PREPARED, "");
+    for (Event event :
+        List.of(Event.SUSPENDED, Event.SEALED, Event.GIVEN, Event.TAKEN_OVER, Event.ANSWERED)) {
+      known = migrations.apply(known, event, "");
+      assertThat(jobs.all()).as("after %s", event).isEmpty();
+    }
+    files.breaks(MemoryFiles.Operation.FORCE);
+    Migration resumed = migrations.get(known.id());
+    assertThatThrownBy(() -> migrations.apply(resumed, Event.COMMITTED, ""))
+        .isInstanceOf(JournalException.class);
+    assertThat(jobs.all()).isEmpty();
+    restart();
+    assertThat(jobs.all()).as("after a restart").isEmpty();
+    Migration over = migrations.apply(migrations.get(known.id()), Event.COMMITTED, "");
+    assertThat(over.jobs()).as("they are on their own now").isEmpty();
+    restart();
+    assertThat(jobs.active(DISK)).contains(job(1));
+    var unused = jobs.end(job(1), JobEvent.ABORTED, "by hand");
+    restart();
+    assertThat(jobs.active(DISK)).isEmpty();
   }
 
   @Test

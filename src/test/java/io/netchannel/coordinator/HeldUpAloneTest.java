@@ -4,7 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.google.protobuf.ByteString;
+import io.netchannel.coordinator.PeerMessages.CarriedJob;
 import io.netchannel.coordinator.PeerMessages.Claim;
+import io.netchannel.coordinator.PeerMessages.Exported;
 import io.netchannel.coordinator.PeerMessages.PhaseReport;
 import io.netchannel.coordinator.PeerMessages.Prepare;
 import io.netchannel.coordinator.PeerMessages.SealedDisk;
@@ -129,7 +131,14 @@ final class HeldUpAloneTest {
     }
 
     @Override
-    public void prepare(Prepare request, Duration bound) {}
+    public List<CarriedJob> prepare(Prepare request, Duration bound) {
+      return List.of();
+    }
+
+    @Override
+    public Optional<Exported> export(String name, Duration bound) {
+      return Optional.empty();
+    }
 
     @Override
     public List<SealedDisk> seal(UUID migration, Duration bound) {
@@ -261,6 +270,9 @@ final class HeldUpAloneTest {
     public boolean guestHasRun(UUID domain) {
       return false;
     }
+
+    @Override
+    public void stays(UUID domain) {}
   }
 
   private static void await(CountDownLatch latch) {

@@ -313,6 +313,9 @@ final class SimulatedDevices implements LocalDevices {
   }
 
   @Override
+  public void stays(UUID domain) {}
+
+  @Override
   public boolean guestHasRun(UUID domain) {
     return world.guestHasRunOn(host.name());
   }

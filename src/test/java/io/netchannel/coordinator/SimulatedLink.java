@@ -1,7 +1,9 @@
 package io.netchannel.coordinator;
 
 import io.netchannel.coordinator.PeerException.Kind;
+import io.netchannel.coordinator.PeerMessages.CarriedJob;
 import io.netchannel.coordinator.PeerMessages.Claim;
+import io.netchannel.coordinator.PeerMessages.Exported;
 import io.netchannel.coordinator.PeerMessages.PhaseReport;
 import io.netchannel.coordinator.PeerMessages.Prepare;
 import io.netchannel.coordinator.PeerMessages.SealedDisk;
@@ -152,12 +154,13 @@ final class SimulatedLink implements Peer {
   }
 
   @Override
-  public void prepare(Prepare request, Duration bound) throws PeerException {
-    call(
-        service -> {
-          service.prepare(from.name(), request);
-          return true;
-        });
+  public List<CarriedJob> prepare(Prepare request, Duration bound) throws PeerException {
+    return call(service -> service.prepare(from.name(), request));
+  }
+
+  @Override
+  public Optional<Exported> export(String name, Duration bound) {
+    return Optional.empty();
   }
 
   @Override

@@ -9,6 +9,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -63,7 +64,12 @@ final class DaemonConfigurationTest {
             directory = "/tmp/trace"
             [faults]
             "destination.sealed" = "hang 30s"
+            [[pool]]
+            name = "fast"
+            directory = "/srv/pool"
             """);
+    assertThat(found.pools()).containsExactly(Map.entry("fast", Path.of("/srv/pool")));
+    assertThat(found.exports().listen()).as("who has volumes serves them").isPresent();
     assertThat(found.name()).isEqualTo("hosta");
     assertThat(found.guests()).isFalse();
     assertThat(found.memory().bufferBytes()).isEqualTo(64 << 20);
@@ -110,6 +116,12 @@ final class DaemonConfigurationTest {
         Arguments.of("[timeouts]\nseel = \"1s\"\n", "unknown key \"seel\" in [timeouts]; known"),
         Arguments.of("tls = \"x\"\n", "test.toml:1: tls: expected a table"),
         Arguments.of("peer = \"x\"\n", "expected tables written as [[peer]]"),
+        Arguments.of("[[pool]]\nname = \"fast\"\n", "pool fast needs a directory"),
+        Arguments.of(
+            "[[pool]]\nname = \"a\"\ndirectory = \"pool\"\n", "expected a path from the root"),
+        Arguments.of(
+            "[[pool]]\nname = \"a\"\ndirectory = \"/a\"\n".repeat(2),
+            "expected another name for each pool, found a twice"),
         Arguments.of(
             "[daemon]\nrun-directory = \"/run/\\u0000\"\n",
             "test.toml:2: the path \"/run/\\0\" has a NUL"),

@@ -71,12 +71,14 @@ record DirectPeer(
   }
 
   @Override
-  public void prepare(PeerMessages.Prepare request, Duration bound) throws PeerException {
-    call(
-        peer -> {
-          peer.prepare(caller, request);
-          return true;
-        });
+  public List<PeerMessages.CarriedJob> prepare(PeerMessages.Prepare request, Duration bound)
+      throws PeerException {
+    return call(peer -> peer.prepare(caller, request));
+  }
+
+  @Override
+  public Optional<PeerMessages.Exported> export(String name, Duration bound) {
+    return Optional.empty();
   }
 
   @Override

@@ -139,7 +139,8 @@ final class EmulatedHost implements AutoCloseable {
             faults,
             false,
             ExportSettings.NONE,
-            defaults.memory());
+            defaults.memory(),
+            defaults.pools());
   }
 
   void definitions(DiskDefinitions given) {
@@ -158,6 +159,7 @@ final class EmulatedHost implements AutoCloseable {
                 events,
                 new CountedDomains(hypervisor.domainStates()),
                 devices,
+                VolumePools.NONE,
                 definitions,
                 (domid, devid) -> {
                   String key = domid + "/" + devid;

@@ -150,7 +150,8 @@ final class HostDevicesTest {
                 host.hypervisor().domainStates(),
                 (delay, action) -> {},
                 Runnable::run),
-            arriving::contains);
+            arriving::contains,
+            domain -> {});
     assertThat(seen.domainsNamed("stock")).containsExactly(STOCK);
     arriving.add(STOCK);
     assertThat(seen.domainsNamed("stock")).isEmpty();

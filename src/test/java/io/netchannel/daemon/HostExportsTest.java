@@ -110,6 +110,7 @@ final class HostExportsTest {
             devices,
             transport,
             Optional.empty(),
+            new ThisHost("hosta", ExportSettings.EVERYWHERE),
             (bound, action) -> bounds.add(action));
   }
 

@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import javax.xml.parsers.DocumentBuilderFactory;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -88,6 +89,27 @@ final class DomainMetadataTest {
 
   private String text(String definition) throws IOException {
     return Files.readString(directory.resolve(definition)).strip();
+  }
+
+  @Test
+  void tellsWhichDisksFollowTheirGuest() throws Exception {
+    assertThat(live().follows()).as("no such definition").isEmpty();
+    has("live", "");
+    assertThat(live().follows()).as("none of ours").isEmpty();
+    has(
+        "live",
+        """
+        <devices><disk target="xvda" source="a"/><disk target="xvdb" source="b" follow="fast"/>
+          <disk target="xvdc" source="c" follow=""/></devices>
+        """);
+    assertThat(live().follows()).containsExactly(Map.entry("xvdb", "fast"));
+    assertThat(live().changeSource("xvdb", "b", NEW)).isTrue();
+    assertThat(live().follows()).as("after a switch").containsExactly(Map.entry("xvdb", "fast"));
+    has("gone", "");
+    assertThat(live().follows()).isEmpty();
+    Files.delete(directory.resolve("gone"));
+    has("away", "");
+    assertThatThrownBy(() -> live().follows()).isInstanceOf(MetadataException.class);
   }
 
   @Test

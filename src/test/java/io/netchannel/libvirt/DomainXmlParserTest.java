@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.netchannel.libvirt.DomainDevices.Disk;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Optional;
 import java.util.UUID;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -121,6 +122,16 @@ final class DomainXmlParserTest {
             new StockDisk("xvde", "network", "", false));
   }
 
+  @Test
+  void aDiskMayFollowItsGuest() throws Exception {
+    assertThat(
+            DomainXmlParser.parse(
+                    disks("<n:disk target='xvdb' source='netchannel://a/b' follow=' fast '/>"))
+                .disks())
+        .containsExactly(
+            new DomainDevices.Disk("xvdb", "netchannel://a/b", false, Optional.of("fast")));
+  }
+
   @ParameterizedTest
   @CsvSource(
       delimiter = '|',
@@ -136,6 +147,9 @@ final class DomainXmlParserTest {
         "<n:disk target='xvdb' source='file:/a' cache='no'/> | attribute cache of <disk> is"
             + " unknown",
         "<n:disk target='xvdb' source='file:/a' readonly='1'/> | neither \"yes\" nor \"no\"",
+        "<n:disk target='xvdb' source='file:/a' follow=''/> | follow= names no pool",
+        "<n:disk target='xvdb' source='file:/a' follow='p' readonly='yes'/> | is written to; leave",
+        "<n:disk target='xvda' source='inherit' follow='p'/> | a disk of Netchannel's own",
         "<n:usb port='1'/> | <n:usb> is unknown",
         "<disk target='xvdb' source='file:/a'/> | <disk> is unknown",
         "<n:disk target='xvdb' source='file:/a'/><n:disk target='xvdb' source='file:/b'/>"

@@ -8,7 +8,9 @@ import io.netchannel.coordinator.Direction;
 import io.netchannel.coordinator.Peer;
 import io.netchannel.coordinator.PeerException;
 import io.netchannel.coordinator.PeerException.Kind;
+import io.netchannel.coordinator.PeerMessages.CarriedJob;
 import io.netchannel.coordinator.PeerMessages.Claim;
+import io.netchannel.coordinator.PeerMessages.Exported;
 import io.netchannel.coordinator.PeerMessages.PhaseReport;
 import io.netchannel.coordinator.PeerMessages.Prepare;
 import io.netchannel.coordinator.PeerMessages.SealedDisk;
@@ -17,6 +19,7 @@ import io.netchannel.coordinator.PeerMessages.Timeline;
 import io.netchannel.coordinator.peer.v1.AbortRequest;
 import io.netchannel.coordinator.peer.v1.CommitRequest;
 import io.netchannel.coordinator.peer.v1.DescribeRequest;
+import io.netchannel.coordinator.peer.v1.ExportRequest;
 import io.netchannel.coordinator.peer.v1.HelloRequest;
 import io.netchannel.coordinator.peer.v1.PeerProtocolGrpc;
 import io.netchannel.coordinator.peer.v1.PeerProtocolGrpc.PeerProtocolBlockingStub;
@@ -111,7 +114,7 @@ final class GrpcPeer implements Peer {
   }
 
   @Override
-  public void prepare(Prepare request, Duration bound) throws PeerException {
+  public List<CarriedJob> prepare(Prepare request, Duration bound) throws PeerException {
     PrepareRequest message =
         PrepareRequest.newBuilder()
             .setMigration(request.migration().toString())
@@ -120,7 +123,14 @@ final class GrpcPeer implements Peer {
             .addAllDisks(request.disks().stream().map(PeerCodec::toProto).toList())
             .setManifestDataBytes(request.manifestDataBytes())
             .build();
-    now(bound, s -> s.prepare(message));
+    return now(
+        bound, s -> s.prepare(message).getJobsList().stream().map(PeerCodec::fromProto).toList());
+  }
+
+  @Override
+  public Optional<Exported> export(String name, Duration bound) throws PeerException {
+    ExportRequest request = ExportRequest.newBuilder().setName(name).build();
+    return now(bound, s -> PeerCodec.fromProto(s.export(request)));
   }
 
   @Override

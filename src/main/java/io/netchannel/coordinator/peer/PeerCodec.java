@@ -1,6 +1,9 @@
 package io.netchannel.coordinator.peer;
 
+import io.netchannel.coordinator.DiskJob;
 import io.netchannel.coordinator.LocalDevices;
+import io.netchannel.coordinator.PeerMessages.CarriedJob;
+import io.netchannel.coordinator.PeerMessages.Exported;
 import io.netchannel.coordinator.PeerMessages.PhaseReport;
 import io.netchannel.coordinator.PeerMessages.ServedDomain;
 import io.netchannel.coordinator.PeerMessages.Timeline;
@@ -8,11 +11,14 @@ import io.netchannel.coordinator.PeerMessages.TimelineStep;
 import io.netchannel.coordinator.Phase;
 import io.netchannel.coordinator.peer.v1.DescribeReply;
 import io.netchannel.coordinator.peer.v1.Disk;
+import io.netchannel.coordinator.peer.v1.ExportReply;
+import io.netchannel.coordinator.peer.v1.Job;
 import io.netchannel.coordinator.peer.v1.PhaseReply;
 import io.netchannel.coordinator.peer.v1.StockDisk;
 import io.netchannel.coordinator.peer.v1.TimelineReply;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
+import java.util.Optional;
 import java.util.UUID;
 
 /** Messages of peer.proto from and to the coordinator's; bad input is IllegalArgumentException. */
@@ -37,6 +43,40 @@ final class PeerCodec {
         disk.getReadOnly(),
         disk.getSizeBytes(),
         disk.getGeneration());
+  }
+
+  static Job toProto(CarriedJob job) {
+    DiskJob.Settings settings = job.settings();
+    return Job.newBuilder()
+        .setTarget(job.target())
+        .setNewSource(job.newSource())
+        .setAnywhere(job.anywhere())
+        .setSwitches(settings.switches())
+        .setMayThrottle(settings.mayThrottle())
+        .setPaused(settings.paused())
+        .setBytesPerSecond(settings.bytesPerSecond())
+        .build();
+  }
+
+  static CarriedJob fromProto(Job job) {
+    return new CarriedJob(
+        job.getTarget(),
+        job.getNewSource(),
+        job.getAnywhere(),
+        new DiskJob.Settings(
+            job.getSwitches(), job.getMayThrottle(), job.getPaused(), job.getBytesPerSecond()));
+  }
+
+  static ExportReply toProto(Optional<Exported> found) {
+    ExportReply.Builder reply = ExportReply.newBuilder().setFound(found.isPresent());
+    found.ifPresent(export -> reply.setReadOnly(export.readOnly()).addAllAllow(export.allow()));
+    return reply.build();
+  }
+
+  static Optional<Exported> fromProto(ExportReply reply) {
+    return reply.getFound()
+        ? Optional.of(new Exported(reply.getReadOnly(), reply.getAllowList()))
+        : Optional.empty();
   }
 
   static DescribeReply.Domain toProto(ServedDomain served) {

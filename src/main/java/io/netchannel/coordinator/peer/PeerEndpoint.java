@@ -5,6 +5,7 @@ import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
 import io.netchannel.coordinator.Direction;
 import io.netchannel.coordinator.MigrationRefusedException;
+import io.netchannel.coordinator.PeerExports;
 import io.netchannel.coordinator.PeerMessages;
 import io.netchannel.coordinator.PeerMessages.Claim;
 import io.netchannel.coordinator.PeerService;
@@ -12,6 +13,8 @@ import io.netchannel.coordinator.peer.v1.AbortRequest;
 import io.netchannel.coordinator.peer.v1.CommitRequest;
 import io.netchannel.coordinator.peer.v1.DescribeReply;
 import io.netchannel.coordinator.peer.v1.DescribeRequest;
+import io.netchannel.coordinator.peer.v1.ExportReply;
+import io.netchannel.coordinator.peer.v1.ExportRequest;
 import io.netchannel.coordinator.peer.v1.HelloReply;
 import io.netchannel.coordinator.peer.v1.HelloRequest;
 import io.netchannel.coordinator.peer.v1.PeerProtocolGrpc;
@@ -40,12 +43,14 @@ final class PeerEndpoint extends PeerProtocolGrpc.PeerProtocolImplBase {
 
   private final String host;
   private final PeerService service;
+  private final PeerExports exports;
   private final Map<StreamObserver<SealPart>, CompletableFuture<?>> parked =
       new ConcurrentHashMap<>();
 
-  PeerEndpoint(String host, PeerService service) {
+  PeerEndpoint(String host, PeerService service, PeerExports exports) {
     this.host = host;
     this.service = service;
+    this.exports = exports;
   }
 
   @FunctionalInterface
@@ -108,17 +113,21 @@ final class PeerEndpoint extends PeerProtocolGrpc.PeerProtocolImplBase {
         observer,
         caller -> {
           UUID domain = UUID.fromString(request.getDomain());
-          service.prepare(
-              caller,
-              new PeerMessages.Prepare(
-                  UUID.fromString(request.getMigration()),
-                  request.getDomainName(),
-                  domain,
-                  request.getDisksList().stream()
-                      .map(disk -> PeerCodec.fromProto(domain, disk))
-                      .toList(),
-                  request.getManifestDataBytes()));
-          return List.of(PrepareReply.getDefaultInstance());
+          List<PeerMessages.CarriedJob> jobs =
+              service.prepare(
+                  caller,
+                  new PeerMessages.Prepare(
+                      UUID.fromString(request.getMigration()),
+                      request.getDomainName(),
+                      domain,
+                      request.getDisksList().stream()
+                          .map(disk -> PeerCodec.fromProto(domain, disk))
+                          .toList(),
+                      request.getManifestDataBytes()));
+          return List.of(
+              PrepareReply.newBuilder()
+                  .addAllJobs(jobs.stream().map(PeerCodec::toProto).toList())
+                  .build());
         });
   }
 
@@ -232,6 +241,11 @@ final class PeerEndpoint extends PeerProtocolGrpc.PeerProtocolImplBase {
                         request.getAskedIsDestination()
                             ? Direction.INCOMING
                             : Direction.OUTGOING))));
+  }
+
+  @Override
+  public void export(ExportRequest request, StreamObserver<ExportReply> observer) {
+    answer(observer, caller -> List.of(PeerCodec.toProto(exports.export(request.getName()))));
   }
 
   @Override

@@ -5,6 +5,7 @@ import io.grpc.Server;
 import io.grpc.ServerBuilder;
 import io.grpc.ServerInterceptors;
 import io.grpc.netty.NettyServerBuilder;
+import io.netchannel.coordinator.PeerExports;
 import io.netchannel.coordinator.PeerService;
 import io.netchannel.tls.HostTls;
 import io.netchannel.tls.Strangers;
@@ -53,9 +54,10 @@ public final class PeerServer implements AutoCloseable {
       InetSocketAddress address,
       HostTls tls,
       Collection<PeerAddress> peers,
-      PeerService service)
+      PeerService service,
+      PeerExports exports)
       throws IOException, TlsException {
-    this(host, address, tls, peers, service, ProtocolVersion.CURRENT, Strangers.PLACES);
+    this(host, address, tls, peers, service, exports, ProtocolVersion.CURRENT, Strangers.PLACES);
   }
 
   PeerServer(
@@ -64,10 +66,11 @@ public final class PeerServer implements AutoCloseable {
       HostTls tls,
       Collection<PeerAddress> peers,
       PeerService service,
+      PeerExports exports,
       int protocolVersion,
       int strangers)
       throws IOException, TlsException {
-    this.endpoint = new PeerEndpoint(host, service);
+    this.endpoint = new PeerEndpoint(host, service, exports);
     PeerDoor door = new PeerDoor(strangers);
     ServerBuilder<?> builder =
         NettyServerBuilder.forAddress(address)

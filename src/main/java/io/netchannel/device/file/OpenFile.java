@@ -8,6 +8,7 @@ import io.netchannel.device.BlockBuffers;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.DeviceGeometry;
 import io.netchannel.files.DurableFile;
+import io.netchannel.files.FileCalls;
 import io.netchannel.text.PathText;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -123,17 +124,33 @@ record OpenFile(
   /** As {@link FileDevice#create}. */
   static void create(String text, long sizeBytes) throws DeviceException {
     Path path = path(text);
+    boolean made = false;
     try (FileChannel file =
         FileChannel.open(
             path,
             Set.of(CREATE_NEW, WRITE),
             PosixFilePermissions.asFileAttribute(DurableFile.PRIVATE))) {
+      made = true;
       file.write(ByteBuffer.allocate(1), sizeBytes - 1); // its last byte: the rest is a hole
+      file.force(true);
+      FileCalls.SYSTEM.forceDirectory(path.toAbsolutePath().getParent());
     } catch (FileAlreadyExistsException e) {
       throw new DeviceException(
           path + ": expected nothing there, found a file; remove it, or leave out --create", e);
     } catch (IOException e) {
+      if (made) {
+        removeHalfMade(path, e);
+      }
       throw new DeviceException("%s cannot be created: %s".formatted(path, e), e);
+    }
+  }
+
+  /** It would be in the way of the next attempt. */
+  private static void removeHalfMade(Path path, IOException why) {
+    try {
+      Files.delete(path);
+    } catch (IOException e) {
+      why.addSuppressed(e);
     }
   }
 

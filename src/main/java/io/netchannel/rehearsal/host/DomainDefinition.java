@@ -1,6 +1,7 @@
 package io.netchannel.rehearsal.host;
 
 import io.netchannel.libvirt.DomainXmlParser;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.UUID;
 
@@ -9,8 +10,15 @@ import java.util.UUID;
  *
  * @param target the guest's name for the disk: "xvdb"
  * @param source where its requests go: "delay:write=20ms!file:/srv/shared.raw"
+ * @param follow the pool in which the disk follows its guest; empty when it stays
  */
-public record DomainDefinition(String name, UUID uuid, String target, String source) {
+public record DomainDefinition(
+    String name, UUID uuid, String target, String source, Optional<String> follow) {
+
+  /** One whose disk stays where it is. */
+  public DomainDefinition(String name, UUID uuid, String target, String source) {
+    this(name, uuid, target, source, Optional.empty());
+  }
 
   /**
    * The XML on a hook's stdin.
@@ -24,7 +32,7 @@ public record DomainDefinition(String name, UUID uuid, String target, String sou
       <uuid>%s</uuid>
       <metadata>
         <netchannel:devices xmlns:netchannel="%s">
-          <netchannel:disk target="%s" source="%s"/>
+          <netchannel:disk target="%s" source="%s"%s/>
         </netchannel:devices>
       </metadata>
       <memory unit='KiB'>131072</memory>
@@ -37,6 +45,7 @@ public record DomainDefinition(String name, UUID uuid, String target, String sou
             uuid,
             DomainXmlParser.NAMESPACE,
             target,
-            source);
+            source,
+            follow.map(" follow=\"%s\""::formatted).orElse(""));
   }
 }

@@ -60,6 +60,9 @@ public final class ModelHost implements AutoCloseable {
   /** Parts of the daemon that runs; closed in the opposite order. */
   private final Deque<AutoCloseable> opened = new ArrayDeque<>();
 
+  /** What its libvirt has of the domains. */
+  private DiskDefinitions definitions = DiskDefinitions.NONE;
+
   private DaemonConfiguration configuration;
   private Host host;
 
@@ -73,6 +76,11 @@ public final class ModelHost implements AutoCloseable {
     this.name = name;
     this.configurationFile = configurationFile;
     this.wrapDevices = wrapDevices;
+  }
+
+  /** Gives it a libvirt that knows its domains; before a daemon starts. */
+  public void definitions(DiskDefinitions given) {
+    definitions = given;
   }
 
   public String name() {
@@ -125,7 +133,8 @@ public final class ModelHost implements AutoCloseable {
                     events,
                     hypervisor.domainStates(),
                     devices,
-                    DiskDefinitions.NONE,
+                    storage.volumes(),
+                    definitions,
                     (domid, devid) -> false,
                     peers.all(),
                     peers::health,
@@ -142,7 +151,8 @@ public final class ModelHost implements AutoCloseable {
                 configuration.listen().getHost(), configuration.listen().getPort()),
             tls,
             configuration.peers(),
-            host.peerService()));
+            host.peerService(),
+            storage.volumes()));
     opened(HookEndpoint.listen(configuration.hookSocket(), host.hooks()));
     opened(ControlEndpoint.open(configuration.controlSocket(), storage.control(host.control())));
   }

@@ -27,7 +27,7 @@ public final class Virsh {
 
   private static final OptionalInt NOT_RUNNING = OptionalInt.empty();
 
-  private final DomainDefinition definition;
+  private volatile DomainDefinition definition;
   private final Clock clock;
 
   /**
@@ -55,6 +55,11 @@ public final class Virsh {
   public Virsh(DomainDefinition definition, Clock clock) {
     this.definition = definition;
     this.clock = clock;
+  }
+
+  /** {@code virsh define} of a domain of that name. */
+  public void define(DomainDefinition changed) {
+    definition = changed;
   }
 
   /** {@code virsh start}: the domain runs when it returns; "started" comes after the unpause. */

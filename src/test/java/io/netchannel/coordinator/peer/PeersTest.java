@@ -39,6 +39,7 @@ import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CancellationException;
@@ -114,6 +115,7 @@ final class PeersTest {
             tls(certificates),
             List.of(new PeerAddress("hosta", "hosta.example", 1)),
             service,
+            name -> name.equals("disk") ? Optional.of(ScriptedService.EXPORTED) : Optional.empty(),
             version,
             strangers);
     return server.port();
@@ -145,9 +147,14 @@ final class PeersTest {
     assertThat(served.get(0).stock()).containsExactly(ScriptedService.STOCK);
     assertThat(peer.describe(ScriptedService.DOMAIN, BOUND)).isPresent();
     assertThat(peer.describe(new UUID(0, 0), BOUND)).isEmpty();
-    peer.prepare(
-        new Prepare(MIGRATION, "db", ScriptedService.DOMAIN, List.of(ScriptedService.DISK), 123),
-        BOUND);
+    assertThat(
+            peer.prepare(
+                new Prepare(
+                    MIGRATION, "db", ScriptedService.DOMAIN, List.of(ScriptedService.DISK), 123),
+                BOUND))
+        .isEqualTo(ScriptedService.JOBS);
+    assertThat(peer.export("disk", BOUND)).contains(ScriptedService.EXPORTED);
+    assertThat(peer.export("none", BOUND)).isEmpty();
     assertThat(peer.seal(MIGRATION, BOUND)).isEqualTo(ScriptedService.SEALED);
     peer.takeOver(MIGRATION, List.of(new Claim("xvda", 42, -5)), BOUND);
     assertThat(peer.abort(MIGRATION, "why", BOUND)).isEqualTo(new PhaseReport(Phase.ABORT, "why"));

@@ -2,9 +2,12 @@ package io.netchannel.coordinator.peer;
 
 import com.google.protobuf.ByteString;
 import io.netchannel.coordinator.Direction;
+import io.netchannel.coordinator.DiskJob;
 import io.netchannel.coordinator.LocalDevices;
 import io.netchannel.coordinator.MigrationRefusedException;
+import io.netchannel.coordinator.PeerMessages.CarriedJob;
 import io.netchannel.coordinator.PeerMessages.Claim;
+import io.netchannel.coordinator.PeerMessages.Exported;
 import io.netchannel.coordinator.PeerMessages.PhaseReport;
 import io.netchannel.coordinator.PeerMessages.Prepare;
 import io.netchannel.coordinator.PeerMessages.SealedDisk;
@@ -36,6 +39,13 @@ final class ScriptedService implements PeerService {
   static final LocalDevices.StockDisk STOCK = new LocalDevices.StockDisk("xvdc", "qdisk");
   static final List<SealedDisk> SEALED =
       List.of(SealedDisk.of("xvda", 32, 7, LARGE), SealedDisk.of("xvdb", 0, 0, ByteString.EMPTY));
+  static final List<CarriedJob> JOBS =
+      List.of(
+          new CarriedJob(
+              "xvda", "netchannel://hostc/a", true, new DiskJob.Settings(true, false, true, 7)),
+          new CarriedJob(
+              "xvdb", "file:/dev/b", false, new DiskJob.Settings(false, true, false, 0)));
+  static final Exported EXPORTED = new Exported(true, List.of("hosta", "hostb"));
   static final Timeline TIMELINE =
       new Timeline(
           Instant.parse("2026-01-01T00:00:02.5Z"),
@@ -71,11 +81,12 @@ final class ScriptedService implements PeerService {
   }
 
   @Override
-  public void prepare(String caller, Prepare request) throws MigrationRefusedException {
+  public List<CarriedJob> prepare(String caller, Prepare request) throws MigrationRefusedException {
     callers.add(caller);
     if (!request.disks().equals(List.of(DISK))) {
       throw new MigrationRefusedException("expected " + DISK);
     }
+    return JOBS;
   }
 
   @Override

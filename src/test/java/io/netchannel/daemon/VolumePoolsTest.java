@@ -1,0 +1,179 @@
+package io.netchannel.daemon;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.google.common.collect.ImmutableMap;
+import com.google.common.collect.ImmutableSet;
+import io.netchannel.device.Device;
+import io.netchannel.device.OpenOptions;
+import io.netchannel.device.Outcome;
+import io.netchannel.device.Requests;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Volumes of a host with a real device server, without a network. */
+@Timeout(60)
+final class VolumePoolsTest {
+  private static final long SIZE = 1 << 20;
+  private static final String CLIENT = "guest/xvdb";
+  private static final ImmutableSet<String> ALLOW = ImmutableSet.of("hosta", "hostb");
+
+  @TempDir private Path directory;
+  private DaemonConfiguration configuration;
+  private HostStorage storage;
+  private VolumePools pools;
+
+  @BeforeEach
+  void start() throws Exception {
+    Files.createDirectory(directory.resolve("pool"));
+    configuration =
+        DaemonConfiguration.parse(
+            "test.toml",
+            """
+            [daemon]
+            name = "hostb"
+            run-directory = "%1$s"
+            state-directory = "%1$s"
+            [[pool]]
+            name = "fast"
+            directory = "%1$s/pool"
+            """
+                .formatted(directory));
+    open();
+  }
+
+  private void open() {
+    storage = HostStorage.open(configuration, Optional.empty());
+    pools = storage.volumes();
+  }
+
+  @AfterEach
+  void stop() {
+    storage.close();
+  }
+
+  private Path file(String name) {
+    return directory.resolve("pool").resolve(name);
+  }
+
+  private static VolumePools.Wanted wanted(String name, String client) {
+    return new VolumePools.Wanted("fast", name, client, SIZE, ALLOW);
+  }
+
+  private VolumePools.Volume provide(String name) throws VolumeException {
+    return pools.provide(wanted(name, CLIENT));
+  }
+
+  private Device use(String name, String client, long generation) throws Exception {
+    return storage
+        .devices()
+        .open(
+            "netchannel://hostb/" + name,
+            OpenOptions.anew(new OpenOptions.User(client, generation)));
+  }
+
+  private Map<String, Object> export(String name) throws ControlException {
+    Object all = storage.control(other -> "").handle(ImmutableMap.of("command", "exports"));
+    return Json.objects(all).stream()
+        .filter(each -> each.get("name").equals(name))
+        .findFirst()
+        .orElse(Map.of());
+  }
+
+  @Test
+  void aVolumeIsASparseFileThatTheNamedHostsMayUse() throws Exception {
+    assertThat(provide("web1")).isEqualTo(new VolumePools.Volume("netchannel://hostb/web1", true));
+    assertThat(Files.size(file("web1"))).isEqualTo(SIZE);
+    assertThat(export("web1"))
+        .containsEntry("source", "file:" + file("web1"))
+        .containsEntry("mode", "rw")
+        .containsEntry("allow", ALLOW.asList());
+    storage.close();
+    open();
+    assertThat(export("web1")).as("after a restart").containsEntry("allow", ALLOW.asList());
+    assertThat(provide("web1").isZero()).as("nobody has used it").isTrue();
+  }
+
+  @Test
+  void oneThatItsDiskHasLeftServesAgainAndAnothersDoesNot() throws Exception {
+    provide("web1");
+    try (Device device = use("web1", CLIENT, 1)) {
+      assertThat(Requests.write(device, 0, new byte[4096])).isEqualTo(Outcome.OK);
+      assertThat(provide("web1")).as("a copy that was begun").isNotNull();
+      device.arrived().get(20, TimeUnit.SECONDS);
+      assertThatThrownBy(() -> provide("web1")).hasMessageContaining("it is that disk");
+      device.moved("netchannel://hosta/web1").get(20, TimeUnit.SECONDS);
+    }
+    assertThat(provide("web1")).isEqualTo(new VolumePools.Volume("netchannel://hostb/web1", false));
+    assertThatThrownBy(() -> pools.provide(wanted("web1", "other/xvdb")))
+        .hasMessageContaining("somebody else uses it, or has used it last");
+    use("web1", "other/xvdb", 1).close();
+    assertThatThrownBy(() -> provide("web1")).hasMessageContaining("somebody else");
+    assertThat(Files.size(file("web1"))).isEqualTo(SIZE);
+  }
+
+  @Test
+  void whatIsThereAlreadyIsNotTouched() throws Exception {
+    byte[] precious = new byte[(int) SIZE];
+    Arrays.fill(precious, (byte) 7);
+    Files.write(file("web1"), precious);
+    assertThatThrownBy(() -> provide("web1")).hasMessageContaining("it may be somebody's");
+    assertThat(file("web1")).hasBinaryContent(precious);
+    assertThat(export("web1")).isEmpty();
+    storage
+        .control(other -> "")
+        .handle(Map.of("command", "export", "name", "web1", "source", "file:" + file("web1")));
+    assertThatThrownBy(() -> provide("web1")).hasMessageContaining("has data on it");
+    Path other = Files.write(directory.resolve("other"), new byte[(int) SIZE]);
+    storage
+        .control(none -> "")
+        .handle(Map.of("command", "export", "name", "web2", "source", "file:" + other));
+    assertThatThrownBy(() -> provide("web2")).hasMessageContaining("was made for something else");
+    assertThat(file("web1")).hasBinaryContent(precious);
+  }
+
+  /** Killed between the export and its file. */
+  @Test
+  void anExportWithoutItsFileGetsIt() throws Exception {
+    provide("web1");
+    Files.delete(file("web1"));
+    assertThat(provide("web1").isZero()).isTrue();
+    assertThat(Files.size(file("web1"))).isEqualTo(SIZE);
+  }
+
+  @Test
+  void withoutAPoolOrRoomInItNothingIsMade() throws Exception {
+    assertThatThrownBy(
+            () -> pools.provide(new VolumePools.Wanted("slow", "web1", CLIENT, SIZE, ALLOW)))
+        .hasMessageContaining("has no pool slow: it has fast")
+        .matches(e -> ((VolumeException) e).isLasting());
+    VolumePools full =
+        new VolumePools(configuration.pools(), storage.devices(), this::noServer, pool -> SIZE - 1);
+    assertThatThrownBy(() -> full.provide(wanted("web1", CLIENT)))
+        .hasMessageContaining("device server");
+    VolumePools small = storage.volumes(pool -> SIZE - 1);
+    assertThatThrownBy(() -> small.provide(wanted("web1", CLIENT)))
+        .hasMessageContaining("no space in pool fast: expected %d bytes free".formatted(SIZE))
+        .matches(e -> !((VolumeException) e).isLasting());
+    assertThat(file("web1")).doesNotExist();
+    assertThat(export("web1")).isEmpty();
+    Files.delete(directory.resolve("pool"));
+    assertThatThrownBy(() -> provide("web1")).hasMessageContaining("cannot be examined");
+    assertThat(export("web1")).isEmpty();
+  }
+
+  private VolumePools.Exports noServer() throws IOException {
+    throw new IOException("for the test");
+  }
+}
