@@ -23,7 +23,7 @@ HOOK = "/etc/libvirt/hooks/libxl.d/50-netchannel"
 PRIVATE, READ_ONLY = "private", "read-only"
 EXPORTS = {"hosta": f"""[[export]]
 name = "{PRIVATE}"
-path = "/dev/vdc"
+path = "/dev/vdd"
 allow = ["hosta"]
 
 [[export]]

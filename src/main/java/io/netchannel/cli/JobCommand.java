@@ -56,7 +56,7 @@ final class JobCommand implements Callable<Integer> {
         names = "--forget",
         description =
             "Forget that the disk was switched: a start with an XML that names the old device is no"
-                + " longer refused.")
+                + " longer refused, and a job that waits for who does not know it yet is done.")
     private boolean forget;
 
     /** As the daemon names it. */

@@ -6,6 +6,7 @@ import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.DeviceOpener;
 import io.netchannel.device.OpenOptions;
+import io.netchannel.device.Storage;
 import io.netchannel.device.nbd.NbdProtocol;
 import io.netchannel.device.nbd.NbdUri;
 import io.netchannel.server.nbd.NbdExport;
@@ -224,11 +225,16 @@ final class NbdExportCommand implements Callable<Integer> {
       }
       String from = asSource(source);
       String text = asSource(swap.target);
-      Optional<String> storage = devices.storage(from);
-      if (devices.place(text).equals(devices.place(from))
-          || (storage.isPresent() && storage.equals(devices.storage(text)))) {
+      Storage storage = devices.storage(from);
+      Storage next = devices.storage(text);
+      if (devices.place(text).equals(devices.place(from)) || storage.isSame(next)) {
         throw new IllegalArgumentException(
             "--swap-to: expected another device than SOURCE, found the same one: " + text);
+      }
+      if (storage.mayBe(next)) {
+        throw new IllegalArgumentException(
+            "--swap-to: whether %s is another device than SOURCE cannot be told: a device server of this host that is too old does not say which storage it has; start it anew with this version"
+                .formatted(text));
       }
       devices.checkUnused(text);
       target = devices.open(text, OpenOptions.plain(false));

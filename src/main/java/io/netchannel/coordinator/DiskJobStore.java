@@ -28,6 +28,13 @@ public final class DiskJobStore {
   /** By job: who waits for the end of a switch. Guarded by this, as is every change of a job. */
   private final Map<UUID, CompletableFuture<Void>> ends = new LinkedHashMap<>();
 
+  /** By job, of those that are not over; guarded by this. */
+  private final Map<UUID, Storages> storages = new LinkedHashMap<>();
+
+  private record Storages(Optional<UUID> old, Optional<UUID> next) {
+    static final Storages UNKNOWN = new Storages(Optional.empty(), Optional.empty());
+  }
+
   DiskJobStore(MigrationStore migrations, Clock clock) {
     this.migrations = migrations;
     this.journal = migrations.journal();
@@ -51,7 +58,47 @@ public final class DiskJobStore {
 
   /** Where a disk was switched to, last, for who has an old description of its domain. */
   public Optional<Moved> moved(DiskKey disk) {
+    return left(disk).stream().reduce((before, newest) -> newest);
+  }
+
+  /** What a disk was switched away from and is out of date since, the newest last. */
+  public ImmutableList<Moved> left(DiskKey disk) {
     return journal.moved(disk);
+  }
+
+  /**
+   * Which storages a job is about, as they are now: known to the next start when it has switched.
+   * In memory only.
+   */
+  public synchronized void storages(UUID job, Optional<UUID> old, Optional<UUID> next) {
+    storages.put(job, new Storages(old, next));
+  }
+
+  /** What {@link #storages} was told of it is of no use any more. */
+  public synchronized void neverBegun(UUID job) {
+    storages.remove(job);
+  }
+
+  /**
+   * A disk has come from another host, where it was switched to this source: what was the disk
+   * here, as far as is known, is out of date too. Durable when it returns.
+   */
+  public synchronized void arrived(
+      DiskKey disk, String domainName, String source, Optional<UUID> storage)
+      throws JournalException {
+    Moved last = moved(disk).orElse(null);
+    if (last != null && !last.newSource().equals(source)) {
+      journal.put(
+          JournalRecord.of(
+              new Moved(
+                  disk,
+                  domainName,
+                  last.newSource(),
+                  source,
+                  clock.instant(),
+                  last.newStorage(),
+                  storage)));
+    }
   }
 
   /**
@@ -74,6 +121,17 @@ public final class DiskJobStore {
     log.info("{}: job to {} begun", job.label(), job.newSource());
   }
 
+  /**
+   * A newer generation of a disk that a job is about to begin for; durable when it returns.
+   *
+   * @param known newest generation that the new device knows of
+   * @throws JobRefusedException while its guest migrates, with the one it has
+   */
+  public long claimGeneration(DiskKey disk, long known)
+      throws JournalException, JobRefusedException {
+    return migrations.claimUnlessMigrating(disk, known);
+  }
+
   /** Changes what a person may change; durable when it returns. */
   public synchronized DiskJob set(DiskJob job, DiskJob.Settings settings) throws JournalException {
     DiskJob changed = newest(job).with(settings);
@@ -90,13 +148,16 @@ public final class DiskJobStore {
    */
   public synchronized DiskJob switched(DiskJob job) throws JournalException, JobRefusedException {
     DiskJob next = next(job, JobEvent.SWITCHED, "the disk is " + job.newSource());
+    Storages known = storages.getOrDefault(job.id(), Storages.UNKNOWN);
     Moved moved =
         new Moved(
             job.disk(),
             job.domainName(),
             job.oldSource(),
             job.newSource(),
-            next.switched().orElseThrow());
+            next.switched().orElseThrow(),
+            known.old(),
+            known.next());
     migrations.putUnlessMigrating(
         job.disk().domain(),
         JournalRecord.of(next, Optional.of(moved)),
@@ -111,8 +172,27 @@ public final class DiskJobStore {
     return next;
   }
 
-  /** It is over, in memory at least. */
+  /**
+   * A person gives one up; durable when it returns, so that no restart takes it up again.
+   *
+   * @return whether it is given up; false when it is switched or over
+   */
+  public synchronized boolean abort(DiskJob job, String reason) throws JournalException {
+    if (find(job.id()).filter(known -> known.phase() == JobPhase.COPYING).isEmpty()) {
+      return false;
+    }
+    DiskJob next = next(job, JobEvent.ABORTED, reason);
+    journal.put(JournalRecord.of(next, Optional.empty()));
+    log.info("{}: {}: {}", next.label(), next.phase(), reason);
+    return true;
+  }
+
+  /** It is over, in memory at least. Nothing when it was before. */
   public synchronized DiskJob end(DiskJob job, JobEvent event, String reason) {
+    DiskJob now = newest(job);
+    if (!now.isActive()) {
+      return now;
+    }
     DiskJob next = next(job, event, reason);
     try {
       journal.put(JournalRecord.of(next, Optional.empty()));
@@ -125,6 +205,7 @@ public final class DiskJobStore {
       journal.putVolatile(next);
     }
     log.info("{}: {}: {}", next.label(), next.phase(), reason);
+    storages.remove(job.id());
     CompletableFuture<Void> waited = ends.remove(job.id());
     if (waited != null) {
       var unused = waited.completeAsync(() -> null);
@@ -132,7 +213,7 @@ public final class DiskJobStore {
     return next;
   }
 
-  /** Forgets where a disk has gone: its old source may be used again. */
+  /** Forgets where a disk has gone: all that it was switched away from may be used again. */
   public void forget(DiskKey disk) throws JournalException {
     if (moved(disk).isPresent()) {
       journal.put(JournalRecord.forgotten(disk));

@@ -1,8 +1,8 @@
 package io.netchannel.coordinator;
 
 /**
- * Makes a migration fail at a chosen point, for tests; section [faults] of the configuration.
- * {@link #NONE} costs nothing.
+ * Makes a migration, or a disk's job, fail at a chosen point, for tests; section [faults] of the
+ * configuration. {@link #NONE} costs nothing.
  */
 @FunctionalInterface
 public interface FaultPoints {
@@ -19,7 +19,17 @@ public interface FaultPoints {
     SOURCE_SUSPENDED("source.suspended"),
     SOURCE_SEALED("source.sealed"),
     /** N+1 was given, durably, and the destination was not told. */
-    SOURCE_GIVEN("source.given");
+    SOURCE_GIVEN("source.given"),
+    /** The job is durable, its mirror is not under the guest yet. */
+    JOB_COPYING("job.copying"),
+    /** Both devices have all, and nothing is recorded. */
+    JOB_SYNCED("job.synced"),
+    /** It is durable that the new device is the disk; neither nodes nor the old device know. */
+    JOB_RECORDED("job.recorded"),
+    /** They know, if they can be told; nothing goes to the new device alone yet. */
+    JOB_MOVED("job.moved"),
+    /** The new device is alone; the mirror is under the guest still, and the XML names the old. */
+    JOB_ALONE("job.alone");
 
     private final String key;
 

@@ -14,11 +14,12 @@ import java.util.Optional;
  * <pre>
  *   begun ==> COPYING ==switched==> SWITCHED ~~finished~~> DONE
  *                ~
- *                ~~~aborted~~> ABORTED
+ *                ~~~aborted~~> ABORTED       "=" when a person says so
  * </pre>
  *
- * A restart that finds SWITCHED does once more what is left. One that finds COPYING, as an abort
- * could not be written, copies on: the old device is the disk either way.
+ * A restart that finds SWITCHED does once more what is left. One that finds COPYING, as the end of
+ * its guest could not be written, ends it then. What a person gives up no restart switches to: the
+ * new device is his to use from then on.
  */
 final class JobTransitions {
   record To(JobPhase phase, Durability durability) {}

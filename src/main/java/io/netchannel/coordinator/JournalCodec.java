@@ -139,7 +139,13 @@ final class JournalCodec {
         .setOldSource(moved.oldSource())
         .setNewSource(moved.newSource())
         .setAtEpochMicros(micros(moved.at()))
+        .setOldStorage(moved.oldStorage().map(UUID::toString).orElse(""))
+        .setNewStorage(moved.newStorage().map(UUID::toString).orElse(""))
         .build();
+  }
+
+  private static Optional<UUID> storage(String text) {
+    return text.isEmpty() ? Optional.empty() : Optional.of(UUID.fromString(text));
   }
 
   private static Moved fromProto(io.netchannel.coordinator.journal.v1.Moved moved) {
@@ -148,7 +154,9 @@ final class JournalCodec {
         moved.getDomainName(),
         moved.getOldSource(),
         moved.getNewSource(),
-        instant(moved.getAtEpochMicros()));
+        instant(moved.getAtEpochMicros()),
+        storage(moved.getOldStorage()),
+        storage(moved.getNewStorage()));
   }
 
   private static io.netchannel.coordinator.journal.v1.Migration toProto(Migration m) {

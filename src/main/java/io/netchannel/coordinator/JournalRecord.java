@@ -11,7 +11,7 @@ import java.util.Optional;
  *
  * @param generations by disk
  * @param jobs several are those that have come with a migration, in the record of its end
- * @param forgotten a disk of which {@link #moved} before is to be forgotten
+ * @param forgotten a disk of which all {@link #moved} before are to be forgotten
  */
 record JournalRecord(
     Optional<Migration> migration,

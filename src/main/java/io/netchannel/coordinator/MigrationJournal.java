@@ -30,7 +30,9 @@ public final class MigrationJournal implements AutoCloseable {
   /** Likewise of jobs. */
   static final int KEPT_JOBS = 100;
 
-  /** Disks of which it is known where they have gone; a description that is older than so many. */
+  /**
+   * Places that disks were switched away from, of all disks; who names an older one is not told.
+   */
   static final int KEPT_MOVED = 1000;
 
   private static final String MANIFEST = ".manifest";
@@ -53,7 +55,11 @@ public final class MigrationJournal implements AutoCloseable {
 
   private final Map<UUID, DiskJob> jobs = new LinkedHashMap<>(); // guarded by memory
 
-  private final Map<DiskKey, Moved> moved = new LinkedHashMap<>(); // guarded by memory
+  /** By what was left, the newest last; guarded by memory. */
+  private final Map<Place, Moved> moved = new LinkedHashMap<>();
+
+  /** What was a disk once. */
+  private record Place(DiskKey disk, String source) {}
 
   /**
    * Opens the journal of this host, or begins one.
@@ -136,10 +142,12 @@ public final class MigrationJournal implements AutoCloseable {
     }
   }
 
-  /** Where a disk was switched to, last. */
-  Optional<Moved> moved(DiskKey disk) {
+  /** What a disk was switched away from and is out of date since, the newest last. */
+  ImmutableList<Moved> moved(DiskKey disk) {
     synchronized (memory) {
-      return Optional.ofNullable(moved.get(disk));
+      return moved.values().stream()
+          .filter(each -> each.disk().equals(disk))
+          .collect(ImmutableList.toImmutableList());
     }
   }
 
@@ -254,10 +262,14 @@ public final class MigrationJournal implements AutoCloseable {
         .moved()
         .ifPresent(
             newest -> {
-              moved.remove(newest.disk()); // those that were switched last are last
-              moved.put(newest.disk(), newest);
+              Place left = new Place(newest.disk(), newest.oldSource());
+              moved.values().removeIf(newest::isBackTo);
+              moved.remove(left); // those that were left last are last
+              moved.put(left, newest);
             });
-    record.forgotten().ifPresent(moved::remove);
+    record
+        .forgotten()
+        .ifPresent(disk -> moved.keySet().removeIf(place -> place.disk().equals(disk)));
   }
 
   private void prune() {

@@ -122,6 +122,20 @@ final class MigrationStore {
     journal.put(record);
   }
 
+  /**
+   * A newer generation of a disk that stays here, durable when it returns. A guest that migrates
+   * leaves with the one that its migration has.
+   *
+   * @param known newest generation that a device knows of
+   */
+  synchronized long claimUnlessMigrating(DiskKey disk, long known)
+      throws JournalException, JobRefusedException {
+    long number = Math.max(known, generation(disk).map(Generation::number).orElse(0L)) + 1;
+    putUnlessMigrating(
+        disk.domain(), JournalRecord.of(Map.of(disk, Generation.here(number))), () -> {});
+    return number;
+  }
+
   /** From now on no disk of the domain is switched, until it is released, or while it migrates. */
   synchronized void hold(UUID domain) {
     held.add(domain);

@@ -87,7 +87,8 @@ final class ControlCommands implements ControlEndpoint.Handler {
       case "swap" -> {
         ServedDisk disk = disk(request);
         refuseWhileMigrating(disk.guest());
-        await(jobs.begin(disk, request), ATTACH_BOUND);
+        awaitAtMost(
+            jobs.begin(disk, request), ATTACH_BOUND); // one that is opening still is told so
         yield jobs.describe(disk);
       }
       case "jobs" -> jobs.list(which(request), following.behind());
@@ -342,12 +343,21 @@ final class ControlCommands implements ControlEndpoint.Handler {
 
   private static void await(CompletableFuture<Void> future, Duration bound)
       throws ControlException {
+    if (!awaitAtMost(future, bound)) {
+      throw new ControlException("not done within " + bound.toSeconds() + " s");
+    }
+  }
+
+  /** Whether it is done by then. */
+  private static boolean awaitAtMost(CompletableFuture<Void> future, Duration bound)
+      throws ControlException {
     try {
       future.get(bound.toMillis(), TimeUnit.MILLISECONDS);
+      return true;
     } catch (ExecutionException e) {
       throw new ControlException(String.valueOf(e.getCause().getMessage()), e);
     } catch (TimeoutException e) {
-      throw new ControlException("not done within " + bound.toSeconds() + " s", e);
+      return false;
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new ControlException("the daemon is shutting down", e);

@@ -34,7 +34,7 @@ import java.util.Set;
  * @param stockDisks what becomes of a migration whose guest leaves requests at other backends
  * @param waits bounds of the others
  * @param traceDirectory where mid-points write their traces; empty when off
- * @param faults failures to provoke, by point of a migration: only for tests
+ * @param faults failures to provoke, by point of a migration or a swap: only for tests
  * @param rehearse whether the code of a migration is warmed when the daemon starts
  * @param exports devices for other hosts, and patience with devices of other hosts
  * @param memory what the data of requests may take

@@ -16,9 +16,15 @@ import java.util.UUID;
  *
  * @param source where its requests go; empty while it waits for a take-over
  * @param generation 0 while it waits for a take-over
+ * @param inherited whether libxl made it, so that its {@code <disk>} says which device it is
  */
 record DiskDetails(
-    Guest guest, String target, boolean readOnly, Optional<String> source, long generation) {
+    Guest guest,
+    String target,
+    boolean readOnly,
+    Optional<String> source,
+    long generation,
+    boolean inherited) {
 
   /** The service domain we run in. */
   static final int BACKEND_DOMID = 0;
@@ -26,9 +32,27 @@ record DiskDetails(
   private static final String READ_ONLY = "r";
   private static final String READ_WRITE = "w";
 
+  private static final String YES = "1";
+
+  /** One that the domain's metadata describes. */
+  DiskDetails(
+      Guest guest, String target, boolean readOnly, Optional<String> source, long generation) {
+    this(guest, target, readOnly, source, generation, false);
+  }
+
   /** A disk that has no device yet. */
   static DiskDetails expecting(Guest guest, String target, boolean readOnly) {
     return new DiskDetails(guest, target, readOnly, Optional.empty(), 0);
+  }
+
+  /** The same of one that libxl made. */
+  DiskDetails asInherited() {
+    return new DiskDetails(guest, target, readOnly, source, generation, true);
+  }
+
+  /** The same, served from a device. */
+  DiskDetails with(Optional<String> newSource, long newGeneration) {
+    return new DiskDetails(guest, target, readOnly, newSource, newGeneration, inherited);
   }
 
   /** What the nodes at {@code address} say; empty when something is missing or malformed. */
@@ -45,7 +69,8 @@ record DiskDetails(
               required(nodes, Detail.DEV),
               required(nodes, Detail.MODE).equals(READ_ONLY),
               Optional.ofNullable(nodes.get(Detail.PARAMS)),
-              Long.parseLong(required(nodes, Detail.GENERATION))));
+              Long.parseLong(required(nodes, Detail.GENERATION)),
+              YES.equals(nodes.get(Detail.INHERITED))));
     } catch (IllegalArgumentException e) {
       return Optional.empty();
     }
@@ -74,6 +99,9 @@ record DiskDetails(
     nodes.put(Detail.MODE, readOnly ? READ_ONLY : READ_WRITE);
     nodes.put(Detail.GENERATION, Long.toString(generation));
     source.ifPresent(text -> nodes.put(Detail.PARAMS, text));
+    if (inherited) {
+      nodes.put(Detail.INHERITED, YES);
+    }
     return nodes.buildOrThrow();
   }
 

@@ -100,7 +100,7 @@ final class DiskJobCommands {
         runner.set(was -> with(was, was.switches(), was.paused(), most));
       }
       case "write-metadata" -> metadata.name(moved(runner));
-      case "forget" -> store.forget(runner.key());
+      case "forget" -> runner.forget();
       default -> throw new ControlException("a job knows no \"%s\"".formatted(action));
     }
   }

@@ -5,8 +5,6 @@ import io.netchannel.coordinator.DiskJob;
 import io.netchannel.coordinator.DiskKey;
 import io.netchannel.coordinator.JobPhase;
 import io.netchannel.coordinator.JobRefusedException;
-import io.netchannel.coordinator.JournalException;
-import io.netchannel.coordinator.Moved;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.DeviceGeometry;
@@ -16,11 +14,11 @@ import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
@@ -51,6 +49,8 @@ final class DiskJobs implements DiskRecovery.Jobs, MidPoints.Sources, AutoClosea
   /** Those that are not over, by disk. */
   private final Map<DiskKey, SwapRunner> runners = new ConcurrentHashMap<>();
 
+  private final DiskPlaces places;
+
   /** Those that are over, by job, oldest first; guarded by itself. */
   private final Map<UUID, SwapRunner> over =
       new LinkedHashMap<>() {
@@ -73,6 +73,8 @@ final class DiskJobs implements DiskRecovery.Jobs, MidPoints.Sources, AutoClosea
     this.midPoints = midPoints;
     this.clock = clock;
     this.ids = ids;
+    this.places =
+        new DiskPlaces(environment.devices(), environment.jobs(), midPoints::all, runners::values);
   }
 
   // ---- The start of the daemon
@@ -89,13 +91,14 @@ final class DiskJobs implements DiskRecovery.Jobs, MidPoints.Sources, AutoClosea
   }
 
   @Override
-  public Device around(
-      ServedDisk disk, String source, Device opened, long generation, boolean sealed) {
+  public void opened(ServedDisk disk, String source) {
     DiskJob job = environment.jobs().active(key(disk)).orElse(null);
     boolean itsDisk =
         job != null
             && source.equals(job.phase() == JobPhase.SWITCHED ? job.newSource() : job.oldSource());
-    return itsDisk ? runner(job).around(disk, opened, generation, sealed) : opened;
+    if (itsDisk) {
+      runner(job).opened(disk);
+    }
   }
 
   @Override
@@ -116,6 +119,7 @@ final class DiskJobs implements DiskRecovery.Jobs, MidPoints.Sources, AutoClosea
     for (DiskJob job : environment.jobs().all()) {
       if (job.isActive()) {
         SwapRunner runner = runner(job);
+        environment.executor().execute(() -> places.found(job));
         midPoints
             .find(job.disk().domain(), job.disk().target())
             .ifPresentOrElse(runner::watch, runner::goOnWithoutDisk);
@@ -170,8 +174,8 @@ final class DiskJobs implements DiskRecovery.Jobs, MidPoints.Sources, AutoClosea
   /**
    * Begins one. Does not wait for the storage.
    *
-   * @return completes when copying has begun; exceptionally, and nothing has changed, when it
-   *     cannot
+   * @return completes when copying has begun, at once for the job that the disk has already;
+   *     exceptionally, and nothing has changed, when it cannot
    */
   CompletableFuture<Void> begin(ServedDisk disk, SwapRequest request) throws JobRefusedException {
     DiskKey key = key(disk);
@@ -193,6 +197,9 @@ final class DiskJobs implements DiskRecovery.Jobs, MidPoints.Sources, AutoClosea
       retire(other);
       other = runners.putIfAbsent(key, runner);
     }
+    if (other != null && other.isTo(request.source())) {
+      return CompletableFuture.completedFuture(null); // said again
+    }
     if (other != null) {
       throw new JobRefusedException(
           "%s has a job already, to %s; see `netchannel jobs`"
@@ -202,13 +209,15 @@ final class DiskJobs implements DiskRecovery.Jobs, MidPoints.Sources, AutoClosea
     return midPoints
         .withStorage(
             () -> {
-              check(disk, old, request);
+              check(runner.job().id(), disk, old, request);
               return runner.begin(disk, request.isZero());
             })
         .whenComplete(
             (done, failure) -> {
               if (failure != null) {
+                log.info("{}: no job to {}: {}", disk, request.source(), failure.getMessage());
                 runners.remove(key, runner);
+                environment.jobs().neverBegun(runner.job().id());
               }
             });
   }
@@ -223,19 +232,20 @@ final class DiskJobs implements DiskRecovery.Jobs, MidPoints.Sources, AutoClosea
   }
 
   /** All that can be known before anything is opened for writing. */
-  private void check(ServedDisk disk, String old, SwapRequest request) throws DeviceException {
+  private void check(UUID job, ServedDisk disk, String old, SwapRequest request)
+      throws DeviceException {
     Devices devices = environment.devices();
     if (!disk.isServing()) {
       throw new DeviceException(
           "%s is not served at present (%s); try again when it is"
               .formatted(disk, disk.problem().orElse(disk.status().state().toString())));
     }
+    DiskPlaces.checkNotInherited(disk);
     DeviceGeometry from = disk.device().map(Device::geometry).orElseThrow();
     if (request.create()) {
       devices.create(request.source(), from.sizeBytes());
     }
-    checkNotSame(devices, old, request.source());
-    checkNotAnothers(disk, request.source());
+    places.checkTarget(job, disk, old, request.source());
     devices.checkUnused(request.source());
     DeviceGeometry to = devices.probe(request.source(), false);
     if (to.sizeBytes() < from.sizeBytes()) {
@@ -253,26 +263,6 @@ final class DiskJobs implements DiskRecovery.Jobs, MidPoints.Sources, AutoClosea
           "%s has a cache, and %s has none: the guest was told that it need not flush, so a power cut would lose what it wrote; take one that writes through"
               .formatted(request.source(), old));
     }
-  }
-
-  private static void checkNotSame(Devices devices, String old, String source)
-      throws DeviceException {
-    Optional<String> storage = devices.storage(source);
-    if (devices.place(old).equals(devices.place(source))
-        || (storage.isPresent() && storage.equals(devices.storage(old)))) {
-      throw new DeviceException("%s is the disk already, as %s".formatted(source, old));
-    }
-  }
-
-  private void checkNotAnothers(ServedDisk disk, String source) throws DeviceException {
-    String place = environment.devices().place(source);
-    for (ServedDisk other : midPoints.all()) {
-      String used = other.details().source().orElse("");
-      if (other != disk && !used.isEmpty() && environment.devices().place(used).equals(place)) {
-        throw new DeviceException("%s is the disk %s; take another one".formatted(source, other));
-      }
-    }
-    checkNotTarget(key(disk), source);
   }
 
   /** All that are known, newest first; those that are opening are first. */
@@ -297,19 +287,6 @@ final class DiskJobs implements DiskRecovery.Jobs, MidPoints.Sources, AutoClosea
 
   // ---- Where disks have gone
 
-  /** Refuses what a job of another disk makes a copy of that one. */
-  private void checkNotTarget(DiskKey disk, String source) throws DeviceException {
-    String place = environment.devices().place(source);
-    for (SwapRunner runner : runners.values()) {
-      if (!runner.key().equals(disk)
-          && runner.stage() != SwapRunner.Stage.OVER
-          && environment.devices().place(runner.job().newSource()).equals(place)) {
-        throw new DeviceException(
-            "%s is becoming %s; take another one".formatted(source, runner.job().label()));
-      }
-    }
-  }
-
   /** A job is of one life of its disk: what is copied then is not what the next one writes. */
   private void endEarlier(DiskKey key) {
     DiskJob job = environment.jobs().active(key).orElse(null);
@@ -319,45 +296,23 @@ final class DiskJobs implements DiskRecovery.Jobs, MidPoints.Sources, AutoClosea
   }
 
   @Override
-  public void arrives(DiskDetails disk, String source) {
-    DiskKey key = key(disk);
-    endEarlier(key);
-    Moved moved = environment.jobs().moved(key).orElse(null);
-    if (moved != null && !moved.newSource().equals(source)) {
-      try {
-        environment.jobs().forget(key); // it has been elsewhere since
-      } catch (JournalException e) {
-        log.warn(
-            "{}: its next start may be refused, `netchannel job {} {} --forget` helps: {}",
-            disk,
-            disk.guest().name(),
-            disk.target(),
-            e.getMessage());
-      }
+  public void arrives(DiskDetails disk) {
+    endEarlier(key(disk));
+  }
+
+  @Override
+  public void arrived(DiskDetails disk, String source) {
+    try {
+      environment.executor().execute(() -> places.arrived(disk, source));
+    } catch (RejectedExecutionException e) {
+      log.debug("{}: the daemon is shutting down", disk);
     }
   }
 
   @Override
   public void starts(DiskDetails disk, String source) throws DeviceException {
-    DiskKey key = key(disk);
-    checkNotTarget(key, source);
-    endEarlier(key);
-    Moved moved = environment.jobs().moved(key).orElse(null);
-    if (moved != null
-        && !moved.newSource().equals(source)
-        && Objects.equals(
-            environment.devices().place(source), environment.devices().place(moved.oldSource()))) {
-      throw new DeviceException(
-          "%s's %s was switched to %s on %s; %s is out of date since. `netchannel job %s %s --write-metadata` corrects the XML, --forget uses the old one"
-              .formatted(
-                  moved.domainName(),
-                  disk.target(),
-                  moved.newSource(),
-                  moved.at(),
-                  source,
-                  moved.domainName(),
-                  disk.target()));
-    }
+    endEarlier(key(disk));
+    places.checkStart(disk, source);
   }
 
   private static DiskKey key(ServedDisk disk) {

@@ -50,14 +50,8 @@ final class DiskRecovery {
     /** What a disk's source is, of which its nodes say {@code noted}. */
     String source(ServedDisk disk, String noted);
 
-    /**
-     * What a disk's requests are to go to.
-     *
-     * @param opened its source; inside what is returned, or that itself
-     * @param generation it was opened with
-     * @param sealed whether it gets no request until its guest has left, or stays after all
-     */
-    Device around(ServedDisk disk, String source, Device opened, long generation, boolean sealed);
+    /** A disk's source is open, and about to be what its requests go to. */
+    void opened(ServedDisk disk, String source);
 
     /** Its mid-point has that device. */
     void recovered(ServedDisk disk);
@@ -187,7 +181,7 @@ final class DiskRecovery {
     CompletableFuture<Void> recovered;
     try {
       checkSize(disk, source, device);
-      device = jobs.around(disk, source, device, generation, isSealed(disk));
+      jobs.opened(disk, source);
       recovered = handOver(disk, source, device, generation);
     } catch (RuntimeException | DeviceException e) {
       // Its guest waits for it: a server lets nobody else in, and remembers what it has lost.
@@ -258,10 +252,6 @@ final class DiskRecovery {
 
   private static IllegalStateException mustNotHave(ServedDisk disk, Standing standing) {
     return new IllegalStateException(disk + ": must not have its device: " + standing);
-  }
-
-  private boolean isSealed(ServedDisk disk) {
-    return standing(disk).state() == Standing.State.SEALED;
   }
 
   private Standing standing(ServedDisk disk) {

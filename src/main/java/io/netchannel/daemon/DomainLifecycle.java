@@ -451,7 +451,8 @@ public final class DomainLifecycle implements HookHandler, AutoCloseable {
       source = take.detail();
       served =
           midPoints.adopt(
-              DiskDetails.expecting(guest, disk.target(), take.readOnly() || disk.readOnly()));
+              DiskDetails.expecting(guest, disk.target(), take.readOnly() || disk.readOnly())
+                  .asInherited());
     } else {
       served = midPoints.publish(guest, disk.target(), disk.readOnly());
     }

@@ -5,6 +5,8 @@ import com.google.common.util.concurrent.ThreadFactoryBuilder;
 import io.netchannel.coordinator.ConfiguredFaults;
 import io.netchannel.coordinator.Coordinator;
 import io.netchannel.coordinator.Direction;
+import io.netchannel.coordinator.DiskJobStore;
+import io.netchannel.coordinator.FaultPoints;
 import io.netchannel.coordinator.JournalException;
 import io.netchannel.coordinator.LocalDevices;
 import io.netchannel.coordinator.MigrationJournal;
@@ -152,6 +154,7 @@ public final class Host implements AutoCloseable {
                 parts.nanoTime()),
             executor);
     suspends = new SuspendWatch(parts.store(), parts.domains(), lookTimer, executor);
+    FaultPoints faults = new ConfiguredFaults(configuration.faults());
     devices =
         new HostDevices(
             parts.store(),
@@ -169,26 +172,32 @@ public final class Host implements AutoCloseable {
             parts.peers(),
             configuration.timeouts(),
             configuration.stockDisks(),
-            new ConfiguredFaults(configuration.faults()),
+            faults,
             parts.clock(),
             parts.nanoTime(),
             executor,
             parts.ids());
     Timer timer = new DispatchingTimer(scheduler, executor);
-    metadata = new JobMetadata(parts.definitions(), timer);
+    DiskJobStore jobStore = coordinator.jobs();
+    metadata =
+        new JobMetadata(
+            parts.definitions(),
+            timer,
+            (disk, source) ->
+                jobStore.left(disk).stream().anyMatch(left -> left.oldSource().equals(source)));
     jobs =
         new DiskJobs(
             new SwapRunner.Environment(
                 parts.devices(),
                 coordinator.jobs(),
-                coordinator::claimGeneration,
                 memory.buffers(),
                 executor,
                 timer,
                 parts.nanoTime(),
                 disk -> coordinator.standing(disk.domain(), disk.target()).generation(),
                 new SwitchNotes(parts.devices(), executor, timer),
-                metadata),
+                metadata,
+                faults),
             midPoints,
             parts.clock(),
             parts.ids());

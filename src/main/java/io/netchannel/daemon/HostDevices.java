@@ -273,7 +273,7 @@ final class HostDevices implements LocalDevices {
   private CompletableFuture<Void> openAndTakeOver(ServedDisk served, Disk disk, ByteString manifest)
       throws DeviceException {
     Manifest decoded = served.decode(manifest);
-    midPoints.arrives(served, disk.source());
+    midPoints.arrives(served);
     Device device = midPoints.open(served, disk.source(), disk.generation(), decoded.inheritance());
     MidPoint midPoint;
     try {
@@ -288,6 +288,7 @@ final class HostDevices implements LocalDevices {
         .thenRun(
             () -> {
               served.forgetManifest();
+              midPoints.arrived(served, disk.source());
               log.debug(
                   "{}: taken over with {} pending, generation {}",
                   served,

@@ -4,6 +4,7 @@ import com.google.common.collect.ImmutableSet;
 import com.google.common.net.HostAndPort;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.DeviceOpener;
+import io.netchannel.device.Storage;
 import io.netchannel.device.memory.BufferBudget;
 import io.netchannel.files.DurableFile;
 import io.netchannel.server.Export;
@@ -39,7 +40,11 @@ import org.slf4j.LoggerFactory;
  * command. The latter is in files of its own, "NAME.export" in the server's directory: clients come
  * again after a restart.
  */
-final class HostExports implements ControlEndpoint.Handler, VolumePools.Exports, AutoCloseable {
+final class HostExports
+    implements ControlEndpoint.Handler,
+        VolumePools.Exports,
+        DeviceOpener.ServedStorage,
+        AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(HostExports.class);
 
   private static final String SUFFIX = ".export";
@@ -178,6 +183,16 @@ final class HostExports implements ControlEndpoint.Handler, VolumePools.Exports,
     CompletableFuture<Void> passed = new CompletableFuture<>();
     timer.after(bound, () -> passed.complete(null));
     return passed;
+  }
+
+  @Override
+  public Optional<String> exportInUse(Storage storage) {
+    return server.inUse(storage);
+  }
+
+  @Override
+  public Optional<String> exportOf(Storage storage) {
+    return server.exportOf(storage, after(ANSWER_BOUND));
   }
 
   // ---- commands

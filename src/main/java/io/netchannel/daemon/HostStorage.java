@@ -7,6 +7,7 @@ import io.netchannel.device.DeviceException;
 import io.netchannel.device.DeviceKind;
 import io.netchannel.device.DeviceOpener;
 import io.netchannel.device.OpenOptions;
+import io.netchannel.device.Storage;
 import io.netchannel.device.remote.RemoteDevices;
 import io.netchannel.device.remote.RemoteOptions;
 import io.netchannel.tls.HostTls;
@@ -121,6 +122,7 @@ public final class HostStorage implements AutoCloseable {
           opened(
               new HostExports(
                   configuration, devices, transport, tls, remote().own(), HostStorage::later));
+      devices.serves(exports);
     }
     return exports;
   }
@@ -164,8 +166,8 @@ public final class HostStorage implements AutoCloseable {
     }
 
     @Override
-    public Optional<String> storage(String text) throws DeviceException {
-      return known().storage(text);
+    public Optional<Storage> storage(String text) throws DeviceException {
+      return reachable().storage(text);
     }
 
     @Override

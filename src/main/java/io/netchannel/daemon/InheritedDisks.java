@@ -97,7 +97,8 @@ public final class InheritedDisks {
     Optional<String> params = store.read(libxl + "/params");
     boolean readOnly = store.read(libxl + "/mode").orElse("w").equals("r");
     if (params.isPresent()) {
-      return new DiskDetails(guest, target, readOnly, Optional.of("file:" + params.get()), 0);
+      return new DiskDetails(guest, target, readOnly, Optional.of("file:" + params.get()), 0)
+          .asInherited();
     }
     return DiskDetails.parse(address, VbdNodes.details(store, address))
         .filter(ours -> ours.source().isPresent())

@@ -3,6 +3,9 @@ package io.netchannel.daemon;
 import io.netchannel.coordinator.DiskJob;
 import io.netchannel.coordinator.DiskKey;
 import io.netchannel.coordinator.Moved;
+import io.netchannel.libvirt.DomainMetadata.Definition;
+import io.netchannel.libvirt.MetadataException;
+import io.netchannel.libvirt.OtherSourceException;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -15,13 +18,21 @@ final class JobMetadata implements AutoCloseable {
 
   private final DiskDefinitions definitions;
   private final Timer timer;
+  private final OutOfDate outOfDate;
 
   /** Guarded by itself; who was told to write last comes last. */
   private final Map<DiskKey, MetadataWriter> writers = new LinkedHashMap<>();
 
-  JobMetadata(DiskDefinitions definitions, Timer timer) {
+  /** Knows the sources that disks were switched away from. */
+  @FunctionalInterface
+  interface OutOfDate {
+    boolean was(DiskKey disk, String source);
+  }
+
+  JobMetadata(DiskDefinitions definitions, Timer timer, OutOfDate outOfDate) {
     this.definitions = definitions;
     this.timer = timer;
+    this.outOfDate = outOfDate;
   }
 
   /**
@@ -35,23 +46,33 @@ final class JobMetadata implements AutoCloseable {
 
   /** Once more, of a disk that was switched some time ago: an old XML may have come back. */
   void name(Moved moved) {
+    MetadataWriter made = writer(moved.disk(), moved.oldSource(), moved.newSource(), () -> {});
     Optional<MetadataWriter> present;
     synchronized (writers) {
       present =
           Optional.ofNullable(writers.get(moved.disk()))
               .filter(writer -> writer.isTo(moved.newSource()));
+      if (present.isEmpty()) {
+        put(moved.disk(), made);
+      }
     }
-    present.ifPresentOrElse(
-        MetadataWriter::anew, // a job may wait for it
-        () -> name(moved.disk(), moved.oldSource(), moved.newSource(), () -> {}));
+    present.ifPresentOrElse(MetadataWriter::anew, made::begin); // a job may wait for it
   }
 
   private void name(DiskKey disk, String oldSource, String newSource, Runnable whenNamed) {
+    MetadataWriter writer = writer(disk, oldSource, newSource, whenNamed);
+    synchronized (writers) {
+      put(disk, writer);
+    }
+    writer.begin();
+  }
+
+  private MetadataWriter writer(
+      DiskKey disk, String oldSource, String newSource, Runnable whenNamed) {
     MetadataWriter[] made = new MetadataWriter[1];
     MetadataWriter writer =
         new MetadataWriter(
-            (definition, target, from, to) ->
-                definitions.changeSource(disk.domain(), definition, target, from, to),
+            (definition, target, from, to) -> changeSource(disk, definition, from, to),
             timer,
             disk.target(),
             oldSource,
@@ -62,17 +83,32 @@ final class JobMetadata implements AutoCloseable {
               }
             });
     made[0] = writer;
-    synchronized (writers) {
-      Optional.ofNullable(writers.remove(disk)).ifPresent(MetadataWriter::close);
-      writers.put(disk, writer);
-      if (writers.size() > KEPT) {
-        List.copyOf(writers.keySet()).stream()
-            .filter(each -> writers.get(each).status().settled())
-            .findFirst()
-            .ifPresent(writers::remove);
-      }
+    return writer;
+  }
+
+  /** In the place of the one before. With the lock. */
+  private void put(DiskKey disk, MetadataWriter writer) {
+    Optional.ofNullable(writers.remove(disk)).ifPresent(MetadataWriter::close);
+    writers.put(disk, writer);
+    if (writers.size() > KEPT) {
+      List.copyOf(writers.keySet()).stream()
+          .filter(each -> writers.get(each).status().settled())
+          .findFirst()
+          .ifPresent(writers::remove);
     }
-    writer.begin();
+  }
+
+  /** An XML that is older names what the disk was before. */
+  private boolean changeSource(DiskKey disk, Definition definition, String from, String to)
+      throws MetadataException {
+    try {
+      return definitions.changeSource(disk.domain(), definition, disk.target(), from, to);
+    } catch (OtherSourceException e) {
+      if (!outOfDate.was(disk, e.found())) {
+        throw e;
+      }
+      return definitions.changeSource(disk.domain(), definition, disk.target(), e.found(), to);
+    }
   }
 
   /** libvirt is back. */

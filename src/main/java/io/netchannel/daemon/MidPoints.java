@@ -64,8 +64,11 @@ public final class MidPoints implements AutoCloseable {
      */
     void starts(DiskDetails disk, String source) throws DeviceException;
 
-    /** A disk comes from another host, which has said that this is its source. */
-    void arrives(DiskDetails disk, String source);
+    /** A disk comes from another host. */
+    void arrives(DiskDetails disk);
+
+    /** It has come: the other host has said that this is its source. Waits for nothing. */
+    void arrived(DiskDetails disk, String source);
   }
 
   private record Key(int domid, String target) {}
@@ -107,8 +110,13 @@ public final class MidPoints implements AutoCloseable {
   }
 
   /** As {@link Sources#arrives}. */
-  void arrives(ServedDisk disk, String source) {
-    sources.ifPresent(known -> known.arrives(disk.details(), source));
+  void arrives(ServedDisk disk) {
+    sources.ifPresent(known -> known.arrives(disk.details()));
+  }
+
+  /** As {@link Sources#arrived}. */
+  void arrived(ServedDisk disk, String source) {
+    sources.ifPresent(known -> known.arrived(disk.details(), source));
   }
 
   /** As {@link LocalDevices#manifestRoom}: what that many disks may have pending, if it fits. */

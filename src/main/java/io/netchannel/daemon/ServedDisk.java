@@ -339,13 +339,7 @@ final class ServedDisk {
   void uses(Device used, String source, long generation) {
     sizeBytes = used.geometry().sizeBytes();
     device = Optional.of(used);
-    note(
-        new DiskDetails(
-            details.guest(),
-            details.target(),
-            details.readOnly(),
-            Optional.of(source),
-            generation));
+    note(details.with(Optional.of(source), generation));
   }
 
   /** What its requests go to; empty while it has none. */
@@ -380,13 +374,7 @@ final class ServedDisk {
   void switched(String source) {
     try {
       synchronized (this) {
-        note(
-            new DiskDetails(
-                details.guest(),
-                details.target(),
-                details.readOnly(),
-                Optional.of(source),
-                details.generation()));
+        note(details.with(Optional.of(source), details.generation()));
       }
     } catch (RuntimeException e) { // the journal has it; it is written once more in the end
       log.info("{}: {}", this, e.getMessage());
@@ -396,9 +384,7 @@ final class ServedDisk {
 
   /** Notes a generation before it is used. */
   void usesGeneration(long generation) {
-    note(
-        new DiskDetails(
-            details.guest(), details.target(), details.readOnly(), details.source(), generation));
+    note(details.with(details.source(), generation));
   }
 
   /**

@@ -3,6 +3,9 @@ package io.netchannel.daemon;
 import io.netchannel.coordinator.DiskJob;
 import io.netchannel.coordinator.DiskJobStore;
 import io.netchannel.coordinator.DiskKey;
+import io.netchannel.coordinator.FaultPoints;
+import io.netchannel.coordinator.FaultPoints.FaultException;
+import io.netchannel.coordinator.FaultPoints.Point;
 import io.netchannel.coordinator.JobEvent;
 import io.netchannel.coordinator.JobPhase;
 import io.netchannel.coordinator.JobRefusedException;
@@ -16,6 +19,7 @@ import io.netchannel.device.mirror.MirrorDevice;
 import io.netchannel.device.mirror.MirrorOwner;
 import io.netchannel.device.mirror.MirrorSettings;
 import io.netchannel.device.mirror.MirrorStatus;
+import io.netchannel.device.mirror.UnknownSwitchException;
 import io.netchannel.time.Backoff;
 import java.time.Duration;
 import java.util.Optional;
@@ -23,6 +27,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.LongSupplier;
 import java.util.function.Supplier;
@@ -36,15 +41,19 @@ import org.slf4j.LoggerFactory;
  *
  * <pre>
  *   OPENING --both devices open, the job in the journal, the mirror under the guest--> MIRRORED
- *      +--refused, or its storage fails: there never was a job
+ *      +--refused, given up, or its storage fails: there never was a job
  *
- *   found COPYING --the new device opens at once--> MIRRORED, and all is copied again
- *        +--it does not--> OLD_ONLY --it opens, later--> MIRRORED
+ *   found COPYING, or its mid-point begins again: OLD_ONLY
+ *   OLD_ONLY --the new device opens: tried at once, 1 s, 2 s ... 30 s--> MIRRORED, and all is copied
+ *                                                                        again
  *
  *   MIRRORED --recorded: the new device is the disk; nothing is left at the old one--> LEAVING
- *   MIRRORED, OLD_ONLY --a person gives it up--> LEAVING
+ *   OPENING, MIRRORED --the journal has that a person gives it up--> LEAVING, as soon as it can
+ *   OLD_ONLY --likewise--> OVER
  *   LEAVING --the mirror is taken away from under the guest--> SETTLING, or OVER when given up
+ *      +--given up, and its mid-point has ended or closed the mirror--> OVER
  *   found SWITCHED: LEAVING --its device opens--> SETTLING --who else has to know does--> OVER
+ *                                                       the old device's server may learn it later
  *
  *   came with its guest: OLD_ONLY, from the end of the migration on
  *
@@ -53,14 +62,18 @@ import org.slf4j.LoggerFactory;
  *
  * While its guest migrates it rests: MIRRORED without a copy, OLD_ONLY without an attempt.
  *
- * <p>Until the record the old device is the disk, and all that can fail here leaves it so. Its lock
- * is held for microseconds; storage, the journal and the mid-point are waited for without it.
+ * <p>Until the record the old device is the disk, and all that can fail here leaves it so. Where
+ * nobody knows whether the journal has it, the mirror stays in sync, or closes, until a restart
+ * finds out. Its lock is held for microseconds; storage, the journal and the mid-point are waited
+ * for without it.
  */
 final class SwapRunner implements MirrorOwner {
   private static final Logger log = LoggerFactory.getLogger(SwapRunner.class);
 
   private static final Duration FIRST_PAUSE = Duration.ofSeconds(1);
   private static final Duration LONGEST_PAUSE = Duration.ofSeconds(30);
+
+  private static final String FORGOTTEN = "a person says that the others need not know it";
 
   /** A mid-point that is sealed, or starts again, takes no other device just then. */
   private static final Duration EXCHANGE_PAUSE = Duration.ofSeconds(1);
@@ -78,14 +91,14 @@ final class SwapRunner implements MirrorOwner {
   record Environment(
       Devices devices,
       DiskJobStore jobs,
-      MidPoints.GenerationClaim generations,
       BufferBudget buffers,
       Executor executor,
       Timer timer,
       LongSupplier nanoTime,
       ToLongFunction<DiskKey> generation,
       SwitchNotes notes,
-      JobMetadata metadata) {}
+      JobMetadata metadata,
+      FaultPoints faults) {}
 
   enum Stage {
     OPENING,
@@ -102,9 +115,6 @@ final class SwapRunner implements MirrorOwner {
   private final CopyRate rate = new CopyRate();
   private final AtomicBoolean lookDue = new AtomicBoolean();
 
-  /** Whether the new device is being opened for a mirror: once at a time. */
-  private final AtomicBoolean trying = new AtomicBoolean();
-
   /** Whether the mirror was told to rest, as its guest migrates. */
   private volatile boolean resting;
 
@@ -118,23 +128,36 @@ final class SwapRunner implements MirrorOwner {
 
   private volatile Optional<MirrorDevice> mirror = Optional.empty();
 
-  /** The mirror's legs; whether the leader's authority knows of the switch, once it was told. */
-  private volatile Optional<Device> old = Optional.empty();
+  /** Whether an attempt to open the new device is under way, or to come: two would be rivals. */
+  private final AtomicBoolean retrying = new AtomicBoolean();
 
-  private volatile Optional<Device> fresh = Optional.empty();
-
+  /** Whether the leader's authority knows of the switch, once it was told. */
   private volatile Optional<CompletableFuture<Void>> oldTold = Optional.empty();
 
   /** What keeps it, beside what the mirror says; empty when nothing does. */
   private volatile String problem = "";
 
-  /** Why it was given up, once it is. */
-  private volatile String abortReason = "given up";
+  /** Whether it goes into the journal, or is given up: what comes first. Guarded by this. */
+  private boolean enters;
+
+  private boolean givenUpBefore;
+
+  /** Completes when the journal has it, or never will. */
+  private final CompletableFuture<Void> entered = new CompletableFuture<>();
 
   /** As the mirror said last; it has gone since. */
   private volatile Optional<MirrorStatus> last = Optional.empty();
 
+  /** Whether only a restart finds out which device is the disk: until then it begins nowhere. */
+  private volatile boolean uncertain;
+
+  /** Of the switch, while its mirror waits for that. */
+  private volatile Optional<CompletableFuture<Void>> recording = Optional.empty();
+
   private volatile boolean closed;
+
+  /** A person says that the old device is the disk's as well as any other. */
+  private volatile boolean forgotten;
 
   private SwapRunner(Environment environment, DiskJob first, Stage stage) {
     this.environment = environment;
@@ -173,6 +196,12 @@ final class SwapRunner implements MirrorOwner {
     return key;
   }
 
+  /** Whether it makes that the disk, and nobody has given it up. */
+  boolean isTo(String source) {
+    DiskJob known = job();
+    return known.isActive() && known.newSource().equals(source);
+  }
+
   /** What the mirror says, or said last; empty when there was none. */
   Optional<MirrorStatus> status() {
     return mirror.map(MirrorDevice::status).or(() -> last);
@@ -198,13 +227,17 @@ final class SwapRunner implements MirrorOwner {
       throws DeviceException, JournalException, JobRefusedException {
     watch(served);
     Device leader = leader(served);
+    environment.notes().becomesCopy(key, first.newSource());
     MirrorDevice made =
         mirror(leader, newDevice.open(newDevice.generation(served)), followerIsZero);
     try {
+      enter();
       environment.jobs().begin(first);
     } catch (JournalException | JobRefusedException | RuntimeException e) {
       drop(made);
       throw e;
+    } finally {
+      entered.complete(null);
     }
     return put(served, leader, made)
         .whenComplete(
@@ -213,6 +246,13 @@ final class SwapRunner implements MirrorOwner {
                 end(JobEvent.ABORTED, "it could not begin: " + failure.getMessage());
               }
             });
+  }
+
+  private synchronized void enter() throws JobRefusedException {
+    if (givenUpBefore) {
+      throw new JobRefusedException(first.label() + ": it was given up before it began");
+    }
+    enters = true;
   }
 
   private static Device leader(ServedDisk served) throws DeviceException {
@@ -233,28 +273,23 @@ final class SwapRunner implements MirrorOwner {
    */
   private MirrorDevice mirror(Device leader, Device follower, boolean followerIsZero) {
     DiskJob.Settings settings = job().settings();
-    MirrorDevice made;
     try {
-      made =
-          new MirrorDevice(
-              leader,
-              follower,
-              new MirrorSettings(
-                  followerIsZero,
-                  false,
-                  settings.switches(),
-                  settings.mayThrottle(),
-                  MirrorSettings.LEG_TIMEOUT),
-              environment.buffers(),
-              this,
-              environment.nanoTime());
+      return new MirrorDevice(
+          leader,
+          follower,
+          new MirrorSettings(
+              followerIsZero,
+              false,
+              settings.switches(),
+              settings.mayThrottle(),
+              MirrorSettings.LEG_TIMEOUT),
+          environment.buffers(),
+          this,
+          environment.nanoTime());
     } catch (RuntimeException e) {
       follower.close();
       throw e;
     }
-    old = Optional.of(leader);
-    fresh = Optional.of(follower);
-    return made;
   }
 
   /**
@@ -263,6 +298,7 @@ final class SwapRunner implements MirrorOwner {
   private CompletableFuture<Void> put(ServedDisk served, Device leader, MirrorDevice made) {
     CompletableFuture<Void> put;
     try {
+      environment.faults().at(Point.JOB_COPYING);
       served.follows(first.newSource());
       put =
           exchange(
@@ -281,7 +317,7 @@ final class SwapRunner implements MirrorOwner {
             mirrored(made);
             return null;
           }
-          if (mirror.isEmpty()) {
+          if (!isMirror(made)) {
             drop(made);
           }
           throw new IllegalStateException(failure.getMessage(), failure);
@@ -325,7 +361,15 @@ final class SwapRunner implements MirrorOwner {
   }
 
   private void goOn() {
-    mirror.ifPresent(present -> set(present, job().settings()));
+    mirror.ifPresent(
+        present -> {
+          if (job().isActive()) {
+            set(present, job().settings());
+          } else {
+            giveUp(present);
+            look(); // it may have been given up before it was there
+          }
+        });
   }
 
   // ---- A guest that migrates
@@ -334,7 +378,7 @@ final class SwapRunner implements MirrorOwner {
   void takeUp(ServedDisk served) {
     watch(served);
     if (stage == Stage.OLD_ONLY) {
-      tryAgainSoon(served);
+      retry(served);
     }
   }
 
@@ -346,60 +390,36 @@ final class SwapRunner implements MirrorOwner {
     return why.isPresent();
   }
 
-  private void tryAgainSoon(ServedDisk served) {
-    environment.executor().execute(() -> tryAgain(served, new Backoff(FIRST_PAUSE, LONGEST_PAUSE)));
-  }
-
   // ---- After a restart, or of a mid-point that begins again
 
   /**
-   * Puts the mirror around a device that was just opened for its disk. Waits for the new device's
-   * storage, but not longer than a bound: the guest waits.
+   * Its disk is about to have its device again, as it is: a mirror that was around it is closed.
+   * The guest does not wait for the new device, which is opened when it is {@link #recovered}.
    *
-   * @param opened what the journal says is the disk
-   * @param sealed the guest is about to leave: nothing is put around its disk
+   * @throws IllegalStateException when only a restart finds out which device is the disk
    */
-  Device around(ServedDisk served, Device opened, long generation, boolean sealed) {
+  void opened(ServedDisk served) {
     watch(served);
+    if (uncertain) {
+      throw new IllegalStateException(
+          "whether %s or %s is the disk is in the journal, which only a restart reads"
+              .formatted(job().oldSource(), job().newSource()));
+    }
     switch (stage) {
       case OPENING, SETTLING, OVER -> {
-        return opened;
+        return;
       }
       case MIRRORED, OLD_ONLY, LEAVING -> {}
     }
-    mirror = Optional.empty(); // its legs are closed
-    old = Optional.empty();
+    mirror = Optional.empty();
     if (job().phase() == JobPhase.SWITCHED) {
       oldTold = Optional.empty(); // that device is closed
       stage = Stage.LEAVING;
-      return opened;
+      return;
     }
-    if (sealed || mustNotOpen()) {
-      oldOnly(served);
-      return opened;
-    }
-    MirrorDevice made;
-    try {
-      made = mirror(opened, newDevice.openAgain(generation), false);
-    } catch (DeviceException | RuntimeException e) {
-      problem = e.getMessage();
-      oldOnly(served);
-      return opened;
-    }
-    boolean givenUp;
     synchronized (this) {
-      givenUp = stage == Stage.OVER;
-      if (!givenUp) {
-        stage = Stage.MIRRORED;
-        mirror = Optional.of(made);
-      }
+      stage = stage == Stage.OVER ? stage : Stage.OLD_ONLY;
     }
-    if (givenUp) {
-      drop(made);
-      return opened;
-    }
-    served.follows(job().newSource());
-    return made;
   }
 
   /** One that nobody uses: its leader is the guest's, and stays open. */
@@ -408,23 +428,33 @@ final class SwapRunner implements MirrorOwner {
     made.dissolve();
   }
 
-  /** Its requests in flight have been issued again, through the mirror: copying may go on. */
+  /** Its mid-point serves it. */
   void recovered() {
-    if (stage == Stage.MIRRORED) {
-      goOn();
+    if (stage == Stage.OLD_ONLY) {
+      disk.ifPresent(this::retry);
     } else if (job().phase() == JobPhase.SWITCHED && stage == Stage.LEAVING) {
-      var unused = settle();
+      settle();
     }
   }
 
-  private void oldOnly(ServedDisk served) {
-    synchronized (this) {
-      if (stage == Stage.OVER) {
-        return;
-      }
-      stage = Stage.OLD_ONLY;
+  private void retry(ServedDisk served) {
+    if (!retrying.getAndSet(true)) {
+      environment
+          .executor()
+          .execute(() -> tryAgain(served, new Backoff(FIRST_PAUSE, LONGEST_PAUSE)));
     }
-    later(served, new Backoff(FIRST_PAUSE, LONGEST_PAUSE));
+  }
+
+  private boolean isToBeTried(ServedDisk served) {
+    return stage == Stage.OLD_ONLY && !served.isEnding() && !closed;
+  }
+
+  /** Its mid-point may have begun again since this was looked at. */
+  private void doNotRetry(ServedDisk served) {
+    retrying.set(false);
+    if (isToBeTried(served)) {
+      retry(served);
+    }
   }
 
   private void later(ServedDisk served, Backoff pauses) {
@@ -432,16 +462,14 @@ final class SwapRunner implements MirrorOwner {
   }
 
   private void tryAgain(ServedDisk served, Backoff pauses) {
-    if (stage != Stage.OLD_ONLY || served.isEnding() || closed) {
+    if (!isToBeTried(served)) {
+      doNotRetry(served);
       return;
     }
     if (mustNotOpen()) {
       pauses.reset();
       later(served, pauses);
       return;
-    }
-    if (trying.getAndSet(true)) {
-      return; // a resume came just now, or a pause ended
     }
     try {
       Device leader = leader(served);
@@ -451,14 +479,14 @@ final class SwapRunner implements MirrorOwner {
           put(served, leader, made)
               .whenComplete(
                   (done, failure) -> {
-                    trying.set(false);
-                    if (failure != null) {
+                    if (failure == null) {
+                      doNotRetry(served);
+                    } else {
                       problem = failure.getMessage();
                       later(served, pauses);
                     }
                   });
     } catch (DeviceException | RuntimeException e) {
-      trying.set(false);
       problem = e.getMessage();
       log.info("{}: not mirrored yet: {}", job().label(), e.getMessage());
       later(served, pauses);
@@ -470,6 +498,7 @@ final class SwapRunner implements MirrorOwner {
   @Override
   public CompletableFuture<Void> recordSwitch() {
     CompletableFuture<Void> recorded = new CompletableFuture<>();
+    recording = Optional.of(recorded);
     try {
       environment.executor().execute(() -> record(recorded));
     } catch (RejectedExecutionException e) {
@@ -481,27 +510,79 @@ final class SwapRunner implements MirrorOwner {
   private void record(CompletableFuture<Void> recorded) {
     DiskJob switched;
     try {
+      environment.faults().at(Point.JOB_SYNCED);
       switched = environment.jobs().switched(job());
     } catch (UncertainJournalException e) {
       // Whether a restart finds it nobody knows. Until then both devices have all that is answered,
       // so either may be found to be the disk.
       problem = e.getMessage();
+      uncertain = true;
       log.error("{}: in sync, and stays so: {}", job().label(), e.getMessage());
+      recorded.completeExceptionally(new UnknownSwitchException(e.getMessage(), e));
       return;
     } catch (JournalException | JobRefusedException | RuntimeException e) {
       recorded.completeExceptionally(e);
       return;
     }
-    disk.ifPresent(served -> served.switched(switched.newSource()));
+    tell(switched, recorded);
+  }
+
+  /**
+   * Nodes and the old device hear of the switch, before the new one is alone. There is no way back:
+   * what fails here is tried again.
+   */
+  private void tell(DiskJob switched, CompletableFuture<Void> recorded) {
+    try {
+      environment.faults().at(Point.JOB_RECORDED);
+      disk.ifPresent(served -> served.switched(switched.newSource()));
+    } catch (RuntimeException e) {
+      problem = e.getMessage();
+      log.warn("{}: switched, but not in its nodes yet: {}", switched.label(), e.toString());
+      environment.timer().after(EXCHANGE_PAUSE, () -> tell(switched, recorded));
+      return;
+    }
+    problem = "";
+    oldTold = mirror.map(present -> present.leader().moved(switched.newSource()));
     CompletableFuture<Void> told =
-        old.map(device -> device.moved(switched.newSource()))
-            .orElseGet(() -> CompletableFuture.completedFuture(null));
-    oldTold = Optional.of(told);
+        oldTold.orElseGet(() -> CompletableFuture.completedFuture(null)); // its guest has gone
     // Nothing goes to the new device alone before, if that can be.
     var unused =
         told.copy()
             .orTimeout(SwitchNotes.WHILE_RECORDING.toMillis(), TimeUnit.MILLISECONDS)
-            .whenComplete((done, untold) -> recorded.complete(null));
+            .whenComplete(
+                (done, untold) -> {
+                  goAlone(recorded);
+                  boolean silent = untold instanceof TimeoutException;
+                  environment
+                      .timer()
+                      .after(silent ? Duration.ZERO : MirrorSettings.LEG_TIMEOUT, this::giveOldUp);
+                });
+  }
+
+  private void goAlone(CompletableFuture<Void> recorded) {
+    try {
+      environment.faults().at(Point.JOB_MOVED);
+      recorded.complete(null);
+    } catch (FaultException e) {
+      environment.timer().after(EXCHANGE_PAUSE, () -> goAlone(recorded));
+    }
+  }
+
+  /**
+   * What the old device still has of the guest would be waited for as long as its server is away.
+   * It is not the disk any more: what is given up there is answered by the new one.
+   */
+  private void giveOldUp() {
+    mirror
+        .filter(over -> !over.left().isDone())
+        .map(MirrorDevice::leader)
+        .ifPresent(
+            left -> {
+              log.warn("{}: {} does not answer and is given up", job().label(), job().oldSource());
+              oldTold = Optional.empty(); // it is told, and its place given free, when it is back
+              left.keepPlace();
+              left.close();
+            });
   }
 
   @Override
@@ -521,7 +602,11 @@ final class SwapRunner implements MirrorOwner {
         present -> {
           switch (present.status().state()) {
             case ALONE, ABORTED -> leave(present);
-            case COPYING, PAUSED, CONVERGING, FLUSHING, SYNC, RECORDING -> {}
+            case COPYING, PAUSED, CONVERGING, FLUSHING, SYNC, RECORDING -> {
+              if (!job().isActive()) { // it was being recorded when the journal got that
+                giveUp(present);
+              }
+            }
           }
         });
   }
@@ -533,7 +618,17 @@ final class SwapRunner implements MirrorOwner {
       }
       stage = Stage.LEAVING;
     }
-    var unused = over.left().thenRunAsync(() -> takeAway(over), environment.executor());
+    var unused =
+        over.left()
+            .whenCompleteAsync(
+                (done, closed) -> {
+                  if (closed == null) {
+                    takeAway(over);
+                  } else {
+                    isClosed(over);
+                  }
+                },
+                environment.executor());
   }
 
   /** Its mid-point may be sealed just now, or begin again. */
@@ -541,6 +636,9 @@ final class SwapRunner implements MirrorOwner {
     ServedDisk served = disk.orElseThrow();
     CompletableFuture<Void> exchanged;
     try {
+      if (job().phase() == JobPhase.SWITCHED) {
+        environment.faults().at(Point.JOB_ALONE);
+      }
       exchanged = exchange(served, over, over::survivor);
     } catch (RuntimeException e) {
       exchanged = CompletableFuture.failedFuture(e);
@@ -559,10 +657,32 @@ final class SwapRunner implements MirrorOwner {
             environment.executor());
   }
 
-  /** Unless its mid-point has closed it, and has another device. */
+  /** Unless its mid-point has closed it, and has another device or none. */
   private void takeAwayAgain(MirrorDevice over) {
-    if (mirror.filter(present -> present == over).isPresent()) {
+    boolean isThere =
+        disk.filter(served -> served.condition() != ServedDisk.Condition.FAILED)
+            .flatMap(ServedDisk::device)
+            .filter(device -> device == over)
+            .isPresent();
+    if (!isThere) {
+      isClosed(over);
+    } else if (isMirror(over)) {
       takeAway(over);
+    }
+  }
+
+  private boolean isMirror(MirrorDevice made) {
+    return mirror.filter(present -> present == made).isPresent();
+  }
+
+  /**
+   * By its mid-point. What was given up ends there; one that was switched goes on with the next.
+   */
+  private void isClosed(MirrorDevice over) {
+    if (isMirror(over) && job().phase() == JobPhase.ABORTED) {
+      last = Optional.of(over.status());
+      mirror = Optional.empty();
+      end(JobEvent.ABORTED, job().reason());
     }
   }
 
@@ -571,44 +691,47 @@ final class SwapRunner implements MirrorOwner {
     last = Optional.of(over.status());
     mirror = Optional.empty();
     if (job().phase() == JobPhase.SWITCHED) {
-      // The old device may take its time to be told, and to close.
-      var unused = settle().thenRunAsync(over::dissolve, environment.executor());
+      settle();
     } else {
-      end(JobEvent.ABORTED, abortReason);
-      over.dissolve();
+      end(JobEvent.ABORTED, "given up");
     }
+    over.dissolve();
   }
 
-  /**
-   * Makes known where the disk is.
-   *
-   * @return completes when the old device is not needed for that any more
-   */
-  private CompletableFuture<Void> settle() {
+  /** Makes known where the disk is. The old device's server may be gone: no end waits for that. */
+  private void settle() {
     stage = Stage.SETTLING;
     problem = "";
     DiskJob switched = job();
     CompletableFuture<Void> named = new CompletableFuture<>();
     environment.metadata().name(switched, () -> named.complete(null));
+    if (forgotten) {
+      finish(FORGOTTEN);
+      return;
+    }
     SwitchNotes notes = environment.notes();
-    CompletableFuture<Void> left = notes.left(switched, oldTold, newDevice::user);
+    notes.left(switched, oldTold, newDevice.user(), this::tells);
     CompletableFuture<Void> arrived =
         notes.arrived(
             switched,
             () -> disk.flatMap(ServedDisk::device),
             newDevice::user,
-            () -> !closed,
+            this::tells,
             why -> problem = why);
     var unused =
-        CompletableFuture.allOf(named, left, arrived)
-            .thenRunAsync(this::finish, environment.executor());
-    return left;
+        CompletableFuture.allOf(named, arrived)
+            .thenRunAsync(() -> finish("all know it"), environment.executor());
   }
 
-  private void finish() {
+  /** Whether others are still to hear of the switch. */
+  private boolean tells() {
+    return !closed && !forgotten;
+  }
+
+  private void finish(String reason) {
     // Once more: from now on nobody asks the journal what its source is.
     disk.ifPresent(served -> served.switched(job().newSource()));
-    end(JobEvent.FINISHED, "all know it");
+    end(JobEvent.FINISHED, reason);
   }
 
   private void end(JobEvent event, String reason) {
@@ -625,26 +748,60 @@ final class SwapRunner implements MirrorOwner {
   // ---- What a person says
 
   /**
+   * Gives it up, for good when it returns: whatever becomes of this daemon.
+   *
    * @throws JobRefusedException when it does not fit
+   * @throws JournalException when that cannot be made durable; it goes on then
    */
-  void abort(String reason) throws JobRefusedException {
+  void abort(String reason) throws JobRefusedException, JournalException {
     switch (stage) {
-      case OPENING -> throw new JobRefusedException("it is being opened; try again soon");
-      case OLD_ONLY -> end(JobEvent.ABORTED, reason);
-      case MIRRORED -> {
-        abortReason = reason;
-        MirrorDevice present = mirror.orElse(null);
-        if (present == null) { // its mid-point begins again just now
-          end(JobEvent.ABORTED, reason);
-        } else if (present.abort()) {
-          problem = "it is being given up";
-          // What waits for its server would be waited for.
-          fresh.ifPresent(follower -> environment.executor().execute(follower::close));
-        } else {
-          throw tooLate();
+      case OPENING -> {
+        if (!isGivenUpBefore()) {
+          entered.join(); // the journal's own storage is all that this waits for
+          abortEntered(reason);
         }
       }
+      case OLD_ONLY, MIRRORED -> abortEntered(reason);
       case LEAVING, SETTLING, OVER -> throw tooLate();
+    }
+  }
+
+  private synchronized boolean isGivenUpBefore() {
+    if (stage == Stage.OPENING && !enters) {
+      givenUpBefore = true;
+      problem = "it is given up, when its storage answers";
+    }
+    return givenUpBefore;
+  }
+
+  private void abortEntered(String reason) throws JobRefusedException, JournalException {
+    if (!environment.jobs().abort(job(), reason)) {
+      throw tooLate();
+    }
+    problem = "it is being given up";
+    boolean opening = stage == Stage.OPENING; // its mirror, if it is not there yet, is to come
+    MirrorDevice present = mirror.orElse(null);
+    if (present != null) {
+      giveUp(present);
+    } else if (!opening) { // its mid-point may begin again just now
+      end(JobEvent.ABORTED, reason);
+    }
+  }
+
+  /** The journal says so. A switch that was being recorded fails by that, and comes back here. */
+  private void giveUp(MirrorDevice present) {
+    if (present.abort()) {
+      // What waits for its server would be waited for.
+      environment.executor().execute(present.follower()::close);
+    }
+  }
+
+  /** Whoever does not know of the switch yet, as he is gone for good, need not hear of it. */
+  void forget() throws JournalException {
+    environment.jobs().forget(key);
+    forgotten = true;
+    if (stage == Stage.SETTLING) {
+      finish(FORGOTTEN);
     }
   }
 
@@ -669,7 +826,7 @@ final class SwapRunner implements MirrorOwner {
     // One that is being put there gets them when it is.
     mirror.filter(present -> stage == Stage.MIRRORED).ifPresent(present -> set(present, settings));
     if (!settings.paused()) {
-      disk.filter(served -> stage == Stage.OLD_ONLY).ifPresent(this::tryAgainSoon);
+      disk.filter(served -> stage == Stage.OLD_ONLY).ifPresent(this::retry);
     }
   }
 
@@ -723,8 +880,11 @@ final class SwapRunner implements MirrorOwner {
 
   /** Also of one that was found, and whose disk was not. */
   void goOnWithoutDisk() {
+    if (uncertain) {
+      return; // the next daemon does
+    }
     if (job().phase() == JobPhase.SWITCHED) {
-      var unused = settle();
+      settle();
     } else {
       end(JobEvent.ABORTED, withoutGuest());
     }
@@ -745,5 +905,9 @@ final class SwapRunner implements MirrorOwner {
   /** The daemon ends: the next one goes on. */
   void close() {
     closed = true;
+    // Its mid-point would wait for it; what is answered no more the next daemon issues again.
+    recording.ifPresent(
+        recorded ->
+            recorded.completeExceptionally(new UnknownSwitchException("the daemon ends", null)));
   }
 }

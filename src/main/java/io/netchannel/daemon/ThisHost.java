@@ -3,11 +3,10 @@ package io.netchannel.daemon;
 import com.google.common.net.HostAndPort;
 import io.netchannel.device.remote.OwnServer;
 import io.netchannel.net.HostPorts;
+import io.netchannel.net.Interfaces;
 import io.netchannel.wire.Wire;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
-import java.net.NetworkInterface;
-import java.net.SocketException;
 import java.net.UnknownHostException;
 import java.util.Arrays;
 import java.util.function.Predicate;
@@ -32,7 +31,7 @@ final class ThisHost implements OwnServer {
    * @param server where its server listens, or would listen
    */
   ThisHost(String name, HostAndPort server) {
-    this(name, server, ThisHost::isOfAnInterface);
+    this(name, server, Interfaces::isOurs);
   }
 
   ThisHost(String name, HostAndPort server, Predicate<InetAddress> isOurs) {
@@ -90,13 +89,5 @@ final class ThisHost implements OwnServer {
         && (listens.isAnyLocalAddress()
             || listens.equals(address)
             || (address.isLoopbackAddress() && !listens.isLoopbackAddress()));
-  }
-
-  private static boolean isOfAnInterface(InetAddress address) {
-    try {
-      return address.isLoopbackAddress() || NetworkInterface.getByInetAddress(address) != null;
-    } catch (SocketException e) {
-      return false;
-    }
   }
 }

@@ -69,7 +69,8 @@
  *   ----------------------  ---------------------------  ----------------------------------------
  *   xen-events              calls who has an event       of a listener: the next one is called;
  *                                                        of reading: ends the process
- *   xenstore-watch          calls who watches            likewise
+ *   xenstore-watch          calls who watches            likewise; where xenstored is away: when
+ *                                                        it is there again, disks go on meanwhile
  *   GUEST DISK (mid-point)  a disk's requests            started again; failed after three times:
  *                                                        `devices`, `status` (ServedDisk)
  *   io-N FILE               requests to a file           that request fails; one whose completion
@@ -107,8 +108,9 @@
  *   <li>What a daemon before has left is known, each disk with its place here, before anybody can
  *       ask for disks: nothing is published over it.
  *   <li>A disk is switched to another device when that is in the journal, and not before; from then
- *       on nothing is started from the old one without a word. A restart believes the journal, and
- *       not the nodes. Nothing is switched while its guest migrates.
+ *       on nothing is started from the old one, however it is written, without a word, until the
+ *       disk is switched to it again. A restart believes the journal, and not the nodes. Nothing is
+ *       switched while its guest migrates.
  *   <li>A job rests from its guest's PREPARE to the migration's end, and where its disk has gone
  *       for good. What it copies to is not opened meanwhile, and by the other host after COMMIT
  *       only; a path, which may be another's there, after a person's word.
@@ -116,6 +118,10 @@
  *       is overwritten only by the disk that has left it, or that was being copied to it.
  *   <li>What follows its guest is known from the domain's metadata, the disk's source and the
  *       journal of jobs; a restart comes to the same.
+ *   <li>What a person was told is given up is so in the journal: the new device is free then,
+ *       whatever happens to this daemon.
+ *   <li>A disk is copied over nothing that is known to be a disk, a copy or an export of this host,
+ *       by whatever name ({@code DiskPlaces}); what an export has its server says.
  *   <li>A disk has one mid-point per domid; a new one starts when the old one is wholly gone.
  *   <li>An incoming domain's guest runs only when each of its disks was taken over.
  *   <li>A disk that recovers gets what the journal allows at that moment; while its guest is being

@@ -30,8 +30,8 @@ public interface DeviceKind {
     throw new DeviceException(text + ": cannot be created; expected the file: of a new file");
   }
 
-  /** As {@link Devices#storage}. */
-  default Optional<String> storage(String text) throws DeviceException {
+  /** As {@link Devices#storage}; empty when all that is known is how it is written. */
+  default Optional<Storage> storage(String text) throws DeviceException {
     return Optional.empty();
   }
 

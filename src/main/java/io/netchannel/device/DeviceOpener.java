@@ -1,6 +1,7 @@
 package io.netchannel.device;
 
 import com.google.common.collect.ImmutableMap;
+import com.google.common.collect.ImmutableSet;
 import com.google.common.collect.ImmutableSortedMap;
 import io.netchannel.device.file.FileDevice;
 import io.netchannel.device.filter.DelayFilter;
@@ -8,6 +9,7 @@ import io.netchannel.device.filter.DeviceFilter;
 import io.netchannel.device.filter.ErrorFilter;
 import io.netchannel.device.filter.TraceFilter;
 import io.netchannel.device.nbd.NbdDevice;
+import io.netchannel.device.nbd.NbdPlace;
 import io.netchannel.device.nbd.NbdUri;
 import java.time.Clock;
 import java.util.ArrayList;
@@ -44,6 +46,28 @@ public final class DeviceOpener implements Devices, AutoCloseable {
   private static final String FILE = "file";
   private static final String CACHED_FILE = "file+cache";
 
+  /** A server of this host that exports devices of it. */
+  public interface ServedStorage {
+    /** As {@link Devices#exportInUse}. */
+    Optional<String> exportInUse(Storage storage);
+
+    /** As {@link Devices#exportOf}. */
+    Optional<String> exportOf(Storage storage);
+  }
+
+  private static final ServedStorage NOTHING_SERVED =
+      new ServedStorage() {
+        @Override
+        public Optional<String> exportInUse(Storage storage) {
+          return Optional.empty();
+        }
+
+        @Override
+        public Optional<String> exportOf(Storage storage) {
+          return Optional.empty();
+        }
+      };
+
   /** Reads the options of a filter. */
   @FunctionalInterface
   private interface FilterKind {
@@ -53,6 +77,7 @@ public final class DeviceOpener implements Devices, AutoCloseable {
   private final Map<String, DeviceKind> devices;
   private final Map<String, FilterKind> filters;
   private final ScheduledExecutorService timer;
+  private volatile ServedStorage served = NOTHING_SERVED;
 
   /** Devices with default settings and system clocks. */
   public DeviceOpener() {
@@ -128,7 +153,7 @@ public final class DeviceOpener implements Devices, AutoCloseable {
       }
 
       @Override
-      public Optional<String> storage(String text) throws DeviceException {
+      public Optional<Storage> storage(String text) throws DeviceException {
         return Optional.of(FileDevice.storage(text));
       }
     };
@@ -144,6 +169,11 @@ public final class DeviceOpener implements Devices, AutoCloseable {
       @Override
       public void check(String text) throws DeviceException {
         NbdUri.parse(scheme + ":" + text);
+      }
+
+      @Override
+      public Optional<Storage> storage(String text) throws DeviceException {
+        return Optional.of(NbdPlace.storage(NbdUri.parse(scheme + ":" + text)));
       }
     };
   }
@@ -196,9 +226,25 @@ public final class DeviceOpener implements Devices, AutoCloseable {
   }
 
   @Override
-  public Optional<String> storage(String source) throws DeviceException {
+  public Storage storage(String source) throws DeviceException {
     Parsed parsed = parse(source);
-    return parsed.kind.storage(parsed.text);
+    Optional<Storage> told = parsed.kind.storage(parsed.text);
+    return told.isPresent() ? told.get() : Storage.called(ImmutableSet.of(parsed.place()));
+  }
+
+  /** What it exports is asked of this server from now on. */
+  public void serves(ServedStorage server) {
+    served = server;
+  }
+
+  @Override
+  public Optional<String> exportInUse(Storage storage) {
+    return served.exportInUse(storage);
+  }
+
+  @Override
+  public Optional<String> exportOf(Storage storage) {
+    return served.exportOf(storage);
   }
 
   @Override

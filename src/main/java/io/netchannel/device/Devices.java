@@ -1,5 +1,6 @@
 package io.netchannel.device;
 
+import com.google.common.collect.ImmutableSet;
 import java.util.Optional;
 
 /** Opens devices by their source text ("file:/dev/vdb", "delay:write=300ms!file:/srv/a.raw"). */
@@ -49,7 +50,7 @@ public interface Devices {
 
   /**
    * The device alone, without filters and without the way it is used: two sources of one place are
-   * the same storage.
+   * the same storage. Only says how it is written; see {@link #storage}.
    *
    * @throws DeviceException when the text is no source
    */
@@ -59,13 +60,28 @@ public interface Devices {
 
   /**
    * The storage that a source leads to at present, however it is written: of a file its file system
-   * and inode, of a block device its number. Not the same for a partition and its disk, nor for two
-   * paths to one LUN. May have to wait for the storage.
+   * and inode, of a block device its number, of an export what its server says that it is; of what
+   * does not tell, its place. May have to wait for the storage, or for a server.
    *
-   * @return empty when this kind of source does not tell
    * @throws DeviceException when the text is no source, or leads to nothing
    */
-  default Optional<String> storage(String source) throws DeviceException {
+  default Storage storage(String source) throws DeviceException {
+    return Storage.called(ImmutableSet.of(place(source)));
+  }
+
+  /**
+   * The export of this host's own server by which a client may write to a storage just now; it is
+   * remembered, and nothing is waited for.
+   */
+  default Optional<String> exportInUse(Storage storage) {
+    return Optional.empty();
+  }
+
+  /**
+   * The export of this host's own server by which clients may come to write to a storage, whether
+   * somebody uses it or not. Waits for the storage of the exports, within a bound.
+   */
+  default Optional<String> exportOf(Storage storage) {
     return Optional.empty();
   }
 

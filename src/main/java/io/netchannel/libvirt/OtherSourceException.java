@@ -4,6 +4,8 @@ package io.netchannel.libvirt;
 public final class OtherSourceException extends MetadataException {
   private static final long serialVersionUID = 1L;
 
+  private final String found;
+
   /**
    * An unexpected source.
    *
@@ -14,5 +16,11 @@ public final class OtherSourceException extends MetadataException {
     super(
         "the XML names %s for %s now, expected %s; it is left as it is"
             .formatted(found, target, expected));
+    this.found = found;
+  }
+
+  /** What it names. */
+  public String found() {
+    return found;
   }
 }

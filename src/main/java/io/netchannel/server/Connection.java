@@ -145,6 +145,11 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
     return agreed.hasZero();
   }
 
+  /** Whether its client is told which storage an export has. */
+  boolean hasStorage() {
+    return agreed.hasStorage();
+  }
+
   boolean isOpen() {
     return channel.isActive();
   }

@@ -1,6 +1,8 @@
 package io.netchannel.server;
 
 import com.google.common.collect.ImmutableList;
+import io.netchannel.device.DeviceException;
+import io.netchannel.device.Storage;
 import io.netchannel.files.DurableFile;
 import io.netchannel.files.PrivateSocket;
 import io.netchannel.tls.HostTls;
@@ -281,6 +283,43 @@ public final class ExportServer implements AutoCloseable {
    */
   public CompletableFuture<ExportUse> use(String name, String client) throws ExportException {
     return served(name).use(client);
+  }
+
+  /**
+   * The export by which a client may write to a storage at present, also while it is not connected.
+   */
+  public Optional<String> inUse(Storage storage) {
+    return storage.identity().flatMap(writers::of);
+  }
+
+  /**
+   * The export by which clients may come to write to a storage, whether it is used or not. Waits
+   * for the storage of the exports.
+   *
+   * @param enough when it completes, those that have not answered yet are not waited for any more:
+   *     it is not the one of a hanging export, if it does not hang itself
+   */
+  public Optional<String> exportOf(Storage storage, CompletableFuture<Void> enough) {
+    Map<String, CompletableFuture<Boolean>> asked = new LinkedHashMap<>();
+    exports.forEach(
+        (name, served) ->
+            asked.put(
+                name,
+                CompletableFuture.supplyAsync(
+                    () -> isToBeWritten(storage, served.export()), parts.executor())));
+    CompletableFuture.anyOf(all(asked.values()), enough).join();
+    return asked.entrySet().stream()
+        .filter(each -> each.getValue().getNow(false))
+        .map(Map.Entry::getKey)
+        .findFirst();
+  }
+
+  private boolean isToBeWritten(Storage storage, Export export) {
+    try {
+      return !export.readOnly() && parts.devices().storage(export.source()).isSame(storage);
+    } catch (DeviceException e) {
+      return false; // it is not there at present
+    }
   }
 
   private static CompletableFuture<Void> all(Collection<? extends CompletableFuture<?>> futures) {

@@ -58,7 +58,7 @@ final class ServedExport {
   private boolean removed;
 
   /** The storage that is this export's to write; empty while nobody holds it. */
-  private Optional<String> claimed = Optional.empty();
+  private Optional<UUID> claimed = Optional.empty();
 
   ServedExport(Export export, GenerationStore generations, ServerParts parts, Writers writers) {
     this.export = export;
@@ -234,7 +234,7 @@ final class ServedExport {
       connection.probed(
           new Attached(
               parts.storage(),
-              parts.storage(),
+              connection.hasStorage() ? identity().orElse(Attached.UNTOLD) : parts.storage(),
               geometry(connection, attach.readOnly()),
               Attached.Window.NONE,
               generation,
@@ -509,7 +509,10 @@ final class ServedExport {
   }
 
   private void claim() throws DeviceException {
-    Optional<String> storage = parts.devices().storage(export.source());
+    Optional<UUID> storage = parts.devices().storage(export.source()).identity();
+    if (!storage.equals(claimed)) {
+      release();
+    }
     if (storage.isPresent()) {
       Optional<String> other = writers.claim(storage.get(), export.name());
       if (other.isPresent()) {
@@ -521,6 +524,16 @@ final class ServedExport {
       }
       claimed = storage;
     }
+  }
+
+  /** Which storage it is; empty when that is not told. May have to wait for it. */
+  private Optional<UUID> identity() throws DeviceException {
+    return claimed.isPresent() ? claimed : parts.devices().storage(export.source()).identity();
+  }
+
+  private void release() {
+    claimed.ifPresent(storage -> writers.release(storage, export.name()));
+    claimed = Optional.empty();
   }
 
   /** After a restart of the server: its client comes back, and nobody else is to be there then. */
@@ -542,8 +555,7 @@ final class ServedExport {
 
   private void releaseUnheld() {
     if (device == null && (removed || generations.held().isEmpty())) {
-      claimed.ifPresent(storage -> writers.release(storage, export.name()));
-      claimed = Optional.empty();
+      release();
     }
   }
 

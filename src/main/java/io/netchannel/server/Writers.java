@@ -2,6 +2,7 @@ package io.netchannel.server;
 
 import java.util.Map;
 import java.util.Optional;
+import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 
 /**
@@ -16,21 +17,26 @@ import java.util.concurrent.ConcurrentHashMap;
  * </pre>
  */
 final class Writers {
-  private final Map<String, String> exportOf = new ConcurrentHashMap<>();
+  private final Map<UUID, String> exportOf = new ConcurrentHashMap<>();
 
   /**
    * Makes a storage an export's, unless it is another's.
    *
-   * @param storage as {@link io.netchannel.device.Devices#storage} names it
+   * @param storage its identity, as {@link io.netchannel.device.Storage} has it
    * @return the other export's name; empty when it is this one's from now on
    */
-  Optional<String> claim(String storage, String export) {
+  Optional<String> claim(UUID storage, String export) {
     return Optional.ofNullable(exportOf.putIfAbsent(storage, export))
         .filter(owner -> !owner.equals(export));
   }
 
   /** Idempotent; never takes it from another one. */
-  void release(String storage, String export) {
+  void release(UUID storage, String export) {
     exportOf.remove(storage, export);
+  }
+
+  /** Whose it is at present; empty when it is nobody's. */
+  Optional<String> of(UUID storage) {
+    return Optional.ofNullable(exportOf.get(storage));
   }
 }

@@ -11,7 +11,8 @@ import java.util.UUID;
  * @param lastStorage the last one of which this client has shown, by a flush, that it has seen it
  *     and lost nothing; the same as {@code storage} for one that did not hold the export. It
  *     flushes at once when that is another one, unless it has lost something: then it sends no
- *     flush
+ *     flush. After a probe which storage the export has, {@link #UNTOLD} when that is not known;
+ *     before version 3 the same as {@code storage}
  * @param window how much may be outstanding
  * @param generation the newest the server knows for this client; 0: none
  * @param fates of the listed requests, in their order
@@ -23,6 +24,9 @@ public record Attached(
     Window window,
     long generation,
     ImmutableList<Fate> fates) {
+
+  /** After a probe: which storage it is cannot be told. */
+  public static final UUID UNTOLD = new UUID(0, 0);
 
   /** As {@code device.DeviceGeometry}, which this package does not know. */
   public record Geometry(

@@ -57,6 +57,11 @@ public record Preamble(int oldest, int newest, int maxPayloadBytes) {
     return newest >= Wire.MOVED_VERSION;
   }
 
+  /** Whether a connection that is like this says which storage an export has. */
+  public boolean hasStorage() {
+    return newest >= Wire.STORAGE_VERSION;
+  }
+
   /**
    * What a connection with {@code other} is like.
    *

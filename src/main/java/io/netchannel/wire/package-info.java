@@ -17,9 +17,10 @@
  *
  * The version of the connection is the smaller of the two newest; when that is older than one of
  * the two oldest, whoever notices closes. The largest payload is the smaller of the two. This is
- * version 2, which has ZERO, EXTENTS, CAN_ZERO, MOVED, ARRIVED, NOTED and ANEW beyond version 1; in
- * a connection of version 1 they break the rules, so its server tells no CAN_ZERO, and its client
- * sends none of the others. All that follows is frames:
+ * version 3, in which the answer to a PROBE says which storage the export has. Version 2 has ZERO,
+ * EXTENTS, CAN_ZERO, MOVED, ARRIVED, NOTED and ANEW beyond version 1; in a connection of version 1
+ * they break the rules, so its server tells no CAN_ZERO, and its client sends none of the others.
+ * All that follows is frames:
  *
  * <pre>
  *    0   1  type
@@ -88,7 +89,9 @@
  * <pre>
  *    0  16  storage     another value than before: what was not flushed may be lost
  *   16  16  last        the storage of this client's ATTACHED before, for a client that was killed;
- *                       as storage when it did not hold the export
+ *                       as storage when it did not hold the export. After PROBE: the identity of
+ *                       the storage that the export has, the same for all names of it and of its
+ *                       server; 0 when it is not known; as storage before version 3
  *   32   8  size        in bytes
  *   40   4  logical     smallest unit of a request in bytes
  *   44   4  physical    unit that is written without reading first

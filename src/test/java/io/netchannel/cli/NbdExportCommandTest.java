@@ -25,7 +25,6 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.RandomAccessFile;
 import java.io.StringWriter;
-import java.lang.ProcessBuilder.Redirect;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
@@ -87,14 +86,8 @@ final class NbdExportCommandTest {
 
   /** What it says on the way. */
   private Path launch(String... arguments) throws IOException {
-    List<String> command = new ArrayList<>();
-    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-    String classes = System.getProperty("java.class.path");
-    command.addAll(List.of("-cp", System.getProperty("surefire.test.class.path", classes)));
-    command.addAll(List.of(Main.class.getName(), "nbd-export"));
-    command.addAll(Arrays.asList(arguments));
     Path log = directory.resolve("log");
-    process = new ProcessBuilder(command).redirectError(Redirect.to(log.toFile())).start();
+    process = NbdExportProcess.start(log, List.of(arguments));
     return log;
   }
 

@@ -43,15 +43,7 @@ final class DiskJobStoreTest {
   }
 
   private static DiskJob job(int number) {
-    return DiskJob.begin(
-        new UUID(7, number),
-        DISK,
-        "web1",
-        "file:/old",
-        "file:/new" + number,
-        new DiskJob.Origin(number == 3, number == 2),
-        SETTINGS,
-        NOW);
+    return job(number, "file:/old", "file:/new" + number);
   }
 
   private static Migration migration() {
@@ -144,6 +136,61 @@ final class DiskJobStoreTest {
     assertThat(jobs.moved(DISK)).contains(new Moved(DISK, "web1", "file:/old", "file:/new1", NOW));
   }
 
+  private static DiskJob job(int number, String from, String to) {
+    return DiskJob.begin(
+        new UUID(7, number),
+        DISK,
+        "web1",
+        from,
+        to,
+        new DiskJob.Origin(number == 3, number == 2),
+        SETTINGS,
+        NOW);
+  }
+
+  private void switches(int number, String from, String to) throws Exception {
+    jobs.begin(job(number, from, to));
+    jobs.switched(job(number, from, to));
+    jobs.end(job(number, from, to), JobEvent.FINISHED, "all know it");
+  }
+
+  private void areLeft(String... sources) throws JournalException {
+    assertThat(jobs.left(DISK)).extracting(Moved::oldSource).containsExactly(sources);
+    restart();
+    assertThat(jobs.left(DISK)).extracting(Moved::oldSource).containsExactly(sources);
+  }
+
+  @Test
+  void whatWasLeftStaysLeftUntilTheDiskIsThereAgain() throws Exception {
+    switches(1, "file:/a", "file:/b");
+    switches(2, "file:/b", "file:/c");
+    areLeft("file:/a", "file:/b");
+    assertThat(jobs.moved(DISK)).map(Moved::newSource).contains("file:/c");
+    switches(3, "file:/c", "file:/a");
+    areLeft("file:/b", "file:/c");
+    jobs.arrived(DISK, "web1", "file:/d", Optional.empty());
+    areLeft("file:/b", "file:/c", "file:/a");
+    jobs.arrived(DISK, "web1", "file:/b", Optional.empty());
+    areLeft("file:/c", "file:/a", "file:/d");
+    jobs.forget(DISK);
+    areLeft();
+  }
+
+  @Test
+  void itIsThereAgainAlsoByAnotherName() throws Exception {
+    UUID storage = new UUID(4, 4);
+    jobs.begin(job(1, "file:/a", "file:/b"));
+    jobs.storages(new UUID(7, 1), Optional.of(storage), Optional.of(new UUID(5, 5)));
+    jobs.switched(job(1, "file:/a", "file:/b"));
+    jobs.end(job(1, "file:/a", "file:/b"), JobEvent.FINISHED, "all know it");
+    restart();
+    assertThat(jobs.moved(DISK)).map(Moved::oldStorage).contains(Optional.of(storage));
+    jobs.begin(job(2, "file:/b", "file:/link"));
+    jobs.storages(new UUID(7, 2), Optional.of(new UUID(5, 5)), Optional.of(storage));
+    jobs.switched(job(2, "file:/b", "file:/link"));
+    areLeft("file:/b");
+  }
+
   @Test
   void aSwitchThatCannotBeWrittenIsNone() throws Exception {
     jobs.begin(job(1));
@@ -223,6 +270,30 @@ final class DiskJobStoreTest {
     assertThat(jobs.active(DISK)).isEmpty();
   }
 
+  /** A restart would else switch to what its owner uses for something else by then. */
+  @Test
+  void whatAPersonGivesUpNoRestartFinds() throws Exception {
+    jobs.begin(job(1));
+    assertThat(jobs.abort(job(1), "by hand")).isTrue();
+    assertThat(jobs.abort(job(1), "again")).isFalse();
+    restart();
+    assertThat(jobs.active(DISK)).isEmpty();
+    assertThat(jobs.all().get(0).reason()).isEqualTo("by hand");
+    jobs.begin(job(2));
+    jobs.switched(job(2));
+    assertThat(jobs.abort(job(2), "too late")).isFalse();
+    assertThat(jobs.end(job(1), JobEvent.ABORTED, "its guest has gone").reason())
+        .isEqualTo("by hand");
+  }
+
+  @Test
+  void whatCannotBeWrittenIsNotGivenUp() throws Exception {
+    jobs.begin(job(1));
+    files.breaks(MemoryFiles.Operation.FORCE);
+    assertThatThrownBy(() -> jobs.abort(job(1), "by hand")).isInstanceOf(JournalException.class);
+    assertThat(jobs.active(DISK)).contains(job(1));
+  }
+
   @Test
   void whatIsOverDoesNotChange() throws Exception {
     jobs.begin(job(1));
@@ -265,6 +336,22 @@ final class DiskJobStoreTest {
             JobTransitions.next(JobPhase.COPYING, JobEvent.SWITCHED)
                 .map(JobTransitions.To::durability))
         .isEqualTo(Optional.of(Transitions.Durability.DURABLE));
+  }
+
+  @Test
+  void noGenerationIsClaimedForAJobOfAGuestThatMigrates() throws Exception {
+    migrations.setGenerations(Map.of(DISK, Generation.here(4)));
+    assertThat(jobs.claimGeneration(DISK, 9)).isEqualTo(10);
+    assertThat(jobs.claimGeneration(DISK, 3)).isEqualTo(11);
+    migrations.hold(DOMAIN);
+    assertThatThrownBy(() -> jobs.claimGeneration(DISK, 20))
+        .isInstanceOf(JobRefusedException.class);
+    migrations.release(DOMAIN);
+    migrations.begin(migration(), jobs, "no disk");
+    assertThatThrownBy(() -> jobs.claimGeneration(DISK, 20))
+        .isInstanceOf(JobRefusedException.class);
+    restart();
+    assertThat(migrations.generation(DISK)).contains(Generation.here(11));
   }
 
   @Test

@@ -81,10 +81,7 @@ final class DiskRecoveryTest {
         }
 
         @Override
-        public Device around(
-            ServedDisk disk, String source, Device opened, long generation, boolean sealed) {
-          return opened;
-        }
+        public void opened(ServedDisk disk, String source) {}
 
         @Override
         public void recovered(ServedDisk disk) {}

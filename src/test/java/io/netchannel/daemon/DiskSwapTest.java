@@ -3,288 +3,18 @@ package io.netchannel.daemon;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import com.google.common.collect.ImmutableMap;
-import io.netchannel.device.Device;
-import io.netchannel.device.DeviceException;
-import io.netchannel.device.DeviceKind;
-import io.netchannel.device.DeviceOpener;
-import io.netchannel.device.ForwardingDevice;
-import io.netchannel.device.OpenOptions;
-import io.netchannel.device.file.FileDevice;
-import io.netchannel.libvirt.DomainMetadata.Definition;
-import io.netchannel.libvirt.MetadataException;
-import io.netchannel.vdevice.block.DiskName;
-import io.netchannel.vdevice.block.frontend.Blkfront;
-import io.netchannel.vdevice.block.frontend.BlkfrontOptions;
-import io.netchannel.vdevice.block.frontend.GuestIo;
 import io.netchannel.xen.embedded.EmbeddedDomain;
-import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.nio.file.Files;
-import java.nio.file.Path;
-import java.time.Duration;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Random;
 import java.util.TreeMap;
 import java.util.UUID;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CopyOnWriteArrayList;
-import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.locks.LockSupport;
-import java.util.function.BooleanSupplier;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.io.TempDir;
 
-/**
- * A disk that is put under its running guest in the place of another one, through all of a daemon.
- * After each switch the old disk is overwritten, and the guest reads all that it wrote.
- */
+/** A disk that is put under its running guest in the place of another one. */
 @Timeout(120)
-final class DiskSwapTest {
-  private static final Duration BOUND = Duration.ofSeconds(60);
-  private static final int XVDB = DiskName.devid("xvdb");
-  private static final UUID DOMAIN = new UUID(1, 1);
-  private static final int BLOCK = 4096;
-  private static final int BLOCKS = 2048;
-  private static final long SIZE = (long) BLOCKS * BLOCK;
-  private static final long SLOW = 1 << 20;
-
-  @TempDir private Path directory;
-  private final Random random = new Random(20261129);
-  private final Map<Integer, Byte> written = new HashMap<>();
-  private final Libvirt libvirt = new Libvirt();
-
-  /** Opens of "away:" that fail yet. */
-  private final AtomicInteger awayFor = new AtomicInteger();
-
-  /** What the authority of "away:" was told. */
-  private final List<String> authority = new CopyOnWriteArrayList<>();
-
-  private final AtomicInteger notesFail = new AtomicInteger();
-
-  private EmulatedHost host;
-  private EmbeddedDomain domain;
-  private Blkfront guest;
-  private byte next;
-
-  /** A libvirt that may be away. */
-  private static final class Libvirt implements DiskDefinitions {
-    private volatile boolean away;
-    private volatile String source = "";
-
-    @Override
-    public boolean changeSource(
-        UUID domain, Definition definition, String target, String oldSource, String newSource)
-        throws MetadataException {
-      if (away) {
-        throw new MetadataException("libvirt is away, for the test");
-      }
-      source = newSource;
-      return definition == Definition.LIVE;
-    }
-  }
-
-  /** A file whose server is away at times. */
-  private final class Away implements DeviceKind {
-    @Override
-    public Device open(String text, OpenOptions options) throws DeviceException {
-      if (awayFor.getAndUpdate(left -> Math.max(0, left - 1)) > 0) {
-        throw new DeviceException(text + " is away, for the test");
-      }
-      options
-          .user()
-          .ifPresent(
-              user -> authority.add((options.anew() ? "anew " : "open ") + user.generation()));
-      return new WithAuthority(
-          FileDevice.open(text, options.readOnly(), 4, true, System::nanoTime));
-    }
-  }
-
-  /** Where the guest's disk is, as this device's authority is told. */
-  private final class WithAuthority extends ForwardingDevice {
-    WithAuthority(Device device) {
-      super(device);
-    }
-
-    @Override
-    public CompletableFuture<Void> moved(String to) {
-      authority.add("moved to " + to);
-      return CompletableFuture.completedFuture(null);
-    }
-
-    @Override
-    public CompletableFuture<Void> arrived() {
-      if (notesFail.getAndUpdate(left -> Math.max(0, left - 1)) > 0) {
-        return CompletableFuture.failedFuture(new DeviceException("no room for it, for the test"));
-      }
-      authority.add("arrived");
-      return CompletableFuture.completedFuture(null);
-    }
-  }
-
-  @BeforeEach
-  void start() throws Exception {
-    host =
-        new EmulatedHost(
-            "hosta",
-            directory,
-            ImmutableMap.of(),
-            new DeviceOpener(true, ImmutableMap.of("away", new Away())));
-    host.definitions(libvirt);
-    host.startDaemon();
-    byte[] content = new byte[(int) SIZE];
-    random.nextBytes(content);
-    Files.write(file("old"), content);
-    startGuest("file:" + file("old"));
-    for (int block = 0; block < BLOCKS; block += 97) {
-      write(block);
-    }
-  }
-
-  @AfterEach
-  void close() {
-    host.close();
-  }
-
-  private Path file(String name) {
-    return directory.resolve(name + ".raw");
-  }
-
-  private String made(String name, long sizeBytes) throws IOException {
-    Files.write(file(name), new byte[(int) sizeBytes]);
-    return "file:" + file(name);
-  }
-
-  private void startGuest(String source) {
-    String disk = "<n:disk target='xvdb' source='" + source + "'/>";
-    host.hookOk("web1", "prepare", "begin", EmulatedHost.xml("web1", DOMAIN, null, disk));
-    host.hookOk("web1", "start", "begin", EmulatedHost.xml("web1", DOMAIN, null, disk));
-    domain = host.createDomain("web1", DOMAIN);
-    host.hookOk("web1", "started", "begin", EmulatedHost.xml("web1", DOMAIN, domain, disk));
-    domain.unpause();
-    guest = new Blkfront(domain, XVDB, BlkfrontOptions.DEFAULT, () -> {});
-    await("connection", () -> guest.connection() == Blkfront.Connection.CONNECTED);
-  }
-
-  private void await(String what, BooleanSupplier condition) {
-    long deadline = System.nanoTime() + BOUND.toNanos();
-    while (true) {
-      guest.poll();
-      if (condition.getAsBoolean()) {
-        return;
-      }
-      assertThat(System.nanoTime()).as("waiting for: " + what).isLessThan(deadline);
-      LockSupport.parkNanos(Duration.ofMillis(1).toNanos());
-    }
-  }
-
-  private void write(int block) {
-    byte value = ++next;
-    ByteBuffer data = ByteBuffer.allocate(BLOCK);
-    for (int i = 0; i < BLOCK; i++) {
-      data.put(i, value);
-    }
-    GuestIo io = guest.write((long) block * BLOCK, data, done -> {});
-    await("a write", io::isDone);
-    assertThat(io.hasFailed()).as("write of block %s", block).isFalse();
-    io.free();
-    written.put(block, value);
-  }
-
-  /** Writes while it waits. */
-  private void writesUntil(String what, BooleanSupplier condition) {
-    await(
-        what,
-        () -> {
-          write(random.nextInt(BLOCKS));
-          return condition.getAsBoolean();
-        });
-  }
-
-  private void verify() {
-    written.forEach(
-        (block, value) -> {
-          GuestIo io = guest.read((long) block * BLOCK, BLOCK, done -> {});
-          await("a read", io::isDone);
-          ByteBuffer data = io.data();
-          for (int i = 0; i < BLOCK; i += 512) {
-            assertThat(data.get(i)).as("block %s, byte %s", block, i).isEqualTo(value);
-          }
-          io.free();
-        });
-  }
-
-  /** Nobody reads it any more. */
-  private void overwriteOld() throws IOException {
-    byte[] noise = new byte[(int) SIZE];
-    random.nextBytes(noise);
-    Files.write(file("old"), noise);
-  }
-
-  private Map<String, Object> ask(Map<String, Object> request) throws ControlException {
-    return Json.object(host.daemon().control().handle(request));
-  }
-
-  private Map<String, Object> swap(String source, Object... more) throws ControlException {
-    Map<String, Object> request = new TreeMap<>();
-    request.put("command", "swap");
-    request.put("domain", "web1");
-    request.put("target", "xvdb");
-    request.put("source", source);
-    for (int i = 0; i < more.length; i += 2) {
-      request.put(String.valueOf(more[i]), more[i + 1]);
-    }
-    return ask(request);
-  }
-
-  private Map<String, Object> job(String action, Object... more) throws ControlException {
-    Map<String, Object> request = new TreeMap<>();
-    request.put("command", "job");
-    request.put("domain", "web1");
-    request.put("target", "xvdb");
-    request.put("action", action);
-    for (int i = 0; i < more.length; i += 2) {
-      request.put(String.valueOf(more[i]), more[i + 1]);
-    }
-    return ask(request);
-  }
-
-  private boolean isIn(String state) {
-    try {
-      return job("show").get("state").equals(state);
-    } catch (ControlException e) {
-      throw new AssertionError(e);
-    }
-  }
-
-  private Map<String, Object> device() throws ControlException {
-    Object devices = host.daemon().control().handle(Map.of("command", "devices"));
-    return Json.object(((List<?>) devices).get(0));
-  }
-
-  private String node(String name) {
-    return host.store()
-        .read("/local/domain/0/backend/netchannel/%d/%d/%s".formatted(domain.domid(), XVDB, name))
-        .orElse("");
-  }
-
-  private void isSwitchedTo(String source) throws Exception {
-    writesUntil("the end of the job", () -> isIn("done"));
-    overwriteOld();
-    assertThat(device()).containsEntry("source", source).containsEntry("state", "serving");
-    assertThat(node("params")).isEqualTo(source);
-    assertThat(node("follower")).isEmpty();
-    assertThat(libvirt.source).isEqualTo(source);
-    assertThat(job("show").get("metadata")).isEqualTo(Map.of("live", "written", "config", "none"));
-    writesUntil("some more", () -> random.nextInt(20) == 0);
-    verify();
-  }
-
+final class DiskSwapTest extends SwappedGuest {
   @Test
   void theNewDiskHasAllThatTheGuestWrites() throws Exception {
     String source = made("new", SIZE);
@@ -326,15 +56,6 @@ final class DiskSwapTest {
     isSwitchedTo(source);
   }
 
-  private long copied() {
-    try {
-      Object copied = job("show").get("copiedBytes");
-      return copied == null ? 0 : (Long) copied;
-    } catch (ControlException e) {
-      throw new AssertionError(e);
-    }
-  }
-
   @Test
   void aNewDiskThatIsAwayAtTheRestartIsWaitedForWithoutTheGuest() throws Exception {
     Files.write(file("new"), new byte[(int) SIZE]);
@@ -366,6 +87,25 @@ final class DiskSwapTest {
     libvirt.away = false;
     host.daemon().libvirtIsBack();
     isSwitchedTo(source);
+  }
+
+  /** Libvirt, or a server, may be gone for good. */
+  @Test
+  void aSwitchedJobEndsAtAPersonsWord() throws Exception {
+    libvirt.away = true;
+    String source = made("new", SIZE);
+    swap(source);
+    writesUntil("the switch", () -> isIn("switched"));
+    job("forget");
+    writesUntil("its end", () -> isIn("done"));
+    host.startDaemon();
+    await("its disk", () -> host.daemon().midPoints().isServing(domain.domid(), "xvdb"));
+    assertThat(device()).containsEntry("source", source);
+    verify();
+    libvirt.away = false;
+    String next = made("next", SIZE);
+    swap(next);
+    isSwitchedTo(next);
   }
 
   @Test
@@ -462,6 +202,10 @@ final class DiskSwapTest {
     swap(made("new", SIZE), "bandwidth", SLOW);
     assertThatThrownBy(() -> swap(made("other", SIZE)))
         .hasMessageContaining("has a job already, to file:" + file("new"));
+    swap("file:" + file("new"));
+    assertThat((List<?>) host.daemon().control().handle(Map.of("command", "jobs")))
+        .as("said again it is the same one")
+        .hasSize(1);
     verify();
   }
 
@@ -475,28 +219,13 @@ final class DiskSwapTest {
     verify();
   }
 
-  private void end() {
-    host.store().remove(Guest.path(domain.domid()));
-    domain.destroy();
-    await("its end", () -> host.daemon().midPoints().ofDomain(DOMAIN).isEmpty());
-  }
-
   @Test
   void nobodyStartsFromADiskThatWasLeftWithoutAWord() throws Exception {
     String source = made("new", SIZE);
     swap(source);
     isSwitchedTo(source);
     end();
-    String disk = "<n:disk target='xvdb' source='file:" + file("old") + "'/>";
-    host.hookOk("web1", "prepare", "begin", EmulatedHost.xml("web1", DOMAIN, null, disk));
-    host.hookOk("web1", "start", "begin", EmulatedHost.xml("web1", DOMAIN, null, disk));
-    domain = host.createDomain("web1", DOMAIN);
-    assertThat(
-            host.hook("web1", "started", "begin", EmulatedHost.xml("web1", DOMAIN, domain, disk))
-                .message())
-        .contains("was switched to " + source)
-        .contains("netchannel job web1 xvdb");
-    end();
+    isRefusedWithTheOldXml(source);
     startGuest(source);
     verify();
     end();

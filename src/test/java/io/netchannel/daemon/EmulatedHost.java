@@ -33,8 +33,11 @@ final class EmulatedHost implements AutoCloseable {
   private final ExecutorService executor = Executors.newCachedThreadPool();
   private final EmbeddedHypervisor hypervisor = new EmbeddedHypervisor(executor);
   private final FailingStore store = new FailingStore(hypervisor.xenStore(0));
-  private final GrantTable grants = hypervisor.grantTable(0);
-  private final EventChannels events = hypervisor.eventChannels(0);
+
+  /** The daemon's: the kernel closes them when its process has ended. */
+  private GrantTable grants = hypervisor.grantTable(0);
+
+  private EventChannels events = hypervisor.eventChannels(0);
   private final DeviceOpener devices;
 
   /** What its libvirt would do; before a daemon starts. */
@@ -181,6 +184,10 @@ final class EmulatedHost implements AutoCloseable {
     if (daemon != null) {
       daemon.close();
       daemon = null;
+      events.close();
+      grants.close();
+      events = hypervisor.eventChannels(0);
+      grants = hypervisor.grantTable(0);
     }
   }
 

@@ -234,6 +234,26 @@ final class HostTest {
     GuestIo io = write(guest, 1);
     await("the write", guest, io::isDone);
     assertWritten(1);
+    // Its <disk> names the old device at the next start, whatever our metadata says.
+    Map<String, Object> swap =
+        Map.of(
+            "command",
+            "swap",
+            "domain",
+            GUEST,
+            "target",
+            "xvda",
+            "source",
+            "file:" + directory.resolve("made.raw"),
+            "create",
+            true);
+    for (int life = 0; life < 2; life++) {
+      assertThatThrownBy(() -> hosta.daemon().control().handle(swap))
+          .hasMessageContaining("source=\"inherit\"");
+      assertThat(directory.resolve("made.raw")).doesNotExist();
+      hosta.startDaemon();
+      await("its disk", () -> hosta.daemon().midPoints().isServing(domain.domid(), "xvda"));
+    }
   }
 
   @Test

@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.Set;
+import java.util.function.Supplier;
 
 /**
  * A guest with overlapping, racing I/O on a small disk, and its frontend: it resubmits what it has
@@ -43,7 +44,10 @@ final class SimulatedGuest {
 
   private final Random random;
   private final DiskModel model;
-  private final Storage storage;
+
+  /** What is left of its disk when the power goes. */
+  private final Supplier<byte[]> durable;
+
   private final boolean errors;
   private final List<Bio> bios = new ArrayList<>();
   private final List<Map<Long, Sent>> sent = new ArrayList<>();
@@ -52,10 +56,17 @@ final class SimulatedGuest {
   private boolean halted;
   int answered;
 
+  /** When the last flush began that was answered. */
+  private long flushed;
+
   SimulatedGuest(Random random, DiskModel model, Storage storage, boolean errors) {
+    this(random, model, () -> storage.bytes, errors);
+  }
+
+  SimulatedGuest(Random random, DiskModel model, Supplier<byte[]> durable, boolean errors) {
     this.random = random;
     this.model = model;
-    this.storage = storage;
+    this.durable = durable;
     this.errors = errors;
     rings = newRings();
   }
@@ -191,13 +202,20 @@ final class SimulatedGuest {
       for (DiskModel.Version version : bio.versions) {
         model.end(version, !bio.failed && bio.operation != BlockOperation.DISCARD);
       }
-      boolean flushed =
+      boolean flushes =
           bio.operation == BlockOperation.FLUSH || bio.operation == BlockOperation.WRITE_BARRIER;
-      if (flushed && !bio.failed) {
-        for (int sector = 0; sector < SECTORS; sector++) {
-          model.check(sector, storage.bytes, sector * SECTOR_BYTES, bio.start, "after a flush");
-        }
+      if (flushes && !bio.failed) {
+        flushed = Math.max(flushed, bio.start);
+        checkDurable("after a flush");
       }
+    }
+  }
+
+  /** Should the power go now: nothing is older than the last flush. */
+  void checkDurable(String what) {
+    byte[] bytes = durable.get();
+    for (int sector = 0; sector < SECTORS; sector++) {
+      model.check(sector, bytes, sector * SECTOR_BYTES, flushed, what);
     }
   }
 

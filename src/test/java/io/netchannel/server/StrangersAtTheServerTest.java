@@ -175,13 +175,13 @@ final class StrangersAtTheServerTest {
     assertThat(silent.get(0).getInputStream().readAllBytes()).as("what it was told").isEmpty();
     try (Device device = few.open(few.source(EXPORT), as(CLIENT, 1))) {
       assertThat(Requests.write(device, 0, new byte[512])).isEqualTo(Outcome.OK);
+      Optional<String> from = few.from(EXPORT);
       for (int i = 0; i <= FEW; i++) {
         silent.add(new Socket(InetAddress.getLoopbackAddress(), few.port()));
       }
       Socket second = silent.get(FEW + 1);
       second.setSoTimeout((int) QUICK.open().toMillis());
       assertThat(second.getInputStream().readAllBytes()).isEmpty();
-      Optional<String> from = few.from(EXPORT);
       assertThat(Requests.write(device, 0, new byte[512])).isEqualTo(Outcome.OK);
       assertThat(few.from(EXPORT)).as("over the same connection").isEqualTo(from);
     }

@@ -8,6 +8,7 @@ import io.netchannel.device.DeviceGeometry;
 import io.netchannel.device.ErrorLog;
 import io.netchannel.device.Extents;
 import io.netchannel.device.Outcome;
+import io.netchannel.device.Storage;
 import io.netchannel.device.file.FileRequest.Operation;
 import java.nio.ByteBuffer;
 import java.util.concurrent.ArrayBlockingQueue;
@@ -160,11 +161,12 @@ public final class FileDevice implements Device {
   }
 
   /**
-   * Which storage a path leads to: "file DEVICE INODE" in numbers of the kernel, "block NUMBER".
+   * Which storage a path leads to, by the kernel's numbers: of a file those of its file system and
+   * inode, of a block device its own.
    *
    * @throws DeviceException when there is nothing at that path
    */
-  public static String storage(String path) throws DeviceException {
+  public static Storage storage(String path) throws DeviceException {
     return OpenFile.storage(path);
   }
 

@@ -7,6 +7,7 @@ import com.sun.jna.Platform;
 import io.netchannel.device.BlockBuffers;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.DeviceGeometry;
+import io.netchannel.device.Storage;
 import io.netchannel.files.DurableFile;
 import io.netchannel.files.FileCalls;
 import io.netchannel.text.PathText;
@@ -155,11 +156,12 @@ record OpenFile(
   }
 
   /** As {@link FileDevice#storage}. */
-  static String storage(String text) throws DeviceException {
+  static Storage storage(String text) throws DeviceException {
     Map<String, Object> attributes = attributesOf(path(text));
-    return ((Integer) attributes.get("mode") & TYPE_MASK) == TYPE_BLOCK
-        ? "block " + attributes.get("rdev")
-        : "file " + attributes.get("dev") + " " + attributes.get("ino");
+    return Storage.ofKernel(
+        ((Integer) attributes.get("mode") & TYPE_MASK) == TYPE_BLOCK
+            ? "block " + attributes.get("rdev")
+            : "file " + attributes.get("dev") + " " + attributes.get("ino"));
   }
 
   private static Path path(String text) throws DeviceException {

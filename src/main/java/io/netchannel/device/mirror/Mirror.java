@@ -222,8 +222,10 @@ final class Mirror {
       advance();
     }
     work();
-    legs.leader.close();
-    legs.follower.close();
+    // The disk first: its next user waits for that one, and the other may hang.
+    Device disk = disk();
+    disk.close();
+    (disk == legs.leader ? legs.follower : legs.leader).close();
     left.completeExceptionally(new IllegalStateException("the mirror was closed"));
     synchronized (lock) {
       buffers.close();

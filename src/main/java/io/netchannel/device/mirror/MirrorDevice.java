@@ -166,7 +166,9 @@ public final class MirrorDevice implements Device {
 
   /**
    * Closes both legs. A switch that is being recorded is waited for, as which leg is the disk is
-   * known then only; one that has not come so far is not made. Nothing once it is dissolved.
+   * known then only; one that has not come so far is not made. Where that stays unknown, what only
+   * one leg has is not answered any more, and the next process finds out. Nothing once it is
+   * dissolved.
    */
   @Override
   public void close() {
@@ -179,6 +181,18 @@ public final class MirrorDevice implements Device {
   }
 
   // ---- What its owner does
+
+  /**
+   * The leg that is the disk until the switch; for who tells it where the disk is, or closes it.
+   */
+  public Device leader() {
+    return mirror.legs.leader;
+  }
+
+  /** The one that becomes it. */
+  public Device follower() {
+    return mirror.legs.follower;
+  }
 
   /**
    * Begins, or goes on after a pause. Nothing when it goes on already, or is over.

@@ -8,7 +8,8 @@ public interface MirrorOwner {
    * Makes it durable that the follower is the disk from now on. Nothing goes to the follower alone
    * before that.
    *
-   * @return completes when it is; exceptionally when it certainly is not
+   * @return completes when it is; exceptionally when it certainly is not, or with {@link
+   *     UnknownSwitchException}: then both legs stay alike for as long as there is this mirror
    */
   CompletableFuture<Void> recordSwitch();
 

@@ -181,7 +181,7 @@ final class MirrorStates {
   /**
    * Nothing begins any more.
    *
-   * @return completes when it is known which leg is the disk
+   * @return completes when it is known which leg is the disk, or that this is not to be known
    */
   CompletableFuture<Void> close() {
     if (agenda.withdrawRecord()) {
@@ -270,6 +270,9 @@ final class MirrorStates {
   CompletableFuture<Void> recorded(Throwable failure) {
     if (failure == null) {
       become(MirrorState.ALONE, reason);
+    } else if (failure instanceof UnknownSwitchException) {
+      // Either leg may be found to be the disk: nothing is answered that only one of them has.
+      become(MirrorState.RECORDING, "whether it was recorded is unknown: " + failure.getMessage());
     } else {
       log.warn("the switch to the target could not be recorded: {}", failure.toString());
       become(MirrorState.SYNC, "");

@@ -12,6 +12,7 @@
  *                +------------------------+---------a region differs again-------+----------+    recorded: ALONE
  *
  *   abort, before RECORDING: ABORTED. A record that fails: PAUSED, and again from there.
+ *   A record of which nobody knows: RECORDING, until the close, which answers nothing more.
  * </pre>
  *
  * The switch may be held: then it stays in SYNC, whatever happens to the leader.
@@ -29,7 +30,8 @@
  * it is DISSOLVED the left leg is closed, the survivor is its new user's, and close() does nothing;
  * a straggler is given to the survivor as before. Whoever loses his user in between, as the
  * exchange fails or its mid-point is closed, closes the mirror: a survivor is closed twice then,
- * which is once.
+ * which is once. The close begins with the disk: its next user waits for that leg, and the other
+ * one may hang. What a leg that was left does not give back its owner takes from it by closing it.
  *
  * <p>The device is cut into regions of 64 KiB, each with a bit: set, it may differ between the legs
  * ({@code DifferenceMap}). All are set in the beginning.

@@ -4,7 +4,9 @@ import com.google.common.collect.ImmutableList;
 import com.google.common.net.HostAndPort;
 import com.google.common.net.InetAddresses;
 import io.netchannel.device.DeviceException;
+import io.netchannel.device.Storage;
 import io.netchannel.net.HostPorts;
+import io.netchannel.net.Interfaces;
 import io.netchannel.wire.Names;
 import io.netchannel.wire.Wire;
 import io.netty.channel.unix.DomainSocketAddress;
@@ -114,6 +116,28 @@ record RemoteAddress(
     } catch (UnknownHostException e) {
       throw new UncheckedIOException("unknown host: " + e.getMessage(), e);
     }
+  }
+
+  /**
+   * The storage behind it when its server does not say which that is. May ask the name service.
+   *
+   * @throws UncheckedIOException as {@link #resolve}
+   */
+  Storage untold() {
+    ImmutableList<SocketAddress> found = resolve();
+    return Storage.untold(
+        found.stream().map(at -> "netchannel " + name(at) + " " + export).toList(),
+        found.stream().anyMatch(RemoteAddress::isHere));
+  }
+
+  private static String name(SocketAddress address) {
+    return address instanceof InetSocketAddress server
+        ? (isHere(server) ? "here" : server.getAddress().getHostAddress()) + ":" + server.getPort()
+        : address.toString();
+  }
+
+  private static boolean isHere(SocketAddress address) {
+    return !(address instanceof InetSocketAddress server) || Interfaces.isOurs(server.getAddress());
   }
 
   /** What the certificate of its server has to prove. */

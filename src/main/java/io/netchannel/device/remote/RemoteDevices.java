@@ -6,10 +6,12 @@ import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.DeviceKind;
 import io.netchannel.device.OpenOptions;
+import io.netchannel.device.Storage;
 import io.netchannel.tls.HostTls;
 import io.netchannel.wire.Transport;
 import io.netty.channel.EventLoop;
 import io.netty.handler.ssl.SslContext;
+import java.io.UncheckedIOException;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.Executor;
@@ -107,6 +109,11 @@ public final class RemoteDevices {
       }
 
       @Override
+      public Optional<Storage> storage(String text) throws DeviceException {
+        return Optional.of(RemoteDevices.this.storage(parser.parse(text)));
+      }
+
+      @Override
       public void check(String text) throws DeviceException {
         var unused = parser.parse(text);
       }
@@ -124,6 +131,19 @@ public final class RemoteDevices {
               RemoteProbe.ask(link, user.name(), openOptions.readOnly()).geometry()));
     }
     return RemoteDevice.open(link, user, openOptions.readOnly(), openOptions.anew());
+  }
+
+  /** May wait for the server. Of an old one all that is known is where it is. */
+  private Storage storage(RemoteAddress address) throws DeviceException {
+    Optional<UUID> told = RemoteProbe.storage(link(address), "tool/" + UUID.randomUUID());
+    if (told.isPresent()) {
+      return Storage.told(told.get());
+    }
+    try {
+      return address.untold(); // the name service has answered a moment ago
+    } catch (UncheckedIOException e) {
+      throw new DeviceException("%s: %s".formatted(address, e.getMessage()), e);
+    }
   }
 
   private RemoteLink link(RemoteAddress address) throws DeviceException {

@@ -13,6 +13,8 @@ import io.netchannel.wire.Refusal;
 import io.netchannel.wire.Status;
 import io.netchannel.wire.WireException;
 import java.nio.ByteBuffer;
+import java.util.Optional;
+import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -24,6 +26,9 @@ final class RemoteProbe implements RemoteConnection.Owner {
   private final Attach attach;
   private final CompletableFuture<Attached> answer = new CompletableFuture<>();
 
+  /** Whether its version does; set before the answer is there. */
+  private volatile boolean tellsStorage;
+
   private RemoteProbe(RemoteLink link, Attach attach) {
     this.link = link;
     this.attach = attach;
@@ -31,12 +36,29 @@ final class RemoteProbe implements RemoteConnection.Owner {
 
   /** Waits until the server has answered; one attempt. */
   static Attached ask(RemoteLink link, String client, boolean readOnly) throws DeviceException {
+    return new RemoteProbe(link, Attach.probe(link.address().export(), client, readOnly)).ask();
+  }
+
+  /**
+   * Likewise.
+   *
+   * @return the identity of the storage that the export has; empty when the server does not tell
+   */
+  static Optional<UUID> storage(RemoteLink link, String client) throws DeviceException {
+    // Also of an export that is read-only.
+    RemoteProbe probe = new RemoteProbe(link, Attach.probe(link.address().export(), client, true));
+    UUID told = probe.ask().lastStorage();
+    return probe.tellsStorage && !told.equals(Attached.UNTOLD)
+        ? Optional.of(told)
+        : Optional.empty();
+  }
+
+  private Attached ask() throws DeviceException {
     RemoteAddress address = link.address();
-    RemoteProbe probe = new RemoteProbe(link, Attach.probe(address.export(), client, readOnly));
     CompletableFuture<RemoteConnection> connection =
-        CompletableFuture.supplyAsync(() -> link.connect(probe), link.loop());
+        CompletableFuture.supplyAsync(() -> link.connect(this), link.loop());
     try {
-      return probe.answer.get(link.options().open().toMillis(), TimeUnit.MILLISECONDS);
+      return answer.get(link.options().open().toMillis(), TimeUnit.MILLISECONDS);
     } catch (ExecutionException e) {
       throw new DeviceException(e.getCause().getMessage(), e.getCause());
     } catch (TimeoutException e) {
@@ -60,6 +82,7 @@ final class RemoteProbe implements RemoteConnection.Owner {
 
   @Override
   public void attached(Attached attached, Preamble agreed) {
+    tellsStorage = agreed.hasStorage();
     answer.complete(attached);
   }
 

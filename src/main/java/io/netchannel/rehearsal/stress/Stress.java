@@ -162,16 +162,16 @@ public final class Stress {
   /** How fast this machine is says nothing of whether all get on: bounds are generous. */
   private static String configuration(String budget) {
     return """
-        [memory]
-        buffers = "%s"
+    [memory]
+    buffers = "%s"
 
-        [timeouts]
-        prepare = "60s"
-        seal = "60s"
-        hand-over = "60s"
-        take-over = "60s"
-        hook = "4m"
-        """
+    [timeouts]
+    prepare = "60s"
+    seal = "60s"
+    hand-over = "60s"
+    take-over = "60s"
+    hook = "4m"
+    """
         .formatted(budget);
   }
 

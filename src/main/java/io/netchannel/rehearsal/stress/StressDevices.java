@@ -1,10 +1,11 @@
 package io.netchannel.rehearsal.stress;
 
+import com.google.common.collect.ImmutableSet;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.Devices;
 import io.netchannel.device.OpenOptions;
-import java.util.Optional;
+import io.netchannel.device.Storage;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.function.Consumer;
 
@@ -38,8 +39,8 @@ record StressDevices(Devices others, ScheduledExecutorService timer, Consumer<St
   }
 
   @Override
-  public Optional<String> storage(String source) throws DeviceException {
-    return isOurs(source) ? Optional.of(source) : others.storage(source);
+  public Storage storage(String source) throws DeviceException {
+    return isOurs(source) ? Storage.called(ImmutableSet.of(source)) : others.storage(source);
   }
 
   @Override

@@ -60,8 +60,11 @@ public final class VbdNodes {
     /** The device that becomes the disk, while it gets what it lacks; empty when there is none. */
     public static final String FOLLOWER = "follower";
 
+    /** "1" when libxl made the disk, and the domain's XML names its device in a disk of its own. */
+    public static final String INHERITED = "inherited";
+
     private static final List<String> ALL =
-        ImmutableList.of(PARAMS, DEV, DOMAIN, UUID, GENERATION, MODE);
+        ImmutableList.of(PARAMS, DEV, DOMAIN, UUID, GENERATION, MODE, INHERITED);
 
     private Detail() {}
   }

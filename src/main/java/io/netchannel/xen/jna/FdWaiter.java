@@ -35,15 +35,30 @@ final class FdWaiter implements AutoCloseable {
   /** True when the descriptor is readable (or broken: the next read tells), false when stopped. */
   boolean await() {
     while (true) {
-      int ready = LibC.poll(pollFds, 2, FOREVER);
-      int errno = Native.getLastError();
-      if (ready < 0 && errno != LibC.EINTR) {
-        throw new XenException("poll failed: " + LibC.describe(errno));
-      }
+      int ready = poll(FOREVER);
       if (ready > 0) {
-        return pollFds.getShort(POLLFD_BYTES + REVENTS_OFFSET) == 0;
+        return !isStopped();
       }
     }
+  }
+
+  /** Likewise; true also when so much time has passed. */
+  boolean await(int boundMillis) {
+    return poll(boundMillis) <= 0 || !isStopped();
+  }
+
+  /** How many are readable; none after the time, and maybe before it. */
+  private int poll(int boundMillis) {
+    int ready = LibC.poll(pollFds, 2, boundMillis);
+    int errno = Native.getLastError();
+    if (ready < 0 && errno != LibC.EINTR) {
+      throw new XenException("poll failed: " + LibC.describe(errno));
+    }
+    return ready;
+  }
+
+  private boolean isStopped() {
+    return pollFds.getShort(POLLFD_BYTES + REVENTS_OFFSET) != 0;
   }
 
   /** Ends this and all later waits; from any thread. Does nothing after {@link #close}. */

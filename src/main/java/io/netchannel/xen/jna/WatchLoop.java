@@ -23,10 +23,25 @@ import org.slf4j.LoggerFactory;
  * the store while the requests of others go on.
  *
  * <p>Whatever a listener throws, the next one is called. When xenstored can be read no more, nobody
- * hears of guests that come and go: that is the end of the process ({@link LastResort}).
+ * hears of guests that come and go: that is the end of the process ({@link LastResort}), but not
+ * before the next one could be started:
+ *
+ * <pre>
+ *   READING --connection lost--> AWAY --xenstored can be reached--> the process ends
+ *      |                          |
+ *      +----------close-----------+--> over
+ * </pre>
+ *
+ * Away, disks of running guests go on as they are: they need no xenstore.
  */
 final class WatchLoop implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(WatchLoop.class);
+
+  /**
+   * libxenstore does not tell through its pipe that the connection is lost, so it is asked so
+   * often; and so often it is tried whether xenstored is there again.
+   */
+  private static final int LOOK_MILLIS = 1000;
 
   private final NativeHandle handle;
   private final FdWaiter waiter;
@@ -84,12 +99,34 @@ final class WatchLoop implements AutoCloseable {
   }
 
   private void run() {
-    while (waiter.await() && !stopped) {
-      drain();
+    try {
+      while (waiter.await(LOOK_MILLIS) && !stopped) {
+        drain();
+      }
+    } catch (XenStoreException e) {
+      LOG.error(
+          "{}: disks of running guests go on, guests that come and go are not seen; netchanneld"
+              + " starts anew when xenstored can be reached",
+          e.getMessage());
+      if (comesBack()) {
+        throw e;
+      }
     }
     // Not after an error: the end of the process does not wait for those who use the handle.
     waiter.close();
     handle.close();
+  }
+
+  /** False when it is stopped before. */
+  private boolean comesBack() {
+    while (waiter.await(LOOK_MILLIS) && !stopped) {
+      Pointer another = LibXenStore.xs_open(0);
+      if (another != null) {
+        LibXenStore.xs_close(another);
+        return true;
+      }
+    }
+    return false;
   }
 
   private void drain() {
@@ -98,7 +135,8 @@ final class WatchLoop implements AutoCloseable {
       if (event == null) {
         int errno = Native.getLastError();
         if (errno != LibC.EAGAIN) {
-          throw Errors.storeFailure("read watch events of", "xenstored", errno);
+          throw new XenStoreException(
+              Reason.IO, "the connection to xenstored is lost: " + LibC.describe(errno));
         }
         return;
       }

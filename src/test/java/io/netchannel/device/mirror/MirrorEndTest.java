@@ -3,11 +3,16 @@ package io.netchannel.device.mirror;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.netchannel.device.Device;
+import io.netchannel.device.ForwardingDevice;
 import io.netchannel.device.Outcome;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -60,6 +65,31 @@ final class MirrorEndTest extends SteppedMirror {
 
     assertThat(write.outcome).isEqualTo(Outcome.IO_ERROR);
     assertThat(mirror.status().state()).isEqualTo(MirrorState.ALONE);
+  }
+
+  /** The next process finds out which leg is the disk, and issues again what was not answered. */
+  @Test
+  void aRecordOfWhichNobodyKnowsKeepsNoClose() throws Exception {
+    MirrorDevice mirror = mirror(true, true);
+    toRecord(mirror);
+    records.get(0).completeExceptionally(new UnknownSwitchException("a failed sync", null));
+    assertThat(mirror.status().state()).isEqualTo(MirrorState.RECORDING);
+    assertThat(mirror.abort()).isFalse();
+    Answer both = write(mirror, 0, 7);
+    endAll(leader, "writes");
+    assertThat(both.outcome).isNull();
+    endAll(follower, "writes");
+    assertThat(both.outcome).isEqualTo(Outcome.OK);
+    Answer one = write(mirror, 1, 8);
+    follower.fail(named(follower, "writes").get(0), false, Outcome.IO_ERROR);
+    mirror.keepPlace();
+    CompletableFuture.runAsync(mirror::close).get(60, TimeUnit.SECONDS);
+
+    assertThat(one.outcome).as("the leader alone has it").isNull();
+    assertThat(leader.closes).isEqualTo(1);
+    assertThat(follower.closes).isEqualTo(1);
+    assertThat(leader.placesKept).isEqualTo(1);
+    assertThat(follower.placesKept).isEqualTo(1);
   }
 
   @Test
@@ -206,6 +236,27 @@ final class MirrorEndTest extends SteppedMirror {
 
     assertThat(leader.closes).isEqualTo(1);
     assertThat(follower.closes).isEqualTo(1);
+  }
+
+  /** Its next user waits for it, and the leg that was left may hang. */
+  @Test
+  void theDiskIsClosedFirst() {
+    List<Integer> followerCloses = new ArrayList<>();
+    Device hung =
+        new ForwardingDevice(leader) {
+          @Override
+          public void close() {
+            followerCloses.add(follower.closes);
+            super.close();
+          }
+        };
+    MirrorDevice mirror = mirror(hung, follower, settings(false, false, true, true));
+    toRecord(mirror);
+    write(mirror, 0, 7);
+    records.get(0).complete(null);
+    mirror.close();
+
+    assertThat(followerCloses).containsExactly(1);
   }
 
   /** As a process before has left it: one region may differ, or none when it is negative. */

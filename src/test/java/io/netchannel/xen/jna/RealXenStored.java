@@ -38,7 +38,8 @@ final class RealXenStored implements StoreHost {
   private static final int PAGE_BYTES = 4096;
 
   private final Path directory;
-  private final Process process;
+  private final ProcessBuilder command;
+  private Process process;
   private final FileChannel events;
   private final List<XenStore> connections = new ArrayList<>();
   private int lastDomid;
@@ -56,20 +57,29 @@ final class RealXenStored implements StoreHost {
     // Not below target/: the path of a Unix socket has at most 107 bytes.
     directory = Files.createTempDirectory("xenstored");
     check(TestLibC.mkfifo(file("events").toString(), 0600) == 0, "mkfifo failed");
-    Path log = Path.of("target/xenstored.log").toAbsolutePath();
-    ProcessBuilder builder =
+    command =
         new ProcessBuilder(XENSTORED.toString(), "--no-fork", "--pid-file", file("pid").toString())
             .redirectErrorStream(true)
-            .redirectOutput(Redirect.to(log.toFile()));
-    builder.environment().put("LD_PRELOAD", shim.toString());
-    builder.environment().put("FAKEXEN_DIR", directory.toString());
-    builder.environment().put("XENSTORED_RUNDIR", directory.toString());
-    process = builder.start();
-    Waiting.until(
-        "xenstored makes its socket; its log is " + log,
-        () -> Files.exists(file("socket")) || !process.isAlive());
-    check(process.isAlive(), "xenstored ended at once; its log is " + log);
+            .redirectOutput(Redirect.to(log().toFile()));
+    command.environment().put("LD_PRELOAD", shim.toString());
+    command.environment().put("FAKEXEN_DIR", directory.toString());
+    command.environment().put("XENSTORED_RUNDIR", directory.toString());
+    run();
     events = FileChannel.open(file("events"), StandardOpenOption.WRITE);
+  }
+
+  private static Path log() {
+    return Path.of("target/xenstored.log").toAbsolutePath();
+  }
+
+  private void run() throws IOException {
+    Files.deleteIfExists(file("socket")); // of one that was killed
+    Process started = command.start();
+    process = started;
+    Waiting.until(
+        "xenstored makes its socket; its log is " + log(),
+        () -> Files.exists(file("socket")) || !started.isAlive());
+    check(started.isAlive(), "xenstored ended at once; its log is " + log());
   }
 
   private static Path compileShim() throws IOException {
@@ -131,6 +141,17 @@ final class RealXenStored implements StoreHost {
       throw new UncheckedIOException(e);
     }
     raise(VIRQ_PORT);
+  }
+
+  /** One in its place, that knows nothing any more. */
+  void startAgain() throws IOException {
+    run();
+  }
+
+  /** It is gone, with all its connections; {@link #close} cleans up as ever. */
+  void kill() {
+    process.destroyForcibly();
+    process.onExit().join();
   }
 
   @Override

@@ -1,0 +1,216 @@
+package io.netchannel.daemon;
+
+import com.google.common.util.concurrent.Uninterruptibles;
+import io.netchannel.device.Completion;
+import io.netchannel.device.Device;
+import io.netchannel.device.DeviceException;
+import io.netchannel.device.DeviceKind;
+import io.netchannel.device.ForwardingDevice;
+import io.netchannel.device.OpenOptions;
+import io.netchannel.device.Outcome;
+import io.netchannel.device.file.FileDevice;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/**
+ * Files at a server that goes away: what asks it then waits until it is back, or until its user
+ * closes the device, as at an export of another host. It keeps in mind who holds what.
+ */
+final class AwayServer implements DeviceKind {
+  /** Files, by path, that a user holds. */
+  final Set<String> held = ConcurrentHashMap.newKeySet();
+
+  /** Open devices, by path; two of one path would be rivals. */
+  final List<String> open = new CopyOnWriteArrayList<>();
+
+  /** How often one was opened that was open. */
+  final AtomicInteger rivals = new AtomicInteger();
+
+  /** What it was told: "PATH moved to T", "PATH arrived". */
+  final List<String> told = new CopyOnWriteArrayList<>();
+
+  /** Paths that somebody opens or closes, or did, while they hung. */
+  final Set<String> hanging = ConcurrentHashMap.newKeySet();
+
+  /** Paths that are away. */
+  private final Set<String> away = ConcurrentHashMap.newKeySet();
+
+  /** Of these, those whose server is there: opens and closes wait for it, too. */
+  private final Map<String, CountDownLatch> hung = new ConcurrentHashMap<>();
+
+  private final Set<AtServer> devices = ConcurrentHashMap.newKeySet();
+
+  /** Writes that end the thread of whoever asks. */
+  final AtomicInteger errorsLeft = new AtomicInteger();
+
+  void goesAway(String path) {
+    away.add(path);
+  }
+
+  /** Its storage does not answer its server. */
+  void hangs(String path) {
+    hung.put(path, new CountDownLatch(1));
+    away.add(path);
+  }
+
+  void isBack(String path) {
+    away.remove(path);
+    devices.forEach(AtServer::isBack);
+    Optional.ofNullable(hung.remove(path)).ifPresent(CountDownLatch::countDown);
+  }
+
+  private void awaitBack(String path) {
+    CountDownLatch back = hung.get(path);
+    if (back != null) {
+      hanging.add(path);
+      Uninterruptibles.awaitUninterruptibly(back);
+    }
+  }
+
+  /** Whether the user of a file waits for something. */
+  boolean isAwaited(String path) {
+    return devices.stream().anyMatch(each -> each.path.equals(path) && each.waits());
+  }
+
+  @Override
+  public Device open(String path, OpenOptions options) throws DeviceException {
+    if (options.user().isPresent()) {
+      awaitBack(path);
+    }
+    if (away.contains(path) && !hung.containsKey(path)) {
+      throw new DeviceException(path + " is away, for the test");
+    }
+    Device file = FileDevice.open(path, options.readOnly(), 4, true, System::nanoTime);
+    if (options.probe() || options.user().isEmpty()) {
+      return file;
+    }
+    held.add(path);
+    if (open.contains(path)) {
+      rivals.incrementAndGet();
+    }
+    open.add(path);
+    AtServer device = new AtServer(path, file);
+    devices.add(device);
+    return device;
+  }
+
+  private final class AtServer extends ForwardingDevice {
+    private final String path;
+    private final List<Runnable> waiting = new ArrayList<>();
+    private final List<Runnable> failing = new ArrayList<>();
+    private boolean closed;
+    private boolean kept;
+
+    AtServer(String path, Device file) {
+      super(file);
+      this.path = path;
+    }
+
+    synchronized boolean waits() {
+      return !waiting.isEmpty();
+    }
+
+    void isBack() {
+      List<Runnable> asked;
+      synchronized (this) {
+        if (away.contains(path)) {
+          return;
+        }
+        asked = List.copyOf(waiting);
+        waiting.clear();
+        failing.clear();
+      }
+      asked.forEach(Runnable::run);
+    }
+
+    private void ask(Runnable request, Runnable fails) {
+      synchronized (this) {
+        if (!closed && away.contains(path)) {
+          waiting.add(request);
+          failing.add(fails);
+          return;
+        }
+      }
+      (closed ? fails : request).run();
+    }
+
+    @Override
+    public void read(long offsetBytes, ByteBuffer data, Completion completion) {
+      ask(
+          () -> super.read(offsetBytes, data, completion),
+          () -> completion.complete(Outcome.IO_ERROR));
+    }
+
+    @Override
+    public void write(long offsetBytes, ByteBuffer data, Completion completion) {
+      if (errorsLeft.getAndUpdate(left -> Math.max(0, left - 1)) > 0) {
+        throw new StackOverflowError("of a test");
+      }
+      ask(
+          () -> super.write(offsetBytes, data, completion),
+          () -> completion.complete(Outcome.IO_ERROR));
+    }
+
+    @Override
+    public void flush(Completion completion) {
+      ask(() -> super.flush(completion), () -> completion.complete(Outcome.IO_ERROR));
+    }
+
+    private CompletableFuture<Void> note(String what) {
+      CompletableFuture<Void> noted = new CompletableFuture<>();
+      ask(
+          () -> {
+            told.add(path + " " + what);
+            noted.complete(null);
+          },
+          () -> noted.completeExceptionally(new DeviceException(path + " was closed")));
+      return noted;
+    }
+
+    @Override
+    public CompletableFuture<Void> moved(String to) {
+      return note("moved to " + to);
+    }
+
+    @Override
+    public CompletableFuture<Void> arrived() {
+      return note("arrived");
+    }
+
+    @Override
+    public void keepPlace() {
+      kept = true;
+    }
+
+    @Override
+    public void close() {
+      awaitBack(path);
+      List<Runnable> asked;
+      synchronized (this) {
+        if (closed) {
+          return;
+        }
+        closed = true;
+        asked = List.copyOf(failing);
+        waiting.clear();
+        failing.clear();
+      }
+      asked.forEach(Runnable::run);
+      super.close();
+      devices.remove(this);
+      open.remove(path);
+      if (!kept && !away.contains(path)) {
+        held.remove(path);
+      }
+    }
+  }
+}

@@ -1,0 +1,153 @@
+package io.netchannel.daemon;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.catchThrowable;
+
+import com.google.common.collect.ImmutableMap;
+import io.netchannel.vdevice.block.frontend.GuestIo;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What becomes of a job whose servers go away, that is given up, or whose guest ends. */
+@Timeout(180)
+final class SwapLifeTest {
+  private static final Map<String, Object> MANUAL = Map.of("pivot", "manual");
+
+  @TempDir private Path directory;
+  private final AwayServer server = new AwayServer();
+  private SwappingHost host;
+
+  @BeforeEach
+  void start() throws Exception {
+    host = new SwappingHost(directory, ImmutableMap.of("netchannel", server));
+  }
+
+  @AfterEach
+  void close() {
+    host.close();
+  }
+
+  private String path(String name) {
+    return host.file(name).toString();
+  }
+
+  /** What is at the old device then is answered by the new one, and no end waits for its server. */
+  @Test
+  void aServerThatIsGoneKeepsNothingOfADiskThatWasSwitchedAwayFromIt() throws Exception {
+    host.startGuest(host.make("netchannel", "old"));
+    String source = host.make("file", "new");
+    host.swap(source, MANUAL);
+    host.awaitState("sync");
+    host.write(1);
+    server.goesAway(path("old"));
+    GuestIo write = host.beginWrite(2);
+    GuestIo read = host.beginRead(1);
+    host.await("they are there", () -> server.isAwaited(path("old")));
+    host.job("pivot");
+    host.ends(write);
+    host.ends(read);
+    host.awaitState("done");
+    assertThat(host.named()).isEqualTo(source);
+    assertThat(server.told).isEmpty();
+    assertThat(server.held).as("by a server that is away").contains(path("old"));
+
+    server.isBack(path("old"));
+    host.await("it is told", () -> server.told.contains(path("old") + " moved to " + source));
+    host.await("its place is free", () -> !server.held.contains(path("old")));
+    host.verify();
+  }
+
+  /** The new device is free for whatever its owner wants, whatever happens to the daemon then. */
+  @Test
+  void whatWasGivenUpIsNeverTakenUpAgain() throws Exception {
+    host.startGuest(host.make("netchannel", "old"));
+    host.swap(host.make("netchannel", "new"), MANUAL);
+    host.awaitState("sync");
+    server.hangs(path("new"));
+    GuestIo write = host.beginWrite(1);
+    host.await("it is at the new device", () -> server.isAwaited(path("new")));
+    assertThat(host.job("abort")).doesNotContainEntry("ended", null);
+    host.ends(write);
+    assertThat(host.isIn("paused")).as("the new device has not let go").isTrue();
+    server.errorsLeft.set(1);
+    write = host.beginWrite(2);
+    host.await("the end of its mid-point", () -> server.errorsLeft.get() == 0);
+
+    server.isBack(path("new"));
+    host.ends(write);
+    host.awaitState("aborted");
+    assertThat(host.job("show")).containsEntry("reason", "given up by hand");
+    assertThat(server.open).containsExactly(path("old"));
+    host.verify();
+    host.swap(host.make("file", "other"), Map.of());
+    host.awaitState("done");
+    host.verify();
+  }
+
+  /** Storage that hangs keeps a job from its begin, but not from its end. */
+  @Test
+  void aJobMayBeGivenUpBeforeItHasBegun() throws Exception {
+    host.startGuest(host.make("file", "old"));
+    String source = host.make("netchannel", "new");
+    server.hangs(path("new"));
+    CompletableFuture<Throwable> refused =
+        CompletableFuture.supplyAsync(() -> catchThrowable(() -> host.swap(source, Map.of())));
+    host.await("the open", () -> server.hanging.contains(path("new")));
+    assertThat(host.isIn("opening")).isTrue();
+    host.job("abort");
+
+    server.isBack(path("new"));
+    assertThat(refused.join()).hasMessageContaining("it was given up before it began");
+    assertThatThrownBy(() -> host.job("show")).hasMessageContaining("no job of xvdb");
+    host.await("the new device is free", server.held::isEmpty);
+    host.write(1);
+    host.verify();
+  }
+
+  @Test
+  void aJobWhoseStorageTakesItsTimeIsToldAsOpening() throws Exception {
+    host.startGuest(host.make("file", "old"));
+    String source = host.make("netchannel", "new");
+    server.hangs(path("new"));
+    assertThat(host.swap(source, Map.of())).containsEntry("state", "opening");
+    server.isBack(path("new"));
+    host.await("the switch", () -> host.named().equals(source));
+    host.awaitState("done");
+  }
+
+  /** Two that were opened would take the place at their server from each other. */
+  @Test
+  void theNewDeviceIsOpenedOnceWhereverItsMidPointBeginsAgain() throws Exception {
+    host.startGuest(host.make("netchannel", "old"));
+    host.swap(host.make("netchannel", "new"), MANUAL);
+    host.awaitState("sync");
+    server.goesAway(path("new"));
+    midPointBeginsAgain();
+    host.await("that it is not there", () -> host.reason().contains("is away, for the test"));
+    server.hangs(path("new"));
+    host.await("an open", () -> server.hanging.contains(path("new")));
+    midPointBeginsAgain();
+
+    server.isBack(path("new"));
+    host.awaitState("sync");
+    assertThat(server.rivals).hasValue(0);
+    assertThat(server.open).containsExactlyInAnyOrder(path("old"), path("new"));
+    host.job("pivot");
+    host.awaitState("done");
+    host.verify();
+  }
+
+  private void midPointBeginsAgain() {
+    server.errorsLeft.set(1);
+    GuestIo write = host.beginWrite(3);
+    host.await("the end of its mid-point", () -> server.errorsLeft.get() == 0);
+    host.ends(write); // by the next one
+  }
+}

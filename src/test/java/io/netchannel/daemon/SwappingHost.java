@@ -1,0 +1,204 @@
+package io.netchannel.daemon;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.google.common.collect.ImmutableMap;
+import io.netchannel.device.DeviceKind;
+import io.netchannel.device.DeviceOpener;
+import io.netchannel.libvirt.DomainMetadata.Definition;
+import io.netchannel.vdevice.block.DiskName;
+import io.netchannel.vdevice.block.frontend.Blkfront;
+import io.netchannel.vdevice.block.frontend.BlkfrontOptions;
+import io.netchannel.vdevice.block.frontend.GuestIo;
+import io.netchannel.xen.embedded.EmbeddedDomain;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.UUID;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.BooleanSupplier;
+
+/** A host with one guest, whose disk is swapped; the guest remembers what it has written. */
+final class SwappingHost implements AutoCloseable {
+  static final UUID DOMAIN = new UUID(1, 1);
+  static final int BLOCK = 4096;
+  static final int BLOCKS = 512;
+  static final long SIZE = (long) BLOCKS * BLOCK;
+
+  /** So slow that a test comes before its end. */
+  static final long SLOW = 256 << 10;
+
+  private static final Duration BOUND = Duration.ofSeconds(60);
+  private static final int XVDB = DiskName.devid("xvdb");
+
+  final EmulatedHost host;
+  private final Path directory;
+  private final Map<Integer, Byte> written = new HashMap<>();
+  private EmbeddedDomain domain;
+  private Blkfront guest;
+  private byte next;
+  private String named = "";
+
+  SwappingHost(Path directory, ImmutableMap<String, DeviceKind> kinds) throws Exception {
+    this.directory = directory;
+    host = new EmulatedHost("hosta", directory, ImmutableMap.of(), new DeviceOpener(true, kinds));
+    host.definitions(
+        (uuid, definition, target, from, to) -> {
+          named = to;
+          return definition == Definition.LIVE;
+        });
+    host.startDaemon();
+  }
+
+  Path file(String name) {
+    return directory.resolve(name + ".raw");
+  }
+
+  /** A file as large as the disk, with zeros. */
+  String make(String scheme, String name) throws IOException {
+    Files.write(file(name), new byte[(int) SIZE]);
+    return scheme + ":" + file(name);
+  }
+
+  /** What the domain's XML was made to name last; empty when it was left alone. */
+  String named() {
+    return named;
+  }
+
+  private static String xml(EmbeddedDomain running, String source) {
+    String disk = "<n:disk target='xvdb' source='" + source + "'/>";
+    return EmulatedHost.xml("web1", DOMAIN, running, disk);
+  }
+
+  void startGuest(String source) {
+    prepareGuest(source);
+    host.hookOk("web1", "started", "begin", xml(domain, source));
+    domain.unpause();
+    guest = new Blkfront(domain, XVDB, BlkfrontOptions.DEFAULT, () -> {});
+    await("connection", () -> guest.connection() == Blkfront.Connection.CONNECTED);
+  }
+
+  private void prepareGuest(String source) {
+    host.hookOk("web1", "prepare", "begin", xml(null, source));
+    host.hookOk("web1", "start", "begin", xml(null, source));
+    domain = host.createDomain("web1", DOMAIN);
+  }
+
+  void endGuest() {
+    host.store().remove(Guest.path(domain.domid()));
+    domain.destroy();
+    await("its end", () -> disk() == null);
+  }
+
+  /** Null when it has none. */
+  ServedDisk disk() {
+    return host.daemon().midPoints().find(DOMAIN, "xvdb").orElse(null);
+  }
+
+  boolean isServing() {
+    return host.daemon().midPoints().isServing(domain.domid(), "xvdb");
+  }
+
+  void await(String what, BooleanSupplier condition) {
+    long deadline = System.nanoTime() + BOUND.toNanos();
+    while (true) {
+      if (guest != null) {
+        guest.poll();
+      }
+      if (condition.getAsBoolean()) {
+        return;
+      }
+      assertThat(System.nanoTime()).as("waiting for: " + what).isLessThan(deadline);
+      LockSupport.parkNanos(Duration.ofMillis(1).toNanos());
+    }
+  }
+
+  /** Does not wait for its end. */
+  GuestIo beginWrite(int block) {
+    byte value = ++next;
+    ByteBuffer data = ByteBuffer.allocate(BLOCK);
+    for (int i = 0; i < BLOCK; i++) {
+      data.put(i, value);
+    }
+    written.put(block, value);
+    return guest.write((long) block * BLOCK, data, done -> {});
+  }
+
+  GuestIo beginRead(int block) {
+    return guest.read((long) block * BLOCK, BLOCK, done -> {});
+  }
+
+  void ends(GuestIo io) {
+    await("a request", io::isDone);
+    assertThat(io.hasFailed()).isFalse();
+    io.free();
+  }
+
+  void write(int block) {
+    ends(beginWrite(block));
+  }
+
+  /** All that it was told is written. */
+  void verify() {
+    written.forEach(
+        (block, value) -> {
+          GuestIo io = beginRead(block);
+          await("a read", io::isDone);
+          assertThat(io.hasFailed()).as("read of block %s", block).isFalse();
+          ByteBuffer data = io.data();
+          for (int i = 0; i < BLOCK; i += 512) {
+            assertThat(data.get(i)).as("block %s, byte %s", block, i).isEqualTo(value);
+          }
+          io.free();
+        });
+  }
+
+  private Map<String, Object> ask(String command, Map<String, Object> more)
+      throws ControlException {
+    Map<String, Object> request = new TreeMap<>(more);
+    request.put("command", command);
+    request.put("domain", "web1");
+    request.put("target", "xvdb");
+    return Json.object(host.daemon().control().handle(request));
+  }
+
+  Map<String, Object> swap(String source, Map<String, Object> more) throws ControlException {
+    Map<String, Object> request = new TreeMap<>(more);
+    request.put("source", source);
+    return ask("swap", request);
+  }
+
+  Map<String, Object> job(String action) throws ControlException {
+    return ask("job", Map.of("action", action));
+  }
+
+  String reason() {
+    try {
+      return String.valueOf(job("show").get("reason"));
+    } catch (ControlException e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  boolean isIn(String state) {
+    try {
+      return job("show").get("state").equals(state);
+    } catch (ControlException e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  void awaitState(String state) {
+    await("the job is " + state, () -> isIn(state));
+  }
+
+  @Override
+  public void close() {
+    host.close();
+  }
+}
