@@ -233,8 +233,7 @@ final class NbdExportCommand implements Callable<Integer> {
       }
       if (storage.mayBe(next)) {
         throw new IllegalArgumentException(
-            "--swap-to: whether %s is another device than SOURCE cannot be told: a device server of this host that is too old does not say which storage it has; start it anew with this version"
-                .formatted(text));
+            "--swap-to: " + Storage.cannotBeTold(text, "another device than SOURCE"));
       }
       devices.checkUnused(text);
       target = devices.open(text, OpenOptions.plain(false));

@@ -38,9 +38,6 @@ final class DiskJobs implements DiskRecovery.Jobs, MidPoints.Sources, AutoClosea
   /** Of those that are over, what the mirror said last is kept for so many. */
   private static final int KEPT = 100;
 
-  /** How the place of an export begins that every host reaches under the same name. */
-  static final String EXPORT = "netchannel:";
-
   private final SwapRunner.Environment environment;
   private final MidPoints midPoints;
   private final Clock clock;
@@ -225,7 +222,7 @@ final class DiskJobs implements DiskRecovery.Jobs, MidPoints.Sources, AutoClosea
   /** An export has one authority, wherever it is asked; a path leads elsewhere on each host. */
   private boolean isAnywhere(String source) {
     try {
-      return environment.devices().place(source).startsWith(EXPORT);
+      return DiskPlaces.exportForAll(environment.devices().place(source)).isPresent();
     } catch (DeviceException e) {
       return false; // it is refused in a moment
     }

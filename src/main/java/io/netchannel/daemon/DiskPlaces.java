@@ -29,6 +29,9 @@ final class DiskPlaces {
   /** How the place of an export of a device server begins, of each scheme. */
   private static final String EXPORT = "netchannel";
 
+  /** Likewise of one that every host reaches under the same name. */
+  private static final String EXPORT_FOR_ALL = EXPORT + "://";
+
   private final Devices devices;
   private final DiskJobStore jobs;
   private final Supplier<? extends Collection<ServedDisk>> disks;
@@ -111,9 +114,7 @@ final class DiskPlaces {
   private static void checkKnown(String source, Storage target, String whose, Storage theirs)
       throws DeviceException {
     if (target.mayBe(theirs)) {
-      throw new DeviceException(
-          "whether %s is %s cannot be told: a device server of this host that is too old does not say which storage it has; start it anew with this version"
-              .formatted(source, whose));
+      throw new DeviceException(Storage.cannotBeTold(source, whose));
     }
   }
 
@@ -231,6 +232,18 @@ final class DiskPlaces {
 
   // ---- How they are known
 
+  /** Whether a device server has it: an authority over who has it, and what is out of date. */
+  static boolean isExport(String place) {
+    return place.startsWith(EXPORT);
+  }
+
+  /** HOST[:PORT]/NAME of an export that every host reaches under the same name; else empty. */
+  static Optional<String> exportForAll(String place) {
+    return place.startsWith(EXPORT_FOR_ALL)
+        ? Optional.of(place.substring(EXPORT_FOR_ALL.length()))
+        : Optional.empty();
+  }
+
   private boolean isSame(String source, Storage storage, String other, Storage others)
       throws DeviceException {
     return isSamePlace(source, other) || storage.isSame(others);
@@ -246,7 +259,7 @@ final class DiskPlaces {
 
   /** Without a question to another host; empty when that would be needed, or it is not there. */
   private Optional<Storage> ofThisHost(String source) throws DeviceException {
-    return devices.place(source).startsWith(EXPORT) ? Optional.empty() : storage(source);
+    return isExport(devices.place(source)) ? Optional.empty() : storage(source);
   }
 
   /** Empty when it is not there now. */

@@ -301,20 +301,19 @@ final class FollowingDisks implements AutoCloseable {
     String source = disk.details().source().orElse("");
     try {
       String place = environment.devices().place(source);
-      String prefix = DiskJobs.EXPORT + "//";
-      int slash = place.indexOf('/', prefix.length());
-      if (!place.startsWith(prefix) || slash < 0) {
+      String export = DiskPlaces.exportForAll(place).orElse("");
+      int slash = export.indexOf('/');
+      if (slash < 0) {
         return Optional.empty();
       }
-      HostAndPort server =
-          HostPorts.parseInUri(place.substring(prefix.length(), slash), Wire.DEFAULT_PORT);
+      HostAndPort server = HostPorts.parseInUri(export.substring(0, slash), Wire.DEFAULT_PORT);
       return environment.volumes().isHere(server)
           ? Optional.empty()
           : Optional.of(
               new Place(
                   source.substring(0, source.length() - place.length()),
                   server,
-                  place.substring(slash + 1)));
+                  export.substring(slash + 1)));
     } catch (DeviceException | IllegalArgumentException e) {
       return Optional.empty(); // "inherit", or nothing yet
     }

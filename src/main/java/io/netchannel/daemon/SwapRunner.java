@@ -4,13 +4,11 @@ import io.netchannel.coordinator.DiskJob;
 import io.netchannel.coordinator.DiskJobStore;
 import io.netchannel.coordinator.DiskKey;
 import io.netchannel.coordinator.FaultPoints;
-import io.netchannel.coordinator.FaultPoints.FaultException;
 import io.netchannel.coordinator.FaultPoints.Point;
 import io.netchannel.coordinator.JobEvent;
 import io.netchannel.coordinator.JobPhase;
 import io.netchannel.coordinator.JobRefusedException;
 import io.netchannel.coordinator.JournalException;
-import io.netchannel.coordinator.UncertainJournalException;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.Devices;
@@ -19,15 +17,12 @@ import io.netchannel.device.mirror.MirrorDevice;
 import io.netchannel.device.mirror.MirrorOwner;
 import io.netchannel.device.mirror.MirrorSettings;
 import io.netchannel.device.mirror.MirrorStatus;
-import io.netchannel.device.mirror.UnknownSwitchException;
 import io.netchannel.time.Backoff;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.LongSupplier;
 import java.util.function.Supplier;
@@ -112,6 +107,7 @@ final class SwapRunner implements MirrorOwner {
   private final Environment environment;
   private final DiskKey key;
   private final NewDevice newDevice;
+  private final SwitchRecord record;
   private final CopyRate rate = new CopyRate();
   private final AtomicBoolean lookDue = new AtomicBoolean();
 
@@ -131,9 +127,6 @@ final class SwapRunner implements MirrorOwner {
   /** Whether an attempt to open the new device is under way, or to come: two would be rivals. */
   private final AtomicBoolean retrying = new AtomicBoolean();
 
-  /** Whether the leader's authority knows of the switch, once it was told. */
-  private volatile Optional<CompletableFuture<Void>> oldTold = Optional.empty();
-
   /** What keeps it, beside what the mirror says; empty when nothing does. */
   private volatile String problem = "";
 
@@ -148,12 +141,6 @@ final class SwapRunner implements MirrorOwner {
   /** As the mirror said last; it has gone since. */
   private volatile Optional<MirrorStatus> last = Optional.empty();
 
-  /** Whether only a restart finds out which device is the disk: until then it begins nowhere. */
-  private volatile boolean uncertain;
-
-  /** Of the switch, while its mirror waits for that. */
-  private volatile Optional<CompletableFuture<Void>> recording = Optional.empty();
-
   private volatile boolean closed;
 
   /** A person says that the old device is the disk's as well as any other. */
@@ -164,6 +151,9 @@ final class SwapRunner implements MirrorOwner {
     this.first = first;
     this.key = first.disk();
     this.newDevice = new NewDevice(environment, key, first.newSource());
+    this.record =
+        new SwitchRecord(
+            environment, this::job, () -> disk, () -> mirror, words -> problem = words);
     this.stage = stage;
   }
 
@@ -400,7 +390,7 @@ final class SwapRunner implements MirrorOwner {
    */
   void opened(ServedDisk served) {
     watch(served);
-    if (uncertain) {
+    if (record.isUncertain()) {
       throw new IllegalStateException(
           "whether %s or %s is the disk is in the journal, which only a restart reads"
               .formatted(job().oldSource(), job().newSource()));
@@ -413,7 +403,7 @@ final class SwapRunner implements MirrorOwner {
     }
     mirror = Optional.empty();
     if (job().phase() == JobPhase.SWITCHED) {
-      oldTold = Optional.empty(); // that device is closed
+      record.oldIsClosed();
       stage = Stage.LEAVING;
       return;
     }
@@ -497,92 +487,7 @@ final class SwapRunner implements MirrorOwner {
 
   @Override
   public CompletableFuture<Void> recordSwitch() {
-    CompletableFuture<Void> recorded = new CompletableFuture<>();
-    recording = Optional.of(recorded);
-    try {
-      environment.executor().execute(() -> record(recorded));
-    } catch (RejectedExecutionException e) {
-      recorded.completeExceptionally(new IllegalStateException("the daemon is shutting down", e));
-    }
-    return recorded;
-  }
-
-  private void record(CompletableFuture<Void> recorded) {
-    DiskJob switched;
-    try {
-      environment.faults().at(Point.JOB_SYNCED);
-      switched = environment.jobs().switched(job());
-    } catch (UncertainJournalException e) {
-      // Whether a restart finds it nobody knows. Until then both devices have all that is answered,
-      // so either may be found to be the disk.
-      problem = e.getMessage();
-      uncertain = true;
-      log.error("{}: in sync, and stays so: {}", job().label(), e.getMessage());
-      recorded.completeExceptionally(new UnknownSwitchException(e.getMessage(), e));
-      return;
-    } catch (JournalException | JobRefusedException | RuntimeException e) {
-      recorded.completeExceptionally(e);
-      return;
-    }
-    tell(switched, recorded);
-  }
-
-  /**
-   * Nodes and the old device hear of the switch, before the new one is alone. There is no way back:
-   * what fails here is tried again.
-   */
-  private void tell(DiskJob switched, CompletableFuture<Void> recorded) {
-    try {
-      environment.faults().at(Point.JOB_RECORDED);
-      disk.ifPresent(served -> served.switched(switched.newSource()));
-    } catch (RuntimeException e) {
-      problem = e.getMessage();
-      log.warn("{}: switched, but not in its nodes yet: {}", switched.label(), e.toString());
-      environment.timer().after(EXCHANGE_PAUSE, () -> tell(switched, recorded));
-      return;
-    }
-    problem = "";
-    oldTold = mirror.map(present -> present.leader().moved(switched.newSource()));
-    CompletableFuture<Void> told =
-        oldTold.orElseGet(() -> CompletableFuture.completedFuture(null)); // its guest has gone
-    // Nothing goes to the new device alone before, if that can be.
-    var unused =
-        told.copy()
-            .orTimeout(SwitchNotes.WHILE_RECORDING.toMillis(), TimeUnit.MILLISECONDS)
-            .whenComplete(
-                (done, untold) -> {
-                  goAlone(recorded);
-                  boolean silent = untold instanceof TimeoutException;
-                  environment
-                      .timer()
-                      .after(silent ? Duration.ZERO : MirrorSettings.LEG_TIMEOUT, this::giveOldUp);
-                });
-  }
-
-  private void goAlone(CompletableFuture<Void> recorded) {
-    try {
-      environment.faults().at(Point.JOB_MOVED);
-      recorded.complete(null);
-    } catch (FaultException e) {
-      environment.timer().after(EXCHANGE_PAUSE, () -> goAlone(recorded));
-    }
-  }
-
-  /**
-   * What the old device still has of the guest would be waited for as long as its server is away.
-   * It is not the disk any more: what is given up there is answered by the new one.
-   */
-  private void giveOldUp() {
-    mirror
-        .filter(over -> !over.left().isDone())
-        .map(MirrorDevice::leader)
-        .ifPresent(
-            left -> {
-              log.warn("{}: {} does not answer and is given up", job().label(), job().oldSource());
-              oldTold = Optional.empty(); // it is told, and its place given free, when it is back
-              left.keepPlace();
-              left.close();
-            });
+    return record.begin();
   }
 
   @Override
@@ -710,7 +615,7 @@ final class SwapRunner implements MirrorOwner {
       return;
     }
     SwitchNotes notes = environment.notes();
-    notes.left(switched, oldTold, newDevice.user(), this::tells);
+    notes.left(switched, record.oldTold(), newDevice.user(), this::tells);
     CompletableFuture<Void> arrived =
         notes.arrived(
             switched,
@@ -880,7 +785,7 @@ final class SwapRunner implements MirrorOwner {
 
   /** Also of one that was found, and whose disk was not. */
   void goOnWithoutDisk() {
-    if (uncertain) {
+    if (record.isUncertain()) {
       return; // the next daemon does
     }
     if (job().phase() == JobPhase.SWITCHED) {
@@ -905,9 +810,6 @@ final class SwapRunner implements MirrorOwner {
   /** The daemon ends: the next one goes on. */
   void close() {
     closed = true;
-    // Its mid-point would wait for it; what is answered no more the next daemon issues again.
-    recording.ifPresent(
-        recorded ->
-            recorded.completeExceptionally(new UnknownSwitchException("the daemon ends", null)));
+    record.close();
   }
 }

@@ -48,9 +48,6 @@ final class SwitchNotes {
   private static final Duration FIRST_PAUSE = Duration.ofSeconds(1);
   private static final Duration LONGEST_PAUSE = Duration.ofSeconds(30);
 
-  /** Schemes of devices with an authority. */
-  private static final String REMOTE = "netchannel";
-
   private final Devices devices;
   private final Executor storage;
   private final Timer timer;
@@ -211,7 +208,7 @@ final class SwitchNotes {
     storage.execute(
         () -> {
           try {
-            if (!devices.place(source).startsWith(REMOTE)) {
+            if (!DiskPlaces.isExport(devices.place(source))) {
               noted.complete(null);
               return;
             }

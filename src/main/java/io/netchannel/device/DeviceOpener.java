@@ -55,19 +55,6 @@ public final class DeviceOpener implements Devices, AutoCloseable {
     Optional<String> exportOf(Storage storage);
   }
 
-  private static final ServedStorage NOTHING_SERVED =
-      new ServedStorage() {
-        @Override
-        public Optional<String> exportInUse(Storage storage) {
-          return Optional.empty();
-        }
-
-        @Override
-        public Optional<String> exportOf(Storage storage) {
-          return Optional.empty();
-        }
-      };
-
   /** Reads the options of a filter. */
   @FunctionalInterface
   private interface FilterKind {
@@ -77,7 +64,7 @@ public final class DeviceOpener implements Devices, AutoCloseable {
   private final Map<String, DeviceKind> devices;
   private final Map<String, FilterKind> filters;
   private final ScheduledExecutorService timer;
-  private volatile ServedStorage served = NOTHING_SERVED;
+  private volatile Optional<ServedStorage> served = Optional.empty();
 
   /** Devices with default settings and system clocks. */
   public DeviceOpener() {
@@ -234,17 +221,17 @@ public final class DeviceOpener implements Devices, AutoCloseable {
 
   /** What it exports is asked of this server from now on. */
   public void serves(ServedStorage server) {
-    served = server;
+    served = Optional.of(server);
   }
 
   @Override
   public Optional<String> exportInUse(Storage storage) {
-    return served.exportInUse(storage);
+    return served.flatMap(server -> server.exportInUse(storage));
   }
 
   @Override
   public Optional<String> exportOf(Storage storage) {
-    return served.exportOf(storage);
+    return served.flatMap(server -> server.exportOf(storage));
   }
 
   @Override

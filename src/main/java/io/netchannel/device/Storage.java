@@ -80,6 +80,12 @@ public record Storage(Optional<UUID> identity, ImmutableSet<String> names, Telli
         || (telling == Telling.KERNEL && other.telling == Telling.NOBODY);
   }
 
+  /** What to say of a source of which nobody knows whether it is {@code whose}, and what to do. */
+  public static String cannotBeTold(String source, String whose) {
+    return "whether %s is %s cannot be told: a device server of this host that is too old does not say which storage it has; start it anew with this version"
+        .formatted(source, whose);
+  }
+
   private static UUID uuid(String text) {
     return UUID.nameUUIDFromBytes(text.getBytes(StandardCharsets.UTF_8));
   }

@@ -241,23 +241,21 @@ abstract class SwappedGuest {
   }
 
   Map<String, Object> swap(String source, Object... more) throws ControlException {
-    Map<String, Object> request = new TreeMap<>();
-    request.put("command", "swap");
-    request.put("domain", "web1");
-    request.put("target", "xvdb");
-    request.put("source", source);
-    for (int i = 0; i < more.length; i += 2) {
-      request.put(String.valueOf(more[i]), more[i + 1]);
-    }
-    return ask(request);
+    return ask("swap", "source", source, more);
   }
 
   Map<String, Object> job(String action, Object... more) throws ControlException {
+    return ask("job", "action", action, more);
+  }
+
+  /** Of its disk: what is named, and more names with their values. */
+  private Map<String, Object> ask(String command, String name, String value, Object... more)
+      throws ControlException {
     Map<String, Object> request = new TreeMap<>();
-    request.put("command", "job");
+    request.put("command", command);
     request.put("domain", "web1");
     request.put("target", "xvdb");
-    request.put("action", action);
+    request.put(name, value);
     for (int i = 0; i < more.length; i += 2) {
       request.put(String.valueOf(more[i]), more[i + 1]);
     }
