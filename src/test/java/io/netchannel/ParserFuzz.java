@@ -50,6 +50,7 @@ public final class ParserFuzz {
               RemoteAddressFuzz::fuzzerTestOneInput,
               text("//hosta:16516/disk"),
               text("//[2001:db8::1]/disk"),
+              text("//[fe80::1%25eth0]:16516/disk"),
               text("///disk?socket=/run/server.sock")),
           Target.of(
               "nbd: source",
@@ -57,6 +58,7 @@ public final class ParserFuzz {
               text("nbd://hosta:10809/disk?reconnect=10"),
               text("nbd://[2001:db8::1]/%20?cache=writethrough"),
               text("nbd://%25w/disk"),
+              text("nbd://[fe80::1%25eth0]:1/disk"),
               text("nbd+unix:///disk?socket=/run/a%20b.sock&reconnect=10")),
           Target.of(
               "NBD server's negotiation",

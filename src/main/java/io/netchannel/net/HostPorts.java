@@ -2,6 +2,7 @@ package io.netchannel.net;
 
 import static com.google.common.base.Preconditions.checkArgument;
 
+import com.google.common.base.CharMatcher;
 import com.google.common.net.HostAndPort;
 import com.google.common.net.InetAddresses;
 
@@ -16,6 +17,16 @@ public final class HostPorts {
 
   /** A percent sign as a URI has it. */
   private static final String ENCODED_ZONE = "%25";
+
+  /**
+   * What RFC 6874 has in an interface's name without an escape. Linux takes more, a percent sign
+   * too, but that could not be told from the escape of one.
+   */
+  private static final CharMatcher INTERFACE =
+      CharMatcher.inRange('a', 'z')
+          .or(CharMatcher.inRange('A', 'Z'))
+          .or(CharMatcher.inRange('0', '9'))
+          .or(CharMatcher.anyOf("._~-"));
 
   private HostPorts() {}
 
@@ -32,9 +43,14 @@ public final class HostPorts {
     checkArgument(!host.isEmpty(), "no host");
     if (text.startsWith("[") || host.indexOf(':') >= 0) {
       host = withPlainZone(host);
+      String address = withoutZone(host);
       checkArgument(
-          host.indexOf(':') >= 0 && InetAddresses.isInetAddress(withoutZone(host)),
+          host.indexOf(':') >= 0 && InetAddresses.isInetAddress(address),
           "no IPv6 address in \"%s\"",
+          text);
+      checkArgument(
+          host.equals(address) || INTERFACE.matchesAllOf(host.substring(address.length() + 1)),
+          "no network interface's name of letters, digits, '.', '_', '~' and '-' in \"%s\"",
           text);
     } else {
       // Written again it would be an escape, of another name.

@@ -109,8 +109,9 @@ record ExportInfo(
       if (!told) {
         throw new NbdProtocolException("expected NBD_INFO_EXPORT before the end, found none");
       }
-      long unit = Math.max(minimum, PAGE_BYTES);
       long most = Math.min(maximum, MOST_PAYLOAD_BYTES);
+      // Whole pages, or whole sectors of a server that takes less. What is less still is no disk.
+      int unit = Math.max(minimum, most < PAGE_BYTES ? SECTOR_BYTES : PAGE_BYTES);
       return new ExportInfo(
           sizeBytes, flags, minimum, preferred, (int) (most < unit ? most : most - most % unit));
     }

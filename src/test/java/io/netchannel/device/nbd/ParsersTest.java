@@ -130,6 +130,34 @@ final class ParsersTest {
     assertThat(after.build()).isEqualTo(before.build());
   }
 
+  @ParameterizedTest
+  @CsvSource({
+    "1, 65535, 61440",
+    "1, 4096, 4096",
+    "1, 4095, 3584",
+    "8, 2098, 2048",
+    "2048, 3000, 2048",
+    "1, 512, 512",
+  })
+  void requestsAreOfWholePagesOrSectors(int minimum, int maximum, int taken) throws Exception {
+    ExportInfo.Builder info = new ExportInfo.Builder();
+    info.add(export(1 << 20, NbdProtocol.FLAG_HAS_FLAGS));
+    info.add(blockSizes(minimum, 4096, maximum));
+    assertThat(info.build().maximumPayloadBytes()).isEqualTo(taken);
+  }
+
+  @ParameterizedTest
+  @CsvSource({"1, 511", "8192, 65536"})
+  void aServerThatTakesNoSectorsIsNoDisk(int minimum, int maximum) throws Exception {
+    ExportInfo.Builder info = new ExportInfo.Builder();
+    info.add(export(1 << 20, NbdProtocol.FLAG_HAS_FLAGS));
+    info.add(blockSizes(minimum, 8192, maximum));
+    ExportInfo built = info.build();
+    assertThatThrownBy(() -> built.geometry(URI, false))
+        .isInstanceOf(DeviceException.class)
+        .hasMessageContaining("a disk needs some of 512 to 4096");
+  }
+
   @Test
   void aReadOnlyExportIsNotServedWritable() throws Exception {
     ExportInfo.Builder info = new ExportInfo.Builder();
