@@ -1,10 +1,11 @@
-"""guest/beat.fio: one small write after the other, as an idle guest's log. There is always one to be answered, and it is quick."""
+"""One small write after the other, as an idle guest's log, in place of fio. There is always one to be answered, and it is quick."""
 
-from .watch import BLOCK, Layout, fio_time
+from .watch import BLOCK, Layout, time_of_write
 
-LAYOUT = Layout(blocks=8, stride=BLOCK, version=fio_time)
+BLOCKS, EACH_SECOND = 8, 20
+LAYOUT = Layout(blocks=BLOCKS, stride=BLOCK, version=time_of_write)
 
 
 def program(target: str) -> str:
     """What the guest runs."""
-    return f"env DISK=/dev/{target} fio --eta=never /beat.fio"
+    return f"hot /dev/{target} {BLOCKS} 1 {EACH_SECOND}"

@@ -10,13 +10,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from xml.sax.saxutils import quoteattr
 
-from .hosts import SHARED_DISKS, Host, Hosts
+from .hosts import SHARED_DISKS, Followed, Host, Hosts
 from .product import TRACES
 from .report import Failure, expect, say
 from .settings import COMMAND_SECONDS, GUEST_BOOT_SECONDS, LAB, LEFTOVERS_SECONDS, MIGRATION_SECONDS, ROUND_SECONDS, Options
 
 HOT_BYTES = 1 << 20  # as in guest/init
 NAMESPACE = "https://netchannel.io/domain/1"
+LOOK_SECONDS = 0.1  # at what is here already
 
 # What a healthy guest never says.
 COMPLAINTS = re.compile(r"I/O error|FAILED|guest lacks|g\.e\. still in use|BUG:|Oops|Call Trace|blocked for more than"
@@ -62,6 +63,7 @@ class Guest:
         self.consoles = hosts.both  # whose logs are its console
         self.log = f"/var/log/xen/console/guest-{name}.log"
         self.beside: set[str] = set()  # names of guests that a scenario runs at the same time
+        self._followed: dict[Host, Followed] = {}  # its consoles
 
     # ------------------------------------------------------------ life
 
@@ -112,8 +114,6 @@ class Guest:
         with TemporaryDirectory() as directory:
             root = Path(directory)
             (root / "workload.fio").write_text(self.options.fio_job.read_text())
-            for name in ("hot.fio", "beat.fio"):
-                (root / name).write_text((LAB / "guest" / name).read_text())
             (root / "lab.env").write_text(f"DISKS='{' '.join(d.target for d in self.disks)}'\n"
                                           f"ROUND={self.round_bytes()}\nSLOTS={self.options.slots}\n"
                                           f"PROGRAM='{self.program}'\n")
@@ -141,6 +141,8 @@ class Guest:
 
     def destroy(self) -> None:
         """Ends the guest wherever it is; afterwards there is none."""
+        while self._followed:
+            self._followed.popitem()[1].close()
         for host in self.hosts.both:
             host.run(f"virsh -c xen:///system destroy {self.name} || xl destroy {self.name}", check=False)
 
@@ -184,7 +186,16 @@ class Guest:
     # --------------------------------------------------------- console
 
     def console(self, host: Host | None = None) -> str:
+        """All that was said up to now."""
         return "".join(h.output(f"cat {self.log}") for h in ([host] if host else self.consoles))
+
+    def said(self) -> str:
+        """What is known of it; the last words may be on their way."""
+        for host in self.consoles:
+            followed = self._followed.get(host)
+            if not (followed and followed.is_live):
+                self._followed[host] = host.follow(self.log)
+        return "".join(self._followed[host].text for host in self.consoles)
 
     def type(self, line: str) -> None:
         self.host.run(f"printf '%s\\n' '{line}' >$(xenstore-read /local/domain/$(xl domid {self.name})/console/tty)")
@@ -193,7 +204,7 @@ class Guest:
         """Until the console of either host shows the pattern; a complaint of the guest ends the wait."""
         deadline = time.monotonic() + seconds
         while True:
-            text = self.console()
+            text = self.said()
             self.complain(text)
             found = re.search(pattern, text)
             if found:
@@ -201,7 +212,7 @@ class Guest:
             if time.monotonic() > deadline:
                 self.explain()
                 raise Failure(f"expected {what} within {seconds:.0f} s; the console ends with: {text[-400:].strip()}")
-            time.sleep(1)
+            time.sleep(LOOK_SECONDS)
 
     def explain(self) -> None:
         """Has a guest that does not get on show on its console, which is kept, what its workload waits for."""

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -171,7 +172,11 @@ class Host:
     def spawn(self, script: str) -> subprocess.Popen:
         """Starts a script in dom0 and goes on; the caller waits for it."""
         return subprocess.Popen(["ssh", *self.ssh_options, "-p", str(self.ssh_port), "root@127.0.0.1", script],
-                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+
+    def follow(self, path: str) -> "Followed":
+        """A file in dom0 that only grows; the caller closes it."""
+        return Followed(self.spawn(f"exec tail -c +1 -F {shlex.quote(path)} 2>/dev/null"))
 
     def now(self) -> float:
         """Seconds since 1970, by its clock."""
@@ -180,6 +185,32 @@ class Host:
     def write(self, path: str, content: bytes | str) -> None:
         data = content.encode() if isinstance(content, str) else content
         self.run(f"mkdir -p {shlex.quote(os.path.dirname(path))} && cat >{shlex.quote(path)}", stdin=data)
+
+
+class Followed:
+    """What a file in dom0 says so far. One command there tells what is added: a look by a command of its own takes an emulated
+    host a second or more of its only CPU, and mostly nothing has changed."""
+
+    def __init__(self, tail: subprocess.Popen):
+        self.text = ""
+        self._tail = tail
+        self._thread = threading.Thread(target=self._read, name="tail", daemon=True)
+        self._thread.start()
+
+    @property
+    def is_live(self) -> bool:
+        """False when the connection has ended: the text grows no more."""
+        return self._thread.is_alive()
+
+    def close(self) -> None:
+        self._tail.terminate()
+        self._thread.join()
+        self._tail.stdout.close()
+        self._tail.wait()
+
+    def _read(self) -> None:
+        for line in self._tail.stdout:
+            self.text += line
 
 
 class Hosts:

@@ -1,7 +1,6 @@
 """Watches, from outside, the blocks of a raw disk that a workload in the guest rewrites for ever.
 
-Each of these blocks tells a version: for guest/hot.fio the guest's time of the write in the header fio puts into a
-block, for guest/slots.c a counter. Seen from outside the version of a block only ever grows. One that goes back is an
+Each of these blocks tells a version: for guest/hot.c the guest's time of the write, for guest/slots.c a counter. Seen from outside the version of a block only ever grows. One that goes back is an
 old write that landed after a newer one: exactly what migrating with I/O in flight must not do, and what the guest
 itself sees only if it happens to read just then.
 """
@@ -19,9 +18,8 @@ from typing import Callable
 from .report import Failure
 
 BLOCK = 4096
-# fio's struct verify_header (verify.h): magic, type, length, seed, offset, seconds, nanoseconds, ...
-HEADER = struct.Struct("<HHIQQII")
-MAGIC = 0xACCA
+RECORD = struct.Struct("<8sQQ8x")  # of guest/hot.c: magic, offset, nanoseconds
+MAGIC = b"nclabhot"
 POLL_SECONDS = 0.01
 
 
@@ -34,13 +32,13 @@ class Layout:
     version: Callable[[bytes, int], int | None]  # of a block that was read at this offset; None: not one of the workload's
 
 
-def fio_time(block: bytes, offset: int) -> int | None:
-    """When fio wrote the block, by the guest's clock, in ns."""
-    magic, _, _, _, place, seconds, nanoseconds = HEADER.unpack_from(block)
-    return seconds * 1_000_000_000 + nanoseconds if magic == MAGIC and place == offset else None
+def time_of_write(block: bytes, offset: int) -> int | None:
+    """When guest/hot.c wrote the block, by the guest's clock, in ns."""
+    magic, place, nanoseconds = RECORD.unpack_from(block)
+    return nanoseconds if magic == MAGIC and place == offset else None
 
 
-HOT = Layout(blocks=16, stride=BLOCK, version=fio_time)  # as in guest/hot.fio
+HOT = Layout(blocks=16, stride=BLOCK, version=time_of_write)  # as guest/init has it
 
 
 class Watch:
