@@ -158,6 +158,7 @@ final class ServedExport {
     } catch (DeviceException e) {
       return Refused.because(Refusal.UNAVAILABLE, e.getMessage());
     }
+    Optional<OutOfDate> outOfDate = whereabouts.from(attach);
     try {
       if (attach.generation() > newest || holder.isEmpty()) {
         generations.put(
@@ -168,7 +169,9 @@ final class ServedExport {
                 parts.clock().instant(),
                 holder.map(GenerationStore.Entry::storage).orElse(parts.storage()),
                 place,
-                whereabouts.from(attach)));
+                outOfDate));
+      } else if (!holder.get().outOfDate().equals(outOfDate)) {
+        generations.put(holder.get().with(outOfDate)); // a copy over its own disk
       } else {
         generations.renew();
       }

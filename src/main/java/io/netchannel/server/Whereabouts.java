@@ -22,8 +22,10 @@ import java.util.Optional;
  * </pre>
  *
  * So a copy over what was left takes nothing away from the refusal before it is complete, wherever
- * it is cut off. The generation that has said MOVED may end what it has here, also after a restart:
- * who starts a guest always takes a newer one than the server knows.
+ * it is cut off; also one by the generation that holds it as its disk. Who has said ARRIVED does
+ * not come anew any more, whether it was answered or not. The generation that has said MOVED may
+ * end what it has here, also after a restart: who starts a guest always takes a newer one than the
+ * server knows.
  */
 final class Whereabouts {
   private final String export;

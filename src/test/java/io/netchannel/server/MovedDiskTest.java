@@ -351,16 +351,62 @@ final class MovedDiskTest {
     isRefusedAsMoved(4);
   }
 
+  /** Its place was kept, as its daemon was killed before it could say that the disk has left. */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void aCopyOverItByTheGenerationThatHoldsItIsNotTheDiskEither(boolean restarted) throws Exception {
+    Device killed = open(1);
+    killed.keepPlace();
+    killed.close();
+    Device follower = openAnew(1);
+    assertThat(moved()).extracting(ExportStatus.Elsewhere::partial).containsExactly(true);
+    follower.keepPlace();
+    follower.close();
+    if (restarted) {
+      restart();
+    }
+    isRefusedAsPartial(2);
+    Device again = openAnew(1);
+    done(again.arrived());
+    again.close();
+    open(2).close();
+  }
+
   /** The answer may be lost, and who comes again has not heard that its disk is here. */
   @Test
   void whoComesAgainAfterItHasArrivedHasArrived() throws Exception {
     RawClient follower = host.raw();
     follower.ask(anew(1)).expect(FrameType.ATTACHED);
-    note(follower, FrameType.ARRIVED, 1, "");
-    follower.expect(FrameType.NOTED);
-    follower.close();
-    host.raw().ask(anew(1)).expect(FrameType.ATTACHED);
+    host.raw().ask(1).expect(FrameType.ATTACHED);
+    assertThat(moved()).as("before the server has heard of it").hasSize(1);
+    RawClient told = host.raw();
+    told.ask(1).expect(FrameType.ATTACHED);
+    note(told, FrameType.ARRIVED, 1, "");
+    told.expect(FrameType.NOTED);
+    host.raw().ask(1).expect(FrameType.ATTACHED);
     assertThat(moved()).isEmpty();
+  }
+
+  /** Or the server would take the disk for a part of a copy from then on. */
+  @Test
+  void whoHasSaidThatItHasArrivedDoesNotComeAnew() throws Exception {
+    try (VersionedServer server = new VersionedServer(directory.resolve("deaf.sock"), 2);
+        Device device =
+            host.open(server.source(), OpenOptions.anew(new OpenOptions.User(CLIENT, 1)))) {
+      server.swallowsNotes = true;
+      CompletableFuture<Void> noted = device.arrived();
+      Waiting.until("it has said so", () -> server.arrived.contains("ARRIVED"));
+      server.becomes(2);
+      Waiting.until("it says so again", () -> server.arrived.size() == 3);
+      assertThat(server.arrived).containsExactly("ANEW", "ARRIVED", "ARRIVED");
+      device.useGeneration(2); // which is let in as a copy only, should nothing be noted
+      Waiting.until("and again", () -> server.arrived.size() == 5);
+      assertThat(server.arrived.subList(3, 5)).containsExactly("ANEW", "ARRIVED");
+      server.swallowsNotes = false;
+      server.becomes(2);
+      done(noted);
+      assertThat(server.arrived.subList(5, 6)).containsExactly("ARRIVED");
+    }
   }
 
   private static Attach anew(long generation) {
@@ -468,7 +514,6 @@ final class MovedDiskTest {
         Device device =
             host.open(server.source(), OpenOptions.anew(new OpenOptions.User(CLIENT, 1)))) {
       fails(device.moved(TO), server.source(), "its server is older than this one");
-      done(device.arrived()); // it refuses nobody
       assertThat(Requests.write(device, 0, new byte[512])).isEqualTo(Outcome.OK);
       assertThat(server.arrived).containsExactly("WRITE");
       // Updated while it is used.
@@ -482,6 +527,19 @@ final class MovedDiskTest {
       assertThat(server.arrived)
           .as("it is the disk now")
           .containsExactly("WRITE", "ANEW", "MOVED", "ARRIVED", "WRITE");
+    }
+  }
+
+  /** It refuses nobody, and the one in its place would. */
+  @Test
+  void whatHasArrivedAtAnOlderServerIsTheDiskForANewerOneToo() throws Exception {
+    try (VersionedServer server = new VersionedServer(directory.resolve("old.sock"), 1);
+        Device device =
+            host.open(server.source(), OpenOptions.anew(new OpenOptions.User(CLIENT, 1)))) {
+      done(device.arrived());
+      server.becomes(2);
+      assertThat(Requests.write(device, 0, new byte[512])).isEqualTo(Outcome.OK);
+      assertThat(server.arrived).containsExactly("WRITE");
     }
   }
 

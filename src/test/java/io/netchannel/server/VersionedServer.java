@@ -39,6 +39,9 @@ final class VersionedServer implements AutoCloseable {
   private volatile int version;
   private volatile SocketChannel client;
 
+  /** Whether it does not answer what it is told of a disk. */
+  volatile boolean swallowsNotes;
+
   /** Requests as they came, and what broke the protocol. */
   final List<String> arrived = new CopyOnWriteArrayList<>();
 
@@ -139,7 +142,9 @@ final class VersionedServer implements AutoCloseable {
         case PING -> answer.ping(FrameType.PONG, header.sequence()).encode(out);
         case MOVED, ARRIVED -> {
           arrived.add(header.type().toString());
-          answer.noted(Status.OK, header.sequence(), 0).encode(out);
+          if (!swallowsNotes) {
+            answer.noted(Status.OK, header.sequence(), 0).encode(out);
+          }
         }
         case ATTACHED, REFUSED, REPLY, DETACHED, PONG, NOTED ->
             throw new WireException("expected none of " + header);

@@ -42,6 +42,9 @@ final class PlaceNotes {
   private boolean anew;
   private boolean left;
 
+  /** Whether the server was told with this generation that the disk has arrived, and may know. */
+  private boolean saidArrived;
+
   /**
    * @param address of the device, for people
    * @param anew whether it is opened to be overwritten
@@ -55,9 +58,18 @@ final class PlaceNotes {
     notes.add(new Note(to, noted));
   }
 
-  /** Whether an ATTACH has to say that the disk is elsewhere, and this will be a copy of it. */
+  /**
+   * Whether an ATTACH has to say that the disk is elsewhere, and this will be a copy of it. Once
+   * the server may know that it is complete that would be a lie; nor is it needed, as the
+   * generation that has said so gets in.
+   */
   boolean anew() {
-    return anew;
+    return anew && !saidArrived;
+  }
+
+  /** A newer one gets in as what becomes the disk only, while that is not noted. */
+  void generationChanges() {
+    saidArrived = false;
   }
 
   /**
@@ -79,6 +91,7 @@ final class PlaceNotes {
     ByteBuf words =
         to.map(Moved::encoded).map(Unpooled::wrappedBuffer).orElse(Unpooled.EMPTY_BUFFER);
     FrameType type = to.isPresent() ? FrameType.MOVED : FrameType.ARRIVED;
+    saidArrived |= to.isEmpty();
     writer.header().note(type, number, words.readableBytes());
     writer.addCopy(words);
     writer.flush();
@@ -98,6 +111,7 @@ final class PlaceNotes {
       anew &= left;
       note.noted().complete(null);
     } else {
+      saidArrived &= note.to().isPresent();
       fail(note, "it has not noted where the disk is: " + words);
     }
   }
@@ -117,6 +131,7 @@ final class PlaceNotes {
             "its server is older than this one and cannot note that the disk is elsewhere now;"
                 + " install the same netchannel on both");
       } else {
+        anew = false;
         note.noted().complete(null);
       }
     }

@@ -816,6 +816,7 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
     log.info("{}: goes on with generation {}, was {}", link.address(), newer, generation);
     generation = newer;
     requests.use(newer);
+    notes.generationChanges();
     disconnect();
     become(State.WAITING);
     backoff.reset();
