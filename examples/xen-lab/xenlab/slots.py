@@ -1,14 +1,11 @@
 """The lab's side of guest/slots.c: where its blocks are, what they hold, what they hold at the end."""
 
-import struct
-
 from .hosts import SHARED_DISKS
 from .report import expect
-from .watch import BLOCK, Layout
+from .watch import BLOCK, RECORD, Layout
 
-SLOTS = 16  # these four as in guest/slots.c
+SLOTS = 16  # these three as in guest/slots.c
 STRIDE = 2 * BLOCK
-RECORD = struct.Struct("<8sQQ8x")  # magic, slot, counter
 MAGIC = b"ncslots1"
 
 

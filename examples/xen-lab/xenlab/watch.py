@@ -18,8 +18,8 @@ from typing import Callable
 from .report import Failure
 
 BLOCK = 4096
-RECORD = struct.Struct("<8sQQ8x")  # of guest/hot.c: magic, offset, nanoseconds
-MAGIC = b"nclabhot"
+RECORD = struct.Struct("<8sQQ8x")  # a block is full of it: magic, which block, its version
+MAGIC = b"nclabhot"  # guest/hot.c: a block is known by its offset, its version is a time in ns
 POLL_SECONDS = 0.01
 
 

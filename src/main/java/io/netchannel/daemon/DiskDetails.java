@@ -1,6 +1,7 @@
 package io.netchannel.daemon;
 
 import com.google.common.collect.ImmutableMap;
+import io.netchannel.coordinator.DiskKey;
 import io.netchannel.device.Inheritance;
 import io.netchannel.device.OpenOptions;
 import io.netchannel.vdevice.block.DiskName;
@@ -43,6 +44,11 @@ record DiskDetails(
   /** A disk that has no device yet. */
   static DiskDetails expecting(Guest guest, String target, boolean readOnly) {
     return new DiskDetails(guest, target, readOnly, Optional.empty(), 0);
+  }
+
+  /** As what the coordinator knows it. */
+  DiskKey key() {
+    return new DiskKey(guest.uuid(), target);
   }
 
   /** The same of one that libxl made. */

@@ -81,7 +81,7 @@ final class DiskJobs implements DiskRecovery.Jobs, MidPoints.Sources, AutoClosea
   public String source(ServedDisk disk, String noted) {
     return environment
         .jobs()
-        .active(key(disk))
+        .active(disk.details().key())
         .filter(job -> job.phase() == JobPhase.SWITCHED && job.oldSource().equals(noted))
         .map(DiskJob::newSource)
         .orElse(noted);
@@ -89,7 +89,7 @@ final class DiskJobs implements DiskRecovery.Jobs, MidPoints.Sources, AutoClosea
 
   @Override
   public void opened(ServedDisk disk, String source) {
-    DiskJob job = environment.jobs().active(key(disk)).orElse(null);
+    DiskJob job = environment.jobs().active(disk.details().key()).orElse(null);
     boolean itsDisk =
         job != null
             && source.equals(job.phase() == JobPhase.SWITCHED ? job.newSource() : job.oldSource());
@@ -100,7 +100,7 @@ final class DiskJobs implements DiskRecovery.Jobs, MidPoints.Sources, AutoClosea
 
   @Override
   public void recovered(ServedDisk disk) {
-    Optional.ofNullable(runners.get(key(disk))).ifPresent(SwapRunner::recovered);
+    Optional.ofNullable(runners.get(disk.details().key())).ifPresent(SwapRunner::recovered);
   }
 
   /** Who carries a job that is not over: there is one, or there is one from now on. */
@@ -175,7 +175,7 @@ final class DiskJobs implements DiskRecovery.Jobs, MidPoints.Sources, AutoClosea
    *     exceptionally, and nothing has changed, when it cannot
    */
   CompletableFuture<Void> begin(ServedDisk disk, SwapRequest request) throws JobRefusedException {
-    DiskKey key = key(disk);
+    DiskKey key = disk.details().key();
     String old = disk.details().source().orElse("");
     SwapRunner runner =
         SwapRunner.opening(
@@ -294,7 +294,7 @@ final class DiskJobs implements DiskRecovery.Jobs, MidPoints.Sources, AutoClosea
 
   @Override
   public void arrives(DiskDetails disk) {
-    endEarlier(key(disk));
+    endEarlier(disk.key());
   }
 
   @Override
@@ -308,16 +308,8 @@ final class DiskJobs implements DiskRecovery.Jobs, MidPoints.Sources, AutoClosea
 
   @Override
   public void starts(DiskDetails disk, String source) throws DeviceException {
-    endEarlier(key(disk));
+    endEarlier(disk.key());
     places.checkStart(disk, source);
-  }
-
-  private static DiskKey key(ServedDisk disk) {
-    return key(disk.details());
-  }
-
-  private static DiskKey key(DiskDetails disk) {
-    return new DiskKey(disk.guest().uuid(), disk.target());
   }
 
   /** Before the mid-points: what they end now goes on in the next daemon. */

@@ -88,7 +88,7 @@ final class DiskPlaces {
         checkNotAnothers(source, target, other, used);
       }
     }
-    checkNotTarget(key(disk.details()), source, Optional.of(target));
+    checkNotTarget(disk.details().key(), source, Optional.of(target));
     if (isOfKernel(target)) {
       Optional<String> export = devices.exportOf(target);
       if (export.isPresent()) {
@@ -142,7 +142,7 @@ final class DiskPlaces {
    * @throws DeviceException when it must not, with where the disk is
    */
   void checkStart(DiskDetails disk, String source) throws DeviceException {
-    DiskKey key = key(disk);
+    DiskKey key = disk.key();
     Optional<Storage> storage = ofThisHost(source);
     checkNotTarget(key, source, storage);
     checkNotLeft(key, source, storage);
@@ -201,7 +201,7 @@ final class DiskPlaces {
 
   /** A disk has come with its guest, and is here from now on. */
   void arrived(DiskDetails disk, String source) {
-    DiskKey key = key(disk);
+    DiskKey key = disk.key();
     Moved newest = jobs.moved(key).orElse(null);
     if (newest == null) {
       return;
@@ -270,9 +270,5 @@ final class DiskPlaces {
       log.debug("{}: {}", source, e.getMessage());
       return Optional.empty();
     }
-  }
-
-  private static DiskKey key(DiskDetails disk) {
-    return new DiskKey(disk.guest().uuid(), disk.target());
   }
 }

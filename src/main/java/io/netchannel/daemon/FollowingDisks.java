@@ -169,7 +169,7 @@ final class FollowingDisks implements AutoCloseable {
 
     Attempt(ServedDisk disk) {
       this.disk = disk;
-      this.key = new DiskKey(disk.guest().uuid(), disk.target());
+      this.key = disk.details().key();
     }
 
     Optional<Behind> said() {

@@ -16,4 +16,11 @@ public final class Interfaces {
       return false;
     }
   }
+
+  /**
+   * The host that has an address, however it is called: an address of it, or that it is this one.
+   */
+  public static String hostOf(InetAddress address) {
+    return isOurs(address) ? "here" : address.getHostAddress();
+  }
 }

@@ -115,6 +115,12 @@ final class SwapToolsTest {
       }
     }
 
+    void writeSome() throws IOException {
+      for (int i = 0; i < 50; i++) {
+        write();
+      }
+    }
+
     void writeUntil(String line) throws IOException {
       while (told.stream().noneMatch(each -> each.startsWith(line))) {
         assertThat(export.isAlive()).as("it serves; it has told: %s", told).isTrue();
@@ -148,16 +154,18 @@ final class SwapToolsTest {
   private void isNow(Client client, String target) throws Exception {
     client.writeUntil(DONE);
     byte[] left = Files.readAllBytes(source);
-    for (int i = 0; i < 50; i++) {
-      client.write();
-    }
+    client.writeSome();
     client.close();
     export.destroy();
     assertThat(export.waitFor(END_BOUND_SECONDS, TimeUnit.SECONDS)).isTrue();
     assertThat(export.exitValue()).as(Files.readString(directory.resolve("log"))).isZero();
     assertThat(Files.readAllBytes(source)).as("the source since the switch").isEqualTo(left);
     assertThat(left).isNotEqualTo(Files.readAllBytes(expected));
-    assertThat(run("qemu-img", "compare", "-f", "raw", "-F", "raw", expected.toString(), target))
+    isAsExpected(target);
+  }
+
+  private void isAsExpected(String image) throws Exception {
+    assertThat(run("qemu-img", "compare", "-f", "raw", "-F", "raw", expected.toString(), image))
         .contains("Images are identical.");
   }
 
@@ -212,22 +220,10 @@ final class SwapToolsTest {
     try (NbdPeer peer = NbdPeer.nbdkit(directory, server.toArray(String[]::new));
         Client client = swapTo(peer.uri(""))) {
       client.writeUntil("swap: waits: flushing the target");
-      for (int i = 0; i < 50; i++) {
-        client.write();
-      }
+      client.writeSome();
     }
     assertThat(told).noneMatch(line -> line.startsWith("swap: switched"));
-    assertThat(
-            run(
-                "qemu-img",
-                "compare",
-                "-f",
-                "raw",
-                "-F",
-                "raw",
-                expected.toString(),
-                source.toString()))
-        .contains("Images are identical.");
+    isAsExpected(source.toString());
   }
 
   /** nbdkit with a program for each request: of a disk in memory there is no flush to be slow. */

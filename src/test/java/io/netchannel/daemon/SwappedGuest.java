@@ -12,18 +12,12 @@ import io.netchannel.device.OpenOptions;
 import io.netchannel.device.file.FileDevice;
 import io.netchannel.libvirt.DomainMetadata.Definition;
 import io.netchannel.libvirt.MetadataException;
-import io.netchannel.vdevice.block.DiskName;
-import io.netchannel.vdevice.block.frontend.Blkfront;
-import io.netchannel.vdevice.block.frontend.BlkfrontOptions;
-import io.netchannel.vdevice.block.frontend.GuestIo;
 import io.netchannel.xen.embedded.EmbeddedDomain;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
@@ -32,7 +26,6 @@ import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -44,16 +37,16 @@ import org.junit.jupiter.api.io.TempDir;
  */
 abstract class SwappedGuest {
   static final Duration BOUND = Duration.ofSeconds(60);
-  static final int XVDB = DiskName.devid("xvdb");
+  static final int XVDB = GuestBlocks.XVDB;
   static final UUID DOMAIN = new UUID(1, 1);
-  static final int BLOCK = 4096;
+  static final int BLOCK = GuestBlocks.BLOCK;
   static final int BLOCKS = 2048;
   static final long SIZE = (long) BLOCKS * BLOCK;
   static final long SLOW = 1 << 20;
 
   @TempDir Path directory;
   final Random random = new Random(20261129);
-  final Map<Integer, Byte> written = new HashMap<>();
+  private final GuestBlocks blocks = new GuestBlocks();
 
   /** All of the disk, as the guest has to find it. */
   final byte[] content = new byte[(int) SIZE];
@@ -70,8 +63,6 @@ abstract class SwappedGuest {
 
   EmulatedHost host;
   EmbeddedDomain domain;
-  Blkfront guest;
-  byte next;
 
   /** A libvirt that may be away. */
   static final class Libvirt implements DiskDefinitions {
@@ -172,33 +163,15 @@ abstract class SwappedGuest {
     domain = host.createDomain("web1", DOMAIN);
     host.hookOk("web1", "started", "begin", EmulatedHost.xml("web1", DOMAIN, domain, disk));
     domain.unpause();
-    guest = new Blkfront(domain, XVDB, BlkfrontOptions.DEFAULT, () -> {});
-    await("connection", () -> guest.connection() == Blkfront.Connection.CONNECTED);
+    blocks.connect(domain);
   }
 
   void await(String what, BooleanSupplier condition) {
-    long deadline = System.nanoTime() + BOUND.toNanos();
-    while (true) {
-      guest.poll();
-      if (condition.getAsBoolean()) {
-        return;
-      }
-      assertThat(System.nanoTime()).as("waiting for: " + what).isLessThan(deadline);
-      LockSupport.parkNanos(Duration.ofMillis(1).toNanos());
-    }
+    blocks.await(what, condition);
   }
 
   void write(int block) {
-    byte value = ++next;
-    ByteBuffer data = ByteBuffer.allocate(BLOCK);
-    for (int i = 0; i < BLOCK; i++) {
-      data.put(i, value);
-    }
-    GuestIo io = guest.write((long) block * BLOCK, data, done -> {});
-    await("a write", io::isDone);
-    assertThat(io.hasFailed()).as("write of block %s", block).isFalse();
-    io.free();
-    written.put(block, value);
+    byte value = blocks.write(block);
     Arrays.fill(content, block * BLOCK, (block + 1) * BLOCK, value);
   }
 
@@ -213,16 +186,7 @@ abstract class SwappedGuest {
   }
 
   void verify() {
-    written.forEach(
-        (block, value) -> {
-          GuestIo io = guest.read((long) block * BLOCK, BLOCK, done -> {});
-          await("a read", io::isDone);
-          ByteBuffer data = io.data();
-          for (int i = 0; i < BLOCK; i += 512) {
-            assertThat(data.get(i)).as("block %s, byte %s", block, i).isEqualTo(value);
-          }
-          io.free();
-        });
+    blocks.verify();
   }
 
   /** Nobody reads it any more. */

@@ -1,47 +1,33 @@
 package io.netchannel.daemon;
 
-import static org.assertj.core.api.Assertions.assertThat;
-
 import com.google.common.collect.ImmutableMap;
 import io.netchannel.device.DeviceKind;
 import io.netchannel.device.DeviceOpener;
 import io.netchannel.libvirt.DomainMetadata.Definition;
-import io.netchannel.vdevice.block.DiskName;
-import io.netchannel.vdevice.block.frontend.Blkfront;
-import io.netchannel.vdevice.block.frontend.BlkfrontOptions;
 import io.netchannel.vdevice.block.frontend.GuestIo;
 import io.netchannel.xen.embedded.EmbeddedDomain;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Duration;
-import java.util.HashMap;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.UUID;
-import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
 
 /** A host with one guest, whose disk is swapped; the guest remembers what it has written. */
 final class SwappingHost implements AutoCloseable {
   static final UUID DOMAIN = new UUID(1, 1);
-  static final int BLOCK = 4096;
+  static final int BLOCK = GuestBlocks.BLOCK;
   static final int BLOCKS = 512;
   static final long SIZE = (long) BLOCKS * BLOCK;
 
   /** So slow that a test comes before its end. */
   static final long SLOW = 256 << 10;
 
-  private static final Duration BOUND = Duration.ofSeconds(60);
-  private static final int XVDB = DiskName.devid("xvdb");
-
   final EmulatedHost host;
   private final Path directory;
-  private final Map<Integer, Byte> written = new HashMap<>();
+  private final GuestBlocks blocks = new GuestBlocks();
   private EmbeddedDomain domain;
-  private Blkfront guest;
-  private byte next;
   private String named = "";
 
   SwappingHost(Path directory, ImmutableMap<String, DeviceKind> kinds) throws Exception {
@@ -79,8 +65,7 @@ final class SwappingHost implements AutoCloseable {
     prepareGuest(source);
     host.hookOk("web1", "started", "begin", xml(domain, source));
     domain.unpause();
-    guest = new Blkfront(domain, XVDB, BlkfrontOptions.DEFAULT, () -> {});
-    await("connection", () -> guest.connection() == Blkfront.Connection.CONNECTED);
+    blocks.connect(domain);
   }
 
   private void prepareGuest(String source) {
@@ -105,57 +90,29 @@ final class SwappingHost implements AutoCloseable {
   }
 
   void await(String what, BooleanSupplier condition) {
-    long deadline = System.nanoTime() + BOUND.toNanos();
-    while (true) {
-      if (guest != null) {
-        guest.poll();
-      }
-      if (condition.getAsBoolean()) {
-        return;
-      }
-      assertThat(System.nanoTime()).as("waiting for: " + what).isLessThan(deadline);
-      LockSupport.parkNanos(Duration.ofMillis(1).toNanos());
-    }
+    blocks.await(what, condition);
   }
 
   /** Does not wait for its end. */
   GuestIo beginWrite(int block) {
-    byte value = ++next;
-    ByteBuffer data = ByteBuffer.allocate(BLOCK);
-    for (int i = 0; i < BLOCK; i++) {
-      data.put(i, value);
-    }
-    written.put(block, value);
-    return guest.write((long) block * BLOCK, data, done -> {});
+    return blocks.beginWrite(block);
   }
 
   GuestIo beginRead(int block) {
-    return guest.read((long) block * BLOCK, BLOCK, done -> {});
+    return blocks.beginRead(block);
   }
 
   void ends(GuestIo io) {
-    await("a request", io::isDone);
-    assertThat(io.hasFailed()).isFalse();
-    io.free();
+    blocks.ends(io);
   }
 
   void write(int block) {
-    ends(beginWrite(block));
+    blocks.write(block);
   }
 
   /** All that it was told is written. */
   void verify() {
-    written.forEach(
-        (block, value) -> {
-          GuestIo io = beginRead(block);
-          await("a read", io::isDone);
-          assertThat(io.hasFailed()).as("read of block %s", block).isFalse();
-          ByteBuffer data = io.data();
-          for (int i = 0; i < BLOCK; i += 512) {
-            assertThat(data.get(i)).as("block %s, byte %s", block, i).isEqualTo(value);
-          }
-          io.free();
-        });
+    blocks.verify();
   }
 
   private Map<String, Object> ask(String command, Map<String, Object> more)

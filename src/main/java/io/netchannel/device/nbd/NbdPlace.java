@@ -23,8 +23,7 @@ public final class NbdPlace {
     names.add(name(uri.host().toLowerCase(Locale.ROOT) + ":" + uri.port(), uri));
     try {
       for (InetAddress address : InetAddress.getAllByName(uri.host())) {
-        String host = Interfaces.isOurs(address) ? "here" : address.getHostAddress();
-        names.add(name(host + ":" + uri.port(), uri));
+        names.add(name(Interfaces.hostOf(address) + ":" + uri.port(), uri));
       }
     } catch (UnknownHostException e) {
       // Its name is what is left; to connect will say it.

@@ -132,7 +132,7 @@ record RemoteAddress(
 
   private static String name(SocketAddress address) {
     return address instanceof InetSocketAddress server
-        ? (isHere(server) ? "here" : server.getAddress().getHostAddress()) + ":" + server.getPort()
+        ? Interfaces.hostOf(server.getAddress()) + ":" + server.getPort()
         : address.toString();
   }
 
