@@ -31,6 +31,9 @@ final class RealXenStored implements StoreHost {
   private static final String PACKAGES =
       "install the Debian packages xen-utils-4.17 libxen-dev libxenstore4 gcc libc6-dev";
 
+  /** Tests run in two JVMs beside each other. */
+  private static final long PID = ProcessHandle.current().pid();
+
   /** As in fakexen.c. */
   private static final int VIRQ_PORT = 1;
 
@@ -69,7 +72,7 @@ final class RealXenStored implements StoreHost {
   }
 
   private static Path log() {
-    return Path.of("target/xenstored.log").toAbsolutePath();
+    return Path.of("target/xenstored-%d.log".formatted(PID)).toAbsolutePath();
   }
 
   private void run() throws IOException {
@@ -86,7 +89,7 @@ final class RealXenStored implements StoreHost {
     for (Path needed : List.of(XENSTORED, HEADER)) {
       check(Files.exists(needed), needed + " is missing: " + PACKAGES);
     }
-    Path shim = Path.of("target/fakexen.so").toAbsolutePath();
+    Path shim = Path.of("target/fakexen-%d.so".formatted(PID)).toAbsolutePath();
     NativeTests.compile(SHIM_SOURCE, shim, "-shared", "-fPIC", "-ldl");
     return shim;
   }
