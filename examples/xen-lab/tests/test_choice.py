@@ -14,10 +14,10 @@ from xenlab.report import LabError
 from xenlab.scenarios import ORDER
 from xenlab.settings import REPO
 
-BUDGET = 1500
+BUDGET = 2000
 COMMITS = [f"commit {n}" for n in range(200)]
 SERVER = CODE + "server/Session.java"
-REMOTE = {"swap-home", "remote", "cut", "server-restart", "fence", "stay-behind"}
+REMOTE = {"auction", "swap-home", "remote", "cut", "server-restart", "fence", "stay-behind"}
 
 
 class Choices(unittest.TestCase):

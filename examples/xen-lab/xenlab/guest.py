@@ -5,12 +5,12 @@ import re
 import subprocess
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from xml.sax.saxutils import quoteattr
 
-from .hosts import SHARED_DISKS, Followed, Host, Hosts
+from .hosts import GUESTS, SHARED_DISKS, Followed, Host, Hosts
 from .product import TRACES
 from .report import Failure, expect, say
 from .settings import COMMAND_SECONDS, GUEST_BOOT_SECONDS, LAB, LEFTOVERS_SECONDS, MIGRATION_SECONDS, ROUND_SECONDS, Options
@@ -54,9 +54,20 @@ def plain(target: str, device: str) -> Disk:
     return Disk(target, device, None)
 
 
+@dataclass(frozen=True)
+class Machine:
+    """What a guest has that others have not."""
+
+    memory_mib: int
+    archive: str  # in /opt/lab of the hosts, unpacked over the initramfs
+    mac: str  # of its interface on the guests' network
+
+
 class Guest:
-    def __init__(self, name: str, hosts: Hosts, options: Options, disks: list[Disk], program: str = ""):
-        self.name, self.hosts, self.options, self.disks = name, hosts, options, disks
+    def __init__(self, name: str, hosts: Hosts, options: Options, disks: list[Disk], program: str = "",
+                 machine: Machine | None = None):
+        self.name, self.hosts, self.disks, self.machine = name, hosts, disks, machine
+        self.options = replace(options, guest_memory_mib=max(options.guest_memory_mib, machine.memory_mib)) if machine else options
         self.program = program  # what runs in the guest instead of fio
         self.host = hosts.a  # where it runs
         self.uuid = uuid.uuid4()
@@ -67,9 +78,9 @@ class Guest:
 
     # ------------------------------------------------------------ life
 
-    def start(self, host: Host, disks_in_use: bool = False) -> None:
+    def start(self, host: Host, keep_disks: bool = False) -> None:
         self.host = host
-        if not disks_in_use:
+        if not keep_disks:
             self.blank_hot_blocks()
         for each in self.consoles:  # what an earlier run with --keep left
             each.run(f": >{self.log}; rm -f {TRACES}/{self.name}-*.jsonl")
@@ -89,7 +100,8 @@ class Guest:
 
     def create(self, host: Host) -> subprocess.CompletedProcess:
         host.write("/run/lab.cpio", self.parameters())
-        host.run(f"cat /opt/lab/guest.cpio /run/lab.cpio >/run/{self.name}.cpio")
+        archives = ["guest.cpio", self.machine.archive] if self.machine else ["guest.cpio"]
+        host.run(f"cd /opt/lab && cat {' '.join(archives)} /run/lab.cpio >/run/{self.name}.cpio")
         host.write(f"/run/{self.name}.xml", self.xml())
         return host.run(f"virsh -c xen:///system create /run/{self.name}.xml", check=False)
 
@@ -101,13 +113,15 @@ class Guest:
                        for d in self.disks if d.source)
         metadata = (f"  <metadata>\n    <netchannel:devices xmlns:netchannel='{NAMESPACE}'>\n{ours}"
                     "    </netchannel:devices>\n  </metadata>\n") if ours else ""
+        interface = (f"    <interface type='bridge'><mac address='{self.machine.mac}'/><source bridge='{GUESTS}'/></interface>\n"
+                     if self.machine else "")
         return (f"<domain type='xen'>\n  <name>{self.name}</name>\n  <uuid>{self.uuid}</uuid>\n{metadata}"
                 f"  <memory unit='MiB'>{self.options.guest_memory_mib}</memory>\n  <vcpu>1</vcpu>\n"
                 "  <os>\n    <type arch='x86_64' machine='xenpvh'>xenpvh</type>\n"
                 f"    <kernel>/opt/lab/vmlinux</kernel>\n    <initrd>/run/{self.name}.cpio</initrd>\n"
                 "    <cmdline>console=hvc0 quiet loglevel=5 mitigations=off</cmdline>\n  </os>\n"
                 "  <on_crash>preserve</on_crash>\n"
-                f"  <devices>\n{devices}    <console type='pty'><target type='xen'/></console>\n  </devices>\n</domain>\n")
+                f"  <devices>\n{devices}{interface}    <console type='pty'><target type='xen'/></console>\n  </devices>\n</domain>\n")
 
     def parameters(self) -> bytes:
         """A second archive behind the initramfs: what this guest shall do."""
@@ -132,9 +146,9 @@ class Guest:
         self.verified_again(rounds)
         return seconds
 
-    def try_to_migrate(self, to: Host) -> subprocess.CompletedProcess:
+    def try_to_migrate(self, to: Host, seconds: float = MIGRATION_SECONDS) -> subprocess.CompletedProcess:
         say(f"virsh migrate --live {self.name} {self.host} -> {to}")
-        return self.host.run(self.migrate_command(to), check=False, timeout=MIGRATION_SECONDS)
+        return self.host.run(self.migrate_command(to), check=False, timeout=seconds)
 
     def migrate_command(self, to: Host) -> str:
         return f"virsh -c xen:///system migrate --live {self.name} xen+ssh://{to}/system"

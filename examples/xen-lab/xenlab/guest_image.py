@@ -1,4 +1,4 @@
-"""The guest's initramfs: busybox, the real fio, and guest/init.
+"""The guest's initramfs: busybox, the real fio, and guest/init. And a second archive for guests with a database: the real MariaDB.
 
 Debian's fio is linked against the client library of every storage system there is: 60 libraries, 90 MB, 17 s of
 emulated CPU at each start. None of them is called with the engines the guest has a use for, so each is replaced by
@@ -15,14 +15,18 @@ from .report import LabError
 from .settings import LAB
 
 MODULES = ("xen-blkfront",)
+DATABASE_MODULES = ("xen-netfront", "crc32c_generic", "ext4")
 FIO = "usr/bin/fio"
 LIBRARIES = "lib/x86_64-linux-gnu"
 LOADER = "lib64/ld-linux-x86-64.so.2"
 REAL = {"libc.so.6", "libm.so.6", "libz.so.1", "libaio.so.1", "libnuma.so.1"}
+MARIADB = "usr/sbin/mariadbd"
+# Of all it has words for: English, and what must be there to begin with.
+MARIADB_SHARE = ("english/errmsg.sys", "charsets/Index.xml")
 
 
 def build(tree: Path, version: str, output: Path) -> None:
-    """Writes the archive (newc, not compressed) to `output`. `tree`: the dom0 root fio and the modules come from."""
+    """Writes the archive (newc, not compressed) to `output`. `tree`: the dom0 root that all of it comes from."""
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary) / "root"
         for name in ("bin", "dev", "proc", "sys", "run", "lib64", LIBRARIES, f"lib/modules/{version}"):
@@ -30,16 +34,43 @@ def build(tree: Path, version: str, output: Path) -> None:
         shutil.copy(tree / "bin/busybox", root / "bin/busybox")
         shutil.copy(LAB / "guest/init", root / "init")
         (root / "init").chmod(0o755)
-        copy_modules(tree, version, root)
+        copy_modules(tree, version, root, MODULES)
         copy_fio(tree, root, Path(temporary))
         compile_programs(LAB / "guest", root / "bin")
-        names = "\n".join(str(p.relative_to(root)) for p in sorted(root.rglob("*"))) + "\n"
-        with open(output, "wb") as archive:
-            command(["cpio", "-o", "-H", "newc", "--quiet", "-R", "0:0"], input=names.encode(), stdout=archive, cwd=root)
+        pack(root, output)
 
 
-def copy_modules(tree: Path, version: str, root: Path) -> None:
-    for module in MODULES:
+def build_database(tree: Path, version: str, output: Path) -> None:
+    """What a guest with guest/database has besides: an archive to be unpacked over that one."""
+    with tempfile.TemporaryDirectory() as temporary:
+        root = Path(temporary) / "root"
+        for name in ("bin", "lib64", LIBRARIES, f"lib/modules/{version}"):
+            (root / name).mkdir(parents=True)
+        copy_modules(tree, version, root, MODULES + DATABASE_MODULES)
+        shutil.copy(inside(tree, MARIADB), root / "bin/mariadbd")
+        shutil.copy(inside(tree, LOADER), root / LOADER)
+        for library in re.findall(r"=> (\S+)", command(["chroot", tree, "/" + LOADER, "--list", "/" + MARIADB])):
+            shutil.copy(inside(tree, library.lstrip("/")), root / LIBRARIES / Path(library).name)
+        # Fails here, not in the guest, when one is missing.
+        command(["chroot", root, "/bin/mariadbd", "--no-defaults", "--version"])
+        for name in MARIADB_SHARE:
+            place = root / "share/mysql" / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(tree / "usr/share/mysql" / name, place)
+        shutil.copy(LAB / "guest/database.cnf", root)
+        shutil.copy(LAB / "guest/database", root / "bin")
+        (root / "bin/database").chmod(0o755)
+        pack(root, output)
+
+
+def pack(root: Path, output: Path) -> None:
+    names = "\n".join(str(p.relative_to(root)) for p in sorted(root.rglob("*"))) + "\n"
+    with open(output, "wb") as archive:
+        command(["cpio", "-o", "-H", "newc", "--quiet", "-R", "0:0"], input=names.encode(), stdout=archive, cwd=root)
+
+
+def copy_modules(tree: Path, version: str, root: Path, modules: tuple[str, ...]) -> None:
+    for module in modules:
         shown = command(["modprobe", "-d", tree, "-S", version, "--show-depends", module])
         for path in re.findall(r"^insmod (\S+)", shown, re.MULTILINE):
             shutil.copy(path, root / "lib/modules" / version)

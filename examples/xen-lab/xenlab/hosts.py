@@ -27,14 +27,20 @@ BUSY_GUEST, XENS_DEFAULT = 4096, 256
 
 WIRE = "wire"  # the network between the hosts, as QEMU calls it
 
+# The guests' network, of its own: on each host a bridge of this name, which has an interface to it and those of its guests, and
+# a place on it for this machine. That one moves with no guest, so neither does the connection of a client here.
+GUESTS = "guests"
+GUESTS_NETWORK = "10.78.0.0/24"
+DATABASE = ("10.78.0.9", 3306)  # where clients here get, by a port of this machine
+
 STATE_DISK_SIZE = "64M"  # /dev/vdf of a host, its /var/lib/netchannel (dom0/files/usr/local/sbin/lab-identity)
 
 SHARED_DISKS = {"/dev/vdb": RUN / "vdb.raw", "/dev/vdc": RUN / "vdc.raw"}  # the same files in both hosts
 
 
 class Host:
-    def __init__(self, name: str, number: int, ssh_port: int, wire: str, sockets: Path, disk: OneHead):
-        self.name, self.number, self.ssh_port, self.wire, self.disk = name, number, ssh_port, wire, disk
+    def __init__(self, name: str, number: int, ssh_port: int, wire: str, guests: list[str], sockets: Path, disk: OneHead):
+        self.name, self.number, self.ssh_port, self.wire, self.guests, self.disk = name, number, ssh_port, wire, guests, disk
         self.directory = RUN / name
         self.state_disk = self.directory / "state.raw"
         self.ssh_options = ["-i", str(IMAGE / "lab_key"), "-o", "StrictHostKeyChecking=no",
@@ -87,6 +93,8 @@ class Host:
             "-device", f"virtio-net-pci,netdev=n0,mac=52:54:00:77:00:0{n},romfile=",
             "-netdev", f"socket,id={WIRE},{self.wire}",
             "-device", f"virtio-net-pci,netdev={WIRE},mac=52:54:00:77:01:0{n},romfile=",
+            *self.guests,
+            "-device", f"virtio-net-pci,netdev={GUESTS},mac=52:54:00:77:02:0{n},romfile=",
             "-device", "virtio-rng-pci",
             "-chardev", f"file,id=com1,path={self.directory}/console.log", "-serial", "chardev:com1",
             "-monitor", f"unix:{self.directory}/monitor.sock,server=on,wait=off",
@@ -220,13 +228,14 @@ class Hosts:
         self.options = options
         self.state = RUN / "state.json"  # ports of hosts kept by an earlier run
         kept = json.loads(self.state.read_text()) if self.state.exists() else None
-        ports = kept or {"hosta": free_port(), "hostb": free_port(), "wire": free_port(),
-                         "sockets": tempfile.mkdtemp(prefix="xen-lab-")}
+        ports = kept or {name: free_port() for name in ("hosta", "hostb", WIRE, GUESTS, "database")} | {
+            "sockets": tempfile.mkdtemp(prefix="xen-lab-")}
         sockets = Path(ports["sockets"])
         self.ports, self.kept = ports, kept is not None
         self.disk = OneHead(sockets)  # /dev/vdd in both
-        self.a = Host("hosta", 1, ports["hosta"], f"listen=127.0.0.1:{ports['wire']}", sockets, self.disk)
-        self.b = Host("hostb", 2, ports["hostb"], f"connect=127.0.0.1:{ports['wire']}", sockets, self.disk)
+        self.a = Host("hosta", 1, ports["hosta"], f"listen=127.0.0.1:{ports[WIRE]}", guests_and_clients(ports), sockets, self.disk)
+        self.b = Host("hostb", 2, ports["hostb"], f"connect=127.0.0.1:{ports[WIRE]}",
+                      ["-netdev", f"socket,id={GUESTS},connect=127.0.0.1:{ports[GUESTS]}"], sockets, self.disk)
         self.both = (self.a, self.b)
 
     @contextmanager
@@ -267,7 +276,8 @@ class Hosts:
         try:
             self.disk.start(self.options.keep)
             self.a.start(self.options.keep)
-            wait_for_listener(self.ports["wire"], self.a)
+            for network in (WIRE, GUESTS):
+                wait_for_listener(self.ports[network], self.a)
             self.b.start(self.options.keep)
             for host in self.both:
                 host.wait_up()
@@ -291,6 +301,15 @@ class Hosts:
         self.disk.stop()
         self.state.unlink(missing_ok=True)
         shutil.rmtree(self.ports["sockets"], ignore_errors=True)
+
+
+def guests_and_clients(ports: dict) -> list[str]:
+    """The guests' network, where its first host's QEMU joins it: a hub with that host, the other one, and this machine."""
+    address, port = DATABASE
+    ends = {"other": f"socket,listen=127.0.0.1:{ports[GUESTS]}",
+            "clients": f"user,restrict=on,net={GUESTS_NETWORK},hostfwd=tcp:127.0.0.1:{ports['database']}-{address}:{port}"}
+    netdevs = [f"{kind},id={name}" for name, kind in ends.items()] + [f"hubport,id=to-{name},hubid=0,netdev={name}" for name in ends]
+    return [word for netdev in (*netdevs, f"hubport,id={GUESTS},hubid=0") for word in ("-netdev", netdev)]
 
 
 def free_port() -> int:

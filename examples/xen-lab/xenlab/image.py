@@ -3,7 +3,7 @@
     rootfs/            Debian packages only; remade when dom0/packages changes         (90 s)
       + dom0/files, + Netchannel as `xen-hooks/install --destdir` puts it, + certificates
     dom0.raw           that tree as an ext4 disk; remade when anything changed          (10 s)
-    xen, vmlinux, initrd.img, guest.cpio, lab_key
+    xen, vmlinux, initrd.img, guest.cpio, database.cpio, lab_key
 
 Each product has a `.key` file beside it, a digest of what it was made from; an equal digest means
 nothing to do. The rootfs is never configured in place: a tree of hard links to it is.
@@ -104,8 +104,9 @@ def make_image(with_product: bool, old_jar: Path | None) -> None:
         version = kernel_version(TREE)
         boot_files(TREE, version)
         guest_image.build(TREE, version, IMAGE / "guest.cpio")
+        guest_image.build_database(TREE, version, IMAGE / "database.cpio")
         (TREE / "opt/lab").mkdir(parents=True, exist_ok=True)
-        for name in ("vmlinux", "guest.cpio"):
+        for name in ("vmlinux", "guest.cpio", "database.cpio"):
             shutil.copy(IMAGE / name, TREE / "opt/lab" / name)
         drop_unused_modules(TREE, version)
         disk = IMAGE / "dom0.raw"

@@ -1,7 +1,9 @@
-"""A bar chart with spread, as SVG, of nothing but text."""
+"""Bar charts with spread, and lines over time with marks, as SVG, of nothing but text."""
 
+import math
 from dataclasses import dataclass
 from html import escape
+from typing import Callable
 
 WIDTH, PANEL, LEFT, TOP, BOTTOM = 860, 300, 70, 50, 60
 BAR, GAP = 26, 6
@@ -14,6 +16,20 @@ class Series:
     samples: list[list[float]]  # per group; the bar is the median, the line from least to most
 
 
+@dataclass
+class Line:
+    name: str
+    colour: str
+    points: list[tuple[float, float | None]]  # seconds and value; None is a gap
+
+
+@dataclass
+class LinePanel:
+    label: str
+    lines: list[Line]
+    logarithmic: bool = False  # from the power of ten below the least value; else from 0
+
+
 def median(values: list[float]) -> float:
     ordered = sorted(values)
     middle = len(ordered) // 2
@@ -21,31 +37,91 @@ def median(values: list[float]) -> float:
 
 
 def chart(title: str, groups: list[str], panels: list[tuple[str, list[Series]]]) -> str:
-    height = TOP + len(panels) * (PANEL + BOTTOM)
-    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" font-family="sans-serif" '
+    return picture(title, [panel(label, groups, series, panel_top(number)) for number, (label, series) in enumerate(panels)])
+
+
+def over_time(title: str, panels: list[LinePanel], marks: list[tuple[float, str]]) -> str:
+    """`marks`: seconds, and what was then."""
+    return picture(title, [line_panel(each, marks, panel_top(number)) for number, each in enumerate(panels)])
+
+
+def picture(title: str, panels: list[list[str]]) -> str:
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{panel_top(len(panels))}" font-family="sans-serif" '
              f'font-size="12"><rect width="100%" height="100%" fill="white"/>'
              f'<text x="{LEFT}" y="24" font-size="16">{escape(title)}</text>']
-    for number, (label, series) in enumerate(panels):
-        parts += panel(label, groups, series, TOP + number * (PANEL + BOTTOM))
-    return "\n".join(parts) + "\n</svg>\n"
+    return "\n".join(parts + [part for each in panels for part in each]) + "\n</svg>\n"
+
+
+def panel_top(number: int) -> int:
+    return TOP + number * (PANEL + BOTTOM)
+
+
+def frame(label: str, names: list[tuple[str, str]], ticks: list[tuple[float, float]], top: float) -> list[str]:
+    """`names`: with their colours; `ticks`: values, and how high each is."""
+    parts = [f'<text x="{LEFT}" y="{top + 12}">{escape(label)}</text>']
+    for value, y in ticks:
+        parts.append(f'<line x1="{LEFT}" x2="{WIDTH - 20}" y1="{y:.1f}" y2="{y:.1f}" stroke="#ddd"/>'
+                     f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{value:g}</text>')
+    for k, (name, colour) in enumerate(names):
+        x = WIDTH - 20 - 130 * (len(names) - k)
+        parts.append(f'<rect x="{x}" y="{top + 2}" width="12" height="12" fill="{colour}"/>'
+                     f'<text x="{x + 16}" y="{top + 12}">{escape(name)}</text>')
+    return parts
+
+
+def from_zero(most: float) -> list[float]:
+    step = nice(most / 5)
+    return [step * k for k in range(int(most / step + 1e-9) + 1)]
+
+
+def line_panel(shown: LinePanel, marks: list[tuple[float, str]], top: float) -> list[str]:
+    base, tall = top + PANEL - 20, PANEL - 60
+    values = [value for line in shown.lines for _, value in line.points if value is not None]
+    end = max((at for line in shown.lines for at, _ in line.points), default=0) or 1
+    if shown.logarithmic:
+        powers = [math.floor(math.log10(min(values, default=1))), math.ceil(math.log10(max(values, default=10)))]
+        powers[1] = max(powers[1], powers[0] + 1)
+        scale = tall / (powers[1] - powers[0])
+        height = lambda value: base - (math.log10(value) - powers[0]) * scale  # noqa: E731 - one of two
+        steps = [10.0 ** power for power in range(powers[0], powers[1] + 1)]
+    else:
+        most = max(values, default=0) or 1
+        height = lambda value: base - value * tall / most  # noqa: E731
+        steps = from_zero(most)
+    across = lambda seconds: LEFT + seconds * (WIDTH - 20 - LEFT) / end  # noqa: E731
+    parts = frame(shown.label, [(line.name, line.colour) for line in shown.lines], [(value, height(value)) for value in steps], top)
+    parts += [f'<text x="{across(at):.1f}" y="{base + 18}" text-anchor="middle">{at:g} s</text>' for at in from_zero(end)]
+    for number, (at, what) in enumerate(marks):
+        x, y = across(at), top + 24 + 10 * (number % 3)  # words of neighbours do not overlap
+        place = f'x="{x + 3:.1f}"' if at < end / 2 else f'x="{x - 3:.1f}" text-anchor="end"'
+        parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{y - 8:.1f}" y2="{base}" stroke="#888" stroke-dasharray="4 3"/>'
+                     f'<text {place} y="{y:.1f}" font-size="10">{escape(what)}</text>')
+    for line in shown.lines:
+        parts += [polyline(part, across, height, line.colour) for part in unbroken(line.points)]
+    return parts
+
+
+def unbroken(points: list[tuple[float, float | None]]) -> list[list[tuple[float, float]]]:
+    """The parts between gaps."""
+    parts: list[list[tuple[float, float]]] = [[]]
+    for at, value in points:
+        if value is None:
+            parts.append([])
+        else:
+            parts[-1].append((at, value))
+    return [part for part in parts if part]
+
+
+def polyline(points: list[tuple[float, float]], across: Callable[[float], float], height: Callable[[float], float], colour: str) -> str:
+    places = " ".join(f"{across(at):.1f},{height(value):.1f}" for at, value in points)
+    return f'<polyline points="{places}" fill="none" stroke="{colour}" stroke-width="1.8" stroke-linecap="round"/>'
 
 
 def panel(label: str, groups: list[str], series: list[Series], top: float) -> list[str]:
     base, tall = top + PANEL - 20, PANEL - 60
     most = max((value for s in series for values in s.samples for value in values), default=0) or 1
-    step = nice(most / 5)
     scale = tall / most
-    parts = [f'<text x="{LEFT}" y="{top + 12}">{escape(label)}</text>']
-    tick = 0.0
-    while tick <= most:
-        y = base - tick * scale
-        parts.append(f'<line x1="{LEFT}" x2="{WIDTH - 20}" y1="{y:.1f}" y2="{y:.1f}" stroke="#ddd"/>'
-                     f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{tick:g}</text>')
-        tick += step
-    for k, s in enumerate(series):
-        x = WIDTH - 20 - 130 * (len(series) - k)
-        parts.append(f'<rect x="{x}" y="{top + 2}" width="12" height="12" fill="{s.colour}"/>'
-                     f'<text x="{x + 16}" y="{top + 12}">{escape(s.name)}</text>')
+    parts = frame(label, [(s.name, s.colour) for s in series], [(tick, base - tick * scale) for tick in from_zero(most)], top)
     width = (WIDTH - LEFT - 20) / len(groups)
     for g, group in enumerate(groups):
         middle = LEFT + width * (g + 0.5)

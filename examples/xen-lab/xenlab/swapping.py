@@ -50,7 +50,7 @@ def tell(guest: Guest, action: str, **more) -> dict:
     return product.control(guest.host, command="job", domain=guest.name, target=TARGET, action=action, **more)
 
 
-def wait_job(guest: Guest, *states: str, seconds: float = SWAP_SECONDS) -> dict:
+def wait_job(guest: Guest, *states: str, seconds: float = SWAP_SECONDS, look_seconds: float = 0.5) -> dict:
     """Until the newest job is in one of these states; that it fails in between ends the wait."""
     deadline = time.monotonic() + seconds
     while True:
@@ -59,7 +59,7 @@ def wait_job(guest: Guest, *states: str, seconds: float = SWAP_SECONDS) -> dict:
             return job
         expect(job["state"] != "aborted", f"expected a job that becomes {states}, found {job}")
         expect(time.monotonic() < deadline, f"expected a job that is {states} within {seconds:.0f} s, found {job}")
-        time.sleep(0.5)
+        time.sleep(look_seconds)
 
 
 def wait_over(guest: Guest) -> None:
@@ -73,15 +73,20 @@ def wait_over(guest: Guest) -> None:
 def expect_switched(guest: Guest, device: str) -> dict:
     """The job is done, everybody names the new disk, and the guest has all it wrote although the old disk has noise only."""
     job = wait_job(guest, "done")
-    old = guest.disks[0].device
-    noise(old)
+    noise(guest.disks[0].device)
+    has_now(guest, device)
+    guest.verified_again(guest.options.slots + 1)
+    return job
+
+
+def has_now(guest: Guest, device: str) -> None:
+    """The guest's daemon and the XML name this device, and the one before no more."""
+    old = guest.disks[0].source
     guest.disks[0].device, guest.disks[0].source = device, f"file:{device}"
     devices = [each for each in product.control(guest.host, command="devices", domain=guest.name) if each["target"] == TARGET]
     expect([each["source"] for each in devices] == [f"file:{device}"], f"expected {TARGET} at file:{device}, found {devices}")
     xml = guest.host.output(f"virsh -c xen:///system dumpxml {guest.name}")
-    expect(f"file:{device}" in xml and f"file:{old}" not in xml, f"expected the XML to name file:{device} only, found: {xml}")
-    guest.verified_again(guest.options.slots + 1)
-    return job
+    expect(f"file:{device}" in xml and old not in xml, f"expected the XML to name file:{device} only, found: {xml}")
 
 
 def noise(device: str) -> None:

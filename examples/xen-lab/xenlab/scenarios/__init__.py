@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 
-from ..guest import Disk, Guest
+from ..guest import Disk, Guest, Machine
 from ..hosts import Host, Hosts
 from ..settings import Options
 
 ORDER = ("stock", "attach", "migrate", "refuse", "abort", "kill", "hostile-time", "black-hole", "stopped", "full", "ten-trips",
          "swap", "swap-kill", "swap-full", "remote", "cut", "server-restart", "fence", "stay-behind", "swap-home", "follow",
-         "blackout", "handover-table", "late-write")
+         "auction", "blackout", "handover-table", "late-write")
 
 
 @dataclass
@@ -27,8 +27,8 @@ class Context:
     left: Guest | None = None  # by the scenario before; then by this one
     wanted: str = ""  # LODGER of the scenario after this one
 
-    def guest(self, name: str, *disks: Disk, program: str = "") -> Guest:
-        guest = Guest(name, self.hosts, self.options, list(disks), program)
+    def guest(self, name: str, *disks: Disk, program: str = "", machine: Machine | None = None) -> Guest:
+        guest = Guest(name, self.hosts, self.options, list(disks), program, machine)
         self.guests.append(guest)
         return guest
 

@@ -26,7 +26,7 @@ def run(context):
     survivor = context.guest(remote.NAME, *old.disks)
     survivor.uuid, survivor.consoles = old.uuid, (a,)
     with context.hosts.wire_cut():
-        survivor.start(a, disks_in_use=True)
+        survivor.start(a, keep_disks=True)
         taken = remote.client(a, survivor)
         expect(taken["generation"] > generation, f"expected a generation above {generation} at hosta, found {taken}")
     disk_bytes = context.options.disk_bytes
