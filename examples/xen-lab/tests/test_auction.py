@@ -256,6 +256,13 @@ class Picture(unittest.TestCase):
             self.assertEqual(words.count(what), 2, what)
         self.assertEqual(Counter(each.get("stroke") for each in self.parts(svg, "polyline")), {"#2b7bba": 2, "#bbbbbb": 2})
 
+    def test_a_course_that_ended_early_is_drawn_as_far_as_it_came(self):
+        early = Course(1000, 1065, steady(1000, 1060, 10), {"migrate": 1060})
+        svg = picture(early, BORN_THERE)
+        self.assertEqual([each.text for each in self.parts(svg, "text")].count(MARKS["migrate"]), 2)
+        self.assertEqual(len(self.parts(svg, "polyline")), 4)
+        self.assertEqual(len(self.parts(picture(Course(1000, 1001), Course(0, 1)), "polyline")), 0)
+
     def test_points_are_at_their_place_and_a_gap_is_none(self):
         panel = LinePanel("x", [Line("one", "red", [(0, 0.0), (50, 10.0), (75, None), (100, 5.0)])])
         first, second = (each.get("points") for each in self.parts(over_time("t", [panel], []), "polyline"))

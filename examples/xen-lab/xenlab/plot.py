@@ -74,22 +74,29 @@ def from_zero(most: float) -> list[float]:
     return [step * k for k in range(int(most / step + 1e-9) + 1)]
 
 
+def from_the_base(values: list[float], base: float, tall: float) -> tuple[Callable[[float], float], list[float]]:
+    """How high a value is, and where ticks are."""
+    most = max(values, default=0) or 1
+    return lambda value: base - value * tall / most, from_zero(most)
+
+
+def by_powers_of_ten(values: list[float], base: float, tall: float) -> tuple[Callable[[float], float], list[float]]:
+    """Likewise; from the power below the least value."""
+    low = math.floor(math.log10(min(values, default=1)))
+    high = max(low + 1, math.ceil(math.log10(max(values, default=1))))
+    return lambda value: base - (math.log10(value) - low) * tall / (high - low), [10.0 ** power for power in range(low, high + 1)]
+
+
 def line_panel(shown: LinePanel, marks: list[tuple[float, str]], top: float) -> list[str]:
     base, tall = top + PANEL - 20, PANEL - 60
     values = [value for line in shown.lines for _, value in line.points if value is not None]
-    end = max((at for line in shown.lines for at, _ in line.points), default=0) or 1
-    if shown.logarithmic:
-        powers = [math.floor(math.log10(min(values, default=1))), math.ceil(math.log10(max(values, default=10)))]
-        powers[1] = max(powers[1], powers[0] + 1)
-        scale = tall / (powers[1] - powers[0])
-        height = lambda value: base - (math.log10(value) - powers[0]) * scale  # noqa: E731 - one of two
-        steps = [10.0 ** power for power in range(powers[0], powers[1] + 1)]
-    else:
-        most = max(values, default=0) or 1
-        height = lambda value: base - value * tall / most  # noqa: E731
-        steps = from_zero(most)
-    across = lambda seconds: LEFT + seconds * (WIDTH - 20 - LEFT) / end  # noqa: E731
-    parts = frame(shown.label, [(line.name, line.colour) for line in shown.lines], [(value, height(value)) for value in steps], top)
+    end = max([at for line in shown.lines for at, _ in line.points] + [at for at, _ in marks], default=0) or 1
+    height, ticks = (by_powers_of_ten if shown.logarithmic else from_the_base)(values, base, tall)
+
+    def across(seconds: float) -> float:
+        return LEFT + seconds * (WIDTH - 20 - LEFT) / end
+
+    parts = frame(shown.label, [(line.name, line.colour) for line in shown.lines], [(value, height(value)) for value in ticks], top)
     parts += [f'<text x="{across(at):.1f}" y="{base + 18}" text-anchor="middle">{at:g} s</text>' for at in from_zero(end)]
     for number, (at, what) in enumerate(marks):
         x, y = across(at), top + 24 + 10 * (number % 3)  # words of neighbours do not overlap
@@ -119,9 +126,8 @@ def polyline(points: list[tuple[float, float]], across: Callable[[float], float]
 
 def panel(label: str, groups: list[str], series: list[Series], top: float) -> list[str]:
     base, tall = top + PANEL - 20, PANEL - 60
-    most = max((value for s in series for values in s.samples for value in values), default=0) or 1
-    scale = tall / most
-    parts = frame(label, [(s.name, s.colour) for s in series], [(tick, base - tick * scale) for tick in from_zero(most)], top)
+    height, ticks = from_the_base([value for s in series for values in s.samples for value in values], base, tall)
+    parts = frame(label, [(s.name, s.colour) for s in series], [(tick, height(tick)) for tick in ticks], top)
     width = (WIDTH - LEFT - 20) / len(groups)
     for g, group in enumerate(groups):
         middle = LEFT + width * (g + 0.5)
@@ -130,15 +136,15 @@ def panel(label: str, groups: list[str], series: list[Series], top: float) -> li
         for s in series:
             values = s.samples[g]
             if values:
-                parts += bar(x, base, scale, values, s.colour)
+                parts += bar(x, height, values, s.colour)
             x += BAR + GAP
     return parts
 
 
-def bar(x: float, base: float, scale: float, values: list[float], colour: str) -> list[str]:
+def bar(x: float, height: Callable[[float], float], values: list[float], colour: str) -> list[str]:
     value, centre = median(values), x + BAR / 2
-    low, high = base - min(values) * scale, base - max(values) * scale
-    return [f'<rect x="{x:.1f}" y="{base - value * scale:.1f}" width="{BAR}" height="{value * scale:.1f}" fill="{colour}"/>',
+    low, high = height(min(values)), height(max(values))
+    return [f'<rect x="{x:.1f}" y="{height(value):.1f}" width="{BAR}" height="{height(0) - height(value):.1f}" fill="{colour}"/>',
             f'<line x1="{centre:.1f}" x2="{centre:.1f}" y1="{low:.1f}" y2="{high:.1f}" stroke="black"/>',
             f'<text x="{centre:.1f}" y="{high - 4:.1f}" text-anchor="middle" font-size="10">{value:{".0f" if value >= 100 else ".3g"}}</text>']
 

@@ -63,12 +63,15 @@ def run(context):
 # ------------------------------------------------------------------------------------------------ the guests
 
 def begin(context, host, disk: Disk) -> Guest:
-    """Its database is ready."""
+    """Its database is ready, and has read all its tables once: from then on they are in its memory."""
     database.make_disk(SHARED_DISKS[disk.device])
     address, _ = DATABASE
     guest = context.guest(NAME, disk, program=f"database {TARGET} {address}/24", machine=MACHINE)
     guest.start(host, keep_disks=True)
     wait_database(guest, 1)
+    with connect(context) as connection:
+        found = audit(connection, [])
+    expect(found == Audit(), f"expected a database without a fault to begin with, found {found}")
     return guest
 
 
