@@ -158,7 +158,10 @@ public interface Device extends AutoCloseable {
     return Optional.empty();
   }
 
-  /** Waits for what is running and releases the device. Idempotent. */
+  /**
+   * Waits for what is running and releases the device. Idempotent, and each call waits: when it
+   * returns, whoever called it may use the memory of his requests for something else.
+   */
   @Override
   void close();
 }

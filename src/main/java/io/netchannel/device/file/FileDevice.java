@@ -63,6 +63,10 @@ public final class FileDevice implements Device {
   private final Phaser submitters = new Phaser(1);
 
   private final AtomicBoolean closing = new AtomicBoolean();
+
+  /** Completes when nothing of it runs any more, and the file is closed. */
+  private final CompletableFuture<Void> closed = new CompletableFuture<>();
+
   private volatile boolean flushFailed;
   private volatile boolean discardRefused;
   private volatile boolean holeRefused;
@@ -260,9 +264,14 @@ public final class FileDevice implements Device {
     runHereOrFail(request);
   }
 
+  /**
+   * Whoever closes it once more waits as well: what still runs has memory that he is about to give
+   * away.
+   */
   @Override
   public void close() {
     if (!closing.compareAndSet(false, true)) {
+      closed.join();
       return;
     }
     threads.shutdown();
@@ -280,6 +289,7 @@ public final class FileDevice implements Device {
     }
     submitters.awaitAdvance(submitters.arriveAndDeregister());
     file.close();
+    closed.complete(null);
     if (interrupted) {
       Thread.currentThread().interrupt();
     }

@@ -26,7 +26,8 @@
  * <p>Invariants:
  *
  * <ul>
- *   <li>A request is completed exactly once, also when the device is closed meanwhile.
+ *   <li>A request is completed exactly once, also when the device is closed meanwhile. No close,
+ *       the first or another one, returns before the last is: the kernel may write to its memory.
  *   <li>After a failed flush no later flush succeeds: the kernel has marked the pages clean, so a
  *       second fdatasync would report durable what is not.
  *   <li>What is told as a hole reads as zeros: what lseek(2) cannot tell for sure, and what a hole

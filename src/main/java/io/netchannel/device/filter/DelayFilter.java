@@ -27,6 +27,9 @@ public final class DelayFilter extends ForwardingDevice {
   static final List<String> OPTIONS =
       List.of("read", "write", "flush", "discard", "zero", "jitter", "seed");
 
+  /** The phase of {@link #held} until all that was held has been passed on, after the close. */
+  private static final int OPEN = 0;
+
   /** How long each kind of request is held back; zero lets it pass at once. */
   public record Delays(
       Duration read,
@@ -101,8 +104,9 @@ public final class DelayFilter extends ForwardingDevice {
   @Override
   public void close() {
     if (closing.compareAndSet(false, true)) {
-      held.awaitAdvance(held.arriveAndDeregister()); // all that is held has been passed on
+      held.arriveAndDeregister();
     }
+    held.awaitAdvance(OPEN); // all that is held has been passed on
     super.close();
   }
 

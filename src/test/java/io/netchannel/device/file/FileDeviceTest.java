@@ -10,6 +10,7 @@ import io.netchannel.device.Extents;
 import io.netchannel.device.Outcome;
 import io.netchannel.device.Requests;
 import io.netchannel.threads.LastResort;
+import io.netchannel.xen.Waiting;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.ByteBuffer;
@@ -503,6 +504,34 @@ final class FileDeviceTest {
     submitterProceeds.countDown();
     Requests.join(closed);
     Requests.join(submitter);
+  }
+
+  /** Of a disk that was given up, and hangs: its user gives the memory of his requests away next. */
+  @Test
+  void whoClosesItOnceMoreWaitsToo() throws Exception {
+    FileDevice device =
+        FileDevice.open(image(SIZE_BYTES).toString(), false, 1, true, System::nanoTime);
+    CountDownLatch proceed = new CountDownLatch(1);
+    CompletableFuture<Outcome> running = new CompletableFuture<>();
+    device.flush(
+        outcome -> {
+          awaitLatch(proceed);
+          running.complete(outcome);
+        });
+    Thread first = new Thread(device::close, "first");
+    first.start();
+    Waiting.until("the first close waits", () -> first.getState() == Thread.State.TIMED_WAITING);
+    CompletableFuture<Boolean> second =
+        CompletableFuture.supplyAsync(
+            () -> {
+              device.close();
+              return running.isDone();
+            });
+    assertThatThrownBy(() -> second.get(200, TimeUnit.MILLISECONDS))
+        .isInstanceOf(TimeoutException.class);
+    proceed.countDown();
+    assertThat(second.orTimeout(60, TimeUnit.SECONDS).join()).isTrue();
+    first.join();
   }
 
   private static void awaitLatch(CountDownLatch latch) {

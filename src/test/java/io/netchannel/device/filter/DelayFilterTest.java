@@ -17,6 +17,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -119,8 +120,13 @@ final class DelayFilterTest {
     CompletableFuture<Void> closed = CompletableFuture.runAsync(slow::close);
     assertThat(closed).isNotDone();
     assertThat(device.closed).isFalse();
+    CompletableFuture<Void> again = CompletableFuture.runAsync(slow::close);
+    assertThatThrownBy(() -> again.get(200, TimeUnit.MILLISECONDS))
+        .isInstanceOf(TimeoutException.class);
+    assertThat(device.closed).isFalse();
     timer.tasks.get(0).run();
     closed.orTimeout(60, TimeUnit.SECONDS).join();
+    again.orTimeout(60, TimeUnit.SECONDS).join();
     assertThat(device.arrived).containsExactly("write 0+512");
     assertThat(device.closed).isTrue();
     slow.write(512, data, outcomes::add);
