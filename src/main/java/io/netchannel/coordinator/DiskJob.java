@@ -14,6 +14,7 @@ import java.util.UUID;
  * @param origin what it is for
  * @param settings what a person may change meanwhile
  * @param begun by the wall clock, as the other instants
+ * @param untold what the server of the device that it has left is still to be told
  */
 public record DiskJob(
     UUID id,
@@ -27,7 +28,8 @@ public record DiskJob(
     Settings settings,
     Instant begun,
     Optional<Instant> switched,
-    Optional<Instant> ended) {
+    Optional<Instant> ended,
+    Optional<Untold> untold) {
 
   /**
    * What it is for.
@@ -55,6 +57,15 @@ public record DiskJob(
   public record Settings(
       boolean switches, boolean mayThrottle, boolean paused, long bytesPerSecond) {}
 
+  /**
+   * What the server of the device that a job has left is still to be told: that the disk is
+   * elsewhere, and that its place there is free.
+   *
+   * @param generation the newest with which this host may have the place; 1 or more
+   * @param forgotten whether a person has said since that what is there may be used as it is
+   */
+  public record Untold(long generation, boolean forgotten) {}
+
   public static DiskJob begin(
       UUID id,
       DiskKey disk,
@@ -76,6 +87,7 @@ public record DiskJob(
         settings,
         at,
         Optional.empty(),
+        Optional.empty(),
         Optional.empty());
   }
 
@@ -93,7 +105,26 @@ public record DiskJob(
         changed,
         begun,
         switched,
-        ended);
+        ended,
+        untold);
+  }
+
+  /** The same, of which somebody else is to be told, or nobody. */
+  DiskJob with(Optional<Untold> told) {
+    return new DiskJob(
+        id,
+        disk,
+        domainName,
+        oldSource,
+        newSource,
+        phase,
+        reason,
+        origin,
+        settings,
+        begun,
+        switched,
+        ended,
+        told);
   }
 
   /** In another phase. */
@@ -110,7 +141,8 @@ public record DiskJob(
         settings,
         begun,
         next == JobPhase.SWITCHED ? Optional.of(at) : switched,
-        next.isOver() ? Optional.of(at) : Optional.empty());
+        next.isOver() ? Optional.of(at) : Optional.empty(),
+        untold);
   }
 
   /** What of it travels with its guest. */
@@ -149,6 +181,19 @@ public record DiskJob(
             "came from %s with its guest: if %s is the same one here, --resume, else --abort"
                 .formatted(origin.from(), newSource))
         : Optional.empty();
+  }
+
+  /**
+   * The device that is not the disk any more, or that has not become it.
+   *
+   * @throws IllegalStateException before that is decided
+   */
+  public String leftSource() {
+    return switch (phase) {
+      case COPYING -> throw new IllegalStateException(label() + ": it has left neither device yet");
+      case SWITCHED, DONE -> oldSource;
+      case ABORTED -> newSource;
+    };
   }
 
   public boolean isActive() {

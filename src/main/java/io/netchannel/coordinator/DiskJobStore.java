@@ -14,6 +14,9 @@ import org.slf4j.LoggerFactory;
  * All jobs of this host; the one place where a job changes its phase. Follows {@link
  * JobTransitions}: the journal is written before anybody sees the new phase. From any thread.
  *
+ * <p>What a job leaves behind at the server of a device is in the very record that makes it left, and
+ * stays there until the server has been {@link #told}.
+ *
  * <p>No disk is switched while its guest migrates, as both hosts have agreed on the disks; nor does
  * a migration begin between a switch and its end, as the domain's XML would still name the old
  * device. Both are decided under the lock of {@link MigrationStore}.
@@ -213,10 +216,60 @@ public final class DiskJobStore {
     return next;
   }
 
-  /** Forgets where a disk has gone: all that it was switched away from may be used again. */
-  public void forget(DiskKey disk) throws JournalException {
-    if (moved(disk).isPresent()) {
-      journal.put(JournalRecord.forgotten(disk));
+  /**
+   * Forgets where a disk has gone: all that it was switched away from may be used again, and who is
+   * still to be told that it was left is to be told that instead.
+   */
+  public synchronized void forget(DiskKey disk) throws JournalException {
+    ImmutableList<DiskJob> jobs =
+        untold().stream()
+            .filter(job -> job.disk().equals(disk) && job.switched().isPresent())
+            .map(job -> job.with(job.untold().map(was -> new DiskJob.Untold(was.generation(), true))))
+            .collect(ImmutableList.toImmutableList());
+    if (moved(disk).isPresent() || !jobs.isEmpty()) {
+      journal.put(JournalRecord.forgotten(disk, jobs));
+    }
+  }
+
+  /** Jobs that have left a device whose server is still to be told, newest first. */
+  public ImmutableList<DiskJob> untold() {
+    return all().stream()
+        .filter(job -> job.untold().isPresent())
+        .collect(ImmutableList.toImmutableList());
+  }
+
+  /**
+   * The newest generation with which something is still to be told of a disk; 0 when there is
+   * nothing. Who opens a device for it anew takes a newer one, and no such word concerns him.
+   */
+  public long newestUntold(DiskKey disk) {
+    return untold().stream()
+        .filter(job -> job.disk().equals(disk))
+        .flatMap(job -> job.untold().stream())
+        .mapToLong(DiskJob.Untold::generation)
+        .max()
+        .orElse(0);
+  }
+
+  /**
+   * The server of the device that a job has left knows it, or is not to be told: for good, if the
+   * journal can be written, else until a restart tells it once more.
+   */
+  public synchronized void told(UUID id) {
+    DiskJob job = find(id).filter(known -> known.untold().isPresent()).orElse(null);
+    if (job == null) {
+      return;
+    }
+    DiskJob told = job.with(Optional.<DiskJob.Untold>empty());
+    try {
+      journal.put(JournalRecord.of(told, Optional.empty()));
+    } catch (JournalException e) {
+      log.warn(
+          "{}: a restart tells the server of {} once more: {}",
+          job.label(),
+          job.leftSource(),
+          e.getMessage());
+      journal.putVolatile(told);
     }
   }
 
@@ -262,11 +315,26 @@ public final class DiskJobStore {
 
   private DiskJob next(DiskJob job, JobEvent event, String reason) {
     DiskJob now = newest(job);
-    return JobTransitions.next(now.phase(), event)
-        .map(to -> now.moved(to.phase(), reason, clock.instant()))
-        .orElseThrow(
-            () ->
-                new IllegalStateException(job.label() + ": " + event + " in phase " + now.phase()));
+    DiskJob next =
+        JobTransitions.next(now.phase(), event)
+            .map(to -> now.moved(to.phase(), reason, clock.instant()))
+            .orElseThrow(
+                () ->
+                    new IllegalStateException(
+                        job.label() + ": " + event + " in phase " + now.phase()));
+    return switch (event) {
+      case SWITCHED, ABORTED -> next.with(untold(job.disk()));
+      case FINISHED -> next;
+    };
+  }
+
+  /** Whoever has the disk now has it with the generation after this host's. */
+  private Optional<DiskJob.Untold> untold(DiskKey disk) {
+    return migrations
+        .generation(disk)
+        .map(known -> known.isHere() ? known.number() : known.number() - 1)
+        .filter(number -> number > 0)
+        .map(number -> new DiskJob.Untold(number, false));
   }
 
   private DiskJob newest(DiskJob job) {

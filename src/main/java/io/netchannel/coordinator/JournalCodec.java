@@ -92,26 +92,34 @@ final class JournalCodec {
 
   private static io.netchannel.coordinator.journal.v1.Job toProto(DiskJob job) {
     DiskJob.Settings settings = job.settings();
-    return io.netchannel.coordinator.journal.v1.Job.newBuilder()
-        .setId(job.id().toString())
-        .setDomain(job.disk().domain().toString())
-        .setTarget(job.disk().target())
-        .setDomainName(job.domainName())
-        .setOldSource(job.oldSource())
-        .setNewSource(job.newSource())
-        .setPhase(job.phase().name())
-        .setReason(job.reason())
-        .setSwitches(settings.switches())
-        .setMayThrottle(settings.mayThrottle())
-        .setPaused(settings.paused())
-        .setBytesPerSecond(settings.bytesPerSecond())
-        .setFollows(job.origin().follows())
-        .setAnywhere(job.origin().anywhere())
-        .setFrom(job.origin().from())
-        .setBegunEpochMicros(micros(job.begun()))
-        .setSwitchedEpochMicros(job.switched().map(JournalCodec::micros).orElse(0L))
-        .setEndedEpochMicros(job.ended().map(JournalCodec::micros).orElse(0L))
-        .build();
+    io.netchannel.coordinator.journal.v1.Job.Builder proto =
+        io.netchannel.coordinator.journal.v1.Job.newBuilder()
+            .setId(job.id().toString())
+            .setDomain(job.disk().domain().toString())
+            .setTarget(job.disk().target())
+            .setDomainName(job.domainName())
+            .setOldSource(job.oldSource())
+            .setNewSource(job.newSource())
+            .setPhase(job.phase().name())
+            .setReason(job.reason())
+            .setSwitches(settings.switches())
+            .setMayThrottle(settings.mayThrottle())
+            .setPaused(settings.paused())
+            .setBytesPerSecond(settings.bytesPerSecond())
+            .setFollows(job.origin().follows())
+            .setAnywhere(job.origin().anywhere())
+            .setFrom(job.origin().from())
+            .setBegunEpochMicros(micros(job.begun()))
+            .setSwitchedEpochMicros(job.switched().map(JournalCodec::micros).orElse(0L))
+            .setEndedEpochMicros(job.ended().map(JournalCodec::micros).orElse(0L));
+    job.untold()
+        .ifPresent(
+            untold ->
+                proto.setUntold(
+                    io.netchannel.coordinator.journal.v1.Untold.newBuilder()
+                        .setGeneration(untold.generation())
+                        .setForgotten(untold.forgotten())));
+    return proto.build();
   }
 
   private static DiskJob fromProto(io.netchannel.coordinator.journal.v1.Job job) {
@@ -128,7 +136,11 @@ final class JournalCodec {
             job.getSwitches(), job.getMayThrottle(), job.getPaused(), job.getBytesPerSecond()),
         instant(job.getBegunEpochMicros()),
         known(job.getSwitchedEpochMicros()),
-        known(job.getEndedEpochMicros()));
+        known(job.getEndedEpochMicros()),
+        job.hasUntold()
+            ? Optional.of(
+                new DiskJob.Untold(job.getUntold().getGeneration(), job.getUntold().getForgotten()))
+            : Optional.empty());
   }
 
   private static io.netchannel.coordinator.journal.v1.Moved toProto(Moved moved) {

@@ -10,7 +10,8 @@ import java.util.Optional;
  * What one frame of the journal says: all of it is durable, or none.
  *
  * @param generations by disk
- * @param jobs several are those that have come with a migration, in the record of its end
+ * @param jobs several are those that have come with a migration, in the record of its end, or that
+ *     are to tell what was forgotten
  * @param forgotten a disk of which all {@link #moved} before are to be forgotten
  */
 record JournalRecord(
@@ -57,11 +58,16 @@ record JournalRecord(
         Optional.empty());
   }
 
-  static JournalRecord forgotten(DiskKey disk) {
+  /**
+   * That all the places which a disk has left may be used.
+   *
+   * @param jobs those whose servers are to be told so
+   */
+  static JournalRecord forgotten(DiskKey disk, List<DiskJob> jobs) {
     return new JournalRecord(
         Optional.empty(),
         ImmutableMap.of(),
-        ImmutableList.of(),
+        ImmutableList.copyOf(jobs),
         Optional.empty(),
         Optional.of(disk));
   }

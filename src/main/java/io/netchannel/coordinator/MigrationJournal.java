@@ -27,7 +27,7 @@ public final class MigrationJournal implements AutoCloseable {
   /** Migrations that are over and still listed; the active ones are kept whatever their number. */
   static final int KEPT_MIGRATIONS = 100;
 
-  /** Likewise of jobs. */
+  /** Likewise of jobs; one of which somebody is still to be told is kept as well. */
   static final int KEPT_JOBS = 100;
 
   /**
@@ -280,7 +280,10 @@ public final class MigrationJournal implements AutoCloseable {
     written.keySet().retainAll(migrations.keySet());
     forgetOldest(
         jobs,
-        jobs.values().stream().filter(job -> !job.isActive()).map(DiskJob::id).toList(),
+        jobs.values().stream()
+            .filter(job -> !job.isActive() && job.untold().isEmpty())
+            .map(DiskJob::id)
+            .toList(),
         KEPT_JOBS);
     forgetOldest(moved, List.copyOf(moved.keySet()), KEPT_MOVED);
   }

@@ -324,6 +324,98 @@ final class DiskJobStoreTest {
     assertThat(jobs.all()).doesNotContain(job(0));
   }
 
+  private void hasGeneration(long number) throws JournalException {
+    migrations.setGenerations(Map.of(DISK, Generation.here(number)));
+  }
+
+  /** Its server may be away for days, and daemons come and go. */
+  @Test
+  void whatTheServerOfTheDeviceThatWasLeftIsToBeToldOutlivesARestart() throws Exception {
+    hasGeneration(4);
+    jobs.begin(job(1));
+    assertThat(jobs.untold()).as("neither is left").isEmpty();
+    var unused = jobs.switched(job(1));
+    hasGeneration(6);
+    jobs.end(job(1), JobEvent.FINISHED, "all know it");
+    restart();
+    assertThat(jobs.untold()).extracting(DiskJob::leftSource).containsExactly("file:/old");
+    assertThat(jobs.untold().get(0).untold()).contains(new DiskJob.Untold(4, false));
+    assertThat(jobs.newestUntold(DISK)).isEqualTo(4);
+    assertThat(jobs.newestUntold(new DiskKey(DOMAIN, "xvdc"))).isZero();
+    jobs.told(job(1).id());
+    restart();
+    assertThat(jobs.untold()).isEmpty();
+    assertThat(jobs.all().get(0).phase()).isEqualTo(JobPhase.DONE);
+  }
+
+  @Test
+  void whatWasGivenUpLeavesTheNewDevice() throws Exception {
+    hasGeneration(4);
+    jobs.begin(job(1));
+    jobs.abort(job(1), "by hand");
+    restart();
+    assertThat(jobs.untold()).extracting(DiskJob::leftSource).containsExactly("file:/new1");
+    assertThat(jobs.newestUntold(DISK)).isEqualTo(4);
+  }
+
+  /** From the take-over on the newest generation is the other host's, and never was this one's. */
+  @Test
+  void aDiskThatHasGoneElsewhereWasHereWithTheGenerationBefore() throws Exception {
+    hasGeneration(4);
+    jobs.begin(job(1));
+    migrations.setGenerations(Map.of(DISK, Generation.at("hostb", 5)));
+    jobs.end(job(1), JobEvent.ABORTED, "its guest has gone to hostb");
+    assertThat(jobs.newestUntold(DISK)).isEqualTo(4);
+  }
+
+  @Test
+  void aJobOfWhichSomebodyIsStillToBeToldIsNotForgotten() throws Exception {
+    hasGeneration(4);
+    jobs.begin(job(0));
+    jobs.end(job(0), JobEvent.ABORTED, "by hand");
+    for (int number = 1; number < MigrationJournal.KEPT_JOBS + 5; number++) {
+      jobs.begin(job(number));
+      jobs.end(job(number), JobEvent.ABORTED, "by hand");
+      jobs.told(job(number).id());
+    }
+    restart();
+    assertThat(jobs.untold()).extracting(DiskJob::id).containsExactly(job(0).id());
+    assertThat(jobs.all()).hasSize(MigrationJournal.KEPT_JOBS + 1);
+    jobs.told(job(0).id());
+    restart();
+    assertThat(jobs.find(job(0).id())).isEmpty();
+  }
+
+  @Test
+  void whatIsForgottenIsTakenBackWhereItIsStillToBeTold() throws Exception {
+    hasGeneration(4);
+    jobs.begin(job(1));
+    jobs.end(job(1), JobEvent.ABORTED, "by hand");
+    jobs.begin(job(2));
+    jobs.switched(job(2));
+    jobs.forget(DISK);
+    restart();
+    assertThat(jobs.moved(DISK)).isEmpty();
+    assertThat(jobs.find(job(2).id()).orElseThrow().untold())
+        .contains(new DiskJob.Untold(4, true));
+    assertThat(jobs.find(job(1).id()).orElseThrow().untold())
+        .as("it never was the disk")
+        .contains(new DiskJob.Untold(4, false));
+  }
+
+  /** Told twice is the same as once. */
+  @Test
+  void whatCannotBeWrittenIsToldOnceMoreAfterARestart() throws Exception {
+    hasGeneration(4);
+    jobs.begin(job(1));
+    jobs.switched(job(1));
+    files.breaks(MemoryFiles.Operation.FORCE);
+    jobs.told(job(1).id());
+    assertThat(jobs.untold()).isEmpty();
+    restart();
+    assertThat(jobs.newestUntold(DISK)).isEqualTo(4);
+  }
+
   /** As many as there are phases and events, and no more. */
   @Test
   void noEventLeavesAnEnd() {
