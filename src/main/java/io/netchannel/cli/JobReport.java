@@ -245,6 +245,7 @@ final class JobReport {
     row(out, "live XML", live.name().toLowerCase(Locale.ROOT));
     row(out, "config XML", config.name().toLowerCase(Locale.ROOT));
     said("metadataProblem").ifPresent(words -> row(out, "XML problem", words));
+    said("untold").ifPresent(words -> row(out, "left", words));
   }
 
   private static void row(PrintWriter out, String name, String value) {

@@ -43,6 +43,7 @@ final class DiskJobJson {
     json.put("throttled", mirror.map(MirrorStatus::throttled).orElse(false));
     json.put("pivot", pivot(job));
     json.put("bandwidth", job.settings().bytesPerSecond());
+    json.put("untold", runner.untold().orElse(null));
     json.put("started", job.begun().toString());
     json.put("ended", job.ended().map(Instant::toString).orElse(null));
     json.put(

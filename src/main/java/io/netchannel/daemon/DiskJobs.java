@@ -122,6 +122,7 @@ final class DiskJobs implements DiskRecovery.Jobs, MidPoints.Sources, AutoClosea
             .ifPresentOrElse(runner::watch, runner::goOnWithoutDisk);
       }
     }
+    environment.notes().start();
   }
 
   /** Goes on with those that came with a guest which is here for good. Waits for nothing. */
@@ -310,12 +311,25 @@ final class DiskJobs implements DiskRecovery.Jobs, MidPoints.Sources, AutoClosea
   public void starts(DiskDetails disk, String source) throws DeviceException {
     endEarlier(disk.key());
     places.checkStart(disk, source);
+    awaitArrived(disk.key(), source);
+  }
+
+  /** A disk that was switched to this source, whose server, if it has one, may not know that yet. */
+  private void awaitArrived(DiskKey key, String source) throws DeviceException {
+    SwapRunner runner = runners.get(key);
+    if (runner != null) {
+      String switched = runner.job().newSource();
+      if (environment.notes().hasServer(switched) && places.isOne(source, switched)) {
+        runner.awaitArrived();
+      }
+    }
   }
 
   /** Before the mid-points: what they end now goes on in the next daemon. */
   @Override
   public void close() {
     closed = true;
+    environment.notes().close();
     runners.values().forEach(SwapRunner::close);
   }
 }

@@ -249,6 +249,12 @@ final class DiskPlaces {
     return isSamePlace(source, other) || storage.isSame(others);
   }
 
+  /** Whether two sources lead to one storage; what is not there leads nowhere. */
+  boolean isOne(String source, String other) throws DeviceException {
+    return isSamePlace(source, other)
+        || storage(source).flatMap(one -> storage(other).filter(one::isSame)).isPresent();
+  }
+
   private boolean isSamePlace(String source, String other) throws DeviceException {
     return Objects.equals(devices.place(source), devices.place(other));
   }

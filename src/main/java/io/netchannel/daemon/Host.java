@@ -6,6 +6,7 @@ import io.netchannel.coordinator.ConfiguredFaults;
 import io.netchannel.coordinator.Coordinator;
 import io.netchannel.coordinator.Direction;
 import io.netchannel.coordinator.DiskJobStore;
+import io.netchannel.coordinator.DiskKey;
 import io.netchannel.coordinator.FaultPoints;
 import io.netchannel.coordinator.JournalException;
 import io.netchannel.coordinator.LocalDevices;
@@ -189,13 +190,13 @@ public final class Host implements AutoCloseable {
         new DiskJobs(
             new SwapRunner.Environment(
                 parts.devices(),
-                coordinator.jobs(),
+                jobStore,
                 memory.buffers(),
                 executor,
                 timer,
                 parts.nanoTime(),
                 disk -> coordinator.standing(disk.domain(), disk.target()).generation(),
-                new SwitchNotes(parts.devices(), executor, timer),
+                new SwitchNotes(parts.devices(), jobStore, this::servedFrom, executor, timer),
                 metadata,
                 faults),
             midPoints,
@@ -321,6 +322,14 @@ public final class Host implements AutoCloseable {
         .filter(m -> m.direction() == Direction.INCOMING && m.domain().equals(domain))
         .map(m -> m.steps().get(0).at())
         .findFirst();
+  }
+
+  /** What the requests of a guest's disk go to; empty when it is not served here. */
+  private Optional<String> servedFrom(DiskKey disk) {
+    return midPoints
+        .find(disk.domain(), disk.target())
+        .filter(ServedDisk::isServing)
+        .flatMap(served -> served.details().source());
   }
 
   /** Told by the coordinator; must not block. */

@@ -20,12 +20,18 @@ final class NewDevice {
     this.source = source;
   }
 
-  /** The newest that either device knows of: whoever has an older one is fenced at both. */
+  /**
+   * A newer one than the device, or anything that is still to be told of the disk, knows of:
+   * whoever has an older one is fenced at both devices. So what is said of a device that was left
+   * is never taken for a word of who has it now, even if it is the same device by another name.
+   */
   long generation(ServedDisk served) throws DeviceException, JournalException, JobRefusedException {
     DiskDetails details = served.details();
     long known =
-        environment.devices().newestGeneration(source, details.userName(), details.readOnly());
-    if (known <= details.generation()) {
+        Math.max(
+            environment.devices().newestGeneration(source, details.userName(), details.readOnly()),
+            environment.jobs().newestUntold(key));
+    if (known < details.generation()) {
       return details.generation();
     }
     long claimed = environment.jobs().claimGeneration(key, known);

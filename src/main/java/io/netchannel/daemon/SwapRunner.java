@@ -35,8 +35,9 @@ import org.slf4j.LoggerFactory;
  * Carries one job from its first step to its last, on the host of the guest.
  *
  * <pre>
- *   OPENING --both devices open, the job in the journal, the mirror under the guest--> MIRRORED
- *      +--refused, given up, or its storage fails: there never was a job
+ *   OPENING --in the journal, then the new device open, the mirror under the guest--> MIRRORED
+ *      +--refused, or given up, before it is in the journal: there never was a job
+ *      +--after that, or its storage fails--> OVER
  *
  *   found COPYING, or its mid-point begins again: OLD_ONLY
  *   OLD_ONLY --the new device opens: tried at once, 1 s, 2 s ... 30 s--> MIRRORED, and all is copied
@@ -57,6 +58,9 @@ import org.slf4j.LoggerFactory;
  *
  * While its guest migrates it rests: MIRRORED without a copy, OLD_ONLY without an attempt.
  *
+ * <p>What comes after LEAVING is a {@link SwapSettlement}'s: it ends the job in the journal, and only
+ * then it is OVER; and it sees to the device that was left.
+ *
  * <p>Until the record the old device is the disk, and all that can fail here leaves it so. Where
  * nobody knows whether the journal has it, the mirror stays in sync, or closes, until a restart
  * finds out. Its lock is held for microseconds; storage, the journal and the mid-point are waited
@@ -67,8 +71,6 @@ final class SwapRunner implements MirrorOwner {
 
   private static final Duration FIRST_PAUSE = Duration.ofSeconds(1);
   private static final Duration LONGEST_PAUSE = Duration.ofSeconds(30);
-
-  private static final String FORGOTTEN = "a person says that the others need not know it";
 
   /** A mid-point that is sealed, or starts again, takes no other device just then. */
   private static final Duration EXCHANGE_PAUSE = Duration.ofSeconds(1);
@@ -108,6 +110,7 @@ final class SwapRunner implements MirrorOwner {
   private final DiskKey key;
   private final NewDevice newDevice;
   private final SwitchRecord record;
+  private final SwapSettlement settlement;
   private final CopyRate rate = new CopyRate();
   private final AtomicBoolean lookDue = new AtomicBoolean();
 
@@ -127,6 +130,9 @@ final class SwapRunner implements MirrorOwner {
   /** Whether an attempt to open the new device is under way, or to come: two would be rivals. */
   private final AtomicBoolean retrying = new AtomicBoolean();
 
+  /** Whether one is under way: its server is not told that it was left before the end of it. */
+  private volatile boolean attempting;
+
   /** What keeps it, beside what the mirror says; empty when nothing does. */
   private volatile String problem = "";
 
@@ -143,9 +149,6 @@ final class SwapRunner implements MirrorOwner {
 
   private volatile boolean closed;
 
-  /** A person says that the old device is the disk's as well as any other. */
-  private volatile boolean forgotten;
-
   private SwapRunner(Environment environment, DiskJob first, Stage stage) {
     this.environment = environment;
     this.first = first;
@@ -154,6 +157,9 @@ final class SwapRunner implements MirrorOwner {
     this.record =
         new SwitchRecord(
             environment, this::job, () -> disk, () -> mirror, words -> problem = words);
+    this.settlement =
+        new SwapSettlement(
+            environment, this::job, () -> disk, newDevice, words -> problem = words);
     this.stage = stage;
   }
 
@@ -201,6 +207,11 @@ final class SwapRunner implements MirrorOwner {
     return problem;
   }
 
+  /** What keeps the server of the device that it has left from knowing that; empty: nothing. */
+  Optional<String> untold() {
+    return settlement.untold();
+  }
+
   CopyRate rate() {
     return rate;
   }
@@ -208,7 +219,9 @@ final class SwapRunner implements MirrorOwner {
   // ---- The begin
 
   /**
-   * Opens the new device and puts the mirror under the guest. May wait for the storage.
+   * Opens the new device and puts the mirror under the guest. May wait for the storage. The journal
+   * has the job before the device is opened: whatever comes in between, somebody gives its place
+   * free.
    *
    * @return completes when all that was issued before has ended, and copying begins
    * @throws DeviceException when the new device cannot take the old one's place
@@ -217,25 +230,47 @@ final class SwapRunner implements MirrorOwner {
       throws DeviceException, JournalException, JobRefusedException {
     watch(served);
     Device leader = leader(served);
-    environment.notes().becomesCopy(key, first.newSource());
-    MirrorDevice made =
-        mirror(leader, newDevice.open(newDevice.generation(served)), followerIsZero);
+    long generation = newDevice.generation(served);
+    attempting = true;
     try {
       enter();
       environment.jobs().begin(first);
-    } catch (JournalException | JobRefusedException | RuntimeException e) {
-      drop(made);
-      throw e;
     } finally {
       entered.complete(null);
     }
-    return put(served, leader, made)
-        .whenComplete(
-            (done, failure) -> {
-              if (failure != null) {
-                end(JobEvent.ABORTED, "it could not begin: " + failure.getMessage());
-              }
-            });
+    CompletableFuture<Void> put;
+    try {
+      put = put(served, leader, mirror(leader, newDevice.open(generation), followerIsZero));
+    } catch (DeviceException | RuntimeException e) {
+      notBegun(e);
+      throw e;
+    }
+    return put.whenComplete(
+        (done, failure) -> {
+          if (failure == null) {
+            attempted();
+          } else {
+            notBegun(failure);
+          }
+        });
+  }
+
+  private void notBegun(Throwable why) {
+    end(JobEvent.ABORTED, "it could not begin: " + why.getMessage());
+    attempted();
+  }
+
+  /** An attempt to open the new device has come to its end. */
+  private void attempted() {
+    attempting = false;
+    leftIsClosed();
+  }
+
+  /** Where it is over, and nobody here has the device that was left, or is about to. */
+  private void leftIsClosed() {
+    if (settlement.isOver() && !attempting && mirror.isEmpty()) {
+      settlement.leftIsClosed(Optional.empty(), Optional.empty());
+    }
   }
 
   private synchronized void enter() throws JobRefusedException {
@@ -288,6 +323,9 @@ final class SwapRunner implements MirrorOwner {
   private CompletableFuture<Void> put(ServedDisk served, Device leader, MirrorDevice made) {
     CompletableFuture<Void> put;
     try {
+      if (!job().isActive()) {
+        throw new IllegalStateException(first.label() + ": it was given up before it began");
+      }
       environment.faults().at(Point.JOB_COPYING);
       served.follows(first.newSource());
       put =
@@ -338,7 +376,7 @@ final class SwapRunner implements MirrorOwner {
   private void mirrored(MirrorDevice made) {
     boolean givenUp;
     synchronized (this) {
-      givenUp = stage == Stage.OVER;
+      givenUp = settlement.isOver();
       stage = givenUp ? stage : Stage.MIRRORED;
     }
     problem = "";
@@ -424,6 +462,7 @@ final class SwapRunner implements MirrorOwner {
       disk.ifPresent(this::retry);
     } else if (job().phase() == JobPhase.SWITCHED && stage == Stage.LEAVING) {
       settle();
+      settlement.leftIsClosed(Optional.empty(), Optional.empty());
     }
   }
 
@@ -436,23 +475,31 @@ final class SwapRunner implements MirrorOwner {
   }
 
   private boolean isToBeTried(ServedDisk served) {
-    return stage == Stage.OLD_ONLY && !served.isEnding() && !closed;
+    return stage == Stage.OLD_ONLY && !settlement.isOver() && !served.isEnding() && !closed;
   }
 
   /** Its mid-point may have begun again since this was looked at. */
   private void doNotRetry(ServedDisk served) {
     retrying.set(false);
+    attempted();
     if (isToBeTried(served)) {
       retry(served);
     }
   }
 
   private void later(ServedDisk served, Backoff pauses) {
+    attempted();
     environment.timer().after(pauses.next(), () -> tryAgain(served, pauses));
   }
 
   private void tryAgain(ServedDisk served, Backoff pauses) {
+    attempting = true; // before it is asked whether it is over
     if (!isToBeTried(served)) {
+      doNotRetry(served);
+      return;
+    }
+    if (!job().isActive()) { // given up while its mid-point began again
+      end(JobEvent.ABORTED, job().reason());
       doNotRetry(served);
       return;
     }
@@ -588,49 +635,32 @@ final class SwapRunner implements MirrorOwner {
       last = Optional.of(over.status());
       mirror = Optional.empty();
       end(JobEvent.ABORTED, job().reason());
+      settlement.leftIsClosed(Optional.of(over), Optional.empty());
     }
   }
 
-  /** On a thread that may wait for the storage of the leg that was left. */
+  /**
+   * On a thread that may wait for the storage of the leg that was left. A switched job does not
+   * wait for it to end; one that was given up does, so that its new device is free then.
+   */
   private void left(MirrorDevice over) {
     last = Optional.of(over.status());
-    mirror = Optional.empty();
     if (job().phase() == JobPhase.SWITCHED) {
+      mirror = Optional.empty();
       settle();
+      over.dissolve();
     } else {
+      over.dissolve();
+      mirror = Optional.empty();
       end(JobEvent.ABORTED, "given up");
     }
-    over.dissolve();
+    settlement.leftIsClosed(Optional.of(over), record.oldTold());
   }
 
-  /** Makes known where the disk is. The old device's server may be gone: no end waits for that. */
   private void settle() {
     stage = Stage.SETTLING;
     problem = "";
-    DiskJob switched = job();
-    CompletableFuture<Void> named = new CompletableFuture<>();
-    environment.metadata().name(switched, () -> named.complete(null));
-    if (forgotten) {
-      finish(FORGOTTEN);
-      return;
-    }
-    SwitchNotes notes = environment.notes();
-    notes.left(switched, record.oldTold(), newDevice.user(), this::tells);
-    CompletableFuture<Void> arrived =
-        notes.arrived(
-            switched,
-            () -> disk.flatMap(ServedDisk::device),
-            newDevice::user,
-            this::tells,
-            why -> problem = why);
-    var unused =
-        CompletableFuture.allOf(named, arrived)
-            .thenRunAsync(() -> finish("all know it"), environment.executor());
-  }
-
-  /** Whether others are still to hear of the switch. */
-  private boolean tells() {
-    return !closed && !forgotten;
+    settlement.begin(this::finish);
   }
 
   private void finish(String reason) {
@@ -639,15 +669,14 @@ final class SwapRunner implements MirrorOwner {
     end(JobEvent.FINISHED, reason);
   }
 
+  /** The journal has it before whoever sees that it is over, and begins another job. */
   private void end(JobEvent event, String reason) {
-    synchronized (this) {
-      if (stage == Stage.OVER) {
-        return;
+    if (settlement.end(event, reason)) {
+      synchronized (this) {
+        stage = Stage.OVER;
       }
-      stage = Stage.OVER;
+      disk.ifPresent(ServedDisk::followsNothing);
     }
-    var unused = environment.jobs().end(job(), event, reason);
-    disk.ifPresent(ServedDisk::followsNothing);
   }
 
   // ---- What a person says
@@ -684,12 +713,13 @@ final class SwapRunner implements MirrorOwner {
       throw tooLate();
     }
     problem = "it is being given up";
-    boolean opening = stage == Stage.OPENING; // its mirror, if it is not there yet, is to come
+    boolean begins = stage == Stage.OPENING; // its mirror, if it is not there yet, is to come
     MirrorDevice present = mirror.orElse(null);
     if (present != null) {
       giveUp(present);
-    } else if (!opening) { // its mid-point may begin again just now
+    } else if (!begins) { // its mid-point may begin again just now
       end(JobEvent.ABORTED, reason);
+      leftIsClosed();
     }
   }
 
@@ -703,10 +733,16 @@ final class SwapRunner implements MirrorOwner {
 
   /** Whoever does not know of the switch yet, as he is gone for good, need not hear of it. */
   void forget() throws JournalException {
-    environment.jobs().forget(key);
-    forgotten = true;
+    settlement.forget();
     if (stage == Stage.SETTLING) {
-      finish(FORGOTTEN);
+      finish(SwapSettlement.FORGOTTEN);
+    }
+  }
+
+  /** As {@link SwapSettlement#awaitArrived}; nothing before the switch, and after the end. */
+  void awaitArrived() throws DeviceException {
+    if (job().phase() == JobPhase.SWITCHED) {
+      settlement.awaitArrived();
     }
   }
 
@@ -775,23 +811,40 @@ final class SwapRunner implements MirrorOwner {
       return;
     }
     disk = Optional.empty();
-    mirror.ifPresent(gone -> last = Optional.of(gone.status()));
+    Optional<MirrorDevice> gone = mirror;
+    gone.ifPresent(over -> last = Optional.of(over.status()));
     mirror = Optional.empty();
     switch (stage) {
-      case MIRRORED, OLD_ONLY, LEAVING -> goOnWithoutDisk();
-      case OPENING, SETTLING, OVER -> {} // it cannot begin; or does not need it
+      case MIRRORED, OLD_ONLY, LEAVING -> endWithoutDisk(gone);
+      case OVER -> gone.ifPresent(closed -> settlement.leftIsClosed(gone, record.oldTold()));
+      case OPENING, SETTLING -> {} // it cannot begin; or does not need it
     }
   }
 
   /** Also of one that was found, and whose disk was not. */
   void goOnWithoutDisk() {
+    endWithoutDisk(Optional.empty());
+  }
+
+  /**
+   * What its disk was is closed, or was another daemon's.
+   *
+   * @param gone its mirror, closed
+   */
+  private void endWithoutDisk(Optional<MirrorDevice> gone) {
     if (record.isUncertain()) {
       return; // the next daemon does
     }
     if (job().phase() == JobPhase.SWITCHED) {
       settle();
+      settlement.leftIsClosed(gone, record.oldTold());
     } else {
       end(JobEvent.ABORTED, withoutGuest());
+      if (gone.isPresent()) {
+        settlement.leftIsClosed(gone, Optional.empty());
+      } else {
+        leftIsClosed();
+      }
     }
   }
 
@@ -810,6 +863,7 @@ final class SwapRunner implements MirrorOwner {
   /** The daemon ends: the next one goes on. */
   void close() {
     closed = true;
+    settlement.close();
     record.close();
   }
 }

@@ -1,18 +1,24 @@
 package io.netchannel.daemon;
 
 import io.netchannel.coordinator.DiskJob;
+import io.netchannel.coordinator.DiskJobStore;
 import io.netchannel.coordinator.DiskKey;
+import io.netchannel.coordinator.JobPhase;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.Devices;
 import io.netchannel.device.OpenOptions;
+import io.netchannel.device.Storage;
 import io.netchannel.time.Backoff;
 import java.time.Duration;
+import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
+import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.function.Function;
@@ -21,22 +27,37 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Tells the authorities of both devices of a switch where the disk is. A device that has none, as a
+ * Tells the authorities of both devices of a job where the disk is. A device that has none, as a
  * file, needs it not.
  *
  * <pre>
- *   the new one:  UNTOLD --noted--> TOLD          without it no other host could start the guest there
- *                   ^ |
- *                   +-+ not noted: 1 s, 2 s ... 30 s
- *   the old one:  UNTOLD --noted--> TOLD          nobody waits for it
- *                   ^ |
- *                   +-+ not noted: 1 s, 2 s ... 30 s; until the disk comes back there, a person
- *                       says that it is the disk as it is, or the daemon ends
+ *   the one that has become the disk:
+ *
+ *   UNTOLD --noted--> TOLD          without it no other host could start the guest there
+ *    ^  |
+ *    +--+ not noted: 1 s, 2 s ... 30 s
+ *
+ *   the one that was left: of a switch the old one, of a job that was given up the new one:
+ *
+ *   in the journal --tell, or found by the next daemon--> LOOKING --let in--> THERE
+ *                                                         ^  |  |               | |
+ *                      1 s, 2 s ... 30 s, whatever fails: +--+--|---------------+ |
+ *                                                               |                 |
+ *      nothing of this host is there, nobody can be told <------+                 |
+ *      noted, and the place given free <------------------------------------------+
+ *      either of them: not in the journal any more
  * </pre>
  *
- * The old device may be gone for good, which is a reason to switch; the new one is in use.
+ * What an old word would be said of is never the disk that has come back meanwhile, whatever its
+ * name is then: whoever opens a device for a disk takes a newer generation than all that is still
+ * to be told of it ({@link NewDevice#generation}), and the word is said with an older one. A server
+ * that knows a newer one has either had the disk again, or a person has released the place: that
+ * generation nobody ever had, and the word is said with it once it is clear that nobody has it and
+ * that the disk is elsewhere.
+ *
+ * <p>The left device may be gone for good, and nobody waits for it.
  */
-final class SwitchNotes {
+final class SwitchNotes implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(SwitchNotes.class);
 
   /** The guest's requests wait for both devices until then. */
@@ -49,20 +70,51 @@ final class SwitchNotes {
   private static final Duration LONGEST_PAUSE = Duration.ofSeconds(30);
 
   private final Devices devices;
+  private final DiskJobStore jobs;
+  private final Function<DiskKey, Optional<String>> served;
   private final Executor storage;
   private final Timer timer;
 
-  /** Old devices that have not been told. */
-  private final Set<Left> untold = ConcurrentHashMap.newKeySet();
+  /** Left devices that are being told, by job. */
+  private final Map<UUID, Left> untold = new ConcurrentHashMap<>();
 
-  SwitchNotes(Devices devices, Executor storage, Timer timer) {
+  private volatile boolean closed;
+
+  /**
+   * @param served what a disk's requests go to; empty when its guest is not here
+   * @param storage runs what a server may keep waiting
+   */
+  SwitchNotes(
+      Devices devices,
+      DiskJobStore jobs,
+      Function<DiskKey, Optional<String>> served,
+      Executor storage,
+      Timer timer) {
     this.devices = devices;
+    this.jobs = jobs;
+    this.served = served;
     this.storage = storage;
     this.timer = timer;
   }
 
+  /** What daemons before have left; of jobs that are not over whoever carries them tells it. */
+  void start() {
+    jobs.untold().stream().filter(job -> !job.isActive()).forEach(this::tell);
+  }
+
+  // ---- The new disk
+
+  /** Whether a source has an authority. What is no source has none. */
+  boolean hasServer(String source) {
+    try {
+      return DiskPlaces.isExport(devices.place(source));
+    } catch (DeviceException e) {
+      return false;
+    }
+  }
+
   /**
-   * Tells the new device's, until it is noted.
+   * Tells the new device's, until it is noted; at once where there is none.
    *
    * @param used what the guest uses now, asked for at each attempt; empty when it is not here
    * @param user whose disk it is
@@ -80,14 +132,13 @@ final class SwitchNotes {
     new Runnable() {
       @Override
       public void run() {
-        if (!goesOn.get()) {
+        if (closed || !goesOn.get()) {
           return;
         }
         var unused =
             used.get()
-                .map(Device::arrived)
-                .orElseGet(() -> at(job.newSource(), OpenOptions.anew(user.get()), Device::arrived))
-                .orTimeout(BOUND.toMillis(), TimeUnit.MILLISECONDS)
+                .map(device -> device.arrived().orTimeout(BOUND.toMillis(), TimeUnit.MILLISECONDS))
+                .orElseGet(() -> arrivedWithoutGuest(job.newSource(), user.get()))
                 .whenComplete(
                     (done, failure) -> {
                       if (failure == null) {
@@ -103,137 +154,221 @@ final class SwitchNotes {
     return told;
   }
 
-  /**
-   * Tells the old device's, until it is noted.
-   *
-   * @param asked the attempt that was made at the switch; empty after a restart
-   * @param user whose disk it was; of that generation, so that nothing is said of what a newer one
-   *     has made of it
-   * @param goesOn whether to try again
-   */
-  void left(
-      DiskJob job,
-      Optional<CompletableFuture<Void>> asked,
-      OpenOptions.User user,
-      Supplier<Boolean> goesOn) {
-    Left left = new Left(job, user, goesOn);
-    untold.add(left);
-    left.begin(asked);
-  }
-
-  /**
-   * A source is about to be what a disk is copied to: that it was left is not said any more. Waits
-   * for an attempt that is under way, which has the place of who copies.
-   */
-  void becomesCopy(DiskKey disk, String source) throws DeviceException {
-    String place = devices.place(source);
-    for (Left left : untold) {
-      if (left.job.disk().equals(disk) && devices.place(left.job.oldSource()).equals(place)) {
-        left.stop().exceptionally(failure -> null).join();
-      }
-    }
-  }
-
-  /** One old device. */
-  private final class Left implements Runnable {
-    private final DiskJob job;
-    private final OpenOptions.User user;
-    private final Supplier<Boolean> goesOn;
-    private final Backoff pauses = new Backoff(FIRST_PAUSE, LONGEST_PAUSE);
-    private boolean warned;
-    private boolean stopped;
-    private CompletableFuture<Void> attempt = CompletableFuture.completedFuture(null);
-
-    private Left(DiskJob job, OpenOptions.User user, Supplier<Boolean> goesOn) {
-      this.job = job;
-      this.user = user;
-      this.goesOn = goesOn;
-    }
-
-    private void begin(Optional<CompletableFuture<Void>> asked) {
-      asked.ifPresentOrElse(this::told, this);
-    }
-
-    @Override
-    public synchronized void run() {
-      if (stopped || !goesOn.get()) {
-        untold.remove(this);
-      } else {
-        attempt =
-            at(
-                job.oldSource(),
-                OpenOptions.of(false, user),
-                device -> device.moved(job.newSource()));
-        told(attempt);
-      }
-    }
-
-    private void told(CompletableFuture<Void> asked) {
-      var unused =
-          asked.whenComplete(
-              (done, failure) -> {
-                if (failure == null) {
-                  untold.remove(this);
-                } else {
-                  failed(failure);
-                }
-              });
-    }
-
-    private void failed(Throwable failure) {
-      if (!warned) {
-        warned = true;
-        log.warn(
-            "{}: the server of {} does not know yet that it is out of date, so other hosts may"
-                + " start the guest from it; tried again: {}",
-            job.label(),
-            job.oldSource(),
-            words(failure));
-      }
-      timer.after(pauses.next(), this);
-    }
-
-    /** Nothing more is begun; returns what is under way. */
-    private synchronized CompletableFuture<Void> stop() {
-      stopped = true;
-      untold.remove(this);
-      return attempt.copy();
-    }
-  }
-
   /** At a device that nobody here has open. */
-  private CompletableFuture<Void> at(
-      String source, OpenOptions options, Function<Device, CompletableFuture<Void>> note) {
-    CompletableFuture<Void> noted = new CompletableFuture<>();
-    storage.execute(
+  private CompletableFuture<Void> arrivedWithoutGuest(String source, OpenOptions.User user) {
+    if (!hasServer(source)) {
+      return CompletableFuture.completedFuture(null);
+    }
+    return CompletableFuture.runAsync(
         () -> {
           try {
-            if (!DiskPlaces.isExport(devices.place(source))) {
-              noted.complete(null);
-              return;
-            }
-            Device device = devices.open(source, options);
-            var unused =
-                note.apply(device)
-                    .orTimeout(BOUND.toMillis(), TimeUnit.MILLISECONDS)
-                    .whenCompleteAsync(
-                        (done, failure) -> {
-                          device.close();
-                          if (failure == null) {
-                            noted.complete(null);
-                          } else {
-                            noted.completeExceptionally(failure);
-                          }
-                        },
-                        storage);
-          } catch (DeviceException | RuntimeException e) {
-            noted.completeExceptionally(e);
+            say(source, OpenOptions.anew(user), Device::arrived);
+          } catch (DeviceException e) {
+            throw new CompletionException(e);
           }
-        });
-    return noted;
+        },
+        storage);
+  }
+
+  /** Opens a device, says it, and gives its place free; waits for all of that, within bounds. */
+  private void say(String source, OpenOptions options, Function<Device, CompletableFuture<Void>> word)
+      throws DeviceException {
+    Device device = devices.open(source, options);
+    Optional<DeviceException> notNoted = Optional.empty();
+    try {
+      word.apply(device).orTimeout(BOUND.toMillis(), TimeUnit.MILLISECONDS).join();
+    } catch (CompletionException e) {
+      notNoted = Optional.of(new DeviceException(words(e), e.getCause()));
+    } finally {
+      device.close();
+    }
+    if (!device.isGivenFree()) {
+      throw new DeviceException(source + ": its server went away before it gave the place free");
+    }
+    if (notNoted.isPresent()) {
+      throw notNoted.get();
+    }
+  }
+
+  // ---- The device that was left
+
+  /**
+   * Tells the left device's, until it has answered; what is to be told is in the journal. It is
+   * closed here, and nobody opens it for this job any more.
+   */
+  void tell(DiskJob job) {
+    if (job.untold().isEmpty()) {
+      return;
+    }
+    if (!hasServer(job.leftSource())) {
+      jobs.told(job.id());
+      return;
+    }
+    Left left = new Left(job.id());
+    if (untold.putIfAbsent(job.id(), left) == null) {
+      left.begin();
+    }
+  }
+
+  /** What keeps the server of the device that a job has left from being told; empty: nothing. */
+  Optional<String> problem(UUID job) {
+    return Optional.ofNullable(untold.get(job)).flatMap(left -> left.problem);
+  }
+
+  /** The next daemon goes on. */
+  @Override
+  public void close() {
+    closed = true;
+  }
+
+  /** The left device of one job. */
+  private final class Left {
+    private final UUID id;
+    private final Backoff pauses = new Backoff(FIRST_PAUSE, LONGEST_PAUSE);
+    private volatile Optional<String> problem = Optional.empty();
+
+    private Left(UUID id) {
+      this.id = id;
+    }
+
+    private void begin() {
+      try {
+        storage.execute(this::attempt);
+      } catch (RejectedExecutionException e) {
+        log.debug("left for the next daemon");
+      }
+    }
+
+    private void attempt() {
+      DiskJob job = jobs.find(id).filter(known -> known.untold().isPresent()).orElse(null);
+      if (closed || job == null) {
+        untold.remove(id, this);
+        return;
+      }
+      try {
+        tell(job, job.untold().orElseThrow());
+        answered(job);
+      } catch (DeviceException e) {
+        if (e.isLasting()) {
+          log.warn(
+              "{}: the server of {} cannot be told that this host has left it: {}",
+              job.label(),
+              job.leftSource(),
+              e.getMessage());
+          answered(job);
+        } else {
+          failed(job, e);
+        }
+      } catch (RuntimeException e) {
+        failed(job, e);
+      }
+    }
+
+    /** Unless a person has said meanwhile that something else is to be told. */
+    private void answered(DiskJob job) {
+      if (jobs.find(id).flatMap(DiskJob::untold).equals(job.untold())) {
+        jobs.told(id);
+        untold.remove(id, this);
+      } else {
+        timer.after(FIRST_PAUSE, this::begin);
+      }
+    }
+
+    private void failed(DiskJob job, Exception why) {
+      if (problem.isEmpty()) {
+        log.warn(
+            "{}: the server of {} does not know yet that this host has left it{}; tried again: {}",
+            job.label(),
+            job.leftSource(),
+            saysMoved(job) ? ", so other hosts may start the guest from it" : "",
+            words(why));
+      }
+      problem =
+          Optional.of(
+              "the server of %s does not know yet that it was left: %s"
+                  .formatted(job.leftSource(), words(why)));
+      timer.after(pauses.next(), this::begin);
+    }
+  }
+
+  /** Whether what is there was the disk, and is out of date. */
+  private static boolean saysMoved(DiskJob job) {
+    return job.phase() != JobPhase.ABORTED
+        && job.untold().filter(word -> !word.forgotten()).isPresent();
+  }
+
+  /**
+   * One attempt; returns when there is no more to tell.
+   *
+   * @throws DeviceException when it is not told, with why
+   */
+  private void tell(DiskJob job, DiskJob.Untold word) throws DeviceException {
+    DiskKey disk = job.disk();
+    String source = job.leftSource();
+    String user = OpenOptions.User.diskName(disk.domain(), disk.target());
+    long known = devices.newestGeneration(source, user, true);
+    if (saysMoved(job)) {
+      if (known > word.generation() && isThereAgain(disk, source, known)) {
+        return;
+      }
+    } else if (known == 0 || known > word.generation()) {
+      return; // this host never was there, or somebody is since, or the place was released
+    }
+    say(
+        source,
+        OpenOptions.of(
+            false,
+            OpenOptions.User.disk(
+                disk.domain(),
+                disk.target(),
+                known == 0 ? word.generation() : known,
+                Optional.empty())),
+        device -> word(job, word, device));
+  }
+
+  private static CompletableFuture<Void> word(DiskJob job, DiskJob.Untold word, Device left) {
+    if (saysMoved(job)) {
+      return left.moved(job.newSource());
+    }
+    return word.forgotten() ? left.arrived() : CompletableFuture.completedFuture(null);
+  }
+
+  /**
+   * Whether a server has had the disk again since it was left, as it knows of a newer generation:
+   * also a person makes a newer one, who releases the place.
+   *
+   * @throws DeviceException when that is not known, or somebody has the place
+   */
+  private boolean isThereAgain(DiskKey disk, String source, long known) throws DeviceException {
+    Optional<String> now = served.apply(disk);
+    if (now.isEmpty() || jobs.rests(disk)) {
+      throw new DeviceException(
+          "%s: its server knows generation %d: the disk was there again, or a person has released the place; which of the two is known while the guest is here, `netchannel exports` shows it there"
+              .formatted(source, known));
+    }
+    Storage left = devices.storage(source);
+    if (isSame(source, left, now.get())) {
+      return true;
+    }
+    Optional<String> becoming = jobs.active(disk).map(DiskJob::newSource);
+    if (becoming.isPresent() && isSame(source, left, becoming.get())) {
+      return true;
+    }
+    // Whoever has it is refused here in words, and nobody gets in meanwhile.
+    devices.open(source, false).close();
+    return false;
+  }
+
+  private boolean isSame(String source, Storage storage, String other) throws DeviceException {
+    return devices.place(source).equals(devices.place(other))
+        || devices.storage(other).isSame(storage);
   }
 
   private static String words(Throwable failure) {
-    return failure.getMessage() == null ? failure.toString() : failure.getMessage();
+    Throwable cause =
+        failure instanceof CompletionException && failure.getCause() != null
+            ? failure.getCause()
+            : failure;
+    return cause.getMessage() == null ? cause.toString() : cause.getMessage();
   }
 }

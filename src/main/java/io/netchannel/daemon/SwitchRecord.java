@@ -164,7 +164,9 @@ final class SwitchRecord {
 
   /**
    * What the old device still has of the guest would be waited for as long as its server is away.
-   * It is not the disk any more: what is given up there is answered by the new one.
+   * It is not the disk any more: what is given up at a device server is answered by the new one.
+   * Nothing takes from a kernel, or an NBD server that is there, what hangs there: its reads may
+   * still come, into the guest's memory. It is waited for, and nothing more goes there.
    */
   private void giveOldUp() {
     mirror
@@ -173,10 +175,15 @@ final class SwitchRecord {
         .map(MirrorDevice::leader)
         .ifPresent(
             left -> {
+              String old = job.get().oldSource();
               log.warn(
-                  "{}: {} does not answer and is given up",
+                  "{}: {} does not answer; {}",
                   job.get().label(),
-                  job.get().oldSource());
+                  old,
+                  environment.notes().hasServer(old)
+                      ? "it is given up, and the new device answers what it still has of the guest"
+                      : "nothing more goes there, and what it still has of the guest is answered"
+                          + " when it lets go of it");
               oldTold = Optional.empty(); // it is told, and its place given free, when it is back
               left.keepPlace();
               left.close();

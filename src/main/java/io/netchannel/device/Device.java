@@ -159,6 +159,16 @@ public interface Device extends AutoCloseable {
   }
 
   /**
+   * Whether the user's place at the authority is free, as that has said when this was closed. Else
+   * nobody knows: it was away then, or {@link #keepPlace} was asked for.
+   *
+   * @return true where there is no authority
+   */
+  default boolean isGivenFree() {
+    return true;
+  }
+
+  /**
    * Waits for what is running and releases the device. Idempotent, and each call waits: when it
    * returns, whoever called it may use the memory of his requests for something else.
    */

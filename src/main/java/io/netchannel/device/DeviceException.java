@@ -4,11 +4,26 @@ package io.netchannel.device;
 public final class DeviceException extends Exception {
   private static final long serialVersionUID = 1L;
 
+  private final boolean lasting;
+
   public DeviceException(String message) {
-    super(message);
+    this(false, message);
   }
 
+  /** As lasting as its cause. */
   public DeviceException(String message, Throwable cause) {
     super(message, cause);
+    this.lasting = cause instanceof DeviceException known && known.lasting;
+  }
+
+  /** See {@link #isLasting}. */
+  public DeviceException(boolean lasting, String message) {
+    super(message);
+    this.lasting = lasting;
+  }
+
+  /** Whether its authority has said so, and will again until a person changes what it has. */
+  public boolean isLasting() {
+    return lasting;
   }
 }

@@ -79,6 +79,11 @@ public abstract class ForwardingDevice implements Device {
   }
 
   @Override
+  public boolean isGivenFree() {
+    return device.isGivenFree();
+  }
+
+  @Override
   public void close() {
     device.close();
   }

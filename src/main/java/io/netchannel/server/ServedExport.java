@@ -35,6 +35,8 @@ import org.slf4j.LoggerFactory;
 final class ServedExport {
   private static final Logger log = LoggerFactory.getLogger(ServedExport.class);
 
+  private static final String SHUTTING_DOWN = "the device server is shutting down";
+
   private final Export export;
   private final GenerationStore generations;
   private final Whereabouts whereabouts;
@@ -56,6 +58,9 @@ final class ServedExport {
 
   private Device device;
   private boolean removed;
+
+  /** Whether the server is; the export is there again with the next one. */
+  private boolean closing;
 
   /** The storage that is this export's to write; empty while nobody holds it. */
   private Optional<UUID> claimed = Optional.empty();
@@ -106,6 +111,9 @@ final class ServedExport {
   private Optional<Refused> admit(Connection connection, Attach attach) {
     if (!connection.isOpen()) {
       return Optional.empty();
+    }
+    if (closing) {
+      return Refused.because(Refusal.UNAVAILABLE, SHUTTING_DOWN);
     }
     if (removed) {
       return Refused.because(
@@ -716,8 +724,9 @@ final class ServedExport {
   CompletableFuture<Void> close() {
     return CompletableFuture.runAsync(
         () -> {
+          closing = true;
           removed = true;
-          dismissAll("the device server is shutting down");
+          dismissAll(SHUTTING_DOWN);
         },
         serial);
   }

@@ -8,8 +8,11 @@ import io.netchannel.device.DeviceKind;
 import io.netchannel.device.ForwardingDevice;
 import io.netchannel.device.OpenOptions;
 import io.netchannel.device.Outcome;
+import io.netchannel.device.Storage;
 import io.netchannel.device.file.FileDevice;
+import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -23,7 +26,8 @@ import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * Files at a server that goes away: what asks it then waits until it is back, or until its user
- * closes the device, as at an export of another host. It keeps in mind who holds what.
+ * closes the device, as at an export of another host. It keeps in mind who holds what, and the
+ * newest generation of each file's user; a file is the same by all its names.
  */
 final class AwayServer implements DeviceKind {
   /** Files, by path, that a user holds. */
@@ -49,6 +53,21 @@ final class AwayServer implements DeviceKind {
 
   private final Set<AtServer> devices = ConcurrentHashMap.newKeySet();
 
+  /** The newest generation of the user of a file. */
+  private final Map<String, Long> generations = new ConcurrentHashMap<>();
+
+  /** Paths whose next opening by a user works, and whose answer is lost. */
+  final Set<String> loseAnswer = ConcurrentHashMap.newKeySet();
+
+  /** Paths that a user gets only anew. */
+  final Set<String> onlyAnew = ConcurrentHashMap.newKeySet();
+
+  /** Paths that are exported no more. */
+  final Set<String> removed = ConcurrentHashMap.newKeySet();
+
+  /** Paths of which nothing can be noted. */
+  final Set<String> notNoting = ConcurrentHashMap.newKeySet();
+
   /** Writes that end the thread of whoever asks. */
   final AtomicInteger errorsLeft = new AtomicInteger();
 
@@ -68,6 +87,62 @@ final class AwayServer implements DeviceKind {
     Optional.ofNullable(hung.remove(path)).ifPresent(CountDownLatch::countDown);
   }
 
+  /** A person takes a file from its user: the next generation is nobody's. */
+  void release(String path) {
+    generations.merge(path, 1L, Long::sum);
+    held.remove(path);
+  }
+
+  /** Somebody else's start of the same guest. */
+  void isTakenByNewer(String path) {
+    generations.merge(path, 1L, Long::sum);
+    held.add(path);
+  }
+
+  private static String real(String path) throws DeviceException {
+    try {
+      return Path.of(path).toRealPath().toString();
+    } catch (IOException e) {
+      throw new DeviceException(path + " is not there", e);
+    }
+  }
+
+  @Override
+  public Optional<Storage> storage(String path) throws DeviceException {
+    return Optional.of(FileDevice.storage(path));
+  }
+
+  @Override
+  public long newestGeneration(String path, String user, boolean readOnly) throws DeviceException {
+    checkThere(real(path));
+    return generations.getOrDefault(real(path), 0L);
+  }
+
+  private void checkThere(String path) throws DeviceException {
+    if (away.contains(path) && !hung.containsKey(path)) {
+      throw new DeviceException(path + " is away, for the test");
+    }
+    if (removed.contains(path)) {
+      throw new DeviceException(true, path + " is not exported");
+    }
+  }
+
+  private void admit(String path, OpenOptions options) throws DeviceException {
+    long generation = options.user().orElseThrow().generation();
+    long known = generations.getOrDefault(path, 0L);
+    if (generation < known) {
+      throw new DeviceException("generation %d of %s is over".formatted(generation, path));
+    }
+    if (onlyAnew.contains(path) && !options.anew()) {
+      throw new DeviceException(path + " is not for you now, for the test");
+    }
+    generations.put(path, generation);
+    held.add(path);
+    if (loseAnswer.remove(path)) {
+      throw new DeviceException(path + ": expected an answer, found none");
+    }
+  }
+
   private void awaitBack(String path) {
     CountDownLatch back = hung.get(path);
     if (back != null) {
@@ -82,37 +157,43 @@ final class AwayServer implements DeviceKind {
   }
 
   @Override
-  public Device open(String path, OpenOptions options) throws DeviceException {
+  public Device open(String text, OpenOptions options) throws DeviceException {
+    String path = real(text);
     if (options.user().isPresent()) {
       awaitBack(path);
     }
-    if (away.contains(path) && !hung.containsKey(path)) {
-      throw new DeviceException(path + " is away, for the test");
+    checkThere(path);
+    if (options.user().isPresent()) {
+      admit(path, options);
+    } else if (!options.probe() && held.contains(path)) {
+      throw new DeviceException(path + " is in use by its user");
     }
     Device file = FileDevice.open(path, options.readOnly(), 4, true, System::nanoTime);
-    if (options.probe() || options.user().isEmpty()) {
+    if (options.user().isEmpty()) {
       return file;
     }
-    held.add(path);
     if (open.contains(path)) {
       rivals.incrementAndGet();
     }
     open.add(path);
-    AtServer device = new AtServer(path, file);
+    AtServer device = new AtServer(path, options.user().get().generation(), file);
     devices.add(device);
     return device;
   }
 
   private final class AtServer extends ForwardingDevice {
     private final String path;
+    private final long generation;
     private final List<Runnable> waiting = new ArrayList<>();
     private final List<Runnable> failing = new ArrayList<>();
     private boolean closed;
     private boolean kept;
+    private volatile boolean free;
 
-    AtServer(String path, Device file) {
+    AtServer(String path, long generation, Device file) {
       super(file);
       this.path = path;
+      this.generation = generation;
     }
 
     synchronized boolean waits() {
@@ -167,6 +248,10 @@ final class AwayServer implements DeviceKind {
 
     private CompletableFuture<Void> note(String what) {
       CompletableFuture<Void> noted = new CompletableFuture<>();
+      if (notNoting.contains(path)) {
+        noted.completeExceptionally(new DeviceException(path + " has no room for it"));
+        return noted;
+      }
       ask(
           () -> {
             told.add(path + " " + what);
@@ -208,9 +293,15 @@ final class AwayServer implements DeviceKind {
       super.close();
       devices.remove(this);
       open.remove(path);
-      if (!kept && !away.contains(path)) {
+      if (!kept && !away.contains(path) && generations.get(path) == generation) {
         held.remove(path);
+        free = true;
       }
+    }
+
+    @Override
+    public boolean isGivenFree() {
+      return free;
     }
   }
 }

@@ -75,9 +75,33 @@ final class SwappingHost implements AutoCloseable {
   }
 
   void endGuest() {
+    goes();
+    await("its end", () -> disk() == null);
+  }
+
+  private void goes() {
     host.store().remove(Guest.path(domain.domid()));
     domain.destroy();
-    await("its end", () -> disk() == null);
+  }
+
+  /** The daemon ends and another one begins; the guest is there all the time, or goes meanwhile. */
+  void restartDaemon(boolean guestStays) throws Exception {
+    host.stopDaemon();
+    if (guestStays) {
+      host.startDaemon();
+      await("its disk", this::isServing);
+    } else {
+      goes();
+      host.startDaemon();
+    }
+  }
+
+  /** What is said to a start; the guest has not come. */
+  String refusedStart(String source) {
+    prepareGuest(source);
+    String words = host.hook("web1", "started", "begin", xml(domain, source)).message();
+    endGuest();
+    return words;
   }
 
   /** Null when it has none. */

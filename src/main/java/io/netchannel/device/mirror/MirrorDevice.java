@@ -164,6 +164,12 @@ public final class MirrorDevice implements Device {
     return mirror.disk().problem();
   }
 
+  /** Of both legs, whoever has closed them. */
+  @Override
+  public boolean isGivenFree() {
+    return mirror.legs.leader.isGivenFree() && mirror.legs.follower.isGivenFree();
+  }
+
   /**
    * Closes both legs. A switch that is being recorded is waited for, as which leg is the disk is
    * known then only; one that has not come so far is not made. Where that stays unknown, what only

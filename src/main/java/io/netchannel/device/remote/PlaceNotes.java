@@ -112,7 +112,7 @@ final class PlaceNotes {
       note.noted().complete(null);
     } else {
       saidArrived &= note.to().isPresent();
-      fail(note, "it has not noted where the disk is: " + words);
+      fail(note, false, "it has not noted where the disk is: " + words);
     }
   }
 
@@ -128,6 +128,7 @@ final class PlaceNotes {
       if (note.to().isPresent()) {
         fail(
             note,
+            true,
             "its server is older than this one and cannot note that the disk is elsewhere now;"
                 + " install the same netchannel on both");
       } else {
@@ -139,12 +140,12 @@ final class PlaceNotes {
 
   void failAll(String why) {
     while (!notes.isEmpty()) {
-      fail(notes.remove(), "it may not have noted where the disk is: " + why);
+      fail(notes.remove(), false, "it may not have noted where the disk is: " + why);
     }
     sent = false;
   }
 
-  private void fail(Note note, String why) {
-    note.noted().completeExceptionally(new DeviceException(address + ": " + why));
+  private void fail(Note note, boolean lasting, String why) {
+    note.noted().completeExceptionally(new DeviceException(lasting, address + ": " + why));
   }
 }

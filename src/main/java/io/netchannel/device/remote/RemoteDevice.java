@@ -77,6 +77,7 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
   private final CompletableFuture<Void> closed = new CompletableFuture<>();
 
   private volatile boolean keepsPlace;
+  private volatile boolean givenFree;
   private State state = State.WAITING;
   private long generation;
   private Optional<RemoteConnection> connection = Optional.empty();
@@ -322,6 +323,11 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
   @Override
   public void keepPlace() {
     keepsPlace = true;
+  }
+
+  @Override
+  public boolean isGivenFree() {
+    return givenFree;
   }
 
   @Override
@@ -695,7 +701,7 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
         } else if (relinquished) {
           letGo();
         } else if (!opened.isDone() && isHopeless(cause)) {
-          failOpening(link.problem(cause));
+          failOpening(new DeviceException(link.problem(cause)));
         } else {
           tellOnce(RemoteLink.words(cause));
           tryLater();
@@ -714,12 +720,13 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
     stopReceiving();
     notes.lost();
     connection = Optional.empty();
-    lastProblem = new DeviceException(text);
-    String why = "%s refuses: %s".formatted(link.address(), text);
+    DeviceException refusal = link.refusal(reason, text);
+    lastProblem = refusal;
+    String why = refusal.getMessage();
     if (state == State.DETACHING || closing) {
       ended();
     } else if (!opened.isDone()) {
-      failOpening(why);
+      failOpening(refusal);
     } else {
       if (state == State.ATTACHED) {
         awaySinceNanos = System.nanoTime();
@@ -774,9 +781,9 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
             link.loop().schedule(this::connect, backoff.next().toNanos(), TimeUnit.NANOSECONDS));
   }
 
-  private void failOpening(String why) {
+  private void failOpening(DeviceException why) {
     become(State.BROKEN);
-    opened.completeExceptionally(new DeviceException(why));
+    opened.completeExceptionally(why);
   }
 
   /**
@@ -861,6 +868,7 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
     if (state != State.DETACHING) {
       throw new WireException("expected no DETACHED without DETACH, found one");
     }
+    givenFree = true;
     ended();
   }
 

@@ -1,8 +1,10 @@
 package io.netchannel.device.remote;
 
 import com.google.common.collect.ImmutableList;
+import io.netchannel.device.DeviceException;
 import io.netchannel.tls.TlsProblem;
 import io.netchannel.wire.AddressRace;
+import io.netchannel.wire.Refusal;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelInitializer;
@@ -65,6 +67,19 @@ record RemoteLink(
     ImmutableList<SocketAddress> found = address.resolve();
     boolean ours = found.stream().anyMatch(at -> at instanceof InetSocketAddress a && own.isAt(a));
     return ours ? ImmutableList.of(here) : order.sorted(found);
+  }
+
+  /**
+   * What its server says to whom it does not let in. Which exports there are, and for whom, only
+   * people change; all else may be over in a moment.
+   */
+  DeviceException refusal(Refusal reason, String text) {
+    boolean lasting =
+        switch (reason) {
+          case UNKNOWN_EXPORT, DENIED, READ_ONLY -> true;
+          case STALE, IN_USE, UNAVAILABLE, REPLACED, PROTOCOL -> false;
+        };
+    return new DeviceException(lasting, "%s refuses: %s".formatted(address, text));
   }
 
   /** Why there is no connection, beginning with whom it should lead to. */

@@ -109,8 +109,7 @@ final class RemoteProbe implements RemoteConnection.Owner {
 
   @Override
   public void refused(Refusal reason, String text) {
-    answer.completeExceptionally(
-        new DeviceException("%s refuses: %s".formatted(link.address(), text)));
+    answer.completeExceptionally(link.refusal(reason, text));
   }
 
   @Override

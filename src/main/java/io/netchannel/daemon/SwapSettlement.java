@@ -1,0 +1,189 @@
+package io.netchannel.daemon;
+
+import io.netchannel.coordinator.DiskJob;
+import io.netchannel.coordinator.JobEvent;
+import io.netchannel.coordinator.JobPhase;
+import io.netchannel.coordinator.JournalException;
+import io.netchannel.device.Device;
+import io.netchannel.device.DeviceException;
+import io.netchannel.device.mirror.MirrorDevice;
+import java.time.Duration;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Consumer;
+import java.util.function.Supplier;
+
+/**
+ * What comes after the guest of a job has one device again, until nobody is to hear of it any more.
+ *
+ * <pre>
+ *   switched --> SETTLING --the XML is written, and the new device's server knows--> DONE
+ *                    +------a person says that the others need not know it---------> DONE
+ *   given up, or its guest has gone ----------------------------------------------> ABORTED
+ *
+ *   and of the device that was left, in any of them:
+ *
+ *   in the journal --closed here, its server has noted it and given its place free--> nothing left
+ *                  --closed here, else--> {@link SwitchNotes}, until the server has answered
+ *                  --the daemon ends----> likewise, by the next one
+ * </pre>
+ *
+ * "In the journal" is the very record of the switch, or of the end: whatever becomes of the daemon,
+ * or of that server, the place does not stay taken.
+ */
+final class SwapSettlement {
+  static final String FORGOTTEN = "a person says that the others need not know it";
+
+  /** A guest's start waits so long for the new device's server, and says so. */
+  private static final Duration START_BOUND = Duration.ofSeconds(10);
+
+  private final SwapRunner.Environment environment;
+  private final Supplier<DiskJob> job;
+  private final Supplier<Optional<ServedDisk>> disk;
+  private final NewDevice newDevice;
+  private final Consumer<String> problem;
+
+  private final AtomicBoolean over = new AtomicBoolean();
+
+  /** Completes when the new device's server knows that it is the disk, or is not told any more. */
+  private final CompletableFuture<Void> arrived = new CompletableFuture<>();
+
+  private volatile boolean closed;
+
+  /** A person says that the old device is the disk's as well as any other. */
+  private volatile boolean forgotten;
+
+  /**
+   * Of one job, of which is asked anew each time.
+   *
+   * @param disk empty when its guest is not here
+   * @param problem told what keeps it
+   */
+  SwapSettlement(
+      SwapRunner.Environment environment,
+      Supplier<DiskJob> job,
+      Supplier<Optional<ServedDisk>> disk,
+      NewDevice newDevice,
+      Consumer<String> problem) {
+    this.environment = environment;
+    this.job = job;
+    this.disk = disk;
+    this.newDevice = newDevice;
+    this.problem = problem;
+  }
+
+  /**
+   * Makes known where the disk is. The old device's server may be gone: no end waits for that.
+   *
+   * @param whenKnown told with the reason when the job may end; maybe twice
+   */
+  void begin(Consumer<String> whenKnown) {
+    DiskJob switched = job.get();
+    CompletableFuture<Void> named = new CompletableFuture<>();
+    environment.metadata().name(switched, () -> named.complete(null));
+    if (forgotten) {
+      whenKnown.accept(FORGOTTEN);
+      return;
+    }
+    CompletableFuture<Void> noted =
+        environment
+            .notes()
+            .arrived(
+                switched,
+                () -> disk.get().flatMap(ServedDisk::device),
+                newDevice::user,
+                () -> !closed && !forgotten,
+                problem)
+            .thenRun(() -> arrived.complete(null));
+    var unused =
+        CompletableFuture.allOf(named, noted)
+            .thenRunAsync(() -> whenKnown.accept("all know it"), environment.executor());
+  }
+
+  /**
+   * A guest is about to start from the new device, whose server lets nobody in before it knows that
+   * it is the disk.
+   *
+   * @throws DeviceException when the server does not know it within a bound, with what keeps it
+   */
+  void awaitArrived() throws DeviceException {
+    String source = job.get().newSource();
+    try {
+      arrived.get(START_BOUND.toMillis(), TimeUnit.MILLISECONDS);
+    } catch (TimeoutException | ExecutionException e) {
+      throw new DeviceException(
+          "%s was switched to %s, whose server has not noted that within %d s and lets nobody in before; it is told again and again, so start the guest when `netchannel jobs` says that it is done"
+              .formatted(job.get().label(), source, START_BOUND.toSeconds()),
+          e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new DeviceException(source + ": interrupted while its server was told", e);
+    }
+  }
+
+  /** Whoever does not know of the switch yet, as he is gone for good, need not hear of it. */
+  void forget() throws JournalException {
+    environment.jobs().forget(job.get().disk());
+    forgotten = true;
+    arrived.complete(null);
+  }
+
+  /**
+   * Ends it, in the journal before anybody sees it.
+   *
+   * @return whether it was not ended before
+   */
+  boolean end(JobEvent event, String reason) {
+    if (over.getAndSet(true)) {
+      return false;
+    }
+    var unused = environment.jobs().end(job.get(), event, reason);
+    return true;
+  }
+
+  /** Whether it is over, or about to be. */
+  boolean isOver() {
+    return over.get();
+  }
+
+  /**
+   * The device that was left is closed here.
+   *
+   * @param mirror that it was a leg of; empty when it was none's, or another daemon's
+   * @param toldMoved what its server was told of the switch over that leg
+   */
+  void leftIsClosed(
+      Optional<MirrorDevice> mirror, Optional<CompletableFuture<Void>> toldMoved) {
+    DiskJob left = job.get();
+    boolean isMoved = toldMoved.filter(SwapSettlement::isNoted).isPresent();
+    boolean isKnown =
+        left.untold().filter(word -> !word.forgotten()).isPresent()
+            && (left.phase() == JobPhase.ABORTED
+                ? mirror.map(MirrorDevice::follower).filter(Device::isGivenFree).isPresent()
+                : isMoved
+                    && mirror.map(MirrorDevice::leader).filter(Device::isGivenFree).isPresent());
+    if (isKnown) {
+      environment.jobs().told(left.id());
+    } else {
+      environment.notes().tell(left);
+    }
+  }
+
+  private static boolean isNoted(CompletableFuture<Void> asked) {
+    return asked.isDone() && !asked.isCompletedExceptionally();
+  }
+
+  /** What keeps the server of the device that was left from being told; empty when nothing does. */
+  Optional<String> untold() {
+    return environment.notes().problem(job.get().id());
+  }
+
+  /** The daemon ends. */
+  void close() {
+    closed = true;
+  }
+}
