@@ -142,6 +142,16 @@ final class NbdExportCommand implements Callable<Integer> {
     private int afterSeconds;
 
     @Option(
+        names = "--leg-timeout",
+        paramLabel = "SECONDS",
+        defaultValue = "5",
+        description =
+            "When TARGET has not answered for so long the copy pauses and is tried again; when"
+                + " SOURCE has not, after the switch, nobody waits for it any more (default:"
+                + " ${DEFAULT-VALUE}). Before the switch clients wait for SOURCE as ever.")
+    private int legTimeoutSeconds;
+
+    @Option(
         names = "--dest-is-zero",
         description = "All of TARGET reads as zeros: what is zero in SOURCE is left out.")
     private boolean targetIsZero;
@@ -223,6 +233,10 @@ final class NbdExportCommand implements Callable<Integer> {
         throw new IllegalArgumentException(
             "--swap-after: expected 0 or more seconds, found " + swap.afterSeconds);
       }
+      if (swap.legTimeoutSeconds < 1) {
+        throw new IllegalArgumentException(
+            "--leg-timeout: expected 1 or more seconds, found " + swap.legTimeoutSeconds);
+      }
       String from = asSource(source);
       String text = asSource(swap.target);
       Storage storage = devices.storage(from);
@@ -237,7 +251,12 @@ final class NbdExportCommand implements Callable<Integer> {
       }
       devices.checkUnused(text);
       target = devices.open(text, OpenOptions.plain(false));
-      return ServedSwap.of(device, target, swap.targetIsZero, spec.commandLine().getOut());
+      return ServedSwap.of(
+          device,
+          target,
+          swap.targetIsZero,
+          Duration.ofSeconds(swap.legTimeoutSeconds),
+          spec.commandLine().getOut());
     } catch (DeviceException | RuntimeException e) {
       device.close();
       if (target != null) {

@@ -6,10 +6,12 @@ import io.netchannel.device.memory.BufferBudget;
 import io.netchannel.device.mirror.MirrorDevice;
 import io.netchannel.device.mirror.MirrorOwner;
 import io.netchannel.device.mirror.MirrorSettings;
+import io.netchannel.device.mirror.MirrorState;
 import io.netchannel.device.mirror.MirrorStatus;
 import io.netchannel.threads.LastResort;
 import java.io.PrintWriter;
 import java.time.Duration;
+import java.util.OptionalLong;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
 import java.util.concurrent.Executors;
@@ -21,6 +23,15 @@ import java.util.concurrent.TimeUnit;
  * A device that is exchanged for another one while {@code nbd-export} serves it. What becomes of it
  * is told line by line: "swap: copying", "swap: in sync", "swap: switched", "swap: done".
  *
+ * <pre>
+ *   (the mirror's states) --> ALONE --the source has nothing of it any more--> done
+ *                               |                  ^
+ *                               +--leg timeout: told, and the source is closed
+ * </pre>
+ *
+ * A source that is at a device server lets go at once when it is closed, and its place there may
+ * stay taken; one of this host's kernel, or of an NBD server that is there, when it answers.
+ *
  * <p>Nothing outlives the process: whoever starts it next names the device that is the right one.
  */
 final class ServedSwap extends ForwardingDevice {
@@ -31,20 +42,40 @@ final class ServedSwap extends ForwardingDevice {
 
   private final MirrorDevice mirror;
   private final ScheduledExecutorService timer;
+  private final Duration legTimeout;
+  private final Progress progress;
 
-  private ServedSwap(MirrorDevice mirror, ScheduledExecutorService timer) {
+  /** Since when the target is the disk; on the timer's thread, as the next. */
+  private OptionalLong aloneNanos = OptionalLong.empty();
+
+  private boolean givenUp;
+
+  private ServedSwap(
+      MirrorDevice mirror,
+      ScheduledExecutorService timer,
+      Duration legTimeout,
+      Progress progress) {
     super(mirror);
     this.mirror = mirror;
     this.timer = timer;
+    this.legTimeout = legTimeout;
+    this.progress = progress;
   }
 
   /**
    * A swap that has not begun.
    *
    * @param device the one that is served; closed with it, as is {@code target}
+   * @param legTimeout how long the target may keep a request before the copy pauses, and the source
+   *     after the switch before it is given up
    * @param out told what becomes of it
    */
-  static ServedSwap of(Device device, Device target, boolean targetIsZero, PrintWriter out) {
+  static ServedSwap of(
+      Device device,
+      Device target,
+      boolean targetIsZero,
+      Duration legTimeout,
+      PrintWriter out) {
     ScheduledExecutorService timer =
         Executors.newSingleThreadScheduledExecutor(
             task -> {
@@ -57,12 +88,12 @@ final class ServedSwap extends ForwardingDevice {
         new MirrorDevice(
             device,
             target,
-            new MirrorSettings(targetIsZero, false, true, true, MirrorSettings.LEG_TIMEOUT),
+            new MirrorSettings(targetIsZero, false, true, true, legTimeout),
             new BufferBudget(BUFFER_BYTES),
             progress,
             System::nanoTime);
     progress.of(mirror);
-    return new ServedSwap(mirror, timer);
+    return new ServedSwap(mirror, timer, legTimeout, progress);
   }
 
   /** Begins when {@code delay} has passed. */
@@ -73,7 +104,38 @@ final class ServedSwap extends ForwardingDevice {
 
   private void tick() {
     mirror.tick();
+    if (!givenUp && isSourceSilent(System.nanoTime())) {
+      givenUp = true;
+      giveSourceUp();
+    }
     schedule(this::tick, TICK_MILLIS);
+  }
+
+  /** The target is the disk, and somebody waits for what the source had before. */
+  private boolean isSourceSilent(long nowNanos) {
+    if (mirror.status().state() != MirrorState.ALONE || mirror.left().isDone()) {
+      return false;
+    }
+    if (aloneNanos.isEmpty()) {
+      aloneNanos = OptionalLong.of(nowNanos);
+    }
+    return nowNanos - aloneNanos.getAsLong() >= legTimeout.toNanos();
+  }
+
+  /** Its close may wait as long as it is silent. */
+  private void giveSourceUp() {
+    progress.say(
+        "the source has not answered for %d s and is closed; what it had from clients is answered when it lets go of it"
+            .formatted(legTimeout.toSeconds()));
+    Thread closer =
+        new Thread(
+            () -> {
+              mirror.leader().keepPlace();
+              mirror.leader().close();
+            },
+            "source");
+    closer.setDaemon(true);
+    closer.start();
   }
 
   private void schedule(Runnable task, long millis) {
@@ -145,15 +207,19 @@ final class ServedSwap extends ForwardingDevice {
     private synchronized void tell(String line) {
       if (!line.equals(told)) {
         told = line;
-        try {
-          writer.execute(
-              () -> {
-                out.println("swap: " + line);
-                out.flush();
-              });
-        } catch (RejectedExecutionException e) {
-          // It is being closed.
-        }
+        say(line);
+      }
+    }
+
+    void say(String line) {
+      try {
+        writer.execute(
+            () -> {
+              out.println("swap: " + line);
+              out.flush();
+            });
+      } catch (RejectedExecutionException e) {
+        // It is being closed.
       }
     }
   }

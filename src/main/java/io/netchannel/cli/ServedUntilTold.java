@@ -111,7 +111,8 @@ final class ServedUntilTold {
   }
 
   /**
-   * It is told to end: gives all back that is there, or comes to be.
+   * It is told to end: gives all back that is there, or comes to be. Within four of the bounds,
+   * whatever hangs.
    *
    * @param source for messages
    * @return what is wrong; empty when all that was written is durable and nothing is held any more
@@ -130,17 +131,55 @@ final class ServedUntilTold {
       opened = device;
       listening = server;
     }
+    CompletableFuture<Boolean> durable = new CompletableFuture<>();
+    CompletableFuture<Void> closed = new CompletableFuture<>();
+    later(
+        Duration.ZERO,
+        () -> {
+          listening.ifPresent(NbdServer::close);
+          durable.complete(opened.isEmpty() || readOnly || flush(opened.get()) == Outcome.OK);
+          opened.ifPresent(Device::close);
+          closed.complete(null);
+        });
     // What waits for a server that is away would wait for ever.
-    opened.ifPresent(
-        each ->
-            CompletableFuture.delayedExecutor(bound.toMillis(), TimeUnit.MILLISECONDS)
-                .execute(each::close));
-    listening.ifPresent(NbdServer::close);
-    boolean durable = opened.isEmpty() || readOnly || flush(opened.get()) == Outcome.OK;
-    opened.ifPresent(Device::close);
-    return durable
+    opened.ifPresent(each -> later(bound, each::close));
+    if (!isDoneWithin(durable, bound.multipliedBy(2))) {
+      return Optional.of(
+          source
+              + ", or what it is swapped to, hangs and is not waited for any more: what was written"
+              + " last may be lost");
+    }
+    if (!isDoneWithin(closed, bound)) {
+      log.warn("{}, or what it is swapped to, hangs and is not waited for any more", source);
+    }
+    return durable.join()
         ? Optional.empty()
         : Optional.of("the last flush failed: what was written last may be lost");
+  }
+
+  private static boolean isDoneWithin(CompletableFuture<?> future, Duration bound)
+      throws InterruptedException {
+    try {
+      var unused = future.get(bound.toMillis(), TimeUnit.MILLISECONDS);
+      return true;
+    } catch (TimeoutException e) {
+      return false;
+    } catch (ExecutionException e) {
+      throw new AssertionError("completed by its result only", e);
+    }
+  }
+
+  private static void later(Duration delay, Runnable action) {
+    CompletableFuture.delayedExecutor(
+            delay.toMillis(), TimeUnit.MILLISECONDS, task -> daemon(task).start())
+        .execute(action);
+  }
+
+  /** What hangs keeps no thread that others need, nor the process. */
+  private static Thread daemon(Runnable task) {
+    Thread thread = new Thread(task, "end");
+    thread.setDaemon(true);
+    return thread;
   }
 
   /** False when the step that is under way does not come to an end. */
