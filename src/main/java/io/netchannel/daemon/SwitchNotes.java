@@ -97,9 +97,9 @@ final class SwitchNotes implements AutoCloseable {
     this.timer = timer;
   }
 
-  /** What daemons before have left; of jobs that are not over whoever carries them tells it. */
+  /** What daemons before have left: nobody here has any of it open. */
   void start() {
-    jobs.untold().stream().filter(job -> !job.isActive()).forEach(this::tell);
+    jobs.untold().forEach(this::tell);
   }
 
   // ---- The new disk
@@ -179,14 +179,24 @@ final class SwitchNotes implements AutoCloseable {
       word.apply(device).orTimeout(BOUND.toMillis(), TimeUnit.MILLISECONDS).join();
     } catch (CompletionException e) {
       notNoted = Optional.of(new DeviceException(words(e), e.getCause()));
-    } finally {
-      device.close();
     }
-    if (!device.isGivenFree()) {
-      throw new DeviceException(source + ": its server went away before it gave the place free");
+    if (!isGivenFreeSoon(device)) {
+      throw new DeviceException(source + ": its server does not say that the place is free");
     }
     if (notNoted.isPresent()) {
       throw notNoted.get();
+    }
+  }
+
+  /** Closes it. What hangs at its server is not waited for: the next attempt takes its place. */
+  private boolean isGivenFreeSoon(Device device) {
+    try {
+      CompletableFuture.runAsync(device::close, storage)
+          .orTimeout(BOUND.toMillis(), TimeUnit.MILLISECONDS)
+          .join();
+      return device.isGivenFree();
+    } catch (CompletionException e) {
+      return false;
     }
   }
 

@@ -10,9 +10,11 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import com.google.common.collect.ImmutableList;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
+import io.netchannel.device.DeviceOpener;
 import io.netchannel.device.OpenOptions;
 import io.netchannel.device.Outcome;
 import io.netchannel.device.Requests;
+import io.netchannel.device.remote.RemoteOptions;
 import io.netchannel.wire.Attach;
 import io.netchannel.wire.FrameHeader;
 import io.netchannel.wire.FrameType;
@@ -435,6 +437,24 @@ final class MovedDiskTest {
     assertThat(moved()).isEmpty();
     restart();
     open(3).close();
+  }
+
+  /** A release is no word of where the disk is; its generation is nobody's, so it tells that. */
+  @Test
+  void whoWasReleasedSaysWhereTheDiskIsWithTheGenerationThatNobodyHad() throws Exception {
+    Device left = open(1);
+    left.keepPlace();
+    left.close();
+    host.server().release(EXPORT, CLIENT);
+    assertThatThrownBy(() -> open(1)).hasMessageContaining("generation 1 of " + CLIENT);
+    try (DeviceOpener opener = host.opener("hosta", RemoteOptions.DEFAULT)) {
+      long known = opener.newestGeneration(host.source(EXPORT), CLIENT, true);
+      opener.open(host.source(EXPORT), false).close(); // nobody has it
+      Device again = open(known);
+      done(again.moved(TO));
+      again.close();
+      isRefusedAsMoved(known + 1);
+    }
   }
 
   // ---- frame by frame

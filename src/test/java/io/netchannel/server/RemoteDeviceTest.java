@@ -699,6 +699,46 @@ final class RemoteDeviceTest {
     host.open(host.source(EXPORT), as(CLIENT, 1)).close();
   }
 
+  /** What people have to change is not asked for again and again. */
+  @Test
+  void whatItsServerDoesNotExportToItIsRefusedForGood() throws Exception {
+    isRefused("hosta", "nothing", true);
+    isRefused("stranger", EXPORT, true);
+    isRefused("hosta", "iso", true);
+    isRefused("hosta", "broken", false);
+    try (Device device = host.open(host.source(EXPORT), as("other/xvda", 4))) {
+      isRefused("hosta", EXPORT, false);
+      assertThat(device.isGivenFree()).isFalse();
+    }
+    try (DeviceOpener opener = host.opener("hosta", QUICK)) {
+      assertThatThrownBy(() -> opener.newestGeneration(host.source("nothing"), CLIENT, true))
+          .matches(refused -> ((DeviceException) refused).isLasting());
+    }
+  }
+
+  private void isRefused(String client, String export, boolean forGood) {
+    assertThatThrownBy(() -> host.open(client, host.source(export), as(CLIENT, 1)))
+        .isInstanceOf(DeviceException.class)
+        .matches(refused -> ((DeviceException) refused).isLasting() == forGood);
+  }
+
+  @Test
+  void saysWhetherItsPlaceIsFree() throws Exception {
+    Device device = host.open(host.source(EXPORT), as(CLIENT, 1));
+    device.close();
+    assertThat(device.isGivenFree()).isTrue();
+    Device kept = host.open(host.source(EXPORT), as(CLIENT, 1));
+    kept.keepPlace();
+    kept.close();
+    assertThat(kept.isGivenFree()).isFalse();
+    Device lost = host.open(host.source(EXPORT), as(CLIENT, 1));
+    host.stop();
+    Waiting.until("it is away", () -> lost.problem().isPresent());
+    lost.close();
+    assertThat(lost.isGivenFree()).isFalse();
+    host.start();
+  }
+
   @Test
   void aServerOfAnotherAuthorityIsNotTrustedInWords() throws Exception {
     Path elsewhere = Files.createDirectory(directory.resolve("elsewhere"));
