@@ -51,10 +51,7 @@ final class ServedSwap extends ForwardingDevice {
   private boolean givenUp;
 
   private ServedSwap(
-      MirrorDevice mirror,
-      ScheduledExecutorService timer,
-      Duration legTimeout,
-      Progress progress) {
+      MirrorDevice mirror, ScheduledExecutorService timer, Duration legTimeout, Progress progress) {
     super(mirror);
     this.mirror = mirror;
     this.timer = timer;
@@ -71,11 +68,7 @@ final class ServedSwap extends ForwardingDevice {
    * @param out told what becomes of it
    */
   static ServedSwap of(
-      Device device,
-      Device target,
-      boolean targetIsZero,
-      Duration legTimeout,
-      PrintWriter out) {
+      Device device, Device target, boolean targetIsZero, Duration legTimeout, PrintWriter out) {
     ScheduledExecutorService timer =
         Executors.newSingleThreadScheduledExecutor(
             task -> {

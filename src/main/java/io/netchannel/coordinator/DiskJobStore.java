@@ -14,8 +14,8 @@ import org.slf4j.LoggerFactory;
  * All jobs of this host; the one place where a job changes its phase. Follows {@link
  * JobTransitions}: the journal is written before anybody sees the new phase. From any thread.
  *
- * <p>What a job leaves behind at the server of a device is in the very record that makes it left, and
- * stays there until the server has been {@link #told}.
+ * <p>What a job leaves behind at the server of a device is in the very record that makes it left,
+ * and stays there until the server has been {@link #told}.
  *
  * <p>No disk is switched while its guest migrates, as both hosts have agreed on the disks; nor does
  * a migration begin between a switch and its end, as the domain's XML would still name the old
@@ -224,7 +224,9 @@ public final class DiskJobStore {
     ImmutableList<DiskJob> jobs =
         untold().stream()
             .filter(job -> job.disk().equals(disk) && job.switched().isPresent())
-            .map(job -> job.with(job.untold().map(was -> new DiskJob.Untold(was.generation(), true))))
+            .map(
+                job ->
+                    job.with(job.untold().map(was -> new DiskJob.Untold(was.generation(), true))))
             .collect(ImmutableList.toImmutableList());
     if (moved(disk).isPresent() || !jobs.isEmpty()) {
       journal.put(JournalRecord.forgotten(disk, jobs));

@@ -314,7 +314,9 @@ final class DiskJobs implements DiskRecovery.Jobs, MidPoints.Sources, AutoClosea
     awaitArrived(disk.key(), source);
   }
 
-  /** A disk that was switched to this source, whose server, if it has one, may not know that yet. */
+  /**
+   * A disk that was switched to this source, whose server, if it has one, may not know that yet.
+   */
   private void awaitArrived(DiskKey key, String source) throws DeviceException {
     SwapRunner runner = runners.get(key);
     if (runner != null) {

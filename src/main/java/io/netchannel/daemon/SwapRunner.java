@@ -58,8 +58,8 @@ import org.slf4j.LoggerFactory;
  *
  * While its guest migrates it rests: MIRRORED without a copy, OLD_ONLY without an attempt.
  *
- * <p>What comes after LEAVING is a {@link SwapSettlement}'s: it ends the job in the journal, and only
- * then it is OVER; and it sees to the device that was left.
+ * <p>What comes after LEAVING is a {@link SwapSettlement}'s: it ends the job in the journal, and
+ * only then it is OVER; and it sees to the device that was left.
  *
  * <p>Until the record the old device is the disk, and all that can fail here leaves it so. Where
  * nobody knows whether the journal has it, the mirror stays in sync, or closes, until a restart
@@ -158,8 +158,7 @@ final class SwapRunner implements MirrorOwner {
         new SwitchRecord(
             environment, this::job, () -> disk, () -> mirror, words -> problem = words);
     this.settlement =
-        new SwapSettlement(
-            environment, this::job, () -> disk, newDevice, words -> problem = words);
+        new SwapSettlement(environment, this::job, () -> disk, newDevice, words -> problem = words);
     this.stage = stage;
   }
 
@@ -383,6 +382,8 @@ final class SwapRunner implements MirrorOwner {
     if (givenUp) {
       made.abort();
       takeAway(made);
+    } else if (disk.isEmpty()) { // it has gone just now, and the mirror with it
+      endWithoutDisk(Optional.of(made));
     } else {
       goOn();
     }
@@ -434,7 +435,11 @@ final class SwapRunner implements MirrorOwner {
               .formatted(job().oldSource(), job().newSource()));
     }
     switch (stage) {
-      case OPENING, SETTLING, OVER -> {
+      case OPENING, SETTLING -> {
+        return;
+      }
+      case OVER -> {
+        mirrorIsClosed();
         return;
       }
       case MIRRORED, OLD_ONLY, LEAVING -> {}
@@ -650,11 +655,21 @@ final class SwapRunner implements MirrorOwner {
       settle();
       over.dissolve();
     } else {
-      over.dissolve();
-      mirror = Optional.empty();
-      end(JobEvent.ABORTED, "given up");
+      try {
+        over.dissolve();
+      } finally {
+        mirror = Optional.empty();
+        end(JobEvent.ABORTED, "given up");
+      }
     }
     settlement.leftIsClosed(Optional.of(over), record.oldTold());
+  }
+
+  /** By its mid-point, when all else was over. */
+  private void mirrorIsClosed() {
+    Optional<MirrorDevice> gone = mirror;
+    mirror = Optional.empty();
+    gone.ifPresent(closed -> settlement.leftIsClosed(gone, record.oldTold()));
   }
 
   private void settle() {
@@ -811,13 +826,14 @@ final class SwapRunner implements MirrorOwner {
       return;
     }
     disk = Optional.empty();
-    Optional<MirrorDevice> gone = mirror;
-    gone.ifPresent(over -> last = Optional.of(over.status()));
-    mirror = Optional.empty();
+    mirror.ifPresent(gone -> last = Optional.of(gone.status()));
     switch (stage) {
-      case MIRRORED, OLD_ONLY, LEAVING -> endWithoutDisk(gone);
-      case OVER -> gone.ifPresent(closed -> settlement.leftIsClosed(gone, record.oldTold()));
-      case OPENING, SETTLING -> {} // it cannot begin; or does not need it
+      case MIRRORED, OLD_ONLY, LEAVING -> {
+        Optional<MirrorDevice> gone = mirror;
+        mirror = Optional.empty();
+        endWithoutDisk(gone);
+      }
+      case OPENING, SETTLING, OVER -> mirrorIsClosed(); // it cannot begin; or does not need it
     }
   }
 

@@ -156,8 +156,7 @@ final class SwapSettlement {
    * @param mirror that it was a leg of; empty when it was none's, or another daemon's
    * @param toldMoved what its server was told of the switch over that leg
    */
-  void leftIsClosed(
-      Optional<MirrorDevice> mirror, Optional<CompletableFuture<Void>> toldMoved) {
+  void leftIsClosed(Optional<MirrorDevice> mirror, Optional<CompletableFuture<Void>> toldMoved) {
     DiskJob left = job.get();
     boolean isMoved = toldMoved.filter(SwapSettlement::isNoted).isPresent();
     boolean isKnown =

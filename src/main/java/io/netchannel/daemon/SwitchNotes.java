@@ -171,7 +171,8 @@ final class SwitchNotes implements AutoCloseable {
   }
 
   /** Opens a device, says it, and gives its place free; waits for all of that, within bounds. */
-  private void say(String source, OpenOptions options, Function<Device, CompletableFuture<Void>> word)
+  private void say(
+      String source, OpenOptions options, Function<Device, CompletableFuture<Void>> word)
       throws DeviceException {
     Device device = devices.open(source, options);
     Optional<DeviceException> notNoted = Optional.empty();

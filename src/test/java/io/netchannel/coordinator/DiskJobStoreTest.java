@@ -396,8 +396,7 @@ final class DiskJobStoreTest {
     jobs.forget(DISK);
     restart();
     assertThat(jobs.moved(DISK)).isEmpty();
-    assertThat(jobs.find(job(2).id()).orElseThrow().untold())
-        .contains(new DiskJob.Untold(4, true));
+    assertThat(jobs.find(job(2).id()).orElseThrow().untold()).contains(new DiskJob.Untold(4, true));
     assertThat(jobs.find(job(1).id()).orElseThrow().untold())
         .as("it never was the disk")
         .contains(new DiskJob.Untold(4, false));

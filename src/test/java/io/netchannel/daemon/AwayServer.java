@@ -62,6 +62,12 @@ final class AwayServer implements DeviceKind {
   /** Paths that a user gets only anew. */
   final Set<String> onlyAnew = ConcurrentHashMap.newKeySet();
 
+  /** Paths that no user gets. */
+  final Set<String> notOpening = ConcurrentHashMap.newKeySet();
+
+  /** Whether nobody who only looks has an answer. */
+  volatile boolean deafToLooks;
+
   /** Paths that are exported no more. */
   final Set<String> removed = ConcurrentHashMap.newKeySet();
 
@@ -115,6 +121,9 @@ final class AwayServer implements DeviceKind {
   @Override
   public long newestGeneration(String path, String user, boolean readOnly) throws DeviceException {
     checkThere(real(path));
+    if (readOnly && deafToLooks) {
+      throw new DeviceException(path + " does not answer, for the test");
+    }
     return generations.getOrDefault(real(path), 0L);
   }
 
@@ -133,7 +142,7 @@ final class AwayServer implements DeviceKind {
     if (generation < known) {
       throw new DeviceException("generation %d of %s is over".formatted(generation, path));
     }
-    if (onlyAnew.contains(path) && !options.anew()) {
+    if (notOpening.contains(path) || (onlyAnew.contains(path) && !options.anew())) {
       throw new DeviceException(path + " is not for you now, for the test");
     }
     generations.put(path, generation);

@@ -74,6 +74,12 @@ final class LeftDeviceTest {
     return "file:" + path("new");
   }
 
+  private void awaitNothingToSay() {
+    host.await(
+        "there is nothing to say",
+        () -> host.host.daemon().coordinator().jobs().untold().isEmpty());
+  }
+
   private String isTold(String source) {
     return path("old") + " moved to " + source;
   }
@@ -218,12 +224,33 @@ final class LeftDeviceTest {
     assertThat(host.disk().details().generation()).isGreaterThan(left);
     server.onlyAnew.clear();
     host.restartDaemon(true);
-    host.await(
-        "there is nothing to say", () -> host.host.daemon().coordinator().jobs().untold().isEmpty());
+    awaitNothingToSay();
     assertThat(server.told).containsExactly(path("old") + " arrived");
     assertThat(server.rivals).hasValue(0);
     assertThat(server.open).containsExactly(path("old"));
     host.write(1);
+    host.verify();
+  }
+
+  /** Likewise of one that was to be copied to, and was never opened: the server knows nothing yet. */
+  @Test
+  void noOldWordIsSaidOfACopyThatBeginsAgain() throws Exception {
+    host.startGuest(host.make("file", "old"));
+    String source = host.make("netchannel", "new");
+    server.deafToLooks = true; // no word gets there before the copy does
+    server.notOpening.add(path("new"));
+    assertThatThrownBy(() -> host.swap(source, Map.of())).hasMessageContaining("not for you now");
+    long left = host.disk().details().generation();
+    server.notOpening.clear();
+    host.swap(source, MANUAL);
+    host.awaitState("sync");
+    assertThat(host.disk().details().generation()).isGreaterThan(left);
+    server.deafToLooks = false;
+    awaitNothingToSay();
+    assertThat(server.rivals).hasValue(0);
+    host.write(1);
+    host.job("pivot");
+    host.awaitState("done");
     host.verify();
   }
 

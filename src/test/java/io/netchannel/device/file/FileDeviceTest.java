@@ -506,7 +506,9 @@ final class FileDeviceTest {
     Requests.join(submitter);
   }
 
-  /** Of a disk that was given up, and hangs: its user gives the memory of his requests away next. */
+  /**
+   * Of a disk that was given up, and hangs: its user gives the memory of his requests away next.
+   */
   @Test
   void whoClosesItOnceMoreWaitsToo() throws Exception {
     FileDevice device =
