@@ -198,6 +198,7 @@ final class AwayServer implements DeviceKind {
     private boolean closed;
     private boolean kept;
     private volatile boolean free;
+    private final CompletableFuture<Void> ended = new CompletableFuture<>();
 
     AtServer(String path, long generation, Device file) {
       super(file);
@@ -209,17 +210,14 @@ final class AwayServer implements DeviceKind {
       return !waiting.isEmpty();
     }
 
-    void isBack() {
-      List<Runnable> asked;
-      synchronized (this) {
-        if (away.contains(path)) {
-          return;
-        }
-        asked = List.copyOf(waiting);
+    /** A close that comes meanwhile waits for what is asked now. */
+    synchronized void isBack() {
+      if (!away.contains(path)) {
+        List<Runnable> asked = List.copyOf(waiting);
         waiting.clear();
         failing.clear();
+        asked.forEach(Runnable::run);
       }
-      asked.forEach(Runnable::run);
     }
 
     private void ask(Runnable request, Runnable fails) {
@@ -289,23 +287,26 @@ final class AwayServer implements DeviceKind {
     public void close() {
       awaitBack(path);
       List<Runnable> asked;
+      boolean first;
       synchronized (this) {
-        if (closed) {
-          return;
-        }
+        first = !closed;
         closed = true;
         asked = List.copyOf(failing);
         waiting.clear();
         failing.clear();
       }
       asked.forEach(Runnable::run);
-      super.close();
-      devices.remove(this);
-      open.remove(path);
-      if (!kept && !away.contains(path) && generations.get(path) == generation) {
-        held.remove(path);
-        free = true;
+      super.close(); // whoever comes second waits, too
+      if (first) {
+        devices.remove(this);
+        open.remove(path);
+        if (!kept && !away.contains(path) && generations.get(path) == generation) {
+          held.remove(path);
+          free = true;
+        }
+        ended.complete(null);
       }
+      ended.join();
     }
 
     @Override
