@@ -24,6 +24,7 @@ final class JobReport {
     COPYING,
     CONVERGING,
     FLUSHING,
+    VERIFYING,
     SYNC,
     RECORDING,
     SWITCHED,
@@ -92,8 +93,15 @@ final class JobReport {
     return value == null ? "-" : value.toString();
   }
 
-  long leftBytes() {
+  private long leftBytes() {
     return number("leftBytes").orElse(0);
+  }
+
+  /** What is to be copied and to be compared yet: less is progress. */
+  long toDoBytes() {
+    OptionalLong verified = number("verifiedBytes");
+    return leftBytes()
+        + (verified.isPresent() ? number("sizeBytes").orElse(0) - verified.getAsLong() : 0);
   }
 
   boolean isPivotManual() {
@@ -127,6 +135,7 @@ final class JobReport {
       case COPYING -> "copying " + done() + pace();
       case CONVERGING -> "nearly in sync, " + done() + pace();
       case FLUSHING -> "nearly in sync, flushing " + text("new");
+      case VERIFYING -> "verifying " + verified() + pace();
       case SYNC -> isPivotManual() ? inSync() : "in sync";
       case RECORDING -> "in sync, switching to " + text("new");
       case SWITCHED, DONE -> switched();
@@ -154,11 +163,18 @@ final class JobReport {
         : "%s (%d %%)".formatted(Amounts.part(copied, total), percent(copied, total));
   }
 
+  /** "41.3 of 96.0 GiB (43 %)", zeros too. */
+  private String verified() {
+    long verified = number("verifiedBytes").orElse(0);
+    long size = number("sizeBytes").orElse(0);
+    return "%s (%d %%)".formatted(Amounts.part(verified, size), verified * 100 / Math.max(1, size));
+  }
+
   private long percent(long copied, long total) {
     int most =
         switch (state) {
           case BEHIND, OPENING, COPYING, CONVERGING, FLUSHING, PAUSED, ABORTED, FAILED -> 99;
-          case SYNC, RECORDING, SWITCHED, DONE -> 100;
+          case VERIFYING, SYNC, RECORDING, SWITCHED, DONE -> 100;
         };
     return Math.min(most, (long) (copied * 100.0 / total));
   }
@@ -232,6 +248,7 @@ final class JobReport {
     row(out, "new", text("new"));
     row(out, "size", Amounts.size(number("sizeBytes").orElse(0)));
     row(out, "zeros", Amounts.size(number("zeroBytes").orElse(0)) + ", not written as data");
+    row(out, "verified", number("verifiedBytes").isPresent() ? verified() : "not asked for");
     row(out, "passes", text("passes"));
     row(out, "stale copies", text("staleCopies"));
     row(out, "held writes", text("heldWrites"));

@@ -71,7 +71,8 @@ final class JobWait {
   private OptionalLong stuckNanos = OptionalLong.empty();
 
   /**
-   * The least that was left to copy: below that is progress, which a few retried copies are not.
+   * The least that was left to copy and to compare: below that is progress, which a few retried
+   * copies are not.
    */
   private long leastBytes = Long.MAX_VALUE;
 
@@ -148,7 +149,7 @@ final class JobWait {
         stuckNanos = since(stuckNanos);
         yield passed(stuckNanos, patience) ? problem(job, stuck(job)) : Optional.empty();
       }
-      case COPYING -> {
+      case COPYING, VERIFYING -> {
         noteProgress(job);
         yield Optional.empty();
       }
@@ -157,8 +158,8 @@ final class JobWait {
   }
 
   private void noteProgress(JobReport job) {
-    if (job.leftBytes() < leastBytes) {
-      leastBytes = job.leftBytes();
+    if (job.toDoBytes() < leastBytes) {
+      leastBytes = job.toDoBytes();
       stuckNanos = OptionalLong.empty();
     }
   }

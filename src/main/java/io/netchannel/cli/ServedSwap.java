@@ -81,7 +81,7 @@ final class ServedSwap extends ForwardingDevice {
         new MirrorDevice(
             device,
             target,
-            new MirrorSettings(targetIsZero, false, true, true, legTimeout),
+            new MirrorSettings(targetIsZero, false, true, true, false, legTimeout),
             new BufferBudget(BUFFER_BYTES),
             progress,
             System::nanoTime);

@@ -63,6 +63,13 @@ final class SwapCommand implements Callable<Integer> {
   private boolean destIsZero;
 
   @Option(
+      names = "--verify",
+      description =
+          "Before the switch read and compare both devices: where they differ the job fails, and"
+              + " tells at which byte. The guest goes on meanwhile.")
+  private boolean verify;
+
+  @Option(
       names = "--pivot",
       paramLabel = "WHEN",
       description =
@@ -101,6 +108,7 @@ final class SwapCommand implements Callable<Integer> {
                     "source", AttachDiskCommand.sourceText(source, List.of()),
                     "destIsZero", destIsZero,
                     "create", create,
+                    "verify", verify,
                     "pivot", pivot.name(),
                     "converge", converge.name(),
                     "bandwidth", bandwidth)));

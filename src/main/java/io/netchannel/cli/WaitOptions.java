@@ -107,6 +107,7 @@ final class WaitOptions {
               COPYING,
               CONVERGING,
               FLUSHING,
+              VERIFYING,
               SYNC,
               RECORDING,
               SWITCHED,

@@ -51,11 +51,31 @@ public record DiskJob(
    *
    * @param switches false to stay in sync until told to switch
    * @param mayThrottle whether a guest that writes faster than is copied may be held back
+   * @param verifies whether both devices are read and compared before the switch
    * @param paused until told to go on
    * @param bytesPerSecond most that is copied; 0 for no bound
    */
   public record Settings(
-      boolean switches, boolean mayThrottle, boolean paused, long bytesPerSecond) {}
+      boolean switches,
+      boolean mayThrottle,
+      boolean verifies,
+      boolean paused,
+      long bytesPerSecond) {
+    /** The same, but it switches when it can. */
+    public Settings switching() {
+      return new Settings(true, mayThrottle, verifies, paused, bytesPerSecond);
+    }
+
+    /** The same, paused or not. */
+    public Settings paused(boolean waits) {
+      return new Settings(switches, mayThrottle, verifies, waits, bytesPerSecond);
+    }
+
+    /** The same with another bound. */
+    public Settings bounded(long mostBytesPerSecond) {
+      return new Settings(switches, mayThrottle, verifies, paused, mostBytesPerSecond);
+    }
+  }
 
   /**
    * What the server of the device that a job has left is still to be told: that the disk is
@@ -156,7 +176,6 @@ public record DiskJob(
    */
   static DiskJob carried(
       UUID id, Migration migration, PeerMessages.CarriedJob carried, String oldSource, Instant at) {
-    Settings settings = carried.settings();
     DiskJob job =
         begin(
             id,
@@ -165,13 +184,9 @@ public record DiskJob(
             oldSource,
             carried.newSource(),
             new Origin(false, carried.anywhere(), migration.peer()),
-            settings,
+            carried.settings(),
             at);
-    return carried.anywhere()
-        ? job
-        : job.with(
-            new Settings(
-                settings.switches(), settings.mayThrottle(), true, settings.bytesPerSecond()));
+    return carried.anywhere() ? job : job.with(carried.settings().paused(true));
   }
 
   /** Why its new source is not even opened before a person says so; empty when it may be. */

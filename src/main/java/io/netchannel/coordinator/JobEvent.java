@@ -7,5 +7,7 @@ public enum JobEvent {
   /** Nobody uses the old device any more, and the domain's XML names the new one. */
   FINISHED,
   /** A person gave it up, or its guest has gone from this host. */
-  ABORTED
+  ABORTED,
+  /** Both devices were compared, and differ. */
+  FAILED
 }

@@ -9,10 +9,12 @@ public enum JobPhase {
   /** Over: all that has to know it does. */
   DONE,
   /** Over: the old device is the disk. */
-  ABORTED;
+  ABORTED,
+  /** Over: the old device is the disk, as the new one was found not to be like it. */
+  FAILED;
 
   /** No event leaves such a phase. */
   public boolean isOver() {
-    return this == DONE || this == ABORTED;
+    return this == DONE || this == ABORTED || this == FAILED;
   }
 }

@@ -15,6 +15,7 @@ import java.util.Optional;
  *   begun ==> COPYING ==switched==> SWITCHED ~~finished~~> DONE
  *                ~
  *                ~~~aborted~~> ABORTED       "=" when a person says so
+ *                ~~~failed~~~> FAILED        a restart that finds COPYING compares again
  * </pre>
  *
  * A restart that finds SWITCHED does once more what is left. One that finds COPYING, as the end of
@@ -28,6 +29,7 @@ final class JobTransitions {
       ImmutableTable.<JobPhase, JobEvent, To>builder()
           .put(JobPhase.COPYING, JobEvent.SWITCHED, new To(JobPhase.SWITCHED, DURABLE))
           .put(JobPhase.COPYING, JobEvent.ABORTED, new To(JobPhase.ABORTED, PRESUMED))
+          .put(JobPhase.COPYING, JobEvent.FAILED, new To(JobPhase.FAILED, PRESUMED))
           .put(JobPhase.SWITCHED, JobEvent.FINISHED, new To(JobPhase.DONE, PRESUMED))
           .build();
 

@@ -105,6 +105,7 @@ final class JournalCodec {
             .setSwitches(settings.switches())
             .setMayThrottle(settings.mayThrottle())
             .setPaused(settings.paused())
+            .setVerifies(settings.verifies())
             .setBytesPerSecond(settings.bytesPerSecond())
             .setFollows(job.origin().follows())
             .setAnywhere(job.origin().anywhere())
@@ -133,7 +134,11 @@ final class JournalCodec {
         job.getReason(),
         new DiskJob.Origin(job.getFollows(), job.getAnywhere(), job.getFrom()),
         new DiskJob.Settings(
-            job.getSwitches(), job.getMayThrottle(), job.getPaused(), job.getBytesPerSecond()),
+            job.getSwitches(),
+            job.getMayThrottle(),
+            job.getVerifies(),
+            job.getPaused(),
+            job.getBytesPerSecond()),
         instant(job.getBegunEpochMicros()),
         known(job.getSwitchedEpochMicros()),
         known(job.getEndedEpochMicros()),

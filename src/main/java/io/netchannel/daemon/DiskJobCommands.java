@@ -41,6 +41,7 @@ final class DiskJobCommands {
               new DiskJob.Settings(
                   !"manual".equals(request.get("pivot")),
                   !"never".equals(request.get("converge")),
+                  isTrue(request, "verify"),
                   false,
                   bytesPerSecond(request))));
     } catch (JobRefusedException e) {
@@ -92,22 +93,17 @@ final class DiskJobCommands {
     switch (action) {
       case "show" -> {}
       case "abort" -> runner.abort(BY_HAND);
-      case "pivot" -> runner.set(was -> with(was, true, was.paused(), was.bytesPerSecond()));
-      case "pause" -> runner.set(was -> with(was, was.switches(), true, was.bytesPerSecond()));
-      case "resume" -> runner.set(was -> with(was, was.switches(), false, was.bytesPerSecond()));
+      case "pivot" -> runner.set(DiskJob.Settings::switching);
+      case "pause" -> runner.set(was -> was.paused(true));
+      case "resume" -> runner.set(was -> was.paused(false));
       case "bandwidth" -> {
         long most = bytesPerSecond(request);
-        runner.set(was -> with(was, was.switches(), was.paused(), most));
+        runner.set(was -> was.bounded(most));
       }
       case "write-metadata" -> metadata.name(moved(runner));
       case "forget" -> runner.forget();
       default -> throw new ControlException("a job knows no \"%s\"".formatted(action));
     }
-  }
-
-  private static DiskJob.Settings with(
-      DiskJob.Settings was, boolean switches, boolean paused, long bytesPerSecond) {
-    return new DiskJob.Settings(switches, was.mayThrottle(), paused, bytesPerSecond);
   }
 
   private Moved moved(SwapRunner runner) throws ControlException {

@@ -29,6 +29,13 @@ final class DiskJobJson {
     json.put("copiedBytes", mirror.map(MirrorStatus::copiedBytes).orElse(null));
     json.put("zeroBytes", mirror.map(MirrorStatus::zeroBytes).orElse(null));
     json.put("leftBytes", mirror.map(MirrorStatus::leftBytes).orElse(null));
+    json.put("verify", job.settings().verifies());
+    json.put(
+        "verifiedBytes",
+        mirror
+            .filter(status -> job.settings().verifies())
+            .map(status -> status.sizeBytes() - status.uncomparedBytes())
+            .orElse(null));
     json.put("passes", mirror.map(MirrorStatus::passes).orElse(null));
     json.put("staleCopies", mirror.map(MirrorStatus::staleCopies).orElse(null));
     json.put("heldWrites", mirror.map(MirrorStatus::heldWrites).orElse(null));
@@ -37,7 +44,7 @@ final class DiskJobJson {
     json.put(
         "secondsLeft",
         mirror
-            .flatMap(status -> runner.rate().left(status.leftBytes()))
+            .flatMap(status -> runner.rate().left(left(status)))
             .map(Duration::toSeconds)
             .orElse(null));
     json.put("throttled", mirror.map(MirrorStatus::throttled).orElse(false));
@@ -68,6 +75,11 @@ final class DiskJobJson {
     return json;
   }
 
+  /** It is compared when all is copied. */
+  private static long left(MirrorStatus status) {
+    return status.state() == MirrorState.SYNC ? status.uncomparedBytes() : status.leftBytes();
+  }
+
   private static String pivot(DiskJob job) {
     return job.settings().switches() ? "auto" : "manual";
   }
@@ -85,11 +97,15 @@ final class DiskJobJson {
             case PAUSED, ABORTED -> "paused";
             case CONVERGING -> "converging";
             case FLUSHING -> "flushing";
-            case SYNC -> "sync";
+            case SYNC -> isVerifying(runner) ? "verifying" : "sync";
             case RECORDING -> "recording";
           };
       case OVER -> MigrationJson.lowerCase(runner.job().phase());
     };
+  }
+
+  private static boolean isVerifying(SwapRunner runner) {
+    return runner.status().map(MirrorStatus::uncomparedBytes).orElse(0L) > 0;
   }
 
   /** Of one that has no mirror just now: after a restart, until its device opens. */

@@ -258,7 +258,7 @@ final class FollowingDisks implements AutoCloseable {
                       false,
                       volume.isZero(),
                       true,
-                      new DiskJob.Settings(true, true, false, 0)))
+                      new DiskJob.Settings(true, true, false, false, 0)))
               .whenComplete(
                   (done, failure) -> {
                     if (failure == null) {

@@ -44,7 +44,8 @@ import org.slf4j.LoggerFactory;
  *                                                                        again
  *
  *   MIRRORED --recorded: the new device is the disk; nothing is left at the old one--> LEAVING
- *   OPENING, MIRRORED --the journal has that a person gives it up--> LEAVING, as soon as it can
+ *   OPENING, MIRRORED --the journal has that a person gives it up, or it is verified that the
+ *                       devices differ--> LEAVING, as soon as it can
  *   OLD_ONLY --likewise--> OVER
  *   LEAVING --the mirror is taken away from under the guest--> SETTLING, or OVER when given up
  *      +--given up, and its mid-point has ended or closed the mirror--> OVER
@@ -173,7 +174,7 @@ final class SwapRunner implements MirrorOwner {
         switch (job.phase()) {
           case COPYING -> Stage.OLD_ONLY;
           case SWITCHED -> Stage.LEAVING;
-          case DONE, ABORTED -> Stage.OVER;
+          case DONE, ABORTED, FAILED -> Stage.OVER;
         };
     return new SwapRunner(environment, job, stage);
   }
@@ -306,6 +307,7 @@ final class SwapRunner implements MirrorOwner {
               false,
               settings.switches(),
               settings.mayThrottle(),
+              settings.verifies(),
               MirrorSettings.LEG_TIMEOUT),
           environment.buffers(),
           this,
@@ -558,7 +560,13 @@ final class SwapRunner implements MirrorOwner {
     mirror.ifPresent(
         present -> {
           switch (present.status().state()) {
-            case ALONE, ABORTED -> leave(present);
+            case ALONE -> leave(present);
+            case ABORTED -> {
+              if (job().isActive()) { // nobody has given it up: the devices differ
+                fail(present);
+              }
+              leave(present);
+            }
             case COPYING, PAUSED, CONVERGING, FLUSHING, SYNC, RECORDING -> {
               if (!job().isActive()) { // it was being recorded when the journal got that
                 giveUp(present);
@@ -566,6 +574,12 @@ final class SwapRunner implements MirrorOwner {
             }
           }
         });
+  }
+
+  /** As far as the journal can have it: a restart that does not find it there compares again. */
+  private void fail(MirrorDevice present) {
+    var unused = environment.jobs().end(job(), JobEvent.FAILED, present.status().reason());
+    giveUp(present);
   }
 
   private void leave(MirrorDevice over) {
@@ -636,7 +650,7 @@ final class SwapRunner implements MirrorOwner {
    * By its mid-point. What was given up ends there; one that was switched goes on with the next.
    */
   private void isClosed(MirrorDevice over) {
-    if (isMirror(over) && job().phase() == JobPhase.ABORTED) {
+    if (isMirror(over) && !job().isActive()) {
       last = Optional.of(over.status());
       mirror = Optional.empty();
       end(JobEvent.ABORTED, job().reason());
@@ -767,6 +781,7 @@ final class SwapRunner implements MirrorOwner {
         switch (known.phase()) {
           case COPYING -> known.label() + ": it is being switched, or given up, just now";
           case ABORTED -> known.label() + ": it was given up";
+          case FAILED -> known.label() + ": it has failed: " + known.reason();
           case SWITCHED, DONE -> known.label() + ": the disk is " + known.newSource() + " already";
         });
   }
@@ -811,7 +826,9 @@ final class SwapRunner implements MirrorOwner {
         present -> {
           present.tick();
           MirrorStatus now = present.status();
-          rate.at(environment.nanoTime().getAsLong(), now.copiedBytes() + now.zeroBytes());
+          rate.at(
+              environment.nanoTime().getAsLong(),
+              now.copiedBytes() + now.zeroBytes() + now.comparedBytes());
         });
   }
 

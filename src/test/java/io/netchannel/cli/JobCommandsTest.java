@@ -88,6 +88,7 @@ final class JobCommandsTest {
     plain.put("source", "file:/dev/vg1/web1");
     plain.put("destIsZero", false);
     plain.put("create", false);
+    plain.put("verify", false);
     plain.put("pivot", "auto");
     plain.put("converge", "auto");
     plain.put("bandwidth", 0L);
@@ -95,12 +96,13 @@ final class JobCommandsTest {
     asked.clear();
     assertThat(
             run(
-                "swap web1 xvdb netchannel://hostb/web1 --create --dest-is-zero --pivot manual"
-                    + " --converge never --bandwidth 50M"))
+                "swap web1 xvdb netchannel://hostb/web1 --create --verify --dest-is-zero --pivot"
+                    + " manual --converge never --bandwidth 50M"))
         .isZero();
     plain.put("source", "netchannel://hostb/web1");
     plain.put("destIsZero", true);
     plain.put("create", true);
+    plain.put("verify", true);
     plain.put("pivot", "manual");
     plain.put("converge", "never");
     plain.put("bandwidth", 50L << 20);

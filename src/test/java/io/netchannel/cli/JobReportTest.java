@@ -59,10 +59,21 @@ final class JobReportTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"sync", "recording", "switched", "done"})
+  @ValueSource(strings = {"verifying", "sync", "recording", "switched", "done"})
   void aHundredPercentWhenTheyAre(String state) throws Exception {
     Told told = Told.in(state).with("copiedBytes", Told.DATA_BYTES).with("leftBytes", 0L);
     assertThat(told.report().done()).isEqualTo("96.0 of 96.0 GiB (100 %)");
+  }
+
+  /** All of the disk is read, zeros too. */
+  @Test
+  void verifying() throws Exception {
+    Told told =
+        Told.in("verifying").with("leftBytes", 0L).with("verify", true).with("verifiedBytes", 0L);
+    assertThat(line(told)).isEqualTo("verifying 0.0 of 128.0 GiB (0 %), 182 MiB/s, 5 min left");
+    assertThat(line(told.with("verifiedBytes", 55L << 30)))
+        .startsWith("verifying 55.0 of 128.0 GiB (42 %), ");
+    assertThat(told.report().toDoBytes()).isEqualTo(73L << 30);
   }
 
   /** Zeros are no part of it: the total shrinks as they are found. */
@@ -131,6 +142,7 @@ final class JobReportTest {
             " new:           file:/dev/vg1/web1",
             " size:          128.0 GiB",
             " zeros:         32.0 GiB, not written as data",
+            " verified:      not asked for",
             " stale copies:  7",
             " held writes:   3",
             " longest write: 4 ms",

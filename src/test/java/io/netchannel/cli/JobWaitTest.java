@@ -63,6 +63,7 @@ final class JobWaitTest {
             Told.in("copying"),
             Told.in("converging"),
             Told.in("flushing"),
+            Told.in("verifying").with("verifiedBytes", 0L),
             Told.in("sync"),
             Told.in("recording"),
             Told.done());
@@ -78,7 +79,7 @@ final class JobWaitTest {
                             "domain", "web1",
                             "target", "xvdb",
                             "action", "show")));
-    assertThat(out.toString().lines()).hasSize(6).last().asString().contains("switching to");
+    assertThat(out.toString().lines()).hasSize(7).last().asString().contains("switching to");
   }
 
   /** The old device's storage may take for ever to be closed; the guest does not wait for it. */
@@ -166,6 +167,23 @@ final class JobWaitTest {
                     : Told.in(seconds % 20 < 2 ? "copying" : "paused")
                         .with("leftBytes", (3_000 - seconds) << 20));
     assertThat(ended.problem()).isEmpty();
+  }
+
+  /** Both are copied, but what is read gets on no more than what is written did. */
+  @Test
+  void verifiedIsProgressAndTriedInVainIsNone() throws Exception {
+    assertThat(run(Goal.IN_SYNC, seconds -> verifies(seconds, seconds / 20)).problem()).isEmpty();
+    long ended = seconds();
+    assertThat(run(Goal.IN_SYNC, seconds -> verifies(seconds, 1)).problem()).isPresent();
+    assertThat(seconds() - ended).isBetween(300L, 325L);
+  }
+
+  private static Told verifies(long seconds, long gigabytes) {
+    return gigabytes >= 100
+        ? Told.in("sync")
+        : Told.in(seconds % 20 < 2 ? "verifying" : "paused")
+            .with("leftBytes", 0L)
+            .with("verifiedBytes", gigabytes << 30);
   }
 
   /** Both were alike, then the new device went away: it has five minutes again. */

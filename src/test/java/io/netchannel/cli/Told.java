@@ -22,6 +22,8 @@ final class Told {
     json.put("copiedBytes", COPIED_BYTES);
     json.put("zeroBytes", 32L << 30);
     json.put("leftBytes", DATA_BYTES - COPIED_BYTES);
+    json.put("verify", false);
+    json.put("verifiedBytes", null);
     json.put("passes", 1L);
     json.put("staleCopies", 7L);
     json.put("heldWrites", 3L);

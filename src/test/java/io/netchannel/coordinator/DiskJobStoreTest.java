@@ -19,7 +19,7 @@ final class DiskJobStoreTest {
   private static final UUID DOMAIN = new UUID(1, 2);
   private static final DiskKey DISK = new DiskKey(DOMAIN, "xvdb");
   private static final Instant NOW = Instant.parse("2026-01-01T00:00:00.123456Z");
-  private static final DiskJob.Settings SETTINGS = new DiskJob.Settings(true, false, true, 7);
+  private static final DiskJob.Settings SETTINGS = new DiskJob.Settings(true, false, true, true, 7);
 
   private MemoryFiles files = new MemoryFiles(new Random(20260102), () -> {});
   private MigrationStore migrations;
@@ -77,7 +77,7 @@ final class DiskJobStoreTest {
   void aPathOfAnotherHostIsNotOpenedWithoutAWord() {
     DiskJob path = DiskJob.carried(new UUID(1, 2), migration(), job(1).carried(), "file:/old", NOW);
     assertThat(path.waitsForAWord().orElseThrow()).contains("came from hostb", "--resume");
-    DiskJob.Settings resumed = new DiskJob.Settings(true, false, false, 7);
+    DiskJob.Settings resumed = new DiskJob.Settings(true, false, true, false, 7);
     assertThat(path.with(resumed).waitsForAWord()).isEmpty();
     assertThat(job(1).waitsForAWord()).as("paused by a person, and begun here").isEmpty();
     DiskJob export =
@@ -216,7 +216,7 @@ final class DiskJobStoreTest {
   void aSettingNeverTakesASwitchBack() throws Exception {
     jobs.begin(job(1));
     DiskJob switched = jobs.switched(job(1));
-    DiskJob.Settings changed = new DiskJob.Settings(false, true, false, 0);
+    DiskJob.Settings changed = new DiskJob.Settings(false, true, false, false, 0);
     assertThat(jobs.set(job(1), changed)).isEqualTo(switched.with(changed));
     restart();
     assertThat(jobs.active(DISK)).contains(switched.with(changed));

@@ -4,7 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.netchannel.xen.embedded.EmbeddedDomain;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
+import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -42,6 +45,42 @@ final class DiskSwapTest extends SwappedGuest {
     swap(larger);
     writesUntil("the second switch", () -> isIn("done"));
     assertThat(device()).containsEntry("source", larger);
+  }
+
+  @Test
+  void bothAreComparedBeforeTheSwitch() throws Exception {
+    String source = made("new", SIZE);
+    swap(source, "verify", true, "pivot", "manual", "bandwidth", 4 * SLOW);
+    writesUntil("all is copied", () -> isIn("verifying"));
+    host.startDaemon();
+    await("its disk", () -> host.daemon().midPoints().isServing(domain.domid(), "xvdb"));
+    assertThat(verified()).as("begins again").isLessThan(SIZE);
+    job("bandwidth", "bandwidth", 0L);
+    writesUntil("sync", () -> isIn("sync"));
+    assertThat(verified()).isEqualTo(SIZE);
+    job("pivot");
+    isSwitchedTo(source);
+  }
+
+  @Test
+  void whatIsNotLikeTheDiskDoesNotBecomeIt() throws Exception {
+    String source = made("new", SIZE);
+    swap(source, "verify", true, "bandwidth", 4 * SLOW);
+    await("some copies", () -> copied() > SIZE / 4);
+    try (FileChannel changed = FileChannel.open(file("new"), StandardOpenOption.WRITE)) {
+      changed.write(ByteBuffer.wrap(new byte[] {(byte) ~content[2 * BLOCK + 7]}), 2 * BLOCK + 7);
+    }
+    job("bandwidth", "bandwidth", 0L);
+    await("that it is found", () -> isIn("failed"));
+    assertThat(job("show").get("reason").toString())
+        .contains("differ at byte " + (2 * BLOCK + 7) + ",", "begin anew");
+    assertThat(device()).containsEntry("source", "file:" + file("old"));
+    assertThat(node("follower")).isEmpty();
+    verify();
+    assertThatThrownBy(() -> job("pivot")).hasMessageContaining("it has failed: source and target");
+    String other = made("other", SIZE);
+    swap(other);
+    isSwitchedTo(other);
   }
 
   @Test

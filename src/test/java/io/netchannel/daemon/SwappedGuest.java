@@ -258,9 +258,17 @@ abstract class SwappedGuest {
   }
 
   long copied() {
+    return bytes("copiedBytes");
+  }
+
+  long verified() {
+    return bytes("verifiedBytes");
+  }
+
+  private long bytes(String name) {
     try {
-      Object copied = job("show").get("copiedBytes");
-      return copied == null ? 0 : (Long) copied;
+      Object bytes = job("show").get(name);
+      return bytes == null ? 0 : (Long) bytes;
     } catch (ControlException e) {
       throw new AssertionError(e);
     }

@@ -113,7 +113,7 @@ final class MirroredExchangeTest {
         new MirrorDevice(
             before,
             follower,
-            new MirrorSettings(false, false, false, true, MirrorSettings.LEG_TIMEOUT),
+            new MirrorSettings(false, false, false, true, false, MirrorSettings.LEG_TIMEOUT),
             budget,
             () -> CompletableFuture.completedFuture(null),
             () -> host.nanos);

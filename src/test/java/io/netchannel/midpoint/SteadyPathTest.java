@@ -62,7 +62,8 @@ final class SteadyPathTest {
                 new MirrorDevice(
                     leader,
                     new MemoryDevice(SteadyGuest.DISK_BYTES),
-                    new MirrorSettings(false, false, false, true, MirrorSettings.LEG_TIMEOUT),
+                    new MirrorSettings(
+                        false, false, false, true, false, MirrorSettings.LEG_TIMEOUT),
                     new BufferBudget(16L * BufferBudget.UNIT_BYTES),
                     () ->
                         CompletableFuture.failedFuture(new IllegalStateException("not asked for")),

@@ -135,7 +135,13 @@ final class SwapPropertyTest {
       return new MirrorDevice(
           leader,
           follower,
-          new MirrorSettings(false, false, random.nextBoolean(), true, MirrorSettings.LEG_TIMEOUT),
+          new MirrorSettings(
+              false,
+              false,
+              random.nextBoolean(),
+              true,
+              random.nextBoolean(),
+              MirrorSettings.LEG_TIMEOUT),
           new BufferBudget((long) BUFFERS * BufferBudget.UNIT_BYTES),
           this,
           () -> nanos);

@@ -54,6 +54,7 @@ final class PeerCodec {
         .setSwitches(settings.switches())
         .setMayThrottle(settings.mayThrottle())
         .setPaused(settings.paused())
+        .setVerifies(settings.verifies())
         .setBytesPerSecond(settings.bytesPerSecond())
         .build();
   }
@@ -64,7 +65,11 @@ final class PeerCodec {
         job.getNewSource(),
         job.getAnywhere(),
         new DiskJob.Settings(
-            job.getSwitches(), job.getMayThrottle(), job.getPaused(), job.getBytesPerSecond()));
+            job.getSwitches(),
+            job.getMayThrottle(),
+            job.getVerifies(),
+            job.getPaused(),
+            job.getBytesPerSecond()));
   }
 
   static ExportReply toProto(Optional<Exported> found) {

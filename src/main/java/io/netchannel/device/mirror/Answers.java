@@ -118,7 +118,7 @@ final class Answers {
   private Outcome leaderAnswer(MirroredRequest request) {
     Outcome outcome = request.leaderOutcome;
     if (request.kind == Kind.READ && outcome != Outcome.OK && !states.isClosing()) {
-      if (states.canRescue()) {
+      if (states.canSwitch()) {
         states.rescue(request);
         return null;
       }
@@ -155,7 +155,7 @@ final class Answers {
         if (request.leaderOutcome == Outcome.OK
             || request.leaderOutcome == Outcome.UNSUPPORTED
             || request.givenUp
-            || !states.canRescue()) {
+            || !states.canSwitch()) {
           yield answerByLeader(request);
         }
         if (followerHasIt) {

@@ -26,10 +26,6 @@ import java.util.function.LongSupplier;
  * ({@link #lags}).
  */
 final class Copier {
-  /** As long as a request of a guest: the follower sees nothing that it would not see else. */
-  static final int COPY_BYTES = 256 << 10;
-
-  private static final int COPY_REGIONS = COPY_BYTES / DifferenceMap.REGION_BYTES;
   private static final int PASSES_WITHOUT_LOCK = 3;
 
   private static final String SOURCE = "source";
@@ -246,7 +242,7 @@ final class Copier {
   /** Null when there is no memory, or it would be too much for this second. */
   private RegionCopy claim(long region) {
     int regions = 1;
-    while (regions < COPY_REGIONS
+    while (regions < RegionSpan.MOST_REGIONS
         && region + regions < map.regions()
         && map.isSet(region + regions)
         && isClaimable(region + regions)) {

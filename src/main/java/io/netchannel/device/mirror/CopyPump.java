@@ -1,8 +1,8 @@
 package io.netchannel.device.mirror;
 
 /**
- * Begins the copies that can, without the lock: one thread at a time, however deep devices complete
- * at once.
+ * Begins the copies, and comparisons, that can, without the lock: one thread at a time, however
+ * deep devices complete at once.
  *
  * <pre>
  *   STILL --somebody comes--> PUMPING --nothing to begin--> STILL
@@ -14,14 +14,16 @@ final class CopyPump {
   private final Object lock;
   private final MirrorStates states;
   private final Copier copier;
+  private final Verification verification;
 
   /** Guarded by the mirror's lock. */
   private boolean pumping;
 
-  CopyPump(Object lock, MirrorStates states, Copier copier) {
+  CopyPump(Object lock, MirrorStates states, Copier copier, Verification verification) {
     this.lock = lock;
     this.states = states;
     this.copier = copier;
+    this.verification = verification;
   }
 
   void run() {
@@ -46,14 +48,20 @@ final class CopyPump {
   private boolean runAll() {
     while (true) {
       RegionCopy copy;
+      Comparison comparison;
       synchronized (lock) {
         copy = states.isCopying() ? copier.claim() : null;
-        if (copy == null) {
+        comparison = states.isVerifying() ? verification.claim() : null;
+        if (copy == null && comparison == null) {
           pumping = false;
           return true;
         }
       }
-      copier.begin(copy);
+      if (copy != null) {
+        copier.begin(copy);
+      } else {
+        verification.begin(comparison);
+      }
     }
   }
 }

@@ -11,11 +11,13 @@ final class Differences {
   private final DifferenceMap map;
   private final ActiveRanges active;
   private final Copier copier;
+  private final Verification verification;
 
-  Differences(DifferenceMap map, ActiveRanges active, Copier copier) {
+  Differences(DifferenceMap map, ActiveRanges active, Copier copier, Verification verification) {
     this.map = map;
     this.active = active;
     this.copier = copier;
+    this.verification = verification;
   }
 
   boolean isEmpty() {
@@ -34,11 +36,13 @@ final class Differences {
     map.set(request.offsetBytes, request.lengthBytes);
     active.need(first, last);
     copier.changing(first, last);
+    verification.again(request.offsetBytes, request.lengthBytes);
   }
 
   /** All of the device is copied after this. */
   void needAll() {
     map.setAll();
+    verification.again(0, map.sizeBytes());
   }
 
   /** The guest relies on a change, in a moment, that the follower may not have. */

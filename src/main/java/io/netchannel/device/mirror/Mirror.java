@@ -21,10 +21,13 @@ import java.util.function.Supplier;
  *
  * <p>Whatever happens is told to the parts under the lock, which is held for microseconds, {@link
  * #advance} last; then {@link #work} does without it what that leads to. No part takes the lock but
- * {@link Agenda}, {@link CopyPump} and {@link Copier}, as each says.
+ * {@link Agenda}, {@link CopyPump}, {@link Copier} and {@link Verification}, as each says.
  */
 final class Mirror {
-  /** The copier's: {@link CopyPace#MOST} copies, each maybe with what it is compared to. */
+  /**
+   * The copier's: {@link CopyPace#MOST} copies, each maybe with what it is compared to; later the
+   * comparisons'.
+   */
   private static final long COPIER_BYTES = 8L << 20;
 
   private static final long NANOS_PER_MILLI = TimeUnit.MILLISECONDS.toNanos(1);
@@ -47,6 +50,7 @@ final class Mirror {
   private final RequestPool pool = new RequestPool(this::leaderEnded, this::followerEnded);
   private final Agenda agenda = new Agenda(lock, pool, new Doer());
   private final Copier copier;
+  private final Verification verification;
   private final Differences differences;
   private final Placement placement;
   private final Answers answers;
@@ -87,11 +91,23 @@ final class Mirror {
             settings.known(),
             nanoTime,
             new CopierOwner());
-    differences = new Differences(map, active, copier);
-    states = new MirrorStates(settings, active, differences, copier, agenda, nanoTime);
-    placement = new Placement(states, active, differences, copier, buffers, agenda, nanoTime);
+    verification =
+        new Verification(
+            lock,
+            legs,
+            settings.verifies(),
+            active,
+            buffers,
+            pace,
+            nanoTime,
+            new VerificationOwner());
+    differences = new Differences(map, active, copier, verification);
+    states =
+        new MirrorStates(settings, active, differences, copier, verification, agenda, nanoTime);
+    placement =
+        new Placement(states, active, differences, copier, verification, buffers, agenda, nanoTime);
     answers = new Answers(states, active, differences, pace, agenda, pool, nanoTime);
-    pump = new CopyPump(lock, states, copier);
+    pump = new CopyPump(lock, states, copier, verification);
   }
 
   // ---- For its device
@@ -155,6 +171,8 @@ final class Mirror {
         copier.copiedBytes,
         copier.zeroBytes,
         differences.leftBytes(),
+        verification.comparedBytes,
+        verification.leftBytes(),
         copier.passes,
         copier.staleCopies,
         placement.heldWrites(),
@@ -331,6 +349,28 @@ final class Mirror {
     @Override
     public void copyFailed(String why) {
       states.stop(why);
+    }
+
+    @Override
+    public void work() {
+      goOn();
+    }
+  }
+
+  private final class VerificationOwner implements Verification.Owner {
+    @Override
+    public void alike() {
+      states.alike();
+    }
+
+    @Override
+    public void comparisonFailed(String why) {
+      states.stop(why);
+    }
+
+    @Override
+    public void differ(long offsetBytes) {
+      states.differ(offsetBytes);
     }
 
     @Override

@@ -10,6 +10,7 @@ import java.time.Duration;
  *     differs is written
  * @param switches whether it switches by itself as soon as it is in sync
  * @param converges whether answers may wait for the follower where the copy would not end otherwise
+ * @param verifies whether both legs are read and compared before it switches
  * @param legTimeout how long the follower may keep a request before it counts as failed
  */
 public record MirrorSettings(
@@ -17,13 +18,14 @@ public record MirrorSettings(
     boolean compareFirst,
     boolean switches,
     boolean converges,
+    boolean verifies,
     Duration legTimeout) {
 
   /** A guest waits no longer for a leg that it could do without. */
   public static final Duration LEG_TIMEOUT = Duration.ofSeconds(5);
 
   public static final MirrorSettings DEFAULT =
-      new MirrorSettings(false, false, true, true, LEG_TIMEOUT);
+      new MirrorSettings(false, false, true, true, false, LEG_TIMEOUT);
 
   Copier.Follower known() {
     if (followerIsZero) {

@@ -10,7 +10,7 @@ public enum MirrorState {
   CONVERGING,
   /** The follower is being flushed. */
   FLUSHING,
-  /** Answered is on both legs, flushed is durable on both. */
+  /** Answered is on both legs, flushed is durable on both. Verifies, if that was asked. */
   SYNC,
   /** It is being recorded that the follower is the disk. */
   RECORDING,

@@ -24,6 +24,7 @@ final class MirrorStates {
   private final ActiveRanges active;
   private final Differences differences;
   private final Copier copier;
+  private final Verification verification;
   private final Agenda agenda;
   private final LongSupplier nanoTime;
 
@@ -61,12 +62,14 @@ final class MirrorStates {
       ActiveRanges active,
       Differences differences,
       Copier copier,
+      Verification verification,
       Agenda agenda,
       LongSupplier nanoTime) {
     this.settings = settings;
     this.active = active;
     this.differences = differences;
     this.copier = copier;
+    this.verification = verification;
     this.agenda = agenda;
     this.nanoTime = nanoTime;
     switches = settings.switches();
@@ -97,21 +100,27 @@ final class MirrorStates {
     return state == MirrorState.COPYING && !closing;
   }
 
+  /** Whether comparisons may begin. */
+  boolean isVerifying() {
+    return state == MirrorState.SYNC && !closing && !verification.isDone();
+  }
+
   /** Whether answers wait for the follower before it is in sync. */
   boolean isThrottled() {
     return settings.converges() && copier.lags() && state == MirrorState.COPYING;
   }
 
-  /** Whether the follower may take the place of a leader that fails. */
-  boolean canRescue() {
-    return state == MirrorState.SYNC && !holdsSwitch;
+  /** Whether the follower may take the place of the leader, also of one that fails. */
+  boolean canSwitch() {
+    return state == MirrorState.SYNC && !holdsSwitch && verification.isDone();
   }
 
   /** Whether it is over, and the leg that was left has nothing of it any more. */
   boolean hasLeft() {
     return switch (state) {
       case ALONE -> !active.isLeaderBusy();
-      case ABORTED -> !active.isFollowerBusy() && copier.isIdle() && !flushing;
+      case ABORTED ->
+          !active.isFollowerBusy() && copier.isIdle() && verification.isIdle() && !flushing;
       case COPYING, PAUSED, CONVERGING, FLUSHING, SYNC, RECORDING -> false;
     };
   }
@@ -171,11 +180,15 @@ final class MirrorStates {
       return false;
     }
     if (state != MirrorState.ABORTED) {
-      copier.stop();
-      become(MirrorState.ABORTED, "");
-      unsettled = true;
+      giveUp("");
     }
     return true;
+  }
+
+  private void giveUp(String why) {
+    copier.stop();
+    become(MirrorState.ABORTED, why);
+    unsettled = true;
   }
 
   /**
@@ -190,6 +203,7 @@ final class MirrorStates {
     }
     closing = true;
     copier.stop();
+    verification.stop();
     return recording;
   }
 
@@ -251,6 +265,19 @@ final class MirrorStates {
     }
   }
 
+  /** A look at both legs has found them alike: it gets on. */
+  void alike() {
+    retryNanos = FIRST_RETRY_NANOS;
+  }
+
+  /** In sync, and verified not to be: what the guest would find there is not its disk. */
+  void differ(long offsetBytes) {
+    giveUp(
+        "source and target differ at byte %d, though all was copied: something else writes to the target, or it does not keep what it gets, or did not read as zeros as was said; find out which, then begin anew"
+            .formatted(offsetBytes));
+    log.warn("given up: {}", reason);
+  }
+
   /** The leader has failed where the follower has all: the guest need not see it. */
   void rescue(MirroredRequest request) {
     if (!switches) {
@@ -295,6 +322,7 @@ final class MirrorStates {
     long limit = settings.legTimeout().toNanos();
     return active.longestAtFollowerNanos(now) > limit
         || copier.longestAtFollowerNanos(now).orElse(0L) > limit
+        || verification.longestAtFollowerNanos(now).orElse(0L) > limit
         || (flushing && now - flushBeganNanos > limit);
   }
 
@@ -311,6 +339,7 @@ final class MirrorStates {
         && nanoTime.getAsLong() - retryAtNanos >= 0
         && !active.isFollowerBusy()
         && !copier.isAtFollower()
+        && !verification.isAtFollower()
         && !flushing) {
       if (flushFails) {
         flushFollower();
@@ -338,13 +367,15 @@ final class MirrorStates {
     }
     if (state == MirrorState.COPYING && differences.isEmpty() && copier.isIdle()) {
       become(MirrorState.CONVERGING, "");
-      retryNanos = FIRST_RETRY_NANOS;
+      if (verification.isDone()) {
+        retryNanos = FIRST_RETRY_NANOS; // else what cannot be compared would be tried all the time
+      }
     }
     if (state == MirrorState.CONVERGING && !active.hasOneOfBefore() && !flushing) {
       become(MirrorState.FLUSHING, "");
       flushFollower();
     }
-    if (state == MirrorState.SYNC && switches && !holdsSwitch) {
+    if (switches && canSwitch()) {
       record();
     }
   }
@@ -356,6 +387,9 @@ final class MirrorStates {
   }
 
   private void become(MirrorState next, String why) {
+    if (state == MirrorState.SYNC) {
+      verification.stop();
+    }
     state = next;
     reason = why;
     agenda.tell();

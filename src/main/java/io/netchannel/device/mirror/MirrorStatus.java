@@ -8,6 +8,8 @@ package io.netchannel.device.mirror;
  * @param copiedBytes written to the follower by the copier
  * @param zeroBytes that it found to be zeros and did not write as data
  * @param leftBytes what may have to be copied yet, in whole regions
+ * @param comparedBytes that were read from both legs and found alike
+ * @param uncomparedBytes what has to be compared yet, in whole regions; 0 when nobody has asked
  * @param passes how many of them the copier has begun, of all that it went on after pauses
  * @param staleCopies regions whose copy counted for nothing, as the guest had changed them
  * @param heldWrites changes that had to wait for something else than a leg
@@ -22,6 +24,8 @@ public record MirrorStatus(
     long copiedBytes,
     long zeroBytes,
     long leftBytes,
+    long comparedBytes,
+    long uncomparedBytes,
     int passes,
     long staleCopies,
     long heldWrites,

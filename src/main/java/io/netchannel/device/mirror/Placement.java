@@ -17,6 +17,7 @@ final class Placement {
   private final ActiveRanges active;
   private final Differences differences;
   private final Copier copier;
+  private final Verification verification;
   private final BufferLease buffers;
   private final Agenda agenda;
   private final LongSupplier nanoTime;
@@ -29,6 +30,7 @@ final class Placement {
       ActiveRanges active,
       Differences differences,
       Copier copier,
+      Verification verification,
       BufferLease buffers,
       Agenda agenda,
       LongSupplier nanoTime) {
@@ -36,6 +38,7 @@ final class Placement {
     this.active = active;
     this.differences = differences;
     this.copier = copier;
+    this.verification = verification;
     this.buffers = buffers;
     this.agenda = agenda;
     this.nanoTime = nanoTime;
@@ -62,6 +65,7 @@ final class Placement {
 
   /** In the order in which they came, as far as they overlap. */
   void unpark() {
+    verification.lookAgain();
     MirroredRequest previous = null;
     MirroredRequest request = parked.first();
     while (request != null) {
@@ -132,9 +136,12 @@ final class Placement {
     }
     boolean together = state.isTogether();
     boolean mustFollow = together || states.isThrottled();
+    long first = DifferenceMap.firstRegion(request.offsetBytes);
+    long last = DifferenceMap.lastRegion(request.offsetBytes, request.lengthBytes);
+    if (verification.holds(first, last)) {
+      return null;
+    }
     if (!together) {
-      long first = DifferenceMap.firstRegion(request.offsetBytes);
-      long last = DifferenceMap.lastRegion(request.offsetBytes, request.lengthBytes);
       if (copier.locks(first, last)) {
         return null;
       }

@@ -13,18 +13,13 @@ import java.util.BitSet;
  *                        +--claimed, nothing there--+  stale or failed ---+--> ended: bits stay
  * </pre>
  */
-final class RegionCopy {
+final class RegionCopy extends RegionSpan {
   enum Stage {
     /** Changes wait for it; it waits for those that are under way. */
     LOCKED,
     READING,
     WRITING
   }
-
-  final long firstRegion;
-  final int regions;
-  final long offsetBytes;
-  final int lengthBytes;
 
   /** Whether changes of its regions wait until it has ended. */
   final boolean locked;
@@ -52,24 +47,12 @@ final class RegionCopy {
 
   RegionCopy(
       long firstRegion, int regions, long deviceBytes, boolean locked, Chunk data, Chunk compared) {
-    this.firstRegion = firstRegion;
-    this.regions = regions;
+    super(firstRegion, regions, deviceBytes);
     this.locked = locked;
     this.data = data;
     this.compared = compared;
-    offsetBytes = firstRegion * DifferenceMap.REGION_BYTES;
-    lengthBytes =
-        (int) Math.min((long) regions * DifferenceMap.REGION_BYTES, deviceBytes - offsetBytes);
     stale = new BitSet(regions);
     stage = locked ? Stage.LOCKED : Stage.READING;
-  }
-
-  long lastRegion() {
-    return firstRegion + regions - 1;
-  }
-
-  boolean touches(long first, long last) {
-    return firstRegion <= last && first <= lastRegion();
   }
 
   /** Returns how many of its regions have become stale. */

@@ -11,11 +11,13 @@
  *                ^                        |                                      |          |                  |
  *                +------------------------+---------a region differs again-------+----------+    recorded: ALONE
  *
- *   abort, before RECORDING: ABORTED. A record that fails: PAUSED, and again from there.
+ *   abort, before RECORDING, or verified not to be alike: ABORTED. A record that fails: PAUSED, and again from there.
  *   A record of which nobody knows: RECORDING, until the close, which answers nothing more.
  * </pre>
  *
- * The switch may be held: then it stays in SYNC, whatever happens to the leader.
+ * The switch may be held: then it stays in SYNC, whatever happens to the leader. So it does while
+ * it verifies, if that was asked: both legs are read and compared ({@code Verification}). Should
+ * they differ it is over before the switch.
  *
  * <p>What becomes of a mirror that is over, the <em>survivor</em> being the leg that is the disk:
  *
@@ -65,7 +67,11 @@
  *     failed flush sets all bits: nobody knows what was lost; and it goes on only after a flush
  *     that succeeds, as most devices fail all of them until they are opened anew</td></tr>
  *   <tr><td>the leader fails</td><td>the guest hears of it as without a mirror; in SYNC the follower
- *     takes its place first, unless the switch is held, and the guest gets that one's answer</td></tr>
+ *     takes its place first, unless the switch is held or the follower is to be verified yet, and the
+ *     guest gets that one's answer</td></tr>
+ *   <tr><td>verifying</td><td>in SYNC, of regions that nothing is changing; a change waits for the
+ *     comparisons that are under way there when it comes. A leg that cannot be read: PAUSED, as with a
+ *     copy. What is copied after that is compared again, the rest is not. After a restart all is</td></tr>
  *   <tr><td>the switch</td><td>is recorded durably before anything goes to the follower alone. No
  *     request is held for it: what went to both waits for both</td></tr>
  * </table>
@@ -77,7 +83,8 @@
  *   <li>Where a bit is clear and nothing is under way the legs are equal.
  *   <li>In SYNC what was answered is on both legs, and what was flushed is durable on both.
  *   <li>Nothing goes to the follower alone before the record.
- *   <li>No answer waits for a copy, but in a hot region; that one is bounded.
+ *   <li>No answer waits for a copy, but in a hot region, nor for a comparison, but where that is
+ *       under way; both are bounded.
  *   <li>Nothing of a leg lands after a newer copy of its region.
  *   <li>A bit is cleared by a finished copy of its region only, or by the end of the late writes
  *       that alone had set it.
@@ -94,8 +101,8 @@
  *     Answers} (when, and what), {@code Differences} (the map's bits), {@code ActiveRanges}, {@code
  *     CopyPace}, {@code RequestPool}</td><td>are guarded: they never take the lock, and call no
  *     device, completion or owner</td></tr>
- *   <tr><td>{@code Agenda} (calls that decisions lead to), {@code CopyPump} (copies that begin),
- *     {@code Copier}</td><td>take work out under the lock and do it without</td></tr>
+ *   <tr><td>{@code Agenda} (calls that decisions lead to), {@code CopyPump} (copies and comparisons
+ *     that begin), {@code Copier}, {@code Verification}</td><td>take work out under the lock and do it without</td></tr>
  *   <tr><td>{@code Legs}, {@code Parts}</td><td>are used without: the devices, long requests</td></tr>
  * </table>
  *

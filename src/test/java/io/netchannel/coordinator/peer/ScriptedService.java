@@ -42,9 +42,12 @@ final class ScriptedService implements PeerService {
   static final List<CarriedJob> JOBS =
       List.of(
           new CarriedJob(
-              "xvda", "netchannel://hostc/a", true, new DiskJob.Settings(true, false, true, 7)),
+              "xvda",
+              "netchannel://hostc/a",
+              true,
+              new DiskJob.Settings(true, false, true, true, 7)),
           new CarriedJob(
-              "xvdb", "file:/dev/b", false, new DiskJob.Settings(false, true, false, 0)));
+              "xvdb", "file:/dev/b", false, new DiskJob.Settings(false, true, false, false, 0)));
   static final Exported EXPORTED = new Exported(true, List.of("hosta", "hostb"));
   static final Timeline TIMELINE =
       new Timeline(

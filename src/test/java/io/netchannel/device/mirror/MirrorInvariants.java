@@ -2,7 +2,10 @@ package io.netchannel.device.mirror;
 
 import java.util.List;
 
-/** What must be true of a mirror at every moment, between any two steps. */
+/**
+ * What must be true of a mirror at every moment, between any two steps, but where its follower was
+ * damaged behind its back.
+ */
 final class MirrorInvariants {
   private static final int REGION_BLOCKS = DifferenceMap.REGION_BYTES / SteppedDevice.BLOCK_BYTES;
 
@@ -39,7 +42,8 @@ final class MirrorInvariants {
     boolean inSync =
         state == MirrorState.SYNC || (state == MirrorState.RECORDING && map.count() == 0);
     for (int block = 0; block < leader.current.length; block++) {
-      boolean equal = leader.current[block] == follower.current[block];
+      boolean damaged = follower.current[block] == SteppedDevice.DAMAGED;
+      boolean equal = damaged || leader.current[block] == follower.current[block];
       boolean open = guest.isOpen(block, 1);
       if (!map.isSet(block / REGION_BLOCKS) && !open && !isAtALeg(block)) {
         expect(equal, "block %d differs, and its bit is clear", block);
@@ -47,7 +51,7 @@ final class MirrorInvariants {
       if (inSync && !open) {
         expect(equal, "block %d differs in sync", block);
         expect(
-            follower.leastDurable(block) >= guest.flushed(block),
+            follower.wasDamaged(block) || follower.leastDurable(block) >= guest.flushed(block),
             "block %d was flushed, and is not durable on the follower",
             block);
       }

@@ -17,7 +17,10 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 
 /** One run of the model, see {@link MirrorModelTest}: the same one for the same seed. */
 final class MirrorModelRun {
@@ -48,7 +51,11 @@ final class MirrorModelRun {
     OTHER_TARGET,
     FLUSHES_FAIL,
     HELD_IN_SYNC,
-    OVERLAP
+    OVERLAP,
+    CHANGE_WHILE_VERIFYING,
+    VERIFIED,
+    DAMAGE,
+    DAMAGE_FOUND
   }
 
   /** The process is killed at this store of the map. */
@@ -63,6 +70,8 @@ final class MirrorModelRun {
   private final Random random;
   private final boolean bothZero;
   private final boolean overlaps;
+  private final boolean verifies;
+  private final boolean damages;
   private final SteppedDevice leader;
   private final SteppedDevice follower;
   private final List<SteppedDevice> legs;
@@ -80,6 +89,7 @@ final class MirrorModelRun {
 
   private long nanos = 1;
   private int storesToLive;
+  private boolean killed;
   private MirrorDevice mirror;
   private CompletableFuture<Void> record;
   private boolean recorded;
@@ -103,6 +113,8 @@ final class MirrorModelRun {
     zeroFollower = random.nextInt(4) == 0;
     bothZero = random.nextInt(3) > 0;
     overlaps = random.nextInt(4) == 0;
+    verifies = random.nextBoolean();
+    damages = verifies && random.nextInt(4) == 0;
     leader = new SteppedDevice("leader", BLOCKS, 0, true);
     follower = new SteppedDevice("follower", BLOCKS, zeroFollower ? 0 : -1, bothZero);
     legs = List.of(leader, follower);
@@ -127,6 +139,14 @@ final class MirrorModelRun {
 
   private void stored() {
     if (storesToLive > 0 && --storesToLive == 0) {
+      killed = true;
+      throw new Killed();
+    }
+  }
+
+  /** Futures keep to themselves what is thrown by who waits for them. */
+  private void dieIfKilled() {
+    if (killed) {
       throw new Killed();
     }
   }
@@ -138,6 +158,7 @@ final class MirrorModelRun {
             !zero && random.nextBoolean(),
             random.nextInt(3) > 0,
             random.nextInt(4) > 0,
+            verifies,
             Duration.ofSeconds(5));
     legs.forEach(SteppedDevice::open);
     held = false;
@@ -160,6 +181,11 @@ final class MirrorModelRun {
     public CompletableFuture<Void> recordSwitch() {
       expectNoLock();
       assertThat(held).as("a switch that is held").isFalse();
+      if (verifies) {
+        saw(Event.VERIFIED);
+        assertThat(mirror.status().uncomparedBytes()).isZero();
+        assertThat(follower.current).as("verified").doesNotContain(SteppedDevice.DAMAGED);
+      }
       record = new CompletableFuture<>();
       return record;
     }
@@ -180,6 +206,7 @@ final class MirrorModelRun {
     for (int step = 0; step < STEPS && !recorded && !aborted; step++) {
       try {
         step();
+        dieIfKilled();
       } catch (Killed e) {
         saw(Event.KILL_AT_A_STORE);
         kill();
@@ -190,6 +217,7 @@ final class MirrorModelRun {
   }
 
   private void step() {
+    damage();
     if (!reissues.isEmpty() && random.nextInt(4) == 0) {
       issue(reissues.remove());
       return;
@@ -229,6 +257,20 @@ final class MirrorModelRun {
           aborted = mirror.abort();
         }
       }
+    }
+  }
+
+  /** Before anything has been compared: it has to be found, unless it is written over. */
+  private void damage() {
+    MirrorStatus status = mirror.status();
+    if (damages
+        && status.state() == MirrorState.FLUSHING
+        && status.uncomparedBytes() == BYTES
+        && random.nextInt(4) == 0) {
+      int block = random.nextInt(BLOCKS);
+      say("DAMAGE " + block);
+      saw(Event.DAMAGE);
+      follower.damage(block);
     }
   }
 
@@ -284,6 +326,12 @@ final class MirrorModelRun {
     say("guest %s %d+%d %d".formatted(request.kind, request.first, request.count, request.number));
     long offset = (long) request.first * BLOCK;
     MirrorDevice to = mirror;
+    MirrorStatus status = mirror.status();
+    if (request.kind.changesData()
+        && status.state() == MirrorState.SYNC
+        && status.uncomparedBytes() > 0) {
+      saw(Event.CHANGE_WHILE_VERIFYING);
+    }
     switch (request.kind) {
       case READ -> mirror.read(offset, request.data, outcome -> answered(to, request, outcome));
       case WRITE -> {
@@ -350,6 +398,7 @@ final class MirrorModelRun {
     } else {
       answered.completeExceptionally(new IOException("no room"));
     }
+    dieIfKilled();
   }
 
   // ---- Ends, and what the next process makes of them
@@ -364,6 +413,7 @@ final class MirrorModelRun {
   /** Returns whether the journal says that the follower is the disk, though nobody heard of it. */
   private boolean dies() {
     storesToLive = 0;
+    killed = false;
     mirror = null;
     boolean wasRecorded = recorded || (record != null && random.nextBoolean());
     record = null;
@@ -372,6 +422,9 @@ final class MirrorModelRun {
   }
 
   private void losePower() {
+    if (IntStream.range(0, BLOCKS).anyMatch(follower::wasDamaged)) {
+      return; // what was found, and repaired, may be lost again: nobody looks after the switch
+    }
     say("POWER");
     saw(Event.POWER_LOSS);
     boolean wasRecorded = dies();
@@ -560,6 +613,9 @@ final class MirrorModelRun {
   private void check() {
     if (mirror != null) {
       MirrorState state = mirror.status().state();
+      if (state == MirrorState.ABORTED && !aborted) {
+        damageFound();
+      }
       visited.merge(state, 1, Integer::sum);
       if (held && state == MirrorState.SYNC) {
         saw(Event.HELD_IN_SYNC);
@@ -567,6 +623,17 @@ final class MirrorModelRun {
       assertThat(state == MirrorState.ALONE && !recorded).as("alone before the record").isFalse();
       invariants.check(state, foundMap());
     }
+  }
+
+  /** There is some where it is said to be: a guest that writes meanwhile makes no difference. */
+  private void damageFound() {
+    Matcher told = Pattern.compile("differ at byte (\\d+),").matcher(mirror.status().reason());
+    assertThat(told.find()).as(mirror.status().reason()).isTrue();
+    assertThat(follower.current[(int) (Long.parseLong(told.group(1)) / BLOCK)])
+        .isEqualTo(SteppedDevice.DAMAGED);
+    say("DAMAGE FOUND");
+    saw(Event.DAMAGE_FOUND);
+    aborted = true;
   }
 
   private void saw(Event event) {

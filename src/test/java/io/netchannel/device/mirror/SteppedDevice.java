@@ -23,6 +23,9 @@ import java.util.concurrent.CompletableFuture;
 final class SteppedDevice implements Device {
   static final int BLOCK_BYTES = 4096;
 
+  /** What nobody has written. */
+  static final int DAMAGED = -9;
+
   /**
    * A request that has not ended.
    *
@@ -213,6 +216,13 @@ final class SteppedDevice implements Device {
     }
   }
 
+  /** Behind everybody's back, and for good. */
+  void damage(int block) {
+    current[block] = DAMAGED;
+    durable.get(block).clear();
+    durable.get(block).add(DAMAGED);
+  }
+
   private void change(int block, int value) {
     current[block] = value;
     durable.get(block).add(value);
@@ -252,6 +262,11 @@ final class SteppedDevice implements Device {
       }
     }
     return false;
+  }
+
+  /** Whether damage may be there, or come back with a loss of power. */
+  boolean wasDamaged(int block) {
+    return durable.get(block).contains(DAMAGED);
   }
 
   /** The oldest value that the block may have after a loss of power. */

@@ -38,7 +38,11 @@ abstract class SteppedMirror {
   }
 
   static MirrorSettings settings(boolean zero, boolean alike, boolean switches, boolean converges) {
-    return new MirrorSettings(zero, alike, switches, converges, Duration.ofSeconds(5));
+    return new MirrorSettings(zero, alike, switches, converges, false, Duration.ofSeconds(5));
+  }
+
+  static MirrorSettings verifying(boolean switches) {
+    return new MirrorSettings(false, false, switches, true, true, Duration.ofSeconds(5));
   }
 
   MirrorDevice mirror(Device from, Device to, MirrorSettings settings) {
