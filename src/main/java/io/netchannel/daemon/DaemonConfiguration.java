@@ -171,6 +171,11 @@ public record DaemonConfiguration(
     return runDirectory.resolve("inflight");
   }
 
+  /** Where disks and what is to become them may differ. */
+  public Path differencesDirectory() {
+    return runDirectory.resolve("differences");
+  }
+
   private static ImmutableList<PeerAddress> peers(TomlTable top) throws ConfigurationException {
     ImmutableList.Builder<PeerAddress> peers = ImmutableList.builder();
     Set<String> names = new HashSet<>();

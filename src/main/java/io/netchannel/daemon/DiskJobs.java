@@ -88,14 +88,12 @@ final class DiskJobs implements DiskRecovery.Jobs, MidPoints.Sources, AutoClosea
   }
 
   @Override
-  public void opened(ServedDisk disk, String source) {
+  public Device opened(ServedDisk disk, String source, Device device) {
     DiskJob job = environment.jobs().active(disk.details().key()).orElse(null);
     boolean itsDisk =
         job != null
             && source.equals(job.phase() == JobPhase.SWITCHED ? job.newSource() : job.oldSource());
-    if (itsDisk) {
-      runner(job).opened(disk);
-    }
+    return itsDisk ? runner(job).opened(disk, device) : device;
   }
 
   @Override
@@ -113,6 +111,7 @@ final class DiskJobs implements DiskRecovery.Jobs, MidPoints.Sources, AutoClosea
 
   /** Goes on with those that were found, also without their disks. */
   void start() {
+    environment.maps().removeOthers(this::isActive);
     for (DiskJob job : environment.jobs().all()) {
       if (job.isActive()) {
         SwapRunner runner = runner(job);
@@ -123,6 +122,11 @@ final class DiskJobs implements DiskRecovery.Jobs, MidPoints.Sources, AutoClosea
       }
     }
     environment.notes().start();
+  }
+
+  private boolean isActive(String id) {
+    return environment.jobs().all().stream()
+        .anyMatch(job -> job.isActive() && job.id().toString().equals(id));
   }
 
   /** Goes on with those that came with a guest which is here for good. Waits for nothing. */

@@ -50,8 +50,13 @@ final class DiskRecovery {
     /** What a disk's source is, of which its nodes say {@code noted}. */
     String source(ServedDisk disk, String noted);
 
-    /** A disk's source is open, and about to be what its requests go to. */
-    void opened(ServedDisk disk, String source);
+    /**
+     * A disk's source is open, and about to be what its requests go to.
+     *
+     * @param device the source
+     * @return what they go to instead: the source, or a device in front of it
+     */
+    Device opened(ServedDisk disk, String source, Device device);
 
     /** Its mid-point has that device. */
     void recovered(ServedDisk disk);
@@ -181,8 +186,7 @@ final class DiskRecovery {
     CompletableFuture<Void> recovered;
     try {
       checkSize(disk, source, device);
-      jobs.opened(disk, source);
-      recovered = handOver(disk, source, device, generation);
+      recovered = handOver(disk, source, jobs.opened(disk, source, device), generation);
     } catch (RuntimeException | DeviceException e) {
       // Its guest waits for it: a server lets nobody else in, and remembers what it has lost.
       device.keepPlace();

@@ -20,6 +20,7 @@ import io.netchannel.device.memory.BufferBudget;
 import io.netchannel.libvirt.HookHandler;
 import io.netchannel.midpoint.ManifestBudget;
 import io.netchannel.midpoint.MidPointMemory;
+import io.netchannel.server.ServerParts;
 import io.netchannel.xen.Domains;
 import io.netchannel.xen.EventChannels;
 import io.netchannel.xen.GrantTable;
@@ -122,7 +123,7 @@ public final class Host implements AutoCloseable {
   private final ScheduledExecutorService scheduler =
       Executors.newSingleThreadScheduledExecutor(threads("timer"));
 
-  private Host(Parts parts, MigrationJournal journal) {
+  private Host(Parts parts, MigrationJournal journal, DifferenceMaps maps) {
     DaemonConfiguration configuration = parts.configuration();
     DaemonConfiguration.Waits waits = configuration.waits();
     this.journal = journal;
@@ -191,6 +192,7 @@ public final class Host implements AutoCloseable {
             new SwapRunner.Environment(
                 parts.devices(),
                 jobStore,
+                maps,
                 memory.buffers(),
                 executor,
                 timer,
@@ -267,10 +269,12 @@ public final class Host implements AutoCloseable {
   public static Host open(Parts parts) throws IOException, JournalException {
     DaemonConfiguration configuration = parts.configuration();
     Files.createDirectories(configuration.inflightDirectory());
+    DifferenceMaps maps =
+        new DifferenceMaps(configuration.differencesDirectory(), ServerParts.bootId());
     MigrationJournal journal =
         MigrationJournal.open(configuration.stateDirectory().resolve("journal"));
     try {
-      Host host = new Host(parts, journal);
+      Host host = new Host(parts, journal, maps);
       log.info("{}: ready with {} disks", configuration.name(), host.midPoints.all().size());
       return host;
     } catch (RuntimeException e) {

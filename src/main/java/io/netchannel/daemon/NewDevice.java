@@ -5,6 +5,7 @@ import io.netchannel.coordinator.JobRefusedException;
 import io.netchannel.coordinator.JournalException;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
+import io.netchannel.device.Inheritance;
 import io.netchannel.device.OpenOptions;
 import java.util.Optional;
 
@@ -42,17 +43,22 @@ final class NewDevice {
     return claimed;
   }
 
-  /** May wait for the storage. */
-  Device open(long generation) throws DeviceException {
-    return environment.devices().open(source, OpenOptions.anew(user(generation)));
+  /**
+   * Opens it; may wait for the storage.
+   *
+   * @param left what of the process before is relied on there; its authority knows whether it lost
+   *     some of that
+   */
+  Device open(long generation, Optional<Inheritance> left) throws DeviceException {
+    return environment.devices().open(source, OpenOptions.anew(user(generation, left)));
   }
 
   /** With the generation that the journal has. */
   OpenOptions.User user() {
-    return user(environment.generation().applyAsLong(key));
+    return user(environment.generation().applyAsLong(key), Optional.empty());
   }
 
-  private OpenOptions.User user(long generation) {
-    return OpenOptions.User.disk(key.domain(), key.target(), generation, Optional.empty());
+  private OpenOptions.User user(long generation, Optional<Inheritance> left) {
+    return OpenOptions.User.disk(key.domain(), key.target(), generation, left);
   }
 }

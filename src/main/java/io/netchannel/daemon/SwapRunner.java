@@ -12,11 +12,14 @@ import io.netchannel.coordinator.JournalException;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.Devices;
+import io.netchannel.device.Inheritance;
 import io.netchannel.device.memory.BufferBudget;
+import io.netchannel.device.mirror.DifferenceMap;
 import io.netchannel.device.mirror.MirrorDevice;
 import io.netchannel.device.mirror.MirrorOwner;
 import io.netchannel.device.mirror.MirrorSettings;
 import io.netchannel.device.mirror.MirrorStatus;
+import io.netchannel.device.mirror.TrackedDevice;
 import io.netchannel.time.Backoff;
 import java.time.Duration;
 import java.util.Optional;
@@ -40,8 +43,8 @@ import org.slf4j.LoggerFactory;
  *      +--after that, or its storage fails--> OVER
  *
  *   found COPYING, or its mid-point begins again: OLD_ONLY
- *   OLD_ONLY --the new device opens: tried at once, 1 s, 2 s ... 30 s--> MIRRORED, and all is copied
- *                                                                        again
+ *   OLD_ONLY --the new device opens: tried at once, 1 s, 2 s ... 30 s--> MIRRORED; what may differ
+ *                         is copied: as the map says, else all of it, and it is compared first
  *
  *   MIRRORED --recorded: the new device is the disk; nothing is left at the old one--> LEAVING
  *   OPENING, MIRRORED --the journal has that a person gives it up, or it is verified that the
@@ -89,6 +92,7 @@ final class SwapRunner implements MirrorOwner {
   record Environment(
       Devices devices,
       DiskJobStore jobs,
+      DifferenceMaps maps,
       BufferBudget buffers,
       Executor executor,
       Timer timer,
@@ -240,7 +244,9 @@ final class SwapRunner implements MirrorOwner {
     }
     CompletableFuture<Void> put;
     try {
-      put = put(served, leader, mirror(leader, newDevice.open(generation), followerIsZero));
+      DifferenceMap map = newMap(bare(leader));
+      Device follower = newDevice.open(generation, Optional.empty());
+      put = put(served, leader, mirror(bare(leader), follower, map, followerIsZero, false));
     } catch (DeviceException | RuntimeException e) {
       notBegun(e);
       throw e;
@@ -294,17 +300,24 @@ final class SwapRunner implements MirrorOwner {
   /**
    * One that is under nobody yet.
    *
+   * @param compareFirst whether most of the follower may be like the leader
    * @throws IllegalArgumentException when the follower does not fit; it is closed then
    */
-  private MirrorDevice mirror(Device leader, Device follower, boolean followerIsZero) {
+  private MirrorDevice mirror(
+      Device leader,
+      Device follower,
+      DifferenceMap map,
+      boolean followerIsZero,
+      boolean compareFirst) {
     DiskJob.Settings settings = job().settings();
     try {
       return new MirrorDevice(
           leader,
           follower,
+          map,
           new MirrorSettings(
               followerIsZero,
-              false,
+              compareFirst,
               settings.switches(),
               settings.mayThrottle(),
               settings.verifies(),
@@ -316,6 +329,15 @@ final class SwapRunner implements MirrorOwner {
       follower.close();
       throw e;
     }
+  }
+
+  /** What was in front of the leader of a job before, and would be of no use. */
+  private static Device bare(Device leader) {
+    return leader instanceof TrackedDevice tracked ? tracked.leader() : leader;
+  }
+
+  private DifferenceMap newMap(Device leader) {
+    return environment.maps().create(first.id(), leader.geometry().sizeBytes());
   }
 
   /**
@@ -427,9 +449,11 @@ final class SwapRunner implements MirrorOwner {
    * Its disk is about to have its device again, as it is: a mirror that was around it is closed.
    * The guest does not wait for the new device, which is opened when it is {@link #recovered}.
    *
+   * @param device its device
+   * @return what it gets: until there is a mirror again it is noted what changes
    * @throws IllegalStateException when only a restart finds out which device is the disk
    */
-  void opened(ServedDisk served) {
+  Device opened(ServedDisk served, Device device) {
     watch(served);
     if (record.isUncertain()) {
       throw new IllegalStateException(
@@ -438,11 +462,11 @@ final class SwapRunner implements MirrorOwner {
     }
     switch (stage) {
       case OPENING, SETTLING -> {
-        return;
+        return device;
       }
       case OVER -> {
         mirrorIsClosed();
-        return;
+        return device;
       }
       case MIRRORED, OLD_ONLY, LEAVING -> {}
     }
@@ -450,11 +474,22 @@ final class SwapRunner implements MirrorOwner {
     if (job().phase() == JobPhase.SWITCHED) {
       record.oldIsClosed();
       stage = Stage.LEAVING;
-      return;
+      return device;
     }
     synchronized (this) {
       stage = stage == Stage.OVER ? stage : Stage.OLD_ONLY;
     }
+    return tracked(served, device);
+  }
+
+  /** What was at both devices when the process before ended may have reached one of them. */
+  private Device tracked(ServedDisk served, Device device) {
+    DifferenceMap map = environment.maps().find(first.id(), device.geometry().sizeBytes());
+    served
+        .midPoint()
+        .changesBefore()
+        .forEach(change -> map.set(change.offsetBytes(), change.lengthBytes()));
+    return new TrackedDevice(device, map);
   }
 
   /** One that nobody uses: its leader is the guest's, and stays open. */
@@ -517,8 +552,7 @@ final class SwapRunner implements MirrorOwner {
     }
     try {
       Device leader = leader(served);
-      Device follower = newDevice.open(served.details().generation());
-      MirrorDevice made = mirror(leader, follower, false);
+      MirrorDevice made = mirrorAgain(leader, served.details().generation());
       var unused =
           put(served, leader, made)
               .whenComplete(
@@ -535,6 +569,15 @@ final class SwapRunner implements MirrorOwner {
       log.info("{}: not mirrored yet: {}", job().label(), e.getMessage());
       later(served, pauses);
     }
+  }
+
+  /** What the map says, or a map of which nothing is known. */
+  private MirrorDevice mirrorAgain(Device leader, long generation) throws DeviceException {
+    DifferenceMap map = leader instanceof TrackedDevice tracked ? tracked.map() : null;
+    boolean isKnown = map != null && map.isFound();
+    Device follower =
+        newDevice.open(generation, isKnown ? Optional.of(Inheritance.UNTOLD) : Optional.empty());
+    return mirror(bare(leader), follower, map == null ? newMap(leader) : map, false, !isKnown);
   }
 
   // ---- The switch
@@ -704,6 +747,7 @@ final class SwapRunner implements MirrorOwner {
       synchronized (this) {
         stage = Stage.OVER;
       }
+      environment.maps().remove(first.id());
       disk.ifPresent(ServedDisk::followsNothing);
     }
   }

@@ -5,6 +5,7 @@ import static com.google.common.base.Preconditions.checkState;
 
 import io.netchannel.files.MappedFile;
 import io.netchannel.vdevice.block.BlockRequest;
+import io.netchannel.vdevice.block.BlockRequest.Change;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.invoke.MethodHandles;
@@ -260,6 +261,13 @@ public final class InflightTable implements AutoCloseable {
     }
     found.sort((left, right) -> Long.compare(left.sequence(), right.sequence()));
     return found;
+  }
+
+  /** What an earlier process may have been changing when it ended, in any order. */
+  List<Change> changes() {
+    return recovered().stream()
+        .flatMap(slot -> BlockRequest.encodedChange(slot.encoded()).stream())
+        .toList();
   }
 
   /** Per queue, the index of the next request to take, as an earlier process left it. */

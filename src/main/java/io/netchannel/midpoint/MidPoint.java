@@ -162,6 +162,15 @@ public final class MidPoint implements Agent {
   }
 
   /**
+   * What a process before may have been changing when it ended, and did not answer. It is forgotten
+   * with the first device: {@link #recover} issues it again if the guest still asks for it. On any
+   * thread.
+   */
+  public List<BlockRequest.Change> changesBefore() {
+    return inflight.changes();
+  }
+
+  /**
    * Serves a guest that has nothing pending: plain start, restore, hot plug.
    *
    * @param newDevice owned by the mid-point from now on, also when the command fails; one that it

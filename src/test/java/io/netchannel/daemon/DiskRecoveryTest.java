@@ -81,7 +81,9 @@ final class DiskRecoveryTest {
         }
 
         @Override
-        public void opened(ServedDisk disk, String source) {}
+        public Device opened(ServedDisk disk, String source, Device device) {
+          return device;
+        }
 
         @Override
         public void recovered(ServedDisk disk) {}

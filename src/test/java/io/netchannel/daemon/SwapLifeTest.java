@@ -5,9 +5,12 @@ import static org.assertj.core.api.Assertions.catchThrowable;
 
 import com.google.common.collect.ImmutableMap;
 import io.netchannel.vdevice.block.frontend.GuestIo;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -143,6 +146,35 @@ final class SwapLifeTest {
     host.job("pivot");
     host.awaitState("done");
     host.verify();
+  }
+
+  /** Nobody issues it again, and the disk may have it: then the new device gets it as well. */
+  @Test
+  void whatWasAtBothWhenTheDaemonDiedIsCopiedWhateverTheGuestDoes() throws Exception {
+    host.startGuest(host.make("netchannel", "old"));
+    host.swap(host.make("netchannel", "new"), MANUAL);
+    host.awaitState("sync");
+    server.goesAway(path("new"));
+    host.beginWrite(1);
+    host.await("it is at the new device", () -> server.isAwaited(path("new")));
+    Path map = map();
+    byte[] killed = Files.readAllBytes(map);
+    host.host.stopDaemon();
+    assertThat(Files.mismatch(host.file("old"), host.file("new"))).isEqualTo(SwappingHost.BLOCK);
+    Files.write(map, killed); // as kill -9 leaves it: only what was answered is there
+    host.frontendCloses();
+
+    server.isBack(path("new"));
+    host.host.startDaemon();
+    host.awaitState("sync");
+    assertThat(Files.mismatch(host.file("old"), host.file("new"))).isEqualTo(-1);
+    assertThat((Long) host.job("show").get("copiedBytes")).isLessThan(SwappingHost.SIZE / 2);
+  }
+
+  private Path map() throws IOException {
+    try (Stream<Path> files = Files.walk(directory.resolve("hosta/run/differences"))) {
+      return files.filter(Files::isRegularFile).findFirst().orElseThrow();
+    }
   }
 
   private void midPointBeginsAgain() {

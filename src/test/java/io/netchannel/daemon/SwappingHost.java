@@ -104,6 +104,14 @@ final class SwappingHost implements AutoCloseable {
     return words;
   }
 
+  /** Its guest lets go of the disk while no daemon looks. */
+  void frontendCloses() {
+    host.store()
+        .write(
+            "/local/domain/%d/device/vbd/%d/state".formatted(domain.domid(), GuestBlocks.XVDB),
+            "6");
+  }
+
   /** Null when it has none. */
   ServedDisk disk() {
     return host.daemon().midPoints().find(DOMAIN, "xvdb").orElse(null);

@@ -20,7 +20,7 @@ import java.nio.file.StandardOpenOption;
  * <p>The memory may be a mapped file on tmpfs, which survives the process (kill -9 at any
  * instruction): each word is one release store, made before what depends on it. The bits of an
  * answered write are therefore there whenever the answer is. What was not answered is not in the
- * map: the next process issues it again, through its mirror.
+ * map: the next process {@link #set sets} it there, and may issue it again.
  *
  * <p>The file is whoever's who made it: it stays when the mirror is closed, and its mapping goes
  * with the object.
@@ -135,7 +135,7 @@ public final class DifferenceMap {
   }
 
   /** A map that dies with the process, of legs of which nothing is known. */
-  static DifferenceMap inMemory(long sizeBytes) {
+  public static DifferenceMap inMemory(long sizeBytes) {
     // Aligned: release stores of words are atomic only then.
     ByteBuffer memory = ByteBuffer.allocateDirect(bytesFor(sizeBytes) + Long.BYTES);
     return allDiffering(memory.alignedSlice(Long.BYTES), sizeBytes, () -> {});
@@ -188,7 +188,7 @@ public final class DifferenceMap {
   }
 
   /** Whether a process before has left it: some of the follower may have been written. */
-  boolean isFound() {
+  public boolean isFound() {
     return found;
   }
 
@@ -202,8 +202,8 @@ public final class DifferenceMap {
   }
 
   /**
-   * The legs may differ there from now on: what was under way there when the process before ended,
-   * and nobody will issue again.
+   * The legs may differ there from now on, as something was under way there when the process before
+   * ended.
    *
    * @param lengthBytes 1 or more
    */

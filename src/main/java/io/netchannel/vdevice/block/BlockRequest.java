@@ -1,6 +1,7 @@
 package io.netchannel.vdevice.block;
 
 import java.nio.ByteBuffer;
+import java.util.Optional;
 
 /**
  * One request of a guest, copied out of the ring and validated. Reused after {@link #release}.
@@ -56,6 +57,14 @@ public interface BlockRequest {
    * {@link VirtualDisk#publishResponses}.
    */
   void encode(ByteBuffer target);
+
+  /** What a request may have changed, in bytes. */
+  record Change(long offsetBytes, long lengthBytes) {}
+
+  /** What an encoded request changes; empty when nothing. */
+  static Optional<Change> encodedChange(ByteBuffer encoded) {
+    return RingRequest.encodedChange(encoded);
+  }
 
   /** Gives the object back to its ring. It must not be used afterwards. */
   void release();

@@ -5,6 +5,7 @@ import io.netchannel.xen.GrantCopy;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Arrays;
+import java.util.Optional;
 
 /**
  * A request taken off a ring: private copies of everything, nothing of it in shared memory any
@@ -195,6 +196,19 @@ final class RingRequest implements BlockRequest {
   static boolean encodedAnswerSeen(ByteBuffer encoded, int published) {
     long answer = view(encoded).getLong(0);
     return answer != 0 && published - (int) answer > 0;
+  }
+
+  /** What an encoded request changes; empty when nothing. */
+  static Optional<Change> encodedChange(ByteBuffer encoded) {
+    ByteBuffer in = view(encoded);
+    long lengthBytes = in.getLong(32);
+    return switch (operationOf(in.getShort(10))) {
+      case WRITE, WRITE_BARRIER, DISCARD ->
+          lengthBytes == 0
+              ? Optional.empty()
+              : Optional.of(new Change(in.getLong(24), lengthBytes));
+      case READ, FLUSH -> Optional.empty();
+    };
   }
 
   /** Becomes the request that was encoded, not answered. */

@@ -2,6 +2,8 @@ package io.netchannel.device.mirror;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.netchannel.device.Completion;
+import io.netchannel.device.Device;
 import io.netchannel.device.Outcome;
 import io.netchannel.device.memory.BufferBudget;
 import io.netchannel.device.mirror.MirroredRequest.Kind;
@@ -48,6 +50,9 @@ final class MirrorModelRun {
     POWER_LOSS,
     FOUND_WITHOUT_A_BIT,
     LATE_REISSUE,
+    TRACKED,
+    KILL_WHILE_TRACKED,
+    BEGUN_WITH_REQUESTS_OF_BEFORE,
     OTHER_TARGET,
     FLUSHES_FAIL,
     HELD_IN_SYNC,
@@ -91,6 +96,18 @@ final class MirrorModelRun {
   private int storesToLive;
   private boolean killed;
   private MirrorDevice mirror;
+
+  /** What the guest has without a mirror; null when it has one. */
+  private TrackedDevice tracked;
+
+  /** Requests that went past the mirror, and have not ended: it begins when they have. */
+  private int past;
+
+  private boolean resumeDue;
+
+  /** Goes up with each death: nobody hears what its requests become. */
+  private int process;
+
   private CompletableFuture<Void> record;
   private boolean recorded;
   private boolean aborted;
@@ -114,7 +131,7 @@ final class MirrorModelRun {
     bothZero = random.nextInt(3) > 0;
     overlaps = random.nextInt(4) == 0;
     verifies = random.nextBoolean();
-    damages = verifies && random.nextInt(4) == 0;
+    damages = verifies && random.nextBoolean();
     leader = new SteppedDevice("leader", BLOCKS, 0, true);
     follower = new SteppedDevice("follower", BLOCKS, zeroFollower ? 0 : -1, bothZero);
     legs = List.of(leader, follower);
@@ -152,6 +169,34 @@ final class MirrorModelRun {
   }
 
   private void begin(DifferenceMap map, boolean zero) {
+    legs.forEach(SteppedDevice::open);
+    deaf = false;
+    mirror(map, zero);
+  }
+
+  /** The follower is not open yet. */
+  private void track(DifferenceMap map) {
+    saw(Event.TRACKED);
+    leader.open();
+    held = false;
+    deaf = false;
+    record = null;
+    tracked = new TrackedDevice(leader, map);
+  }
+
+  /** Now it is. */
+  private void exchange() {
+    say("exchange");
+    if (past > 0) {
+      saw(Event.BEGUN_WITH_REQUESTS_OF_BEFORE);
+    }
+    follower.open();
+    DifferenceMap map = tracked.map();
+    tracked = null;
+    mirror(map, false);
+  }
+
+  private void mirror(DifferenceMap map, boolean zero) {
     MirrorSettings settings =
         new MirrorSettings(
             zero,
@@ -160,9 +205,7 @@ final class MirrorModelRun {
             random.nextInt(4) > 0,
             verifies,
             Duration.ofSeconds(5));
-    legs.forEach(SteppedDevice::open);
     held = false;
-    deaf = false;
     record = null;
     mirror =
         new MirrorDevice(
@@ -173,7 +216,14 @@ final class MirrorModelRun {
             new BufferBudget(budgetBytes),
             new Owner(),
             () -> nanos);
-    mirror.resume();
+    resume();
+  }
+
+  private void resume() {
+    resumeDue = past > 0;
+    if (!resumeDue) {
+      mirror.resume();
+    }
   }
 
   private final class Owner implements MirrorOwner {
@@ -217,6 +267,10 @@ final class MirrorModelRun {
   }
 
   private void step() {
+    if (tracked != null) {
+      stepWithoutMirror();
+      return;
+    }
     damage();
     if (!reissues.isEmpty() && random.nextInt(4) == 0) {
       issue(reissues.remove());
@@ -236,11 +290,29 @@ final class MirrorModelRun {
       mirror.pause("a person says so");
     } else if (choice < 94) {
       say("resume");
-      mirror.resume();
+      resume();
     } else if (choice < 95) {
       switching();
     } else {
       end();
+    }
+  }
+
+  private void stepWithoutMirror() {
+    int choice = random.nextInt(20);
+    if (choice < 4 && !reissues.isEmpty()) {
+      issue(reissues.remove());
+    } else if (choice < 8) {
+      request();
+    } else if (choice < 15) {
+      device();
+    } else if (choice < 16) {
+      saw(Event.KILL_WHILE_TRACKED);
+      kill();
+    } else if (choice < 17) {
+      storesToLive = 1 + random.nextInt(3);
+    } else {
+      exchange();
     }
   }
 
@@ -266,7 +338,7 @@ final class MirrorModelRun {
     if (damages
         && status.state() == MirrorState.FLUSHING
         && status.uncomparedBytes() == BYTES
-        && random.nextInt(4) == 0) {
+        && random.nextBoolean()) {
       int block = random.nextInt(BLOCKS);
       say("DAMAGE " + block);
       saw(Event.DAMAGE);
@@ -325,29 +397,41 @@ final class MirrorModelRun {
   private void issue(GuestModel.Request request) {
     say("guest %s %d+%d %d".formatted(request.kind, request.first, request.count, request.number));
     long offset = (long) request.first * BLOCK;
-    MirrorDevice to = mirror;
-    MirrorStatus status = mirror.status();
-    if (request.kind.changesData()
-        && status.state() == MirrorState.SYNC
-        && status.uncomparedBytes() > 0) {
+    boolean isPast = tracked != null;
+    past += isPast ? 1 : 0;
+    if (request.kind.changesData() && isVerifying()) {
       saw(Event.CHANGE_WHILE_VERIFYING);
     }
+    Device to = isPast ? tracked : mirror;
+    int by = process;
+    Completion answered = outcome -> answered(by, isPast, request, outcome);
     switch (request.kind) {
-      case READ -> mirror.read(offset, request.data, outcome -> answered(to, request, outcome));
+      case READ -> to.read(offset, request.data, answered);
       case WRITE -> {
         guest.fill(request);
-        mirror.write(offset, request.data, outcome -> answered(to, request, outcome));
+        to.write(offset, request.data, answered);
       }
-      case DISCARD ->
-          mirror.discard(
-              offset, (long) request.count * BLOCK, outcome -> answered(to, request, outcome));
-      case FLUSH -> mirror.flush(outcome -> answered(to, request, outcome));
+      case DISCARD -> to.discard(offset, (long) request.count * BLOCK, answered);
+      case FLUSH -> to.flush(answered);
     }
   }
 
-  private void answered(MirrorDevice from, GuestModel.Request request, Outcome outcome) {
-    if (from != mirror || deaf) {
-      return; // of a process that has been killed, or does not look any more
+  private boolean isVerifying() {
+    return mirror != null
+        && mirror.status().state() == MirrorState.SYNC
+        && mirror.status().uncomparedBytes() > 0;
+  }
+
+  private void answered(int by, boolean isPast, GuestModel.Request request, Outcome outcome) {
+    if (by != process) {
+      return; // of a process that has been killed
+    }
+    past -= isPast ? 1 : 0;
+    if (resumeDue && past == 0 && mirror != null) {
+      resume();
+    }
+    if (deaf) {
+      return; // it does not look any more
     }
     expectNoLock();
     say("answered %s %d: %s".formatted(request.kind, request.number, outcome));
@@ -373,7 +457,7 @@ final class MirrorModelRun {
     if ((mayFail && random.nextInt(12) == 0) || (flushes && leg.flushFails)) {
       Outcome outcome = random.nextBoolean() ? Outcome.IO_ERROR : Outcome.NO_SPACE;
       say(step.what() + " FAILS");
-      boolean becomesTheDisk = mirror.status().state() == MirrorState.RECORDING;
+      boolean becomesTheDisk = mirror != null && mirror.status().state() == MirrorState.RECORDING;
       if (flushes && leg == follower && !becomesTheDisk) {
         leg.losePower(random); // what was not durable may be gone after a failed flush
         if (random.nextBoolean()) {
@@ -414,11 +498,20 @@ final class MirrorModelRun {
   private boolean dies() {
     storesToLive = 0;
     killed = false;
-    mirror = null;
+    nobody();
     boolean wasRecorded = recorded || (record != null && random.nextBoolean());
     record = null;
     legs.forEach(leg -> leg.kill(random));
     return wasRecorded;
+  }
+
+  /** The process has ended. */
+  private void nobody() {
+    mirror = null;
+    tracked = null;
+    past = 0;
+    resumeDue = false;
+    process++;
   }
 
   private void losePower() {
@@ -455,7 +548,7 @@ final class MirrorModelRun {
       assertThat(guest.open()).as("each is answered").hasSameElementsAs(reissues);
     }
     storesToLive = 0;
-    mirror = null;
+    nobody();
     goOn(recorded);
   }
 
@@ -496,10 +589,18 @@ final class MirrorModelRun {
       return;
     }
     DifferenceMap map = foundMap();
+    // As the daemon does of what is in flight: one leg may have it. It may be issued again late.
+    guest.open().stream()
+        .filter(each -> each.kind.changesData())
+        .forEach(each -> map.set((long) each.first * BLOCK, (long) each.count * BLOCK));
     if (map.count() == 0) {
       saw(Event.FOUND_WITHOUT_A_BIT);
     }
-    begin(map, zeroFollower);
+    if (random.nextInt(3) == 0) {
+      track(map);
+    } else {
+      begin(map, zeroFollower);
+    }
     reissues.addAll(guest.open());
     if (random.nextBoolean()) {
       reissueAll();
@@ -518,7 +619,6 @@ final class MirrorModelRun {
   private void goOnAlone() {
     say("it was recorded");
     recorded = true;
-    mirror = null;
     for (GuestModel.Request each : guest.open()) {
       for (int i = 0; i < each.count; i++) {
         if (each.kind.changesData()) {
@@ -564,6 +664,9 @@ final class MirrorModelRun {
     if (follower.flushFails && !recorded && !aborted) {
       kill();
     }
+    if (tracked != null) {
+      exchange();
+    }
     for (int step = 0; !isOver(); step++) {
       if (step > MOST_STEPS) {
         throw new AssertionError("does not end: " + (mirror == null ? "" : mirror.status()));
@@ -575,7 +678,7 @@ final class MirrorModelRun {
         reissueAll();
         held = false;
         mirror.releaseSwitch();
-        mirror.resume();
+        resume();
         mirror.switchOver();
       }
       device();
@@ -611,7 +714,9 @@ final class MirrorModelRun {
   }
 
   private void check() {
-    if (mirror != null) {
+    if (tracked != null) {
+      invariants.check(MirrorState.PAUSED, tracked.map());
+    } else if (mirror != null) {
       MirrorState state = mirror.status().state();
       if (state == MirrorState.ABORTED && !aborted) {
         damageFound();

@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Random;
 import org.junit.jupiter.api.RepeatedTest;
 import org.junit.jupiter.api.Test;
@@ -45,6 +46,25 @@ final class ReattachTest {
     ByteBuffer encoded = ByteBuffer.allocate(BlockRequest.MAX_ENCODED_BYTES);
     request.encode(encoded);
     return encoded.flip();
+  }
+
+  /** What may be on the disk or not when nobody asks for it again. */
+  @Test
+  void whatARequestChangesIsKnownAlsoWithoutItsGuest() {
+    connect();
+    front.write(8192, ByteBuffer.wrap(new byte[3 * 512]), io -> {});
+    front.read(4096, 512, io -> {});
+    front.flush(io -> {});
+    front.discard(65536, 4096, io -> {});
+    front.poll();
+    vbd.poll(disk, 64);
+    assertThat(disk.held)
+        .extracting(request -> BlockRequest.encodedChange(encode(request)))
+        .containsExactlyInAnyOrder(
+            Optional.of(new BlockRequest.Change(8192, 3 * 512)),
+            Optional.empty(),
+            Optional.empty(),
+            Optional.of(new BlockRequest.Change(65536, 4096)));
   }
 
   private int[] consumers() {

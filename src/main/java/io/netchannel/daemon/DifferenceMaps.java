@@ -1,0 +1,88 @@
+package io.netchannel.daemon;
+
+import io.netchannel.device.mirror.DifferenceMap;
+import java.io.IOException;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.UUID;
+import java.util.function.Predicate;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The maps of this host's jobs: where a disk and its new device may differ. A file for each job, on
+ * tmpfs beside the requests in flight, so that the next daemon goes on with it after kill -9.
+ *
+ * <p>Each boot of the host has a directory of its own. A map says nothing any more once the host
+ * has lost power: the new device may lack what was not flushed, also where this directory is on a
+ * disk.
+ *
+ * <p>Where there is no room a map is in memory only: the job goes on, and a restart compares all.
+ */
+final class DifferenceMaps {
+  private static final Logger log = LoggerFactory.getLogger(DifferenceMaps.class);
+
+  private final Path directory;
+
+  /**
+   * @param directory of this host
+   * @param boot another one after each restart of the host
+   */
+  DifferenceMaps(Path directory, UUID boot) {
+    this.directory = directory.resolve(boot.toString());
+  }
+
+  /** A new one, of devices of which nothing is known. */
+  DifferenceMap create(UUID job, long sizeBytes) {
+    try {
+      return DifferenceMap.create(file(job), sizeBytes);
+    } catch (IOException e) {
+      log.warn(
+          "{}: a restart of the daemon will compare all of the disk: {}", file(job), e.toString());
+      return DifferenceMap.inMemory(sizeBytes);
+    }
+  }
+
+  /** The one that a daemon before has left; a new one where that is nothing to rely on. */
+  DifferenceMap find(UUID job, long sizeBytes) {
+    try {
+      return DifferenceMap.reopen(file(job), sizeBytes);
+    } catch (NoSuchFileException e) {
+      log.info("{}: nothing is known of what was copied: {}", file(job), e.getMessage());
+    } catch (IOException e) {
+      log.warn("not relied on: {}", e.getMessage());
+    }
+    return create(job, sizeBytes);
+  }
+
+  /** Nobody goes on with it. */
+  void remove(UUID job) {
+    try {
+      Files.deleteIfExists(file(job));
+    } catch (IOException e) {
+      log.warn("{}: is left there, to no use: {}", file(job), e.toString());
+    }
+  }
+
+  /** Removes what daemons that were killed have left of jobs that are over. */
+  void removeOthers(Predicate<String> isNeeded) {
+    if (!Files.isDirectory(directory)) {
+      return;
+    }
+    try (DirectoryStream<Path> files = Files.newDirectoryStream(directory)) {
+      for (Path file : files) {
+        if (!isNeeded.test(file.getFileName().toString())) {
+          Files.deleteIfExists(file);
+        }
+      }
+    } catch (IOException e) {
+      log.warn("{}: maps of jobs that are over are left: {}", directory, e.toString());
+    }
+  }
+
+  private Path file(UUID job) {
+    return directory.resolve(job.toString());
+  }
+}
