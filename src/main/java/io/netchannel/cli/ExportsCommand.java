@@ -17,7 +17,7 @@ import picocli.CommandLine.Spec;
     mixinStandardHelpOptions = true,
     description = {
       "Lists the devices of this host that others may use, who uses them, and whose disks were",
-      "switched from them to elsewhere.",
+      "switched from them to elsewhere, and when a pool deletes what such a disk has left.",
       "",
       "One whose storage hangs is listed without its clients; then the exit status is 1."
     })
@@ -82,17 +82,27 @@ final class ExportsCommand implements Callable<Integer> {
             client.get("address"),
             client.get("running"),
             export.get("source"),
-            movedTo(client));
+            movedTo(client, export));
       }
     }
     table.print(out);
   }
 
+  /** What becomes of a volume that its disk has left. */
+  private static String fate(Map<String, Object> export) {
+    if (export.get("notDeleted") instanceof String why) {
+      return " (not deleted: %s)".formatted(why);
+    }
+    return export.get("deletedInSeconds") instanceof Number seconds
+        ? " (deleted in %s)".formatted(Amounts.estimate(seconds.longValue()))
+        : "";
+  }
+
   /** Of a client whose disk is elsewhere; null of one that uses the export. */
-  private static String movedTo(Map<String, Object> client) {
+  private static String movedTo(Map<String, Object> client, Map<String, Object> export) {
     if (Boolean.TRUE.equals(client.get("partial"))) {
       return "(a copy is not complete)";
     }
-    return client.get("to") instanceof String to ? to : null;
+    return client.get("to") instanceof String to ? to + fate(export) : null;
   }
 }

@@ -56,7 +56,7 @@ public record DaemonConfiguration(
     boolean rehearse,
     ExportSettings exports,
     MemorySettings memory,
-    ImmutableMap<String, Path> pools) {
+    ImmutableMap<String, VolumePool> pools) {
 
   public static final Path DEFAULT_FILE = Path.of("/etc/netchannel/netchannel.toml");
   public static final Path DEFAULT_RUN_DIRECTORY = Path.of("/run/netchannel");
@@ -195,8 +195,9 @@ public record DaemonConfiguration(
     return peers.build();
   }
 
-  private static ImmutableMap<String, Path> pools(TomlTable top) throws ConfigurationException {
-    Map<String, Path> pools = new LinkedHashMap<>();
+  private static ImmutableMap<String, VolumePool> pools(TomlTable top)
+      throws ConfigurationException {
+    Map<String, VolumePool> pools = new LinkedHashMap<>();
     for (TomlTable table : top.tables("pool")) {
       String name = table.required("name");
       Path directory = table.path("directory", null);
@@ -206,7 +207,8 @@ public record DaemonConfiguration(
       if (!directory.isAbsolute()) {
         throw table.error("directory", "a path from the root", directory.toString());
       }
-      if (pools.put(name, directory) != null) {
+      VolumePool pool = new VolumePool(directory, table.duration("delete-moved"));
+      if (pools.put(name, pool) != null) {
         throw table.error("name", "another name for each pool", name + " twice");
       }
       table.finish();

@@ -30,7 +30,9 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -43,11 +45,15 @@ import org.slf4j.LoggerFactory;
 final class HostExports
     implements ControlEndpoint.Handler,
         VolumePools.Exports,
+        MovedVolumes.Exports,
         DeviceOpener.ServedStorage,
         AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(HostExports.class);
 
   private static final String SUFFIX = ".export";
+
+  /** In such a file: a pool has made what is exported, and may delete it. */
+  private static final String VOLUME = "volume";
 
   /** Somebody waits at a prompt; an export answers at once, unless its storage hangs. */
   private static final Duration ANSWER_BOUND = Duration.ofSeconds(3);
@@ -70,6 +76,15 @@ final class HostExports
   private final ExportServer server;
   private final Optional<HostTls> tls;
   private final ThisHost own;
+
+  /** Exports that a pool has made, and their files; by name. */
+  private final Set<String> volumes = ConcurrentHashMap.newKeySet();
+
+  /** Those that somebody makes, or deletes, just now. */
+  private final Set<String> claimed = ConcurrentHashMap.newKeySet();
+
+  private final MovedVolumes movedVolumes;
+  private volatile boolean closed;
 
   /**
    * Serves clients of this host from now on.
@@ -105,14 +120,41 @@ final class HostExports
                 ServerParts.bootId(),
                 ServerLimits.DEFAULT,
                 buffers));
+    movedVolumes =
+        new MovedVolumes(
+            configuration.pools(), this, directory, OpenFiles.SYSTEM, System::nanoTime);
     try {
       addAll();
       server.listenHere();
       server.listen(configuration.exportSocket());
       listenPlain();
+      if (movedVolumes.isAsked()) {
+        lookLater();
+      }
     } catch (IOException | RuntimeException e) {
       close();
       throw e;
+    }
+  }
+
+  /** At volumes that may go. */
+  private void lookLater() {
+    timer.after(
+        MovedVolumes.LOOK,
+        () -> {
+          if (!closed) {
+            executor.execute(this::look);
+          }
+        });
+  }
+
+  private void look() {
+    try {
+      movedVolumes.look();
+    } catch (RuntimeException e) {
+      log.error("looking after volumes failed, will be tried again", e);
+    } finally {
+      lookLater();
     }
   }
 
@@ -124,7 +166,12 @@ final class HostExports
     try (DirectoryStream<Path> files = Files.newDirectoryStream(directory, "*" + SUFFIX)) {
       for (Path file : files) {
         try {
-          addOrLog(read(file));
+          Map<String, Object> content = Json.parseObject(TextFile.read(file));
+          Export export = read(file, content);
+          if (Boolean.TRUE.equals(content.get(VOLUME))) {
+            volumes.add(export.name());
+          }
+          addOrLog(export);
         } catch (IOException | IllegalArgumentException e) {
           log.error("{}: {}; export it again", file, e.getMessage());
         }
@@ -212,8 +259,7 @@ final class HostExports
     String command = String.valueOf(request.get("command"));
     try {
       return switch (command) {
-        case "exports" ->
-            server.exports(after(ANSWER_BOUND)).stream().map(HostExports::describe).toList();
+        case "exports" -> server.exports(after(ANSWER_BOUND)).stream().map(this::describe).toList();
         case "export" -> export(request);
         case "unexport" -> unexport(request);
         case "release-export" -> {
@@ -245,7 +291,7 @@ final class HostExports
       server.remove(export.name(), true);
       throw e;
     }
-    write(export);
+    write(export, false);
     return describe(ExportStatus.unused(export));
   }
 
@@ -276,6 +322,11 @@ final class HostExports
 
   private void remove(String name, boolean force) throws ExportException {
     server.remove(name, force);
+    forget(name);
+  }
+
+  private void forget(String name) throws ExportException {
+    volumes.remove(name);
     try {
       DurableFile.delete(directory.resolve(name + SUFFIX));
     } catch (IOException e) {
@@ -308,7 +359,46 @@ final class HostExports
   @Override
   public void addVolume(Export export) throws ExportException {
     add(export);
-    write(export);
+    write(export, true);
+    volumes.add(export.name());
+  }
+
+  @Override
+  public boolean claimVolume(String name) {
+    return claimed.add(name);
+  }
+
+  @Override
+  public void releaseVolume(String name) {
+    claimed.remove(name);
+  }
+
+  @Override
+  public List<ExportStatus> volumes() {
+    return server.exports(after(ANSWER_BOUND)).stream()
+        .filter(status -> volumes.contains(status.export().name()))
+        .toList();
+  }
+
+  @Override
+  public void deleteVolume(String name, Path file) throws ExportException {
+    if (!claimVolume(name)) {
+      throw new ExportException("its disk may be coming back");
+    }
+    try {
+      Export export =
+          server.find(name).orElseThrow(() -> new ExportException("there is no export " + name));
+      server.remove(name, false);
+      try {
+        DurableFile.delete(file);
+      } catch (IOException e) {
+        server.add(export);
+        throw new ExportException("%s: %s".formatted(file, e), e);
+      }
+      forget(name);
+    } finally {
+      releaseVolume(name);
+    }
   }
 
   @Override
@@ -326,7 +416,7 @@ final class HostExports
     remove(name, false);
   }
 
-  private static Map<String, Object> describe(ExportStatus status) {
+  private Map<String, Object> describe(ExportStatus status) {
     Export export = status.export();
     Map<String, Object> described = new LinkedHashMap<>();
     described.put("name", export.name());
@@ -339,6 +429,9 @@ final class HostExports
     described.put(
         "moved",
         status.answers() ? status.moved().stream().map(HostExports::describe).toList() : null);
+    Optional<MovedVolumes.Fate> fate = movedVolumes.fate(export.name());
+    described.put("deletedInSeconds", fate.map(each -> each.rest().toSeconds()).orElse(null));
+    described.put("notDeleted", fate.flatMap(MovedVolumes.Fate::problem).orElse(null));
     described.put(
         "problem",
         status.answers()
@@ -370,11 +463,14 @@ final class HostExports
   // ---- exports by command
 
   /** One that cannot be stored is none. */
-  private void write(Export export) throws ExportException {
+  private void write(Export export, boolean isVolume) throws ExportException {
     Map<String, Object> content = new LinkedHashMap<>();
     content.put("source", export.source());
     content.put("readOnly", export.readOnly());
     content.put("allow", export.allow().asList());
+    if (isVolume) {
+      content.put(VOLUME, true);
+    }
     try {
       DurableFile.write(
           directory.resolve(export.name() + SUFFIX),
@@ -387,8 +483,7 @@ final class HostExports
     }
   }
 
-  private static Export read(Path file) throws IOException {
-    Map<String, Object> content = Json.parseObject(TextFile.read(file));
+  private static Export read(Path file, Map<String, Object> content) {
     String name = file.getFileName().toString();
     if (content.get("source") instanceof String source) {
       return new Export(
@@ -418,6 +513,7 @@ final class HostExports
   /** Within a bound, whatever the storage does. */
   @Override
   public void close() {
+    closed = true;
     server.close(after(CLOSE_BOUND));
     executor.shutdown();
   }

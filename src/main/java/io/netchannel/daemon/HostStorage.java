@@ -115,7 +115,7 @@ public final class HostStorage implements AutoCloseable {
   }
 
   /** Serves clients of this host from the first call on. */
-  private synchronized HostExports exports() throws IOException {
+  synchronized HostExports exports() throws IOException {
     Transport transport = remote().transport();
     if (exports == null) {
       exports =

@@ -40,7 +40,7 @@ import java.util.concurrent.TimeUnit;
  * anybody else has is never written to.
  *
  * <p>Stateless; from any thread that may wait for storage. Of two who ask for one name at once the
- * second one is refused.
+ * second one is refused. {@link MovedVolumes} deletes those that nobody needs any more.
  */
 public final class VolumePools implements PeerExports {
   /** Of a host without pools and exports. */
@@ -58,6 +58,11 @@ public final class VolumePools implements PeerExports {
     Optional<Export> find(String name);
 
     ExportUse use(String name, String client) throws ExportException;
+
+    /** Whether the volume is the caller's alone until {@link #releaseVolume}. */
+    boolean claimVolume(String name);
+
+    void releaseVolume(String name);
 
     /** Durable when it returns. What is exported need not be there yet. */
     void addVolume(Export export) throws ExportException;
@@ -105,16 +110,17 @@ public final class VolumePools implements PeerExports {
    */
   public record Volume(String source, boolean isZero) {}
 
-  private final ImmutableMap<String, Path> pools;
+  private final ImmutableMap<String, VolumePool> pools;
   private final Devices devices;
   private final Server server;
   private final FreeSpace space;
 
   /**
-   * @param pools their directories, by name
+   * @param pools by name
    * @param devices opens files of this host
    */
-  VolumePools(ImmutableMap<String, Path> pools, Devices devices, Server server, FreeSpace space) {
+  VolumePools(
+      ImmutableMap<String, VolumePool> pools, Devices devices, Server server, FreeSpace space) {
     this.pools = pools;
     this.devices = devices;
     this.server = server;
@@ -168,6 +174,19 @@ public final class VolumePools implements PeerExports {
    */
   Volume provide(Wanted wanted) throws VolumeException {
     Exports exports = exports();
+    if (!exports.claimVolume(wanted.name())) {
+      throw new VolumeException(
+          false,
+          "%s is being made for somebody else, or deleted, just now".formatted(wanted.name()));
+    }
+    try {
+      return provide(exports, wanted);
+    } finally {
+      exports.releaseVolume(wanted.name());
+    }
+  }
+
+  private Volume provide(Exports exports, Wanted wanted) throws VolumeException {
     Optional<Export> present = exports.find(wanted.name());
     if (present.isEmpty()) {
       return make(exports, wanted);
@@ -292,8 +311,8 @@ public final class VolumePools implements PeerExports {
   }
 
   private Path file(Wanted wanted) throws VolumeException {
-    Path directory = pools.get(wanted.pool());
-    if (directory == null) {
+    VolumePool pool = pools.get(wanted.pool());
+    if (pool == null) {
       throw new VolumeException(
           true,
           "this host has no pool %s: it has %s; add [[pool]] name = \"%s\" to its netchannel.toml"
@@ -302,10 +321,11 @@ public final class VolumePools implements PeerExports {
                   pools.isEmpty() ? "none" : String.join(", ", pools.keySet()),
                   wanted.pool()));
     }
-    return directory.resolve(wanted.name());
+    return pool.directory().resolve(wanted.name());
   }
 
-  private static String source(Path file) {
+  /** Of a file that a pool makes. */
+  static String source(Path file) {
     return "file:" + file;
   }
 }

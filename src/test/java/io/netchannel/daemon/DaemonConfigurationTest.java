@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Map;
+import java.util.Optional;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -67,8 +68,16 @@ final class DaemonConfigurationTest {
             [[pool]]
             name = "fast"
             directory = "/srv/pool"
+            [[pool]]
+            name = "slow"
+            directory = "/srv/slow"
+            delete-moved = "24h"
             """);
-    assertThat(found.pools()).containsExactly(Map.entry("fast", Path.of("/srv/pool")));
+    assertThat(found.pools())
+        .containsExactly(
+            Map.entry("fast", new VolumePool(Path.of("/srv/pool"), Optional.empty())),
+            Map.entry(
+                "slow", new VolumePool(Path.of("/srv/slow"), Optional.of(Duration.ofHours(24)))));
     assertThat(found.exports().listen()).as("who has volumes serves them").isPresent();
     assertThat(found.name()).isEqualTo("hosta");
     assertThat(found.guests()).isFalse();
@@ -105,6 +114,9 @@ final class DaemonConfigurationTest {
             "[memory]\nbuffers = \"999G\"\n",
             "three quarters of the direct memory that Java was given (-XX:MaxDirectMemorySize, in"
                 + " /etc/default/netchannel), found 1022976M"),
+        Arguments.of(
+            "[[pool]]\nname = \"p\"\ndirectory = \"/p\"\ndelete-moved = \"1 day\"\n",
+            "delete-moved: expected a duration such as"),
         Arguments.of("[timeouts]\n\nseal = \"20\"\n", "test.toml:3: timeouts.seal: expected a"),
         Arguments.of("[timeouts]\nseal = 20\n", "test.toml:2: timeouts.seal: expected a text"),
         Arguments.of("[timeouts]\nseal = \"0s\"\n", "expected a duration"),

@@ -12,10 +12,12 @@ import io.netchannel.device.Requests;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -48,6 +50,7 @@ final class VolumePoolsTest {
             [[pool]]
             name = "fast"
             directory = "%1$s/pool"
+            delete-moved = "24h"
             """
                 .formatted(directory));
     open();
@@ -121,6 +124,61 @@ final class VolumePoolsTest {
     use("web1", "other/xvdb", 1).close();
     assertThatThrownBy(() -> provide("web1")).hasMessageContaining("somebody else");
     assertThat(Files.size(file("web1"))).isEqualTo(SIZE);
+  }
+
+  private MovedVolumes movedVolumes(AtomicLong nanos) throws IOException {
+    return new MovedVolumes(
+        configuration.pools(),
+        storage.exports(),
+        directory.resolve("exports"),
+        OpenFiles.SYSTEM,
+        nanos::get);
+  }
+
+  @Test
+  void oneThatItsDiskHasLeftIsDeletedAndMayComeAgain() throws Exception {
+    provide("web1");
+    AtomicLong nanos = new AtomicLong();
+    MovedVolumes volumes = movedVolumes(nanos);
+    try (Device device = use("web1", CLIENT, 1)) {
+      device.arrived().get(20, TimeUnit.SECONDS);
+      device.moved("netchannel://hosta/web1").get(20, TimeUnit.SECONDS);
+      volumes.look();
+      assertThat(volumes.fate("web1")).as("it is still open there").isEmpty();
+    }
+    storage.close();
+    open();
+    volumes = movedVolumes(nanos);
+    volumes.look();
+    assertThat(volumes.fate("web1")).as("known after a restart").isPresent();
+    nanos.addAndGet(Duration.ofHours(25).toNanos());
+    volumes.look();
+    assertThat(file("web1")).doesNotExist();
+    assertThat(export("web1")).isEmpty();
+    storage.close();
+    open();
+    assertThat(export("web1")).isEmpty();
+    assertThat(provide("web1").isZero()).isTrue();
+    use("web1", CLIENT, 2).close();
+  }
+
+  /** It may be anything that somebody keeps there. */
+  @Test
+  void whatAPersonHasExportedIsNeverDeleted() throws Exception {
+    Files.write(file("web1"), new byte[(int) SIZE]);
+    storage
+        .control(other -> "")
+        .handle(Map.of("command", "export", "name", "web1", "source", "file:" + file("web1")));
+    try (Device device = use("web1", CLIENT, 1)) {
+      device.arrived().get(20, TimeUnit.SECONDS);
+      device.moved("netchannel://hosta/web1").get(20, TimeUnit.SECONDS);
+    }
+    AtomicLong nanos = new AtomicLong();
+    MovedVolumes volumes = movedVolumes(nanos);
+    volumes.look();
+    nanos.addAndGet(Duration.ofHours(25).toNanos());
+    volumes.look();
+    assertThat(file("web1")).exists();
   }
 
   @Test
