@@ -6,11 +6,13 @@ import io.netchannel.libvirt.MetadataException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
@@ -29,6 +31,9 @@ final class AttachDiskCommand implements Callable<Integer> {
     readwrite,
     readonly
   }
+
+  /** How the source begins that is the same on every host. */
+  private static final String FOR_ALL = "netchannel://";
 
   @Mixin private ControlOptions control;
   @Mixin private DefinitionOptions definition;
@@ -67,10 +72,21 @@ final class AttachDiskCommand implements Callable<Integer> {
       })
   private List<String> filters = new ArrayList<>();
 
+  @Option(
+      names = "--follow",
+      paramLabel = "POOL",
+      description =
+          "After each migration the disk, netchannel://HOST/NAME, comes after its guest: into the"
+              + " [[pool]] of that name at the host where the guest is then.")
+  private Optional<String> follow = Optional.empty();
+
   @Override
   public Integer call() throws CommandFailedException {
     String text = sourceText(source, filters);
     boolean noWrites = readOnly || mode == Mode.readonly;
+    if (follow.isPresent()) {
+      checkFollows(text, noWrites);
+    }
     String name = domain;
     if (definition.live()) {
       Map<String, Object> request =
@@ -82,10 +98,14 @@ final class AttachDiskCommand implements Callable<Integer> {
               "readOnly", noWrites);
       name = String.valueOf(Json.object(control.call(request)).get("domain"));
       noteLive(name, text, noWrites);
+      if (follow.isPresent()) {
+        control.call(Map.of("command", "follow", "domain", domain));
+      }
     }
     if (definition.config()) {
       try {
-        new DomainMetadata(name, DomainMetadata.Definition.CONFIG).put(target, text, noWrites);
+        new DomainMetadata(name, DomainMetadata.Definition.CONFIG)
+            .put(target, text, noWrites, follow);
       } catch (MetadataException e) {
         throw new CommandFailedException(e.getMessage(), e);
       }
@@ -94,9 +114,28 @@ final class AttachDiskCommand implements Callable<Integer> {
     return 0;
   }
 
+  /** A start would refuse it, or it would never follow. */
+  private void checkFollows(String text, boolean noWrites) {
+    if (follow.orElseThrow().isBlank()) {
+      throw misuse("--follow names no pool; e.g. --follow fast");
+    }
+    if (noWrites) {
+      throw misuse("--follow is for a disk that is written to; leave it out, or --readonly");
+    }
+    if (!text.substring(text.lastIndexOf('!') + 1).startsWith(FOR_ALL)) {
+      throw misuse(
+          "--follow is for an export that every host reaches, %sHOST/NAME: %s stays on its host. `netchannel export` it there and attach that"
+              .formatted(FOR_ALL, text));
+    }
+  }
+
+  private ParameterException misuse(String words) {
+    return new ParameterException(spec.commandLine(), words);
+  }
+
   private void noteLive(String name, String text, boolean noWrites) throws CommandFailedException {
     try {
-      new DomainMetadata(name, DomainMetadata.Definition.LIVE).put(target, text, noWrites);
+      new DomainMetadata(name, DomainMetadata.Definition.LIVE).put(target, text, noWrites, follow);
     } catch (MetadataException e) {
       throw new CommandFailedException(
           "disk %s is attached, but a save of %s will not carry it: %s"

@@ -91,6 +91,10 @@ final class ControlCommands implements ControlEndpoint.Handler {
             jobs.begin(disk, request), ATTACH_BOUND); // one that is opening still is told so
         yield jobs.describe(disk);
       }
+      case "follow" -> {
+        following.look(guest(text(request, "domain")).uuid());
+        yield ImmutableMap.of();
+      }
       case "jobs" -> jobs.list(which(request), following.behind());
       case "job" -> jobs.change(which(request), request);
       default ->

@@ -7,6 +7,7 @@ import java.io.StringWriter;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.function.Predicate;
 import java.util.regex.Pattern;
 import javax.xml.XMLConstants;
@@ -83,9 +84,11 @@ public final class DomainMetadata {
   /**
    * Adds a disk, in place of one with the same target.
    *
+   * @param follow the pool in which it follows its guest; empty for one that stays
    * @throws MetadataException when there is no such definition, or libvirt cannot be asked
    */
-  public void put(String target, String source, boolean readOnly) throws MetadataException {
+  public void put(String target, String source, boolean readOnly, Optional<String> follow)
+      throws MetadataException {
     Document document = read();
     drop(document, target);
     Element disk = document.createElement("disk");
@@ -94,6 +97,7 @@ public final class DomainMetadata {
     if (readOnly) {
       disk.setAttribute("readonly", "yes");
     }
+    follow.ifPresent(pool -> disk.setAttribute(FOLLOW, pool));
     document.getDocumentElement().appendChild(disk);
     write(document);
   }

@@ -20,6 +20,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import picocli.CommandLine;
@@ -328,6 +329,24 @@ final class MainTest {
     assertThat(err.toString())
         .startsWith("error: no daemon on this host")
         .contains("systemctl start netchanneld");
+  }
+
+  /** A disk that cannot follow is not attached as if it did. */
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "/dev/vdb xvdb --follow fast | file:/dev/vdb stays on its host. `netchannel export` it",
+        "netchannel+unix:///d?socket=/s xvdb --follow fast | an export that every host reaches",
+        "netchannel://hosta/d xvdb --follow fast --readonly | a disk that is written to",
+        "netchannel://hosta/d xvdb --follow fast --mode readonly | a disk that is written to",
+        "netchannel://hosta/d xvdb --follow= | --follow names no pool",
+        "netchannel://hosta/d xvdb --follow fast | no running domain",
+        "trace:/t!netchannel://hosta/d xvdb --follow fast | no running domain"
+      })
+  void onlyWhatCanFollowIsAskedTo(String line, String words) {
+    assertThat(control(words("attach-disk g9 " + line))).isEqualTo(1);
+    assertThat(err.toString()).startsWith("error: ").contains(words);
   }
 
   @ParameterizedTest

@@ -12,6 +12,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import javax.xml.parsers.DocumentBuilderFactory;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -197,7 +198,7 @@ final class DomainMetadataTest {
   @EnumSource(Definition.class)
   void aDomainMayBeWithoutTheDefinition(Definition definition) throws Exception {
     assertThat(metadata(ID, definition).changeSource("xvdb", OLD, NEW)).isFalse();
-    assertThatThrownBy(() -> metadata(ID, definition).put("xvdb", NEW, false))
+    assertThatThrownBy(() -> metadata(ID, definition).put("xvdb", NEW, false, Optional.empty()))
         .isInstanceOf(MetadataException.class)
         .hasMessageContaining("operation is not valid");
   }
@@ -250,11 +251,13 @@ final class DomainMetadataTest {
   @Test
   void putReplacesTheDiskAndRemoveTakesIt() throws Exception {
     has("live", "");
-    live().put("xvdb", OLD, false);
+    live().put("xvdb", OLD, false, Optional.empty());
     assertThat(text("live"))
         .isEqualTo("<devices><disk source=\"%s\" target=\"xvdb\"/></devices>".formatted(OLD));
-    live().put("xvdc", "file:/c", true);
-    live().put("xvdb", "file:/b", false);
+    live().put("xvdc", "file:/c", true, Optional.empty());
+    live().put("xvdb", NEW, false, Optional.of("fast"));
+    assertThat(live().follows()).containsExactly(Map.entry("xvdb", "fast"));
+    live().put("xvdb", "file:/b", false, Optional.empty());
     assertThat(text("live"))
         .isEqualTo(
             "<devices><disk readonly=\"yes\" source=\"file:/c\" target=\"xvdc\"/>"

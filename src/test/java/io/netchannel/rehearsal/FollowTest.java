@@ -394,6 +394,20 @@ final class FollowTest {
     endsWith(hosts.b(), pool().resolve("vol7"));
   }
 
+  /** As by attach-disk --follow. */
+  @Test
+  void aDiskThatIsToFollowFromNowOnComes() throws Exception {
+    startWithPool(hosts.b());
+    runGuest(Optional.empty());
+    migrate(hosts.a(), hosts.b());
+    DomainDefinition stays = libvirt.definition();
+    libvirt.define(
+        new DomainDefinition(
+            stays.name(), stays.uuid(), TARGET, stays.source(), Optional.of("fast")));
+    ask(hosts.b(), "{'command':'follow','domain':'web1'}");
+    isSwitchedFromA(hosts.b(), pool().resolve("vol7"));
+  }
+
   private static String waiting(ModelHost host) {
     return ask(host, "{'command':'status'}").path("waiting").toString();
   }
