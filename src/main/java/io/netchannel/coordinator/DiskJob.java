@@ -207,8 +207,13 @@ public record DiskJob(
     return switch (phase) {
       case COPYING -> throw new IllegalStateException(label() + ": it has left neither device yet");
       case SWITCHED, DONE -> oldSource;
-      case ABORTED -> newSource;
+      case ABORTED, FAILED -> newSource;
     };
+  }
+
+  /** Whether it has ended without the new device becoming the disk. */
+  public boolean isGivenUp() {
+    return phase == JobPhase.ABORTED || phase == JobPhase.FAILED;
   }
 
   public boolean isActive() {

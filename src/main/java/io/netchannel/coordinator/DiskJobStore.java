@@ -325,7 +325,7 @@ public final class DiskJobStore {
                     new IllegalStateException(
                         job.label() + ": " + event + " in phase " + now.phase()));
     return switch (event) {
-      case SWITCHED, ABORTED -> next.with(untold(job.disk()));
+      case SWITCHED, ABORTED, FAILED -> next.with(untold(job.disk()));
       case FINISHED -> next;
     };
   }

@@ -2,7 +2,6 @@ package io.netchannel.daemon;
 
 import io.netchannel.coordinator.DiskJob;
 import io.netchannel.coordinator.JobEvent;
-import io.netchannel.coordinator.JobPhase;
 import io.netchannel.coordinator.JournalException;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
@@ -161,7 +160,7 @@ final class SwapSettlement {
     boolean isMoved = toldMoved.filter(SwapSettlement::isNoted).isPresent();
     boolean isKnown =
         left.untold().filter(word -> !word.forgotten()).isPresent()
-            && (left.phase() == JobPhase.ABORTED
+            && (left.isGivenUp()
                 ? mirror.map(MirrorDevice::follower).filter(Device::isGivenFree).isPresent()
                 : isMoved
                     && mirror.map(MirrorDevice::leader).filter(Device::isGivenFree).isPresent());

@@ -3,7 +3,6 @@ package io.netchannel.daemon;
 import io.netchannel.coordinator.DiskJob;
 import io.netchannel.coordinator.DiskJobStore;
 import io.netchannel.coordinator.DiskKey;
-import io.netchannel.coordinator.JobPhase;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.Devices;
@@ -304,7 +303,7 @@ final class SwitchNotes implements AutoCloseable {
 
   /** Whether what is there was the disk, and is out of date. */
   private static boolean saysMoved(DiskJob job) {
-    return job.phase() != JobPhase.ABORTED
+    return !job.isGivenUp()
         && job.untold().filter(word -> !word.forgotten()).isPresent();
   }
 
