@@ -130,9 +130,10 @@
  *
  * A disk that is put under its running guest in the place of another one is a job ({@code
  * JobTransitions}), which lives in the same journal: the record that says which device is the disk
- * is one frame with where the disk has gone from. No disk is switched while its guest migrates, and
- * no migration of it begins between a switch and its end; both are decided under one lock ({@code
- * DiskJobStore}, {@code MigrationStore}).
+ * is one frame with where the disk has gone from, and with what the server of the device that was
+ * left is still to be told; so is the record that a job has ended without a switch. No disk is
+ * switched while its guest migrates, and no migration of it begins between a switch and its end;
+ * both are decided under one lock ({@code DiskJobStore}, {@code MigrationStore}).
  *
  * <p>A job goes where its guest goes, and has one owner at any time, the one who has the disk:
  *

@@ -11,7 +11,8 @@
  *   netchannel's commands ---> ControlEndpoint ---> ControlCommands ---> all of them
  *
  *   DiskJobs ---> SwapRunner: a disk that is put in the place of another one, under its guest
- *      ^
+ *      ^  |           +----> SwapSettlement: what follows when that is over
+ *      |  +--------------------> SwitchNotes: what device servers are told, until they know it
  *   FollowingDisks ---> VolumePools ---> HostExports: a disk that comes after its guest
  *
  *   HostStorage: the devices below all that, and HostExports, the device server. Opened first and
