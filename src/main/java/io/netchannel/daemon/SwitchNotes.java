@@ -303,8 +303,7 @@ final class SwitchNotes implements AutoCloseable {
 
   /** Whether what is there was the disk, and is out of date. */
   private static boolean saysMoved(DiskJob job) {
-    return !job.isGivenUp()
-        && job.untold().filter(word -> !word.forgotten()).isPresent();
+    return !job.isGivenUp() && job.untold().filter(word -> !word.forgotten()).isPresent();
   }
 
   /**

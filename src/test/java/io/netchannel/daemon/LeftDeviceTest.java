@@ -232,7 +232,9 @@ final class LeftDeviceTest {
     host.verify();
   }
 
-  /** Likewise of one that was to be copied to, and was never opened: the server knows nothing yet. */
+  /**
+   * Likewise of one that was to be copied to, and was never opened: the server knows nothing yet.
+   */
   @Test
   void noOldWordIsSaidOfACopyThatBeginsAgain() throws Exception {
     host.startGuest(host.make("file", "old"));
