@@ -154,6 +154,14 @@ final class DiskPlaces {
                 .formatted(source, export.get()));
       }
     }
+    noteUse(storage);
+  }
+
+  /** What a pool of this host has made is a person's, once a disk uses its file by the path. */
+  private void noteUse(Optional<Storage> ofThisHost) throws DeviceException {
+    if (ofThisHost.isPresent() && isOfKernel(ofThisHost.get())) {
+      devices.usedByPath(ofThisHost.get());
+    }
   }
 
   private void checkNotLeft(DiskKey key, String source, Optional<Storage> ofThisHost)
@@ -202,6 +210,11 @@ final class DiskPlaces {
   /** A disk has come with its guest, and is here from now on. */
   void arrived(DiskDetails disk, String source) {
     DiskKey key = disk.key();
+    try {
+      noteUse(ofThisHost(source));
+    } catch (DeviceException e) {
+      log.warn("{}: {}", disk, e.getMessage());
+    }
     Moved newest = jobs.moved(key).orElse(null);
     if (newest == null) {
       return;

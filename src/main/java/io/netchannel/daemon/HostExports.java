@@ -5,10 +5,12 @@ import com.google.common.net.HostAndPort;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.DeviceOpener;
 import io.netchannel.device.Storage;
+import io.netchannel.device.file.FileStat;
 import io.netchannel.device.memory.BufferBudget;
 import io.netchannel.files.DurableFile;
 import io.netchannel.server.Export;
 import io.netchannel.server.ExportException;
+import io.netchannel.server.ExportLeft;
 import io.netchannel.server.ExportServer;
 import io.netchannel.server.ExportStatus;
 import io.netchannel.server.ExportUse;
@@ -52,8 +54,11 @@ final class HostExports
 
   private static final String SUFFIX = ".export";
 
-  /** In such a file: a pool has made what is exported, and may delete it. */
+  /** In such a file: which file a pool has made as what is exported, and may delete. */
   private static final String VOLUME = "volume";
+
+  private static final String IS_CLAIMED =
+      "export %s is being made or ended just now; try again in a moment";
 
   /** Somebody waits at a prompt; an export answers at once, unless its storage hangs. */
   private static final Duration ANSWER_BOUND = Duration.ofSeconds(3);
@@ -77,10 +82,10 @@ final class HostExports
   private final Optional<HostTls> tls;
   private final ThisHost own;
 
-  /** Exports that a pool has made, and their files; by name. */
-  private final Set<String> volumes = ConcurrentHashMap.newKeySet();
+  /** The files that a pool has made, by their exports. Changes while the export is claimed only. */
+  private final Map<String, FileStat.Birth> volumes = new ConcurrentHashMap<>();
 
-  /** Those that somebody makes, or deletes, just now. */
+  /** Exports that somebody makes, or ends, just now. */
   private final Set<String> claimed = ConcurrentHashMap.newKeySet();
 
   private final MovedVolumes movedVolumes;
@@ -168,8 +173,8 @@ final class HostExports
         try {
           Map<String, Object> content = Json.parseObject(TextFile.read(file));
           Export export = read(file, content);
-          if (Boolean.TRUE.equals(content.get(VOLUME))) {
-            volumes.add(export.name());
+          if (content.get(VOLUME) instanceof String birth) {
+            volumes.put(export.name(), FileStat.Birth.parse(birth));
           }
           addOrLog(export);
         } catch (IOException | IllegalArgumentException e) {
@@ -239,7 +244,7 @@ final class HostExports
 
   @Override
   public Optional<String> exportOf(Storage storage) {
-    return server.exportOf(storage, after(ANSWER_BOUND));
+    return server.exportsOf(storage, after(ANSWER_BOUND)).stream().findFirst();
   }
 
   // ---- commands
@@ -260,8 +265,8 @@ final class HostExports
     try {
       return switch (command) {
         case "exports" -> server.exports(after(ANSWER_BOUND)).stream().map(this::describe).toList();
-        case "export" -> export(request);
-        case "unexport" -> unexport(request);
+        case "export" -> alone(request, this::export);
+        case "unexport" -> alone(request, this::unexport);
         case "release-export" -> {
           if (Boolean.TRUE.equals(request.get("moved"))) {
             server.forgetMoved(text(request, "name"), text(request, "client"));
@@ -274,6 +279,25 @@ final class HostExports
       };
     } catch (ExportException | IllegalArgumentException e) {
       throw new ControlException(e.getMessage(), e);
+    }
+  }
+
+  /** A command that makes or ends an export. */
+  @FunctionalInterface
+  private interface Command {
+    Object run(Map<String, Object> request) throws ExportException, ControlException;
+  }
+
+  private Object alone(Map<String, Object> request, Command command)
+      throws ExportException, ControlException {
+    String name = text(request, "name");
+    if (!claimVolume(name)) {
+      throw new ControlException(IS_CLAIMED.formatted(name));
+    }
+    try {
+      return command.run(request);
+    } finally {
+      releaseVolume(name);
     }
   }
 
@@ -291,7 +315,7 @@ final class HostExports
       server.remove(export.name(), true);
       throw e;
     }
-    write(export, false);
+    write(export);
     return describe(ExportStatus.unused(export));
   }
 
@@ -346,21 +370,34 @@ final class HostExports
 
   @Override
   public ExportUse use(String name, String client) throws ExportException {
-    CompletableFuture<ExportUse> use = server.use(name, client);
-    CompletableFuture.anyOf(use, after(ANSWER_BOUND)).join();
-    if (!use.isDone()) {
+    return answer(name, server.use(name, client));
+  }
+
+  @Override
+  public Optional<ExportLeft> left(String name) throws ExportException {
+    return answer(name, server.left(name));
+  }
+
+  private <T> T answer(String name, CompletableFuture<T> asked) throws ExportException {
+    CompletableFuture.anyOf(asked, after(ANSWER_BOUND)).join();
+    if (!asked.isDone()) {
       throw new ExportException(
           "export %s: no answer within %d s, its storage hangs"
               .formatted(name, ANSWER_BOUND.toSeconds()));
     }
-    return use.join();
+    return asked.join();
   }
 
   @Override
   public void addVolume(Export export) throws ExportException {
     add(export);
-    write(export, true);
-    volumes.add(export.name());
+    write(export);
+  }
+
+  @Override
+  public void madeVolume(Export export, FileStat.Birth birth) throws ExportException {
+    store(export, Optional.of(birth));
+    volumes.put(export.name(), birth);
   }
 
   @Override
@@ -374,28 +411,69 @@ final class HostExports
   }
 
   @Override
-  public List<ExportStatus> volumes() {
+  public List<MovedVolumes.Volume> volumes() {
     return server.exports(after(ANSWER_BOUND)).stream()
-        .filter(status -> volumes.contains(status.export().name()))
+        .flatMap(
+            status ->
+                Optional.ofNullable(volumes.get(status.export().name()))
+                    .map(birth -> new MovedVolumes.Volume(status, birth))
+                    .stream())
         .toList();
   }
 
   @Override
-  public void deleteVolume(String name, Path file) throws ExportException {
-    if (!claimVolume(name)) {
+  public void deleteVolume(
+      MovedVolumes.Volume volume, ExportLeft left, MovedVolumes.Deletion deletion)
+      throws ExportException, IOException {
+    Export export = volume.status().export();
+    if (!claimVolume(export.name())) {
       throw new ExportException("its disk may be coming back");
     }
     try {
-      Export export =
-          server.find(name).orElseThrow(() -> new ExportException("there is no export " + name));
-      server.remove(name, false);
-      try {
-        DurableFile.delete(file);
-      } catch (IOException e) {
-        server.add(export);
-        throw new ExportException("%s: %s".formatted(file, e), e);
+      if (!volume.birth().equals(volumes.get(export.name()))) {
+        throw new ExportException("it is not the pool's any more");
       }
-      forget(name);
+      server.removeIfLeft(export.name(), left);
+      try {
+        deletion.run();
+      } catch (IOException | RuntimeException e) {
+        server.add(export);
+        throw e;
+      }
+      forget(export.name());
+    } finally {
+      releaseVolume(export.name());
+    }
+  }
+
+  @Override
+  public void usedByPath(Storage storage) throws DeviceException {
+    if (volumes.isEmpty()) {
+      return;
+    }
+    for (String name : server.exportsOf(storage, after(ANSWER_BOUND))) {
+      if (volumes.containsKey(name)) {
+        giveUp(name);
+      }
+    }
+  }
+
+  private void giveUp(String name) throws DeviceException {
+    if (!claimVolume(name)) {
+      throw new DeviceException(IS_CLAIMED.formatted(name));
+    }
+    try {
+      Optional<Export> export = server.find(name).filter(known -> volumes.containsKey(name));
+      if (export.isPresent()) {
+        store(export.get(), Optional.empty());
+        volumes.remove(name);
+        log.warn(
+            "export {}: a disk uses {} by its path: its pool does not delete it any more",
+            name,
+            export.get().source());
+      }
+    } catch (ExportException e) {
+      throw new DeviceException(e.getMessage(), e);
     } finally {
       releaseVolume(name);
     }
@@ -463,21 +541,27 @@ final class HostExports
   // ---- exports by command
 
   /** One that cannot be stored is none. */
-  private void write(Export export, boolean isVolume) throws ExportException {
+  private void write(Export export) throws ExportException {
+    try {
+      store(export, Optional.empty());
+    } catch (ExportException e) {
+      server.remove(export.name(), true);
+      throw e;
+    }
+  }
+
+  private void store(Export export, Optional<FileStat.Birth> volume) throws ExportException {
     Map<String, Object> content = new LinkedHashMap<>();
     content.put("source", export.source());
     content.put("readOnly", export.readOnly());
     content.put("allow", export.allow().asList());
-    if (isVolume) {
-      content.put(VOLUME, true);
-    }
+    volume.ifPresent(birth -> content.put(VOLUME, birth.toString()));
     try {
       DurableFile.write(
           directory.resolve(export.name() + SUFFIX),
           Json.write(content).getBytes(StandardCharsets.UTF_8),
           DurableFile.PRIVATE);
     } catch (IOException e) {
-      server.remove(export.name(), true);
       throw new ExportException(
           "export %s cannot be stored: %s".formatted(export.name(), e.getMessage()), e);
     }

@@ -10,6 +10,7 @@ import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.Devices;
 import io.netchannel.device.Extents;
+import io.netchannel.device.file.FileStat;
 import io.netchannel.server.Export;
 import io.netchannel.server.ExportException;
 import io.netchannel.server.ExportUse;
@@ -21,6 +22,8 @@ import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Directories of this host in which it makes volumes for disks that come to it: sparse files, each
@@ -47,6 +50,8 @@ public final class VolumePools implements PeerExports {
   public static final VolumePools NONE =
       new VolumePools(ImmutableMap.of(), (source, options) -> failed(), () -> null, directory -> 0);
 
+  private static final Logger log = LoggerFactory.getLogger(VolumePools.class);
+
   /** A file system answers at once, or hangs. */
   private static final Duration LOOK_BOUND = Duration.ofSeconds(20);
 
@@ -66,6 +71,9 @@ public final class VolumePools implements PeerExports {
 
     /** Durable when it returns. What is exported need not be there yet. */
     void addVolume(Export export) throws ExportException;
+
+    /** Which file was made for it; durable when it returns. */
+    void madeVolume(Export export, FileStat.Birth birth) throws ExportException;
 
     /** One that nobody uses. */
     void removeVolume(String name) throws ExportException;
@@ -199,11 +207,11 @@ public final class VolumePools implements PeerExports {
       boolean isZero =
           switch (exports.use(wanted.name(), wanted.client())) {
             case LEFT -> {
-              makeAgain(export, wanted); // its file may have been removed by hand
+              makeAgain(exports, export, wanted); // its file may have been removed by hand
               yield false;
             }
             case UNUSED -> {
-              findUnwritten(export, wanted);
+              findUnwritten(exports, export, wanted);
               yield true;
             }
             case ITS_DISK -> throw taken(wanted, "it is that disk, and not out of date");
@@ -232,10 +240,11 @@ public final class VolumePools implements PeerExports {
     }
     checkRoom(file, wanted);
     try {
-      exports.addVolume(
-          new Export(wanted.name(), source(file), false, ImmutableSet.copyOf(wanted.allow())));
+      Export export =
+          new Export(wanted.name(), source(file), false, ImmutableSet.copyOf(wanted.allow()));
+      exports.addVolume(export);
       try {
-        devices.create(source(file), wanted.sizeBytes());
+        makeFile(exports, export, file, wanted.sizeBytes());
       } catch (DeviceException e) {
         exports.removeVolume(wanted.name());
         throw e;
@@ -247,29 +256,48 @@ public final class VolumePools implements PeerExports {
   }
 
   /** Of a volume of this host's pools; what else is exported was made by others. */
-  private void makeAgain(Export export, Wanted wanted) throws VolumeException, DeviceException {
+  private void makeAgain(Exports exports, Export export, Wanted wanted)
+      throws VolumeException, DeviceException, ExportException {
     Path file = pools.containsKey(wanted.pool()) ? file(wanted) : null;
     if (file != null
         && export.source().equals(source(file))
         && !Files.exists(file, LinkOption.NOFOLLOW_LINKS)) {
       checkRoom(file, wanted);
-      devices.create(source(file), wanted.sizeBytes());
+      makeFile(exports, export, file, wanted.sizeBytes());
     }
   }
 
-  private void findUnwritten(Export export, Wanted wanted) throws VolumeException, DeviceException {
+  private void findUnwritten(Exports exports, Export export, Wanted wanted)
+      throws VolumeException, DeviceException, ExportException {
     Path file = file(wanted);
     if (!export.source().equals(source(file))) {
       throw taken(wanted, "it is " + export.source() + ", and was made for something else");
     }
     if (!Files.exists(file, LinkOption.NOFOLLOW_LINKS)) {
       checkRoom(file, wanted);
-      devices.create(source(file), wanted.sizeBytes());
+      makeFile(exports, export, file, wanted.sizeBytes());
     } else if (!isUnwritten(source(file), wanted.sizeBytes())) {
       throw taken(
           wanted,
           "%s has data on it, or is not of the disk's %d bytes"
               .formatted(file, wanted.sizeBytes()));
+    }
+  }
+
+  /** One of which a crash keeps the export from knowing is never deleted. */
+  private void makeFile(Exports exports, Export export, Path file, long sizeBytes)
+      throws DeviceException, ExportException {
+    devices.create(source(file), sizeBytes);
+    Optional<FileStat.Birth> birth;
+    try {
+      birth = FileStat.of(file).flatMap(FileStat::birth);
+    } catch (IOException e) {
+      throw new DeviceException(e.getMessage(), e);
+    }
+    if (birth.isPresent()) {
+      exports.madeVolume(export, birth.get());
+    } else {
+      log.info("{}: its file system keeps no birth times: it is never deleted", file);
     }
   }
 

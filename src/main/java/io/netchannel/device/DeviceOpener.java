@@ -53,6 +53,9 @@ public final class DeviceOpener implements Devices, AutoCloseable {
 
     /** As {@link Devices#exportOf}. */
     Optional<String> exportOf(Storage storage);
+
+    /** As {@link Devices#usedByPath}. */
+    void usedByPath(Storage storage) throws DeviceException;
   }
 
   /** Reads the options of a filter. */
@@ -232,6 +235,13 @@ public final class DeviceOpener implements Devices, AutoCloseable {
   @Override
   public Optional<String> exportOf(Storage storage) {
     return served.flatMap(server -> server.exportOf(storage));
+  }
+
+  @Override
+  public void usedByPath(Storage storage) throws DeviceException {
+    if (served.isPresent()) {
+      served.get().usedByPath(storage);
+    }
   }
 
   @Override

@@ -85,6 +85,14 @@ public interface Devices {
     return Optional.empty();
   }
 
+  /**
+   * A disk of a guest is about to use a storage of this host by its path: this host's own server
+   * deletes it never more, and that is durable when it returns.
+   *
+   * @throws DeviceException when that cannot be stored, or it is being deleted just now
+   */
+  default void usedByPath(Storage storage) throws DeviceException {}
+
   /** Opens, reads the geometry and closes again: what a destination does before it accepts. */
   default DeviceGeometry probe(String source, boolean readOnly) throws DeviceException {
     try (Device device = open(source, OpenOptions.probe(readOnly))) {

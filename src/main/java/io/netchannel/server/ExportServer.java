@@ -235,9 +235,23 @@ public final class ExportServer implements AutoCloseable {
    */
   public void remove(String name, boolean force) throws ExportException {
     ServedExport served = served(name);
-    await(served.remove(force));
-    exports.remove(name, served);
-    log.info("export {}: removed", name);
+    remove(served, served.remove(force));
+  }
+
+  /**
+   * Removes an export that nobody needs.
+   *
+   * @param seen how it was found by {@link #left}; when it is not so any more it stays
+   */
+  public void removeIfLeft(String name, ExportLeft seen) throws ExportException {
+    ServedExport served = served(name);
+    remove(served, served.removeIfLeft(seen));
+  }
+
+  private void remove(ServedExport served, CompletableFuture<Void> ended) throws ExportException {
+    await(ended);
+    exports.remove(served.export().name(), served);
+    log.info("export {}: removed", served.export().name());
   }
 
   /**
@@ -286,6 +300,16 @@ public final class ExportServer implements AutoCloseable {
   }
 
   /**
+   * That nobody needs what is on an export; empty when somebody may.
+   *
+   * @return completes when its storage, if that hangs, lets it
+   * @throws ExportException when there is none of that name
+   */
+  public CompletableFuture<Optional<ExportLeft>> left(String name) throws ExportException {
+    return served(name).left();
+  }
+
+  /**
    * The export by which a client may write to a storage at present, also while it is not connected.
    */
   public Optional<String> inUse(Storage storage) {
@@ -293,13 +317,13 @@ public final class ExportServer implements AutoCloseable {
   }
 
   /**
-   * The export by which clients may come to write to a storage, whether it is used or not. Waits
-   * for the storage of the exports.
+   * The exports by which clients may come to write to a storage, whether they are used or not.
+   * Waits for the storage of the exports.
    *
    * @param enough when it completes, those that have not answered yet are not waited for any more:
    *     it is not the one of a hanging export, if it does not hang itself
    */
-  public Optional<String> exportOf(Storage storage, CompletableFuture<Void> enough) {
+  public ImmutableList<String> exportsOf(Storage storage, CompletableFuture<Void> enough) {
     Map<String, CompletableFuture<Boolean>> asked = new LinkedHashMap<>();
     exports.forEach(
         (name, served) ->
@@ -311,7 +335,7 @@ public final class ExportServer implements AutoCloseable {
     return asked.entrySet().stream()
         .filter(each -> each.getValue().getNow(false))
         .map(Map.Entry::getKey)
-        .findFirst();
+        .collect(ImmutableList.toImmutableList());
   }
 
   private boolean isToBeWritten(Storage storage, Export export) {

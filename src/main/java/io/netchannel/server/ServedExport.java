@@ -590,6 +590,10 @@ final class ServedExport {
     return CompletableFuture.supplyAsync(() -> whereabouts.use(client), serial);
   }
 
+  CompletableFuture<Optional<ExportLeft>> left() {
+    return CompletableFuture.supplyAsync(whereabouts::left, serial);
+  }
+
   private ExportStatus.Client client(GenerationStore.Entry entry) {
     Optional<Session> session = Optional.ofNullable(sessions.get(entry.client()));
     Instant since = entry.since();
@@ -622,11 +626,37 @@ final class ServedExport {
                         .formatted(export.name(), users)));
             return;
           }
-          removed = true;
-          dismissAll("export %s is not there any more".formatted(export.name()));
+          end();
           result.complete(null);
         });
     return result;
+  }
+
+  /**
+   * Ends it while nobody needs it, as was seen before.
+   *
+   * @return completes exceptionally with {@link ExportException} when that does not hold any more
+   */
+  CompletableFuture<Void> removeIfLeft(ExportLeft seen) {
+    CompletableFuture<Void> result = new CompletableFuture<>();
+    serial.execute(
+        () -> {
+          if (whereabouts.left().equals(Optional.of(seen))) {
+            end();
+            result.complete(null);
+          } else {
+            result.completeExceptionally(
+                new ExportException(
+                    "export %s has come into use, or may be used as it is, just now"
+                        .formatted(export.name())));
+          }
+        });
+    return result;
+  }
+
+  private void end() {
+    removed = true;
+    dismissAll("export %s is not there any more".formatted(export.name()));
   }
 
   /**
@@ -685,6 +715,11 @@ final class ServedExport {
     CompletableFuture<Void> result = new CompletableFuture<>();
     serial.execute(
         () -> {
+          if (removed) {
+            result.completeExceptionally(
+                new ExportException("export %s is not there any more".formatted(export.name())));
+            return;
+          }
           try {
             whereabouts.forget(client);
             log.warn("export {}: may be used as the disk of {} as it is", export.name(), client);

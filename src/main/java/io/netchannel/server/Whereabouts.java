@@ -5,6 +5,7 @@ import io.netchannel.wire.Attach;
 import io.netchannel.wire.Moved;
 import java.io.IOException;
 import java.time.Clock;
+import java.time.temporal.ChronoUnit;
 import java.util.Optional;
 
 /**
@@ -131,6 +132,27 @@ final class Whereabouts {
       return ExportUse.ANOTHERS;
     }
     return last.get().outOfDate().isPresent() ? ExportUse.LEFT : ExportUse.ITS_DISK;
+  }
+
+  /** In milliseconds, as it is known after a restart. */
+  Optional<ExportLeft> left() {
+    boolean isNeeded =
+        !generations.held().isEmpty()
+            || generations.outOfDate().stream()
+                .anyMatch(entry -> entry.outOfDate().orElseThrow().partial());
+    return isNeeded
+        ? Optional.empty()
+        : generations
+            .last()
+            .flatMap(
+                last ->
+                    last.outOfDate()
+                        .map(
+                            why ->
+                                new ExportLeft(
+                                    last.client(),
+                                    why.since().truncatedTo(ChronoUnit.MILLIS),
+                                    last.since().truncatedTo(ChronoUnit.MILLIS))));
   }
 
   ImmutableList<ExportStatus.Elsewhere> status() {

@@ -4,12 +4,15 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.google.common.collect.ImmutableMap;
+import com.google.common.collect.ImmutableSet;
 import io.netchannel.device.Device;
 import io.netchannel.device.OpenOptions;
 import io.netchannel.xen.Waiting;
 import io.netchannel.xen.embedded.EmbeddedDomain;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
@@ -37,6 +40,7 @@ final class DiskPlacesTest {
     for (String name : new String[] {"data", "web2", "new", "other"}) {
       Files.write(directory.resolve(name), new byte[SIZE]);
     }
+    Files.createDirectory(directory.resolve("pool"));
     storage =
         HostStorage.open(
             DaemonConfiguration.parse(
@@ -56,6 +60,9 @@ final class DiskPlacesTest {
                 name = "to-read"
                 path = "%1$s/new"
                 read-only = true
+                [[pool]]
+                name = "fast"
+                directory = "%1$s/pool"
                 """
                     .formatted(directory)),
             Optional.empty());
@@ -174,6 +181,48 @@ final class DiskPlacesTest {
           .hasMessageContaining("is exported as data, and a client of that may write to it");
     }
     attach("web1", file("data"));
+  }
+
+  private void provide(String volume) throws Exception {
+    var unused =
+        storage
+            .volumes()
+            .provide(new VolumePools.Wanted("fast", volume, "web1/xvdb", SIZE, ImmutableSet.of()));
+  }
+
+  private List<String> volumes() {
+    try {
+      return storage.exports().volumes().stream()
+          .map(volume -> volume.status().export().name())
+          .toList();
+    } catch (IOException e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  @Test
+  void whatAGuestStartsFromByItsPathIsNotDeletedByItsPool() throws Exception {
+    provide("used");
+    provide("refused");
+    provide("other");
+    OpenOptions remote = OpenOptions.anew(new OpenOptions.User("remote/xvda", 1));
+    try (Device used = storage.devices().open("netchannel://hosta/refused", remote)) {
+      assertThat(used.geometry().sizeBytes()).isEqualTo(SIZE);
+      host.createDomain("web2", new UUID(1, 2));
+      assertThatThrownBy(() -> attach("web2", file("pool/refused")))
+          .hasMessageContaining("is exported as refused");
+    }
+    attach("web2", file("pool/used"));
+    assertThat(volumes()).containsExactly("other", "refused");
+  }
+
+  @Test
+  void whatArrivesByItsPathIsNotDeletedByItsPool() throws Exception {
+    provide("used");
+    guest("web1", WEB1, file("other"));
+    MidPoints midPoints = host.daemon().midPoints();
+    midPoints.arrived(midPoints.ofDomain(WEB1).iterator().next(), file("pool/used"));
+    Waiting.until("it is known", () -> volumes().isEmpty());
   }
 
   @Test

@@ -1,17 +1,20 @@
 package io.netchannel.daemon;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
 import com.google.common.collect.ImmutableSet;
+import io.netchannel.device.file.FileStat;
 import io.netchannel.server.Export;
 import io.netchannel.server.ExportException;
+import io.netchannel.server.ExportLeft;
 import io.netchannel.server.ExportStatus;
-import io.netchannel.server.ExportUse;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -21,9 +24,12 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The clock goes when the test says so; {@link VolumePoolsTest} has a real server. */
+/** The monotonic clock goes when the test says so; {@link VolumePoolsTest} has a real server. */
 final class MovedVolumesTest {
   private static final Duration DAY = Duration.ofHours(24);
+
+  /** Of a disk that goes after its file was written last, whenever that is. */
+  private static final Instant LATER = Instant.parse("2100-01-01T00:00:00Z");
 
   @TempDir private Path directory;
   private final Server server = new Server();
@@ -33,27 +39,34 @@ final class MovedVolumesTest {
   private Path file;
 
   private static final class Server implements MovedVolumes.Exports {
-    final List<ExportStatus> volumes = new ArrayList<>();
-    final List<Path> deleted = new ArrayList<>();
-    ExportUse use = ExportUse.LEFT;
+    final List<MovedVolumes.Volume> volumes = new ArrayList<>();
+    Optional<ExportLeft> left = Optional.empty();
+    Runnable whenRemoved = () -> {};
     boolean refuses;
+    boolean isKilled;
 
     @Override
-    public List<ExportStatus> volumes() {
+    public List<MovedVolumes.Volume> volumes() {
       return List.copyOf(volumes);
     }
 
     @Override
-    public ExportUse use(String name, String client) {
-      return use;
+    public Optional<ExportLeft> left(String name) {
+      return left;
     }
 
     @Override
-    public void deleteVolume(String name, Path file) throws ExportException {
+    public void deleteVolume(
+        MovedVolumes.Volume volume, ExportLeft seen, MovedVolumes.Deletion deletion)
+        throws ExportException, IOException {
       if (refuses) {
-        throw new ExportException("export %s is in use by web1/xvdb".formatted(name));
+        throw new ExportException("export web1 has come into use");
       }
-      deleted.add(file);
+      whenRemoved.run();
+      deletion.run();
+      if (isKilled) {
+        throw new IllegalStateException("killed");
+      }
       volumes.clear();
     }
   }
@@ -64,7 +77,8 @@ final class MovedVolumesTest {
     Files.createDirectories(directory.resolve("state"));
     file = Files.createFile(directory.resolve("pool").resolve("web1"));
     open(Optional.of(DAY));
-    server.volumes.add(moved("file:" + file, 1_000));
+    is(ExportStatus.unused(export("file:" + file)));
+    left(LATER);
   }
 
   private void open(Optional<Duration> after) {
@@ -73,7 +87,7 @@ final class MovedVolumesTest {
             ImmutableMap.of("fast", new VolumePool(directory.resolve("pool"), after)),
             server,
             directory.resolve("state"),
-            asked -> user,
+            () -> asked -> user,
             () -> nanos);
   }
 
@@ -81,26 +95,17 @@ final class MovedVolumesTest {
     return new Export("web1", source, false, ImmutableSet.of("hosta"));
   }
 
-  private static ExportStatus moved(String source, long atMillis) {
-    return status(source, atMillis, false);
+  private void left(Instant free) {
+    server.left = Optional.of(new ExportLeft("guest/xvdb", Instant.ofEpochMilli(1_000), free));
   }
 
-  private static ExportStatus status(String source, long atMillis, boolean partial) {
-    return new ExportStatus(
-        export(source),
-        true,
-        ImmutableList.of(),
-        ImmutableList.of(
-            new ExportStatus.Elsewhere(
-                "guest/xvdb",
-                Optional.of("netchannel://hostb/web1"),
-                Instant.ofEpochMilli(atMillis),
-                partial)));
-  }
-
-  private void is(ExportStatus status) {
+  private void is(ExportStatus status) throws IOException {
+    FileStat.Birth birth =
+        server.volumes.isEmpty()
+            ? FileStat.of(file).orElseThrow().birth().orElseThrow()
+            : server.volumes.get(0).birth();
     server.volumes.clear();
-    server.volumes.add(status);
+    server.volumes.add(new MovedVolumes.Volume(status, birth));
   }
 
   private void pass(Duration time) {
@@ -110,22 +115,38 @@ final class MovedVolumesTest {
     }
   }
 
+  private Duration rest() {
+    return volumes.fate("web1").orElseThrow().rest();
+  }
+
   private void stays() {
     volumes.look();
     pass(DAY.multipliedBy(3));
-    assertThat(server.deleted).isEmpty();
+    assertThat(file).exists();
+    assertThat(server.volumes).isNotEmpty();
     assertThat(volumes.fate("web1")).isEmpty();
+  }
+
+  private void stays(String why) {
+    volumes.look();
+    pass(DAY.multipliedBy(3));
+    assertThat(server.volumes).as("the export").isNotEmpty();
+    assertThat(volumes.fate("web1").orElseThrow().problem().orElseThrow()).contains(why);
+  }
+
+  private void goes() {
+    pass(DAY.minus(MovedVolumes.LOOK));
+    assertThat(file).exists();
+    pass(MovedVolumes.LOOK);
+    assertThat(file).doesNotExist();
+    assertThat(server.volumes).isEmpty();
   }
 
   @Test
   void whatADiskHasLeftGoesWhenItsTimeHasCome() {
     volumes.look();
-    assertThat(volumes.fate("web1").orElseThrow().rest()).isEqualTo(DAY);
-    pass(DAY.minus(MovedVolumes.LOOK));
-    assertThat(server.deleted).isEmpty();
-    assertThat(volumes.fate("web1").orElseThrow().rest()).isEqualTo(MovedVolumes.LOOK);
-    pass(MovedVolumes.LOOK);
-    assertThat(server.deleted).containsExactly(file);
+    assertThat(rest()).isEqualTo(DAY);
+    goes();
     assertThat(volumes.fate("web1")).isEmpty();
     assertThat(directory.resolve("state")).isEmptyDirectory();
   }
@@ -138,26 +159,39 @@ final class MovedVolumesTest {
     nanos = 77;
     open(Optional.of(DAY));
     volumes.look();
-    assertThat(volumes.fate("web1").orElseThrow().rest()).isEqualTo(DAY.dividedBy(2));
+    assertThat(rest()).isEqualTo(DAY.dividedBy(2));
     pass(DAY.dividedBy(2).minus(MovedVolumes.LOOK));
-    assertThat(server.deleted).isEmpty();
+    assertThat(file).exists();
     pass(MovedVolumes.LOOK);
-    assertThat(server.deleted).containsExactly(file);
+    assertThat(file).doesNotExist();
+  }
+
+  /** Guests of a daemon that begins have not opened their disks yet. */
+  @Test
+  void whatIsDueWhenADaemonBeginsIsLookedAtOnceMore() {
+    volumes.look();
+    pass(DAY.dividedBy(2));
+    open(Optional.of(DAY.dividedBy(4)));
+    volumes.look();
+    assertThat(rest()).isZero();
+    assertThat(file).exists();
+    pass(MovedVolumes.LOOK);
+    assertThat(file).doesNotExist();
   }
 
   @Test
   void aDiskThatComesBackAndLeavesAgainBeginsAnew() {
     volumes.look();
     pass(DAY.dividedBy(2));
-    is(moved("file:" + file, 2_000));
+    left(LATER.plusSeconds(1));
     volumes.look();
-    assertThat(volumes.fate("web1").orElseThrow().rest()).isEqualTo(DAY);
+    assertThat(rest()).isEqualTo(DAY);
     pass(DAY.dividedBy(2));
-    is(status("file:" + file, 3_000, true));
+    server.left = Optional.empty();
     stays();
-    is(moved("file:" + file, 4_000));
+    left(LATER.plusSeconds(1));
     volumes.look();
-    assertThat(volumes.fate("web1").orElseThrow().rest()).isEqualTo(DAY);
+    assertThat(rest()).isEqualTo(DAY);
   }
 
   @Test
@@ -168,74 +202,146 @@ final class MovedVolumesTest {
   }
 
   @Test
-  void whatIsNotThePoolsStays() {
-    is(moved("file:/dev/vg0/web1", 1_000));
+  void whatIsNotThePoolsStays() throws IOException {
+    is(ExportStatus.unused(export("file:/dev/vg0/web1")));
     stays();
-    is(moved("trace:/x!file:" + file, 1_000));
-    stays();
-  }
-
-  @Test
-  void whatIsADiskStays() {
-    server.use = ExportUse.ANOTHERS;
-    stays();
-    server.use = ExportUse.ITS_DISK;
-    stays();
-    server.use = ExportUse.LEFT;
-    is(ExportStatus.unused(export("file:" + file)));
-    stays();
-    is(
-        new ExportStatus(
-            export("file:" + file),
-            true,
-            ImmutableList.of(
-                new ExportStatus.Client("guest/xvdb", 3, Instant.EPOCH, Optional.empty(), 0)),
-            moved("file:" + file, 1_000).moved()));
-    stays();
-    is(status("file:" + file, 1_000, true));
+    is(ExportStatus.unused(export("trace:/x!file:" + file)));
     stays();
   }
 
   @Test
-  void whatDoesNotAnswerIsLookedAtLater() {
+  void whatIsNotThePoolsAnyMoreIsForgotten() {
+    volumes.look();
+    server.volumes.clear();
+    volumes.look();
+    assertThat(volumes.fate("web1")).isEmpty();
+    assertThat(directory.resolve("state")).isEmptyDirectory();
+  }
+
+  @Test
+  void whatDoesNotAnswerIsLookedAtLater() throws IOException {
     volumes.look();
     is(new ExportStatus(export("file:" + file), false, ImmutableList.of(), ImmutableList.of()));
     pass(DAY.multipliedBy(2));
-    assertThat(server.deleted).isEmpty();
-    is(moved("file:" + file, 1_000));
+    assertThat(file).exists();
+    is(ExportStatus.unused(export("file:" + file)));
     volumes.look();
-    assertThat(volumes.fate("web1").orElseThrow().rest())
+    assertThat(rest())
         .as("what was not seen does not count")
         .isBetween(DAY.minus(MovedVolumes.LOOK), DAY);
   }
 
   @Test
-  void whatSomebodyHasOpenGoesWhenHeHasClosedIt() {
-    user = Optional.of("process 7");
+  void whatSomebodyHasOpenBeginsAnewWhenHeHasClosedIt() {
     volumes.look();
-    pass(DAY.multipliedBy(2));
-    assertThat(server.deleted).isEmpty();
+    pass(DAY.minus(MovedVolumes.LOOK));
+    user = Optional.of("process 7");
+    stays("in use by process 7");
+    open(Optional.of(DAY));
+    user = Optional.empty();
+    volumes.look();
+    assertThat(rest()).as("also after a restart").isEqualTo(DAY);
+    goes();
+  }
+
+  @Test
+  void whatComesIntoUseAtTheLastMomentStays() {
+    volumes.look();
+    server.refuses = true;
+    pass(DAY);
+    assertThat(volumes.fate("web1").orElseThrow().problem().orElseThrow())
+        .contains("come into use");
+    server.refuses = false;
+    server.whenRemoved = () -> user = Optional.of("process 7");
+    pass(DAY.plus(MovedVolumes.LOOK));
+    assertThat(file).exists();
     assertThat(volumes.fate("web1").orElseThrow().problem().orElseThrow())
         .contains("in use by process 7");
-    user = Optional.empty();
-    server.refuses = true;
-    pass(MovedVolumes.LOOK);
-    assertThat(volumes.fate("web1").orElseThrow().problem().orElseThrow())
-        .contains("in use by web1/xvdb");
-    server.refuses = false;
-    pass(MovedVolumes.LOOK);
-    assertThat(server.deleted).containsExactly(file);
+  }
+
+  /** The one of a guest that is shut down, or of what the kernel serves: nobody has it open. */
+  @Test
+  void whatWasWrittenAfterItsDiskHadLeftStays() throws IOException {
+    left(Instant.now().minusSeconds(3600));
+    stays("after its disk had left");
+  }
+
+  @Test
+  void whatIsChangedWhateverTheClockSaysStays() throws IOException {
+    volumes.look();
+    pass(DAY.dividedBy(2));
+    Files.writeString(file, "precious");
+    Files.setLastModifiedTime(file, FileTime.fromMillis(0));
+    open(Optional.of(DAY));
+    stays("after its disk had left");
+    assertThat(file).hasContent("precious");
   }
 
   @Test
   void whatAPersonHasPutInItsPlaceStays() throws IOException {
-    Path precious = Files.createFile(directory.resolve("precious"));
+    Path precious = Files.writeString(directory.resolve("precious"), "precious");
     Files.delete(file);
     Files.createSymbolicLink(file, precious);
+    stays("found another one");
+    Files.delete(file);
+    Files.move(precious, file);
+    stays("found another one");
+    assertThat(file).hasContent("precious");
+  }
+
+  @Test
+  void whatHasAnotherNameStays() throws IOException {
+    Path link = Files.createLink(directory.resolve("link"), file);
+    stays("it has 2 names");
+    assertThat(link).exists();
+    assertThat(file).exists();
+  }
+
+  /** Its blocks would stay for ever, and nobody would know whose they are. */
+  @Test
+  void theExportOfAFileThatIsNotThereStays() throws IOException {
+    Path pool = directory.resolve("pool");
+    Path elsewhere = directory.resolve("not mounted");
+    Files.move(pool, elsewhere);
+    Files.createDirectory(pool);
     volumes.look();
-    pass(DAY.multipliedBy(2));
-    assertThat(server.deleted).isEmpty();
+    pass(DAY.multipliedBy(3));
+    assertThat(server.volumes).isNotEmpty();
     assertThat(volumes.fate("web1").orElseThrow().problem().orElseThrow())
-        .contains("expected a regular file");
+        .contains("it is not there");
+    Files.delete(pool);
+    Files.move(elsewhere, pool);
+    pass(MovedVolumes.LOOK);
+    assertThat(rest()).as("it was not there since the look before").isEqualTo(DAY);
+    goes();
+  }
+
+  private void killedWhileItIsDeleted() {
+    volumes.look();
+    server.isKilled = true;
+    assertThatThrownBy(() -> pass(DAY)).hasMessage("killed");
+    server.isKilled = false;
+    assertThat(file).doesNotExist();
+    assertThat(server.volumes).isNotEmpty();
+    open(Optional.of(DAY));
+  }
+
+  @Test
+  void aDeletionThatWasCutOffIsFinished() {
+    killedWhileItIsDeleted();
+    volumes.look();
+    pass(MovedVolumes.LOOK);
+    assertThat(server.volumes).isEmpty();
+    assertThat(directory.resolve("state")).isEmptyDirectory();
+  }
+
+  /** The file may be there still, where its file system is. */
+  @Test
+  void aDeletionThatWasCutOffIsNotFinishedElsewhere() throws IOException {
+    killedWhileItIsDeleted();
+    Path pool = directory.resolve("pool");
+    Files.move(pool, directory.resolve("not mounted"));
+    Files.createDirectory(pool);
+    stays("it is not there");
   }
 }

@@ -9,6 +9,7 @@ import io.netchannel.device.Device;
 import io.netchannel.device.OpenOptions;
 import io.netchannel.device.Outcome;
 import io.netchannel.device.Requests;
+import io.netchannel.server.ExportLeft;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -142,6 +143,7 @@ final class VolumePoolsTest {
     MovedVolumes volumes = movedVolumes(nanos);
     try (Device device = use("web1", CLIENT, 1)) {
       device.arrived().get(20, TimeUnit.SECONDS);
+      assertThat(Requests.write(device, 0, new byte[4096])).isEqualTo(Outcome.OK);
       device.moved("netchannel://hosta/web1").get(20, TimeUnit.SECONDS);
       volumes.look();
       assertThat(volumes.fate("web1")).as("it is still open there").isEmpty();
@@ -160,6 +162,126 @@ final class VolumePoolsTest {
     assertThat(export("web1")).isEmpty();
     assertThat(provide("web1").isZero()).isTrue();
     use("web1", CLIENT, 2).close();
+  }
+
+  /** As an admin may who has forgotten that it is exported; his guest is shut down since. */
+  @Test
+  void whatWasWrittenPastTheServerStays() throws Exception {
+    leave("web1");
+    AtomicLong nanos = new AtomicLong();
+    MovedVolumes volumes = movedVolumes(nanos);
+    volumes.look();
+    assertThat(volumes.fate("web1").orElseThrow().problem()).isEmpty();
+    Files.write(file("web1"), new byte[(int) SIZE]);
+    nanos.addAndGet(Duration.ofHours(25).toNanos());
+    volumes.look();
+    assertThat(file("web1")).exists();
+    assertThat(volumes.fate("web1").orElseThrow().problem().orElseThrow())
+        .contains("after its disk had left");
+  }
+
+  /** A disk was there, and has gone. */
+  private void leave(String name) throws Exception {
+    provide(name);
+    try (Device device = use(name, CLIENT, 1)) {
+      device.arrived().get(20, TimeUnit.SECONDS);
+      assertThat(Requests.write(device, 0, new byte[4096])).isEqualTo(Outcome.OK);
+      device.moved("netchannel://hosta/" + name).get(20, TimeUnit.SECONDS);
+    }
+  }
+
+  private MovedVolumes.Volume volume() throws IOException {
+    return storage.exports().volumes().get(0);
+  }
+
+  private void deleteSeen(MovedVolumes.Volume volume, ExportLeft left) throws Exception {
+    storage.exports().deleteVolume(volume, left, () -> Files.delete(file("web1")));
+  }
+
+  @Test
+  void whatAPersonLetsBeUsedAfterTheLookStays() throws Exception {
+    leave("web1");
+    ExportLeft left = storage.exports().left("web1").orElseThrow();
+    storage
+        .control(other -> "")
+        .handle(
+            Map.of("command", "release-export", "name", "web1", "client", CLIENT, "moved", true));
+    assertThat(storage.exports().left("web1")).isEmpty();
+    assertThatThrownBy(() -> deleteSeen(volume(), left)).hasMessageContaining("just now");
+    assertThat(file("web1")).exists();
+    use("web1", CLIENT, 2).close();
+  }
+
+  /** It is left, as before; but since another time. */
+  @Test
+  void whatItsDiskHasUsedAgainAfterTheLookStays() throws Exception {
+    leave("web1");
+    ExportLeft left = storage.exports().left("web1").orElseThrow();
+    use("web1", CLIENT, 2).close();
+    assertThat(storage.exports().left("web1")).as("a copy was begun").isEmpty();
+    try (Device device = use("web1", CLIENT, 3)) {
+      device.arrived().get(20, TimeUnit.SECONDS);
+      device.moved("netchannel://hosta/web1").get(20, TimeUnit.SECONDS);
+    }
+    assertThatThrownBy(() -> deleteSeen(volume(), left)).hasMessageContaining("just now");
+    assertThat(file("web1")).exists();
+    deleteSeen(volume(), storage.exports().left("web1").orElseThrow());
+    assertThat(file("web1")).doesNotExist();
+  }
+
+  @Test
+  void whatAPersonHasExportedAnewAfterTheLookStays() throws Exception {
+    leave("web1");
+    ExportLeft left = storage.exports().left("web1").orElseThrow();
+    MovedVolumes.Volume seen = volume();
+    ControlEndpoint.Handler control = storage.control(other -> "");
+    control.handle(Map.of("command", "unexport", "name", "web1"));
+    control.handle(Map.of("command", "export", "name", "web1", "source", "file:" + file("web1")));
+    assertThatThrownBy(() -> deleteSeen(seen, left)).hasMessageContaining("not the pool's");
+    assertThat(file("web1")).exists();
+    assertThat(export("web1")).isNotEmpty();
+  }
+
+  @Test
+  void anExportThatIsBeingDeletedCannotBeMadeAnew() throws Exception {
+    leave("web1");
+    ControlEndpoint.Handler control = storage.control(other -> "");
+    storage
+        .exports()
+        .deleteVolume(
+            volume(),
+            storage.exports().left("web1").orElseThrow(),
+            () ->
+                assertThatThrownBy(
+                        () ->
+                            control.handle(
+                                Map.of(
+                                    "command",
+                                    "export",
+                                    "name",
+                                    "web1",
+                                    "source",
+                                    "file:" + file("web1"))))
+                    .hasMessageContaining("being made or ended just now"));
+    assertThat(export("web1")).isEmpty();
+  }
+
+  @Test
+  void whatADiskUsesByItsPathIsNotThePoolsAnyMore() throws Exception {
+    leave("web1");
+    leave("web2");
+    Path link = Files.createSymbolicLink(directory.resolve("link"), file("web1"));
+    storage.devices().usedByPath(storage.devices().storage("file:" + link));
+    assertThat(storage.exports().volumes())
+        .extracting(volume -> volume.status().export().name())
+        .containsExactly("web2");
+    assertThat(export("web1")).as("still exported").isNotEmpty();
+    storage.close();
+    open();
+    assertThat(storage.exports().volumes())
+        .as("after a restart")
+        .extracting(volume -> volume.status().export().name())
+        .containsExactly("web2");
   }
 
   /** It may be anything that somebody keeps there. */
