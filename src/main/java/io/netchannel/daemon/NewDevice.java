@@ -7,7 +7,9 @@ import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.Inheritance;
 import io.netchannel.device.OpenOptions;
+import io.netchannel.device.Storage;
 import java.util.Optional;
+import java.util.UUID;
 
 /** The device that a job puts in the place of a disk's, opened in the disk's name. Stateless. */
 final class NewDevice {
@@ -51,6 +53,11 @@ final class NewDevice {
    */
   Device open(long generation, Optional<Inheritance> left) throws DeviceException {
     return environment.devices().open(source, OpenOptions.anew(user(generation, left)));
+  }
+
+  /** Which storage it is, as {@link Storage#incarnation}; may wait for it. */
+  Optional<UUID> incarnation() throws DeviceException {
+    return environment.devices().storage(source).incarnation();
   }
 
   /** With the generation that the journal has. */

@@ -23,6 +23,7 @@ import io.netchannel.device.mirror.TrackedDevice;
 import io.netchannel.time.Backoff;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
@@ -245,6 +246,7 @@ final class SwapRunner implements MirrorOwner {
     CompletableFuture<Void> put;
     try {
       DifferenceMap map = newMap(bare(leader));
+      map.beginAnew(leaderStorage(), newDevice.incarnation());
       Device follower = newDevice.open(generation, Optional.empty());
       put = put(served, leader, mirror(bare(leader), follower, map, followerIsZero, false));
     } catch (DeviceException | RuntimeException e) {
@@ -269,6 +271,9 @@ final class SwapRunner implements MirrorOwner {
   /** An attempt to open the new device has come to its end. */
   private void attempted() {
     attempting = false;
+    if (settlement.isOver()) {
+      environment.maps().remove(first.id()); // it may have been made since
+    }
     leftIsClosed();
   }
 
@@ -326,14 +331,29 @@ final class SwapRunner implements MirrorOwner {
           this,
           environment.nanoTime());
     } catch (RuntimeException e) {
+      keepForTheNext(follower);
       follower.close();
       throw e;
+    }
+  }
+
+  /**
+   * A job that goes on relies on what is there: its server remembers for the next attempt what it
+   * has lost.
+   */
+  private void keepForTheNext(Device follower) {
+    if (stage == Stage.OLD_ONLY && !settlement.isOver()) {
+      follower.keepPlace();
     }
   }
 
   /** What was in front of the leader of a job before, and would be of no use. */
   private static Device bare(Device leader) {
     return leader instanceof TrackedDevice tracked ? tracked.leader() : leader;
+  }
+
+  private Optional<UUID> leaderStorage() throws DeviceException {
+    return environment.devices().storage(job().oldSource()).incarnation();
   }
 
   private DifferenceMap newMap(Device leader) {
@@ -493,8 +513,9 @@ final class SwapRunner implements MirrorOwner {
   }
 
   /** One that nobody uses: its leader is the guest's, and stays open. */
-  private static void drop(MirrorDevice made) {
+  private void drop(MirrorDevice made) {
     made.abort();
+    keepForTheNext(made.follower());
     made.dissolve();
   }
 
@@ -522,8 +543,8 @@ final class SwapRunner implements MirrorOwner {
 
   /** Its mid-point may have begun again since this was looked at. */
   private void doNotRetry(ServedDisk served) {
-    retrying.set(false);
     attempted();
+    retrying.set(false); // last: the next attempt is not this one's to end
     if (isToBeTried(served)) {
       retry(served);
     }
@@ -571,13 +592,34 @@ final class SwapRunner implements MirrorOwner {
     }
   }
 
-  /** What the map says, or a map of which nothing is known. */
+  /**
+   * What the map says, or a map of which nothing is known. What is going to be overwritten anyway
+   * is opened as a new one: what its server has lost of it does not matter then.
+   */
   private MirrorDevice mirrorAgain(Device leader, long generation) throws DeviceException {
-    DifferenceMap map = leader instanceof TrackedDevice tracked ? tracked.map() : null;
-    boolean isKnown = map != null && map.isFound();
+    DifferenceMap map = leader instanceof TrackedDevice tracked ? tracked.map() : newMap(leader);
+    boolean isKnown = isKnown(map, leaderStorage(), newDevice.incarnation());
     Device follower =
         newDevice.open(generation, isKnown ? Optional.of(Inheritance.UNTOLD) : Optional.empty());
-    return mirror(bare(leader), follower, map == null ? newMap(leader) : map, false, !isKnown);
+    return mirror(bare(leader), follower, map, false, !isKnown);
+  }
+
+  /** Another storage may have either's place, or the same one may have lost what was not flushed. */
+  private boolean isKnown(DifferenceMap map, Optional<UUID> leader, Optional<UUID> follower) {
+    synchronized (map) { // what changes meanwhile is noted there
+      boolean isOfThem = map.isOf(leader, follower);
+      if (!isOfThem) {
+        if (map.isFound() && !map.isFull()) {
+          log.warn(
+              "{}: all is compared: {} and {} may not be the storages that were mirrored",
+              job().label(),
+              job().oldSource(),
+              job().newSource());
+        }
+        map.beginAnew(leader, follower);
+      }
+      return isOfThem && map.isFound() && !map.isFull();
+    }
   }
 
   // ---- The switch
@@ -748,7 +790,22 @@ final class SwapRunner implements MirrorOwner {
         stage = Stage.OVER;
       }
       environment.maps().remove(first.id());
-      disk.ifPresent(ServedDisk::followsNothing);
+      disk.ifPresent(
+          served -> {
+            served.followsNothing();
+            untrack(served);
+          });
+    }
+  }
+
+  /** Nobody needs to know any more what changes. Where that fails just now, it is noted in vain. */
+  private static void untrack(ServedDisk served) {
+    if (served.device().orElse(null) instanceof TrackedDevice tracked) {
+      try {
+        var unused = exchange(served, tracked, tracked::leader);
+      } catch (RuntimeException e) {
+        log.debug("{}: {}", served, e.getMessage());
+      }
     }
   }
 

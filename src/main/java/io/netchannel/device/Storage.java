@@ -69,6 +69,15 @@ public record Storage(Optional<UUID> identity, ImmutableSet<String> names, Telli
     return new Storage(Optional.of(uuid(bootId() + " " + sorted)), all, Telling.SERVER);
   }
 
+  /**
+   * The identity, where that is another one as soon as what was written and not flushed may be lost
+   * with the host that has it. Empty of what is known by names only: as an NBD server, it tells
+   * nobody that it has lost something.
+   */
+  public Optional<UUID> incarnation() {
+    return names.isEmpty() ? identity : Optional.empty();
+  }
+
   public boolean isSame(Storage other) {
     return (identity.isPresent() && identity.equals(other.identity))
         || !Sets.intersection(names, other.names).isEmpty();

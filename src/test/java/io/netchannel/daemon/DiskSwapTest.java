@@ -3,12 +3,14 @@ package io.netchannel.daemon;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.netchannel.device.mirror.TrackedDevice;
 import io.netchannel.xen.embedded.EmbeddedDomain;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.Map;
@@ -78,7 +80,7 @@ final class DiskSwapTest extends SwappedGuest {
     assertThat(job("show").get("reason").toString())
         .contains("differ at byte " + (2 * BLOCK + 7) + ",", "begin anew");
     assertThat(device()).containsEntry("source", "file:" + file("old"));
-    assertThat(node("follower")).isEmpty();
+    await("the mirror has gone", () -> node("follower").isEmpty());
     verify();
     assertThatThrownBy(() -> job("pivot")).hasMessageContaining("it has failed: source and target");
     String other = made("other", SIZE);
@@ -122,6 +124,22 @@ final class DiskSwapTest extends SwappedGuest {
     assertThat(map).doesNotExist();
   }
 
+  /** What the daemon has copied is in a file that nobody has any more. */
+  @Test
+  void whatAnotherNewDiskHasIsComparedWhateverTheMapSays() throws Exception {
+    String source = made("new", SIZE);
+    swap(source, "pivot", "manual");
+    writesUntil("sync", () -> isIn("sync"));
+    host.stopDaemon();
+    made("foreign", SIZE);
+    Files.move(file("foreign"), file("new"), StandardCopyOption.REPLACE_EXISTING);
+    host.startDaemon();
+    await("sync again", () -> isIn("sync"));
+    assertThat(Files.readAllBytes(file("new"))).isEqualTo(content);
+    job("pivot");
+    isSwitchedTo(source);
+  }
+
   private Path map() throws IOException {
     try (Stream<Path> files = Files.walk(directory.resolve("hosta/run/differences"))) {
       return files.filter(Files::isRegularFile).findFirst().orElseThrow();
@@ -139,6 +157,30 @@ final class DiskSwapTest extends SwappedGuest {
     job("abort");
     await("the end", () -> isIn("aborted"));
     assertThat(map).doesNotExist();
+  }
+
+  @Test
+  void whatIsGivenUpWhileItsNewDiskIsAwayIsNotedNoLonger() throws Exception {
+    Files.write(file("new"), new byte[(int) SIZE]);
+    swap("away:" + file("new"), "bandwidth", SLOW);
+    writesUntil("some copies", () -> copied() > 0);
+    host.stopDaemon();
+    awayFor.set(Integer.MAX_VALUE);
+    host.startDaemon();
+    writesUntil("that it waits", () -> isIn("paused"));
+    job("abort");
+    await("the end", () -> isIn("aborted"));
+    await(
+        "the disk alone",
+        () ->
+            host.daemon()
+                .midPoints()
+                .find(DOMAIN, "xvdb")
+                .flatMap(ServedDisk::device)
+                .filter(device -> !(device instanceof TrackedDevice))
+                .isPresent());
+    write(1);
+    verify();
   }
 
   @Test

@@ -17,6 +17,7 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -149,6 +150,23 @@ final class SwapRecoveryTest extends SwappedGuest {
     swap(source);
     writesUntil("it fails", () -> isReached(point));
     Files.delete(fault(point));
+    isSwitchedTo(source);
+  }
+
+  /** Its server would forget what it has lost, and what is there is relied on. */
+  @Test
+  void anAttemptThatFailsKeepsThePlaceOfTheNewDisk() throws Exception {
+    Files.write(file("new"), new byte[(int) SIZE]);
+    String source = "away:" + file("new");
+    swap(source, "bandwidth", SLOW);
+    writesUntil("some copies", () -> copied() > 0);
+    host.stopDaemon();
+    authority.clear();
+    Files.writeString(fault(Point.JOB_COPYING), "fail");
+    host.startDaemon();
+    await("an attempt that fails", () -> authority.contains("place kept"));
+    Files.delete(fault(Point.JOB_COPYING));
+    job("bandwidth", "bandwidth", 0L);
     isSwitchedTo(source);
   }
 

@@ -104,6 +104,12 @@ abstract class SwappedGuest {
     }
 
     @Override
+    public void keepPlace() {
+      authority.add("place kept");
+      super.keepPlace();
+    }
+
+    @Override
     public CompletableFuture<Void> moved(String to) {
       authority.add("moved to " + to);
       return CompletableFuture.completedFuture(null);

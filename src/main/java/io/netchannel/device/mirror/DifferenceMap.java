@@ -13,6 +13,8 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.Optional;
+import java.util.UUID;
 
 /**
  * Where two legs may differ: a bit for each region. Guarded by its mirror's lock, once it has one.
@@ -25,9 +27,13 @@ import java.nio.file.StandardOpenOption;
  * <p>The file is whoever's who made it: it stays when the mirror is closed, and its mapping goes
  * with the object.
  *
+ * <p>It is a map of two storages, which the file names: found where another one has the place of
+ * either, it says nothing.
+ *
  * <pre>
  *   0   magic (8)   8   version (4)   12  bytes of a region (4)   16  bytes of the device (8)
- *   32  words of 64 regions each, the lowest bit first; all in native order
+ *   32  the leader's storage (16)     48  the follower's (16); 0: not known
+ *   64  words of 64 regions each, the lowest bit first; all in native order
  * </pre>
  */
 public final class DifferenceMap {
@@ -38,12 +44,16 @@ public final class DifferenceMap {
       MethodHandles.byteBufferViewVarHandle(long[].class, ByteOrder.nativeOrder());
 
   private static final long MAGIC = 0x4e63_4d69_7272_6f72L; // "NcMirror"
-  private static final int VERSION = 1;
+  private static final int VERSION = 2;
   private static final int VERSION_OFFSET = 8;
   private static final int REGION_OFFSET = 12;
   private static final int SIZE_OFFSET = 16;
-  private static final int HEADER_BYTES = 32;
+  private static final int LEADER_OFFSET = 32;
+  private static final int FOLLOWER_OFFSET = 48;
+  private static final int HEADER_BYTES = 64;
   private static final int BLOCK_WORDS = 64;
+
+  private static final UUID UNKNOWN = new UUID(0, 0);
 
   private final ByteBuffer memory;
   private final boolean found;
@@ -190,6 +200,40 @@ public final class DifferenceMap {
   /** Whether a process before has left it: some of the follower may have been written. */
   public boolean isFound() {
     return found;
+  }
+
+  /** Whether nothing is known of the legs. */
+  public boolean isFull() {
+    return count == regions;
+  }
+
+  /** Whether it is the map of these two; it is nobody's of a storage that is not known. */
+  public boolean isOf(Optional<UUID> leader, Optional<UUID> follower) {
+    return isAt(LEADER_OFFSET, leader) && isAt(FOLLOWER_OFFSET, follower);
+  }
+
+  private boolean isAt(int offset, Optional<UUID> storage) {
+    return storage
+        .filter(
+            known ->
+                known.getMostSignificantBits() == (long) LONG.getAcquire(memory, offset)
+                    && known.getLeastSignificantBits()
+                        == (long) LONG.getAcquire(memory, offset + Long.BYTES))
+        .isPresent();
+  }
+
+  /** The map of these two from now on, of which nothing is known. */
+  public void beginAnew(Optional<UUID> leader, Optional<UUID> follower) {
+    setAll(); // first: whatever of this a kill leaves, nothing is known
+    put(LEADER_OFFSET, leader.orElse(UNKNOWN));
+    put(FOLLOWER_OFFSET, follower.orElse(UNKNOWN));
+  }
+
+  private void put(int offset, UUID storage) {
+    LONG.setRelease(memory, offset, storage.getMostSignificantBits());
+    onStore.run();
+    LONG.setRelease(memory, offset + Long.BYTES, storage.getLeastSignificantBits());
+    onStore.run();
   }
 
   /** How many regions may differ. */

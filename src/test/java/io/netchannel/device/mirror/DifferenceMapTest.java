@@ -9,7 +9,9 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.BitSet;
+import java.util.Optional;
 import java.util.Random;
+import java.util.UUID;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -19,7 +21,7 @@ final class DifferenceMapTest {
   @Test
   void aMapOfOneTebibyteTakesTwoMebibytes() {
     assertThat(DifferenceMap.bytesFor(1L << 40)).isBetween(2 << 20, (2 << 20) + 64);
-    assertThat(DifferenceMap.bytesFor(512)).isEqualTo(32 + Long.BYTES);
+    assertThat(DifferenceMap.bytesFor(512)).isEqualTo(64 + Long.BYTES);
   }
 
   @Test
@@ -84,7 +86,7 @@ final class DifferenceMapTest {
     DifferenceMap.allDiffering(memory, 100 * REGION, () -> {});
     assertThatThrownBy(() -> DifferenceMap.reopen(memory, 99 * REGION, () -> {}))
         .isInstanceOf(IOException.class)
-        .hasMessageContaining("version 1 of a device of 6553600 bytes");
+        .hasMessageContaining("version 2 of a device of 6553600 bytes");
   }
 
   @Test
@@ -103,6 +105,27 @@ final class DifferenceMapTest {
     assertThat(map.isFound()).isFalse();
     found.set(3 * REGION, REGION);
     assertThat(map.isSet(3)).as("the same memory").isTrue();
+  }
+
+  @Test
+  void itIsOfTwoStoragesAndOfNoOthers(@TempDir Path directory) throws IOException {
+    Path file = directory.resolve("xvdb");
+    Optional<UUID> leader = Optional.of(new UUID(1, 2));
+    Optional<UUID> follower = Optional.of(new UUID(3, 4));
+    DifferenceMap map = DifferenceMap.create(file, 100 * REGION);
+    assertThat(map.isOf(leader, follower)).as("nobody's yet").isFalse();
+    map.beginAnew(leader, follower);
+    map.clear(3);
+
+    DifferenceMap found = DifferenceMap.reopen(file, 100 * REGION);
+    assertThat(found.isOf(leader, follower)).isTrue();
+    assertThat(found.isFull()).isFalse();
+    assertThat(found.isOf(follower, follower)).isFalse();
+    assertThat(found.isOf(leader, Optional.of(new UUID(3, 5)))).isFalse();
+    assertThat(found.isOf(leader, Optional.empty())).isFalse();
+    found.beginAnew(leader, Optional.empty());
+    assertThat(found.isFull()).isTrue();
+    assertThat(found.isOf(leader, Optional.empty())).as("of one that is not known").isFalse();
   }
 
   /** Nobody may have begun with it. */
@@ -129,7 +152,7 @@ final class DifferenceMapTest {
         .hasMessageContaining(file.toString())
         .hasMessageContaining("remove it");
     assertThatThrownBy(() -> DifferenceMap.reopen(file, 99 * REGION))
-        .hasMessageContaining("version 1 of a device of 6553600 bytes");
+        .hasMessageContaining("version 2 of a device of 6553600 bytes");
     assertThat(Files.readAllBytes(file)).isEqualTo(before);
     Files.write(file, new byte[] {1});
     assertThatThrownBy(() -> DifferenceMap.reopen(file, 99 * REGION))
