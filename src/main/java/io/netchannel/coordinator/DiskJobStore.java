@@ -254,13 +254,20 @@ public final class DiskJobStore {
   }
 
   /**
-   * The server of the device that a job has left knows it, or is not to be told: for good, if the
+   * The server of the device that a job has left knows that, or is not to be told: for good, if the
    * journal can be written, else until a restart tells it once more.
+   *
+   * @param said what it knows
+   * @return whether nothing is left to tell; false when a person has said meanwhile that it is to
+   *     be told something else
    */
-  public synchronized void told(UUID id) {
+  public synchronized boolean told(UUID id, DiskJob.Untold said) {
     DiskJob job = find(id).filter(known -> known.untold().isPresent()).orElse(null);
     if (job == null) {
-      return;
+      return true;
+    }
+    if (!job.untold().equals(Optional.of(said))) {
+      return false;
     }
     DiskJob told = job.with(Optional.<DiskJob.Untold>empty());
     try {
@@ -272,6 +279,19 @@ public final class DiskJobStore {
           job.leftSource(),
           e.getMessage());
       journal.putVolatile(told);
+    }
+    return true;
+  }
+
+  /**
+   * Jobs that were found between the switch and their end are told of once more: an older version
+   * has not noted that they are to be. Told twice is the same as once.
+   */
+  public synchronized void tellFound() {
+    for (DiskJob job : all()) {
+      if (job.phase() == JobPhase.SWITCHED && job.untold().isEmpty()) {
+        journal.putVolatile(job.with(untold(job.disk())));
+      }
     }
   }
 

@@ -7,10 +7,12 @@ import io.netchannel.files.UncertainFileException;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.UUID;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -278,6 +280,7 @@ public final class MigrationJournal implements AutoCloseable {
         migrations.values().stream().filter(m -> !m.isActive()).map(Migration::id).toList(),
         KEPT_MIGRATIONS);
     written.keySet().retainAll(migrations.keySet());
+    forgetRepeated();
     forgetOldest(
         jobs,
         jobs.values().stream()
@@ -286,6 +289,22 @@ public final class MigrationJournal implements AutoCloseable {
             .toList(),
         KEPT_JOBS);
     forgetOldest(moved, List.copyOf(moved.keySet()), KEPT_MOVED);
+  }
+
+  /**
+   * A disk that follows its guest is tried again and again: of attempts that have come to the same
+   * end the newest is kept, so that they push out nobody else's.
+   */
+  private void forgetRepeated() {
+    Set<List<Object>> ends = new HashSet<>();
+    for (DiskJob job : ImmutableList.copyOf(jobs.values()).reverse()) {
+      if (job.origin().follows()
+          && job.phase() == JobPhase.ABORTED
+          && job.untold().isEmpty()
+          && !ends.add(ImmutableList.of(job.disk(), job.newSource(), job.reason()))) {
+        jobs.remove(job.id());
+      }
+    }
   }
 
   private static <K> void forgetOldest(Map<K, ?> all, List<K> over, int kept) {

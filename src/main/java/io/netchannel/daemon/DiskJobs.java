@@ -121,6 +121,7 @@ final class DiskJobs implements DiskRecovery.Jobs, MidPoints.Sources, AutoClosea
             .ifPresentOrElse(runner::watch, runner::goOnWithoutDisk);
       }
     }
+    environment.jobs().tellFound();
     environment.notes().start();
   }
 

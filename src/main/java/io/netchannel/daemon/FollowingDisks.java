@@ -210,12 +210,9 @@ final class FollowingDisks implements AutoCloseable {
     private boolean isGivenUp() {
       Instant arrived = environment.arrived().apply(key.domain()).orElse(Instant.MIN);
       return environment.store().all().stream()
-          .filter(job -> job.disk().equals(key))
-          .findFirst()
-          .filter(job -> job.phase() == JobPhase.ABORTED)
+          .filter(job -> job.disk().equals(key) && job.phase() == JobPhase.ABORTED)
           .filter(job -> job.reason().equals(DiskJobCommands.BY_HAND))
-          .filter(job -> job.begun().isAfter(arrived))
-          .isPresent();
+          .anyMatch(job -> job.begun().isAfter(arrived));
     }
 
     private void settled() {

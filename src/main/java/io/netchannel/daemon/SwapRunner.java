@@ -63,8 +63,9 @@ import org.slf4j.LoggerFactory;
  *
  * While its guest migrates it rests: MIRRORED without a copy, OLD_ONLY without an attempt.
  *
- * <p>What comes after LEAVING is a {@link SwapSettlement}'s: it ends the job in the journal, and
- * only then it is OVER; and it sees to the device that was left.
+ * <p>Who else has to know is told by a {@link SwapSettlement} from LEAVING on, whatever the old
+ * device still holds: it ends the job in the journal, and only then it is OVER; and it sees to the
+ * device that was left.
  *
  * <p>Until the record the old device is the disk, and all that can fail here leaves it so. Where
  * nobody knows whether the journal has it, the mirror stays in sync, or closes, until a restart
@@ -674,6 +675,9 @@ final class SwapRunner implements MirrorOwner {
       }
       stage = Stage.LEAVING;
     }
+    if (job().phase() == JobPhase.SWITCHED) {
+      settlement.begin(); // whatever the old device still holds
+    }
     var unused =
         over.left()
             .whenCompleteAsync(
@@ -774,7 +778,7 @@ final class SwapRunner implements MirrorOwner {
   private void settle() {
     stage = Stage.SETTLING;
     problem = "";
-    settlement.begin(this::finish);
+    settlement.whenKnown(this::finish);
   }
 
   private void finish(String reason) {
@@ -864,9 +868,6 @@ final class SwapRunner implements MirrorOwner {
   /** Whoever does not know of the switch yet, as he is gone for good, need not hear of it. */
   void forget() throws JournalException {
     settlement.forget();
-    if (stage == Stage.SETTLING) {
-      finish(SwapSettlement.FORGOTTEN);
-    }
   }
 
   /** As {@link SwapSettlement#awaitArrived}; nothing before the switch, and after the end. */

@@ -2,6 +2,7 @@ package io.netchannel.daemon;
 
 import io.netchannel.coordinator.DiskJob;
 import io.netchannel.coordinator.JobEvent;
+import io.netchannel.coordinator.JobPhase;
 import io.netchannel.coordinator.JournalException;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
@@ -17,11 +18,13 @@ import java.util.function.Consumer;
 import java.util.function.Supplier;
 
 /**
- * What comes after the guest of a job has one device again, until nobody is to hear of it any more.
+ * What comes after the new device of a job has become the disk, or is not to become it, until nobody
+ * is to hear of it any more.
  *
  * <pre>
- *   switched --> SETTLING --the XML is written, and the new device's server knows--> DONE
- *                    +------a person says that the others need not know it---------> DONE
+ *   switched --> BEGUN --the XML is written, and the new device's server knows--> KNOWN
+ *                  +-----a person says that the others need not know it---------> KNOWN
+ *   KNOWN --the guest has one device again, or has gone---------------------------> DONE
  *   given up, or its guest has gone ----------------------------------------------> ABORTED
  *
  *   and of the device that was left, in any of them:
@@ -35,7 +38,7 @@ import java.util.function.Supplier;
  * or of that server, the place does not stay taken.
  */
 final class SwapSettlement {
-  static final String FORGOTTEN = "a person says that the others need not know it";
+  private static final String FORGOTTEN = "a person says that the others need not know it";
 
   /** A guest's start waits so long for the new device's server, and says so. */
   private static final Duration START_BOUND = Duration.ofSeconds(10);
@@ -50,6 +53,11 @@ final class SwapSettlement {
 
   /** Completes when the new device's server knows that it is the disk, or is not told any more. */
   private final CompletableFuture<Void> arrived = new CompletableFuture<>();
+
+  private final AtomicBoolean begun = new AtomicBoolean();
+
+  /** Completes with the reason when all who are to know of the switch do. */
+  private final CompletableFuture<String> known = new CompletableFuture<>();
 
   private volatile boolean closed;
 
@@ -76,16 +84,17 @@ final class SwapSettlement {
   }
 
   /**
-   * Makes known where the disk is. The old device's server may be gone: no end waits for that.
-   *
-   * @param whenKnown told with the reason when the job may end; maybe twice
+   * Makes known where the disk is, once. The old device may hang, and its server be gone: nobody
+   * who is to know waits for that.
    */
-  void begin(Consumer<String> whenKnown) {
+  void begin() {
+    if (begun.getAndSet(true)) {
+      return;
+    }
     DiskJob switched = job.get();
     CompletableFuture<Void> named = new CompletableFuture<>();
     environment.metadata().name(switched, () -> named.complete(null));
     if (forgotten) {
-      whenKnown.accept(FORGOTTEN);
       return;
     }
     CompletableFuture<Void> noted =
@@ -100,7 +109,17 @@ final class SwapSettlement {
             .thenRun(() -> arrived.complete(null));
     var unused =
         CompletableFuture.allOf(named, noted)
-            .thenRunAsync(() -> whenKnown.accept("all know it"), environment.executor());
+            .thenRun(() -> known.complete("all know it"));
+  }
+
+  /**
+   * Likewise; and nothing is left at the old device.
+   *
+   * @param end told with the reason when the job may end; maybe twice
+   */
+  void whenKnown(Consumer<String> end) {
+    begin();
+    var unused = known.thenAcceptAsync(end, environment.executor());
   }
 
   /**
@@ -127,8 +146,11 @@ final class SwapSettlement {
   /** Whoever does not know of the switch yet, as he is gone for good, need not hear of it. */
   void forget() throws JournalException {
     environment.jobs().forget(job.get().disk());
-    forgotten = true;
-    arrived.complete(null);
+    if (job.get().phase() == JobPhase.SWITCHED) { // not what a copy comes to do later on
+      forgotten = true;
+      arrived.complete(null);
+      known.complete(FORGOTTEN);
+    }
   }
 
   /**
@@ -157,17 +179,16 @@ final class SwapSettlement {
    */
   void leftIsClosed(Optional<MirrorDevice> mirror, Optional<CompletableFuture<Void>> toldMoved) {
     DiskJob left = job.get();
+    Optional<DiskJob.Untold> word = left.untold();
     boolean isMoved = toldMoved.filter(SwapSettlement::isNoted).isPresent();
     boolean isKnown =
-        left.untold().filter(word -> !word.forgotten()).isPresent()
+        word.filter(said -> !said.forgotten()).isPresent()
             && (left.isGivenUp()
                 ? mirror.map(MirrorDevice::follower).filter(Device::isGivenFree).isPresent()
                 : isMoved
                     && mirror.map(MirrorDevice::leader).filter(Device::isGivenFree).isPresent());
-    if (isKnown) {
-      environment.jobs().told(left.id());
-    } else {
-      environment.notes().tell(left);
+    if (!isKnown || !environment.jobs().told(left.id(), word.get())) {
+      environment.notes().tell(job.get());
     }
   }
 

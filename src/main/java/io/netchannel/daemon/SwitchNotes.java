@@ -3,6 +3,7 @@ package io.netchannel.daemon;
 import io.netchannel.coordinator.DiskJob;
 import io.netchannel.coordinator.DiskJobStore;
 import io.netchannel.coordinator.DiskKey;
+import io.netchannel.coordinator.Moved;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.Devices;
@@ -47,12 +48,16 @@ import org.slf4j.LoggerFactory;
  *      either of them: not in the journal any more
  * </pre>
  *
- * What an old word would be said of is never the disk that has come back meanwhile, whatever its
- * name is then: whoever opens a device for a disk takes a newer generation than all that is still
+ * What an old word would be said of is never the disk that has come back meanwhile to that server,
+ * whatever its name is then: whoever opens a device for a disk takes a newer generation than all that is still
  * to be told of it ({@link NewDevice#generation}), and the word is said with an older one. A server
  * that knows a newer one has either had the disk again, or a person has released the place: that
  * generation nobody ever had, and the word is said with it once it is clear that nobody has it and
  * that the disk is elsewhere.
+ *
+ * <p>A refusal ends nothing where other hosts may start the guest from what was left: an export that
+ * is withdrawn, or whose server lets this host in no more, is often back. Only a place that was never
+ * the disk, or is to be used as it is, is not worth that.
  *
  * <p>The left device may be gone for good, and nobody waits for it.
  */
@@ -210,8 +215,7 @@ final class SwitchNotes implements AutoCloseable {
     if (job.untold().isEmpty()) {
       return;
     }
-    if (!hasServer(job.leftSource())) {
-      jobs.told(job.id());
+    if (!hasServer(job.leftSource()) && jobs.told(job.id(), job.untold().get())) {
       return;
     }
     Left left = new Left(job.id());
@@ -256,10 +260,12 @@ final class SwitchNotes implements AutoCloseable {
         return;
       }
       try {
-        tell(job, job.untold().orElseThrow());
+        if (hasServer(job.leftSource())) {
+          tell(job, job.untold().orElseThrow());
+        }
         answered(job);
       } catch (DeviceException e) {
-        if (e.isLasting()) {
+        if (e.isLasting() && !saysMoved(job)) {
           log.warn(
               "{}: the server of {} cannot be told that this host has left it: {}",
               job.label(),
@@ -267,24 +273,23 @@ final class SwitchNotes implements AutoCloseable {
               e.getMessage());
           answered(job);
         } else {
-          failed(job, e);
+          failed(job, e, e.isLasting() ? LONGEST_PAUSE : pauses.next());
         }
       } catch (RuntimeException e) {
-        failed(job, e);
+        failed(job, e, pauses.next());
       }
     }
 
     /** Unless a person has said meanwhile that something else is to be told. */
     private void answered(DiskJob job) {
-      if (jobs.find(id).flatMap(DiskJob::untold).equals(job.untold())) {
-        jobs.told(id);
+      if (jobs.told(id, job.untold().orElseThrow())) {
         untold.remove(id, this);
       } else {
         timer.after(FIRST_PAUSE, this::begin);
       }
     }
 
-    private void failed(DiskJob job, Exception why) {
+    private void failed(DiskJob job, Exception why, Duration pause) {
       if (problem.isEmpty()) {
         log.warn(
             "{}: the server of {} does not know yet that this host has left it{}; tried again: {}",
@@ -297,7 +302,7 @@ final class SwitchNotes implements AutoCloseable {
           Optional.of(
               "the server of %s does not know yet that it was left: %s"
                   .formatted(job.leftSource(), words(why)));
-      timer.after(pauses.next(), this::begin);
+      timer.after(pause, this::begin);
     }
   }
 
@@ -335,9 +340,10 @@ final class SwitchNotes implements AutoCloseable {
         device -> word(job, word, device));
   }
 
-  private static CompletableFuture<Void> word(DiskJob job, DiskJob.Untold word, Device left) {
+  /** The disk may have moved on since. */
+  private CompletableFuture<Void> word(DiskJob job, DiskJob.Untold word, Device left) {
     if (saysMoved(job)) {
-      return left.moved(job.newSource());
+      return left.moved(jobs.moved(job.disk()).map(Moved::newSource).orElse(job.newSource()));
     }
     return word.forgotten() ? left.arrived() : CompletableFuture.completedFuture(null);
   }

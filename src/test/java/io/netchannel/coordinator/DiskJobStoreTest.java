@@ -324,8 +324,40 @@ final class DiskJobStoreTest {
     assertThat(jobs.all()).doesNotContain(job(0));
   }
 
+  private static DiskJob following(int number) {
+    return DiskJob.begin(
+        new UUID(8, number),
+        DISK,
+        "web1",
+        "file:/old",
+        "file:/volume",
+        new DiskJob.Origin(true, false),
+        SETTINGS,
+        NOW);
+  }
+
+  /** There is one every 30 s while it cannot begin. */
+  @Test
+  void ofAttemptsToFollowThatComeToTheSameEndTheNewestIsKept() throws Exception {
+    jobs.begin(job(1));
+    jobs.end(job(1), JobEvent.ABORTED, "by hand");
+    for (int number = 0; number < 3; number++) {
+      jobs.begin(following(number));
+      jobs.end(following(number), JobEvent.ABORTED, "it could not begin");
+    }
+    restart();
+    assertThat(jobs.all())
+        .extracting(DiskJob::id)
+        .containsExactly(following(2).id(), job(1).id());
+  }
+
   private void hasGeneration(long number) throws JournalException {
     migrations.setGenerations(Map.of(DISK, Generation.here(number)));
+  }
+
+  private void tell(int number) {
+    UUID id = job(number).id();
+    assertThat(jobs.told(id, jobs.find(id).flatMap(DiskJob::untold).orElseThrow())).isTrue();
   }
 
   /** Its server may be away for days, and daemons come and go. */
@@ -342,7 +374,7 @@ final class DiskJobStoreTest {
     assertThat(jobs.untold().get(0).untold()).contains(new DiskJob.Untold(4, false));
     assertThat(jobs.newestUntold(DISK)).isEqualTo(4);
     assertThat(jobs.newestUntold(new DiskKey(DOMAIN, "xvdc"))).isZero();
-    jobs.told(job(1).id());
+    tell(1);
     restart();
     assertThat(jobs.untold()).isEmpty();
     assertThat(jobs.all().get(0).phase()).isEqualTo(JobPhase.DONE);
@@ -376,12 +408,12 @@ final class DiskJobStoreTest {
     for (int number = 1; number < MigrationJournal.KEPT_JOBS + 5; number++) {
       jobs.begin(job(number));
       jobs.end(job(number), JobEvent.ABORTED, "by hand");
-      jobs.told(job(number).id());
+      tell(number);
     }
     restart();
     assertThat(jobs.untold()).extracting(DiskJob::id).containsExactly(job(0).id());
     assertThat(jobs.all()).hasSize(MigrationJournal.KEPT_JOBS + 1);
-    jobs.told(job(0).id());
+    tell(0);
     restart();
     assertThat(jobs.find(job(0).id())).isEmpty();
   }
@@ -402,6 +434,36 @@ final class DiskJobStoreTest {
         .contains(new DiskJob.Untold(4, false));
   }
 
+  /** An answer that meets a person's word is not taken for one to that. */
+  @Test
+  void whatIsForgottenWhileItIsToldIsStillToBeTold() throws Exception {
+    hasGeneration(4);
+    jobs.begin(job(1));
+    DiskJob.Untold said = jobs.switched(job(1)).untold().orElseThrow();
+    jobs.forget(DISK);
+    assertThat(jobs.told(job(1).id(), said)).isFalse();
+    assertThat(jobs.newestUntold(DISK)).isEqualTo(4);
+    tell(1);
+    assertThat(jobs.untold()).isEmpty();
+  }
+
+  /** As an older version leaves one; told twice is the same as once. */
+  @Test
+  void whatIsFoundSwitchedIsToldOnceMore() throws Exception {
+    hasGeneration(4);
+    jobs.begin(job(1));
+    jobs.switched(job(1));
+    tell(1);
+    restart();
+    assertThat(jobs.untold()).isEmpty();
+    jobs.tellFound();
+    assertThat(jobs.untold()).extracting(DiskJob::leftSource).containsExactly("file:/old");
+    tell(1);
+    jobs.end(job(1), JobEvent.FINISHED, "all know it");
+    jobs.tellFound();
+    assertThat(jobs.untold()).as("of one that is over").isEmpty();
+  }
+
   /** Told twice is the same as once. */
   @Test
   void whatCannotBeWrittenIsToldOnceMoreAfterARestart() throws Exception {
@@ -409,7 +471,7 @@ final class DiskJobStoreTest {
     jobs.begin(job(1));
     jobs.switched(job(1));
     files.breaks(MemoryFiles.Operation.FORCE);
-    jobs.told(job(1).id());
+    tell(1);
     assertThat(jobs.untold()).isEmpty();
     restart();
     assertThat(jobs.newestUntold(DISK)).isEqualTo(4);

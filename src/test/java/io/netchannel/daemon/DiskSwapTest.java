@@ -235,6 +235,19 @@ final class DiskSwapTest extends SwappedGuest {
     isSwitchedTo(next);
   }
 
+  /** What a copy comes to do is not what a person has meant. */
+  @Test
+  void aWordDuringACopySilencesNoSwitch() throws Exception {
+    Files.write(file("new"), new byte[(int) SIZE]);
+    String source = "away:" + file("new");
+    swap(source, "pivot", "manual");
+    writesUntil("sync", () -> isIn("sync"));
+    job("forget");
+    job("pivot");
+    isSwitchedTo(source);
+    assertThat(authority).containsExactly("anew 1", "arrived");
+  }
+
   @Test
   void theAuthoritiesOfBothDevicesLearnWhereTheDiskIs() throws Exception {
     Files.write(file("new"), new byte[(int) SIZE]);

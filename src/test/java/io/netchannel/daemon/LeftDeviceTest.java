@@ -198,14 +198,30 @@ final class LeftDeviceTest {
     host.await("it is told", () -> server.told.contains(isTold(source)));
   }
 
-  /** Who does not know the export, or denies it, does so the next time, too. */
+  /** Its content is not the disk's, and was never. */
   @Test
-  void whatIsNotExportedAnyMoreIsNotToldForEver() throws Exception {
-    leaves();
-    server.removed.add(path("old"));
-    server.isBack(path("old"));
+  void aNewDeviceThatIsNotExportedAnyMoreIsNotToldForEver() throws Exception {
+    inSync("file", "netchannel");
+    server.goesAway(path("new"));
+    host.job("abort");
+    host.await("it is tried", () -> isUntold("is away, for the test"));
+    server.removed.add(path("new"));
+    server.isBack(path("new"));
     host.await("nothing is left", () -> untold() == null);
     assertThat(server.told).isEmpty();
+  }
+
+  /** Others would start the guest from it when it is exported again. */
+  @Test
+  void anOldDeviceThatIsExportedAgainIsToldThatItIsOutOfDate() throws Exception {
+    String source = leaves();
+    server.removed.add(path("old"));
+    server.isBack(path("old"));
+    host.await("it is refused", () -> isUntold("is not exported"));
+    server.removed.clear();
+    host.restartDaemon(true);
+    host.await("it is told", () -> server.told.contains(isTold(source)));
+    awaitNothingToSay();
   }
 
   // ---- a disk that is back

@@ -66,6 +66,27 @@ final class SwapLifeTest {
     host.verify();
   }
 
+  /** As a local disk, or an NBD server that is there: it is given all the time that it takes. */
+  @Test
+  void whatTheOldDeviceHoldsKeepsNobodyFromKnowingWhereTheDiskIs() throws Exception {
+    host.startGuest(host.make("netchannel", "old"));
+    String source = host.make("netchannel", "new");
+    host.swap(source, MANUAL);
+    host.awaitState("sync");
+    host.write(1);
+    server.hangs(path("old"));
+    GuestIo read = host.beginRead(1);
+    host.await("it is there", () -> server.isAwaited(path("old")));
+    host.job("pivot");
+    host.await("the XML names it", () -> host.named().equals(source));
+    host.await("its server knows", () -> server.told.contains(path("new") + " arrived"));
+    assertThat(host.isIn("switched")).isTrue();
+    server.isBack(path("old"));
+    host.ends(read);
+    host.awaitState("done");
+    host.verify();
+  }
+
   /** The new device is free for whatever its owner wants, whatever happens to the daemon then. */
   @Test
   void whatWasGivenUpIsNeverTakenUpAgain() throws Exception {

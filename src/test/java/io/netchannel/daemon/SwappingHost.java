@@ -28,7 +28,7 @@ final class SwappingHost implements AutoCloseable {
   private final Path directory;
   private final GuestBlocks blocks = new GuestBlocks();
   private EmbeddedDomain domain;
-  private String named = "";
+  private volatile String named = "";
 
   SwappingHost(Path directory, ImmutableMap<String, DeviceKind> kinds) throws Exception {
     this.directory = directory;
