@@ -92,6 +92,7 @@ final class JournalCodec {
 
   private static io.netchannel.coordinator.journal.v1.Job toProto(DiskJob job) {
     DiskJob.Settings settings = job.settings();
+    boolean failed = job.phase() == JobPhase.FAILED;
     io.netchannel.coordinator.journal.v1.Job.Builder proto =
         io.netchannel.coordinator.journal.v1.Job.newBuilder()
             .setId(job.id().toString())
@@ -100,7 +101,8 @@ final class JournalCodec {
             .setDomainName(job.domainName())
             .setOldSource(job.oldSource())
             .setNewSource(job.newSource())
-            .setPhase(job.phase().name())
+            .setPhase(failed ? JobPhase.ABORTED.name() : job.phase().name())
+            .setFailed(failed)
             .setReason(job.reason())
             .setSwitches(settings.switches())
             .setMayThrottle(settings.mayThrottle())
@@ -130,7 +132,7 @@ final class JournalCodec {
         job.getDomainName(),
         job.getOldSource(),
         job.getNewSource(),
-        JobPhase.valueOf(job.getPhase()),
+        job.getFailed() ? JobPhase.FAILED : JobPhase.valueOf(job.getPhase()),
         job.getReason(),
         new DiskJob.Origin(job.getFollows(), job.getAnywhere(), job.getFrom()),
         new DiskJob.Settings(

@@ -3,6 +3,8 @@ package io.netchannel.coordinator;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.netchannel.coordinator.journal.v1.Job;
+import io.netchannel.coordinator.journal.v1.Record;
 import io.netchannel.files.MemoryFiles;
 import java.time.Clock;
 import java.time.Instant;
@@ -462,6 +464,18 @@ final class DiskJobStoreTest {
     jobs.end(job(1), JobEvent.FINISHED, "all know it");
     jobs.tellFound();
     assertThat(jobs.untold()).as("of one that is over").isEmpty();
+  }
+
+  /** To a version that knows no such end it was given up. */
+  @Test
+  void anEndByFailureIsReadByAllVersions() throws Exception {
+    jobs.begin(job(1));
+    DiskJob failed = jobs.end(job(1), JobEvent.FAILED, "they differ");
+    restart();
+    assertThat(jobs.find(failed.id())).contains(failed);
+    Job written =
+        Record.parseFrom(JournalCodec.encode(JournalRecord.of(failed, Optional.empty()))).getJobs(0);
+    assertThat(written.getPhase()).isEqualTo("ABORTED");
   }
 
   /** Told twice is the same as once. */

@@ -122,6 +122,7 @@ final class GrpcPeer implements Peer {
             .setDomain(request.domain().toString())
             .addAllDisks(request.disks().stream().map(PeerCodec::toProto).toList())
             .setManifestDataBytes(request.manifestDataBytes())
+            .setKnowsVerifies(true)
             .build();
     return now(
         bound, s -> s.prepare(message).getJobsList().stream().map(PeerCodec::fromProto).toList());

@@ -45,7 +45,12 @@ final class PeerCodec {
         disk.getGeneration());
   }
 
-  static Job toProto(CarriedJob job) {
+  /**
+   * One that verifies waits for a person at a destination that would switch it unverified.
+   *
+   * @param knowsVerifies whether the destination verifies
+   */
+  static Job toProto(CarriedJob job, boolean knowsVerifies) {
     DiskJob.Settings settings = job.settings();
     return Job.newBuilder()
         .setTarget(job.target())
@@ -53,7 +58,7 @@ final class PeerCodec {
         .setAnywhere(job.anywhere())
         .setSwitches(settings.switches())
         .setMayThrottle(settings.mayThrottle())
-        .setPaused(settings.paused())
+        .setPaused(settings.paused() || (settings.verifies() && !knowsVerifies))
         .setVerifies(settings.verifies())
         .setBytesPerSecond(settings.bytesPerSecond())
         .build();

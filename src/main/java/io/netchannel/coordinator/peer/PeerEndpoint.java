@@ -126,7 +126,10 @@ final class PeerEndpoint extends PeerProtocolGrpc.PeerProtocolImplBase {
                       request.getManifestDataBytes()));
           return List.of(
               PrepareReply.newBuilder()
-                  .addAllJobs(jobs.stream().map(PeerCodec::toProto).toList())
+                  .addAllJobs(
+                      jobs.stream()
+                          .map(job -> PeerCodec.toProto(job, request.getKnowsVerifies()))
+                          .toList())
                   .build());
         });
   }
