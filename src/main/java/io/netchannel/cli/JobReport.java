@@ -97,11 +97,17 @@ final class JobReport {
     return number("leftBytes").orElse(0);
   }
 
-  /** What is to be copied and to be compared yet: less is progress. */
-  long toDoBytes() {
+  /**
+   * What is to be copied and to be compared yet: less is progress. Empty while the new device is not
+   * open, when nobody knows.
+   */
+  OptionalLong toDoBytes() {
+    OptionalLong left = number("leftBytes");
     OptionalLong verified = number("verifiedBytes");
-    return leftBytes()
-        + (verified.isPresent() ? number("sizeBytes").orElse(0) - verified.getAsLong() : 0);
+    return left.isPresent() && verified.isPresent()
+        ? OptionalLong.of(
+            left.getAsLong() + number("sizeBytes").orElse(0) - verified.getAsLong())
+        : left;
   }
 
   boolean isPivotManual() {

@@ -158,10 +158,14 @@ final class JobWait {
   }
 
   private void noteProgress(JobReport job) {
-    if (job.toDoBytes() < leastBytes) {
-      leastBytes = job.toDoBytes();
-      stuckNanos = OptionalLong.empty();
-    }
+    job.toDoBytes()
+        .ifPresent(
+            bytes -> {
+              if (bytes < leastBytes) {
+                leastBytes = bytes;
+                stuckNanos = OptionalLong.empty();
+              }
+            });
   }
 
   private String stuck(JobReport job) {

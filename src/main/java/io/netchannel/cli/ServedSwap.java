@@ -187,7 +187,7 @@ final class ServedSwap extends ForwardingDevice {
         case PAUSED -> tell("waits: " + status.reason());
         case ALONE -> {
           if (!told.equals("done")) {
-            tell("switched");
+            tell(status.reason().isEmpty() ? "switched" : "switched: " + status.reason());
             if (mirror.left().isDone()) {
               tell("done");
             }

@@ -9,6 +9,7 @@ import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.slf4j.event.Level;
 
 /**
  * All jobs of this host; the one place where a job changes its phase. Follows {@link
@@ -207,7 +208,8 @@ public final class DiskJobStore {
           e.getMessage());
       journal.putVolatile(next);
     }
-    log.info("{}: {}: {}", next.label(), next.phase(), reason);
+    log.atLevel(next.phase() == JobPhase.FAILED ? Level.WARN : Level.INFO)
+        .log("{}: {}: {}", next.label(), next.phase(), reason);
     storages.remove(job.id());
     CompletableFuture<Void> waited = ends.remove(job.id());
     if (waited != null) {

@@ -103,6 +103,11 @@ final class SwitchRecord {
 
   private void record(CompletableFuture<Void> recorded) {
     DiskJob switched;
+    mirror
+        .get()
+        .map(present -> present.status().reason())
+        .filter(why -> !why.isEmpty())
+        .ifPresent(why -> log.warn("{}: switches at once: {}", job.get().label(), why));
     try {
       environment.faults().at(Point.JOB_SYNCED);
       switched = environment.jobs().switched(job.get());
@@ -115,6 +120,7 @@ final class SwitchRecord {
       recorded.completeExceptionally(new UnknownSwitchException(e.getMessage(), e));
       return;
     } catch (JournalException | JobRefusedException | RuntimeException e) {
+      log.warn("{}: the switch is not recorded: {}", job.get().label(), e.getMessage());
       recorded.completeExceptionally(e);
       return;
     }

@@ -169,6 +169,22 @@ final class JobWaitTest {
     assertThat(ended.problem()).isEmpty();
   }
 
+  /** Nobody knows what is left before the new device is open. */
+  @Test
+  void whatIsNotKnownYetIsNoProgressThatNothingBetters() throws Exception {
+    Ended ended =
+        run(
+            Goal.SWITCHED,
+            seconds ->
+                seconds > 2_000
+                    ? Told.done()
+                    : seconds < 2
+                        ? Told.in("paused").with("leftBytes", null)
+                        : Told.in(seconds % 20 < 2 ? "copying" : "paused")
+                            .with("leftBytes", (3_000 - seconds) << 20));
+    assertThat(ended.problem()).isEmpty();
+  }
+
   /** Both are copied, but what is read gets on no more than what is written did. */
   @Test
   void verifiedIsProgressAndTriedInVainIsNone() throws Exception {

@@ -143,7 +143,8 @@ final class Answers {
   private Outcome answerOfBoth(MirroredRequest request) {
     boolean followerHasIt = !request.atFollower && request.followerOutcome == Outcome.OK;
     if (states.isClosing() && states.isMirroring()) {
-      if (request.kind.changesData() && !followerHasIt) {
+      if (request.kind.changesData()
+          && !(followerHasIt && request.leaderOutcome == Outcome.OK)) {
         differences.need(request);
       }
       return request.leaderOutcome;

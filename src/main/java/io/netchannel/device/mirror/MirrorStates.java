@@ -4,8 +4,6 @@ import io.netchannel.device.Outcome;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * The state of a mirror, and what leads from one to the next; the diagram is in the package's
@@ -15,8 +13,6 @@ import org.slf4j.LoggerFactory;
  * gives are asked for with {@link #takeUnsettled}.
  */
 final class MirrorStates {
-  private static final Logger log = LoggerFactory.getLogger(MirrorStates.class);
-
   private static final long FIRST_RETRY_NANOS = TimeUnit.SECONDS.toNanos(1);
   private static final long LAST_RETRY_NANOS = TimeUnit.SECONDS.toNanos(30);
 
@@ -275,14 +271,10 @@ final class MirrorStates {
     giveUp(
         "source and target differ at byte %d, though all was copied: something else writes to the target, or it does not keep what it gets, or did not read as zeros as was said; find out which, then begin anew"
             .formatted(offsetBytes));
-    log.warn("given up: {}", reason);
   }
 
   /** The leader has failed where the follower has all: the guest need not see it. */
   void rescue(MirroredRequest request) {
-    if (!switches) {
-      log.warn("the source fails ({}), the target takes its place", request.leaderOutcome);
-    }
     reason = "the source failed: " + request.kind + " " + request.leaderOutcome;
     switches = true;
     record();
@@ -301,7 +293,6 @@ final class MirrorStates {
       // Either leg may be found to be the disk: nothing is answered that only one of them has.
       become(MirrorState.RECORDING, "whether it was recorded is unknown: " + failure.getMessage());
     } else {
-      log.warn("the switch to the target could not be recorded: {}", failure.toString());
       become(MirrorState.SYNC, "");
       stop("the switch could not be recorded: " + failure.getMessage());
     }

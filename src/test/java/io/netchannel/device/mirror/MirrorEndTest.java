@@ -105,6 +105,38 @@ final class MirrorEndTest extends SteppedMirror {
     assertThat(budget.use().users()).isZero();
   }
 
+  /** The follower alone has it, and the map is the next mirror's. */
+  @Test
+  void whatFailsAtTheLeaderInACloseMayDiffer(@TempDir Path directory) throws IOException {
+    System.arraycopy(leader.current, 0, follower.current, 0, BLOCKS);
+    DifferenceMap map = found(directory, -1);
+    Device failing =
+        new ForwardingDevice(leader) {
+          @Override
+          public void close() {
+            leader.fail(named(leader, "writes").get(0), false, Outcome.IO_ERROR);
+            super.close();
+          }
+        };
+    MirrorDevice mirror =
+        begun(
+            new MirrorDevice(
+                failing,
+                follower,
+                map,
+                settings(false, false, false, true),
+                budget,
+                this::record,
+                () -> nanos));
+    toSync(mirror);
+    Answer write = write(mirror, 0, 7);
+    endAll(follower, "writes");
+    mirror.close();
+
+    assertThat(write.outcome).isEqualTo(Outcome.IO_ERROR);
+    assertThat(map.isSet(0)).isTrue();
+  }
+
   /** What was flushed before the kill is not known. */
   @Test
   void aFoundMapWithoutABitIsFlushedAgain(@TempDir Path directory) throws IOException {
