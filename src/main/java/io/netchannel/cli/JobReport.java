@@ -98,15 +98,14 @@ final class JobReport {
   }
 
   /**
-   * What is to be copied and to be compared yet: less is progress. Empty while the new device is not
-   * open, when nobody knows.
+   * What is to be copied and to be compared yet: less is progress. Empty while the new device is
+   * not open, when nobody knows.
    */
   OptionalLong toDoBytes() {
     OptionalLong left = number("leftBytes");
     OptionalLong verified = number("verifiedBytes");
     return left.isPresent() && verified.isPresent()
-        ? OptionalLong.of(
-            left.getAsLong() + number("sizeBytes").orElse(0) - verified.getAsLong())
+        ? OptionalLong.of(left.getAsLong() + number("sizeBytes").orElse(0) - verified.getAsLong())
         : left;
   }
 

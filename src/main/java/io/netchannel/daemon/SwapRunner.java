@@ -605,7 +605,9 @@ final class SwapRunner implements MirrorOwner {
     return mirror(bare(leader), follower, map, false, !isKnown);
   }
 
-  /** Another storage may have either's place, or the same one may have lost what was not flushed. */
+  /**
+   * Another storage may have either's place, or the same one may have lost what was not flushed.
+   */
   private boolean isKnown(DifferenceMap map, Optional<UUID> leader, Optional<UUID> follower) {
     synchronized (map) { // what changes meanwhile is noted there
       boolean isOfThem = map.isOf(leader, follower);

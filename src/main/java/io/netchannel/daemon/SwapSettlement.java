@@ -18,8 +18,8 @@ import java.util.function.Consumer;
 import java.util.function.Supplier;
 
 /**
- * What comes after the new device of a job has become the disk, or is not to become it, until nobody
- * is to hear of it any more.
+ * What comes after the new device of a job has become the disk, or is not to become it, until
+ * nobody is to hear of it any more.
  *
  * <pre>
  *   switched --> BEGUN --the XML is written, and the new device's server knows--> KNOWN
@@ -107,9 +107,7 @@ final class SwapSettlement {
                 () -> !closed && !forgotten,
                 problem)
             .thenRun(() -> arrived.complete(null));
-    var unused =
-        CompletableFuture.allOf(named, noted)
-            .thenRun(() -> known.complete("all know it"));
+    var unused = CompletableFuture.allOf(named, noted).thenRun(() -> known.complete("all know it"));
   }
 
   /**

@@ -43,21 +43,22 @@ import org.slf4j.LoggerFactory;
  *                                                         ^  |  |               | |
  *                      1 s, 2 s ... 30 s, whatever fails: +--+--|---------------+ |
  *                                                               |                 |
- *      nothing of this host is there, nobody can be told <------+                 |
+ *      nothing of this host is there <--------------------------+                 |
+ *      refused for good, where it never was the disk <----------+                 |
  *      noted, and the place given free <------------------------------------------+
- *      either of them: not in the journal any more
+ *      each of them: not in the journal any more
  * </pre>
  *
  * What an old word would be said of is never the disk that has come back meanwhile to that server,
- * whatever its name is then: whoever opens a device for a disk takes a newer generation than all that is still
- * to be told of it ({@link NewDevice#generation}), and the word is said with an older one. A server
- * that knows a newer one has either had the disk again, or a person has released the place: that
- * generation nobody ever had, and the word is said with it once it is clear that nobody has it and
- * that the disk is elsewhere.
+ * whatever its name is then: whoever opens a device for a disk takes a newer generation than all
+ * that is still to be told of it ({@link NewDevice#generation}), and the word is said with an older
+ * one. A server that knows a newer one has either had the disk again, or a person has released the
+ * place: that generation nobody ever had, and the word is said with it once it is clear that nobody
+ * has it and that the disk is elsewhere.
  *
- * <p>A refusal ends nothing where other hosts may start the guest from what was left: an export that
- * is withdrawn, or whose server lets this host in no more, is often back. Only a place that was never
- * the disk, or is to be used as it is, is not worth that.
+ * <p>A refusal ends nothing where other hosts may start the guest from what was left: an export
+ * that is withdrawn, or whose server lets this host in no more, is often back. Only a place that
+ * was never the disk, or is to be used as it is, is not worth that.
  *
  * <p>The left device may be gone for good, and nobody waits for it.
  */

@@ -348,9 +348,7 @@ final class DiskJobStoreTest {
       jobs.end(following(number), JobEvent.ABORTED, "it could not begin");
     }
     restart();
-    assertThat(jobs.all())
-        .extracting(DiskJob::id)
-        .containsExactly(following(2).id(), job(1).id());
+    assertThat(jobs.all()).extracting(DiskJob::id).containsExactly(following(2).id(), job(1).id());
   }
 
   private void hasGeneration(long number) throws JournalException {
@@ -474,7 +472,8 @@ final class DiskJobStoreTest {
     restart();
     assertThat(jobs.find(failed.id())).contains(failed);
     Job written =
-        Record.parseFrom(JournalCodec.encode(JournalRecord.of(failed, Optional.empty()))).getJobs(0);
+        Record.parseFrom(JournalCodec.encode(JournalRecord.of(failed, Optional.empty())))
+            .getJobs(0);
     assertThat(written.getPhase()).isEqualTo("ABORTED");
   }
 

@@ -143,8 +143,7 @@ final class Answers {
   private Outcome answerOfBoth(MirroredRequest request) {
     boolean followerHasIt = !request.atFollower && request.followerOutcome == Outcome.OK;
     if (states.isClosing() && states.isMirroring()) {
-      if (request.kind.changesData()
-          && !(followerHasIt && request.leaderOutcome == Outcome.OK)) {
+      if (request.kind.changesData() && !(followerHasIt && request.leaderOutcome == Outcome.OK)) {
         differences.need(request);
       }
       return request.leaderOutcome;
