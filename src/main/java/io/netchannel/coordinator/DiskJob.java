@@ -36,11 +36,18 @@ public record DiskJob(
    *     over. Otherwise a person has asked for it, and it goes where the guest goes
    * @param anywhere whether the new source is the same disk on every host
    * @param from the host that it came from with its guest; empty when it was begun here
+   * @param goesTo the host that takes over with the new source alone, when the guest goes there;
+   *     empty when the disk is switched here
    */
-  public record Origin(boolean follows, boolean anywhere, String from) {
-    /** Begun here. */
+  public record Origin(boolean follows, boolean anywhere, String from, String goesTo) {
+    /** Begun here, and switched here. */
     public Origin(boolean follows, boolean anywhere) {
-      this(follows, anywhere, "");
+      this(follows, anywhere, "", "");
+    }
+
+    /** Whether it goes with its guest. */
+    public boolean goesAlong() {
+      return !goesTo.isEmpty();
     }
   }
 
@@ -109,21 +116,35 @@ public record DiskJob(
         origin,
         settings,
         begun,
-        next == JobPhase.SWITCHED ? Optional.of(at) : switched,
+        next == JobPhase.SWITCHED || next == JobPhase.TAKEN_OVER ? Optional.of(at) : switched,
         next.isOver() ? Optional.of(at) : Optional.empty());
   }
 
-  /** What of it travels with its guest. */
+  /** What of it travels with its guest: one that goes along is switched there at the latest. */
   PeerMessages.CarriedJob carried() {
-    return new PeerMessages.CarriedJob(disk.target(), newSource, origin.anywhere(), settings);
+    boolean switches = settings.switches() || origin.goesAlong();
+    return new PeerMessages.CarriedJob(
+        disk.target(),
+        newSource,
+        origin.anywhere(),
+        new Settings(
+            switches, settings.mayThrottle(), settings.paused(), settings.bytesPerSecond()),
+        origin.goesAlong());
   }
 
   /**
    * One that has come with its guest. A new source that may be another one on this host waits for a
    * person's word.
+   *
+   * @param host this one
    */
   static DiskJob carried(
-      UUID id, Migration migration, PeerMessages.CarriedJob carried, String oldSource, Instant at) {
+      UUID id,
+      String host,
+      Migration migration,
+      PeerMessages.CarriedJob carried,
+      String oldSource,
+      Instant at) {
     Settings settings = carried.settings();
     DiskJob job =
         begin(
@@ -132,7 +153,8 @@ public record DiskJob(
             migration.domainName(),
             oldSource,
             carried.newSource(),
-            new Origin(false, carried.anywhere(), migration.peer()),
+            new Origin(
+                false, carried.anywhere(), migration.peer(), carried.takesOver() ? host : ""),
             settings,
             at);
     return carried.anywhere()
@@ -140,6 +162,28 @@ public record DiskJob(
         : job.with(
             new Settings(
                 settings.switches(), settings.mayThrottle(), true, settings.bytesPerSecond()));
+  }
+
+  /** The same that stays behind: it is switched where its guest is now. */
+  DiskJob stayed() {
+    return new DiskJob(
+        id,
+        disk,
+        domainName,
+        oldSource,
+        newSource,
+        phase,
+        reason,
+        new Origin(origin.follows(), origin.anywhere(), origin.from(), ""),
+        settings,
+        begun,
+        switched,
+        ended);
+  }
+
+  /** Where its disk has gone. */
+  Moved left(Instant at, Optional<UUID> oldStorage, Optional<UUID> newStorage) {
+    return new Moved(disk, domainName, oldSource, newSource, at, oldStorage, newStorage);
   }
 
   /** Why its new source is not even opened before a person says so; empty when it may be. */

@@ -42,6 +42,7 @@ final class DiskJobJson {
             .orElse(null));
     json.put("throttled", mirror.map(MirrorStatus::throttled).orElse(false));
     json.put("pivot", pivot(job));
+    json.put("goesTo", job.origin().goesAlong() ? job.origin().goesTo() : null);
     json.put("bandwidth", job.settings().bytesPerSecond());
     json.put("started", job.begun().toString());
     json.put("ended", job.ended().map(Instant::toString).orElse(null));
@@ -93,7 +94,10 @@ final class DiskJobJson {
 
   /** Of one that has no mirror just now: after a restart, until its device opens. */
   private static MirrorState beside(SwapRunner runner) {
-    return runner.job().phase() == JobPhase.SWITCHED ? MirrorState.ALONE : MirrorState.PAUSED;
+    return switch (runner.job().phase()) {
+      case SWITCHED, TAKEN_OVER -> MirrorState.ALONE;
+      case COPYING, DONE, ABORTED -> MirrorState.PAUSED;
+    };
   }
 
   private static String reason(SwapRunner runner) {

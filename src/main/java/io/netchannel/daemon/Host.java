@@ -6,6 +6,7 @@ import io.netchannel.coordinator.ConfiguredFaults;
 import io.netchannel.coordinator.Coordinator;
 import io.netchannel.coordinator.Direction;
 import io.netchannel.coordinator.DiskJobStore;
+import io.netchannel.coordinator.DiskKey;
 import io.netchannel.coordinator.FaultPoints;
 import io.netchannel.coordinator.JournalException;
 import io.netchannel.coordinator.LocalDevices;
@@ -163,7 +164,8 @@ public final class Host implements AutoCloseable {
             stockDisks,
             suspends,
             this::isArriving,
-            this::stays);
+            this::stays,
+            this::copyOf);
     coordinator =
         new Coordinator(
             configuration.name(),
@@ -252,6 +254,17 @@ public final class Host implements AutoCloseable {
             lifecycle,
             coordinator,
             new DiskJobCommands(jobs, metadata, coordinator.jobs()),
+            new StorageMigration(
+                new StorageMigration.Environment(
+                    configuration.name(),
+                    midPoints,
+                    parts.definitions(),
+                    parts.devices(),
+                    parts.volumes(),
+                    host -> peerAt(parts, host),
+                    configuration.timeouts().prepare(),
+                    jobs,
+                    coordinator.jobs())),
             following,
             parts.health(),
             parts.clock(),
@@ -327,6 +340,11 @@ public final class Host implements AutoCloseable {
   private void stays(UUID domain) {
     jobs.stays(domain);
     following.look(domain);
+  }
+
+  /** Asked by the coordinator, of disks that it has begun to take away. */
+  private LocalDevices.Copy copyOf(DiskKey disk) {
+    return jobs.copyOf(disk);
   }
 
   /** Asked by the coordinator, which is there before the lifecycle. */

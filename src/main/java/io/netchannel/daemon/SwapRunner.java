@@ -16,6 +16,7 @@ import io.netchannel.device.memory.BufferBudget;
 import io.netchannel.device.mirror.MirrorDevice;
 import io.netchannel.device.mirror.MirrorOwner;
 import io.netchannel.device.mirror.MirrorSettings;
+import io.netchannel.device.mirror.MirrorState;
 import io.netchannel.device.mirror.MirrorStatus;
 import io.netchannel.time.Backoff;
 import java.time.Duration;
@@ -53,9 +54,13 @@ import org.slf4j.LoggerFactory;
  *   came with its guest: OLD_ONLY, from the end of the migration on
  *
  *   any --the guest's disk has gone--> SETTLING when it was recorded, else OVER
+ *
+ *   goes with its guest: MIRRORED --its migration has the disk as "given"--> waits for its end there
+ *      +--COMMIT, and the disk has gone--> SETTLING    +--given back: the journal has it as aborted
  * </pre>
  *
- * While its guest migrates it rests: MIRRORED without a copy, OLD_ONLY without an attempt.
+ * While its guest migrates it rests: MIRRORED without a copy, OLD_ONLY without an attempt. One that
+ * goes with its guest goes on, but does not switch.
  *
  * <p>Until the record the old device is the disk, and all that can fail here leaves it so. Where
  * nobody knows whether the journal has it, the mirror stays in sync, or closes, until a restart
@@ -167,7 +172,7 @@ final class SwapRunner implements MirrorOwner {
     Stage stage =
         switch (job.phase()) {
           case COPYING -> Stage.OLD_ONLY;
-          case SWITCHED -> Stage.LEAVING;
+          case SWITCHED, TAKEN_OVER -> Stage.LEAVING;
           case DONE, ABORTED -> Stage.OVER;
         };
     return new SwapRunner(environment, job, stage);
@@ -367,15 +372,19 @@ final class SwapRunner implements MirrorOwner {
   /** It came with its guest, whose disk is served already. */
   void takeUp(ServedDisk served) {
     watch(served);
-    if (stage == Stage.OLD_ONLY) {
-      retry(served);
-    }
+    recovered();
+  }
+
+  /** Whether it does nothing just now, as another host has its disk, or is about to. */
+  private boolean rests() {
+    return job().origin().goesAlong()
+        ? environment.jobs().holder(key).isPresent()
+        : environment.jobs().rests(key);
   }
 
   /** Whether nothing may go to the new device, which is not even opened. */
   private boolean mustNotOpen() {
-    Optional<String> why =
-        environment.jobs().rests(key) ? Optional.of(RESTS) : job().waitsForAWord();
+    Optional<String> why = rests() ? Optional.of(RESTS) : job().waitsForAWord();
     why.ifPresent(words -> problem = words);
     return why.isPresent();
   }
@@ -615,16 +624,20 @@ final class SwapRunner implements MirrorOwner {
       return;
     }
     SwitchNotes notes = environment.notes();
-    notes.left(switched, record.oldTold(), newDevice.user(), this::tells);
-    CompletableFuture<Void> arrived =
-        notes.arrived(
-            switched,
-            () -> disk.flatMap(ServedDisk::device),
-            newDevice::user,
-            this::tells,
-            why -> problem = why);
+    CompletableFuture<Void> left =
+        notes.left(switched, record.oldTold(), newDevice.user(), this::tells);
+    // With the new device another host tells its authority; the old one is at this host.
+    CompletableFuture<Void> told =
+        switched.phase() == JobPhase.TAKEN_OVER
+            ? left
+            : notes.arrived(
+                switched,
+                () -> disk.flatMap(ServedDisk::device),
+                newDevice::user,
+                this::tells,
+                why -> problem = why);
     var unused =
-        CompletableFuture.allOf(named, arrived)
+        CompletableFuture.allOf(named, told)
             .thenRunAsync(() -> finish("all know it"), environment.executor());
   }
 
@@ -640,13 +653,12 @@ final class SwapRunner implements MirrorOwner {
   }
 
   private void end(JobEvent event, String reason) {
+    if (stage == Stage.OVER || environment.jobs().end(job(), event, reason).isActive()) {
+      return;
+    }
     synchronized (this) {
-      if (stage == Stage.OVER) {
-        return;
-      }
       stage = Stage.OVER;
     }
-    var unused = environment.jobs().end(job(), event, reason);
     disk.ifPresent(ServedDisk::followsNothing);
   }
 
@@ -715,6 +727,9 @@ final class SwapRunner implements MirrorOwner {
     return new JobRefusedException(
         switch (known.phase()) {
           case COPYING -> known.label() + ": it is being switched, or given up, just now";
+          case TAKEN_OVER ->
+              "%s: the disk is %s, at %s"
+                  .formatted(known.label(), known.newSource(), known.origin().goesTo());
           case ABORTED -> known.label() + ": it was given up";
           case SWITCHED, DONE -> known.label() + ": the disk is " + known.newSource() + " already";
         });
@@ -742,6 +757,11 @@ final class SwapRunner implements MirrorOwner {
     }
     resting = environment.jobs().rests(key);
     if (resting) {
+      var unused = mirror.holdSwitch(); // who is too late finds that the journal refuses it
+    } else {
+      mirror.releaseSwitch();
+    }
+    if (rests()) {
       mirror.pause(RESTS);
     } else if (settings.paused()) {
       mirror.pause("a person has paused it");
@@ -756,12 +776,31 @@ final class SwapRunner implements MirrorOwner {
     if (stage == Stage.MIRRORED && resting != environment.jobs().rests(key)) {
       goOn();
     }
+    obeyMigration();
     mirror.ifPresent(
         present -> {
           present.tick();
           MirrorStatus now = present.status();
           rate.at(environment.nanoTime().getAsLong(), now.copiedBytes() + now.zeroBytes());
         });
+  }
+
+  /** A migration of its guest has decided over it, while it had nothing that would tell it. */
+  private void obeyMigration() {
+    DiskJob known = job();
+    if (!known.origin().goesAlong()) {
+      return;
+    }
+    if (stage == Stage.MIRRORED && !known.isActive()) {
+      goOn(); // without the new device
+    } else if (stage == Stage.OLD_ONLY && !known.isActive()) {
+      end(JobEvent.ABORTED, known.reason());
+    } else if (disk.isEmpty()) {
+      switch (stage) {
+        case MIRRORED, OLD_ONLY, LEAVING -> goOnWithoutDisk();
+        case OPENING, SETTLING, OVER -> {}
+      }
+    }
   }
 
   /** Hears of the end of its disk, also where that has gone elsewhere and is only kept here. */
@@ -788,23 +827,39 @@ final class SwapRunner implements MirrorOwner {
     if (record.isUncertain()) {
       return; // the next daemon does
     }
-    if (job().phase() == JobPhase.SWITCHED) {
-      settle();
-    } else {
-      end(JobEvent.ABORTED, withoutGuest());
+    DiskJob known = job();
+    switch (known.phase()) {
+      case SWITCHED, TAKEN_OVER -> settle();
+      case COPYING -> end(JobEvent.ABORTED, withoutGuest()); // unless its migration decides
+      case DONE, ABORTED -> end(JobEvent.ABORTED, known.reason());
     }
   }
 
+  /** Its disk, which has gone to another host, is about to be here again: none is told of it. */
+  void comesBack() {
+    forgotten = true;
+    finish("its disk comes back");
+  }
+
+  /** Why the new device has not all that the guest was told is written; empty when it has. */
+  String notAlike() {
+    Optional<MirrorStatus> now = mirror.map(MirrorDevice::status);
+    if (now.filter(status -> status.state() == MirrorState.SYNC).isPresent()) {
+      return "";
+    }
+    String why = problem.isEmpty() ? now.map(MirrorStatus::reason).orElse("") : problem;
+    String words = job().newSource() + " is not in sync";
+    return why.isEmpty() ? words : words + ": " + why;
+  }
+
   private String withoutGuest() {
+    DiskJob.Origin origin = job().origin();
+    Optional<String> holder = environment.jobs().holder(key);
+    boolean endsHere =
+        origin.follows() || (origin.goesAlong() && !holder.equals(Optional.of(origin.goesTo())));
     String words =
-        job().origin().follows()
-            ? "its guest has gone to %s"
-            : "its guest has gone to %s, and the job with it";
-    return environment
-        .jobs()
-        .holder(key)
-        .map(words::formatted)
-        .orElse("its guest does not run here any more");
+        endsHere ? "its guest has gone to %s" : "its guest has gone to %s, and the job with it";
+    return holder.map(words::formatted).orElse("its guest does not run here any more");
   }
 
   /** The daemon ends: the next one goes on. */

@@ -110,8 +110,9 @@ final class SwitchNotes {
    * @param user whose disk it was; of that generation, so that nothing is said of what a newer one
    *     has made of it
    * @param goesOn whether to try again
+   * @return completes when it is noted
    */
-  void left(
+  CompletableFuture<Void> left(
       DiskJob job,
       Optional<CompletableFuture<Void>> asked,
       OpenOptions.User user,
@@ -119,6 +120,7 @@ final class SwitchNotes {
     Left left = new Left(job, user, goesOn);
     untold.add(left);
     left.begin(asked);
+    return left.noted.copy();
   }
 
   /**
@@ -142,6 +144,7 @@ final class SwitchNotes {
     private final Backoff pauses = new Backoff(FIRST_PAUSE, LONGEST_PAUSE);
     private boolean warned;
     private boolean stopped;
+    private final CompletableFuture<Void> noted = new CompletableFuture<>();
     private CompletableFuture<Void> attempt = CompletableFuture.completedFuture(null);
 
     private Left(DiskJob job, OpenOptions.User user, Supplier<Boolean> goesOn) {
@@ -174,6 +177,7 @@ final class SwitchNotes {
               (done, failure) -> {
                 if (failure == null) {
                   untold.remove(this);
+                  noted.complete(null);
                 } else {
                   failed(failure);
                 }

@@ -2,6 +2,7 @@ package io.netchannel.coordinator.peer;
 
 import io.netchannel.coordinator.DiskJob;
 import io.netchannel.coordinator.LocalDevices;
+import io.netchannel.coordinator.PeerMessages;
 import io.netchannel.coordinator.PeerMessages.CarriedJob;
 import io.netchannel.coordinator.PeerMessages.Exported;
 import io.netchannel.coordinator.PeerMessages.PhaseReport;
@@ -9,6 +10,7 @@ import io.netchannel.coordinator.PeerMessages.ServedDomain;
 import io.netchannel.coordinator.PeerMessages.Timeline;
 import io.netchannel.coordinator.PeerMessages.TimelineStep;
 import io.netchannel.coordinator.Phase;
+import io.netchannel.coordinator.peer.v1.Copy;
 import io.netchannel.coordinator.peer.v1.DescribeReply;
 import io.netchannel.coordinator.peer.v1.Disk;
 import io.netchannel.coordinator.peer.v1.ExportReply;
@@ -55,6 +57,7 @@ final class PeerCodec {
         .setMayThrottle(settings.mayThrottle())
         .setPaused(settings.paused())
         .setBytesPerSecond(settings.bytesPerSecond())
+        .setTakesOver(job.takesOver())
         .build();
   }
 
@@ -64,7 +67,8 @@ final class PeerCodec {
         job.getNewSource(),
         job.getAnywhere(),
         new DiskJob.Settings(
-            job.getSwitches(), job.getMayThrottle(), job.getPaused(), job.getBytesPerSecond()));
+            job.getSwitches(), job.getMayThrottle(), job.getPaused(), job.getBytesPerSecond()),
+        job.getTakesOver());
   }
 
   static ExportReply toProto(Optional<Exported> found) {
@@ -93,6 +97,7 @@ final class PeerCodec {
                             .setBackend(disk.backend())
                             .build())
                 .toList())
+        .addAllCopies(served.copies().stream().map(PeerCodec::toProto).toList())
         .build();
   }
 
@@ -104,7 +109,18 @@ final class PeerCodec {
         served.getDisksList().stream().map(disk -> fromProto(domain, disk)).toList(),
         served.getStockList().stream()
             .map(disk -> new LocalDevices.StockDisk(disk.getTarget(), disk.getBackend()))
+            .toList(),
+        served.getCopiesList().stream()
+            .map(copy -> new PeerMessages.Copy(copy.getTarget(), copy.getSource(), copy.getHost()))
             .toList());
+  }
+
+  private static Copy toProto(PeerMessages.Copy copy) {
+    return Copy.newBuilder()
+        .setTarget(copy.target())
+        .setSource(copy.source())
+        .setHost(copy.host())
+        .build();
   }
 
   static TimelineReply toProto(Timeline timeline) {
