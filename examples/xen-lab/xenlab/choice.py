@@ -57,6 +57,8 @@ COSTS = {
     "swap-full": Cost(150, SWAPS),
     "swap-home": Cost(200, SWAPS + REMOTE),
     "follow": Cost(350, SWAPS + (CODE + "daemon/(Following|Volume)", CODE + "server/Whereabouts", CODE + "coordinator/peer/")),
+    "with-storage": Cost(350, SWAPS + (CODE + "daemon/(StorageMigration|Volume)", CODE + "coordinator/(GoingCopies|IncomingTakeOver)",
+                                       CODE + "libvirt/LibvirtMigration", CODE + "cli/(Migrate|GuestMove)")),
     "remote": Cost(100, REMOTE),
     "cut": Cost(80, REMOTE),
     "server-restart": Cost(80, REMOTE),
