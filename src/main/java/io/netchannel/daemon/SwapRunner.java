@@ -791,15 +791,15 @@ final class SwapRunner implements MirrorOwner {
     if (!known.origin().goesAlong()) {
       return;
     }
-    if (stage == Stage.MIRRORED && !known.isActive()) {
-      goOn(); // without the new device
-    } else if (stage == Stage.OLD_ONLY && !known.isActive()) {
-      end(JobEvent.ABORTED, known.reason());
-    } else if (disk.isEmpty()) {
+    if (disk.isEmpty()) {
       switch (stage) {
         case MIRRORED, OLD_ONLY, LEAVING -> goOnWithoutDisk();
         case OPENING, SETTLING, OVER -> {}
       }
+    } else if (stage == Stage.MIRRORED && !known.isActive()) {
+      goOn(); // without the new device
+    } else if (stage == Stage.OLD_ONLY && !known.isActive()) {
+      end(JobEvent.ABORTED, known.reason());
     }
   }
 
