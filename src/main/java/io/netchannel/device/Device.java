@@ -158,6 +158,14 @@ public interface Device extends AutoCloseable {
     return Optional.empty();
   }
 
+  /**
+   * Whether writes that it has completed may be lost, because they were not flushed: no flush of it
+   * succeeds any more, until it is opened anew. Waits for nothing.
+   */
+  default boolean hasLostWrites() {
+    return false;
+  }
+
   /** Waits for what is running and releases the device. Idempotent. */
   @Override
   void close();
