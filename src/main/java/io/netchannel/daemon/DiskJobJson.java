@@ -85,7 +85,7 @@ final class DiskJobJson {
             case CONVERGING -> "converging";
             case FLUSHING -> "flushing";
             case SYNC -> "sync";
-            case RECORDING -> "recording";
+            case RECORDING, JOINING, DROPPING -> "recording";
           };
       case OVER -> MigrationJson.lowerCase(runner.job().phase());
     };

@@ -507,7 +507,7 @@ final class SwapRunner implements MirrorOwner {
         present -> {
           switch (present.status().state()) {
             case ALONE, ABORTED -> leave(present);
-            case COPYING, PAUSED, CONVERGING, FLUSHING, SYNC, RECORDING -> {
+            case COPYING, PAUSED, CONVERGING, FLUSHING, SYNC, RECORDING, JOINING, DROPPING -> {
               if (!job().isActive()) { // it was being recorded when the journal got that
                 giveUp(present);
               }

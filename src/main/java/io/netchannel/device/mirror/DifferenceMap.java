@@ -188,7 +188,7 @@ public final class DifferenceMap {
   }
 
   /** Whether a process before has left it: some of the follower may have been written. */
-  boolean isFound() {
+  public boolean isFound() {
     return found;
   }
 
@@ -220,6 +220,13 @@ public final class DifferenceMap {
 
   void setAll() {
     set(0, sizeBytes);
+  }
+
+  /** Both legs are alike, as is known otherwise. */
+  void clearAll() {
+    for (int word = 0; word < words(); word++) {
+      store(word, 0);
+    }
   }
 
   void clear(long region) {

@@ -36,6 +36,11 @@ final class Differences {
     copier.changing(first, last);
   }
 
+  /** It is known otherwise that the legs are alike. */
+  void none() {
+    map.clearAll();
+  }
+
   /** All of the device is copied after this. */
   void needAll() {
     map.setAll();
