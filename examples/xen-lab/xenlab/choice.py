@@ -57,6 +57,7 @@ COSTS = {
     "swap-full": Cost(150, SWAPS),
     "swap-home": Cost(200, SWAPS + REMOTE),
     "follow": Cost(350, SWAPS + (CODE + "daemon/(Following|Volume)", CODE + "server/Whereabouts", CODE + "coordinator/peer/")),
+    "mirror-leg": Cost(250, (CODE + "device/legs/", CODE + "device/mirror/")),
     "remote": Cost(100, REMOTE),
     "cut": Cost(80, REMOTE),
     "server-restart": Cost(80, REMOTE),

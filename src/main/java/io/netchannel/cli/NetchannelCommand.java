@@ -39,6 +39,8 @@ final class NetchannelCommand {
     COMMANDS.put("swap", SwapCommand::new);
     COMMANDS.put("jobs", JobsCommand::new);
     COMMANDS.put("job", JobCommand::new);
+    COMMANDS.put("mirrors", MirrorsCommand::new);
+    COMMANDS.put("mirror", MirrorCommand::new);
     COMMANDS.put("export", ExportCommand::new);
     COMMANDS.put("unexport", UnexportCommand::new);
     COMMANDS.put("exports", ExportsCommand::new);

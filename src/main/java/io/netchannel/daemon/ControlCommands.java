@@ -45,6 +45,7 @@ final class ControlCommands implements ControlEndpoint.Handler {
   private final Coordinator coordinator;
   private final DiskJobCommands jobs;
   private final FollowingDisks following;
+  private final LegAdding legs;
   private final Migrations migrations;
   private final Function<Duration, ? extends List<Peers.Health>> health;
   private final Instant started;
@@ -58,6 +59,7 @@ final class ControlCommands implements ControlEndpoint.Handler {
       Coordinator coordinator,
       DiskJobCommands jobs,
       FollowingDisks following,
+      LegAdding legs,
       Function<Duration, ? extends List<Peers.Health>> health,
       Clock clock,
       MidPointMemory memory) {
@@ -68,6 +70,7 @@ final class ControlCommands implements ControlEndpoint.Handler {
     this.coordinator = coordinator;
     this.jobs = jobs;
     this.following = following;
+    this.legs = legs;
     this.migrations = coordinator.migrations();
     this.health = health;
     this.started = clock.instant();
@@ -90,6 +93,12 @@ final class ControlCommands implements ControlEndpoint.Handler {
         awaitAtMost(
             jobs.begin(disk, request), ATTACH_BOUND); // one that is opening still is told so
         yield jobs.describe(disk);
+      }
+      case "mirror" -> {
+        ServedDisk disk = disk(request);
+        refuseWhileMigrating(disk.guest());
+        await(legs.add(disk, text(request, "source")), ATTACH_BOUND);
+        yield describe(disk);
       }
       case "jobs" -> jobs.list(which(request), following.behind());
       case "job" -> jobs.change(which(request), request);

@@ -253,6 +253,8 @@ public final class Host implements AutoCloseable {
             coordinator,
             new DiskJobCommands(jobs, metadata, coordinator.jobs()),
             following,
+            new LegAdding(
+                midPoints, parts.devices(), coordinator.jobs(), parts.definitions(), executor),
             parts.health(),
             parts.clock(),
             memory);

@@ -5,6 +5,7 @@ import com.google.protobuf.UnsafeByteOperations;
 import io.netchannel.coordinator.LocalDevices;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
+import io.netchannel.device.Inheritance;
 import io.netchannel.midpoint.Manifest;
 import io.netchannel.midpoint.MidPoint;
 import io.netchannel.vdevice.block.VirtualDisk;
@@ -274,7 +275,9 @@ final class HostDevices implements LocalDevices {
       throws DeviceException {
     Manifest decoded = served.decode(manifest);
     midPoints.arrives(served);
-    Device device = midPoints.open(served, disk.source(), disk.generation(), decoded.inheritance());
+    // A manifest that says nothing of it comes from who has waited for all and flushed it.
+    Inheritance left = decoded.inheritance().orElse(Inheritance.ENDED);
+    Device device = midPoints.open(served, disk.source(), disk.generation(), Optional.of(left));
     MidPoint midPoint;
     try {
       check(disk, device.geometry().sizeBytes());

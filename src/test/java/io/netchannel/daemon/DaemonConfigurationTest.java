@@ -3,6 +3,7 @@ package io.netchannel.daemon;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.google.common.net.HostAndPort;
 import io.netchannel.coordinator.StockDiskPolicy;
 import io.netchannel.coordinator.peer.PeerAddress;
 import java.nio.charset.StandardCharsets;
@@ -67,7 +68,12 @@ final class DaemonConfigurationTest {
             [[pool]]
             name = "fast"
             directory = "/srv/pool"
+            [mirror]
+            leg-timeout = "8s"
+            witness = "hostc"
             """);
+    assertThat(found.exports().legs().timeout()).isEqualTo(Duration.ofSeconds(8));
+    assertThat(found.exports().legs().witness()).contains(HostAndPort.fromParts("hostc", 16516));
     assertThat(found.pools()).containsExactly(Map.entry("fast", Path.of("/srv/pool")));
     assertThat(found.exports().listen()).as("who has volumes serves them").isPresent();
     assertThat(found.name()).isEqualTo("hosta");
