@@ -158,6 +158,14 @@ public interface Device extends AutoCloseable {
   default void relinquish() {}
 
   /**
+   * Whether it is known to have lost writes that it had done and not made durable: each flush fails
+   * until it is opened anew. Known as soon as its storage can be reached again.
+   */
+  default boolean hasLost() {
+    return false;
+  }
+
+  /**
    * Why requests wait or fail at present, as the device is elsewhere and cannot be reached; empty
    * when all is well. For people.
    */

@@ -54,6 +54,11 @@ public abstract class ForwardingDevice implements Device {
   }
 
   @Override
+  public boolean hasLost() {
+    return device.hasLost();
+  }
+
+  @Override
   public void useGeneration(long generation) {
     device.useGeneration(generation);
   }

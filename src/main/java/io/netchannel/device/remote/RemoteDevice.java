@@ -361,6 +361,11 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
   }
 
   @Override
+  public boolean hasLost() {
+    return unflushed.areLost();
+  }
+
+  @Override
   public Optional<String> problem() {
     return Optional.of(away).filter(words -> !words.isEmpty());
   }
