@@ -158,6 +158,12 @@ public interface Device extends AutoCloseable {
   default void relinquish() {}
 
   /**
+   * Its user has stopped, with all it had here done, and may go on elsewhere: until {@link
+   * #useGeneration} it decides nothing by itself that would count there. Does not wait.
+   */
+  default void rest() {}
+
+  /**
    * Whether it is known to have lost writes that it had done and not made durable: each flush fails
    * until it is opened anew. Known as soon as its storage can be reached again.
    */
