@@ -113,56 +113,47 @@ public record DiskJob(
 
   /** The same with other settings. */
   DiskJob with(Settings changed) {
-    return new DiskJob(
-        id,
-        disk,
-        domainName,
-        oldSource,
-        newSource,
-        phase,
-        reason,
-        origin,
-        changed,
-        begun,
-        switched,
-        ended,
-        untold);
+    return changed(phase, reason, changed, switched, ended, untold);
   }
 
   /** The same, of which somebody else is to be told, or nobody. */
   DiskJob with(Optional<Untold> told) {
-    return new DiskJob(
-        id,
-        disk,
-        domainName,
-        oldSource,
-        newSource,
-        phase,
-        reason,
-        origin,
-        settings,
-        begun,
-        switched,
-        ended,
-        told);
+    return changed(phase, reason, settings, switched, ended, told);
   }
 
   /** In another phase. */
   DiskJob moved(JobPhase next, String why, Instant at) {
+    return changed(
+        next,
+        why,
+        settings,
+        next == JobPhase.SWITCHED ? Optional.of(at) : switched,
+        next.isOver() ? Optional.of(at) : Optional.empty(),
+        untold);
+  }
+
+  /** What it is about never changes. */
+  private DiskJob changed(
+      JobPhase newPhase,
+      String newReason,
+      Settings newSettings,
+      Optional<Instant> newSwitched,
+      Optional<Instant> newEnded,
+      Optional<Untold> newUntold) {
     return new DiskJob(
         id,
         disk,
         domainName,
         oldSource,
         newSource,
-        next,
-        why,
+        newPhase,
+        newReason,
         origin,
-        settings,
+        newSettings,
         begun,
-        next == JobPhase.SWITCHED ? Optional.of(at) : switched,
-        next.isOver() ? Optional.of(at) : Optional.empty(),
-        untold);
+        newSwitched,
+        newEnded,
+        newUntold);
   }
 
   /** What of it travels with its guest. */
