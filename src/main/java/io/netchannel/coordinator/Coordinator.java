@@ -276,7 +276,7 @@ public final class Coordinator implements MigrationHooks, PeerService {
             : context.devices().stockDisksOf(domain);
     return away || (disks.isEmpty() && stock.isEmpty())
         ? Optional.empty()
-        : Optional.of(new ServedDomain(name, domain, disks, stock));
+        : Optional.of(new ServedDomain(name, domain, disks, stock, jobs.copiesOf(domain)));
   }
 
   @Override
@@ -299,9 +299,9 @@ public final class Coordinator implements MigrationHooks, PeerService {
   }
 
   @Override
-  public void takeOver(String caller, UUID migration, List<Claim> claims)
+  public List<String> takeOver(String caller, UUID migration, List<Claim> claims)
       throws MigrationRefusedException {
-    outgoing.takeOver(caller, migration, claims);
+    return outgoing.takeOver(caller, migration, claims);
   }
 
   @Override

@@ -38,11 +38,18 @@ public record DiskJob(
    *     over. Otherwise a person has asked for it, and it goes where the guest goes
    * @param anywhere whether the new source is the same disk on every host
    * @param from the host that it came from with its guest; empty when it was begun here
+   * @param goesTo the host that takes over with the new source alone, when the guest goes there;
+   *     empty when the disk is switched here
    */
-  public record Origin(boolean follows, boolean anywhere, String from) {
-    /** Begun here. */
+  public record Origin(boolean follows, boolean anywhere, String from, String goesTo) {
+    /** Begun here, and switched here. */
     public Origin(boolean follows, boolean anywhere) {
-      this(follows, anywhere, "");
+      this(follows, anywhere, "", "");
+    }
+
+    /** Whether it goes with its guest. */
+    public boolean goesAlong() {
+      return !goesTo.isEmpty();
     }
   }
 
@@ -127,7 +134,7 @@ public record DiskJob(
         next,
         why,
         settings,
-        next == JobPhase.SWITCHED ? Optional.of(at) : switched,
+        next == JobPhase.SWITCHED || next == JobPhase.TAKEN_OVER ? Optional.of(at) : switched,
         next.isOver() ? Optional.of(at) : Optional.empty(),
         untold);
   }
@@ -156,17 +163,29 @@ public record DiskJob(
         newUntold);
   }
 
-  /** What of it travels with its guest. */
+  /** What of it travels with its guest: one that goes along is switched there at the latest. */
   PeerMessages.CarriedJob carried() {
-    return new PeerMessages.CarriedJob(disk.target(), newSource, origin.anywhere(), settings);
+    return new PeerMessages.CarriedJob(
+        disk.target(),
+        newSource,
+        origin.anywhere(),
+        origin.goesAlong() ? settings.switching() : settings,
+        origin.goesAlong());
   }
 
   /**
    * One that has come with its guest. A new source that may be another one on this host waits for a
    * person's word.
+   *
+   * @param host this one
    */
   static DiskJob carried(
-      UUID id, Migration migration, PeerMessages.CarriedJob carried, String oldSource, Instant at) {
+      UUID id,
+      String host,
+      Migration migration,
+      PeerMessages.CarriedJob carried,
+      String oldSource,
+      Instant at) {
     DiskJob job =
         begin(
             id,
@@ -174,10 +193,34 @@ public record DiskJob(
             migration.domainName(),
             oldSource,
             carried.newSource(),
-            new Origin(false, carried.anywhere(), migration.peer()),
+            new Origin(
+                false, carried.anywhere(), migration.peer(), carried.takesOver() ? host : ""),
             carried.settings(),
             at);
     return carried.anywhere() ? job : job.with(carried.settings().paused(true));
+  }
+
+  /** The same that stays behind: it is switched where its guest is now. */
+  DiskJob stayed() {
+    return new DiskJob(
+        id,
+        disk,
+        domainName,
+        oldSource,
+        newSource,
+        phase,
+        reason,
+        new Origin(origin.follows(), origin.anywhere(), origin.from(), ""),
+        settings,
+        begun,
+        switched,
+        ended,
+        untold);
+  }
+
+  /** Where its disk has gone. */
+  Moved left(Instant at, Optional<UUID> oldStorage, Optional<UUID> newStorage) {
+    return new Moved(disk, domainName, oldSource, newSource, at, oldStorage, newStorage);
   }
 
   /** Why its new source is not even opened before a person says so; empty when it may be. */
@@ -197,7 +240,7 @@ public record DiskJob(
   public String leftSource() {
     return switch (phase) {
       case COPYING -> throw new IllegalStateException(label() + ": it has left neither device yet");
-      case SWITCHED, DONE -> oldSource;
+      case SWITCHED, TAKEN_OVER, DONE -> oldSource;
       case ABORTED, FAILED -> newSource;
     };
   }

@@ -153,15 +153,7 @@ public final class DiskJobStore {
   public synchronized DiskJob switched(DiskJob job) throws JournalException, JobRefusedException {
     DiskJob next = next(job, JobEvent.SWITCHED, "the disk is " + job.newSource());
     Storages known = storages.getOrDefault(job.id(), Storages.UNKNOWN);
-    Moved moved =
-        new Moved(
-            job.disk(),
-            job.domainName(),
-            job.oldSource(),
-            job.newSource(),
-            next.switched().orElseThrow(),
-            known.old(),
-            known.next());
+    Moved moved = job.left(next.switched().orElseThrow(), known.old(), known.next());
     migrations.putUnlessMigrating(
         job.disk().domain(),
         JournalRecord.of(next, Optional.of(moved)),
@@ -179,10 +171,11 @@ public final class DiskJobStore {
   /**
    * A person gives one up; durable when it returns, so that no restart takes it up again.
    *
-   * @return whether it is given up; false when it is switched or over
+   * @return whether it is given up; false when it is switched, given or over
    */
   public synchronized boolean abort(DiskJob job, String reason) throws JournalException {
-    if (find(job.id()).filter(known -> known.phase() == JobPhase.COPYING).isEmpty()) {
+    if (find(job.id()).filter(known -> known.phase() == JobPhase.COPYING).isEmpty()
+        || isGiven(job)) {
       return false;
     }
     DiskJob next = next(job, JobEvent.ABORTED, reason);
@@ -191,10 +184,14 @@ public final class DiskJobStore {
     return true;
   }
 
-  /** It is over, in memory at least. Nothing when it was before. */
+  /**
+   * It is over, in memory at least. Nothing when it was before; nor when it would be given up, and
+   * its disk is given, or has gone, with the new device: then it is still active.
+   */
   public synchronized DiskJob end(DiskJob job, JobEvent event, String reason) {
     DiskJob now = newest(job);
-    if (!now.isActive()) {
+    boolean goes = now.phase() == JobPhase.TAKEN_OVER || isGiven(now);
+    if (!now.isActive() || (event != JobEvent.FINISHED && goes)) {
       return now;
     }
     DiskJob next = next(job, event, reason);
@@ -307,13 +304,120 @@ public final class DiskJobStore {
     return migrations.generation(disk).filter(known -> !known.isHere()).map(Generation::holder);
   }
 
-  /** What travels with a guest: jobs that people have begun, and that are not at their end. */
-  ImmutableList<PeerMessages.CarriedJob> carriedOf(UUID domain) {
+  /**
+   * What travels with a guest to a host: jobs that people have begun, and that are not at their
+   * end; of those that take a disk along the ones to that host.
+   */
+  ImmutableList<PeerMessages.CarriedJob> carriedOf(UUID domain, String host) {
     return all().stream()
         .filter(job -> job.phase() == JobPhase.COPYING && job.disk().domain().equals(domain))
         .filter(job -> !job.origin().follows())
+        .filter(job -> !job.origin().goesAlong() || job.origin().goesTo().equals(host))
         .map(DiskJob::carried)
         .collect(ImmutableList.toImmutableList());
+  }
+
+  /** The job by which a disk goes to a host with its guest; empty when there is none. */
+  Optional<DiskJob> going(DiskKey disk, String host) {
+    return active(disk)
+        .filter(job -> job.phase() == JobPhase.COPYING && job.origin().goesTo().equals(host));
+  }
+
+  /** The disks of a domain that are to go with it, to whatever host. */
+  ImmutableList<PeerMessages.Copy> copiesOf(UUID domain) {
+    return all().stream()
+        .filter(job -> job.phase() == JobPhase.COPYING && job.disk().domain().equals(domain))
+        .filter(job -> job.origin().goesAlong())
+        .map(
+            job ->
+                new PeerMessages.Copy(job.disk().target(), job.newSource(), job.origin().goesTo()))
+        .collect(ImmutableList.toImmutableList());
+  }
+
+  /**
+   * Whether a host may use its new device alone by now: which one is the disk is decided by the end
+   * of its guest's migration.
+   */
+  public boolean isGiven(DiskJob job) {
+    return migrations
+        .active(Direction.OUTGOING, job.disk().domain())
+        .filter(migration -> migration.phase() == Phase.TAKE_OVER)
+        .stream()
+        .flatMap(migration -> migration.disks().stream())
+        .anyMatch(moved -> moved.key().equals(job.disk()) && moved.copy().equals(job.newSource()));
+  }
+
+  /**
+   * TAKE_OVER of a migration, some of whose disks are their copies from now on; durable when it
+   * returns.
+   *
+   * @throws JobRefusedException when one of them is not copied any more
+   */
+  synchronized Migration give(
+      Migration migration, String reason, Map<DiskKey, Generation> generations)
+      throws JournalException, JobRefusedException {
+    for (Migration.MovedDisk moved : migration.disks()) {
+      boolean goes =
+          going(moved.key(), migration.peer())
+              .filter(job -> job.newSource().equals(moved.copy()))
+              .isPresent();
+      if (moved.isCopy() && !goes) {
+        throw new JobRefusedException(
+            "%s is not copied to %s any more; migrate again"
+                .formatted(moved.target(), moved.copy()));
+      }
+    }
+    return migrations.apply(migration, Event.GIVEN, reason, generations);
+  }
+
+  /** Its destination uses the disks for good: those that are copies have gone from here. */
+  Migration taken(Migration migration, String reason) throws JournalException {
+    return decided(
+        migration,
+        Event.COMMITTED,
+        reason,
+        Map.of(),
+        JobEvent.TAKEN_OVER,
+        "its guest has gone to %s with it".formatted(migration.peer()));
+  }
+
+  /** Its destination never will use them: the old devices are the disks, durably. */
+  Migration givenBack(Migration migration, String reason, Map<DiskKey, Generation> generations)
+      throws JournalException {
+    return decided(
+        migration,
+        Event.GIVEN_UP,
+        reason,
+        generations,
+        JobEvent.ABORTED,
+        "the migration of its guest has failed, " + reason);
+  }
+
+  /** The end of a migration, and what it decides over the jobs of its disks, in one record. */
+  private synchronized Migration decided(
+      Migration migration,
+      Event event,
+      String reason,
+      Map<DiskKey, Generation> generations,
+      JobEvent what,
+      String why)
+      throws JournalException {
+    ImmutableList.Builder<DiskJob> jobs = ImmutableList.builder();
+    ImmutableList.Builder<Moved> left = ImmutableList.builder();
+    for (Migration.MovedDisk moved : migration.disks()) {
+      Optional<DiskJob> job =
+          going(moved.key(), migration.peer())
+              .filter(known -> known.newSource().equals(moved.copy()));
+      if (job.isPresent()) {
+        DiskJob next = next(job.get(), what, why);
+        jobs.add(next);
+        if (what == JobEvent.TAKEN_OVER) {
+          Storages known = storages.getOrDefault(next.id(), Storages.UNKNOWN);
+          left.add(next.left(next.switched().orElseThrow(), known.old(), known.next()));
+        }
+      }
+    }
+    return migrations.apply(migration, event, reason, generations, jobs.build(), left.build());
   }
 
   /**
@@ -347,7 +451,7 @@ public final class DiskJobStore {
                     new IllegalStateException(
                         job.label() + ": " + event + " in phase " + now.phase()));
     return switch (event) {
-      case SWITCHED, ABORTED, FAILED -> next.with(untold(job.disk()));
+      case SWITCHED, TAKEN_OVER, ABORTED, FAILED -> next.with(untold(job.disk()));
       case FINISHED -> next;
     };
   }

@@ -8,6 +8,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -54,7 +55,7 @@ final class Incoming {
     for (LocalDevices.Disk disk : served.disks()) {
       probes.add(
           context.host() + " cannot serve disk " + disk.target() + " of " + served.name(),
-          devices.probe(disk));
+          canBeServed(disk, served.copy(disk.target(), context.host())));
     }
     probes.await(deadline.remaining());
     // What the disks it had here once have still to do is not for the ones that come.
@@ -109,6 +110,22 @@ final class Incoming {
     }
   }
 
+  /** One that comes as its copy need not be reached where it is. */
+  private CompletableFuture<Void> canBeServed(LocalDevices.Disk disk, Optional<String> copy) {
+    return copy.map(source -> devices.probe(disk.at(source)))
+        .map(
+            probed ->
+                probed.exceptionallyCompose(
+                    failure -> {
+                      log.warn(
+                          "{}: its copy cannot be opened: {}",
+                          disk.target(),
+                          Deadline.words(SideBySide.cause(failure)));
+                      return devices.probe(disk);
+                    }))
+        .orElseGet(() -> devices.probe(disk));
+  }
+
   /** Those that go on here when the guest is here for good. */
   private List<DiskJob> jobs(Migration migration, List<CarriedJob> carried) {
     ImmutableList.Builder<DiskJob> jobs = ImmutableList.builder();
@@ -122,6 +139,7 @@ final class Incoming {
                   jobs.add(
                       DiskJob.carried(
                           context.ids().get(),
+                          context.host(),
                           migration,
                           each,
                           source,

@@ -240,12 +240,7 @@ final class IncomingSeal {
     for (int i = 0; i < sealed.size(); i++) {
       SealedDisk disk = sealed.get(i);
       store.journal().putManifest(migration.id(), i, disk.manifest());
-      counted.add(
-          new MovedDisk(
-              migration.disks().get(i).disk(),
-              disk.pending(),
-              disk.incomplete(),
-              disk.manifestCrc32c()));
+      counted.add(migration.disks().get(i).sealed(disk));
       pending += disk.pending();
     }
     manifests.put(

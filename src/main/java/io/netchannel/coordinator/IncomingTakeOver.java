@@ -4,6 +4,7 @@ import io.netchannel.coordinator.FaultPoints.Point;
 import io.netchannel.coordinator.Migration.MovedDisk;
 import io.netchannel.coordinator.PeerMessages.Claim;
 import java.util.List;
+import java.util.Optional;
 import java.util.UUID;
 
 /** TAKE OVER and REDIRECT at the destination, inside hook "started". */
@@ -31,29 +32,69 @@ final class IncomingTakeOver {
       return;
     }
     context.faults().at(Point.DESTINATION_SEALED);
-    claim(migration, source, deadline);
+    List<String> copied = claim(migration, source, deadline);
     store.apply(
-        migration,
+        withCopies(migration, copied),
         Event.GIVEN,
-        "generation " + numbers(migration) + " from " + migration.peer(),
+        "generation %s from %s%s"
+            .formatted(
+                numbers(migration),
+                migration.peer(),
+                copied.isEmpty() ? "" : ", as their copies: " + String.join(", ", copied)),
         Generation.of(migration, MovedDisk::nextGeneration, ""));
     context.faults().at(Point.DESTINATION_TAKEN_OVER);
   }
 
   /** Again gives the same answer. */
-  private void claim(Migration migration, Peer source, Deadline deadline) throws PeerException {
+  private List<String> claim(Migration migration, Peer source, Deadline deadline)
+      throws PeerException {
     List<Claim> claims =
         migration.disks().stream()
-            .map(d -> new Claim(d.target(), d.nextGeneration(), d.manifestCrc32c()))
+            .map(
+                d ->
+                    new Claim(
+                        d.target(),
+                        d.nextGeneration(),
+                        d.manifestCrc32c(),
+                        going(migration, d.target()).map(DiskJob::newSource).orElse("")))
             .toList();
-    deadline
-        .within(context.timeouts().takeOver())
-        .ask(
-            bound -> {
-              source.takeOver(migration.id(), claims, bound);
-              return true;
-            });
+    List<String> copied =
+        deadline
+            .within(context.timeouts().takeOver())
+            .ask(bound -> source.takeOver(migration.id(), claims, bound));
     store.note(migration.id(), "claim answered");
+    return copied;
+  }
+
+  /** The job by which a disk comes along; empty when it stays where it is. */
+  private static Optional<DiskJob> going(Migration migration, String target) {
+    return migration.jobs().stream()
+        .filter(job -> job.disk().target().equals(target) && job.origin().goesAlong())
+        .findFirst();
+  }
+
+  /** What the source has decided: its copy is the disk, or the job goes on here as any other. */
+  private Migration withCopies(Migration migration, List<String> copied) {
+    List<MovedDisk> disks =
+        migration.disks().stream()
+            .map(
+                moved ->
+                    copied.contains(moved.target())
+                        ? moved.as(going(migration, moved.target()).orElseThrow().newSource())
+                        : moved)
+            .toList();
+    List<DiskJob> jobs =
+        migration.jobs().stream()
+            .map(
+                job ->
+                    copied.contains(job.disk().target())
+                        ? job.moved(
+                            JobPhase.SWITCHED,
+                            "its guest has come with it",
+                            context.clock().instant())
+                        : job.stayed())
+            .toList();
+    return migration.with(disks, jobs);
   }
 
   /**
@@ -71,7 +112,7 @@ final class IncomingTakeOver {
       takeOvers.add(
           "taking over " + moved.target(),
           devices
-              .takeOver(domid, withNextGeneration(moved), sealing.manifest(migration, i))
+              .takeOver(domid, moved.taken(), moved.isCopy(), sealing.manifest(migration, i))
               .thenRun(() -> store.note(id, moved.target() + " taken over")));
     }
     takeOvers.await(bound.remaining());
@@ -79,17 +120,6 @@ final class IncomingTakeOver {
       store.apply(migration, Event.TAKEN_OVER, migration.disks().size() + " disks");
     }
     sealing.forget(id);
-  }
-
-  private static LocalDevices.Disk withNextGeneration(MovedDisk moved) {
-    LocalDevices.Disk disk = moved.disk();
-    return new LocalDevices.Disk(
-        disk.domain(),
-        disk.target(),
-        disk.source(),
-        disk.readOnly(),
-        disk.sizeBytes(),
-        moved.nextGeneration());
   }
 
   private static String numbers(Migration migration) {

@@ -6,6 +6,8 @@ public enum JobPhase {
   COPYING,
   /** The new device is the disk; nodes, the old device and the domain's XML may not know it yet. */
   SWITCHED,
+  /** The new device is the disk, of a guest that has gone with it; the old one may not know it. */
+  TAKEN_OVER,
   /** Over: all that has to know it does. */
   DONE,
   /** Over: the old device is the disk. */

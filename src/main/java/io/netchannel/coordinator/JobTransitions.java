@@ -13,14 +13,19 @@ import java.util.Optional;
  *
  * <pre>
  *   begun ==> COPYING ==switched==> SWITCHED ~~finished~~> DONE
- *                ~
- *                ~~~aborted~~> ABORTED       "=" when a person says so
- *                ~~~failed~~~> FAILED        a restart that finds COPYING compares again
+ *              ~    ~                                       ~
+ *              ~    ~~~taken over~~> TAKEN_OVER ~~finished~~+
+ *              ~
+ *              ~~~aborted~~> ABORTED       "=" when a person says so
+ *              ~~~failed~~~> FAILED        a restart that finds COPYING compares again
  * </pre>
  *
- * A restart that finds SWITCHED does once more what is left. One that finds COPYING, as the end of
- * its guest could not be written, ends it then. What a person gives up no restart switches to: the
- * new device is his to use from then on.
+ * "Taken over" is in the record of the COMMIT of its guest's migration, and "aborted" in that of a
+ * migration that gave the copy back ({@link DiskJobStore#decided}).
+ *
+ * <p>A restart that finds SWITCHED does once more what is left. One that finds COPYING, as the end
+ * of its guest could not be written, ends it then. What a person gives up no restart switches to:
+ * the new device is his to use from then on.
  */
 final class JobTransitions {
   record To(JobPhase phase, Durability durability) {}
@@ -30,6 +35,8 @@ final class JobTransitions {
           .put(JobPhase.COPYING, JobEvent.SWITCHED, new To(JobPhase.SWITCHED, DURABLE))
           .put(JobPhase.COPYING, JobEvent.ABORTED, new To(JobPhase.ABORTED, PRESUMED))
           .put(JobPhase.COPYING, JobEvent.FAILED, new To(JobPhase.FAILED, PRESUMED))
+          .put(JobPhase.COPYING, JobEvent.TAKEN_OVER, new To(JobPhase.TAKEN_OVER, PRESUMED))
+          .put(JobPhase.TAKEN_OVER, JobEvent.FINISHED, new To(JobPhase.DONE, PRESUMED))
           .put(JobPhase.SWITCHED, JobEvent.FINISHED, new To(JobPhase.DONE, PRESUMED))
           .build();
 

@@ -28,12 +28,12 @@ final class JournalCodec {
                         .setNumber(generation.number())
                         .setHolder(generation.holder())));
     record.jobs().forEach(job -> proto.addJobs(toProto(job)));
-    record.moved().ifPresent(moved -> proto.setMoved(toProto(moved)));
+    record.moved().forEach(moved -> proto.addMoved(toProto(moved)));
     record
         .forgotten()
         .ifPresent(
             disk ->
-                proto.setMoved(
+                proto.addMoved(
                     io.netchannel.coordinator.journal.v1.Moved.newBuilder()
                         .setDomain(disk.domain().toString())
                         .setTarget(disk.target())));
@@ -54,17 +54,22 @@ final class JournalCodec {
                   generations.put(
                       key(g.getDomain(), g.getTarget()),
                       new Generation(g.getNumber(), g.getHolder())));
-      Optional<Moved> moved =
-          record.hasMoved() ? Optional.of(fromProto(record.getMoved())) : Optional.empty();
-      boolean forgotten = record.hasMoved() && record.getMoved().getAtEpochMicros() == 0;
+      Optional<DiskKey> forgotten =
+          record.getMovedList().stream()
+              .filter(moved -> moved.getAtEpochMicros() == 0)
+              .map(moved -> key(moved.getDomain(), moved.getTarget()))
+              .findFirst();
       return new JournalRecord(
           record.hasMigration() ? Optional.of(fromProto(record.getMigration())) : Optional.empty(),
           generations.buildKeepingLast(),
           record.getJobsList().stream()
               .map(JournalCodec::fromProto)
               .collect(ImmutableList.toImmutableList()),
-          forgotten ? Optional.empty() : moved,
-          forgotten ? moved.map(Moved::disk) : Optional.empty());
+          record.getMovedList().stream()
+              .filter(moved -> moved.getAtEpochMicros() != 0)
+              .map(JournalCodec::fromProto)
+              .collect(ImmutableList.toImmutableList()),
+          forgotten);
     } catch (InvalidProtocolBufferException | IllegalArgumentException e) {
       throw new JournalException(
           "a record of the journal is intact but not understood ("
@@ -112,6 +117,7 @@ final class JournalCodec {
             .setFollows(job.origin().follows())
             .setAnywhere(job.origin().anywhere())
             .setFrom(job.origin().from())
+            .setGoesTo(job.origin().goesTo())
             .setBegunEpochMicros(micros(job.begun()))
             .setSwitchedEpochMicros(job.switched().map(JournalCodec::micros).orElse(0L))
             .setEndedEpochMicros(job.ended().map(JournalCodec::micros).orElse(0L));
@@ -134,7 +140,7 @@ final class JournalCodec {
         job.getNewSource(),
         job.getFailed() ? JobPhase.FAILED : JobPhase.valueOf(job.getPhase()),
         job.getReason(),
-        new DiskJob.Origin(job.getFollows(), job.getAnywhere(), job.getFrom()),
+        new DiskJob.Origin(job.getFollows(), job.getAnywhere(), job.getFrom(), job.getGoesTo()),
         new DiskJob.Settings(
             job.getSwitches(),
             job.getMayThrottle(),
@@ -198,7 +204,8 @@ final class JournalCodec {
               .setGeneration(disk.generation())
               .setPending(moved.pending())
               .setIncomplete(moved.incomplete())
-              .setManifestCrc32C(moved.manifestCrc32c()));
+              .setManifestCrc32C(moved.manifestCrc32c())
+              .setCopy(moved.copy()));
     }
     m.jobs().forEach(job -> proto.addJobs(toProto(job)));
     for (Migration.Step step : m.steps()) {
@@ -233,7 +240,8 @@ final class JournalCodec {
                             d.getGeneration()),
                         d.getPending(),
                         d.getIncomplete(),
-                        d.getManifestCrc32C()))
+                        d.getManifestCrc32C(),
+                        d.getCopy()))
             .toList(),
         m.getJobsList().stream().map(JournalCodec::fromProto).toList(),
         m.getStepsList().stream()

@@ -10,28 +10,31 @@ import java.util.Optional;
  * What one frame of the journal says: all of it is durable, or none.
  *
  * @param generations by disk
- * @param jobs several are those that have come with a migration, in the record of its end, or that
- *     are to tell what was forgotten
+ * @param jobs several are those that a migration decides over, or that have come with it, in the
+ *     record of its end; or that are to tell what was forgotten
  * @param forgotten a disk of which all {@link #moved} before are to be forgotten
  */
 record JournalRecord(
     Optional<Migration> migration,
     ImmutableMap<DiskKey, Generation> generations,
     ImmutableList<DiskJob> jobs,
-    Optional<Moved> moved,
+    ImmutableList<Moved> moved,
     Optional<DiskKey> forgotten) {
 
   static JournalRecord of(Migration migration, Map<DiskKey, Generation> generations) {
-    return of(migration, generations, ImmutableList.of());
+    return of(migration, generations, ImmutableList.of(), ImmutableList.of());
   }
 
   static JournalRecord of(
-      Migration migration, Map<DiskKey, Generation> generations, List<DiskJob> come) {
+      Migration migration,
+      Map<DiskKey, Generation> generations,
+      List<DiskJob> jobs,
+      List<Moved> moved) {
     return new JournalRecord(
         Optional.of(migration),
         ImmutableMap.copyOf(generations),
-        ImmutableList.copyOf(come),
-        Optional.empty(),
+        ImmutableList.copyOf(jobs),
+        ImmutableList.copyOf(moved),
         Optional.empty());
   }
 
@@ -40,13 +43,17 @@ record JournalRecord(
         Optional.empty(),
         ImmutableMap.copyOf(generations),
         ImmutableList.of(),
-        Optional.empty(),
+        ImmutableList.of(),
         Optional.empty());
   }
 
   static JournalRecord of(DiskJob job, Optional<Moved> moved) {
     return new JournalRecord(
-        Optional.empty(), ImmutableMap.of(), ImmutableList.of(job), moved, Optional.empty());
+        Optional.empty(),
+        ImmutableMap.of(),
+        ImmutableList.of(job),
+        moved.map(ImmutableList::of).orElse(ImmutableList.of()),
+        Optional.empty());
   }
 
   static JournalRecord of(Moved moved) {
@@ -54,7 +61,7 @@ record JournalRecord(
         Optional.empty(),
         ImmutableMap.of(),
         ImmutableList.of(),
-        Optional.of(moved),
+        ImmutableList.of(moved),
         Optional.empty());
   }
 
@@ -68,7 +75,7 @@ record JournalRecord(
         Optional.empty(),
         ImmutableMap.of(),
         ImmutableList.copyOf(jobs),
-        Optional.empty(),
+        ImmutableList.of(),
         Optional.of(disk));
   }
 }

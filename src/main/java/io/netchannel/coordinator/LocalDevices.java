@@ -28,7 +28,12 @@ public interface LocalDevices {
       String source,
       boolean readOnly,
       long sizeBytes,
-      long generation) {}
+      long generation) {
+    /** The same with another source. */
+    Disk at(String other) {
+      return new Disk(domain, target, other, readOnly, sizeBytes, generation);
+    }
+  }
 
   /**
    * A sealed disk.
@@ -121,6 +126,18 @@ public interface LocalDevices {
   Optional<Boolean> isSuspended(UUID domain);
 
   /**
+   * What a disk is being copied to.
+   *
+   * @param why the copy has not, durably, all that the disk's guest has been told is written; empty
+   *     when it has: of a sealed disk that stays so until it is unsealed
+   * @param canStay whether other hosts reach the disk where it is
+   */
+  record Copy(String why, boolean canStay) {}
+
+  /** Of a disk that a job is about, or was. Waits for nothing. */
+  Copy copyOf(UUID domain, String target);
+
+  /**
    * Undoes a seal, also one that is going on: answers and issues what is pending and goes on, with
    * {@code generation}. Exceptionally when the disk has gone or cannot go on. Again does nothing
    * more.
@@ -150,10 +167,12 @@ public interface LocalDevices {
    * Never completes while its storage hangs; {@link #retire} ends it nevertheless.
    *
    * @param domid the domain's id on this host
+   * @param isCopy whether its source has become the disk by this migration, and nobody has said so
+   *     to its authority yet
    * @param manifest the very bytes of {@link #stage}, where they were staged: they are not looked
    *     at again
    */
-  CompletableFuture<Void> takeOver(int domid, Disk disk, ByteString manifest);
+  CompletableFuture<Void> takeOver(int domid, Disk disk, boolean isCopy, ByteString manifest);
 
   /**
    * A domain that came by a migration is here for good, and so are the jobs that came with it. Must

@@ -32,10 +32,44 @@ public record Migration(
    * @param disk with generation N, the source's; the destination gets N+1
    * @param pending requests in the manifest; 0 before the seal
    * @param manifestCrc32c of the encoded manifest; 0 before the seal
+   * @param copy source of the device that is the disk from TAKE_OVER on; empty when that is the
+   *     disk's own
    */
-  public record MovedDisk(LocalDevices.Disk disk, int pending, int incomplete, int manifestCrc32c) {
+  public record MovedDisk(
+      LocalDevices.Disk disk, int pending, int incomplete, int manifestCrc32c, String copy) {
     static MovedDisk of(LocalDevices.Disk disk) {
-      return new MovedDisk(disk, 0, 0, 0);
+      return new MovedDisk(disk, 0, 0, 0, "");
+    }
+
+    MovedDisk sealed(PeerMessages.SealedDisk sealed) {
+      return new MovedDisk(
+          disk, sealed.pending(), sealed.incomplete(), sealed.manifestCrc32c(), copy);
+    }
+
+    MovedDisk as(String copySource) {
+      return new MovedDisk(disk, pending, incomplete, manifestCrc32c, copySource);
+    }
+
+    /** Whether it is its copy from TAKE_OVER on. */
+    boolean isCopy() {
+      return !copy.isEmpty();
+    }
+
+    /** As the destination takes it over. */
+    LocalDevices.Disk taken() {
+      LocalDevices.Disk next =
+          new LocalDevices.Disk(
+              disk.domain(),
+              disk.target(),
+              disk.source(),
+              disk.readOnly(),
+              disk.sizeBytes(),
+              nextGeneration());
+      return isCopy() ? next.at(copy) : next;
+    }
+
+    DiskKey key() {
+      return DiskKey.of(disk);
     }
 
     String target() {

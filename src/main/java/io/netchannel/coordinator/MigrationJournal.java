@@ -170,6 +170,16 @@ public final class MigrationJournal implements AutoCloseable {
     }
   }
 
+  /** As {@link #putVolatile(Migration)}, with the jobs that it decides over. */
+  void putVolatile(Migration migration, List<DiskJob> decided, List<Moved> left) {
+    synchronized (memory) {
+      migrations.put(migration.id(), migration);
+      decided.forEach(job -> jobs.put(job.id(), job));
+      left.forEach(this::apply);
+      prune();
+    }
+  }
+
   /** Changes what is in memory only: a restart finds the phase before. */
   void putVolatile(Migration migration) {
     synchronized (memory) {
@@ -260,18 +270,17 @@ public final class MigrationJournal implements AutoCloseable {
             });
     generations.putAll(record.generations());
     record.jobs().forEach(job -> jobs.put(job.id(), job));
-    record
-        .moved()
-        .ifPresent(
-            newest -> {
-              Place left = new Place(newest.disk(), newest.oldSource());
-              moved.values().removeIf(newest::isBackTo);
-              moved.remove(left); // those that were left last are last
-              moved.put(left, newest);
-            });
+    record.moved().forEach(this::apply);
     record
         .forgotten()
         .ifPresent(disk -> moved.keySet().removeIf(place -> place.disk().equals(disk)));
+  }
+
+  private void apply(Moved newest) {
+    Place left = new Place(newest.disk(), newest.oldSource());
+    moved.values().removeIf(newest::isBackTo);
+    moved.remove(left); // those that were left last are last
+    moved.put(left, newest);
   }
 
   private void prune() {

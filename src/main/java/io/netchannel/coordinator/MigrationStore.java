@@ -181,19 +181,41 @@ final class MigrationStore {
    * @throws JournalException when it could not be made durable and has to be: nothing has changed
    * @throws IllegalStateException for an event that cannot happen in its phase
    */
-  synchronized Migration apply(
+  Migration apply(
       Migration migration, Event event, String reason, Map<DiskKey, Generation> generations)
+      throws JournalException {
+    return apply(migration, event, reason, generations, List.of(), List.of());
+  }
+
+  /**
+   * Likewise, with what becomes of jobs by it; see {@link DiskJobStore#decided}.
+   *
+   * @param jobs in their new phases
+   * @param left where disks have gone from
+   */
+  synchronized Migration apply(
+      Migration migration,
+      Event event,
+      String reason,
+      Map<DiskKey, Generation> generations,
+      List<DiskJob> jobs,
+      List<Moved> left)
       throws JournalException {
     holdNotes(migration.id());
     try {
-      return move(migration, event, reason, generations);
+      return move(migration, event, reason, generations, jobs, left);
     } finally {
       addHeldNotes(migration.id());
     }
   }
 
   private Migration move(
-      Migration migration, Event event, String reason, Map<DiskKey, Generation> generations)
+      Migration migration,
+      Event event,
+      String reason,
+      Map<DiskKey, Generation> generations,
+      List<DiskJob> decided,
+      List<Moved> left)
       throws JournalException {
     Phase now = find(migration.id()).map(Migration::phase).orElse(Phase.PREPARE);
     Transitions.To to =
@@ -211,13 +233,14 @@ final class MigrationStore {
             .moved(to.phase(), clock.instant(), reason);
     // From the very record on that ends it they are this host's, or nobody's here.
     boolean haveCome = moved.direction() == Direction.INCOMING && moved.phase() == Phase.COMMIT;
-    List<DiskJob> come = haveCome ? moved.jobs() : List.of();
+    List<DiskJob> jobs = haveCome ? moved.jobs() : decided;
+    List<Moved> moves = haveCome ? movesOf(moved) : left;
     Migration next = moved.isActive() ? moved : moved.with(moved.disks(), List.of());
     // Before anybody sees it: a new one must not look as old as this daemon.
     enteredNanos.putIfAbsent(next.id(), nanoTime.getAsLong());
     switch (to.durability()) {
-      case DURABLE -> journal.put(JournalRecord.of(next, generations, come));
-      case PRESUMED -> putPresumed(next, generations);
+      case DURABLE -> journal.put(JournalRecord.of(next, generations, jobs, moves));
+      case PRESUMED -> putPresumed(next, generations, jobs, moves);
       case NONE -> journal.putVolatile(next);
     }
     log.info("{}: {} -> {}: {}", next.label(), now, next.phase(), reason);
@@ -270,16 +293,25 @@ final class MigrationStore {
             });
   }
 
-  private void putPresumed(Migration next, Map<DiskKey, Generation> generations) {
+  /** Of disks that have come as their copies. */
+  private List<Moved> movesOf(Migration migration) {
+    return migration.jobs().stream()
+        .filter(job -> job.phase() == JobPhase.SWITCHED)
+        .map(job -> job.left(clock.instant(), Optional.empty(), Optional.empty()))
+        .toList();
+  }
+
+  private void putPresumed(
+      Migration next, Map<DiskKey, Generation> generations, List<DiskJob> jobs, List<Moved> moves) {
     try {
-      journal.put(JournalRecord.of(next, generations));
+      journal.put(JournalRecord.of(next, generations, jobs, moves));
     } catch (JournalException e) {
       log.error(
           "{}: {} is not in the journal, a restart comes to the same: {}",
           next.label(),
           next.phase(),
           e.getMessage());
-      journal.putVolatile(next);
+      journal.putVolatile(next, jobs, moves);
     }
   }
 }

@@ -4,6 +4,7 @@ import com.google.common.collect.ImmutableList;
 import com.google.common.util.concurrent.Striped;
 import io.netchannel.coordinator.FaultPoints.FaultException;
 import io.netchannel.coordinator.FaultPoints.Point;
+import io.netchannel.coordinator.Migration.MovedDisk;
 import io.netchannel.coordinator.PeerMessages.CarriedJob;
 import io.netchannel.coordinator.PeerMessages.Claim;
 import io.netchannel.coordinator.PeerMessages.PhaseReport;
@@ -37,6 +38,7 @@ final class Outgoing {
   private final DiskOrders orders;
   private final OutgoingEnds ends;
   private final SourceSeal sealing;
+  private final GoingCopies copies;
 
   /** By domain. */
   private final Striped<Lock> preparing = Striped.lazyWeakLock(Integer.MAX_VALUE);
@@ -48,6 +50,7 @@ final class Outgoing {
     this.orders = orders;
     this.ends = new OutgoingEnds(context, answers, orders);
     this.sealing = new SourceSeal(context, answers, ends);
+    this.copies = new GoingCopies(context);
   }
 
   /** PREPARE: the destination has chosen us; we check that it sees what we have. */
@@ -60,7 +63,7 @@ final class Outgoing {
       // Its jobs rest from now on, and then for as long as it migrates.
       store.hold(request.domain());
       prepareAlone(caller, request);
-      return context.jobs().carriedOf(request.domain());
+      return context.jobs().carriedOf(request.domain(), caller);
     } finally {
       store.release(request.domain());
       lock.unlock();
@@ -206,8 +209,13 @@ final class Outgoing {
     };
   }
 
-  /** TAKE OVER: the one moment in which the disks change hands. */
-  void takeOver(String caller, UUID id, List<Claim> claims) throws MigrationRefusedException {
+  /**
+   * TAKE OVER: the one moment in which the disks change hands.
+   *
+   * @return the targets of those that are their copies from now on
+   */
+  List<String> takeOver(String caller, UUID id, List<Claim> claims)
+      throws MigrationRefusedException {
     Migration migration = known(caller, id);
     try (MigrationLocks.Held held =
         context.locks().lock(migration, context.timeouts().takeOver())) {
@@ -219,7 +227,7 @@ final class Outgoing {
           migration.disks().stream()
               .map(d -> new Claim(d.target(), d.nextGeneration(), d.manifestCrc32c()))
               .toList();
-      if (!claims.equals(expected)) {
+      if (!claims.stream().map(Claim::withoutCopy).toList().equals(expected)) {
         throw context.refused(
             migration, "take-over refused: expected " + expected + ", found " + claims);
       }
@@ -227,18 +235,29 @@ final class Outgoing {
         if (sealing.runsAgain(migration)) {
           throw ends.goOn(migration, runsAgain());
         }
-        try {
-          store.apply(
-              migration,
-              Event.GIVEN,
-              "given to " + caller,
-              Generation.of(migration, d -> d.disk().generation() + 1, caller));
-          answers.end(id, "given to " + caller);
-        } catch (JournalException e) {
-          throw ends.goOn(migration, "the journal on " + context.host() + ": " + e.getMessage());
-        }
+        migration = give(migration, caller, claims);
       }
       context.faults().at(Point.SOURCE_GIVEN);
+      return migration.disks().stream().filter(MovedDisk::isCopy).map(MovedDisk::target).toList();
+    }
+  }
+
+  private Migration give(Migration migration, String caller, List<Claim> claims)
+      throws MigrationRefusedException {
+    try {
+      Migration given =
+          context
+              .jobs()
+              .give(
+                  copies.chosen(migration, claims),
+                  "given to " + caller,
+                  Generation.of(migration, MovedDisk::nextGeneration, caller));
+      answers.end(migration.id(), "given to " + caller);
+      return given;
+    } catch (JournalException e) {
+      throw ends.goOn(migration, "the journal on " + context.host() + ": " + e.getMessage());
+    } catch (MigrationRefusedException | JobRefusedException e) {
+      throw ends.goOn(migration, e.getMessage());
     }
   }
 

@@ -77,11 +77,12 @@ final class OutgoingEnds {
     Migration over;
     try {
       over =
-          store.apply(
-              migration,
-              Event.GIVEN_UP,
-              "given back by " + migration.peer() + ": " + reason,
-              Generation.of(migration, d -> d.disk().generation() + 2, ""));
+          context
+              .jobs()
+              .givenBack(
+                  migration,
+                  "given back by " + migration.peer() + ": " + reason,
+                  Generation.of(migration, d -> d.disk().generation() + 2, ""));
     } catch (JournalException e) {
       throw context.refused(migration, "cannot be reclaimed yet: " + e.getMessage(), e);
     }
@@ -92,7 +93,7 @@ final class OutgoingEnds {
   Migration commit(Migration migration, String reason) {
     Migration over;
     try {
-      over = store.apply(migration, Event.COMMITTED, reason);
+      over = context.jobs().taken(migration, reason);
     } catch (JournalException e) {
       throw new AssertionError("a commit at the source needs no journal", e);
     }

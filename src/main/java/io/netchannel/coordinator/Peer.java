@@ -44,7 +44,12 @@ public interface Peer {
   CompletableFuture<List<PeerMessages.SealedDisk>> sealWhenSuspended(
       UUID migration, Duration bound, Consumer<PeerMessages.SealedDisk> known);
 
-  void takeOver(UUID migration, List<PeerMessages.Claim> claims, Duration bound)
+  /**
+   * Takes generation N+1 of every disk: all or nothing.
+   *
+   * @return the targets of those that are their copies from now on; again gives the same
+   */
+  List<String> takeOver(UUID migration, List<PeerMessages.Claim> claims, Duration bound)
       throws PeerException;
 
   PeerMessages.PhaseReport abort(UUID migration, String reason, Duration bound)
@@ -62,6 +67,9 @@ public interface Peer {
 
   /** An export of that host; empty when it has none of that name. */
   Optional<PeerMessages.Exported> export(String name, Duration bound) throws PeerException;
+
+  /** Makes a volume there for a disk that is to go there, or finds the one made before. */
+  PeerMessages.Volume volume(PeerMessages.WantedVolume wanted, Duration bound) throws PeerException;
 
   /** What happened there in a migration, oldest first. */
   PeerMessages.Timeline timeline(UUID migration, Duration bound) throws PeerException;

@@ -15,4 +15,16 @@ public interface PeerExports {
    * @throws MigrationRefusedException when that cannot be known at present
    */
   Optional<PeerMessages.Exported> export(String name) throws MigrationRefusedException;
+
+  /**
+   * Makes a volume for a disk of the caller's that is to come here, or finds the one that was made
+   * before. May wait for the storage.
+   *
+   * @throws MigrationRefusedException when there is no such pool, no room in it, or the name is
+   *     somebody else's
+   */
+  default PeerMessages.Volume volume(String caller, PeerMessages.WantedVolume wanted)
+      throws MigrationRefusedException {
+    throw new MigrationRefusedException("this host makes no volumes");
+  }
 }

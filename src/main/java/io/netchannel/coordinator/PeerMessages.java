@@ -5,6 +5,7 @@ import com.google.protobuf.ByteString;
 import io.netchannel.files.Crc32c;
 import java.time.Instant;
 import java.util.List;
+import java.util.Optional;
 import java.util.UUID;
 
 /** What coordinators say to each other, see peer.proto. */
@@ -16,14 +17,37 @@ public final class PeerMessages {
    * @param disks those of ours that this host may write, in order of target
    * @param stock those of other backends, in order of target; none where nobody looks at them. Not
    *     both are empty.
+   * @param copies of those disks of ours that are to go with their guest
    */
   public record ServedDomain(
-      String name, UUID domain, List<LocalDevices.Disk> disks, List<LocalDevices.StockDisk> stock) {
+      String name,
+      UUID domain,
+      List<LocalDevices.Disk> disks,
+      List<LocalDevices.StockDisk> stock,
+      List<Copy> copies) {
     public ServedDomain {
       disks = ImmutableList.copyOf(disks);
       stock = ImmutableList.copyOf(stock);
+      copies = ImmutableList.copyOf(copies);
+    }
+
+    /**
+     * The source of a disk's copy, for the host that takes over with it; empty when there is none.
+     */
+    Optional<String> copy(String target, String host) {
+      return copies.stream()
+          .filter(copy -> copy.target().equals(target) && copy.host().equals(host))
+          .map(Copy::source)
+          .findFirst();
     }
   }
+
+  /**
+   * A disk that is becoming another device, with which a host takes over when the guest goes there.
+   *
+   * @param source of that device, the same on every host
+   */
+  public record Copy(String target, String source, String host) {}
 
   /**
    * Registers a migration at its source.
@@ -48,9 +72,37 @@ public final class PeerMessages {
    * A job that goes where its guest goes.
    *
    * @param anywhere whether its new source is the same disk on every host
+   * @param takesOver whether the destination may take over with the new source alone
    */
   public record CarriedJob(
-      String target, String newSource, boolean anywhere, DiskJob.Settings settings) {}
+      String target,
+      String newSource,
+      boolean anywhere,
+      DiskJob.Settings settings,
+      boolean takesOver) {}
+
+  /**
+   * A volume that a host is asked for.
+   *
+   * @param domain whose disk comes there
+   * @param name of the export, and of the file
+   * @param pool empty for the only one
+   * @param allow the names in certificates that get in, beside the caller's
+   */
+  public record WantedVolume(
+      UUID domain, String target, String name, String pool, long sizeBytes, List<String> allow) {
+    public WantedVolume {
+      allow = ImmutableList.copyOf(allow);
+    }
+  }
+
+  /**
+   * A volume of the answering host.
+   *
+   * @param source by which all hosts reach it
+   * @param isZero whether all of it is known to read as zeros
+   */
+  public record Volume(String source, boolean isZero) {}
 
   /**
    * An export, as the host that has it tells.
@@ -88,8 +140,18 @@ public final class PeerMessages {
    * Asks for generation N+1 of a disk.
    *
    * @param manifestCrc32c proves that the manifest has arrived
+   * @param copy source of the copy that the caller can take over with; empty for none
    */
-  public record Claim(String target, long generation, int manifestCrc32c) {}
+  public record Claim(String target, long generation, int manifestCrc32c, String copy) {
+    /** Of a disk without a copy. */
+    public Claim(String target, long generation, int manifestCrc32c) {
+      this(target, generation, manifestCrc32c, "");
+    }
+
+    Claim withoutCopy() {
+      return new Claim(target, generation, manifestCrc32c);
+    }
+  }
 
   /**
    * One step of a migration, see {@link Migration.Step}.

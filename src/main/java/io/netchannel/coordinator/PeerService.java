@@ -35,8 +35,12 @@ public interface PeerService {
       String caller, UUID migration, Consumer<PeerMessages.SealedDisk> known)
       throws MigrationRefusedException;
 
-  /** Gives generation N+1 of all disks or of none, durably. */
-  void takeOver(String caller, UUID migration, List<PeerMessages.Claim> claims)
+  /**
+   * Gives generation N+1 of all disks or of none, durably.
+   *
+   * @return the targets of those that are their copies from now on; again gives the same
+   */
+  List<String> takeOver(String caller, UUID migration, List<PeerMessages.Claim> claims)
       throws MigrationRefusedException;
 
   /** The caller does not use what it may have been given, and never will. */

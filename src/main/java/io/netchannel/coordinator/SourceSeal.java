@@ -297,12 +297,7 @@ final class SourceSeal {
     int incomplete = 0;
     for (int i = 0; i < sealed.size(); i++) {
       SealedDisk disk = sealed.get(i);
-      counted.add(
-          new MovedDisk(
-              migration.disks().get(i).disk(),
-              disk.pending(),
-              disk.incomplete(),
-              disk.manifestCrc32c()));
+      counted.add(migration.disks().get(i).sealed(disk));
       pending += disk.pending();
       incomplete += disk.incomplete();
     }

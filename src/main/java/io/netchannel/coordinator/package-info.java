@@ -148,6 +148,26 @@
  *
  * One that brings a disk after its guest does not travel: where the guest is, it is asked anew.
  *
+ * <p>One that takes a disk along with its guest ({@code GoingCopies}) does not rest: the new
+ * device, which is of the destination, is kept alike until the disk is sealed. Which of the two
+ * devices is the disk is decided with "given", and known for good with the end of the migration:
+ *
+ * <pre>
+ *  Source                                      Destination
+ *  PRECOPY: COPYING, kept alike ------------> journalled, as above
+ *  "given": alike, the copy is the disk -----> TAKE_OVER: the disk's source is the copy, the job
+ *     (in the migration's record)                 SWITCHED as part of the migration; opened here
+ *     not alike, others reach the disk ------> TAKE_OVER: where it is; the job goes on after COMMIT
+ *     not alike, nobody does: ABORT
+ *  COMMIT: TAKEN_OVER, the old device is left  COMMIT: the job its own, the old device is left
+ *  given back: the old device is the disk,     ABORT: forgotten
+ *     job ABORTED, in the record of N+2
+ * </pre>
+ *
+ * What the destination has done with the copy before it gives it back counts for nothing: the guest
+ * has not run there, and what was pending is the source's to finish. A crash between "given" and
+ * the end leaves the source sealed, as without a copy, until the destination has said which.
+ *
  * <h2>When the journal's storage fails</h2>
  *
  * <pre>

@@ -13,6 +13,7 @@ import io.netchannel.xen.XenStore;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -44,6 +45,7 @@ final class ControlCommands implements ControlEndpoint.Handler {
   private final DomainLifecycle lifecycle;
   private final Coordinator coordinator;
   private final DiskJobCommands jobs;
+  private final StorageMigration storage;
   private final FollowingDisks following;
   private final Migrations migrations;
   private final Function<Duration, ? extends List<Peers.Health>> health;
@@ -57,6 +59,7 @@ final class ControlCommands implements ControlEndpoint.Handler {
       DomainLifecycle lifecycle,
       Coordinator coordinator,
       DiskJobCommands jobs,
+      StorageMigration storage,
       FollowingDisks following,
       Function<Duration, ? extends List<Peers.Health>> health,
       Clock clock,
@@ -67,6 +70,7 @@ final class ControlCommands implements ControlEndpoint.Handler {
     this.lifecycle = lifecycle;
     this.coordinator = coordinator;
     this.jobs = jobs;
+    this.storage = storage;
     this.following = following;
     this.migrations = coordinator.migrations();
     this.health = health;
@@ -95,6 +99,7 @@ final class ControlCommands implements ControlEndpoint.Handler {
         following.look(guest(text(request, "domain")).uuid());
         yield ImmutableMap.of();
       }
+      case "migrate" -> prepareMigration(request);
       case "jobs" -> jobs.list(which(request), following.behind());
       case "job" -> jobs.change(which(request), request);
       default ->
@@ -102,6 +107,29 @@ final class ControlCommands implements ControlEndpoint.Handler {
               "this daemon (version %s) knows no command \"%s\""
                   .formatted(ProductVersion.get(), command));
     };
+  }
+
+  /** With its storage: what goes along, and how far that is. */
+  private Object prepareMigration(Map<String, Object> request) throws ControlException {
+    Guest guest = guest(text(request, "domain"));
+    refuseWhileMigrating(guest);
+    StorageMigration.Prepared prepared =
+        storage.prepare(
+            guest,
+            new StorageMigration.Request(
+                text(request, "host"),
+                optional(request, "pool").orElse(""),
+                request.get("bandwidth") instanceof Long value ? Math.max(0, value) : 0));
+    List<Map<String, Object>> going = new ArrayList<>();
+    for (ServedDisk disk : prepared.going()) {
+      going.add(jobs.describe(disk));
+    }
+    return Map.of(
+        "domain", guest.name(),
+        "uuid", guest.uuid(),
+        "host", prepared.host(),
+        "jobs", going,
+        "staying", prepared.staying());
   }
 
   private Object status() {

@@ -88,6 +88,12 @@ record DiskDetails(
         readOnly, OpenOptions.User.disk(guest.uuid(), target, forGeneration, inheritance));
   }
 
+  /** Likewise of a device that has become its disk, of which the authority does not know yet. */
+  OpenOptions copyOptions(long forGeneration) {
+    return OpenOptions.anew(
+        OpenOptions.User.disk(guest.uuid(), target, forGeneration, Optional.empty()));
+  }
+
   /** What an authority of its device calls it. */
   String userName() {
     return OpenOptions.User.diskName(guest.uuid(), target);

@@ -38,6 +38,7 @@ final class DiskJobCommands {
               isTrue(request, "create"),
               isTrue(request, "destIsZero"),
               false,
+              "",
               new DiskJob.Settings(
                   !"manual".equals(request.get("pivot")),
                   !"never".equals(request.get("converge")),

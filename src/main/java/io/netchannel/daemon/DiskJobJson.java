@@ -49,6 +49,7 @@ final class DiskJobJson {
             .orElse(null));
     json.put("throttled", mirror.map(MirrorStatus::throttled).orElse(false));
     json.put("pivot", pivot(job));
+    json.put("goesTo", job.origin().goesAlong() ? job.origin().goesTo() : null);
     json.put("bandwidth", job.settings().bytesPerSecond());
     json.put("untold", runner.untold().orElse(null));
     json.put("started", job.begun().toString());
@@ -110,7 +111,10 @@ final class DiskJobJson {
 
   /** Of one that has no mirror just now: after a restart, until its device opens. */
   private static MirrorState beside(SwapRunner runner) {
-    return runner.job().phase() == JobPhase.SWITCHED ? MirrorState.ALONE : MirrorState.PAUSED;
+    return switch (runner.job().phase()) {
+      case SWITCHED, TAKEN_OVER -> MirrorState.ALONE;
+      case COPYING, DONE, ABORTED, FAILED -> MirrorState.PAUSED;
+    };
   }
 
   private static String reason(SwapRunner runner) {

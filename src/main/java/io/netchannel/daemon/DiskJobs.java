@@ -5,6 +5,7 @@ import io.netchannel.coordinator.DiskJob;
 import io.netchannel.coordinator.DiskKey;
 import io.netchannel.coordinator.JobPhase;
 import io.netchannel.coordinator.JobRefusedException;
+import io.netchannel.coordinator.LocalDevices;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.DeviceGeometry;
@@ -105,6 +106,10 @@ final class DiskJobs implements DiskRecovery.Jobs, MidPoints.Sources, AutoClosea
   private SwapRunner runner(DiskJob job) {
     SwapRunner runner =
         runners.computeIfAbsent(job.disk(), disk -> SwapRunner.found(environment, job));
+    if (runner.stage() == SwapRunner.Stage.OVER && !runner.job().id().equals(job.id())) {
+      retire(runner); // of an earlier stay of its disk
+      runner = runners.computeIfAbsent(job.disk(), disk -> SwapRunner.found(environment, job));
+    }
     tickLater();
     return runner;
   }
@@ -192,7 +197,8 @@ final class DiskJobs implements DiskRecovery.Jobs, MidPoints.Sources, AutoClosea
                 disk.guest().name(),
                 old,
                 request.source(),
-                new DiskJob.Origin(request.follows(), isAnywhere(request.source())),
+                new DiskJob.Origin(
+                    request.follows(), isAnywhere(request.source()), "", request.goesTo()),
                 request.settings(),
                 clock.instant()));
     SwapRunner other = runners.putIfAbsent(key, runner);
@@ -268,6 +274,23 @@ final class DiskJobs implements DiskRecovery.Jobs, MidPoints.Sources, AutoClosea
     }
   }
 
+  /** What a disk is being copied to; see {@link LocalDevices#copyOf}. */
+  LocalDevices.Copy copyOf(DiskKey disk) {
+    String source =
+        midPoints
+            .find(disk.domain(), disk.target())
+            .flatMap(served -> served.details().source())
+            .orElse("");
+    return new LocalDevices.Copy(
+        running(disk).map(SwapRunner::notAlike).orElse("its job is over"), isAnywhere(source));
+  }
+
+  /** The one of a disk that is not over, or is about to be. */
+  Optional<SwapRunner> running(DiskKey disk) {
+    return Optional.ofNullable(runners.get(disk))
+        .filter(runner -> runner.stage() != SwapRunner.Stage.OVER);
+  }
+
   /** All that are known, newest first; those that are opening are first. */
   List<SwapRunner> all() {
     Stream<SwapRunner> opening =
@@ -295,6 +318,8 @@ final class DiskJobs implements DiskRecovery.Jobs, MidPoints.Sources, AutoClosea
     DiskJob job = environment.jobs().active(key).orElse(null);
     if (job != null && job.phase() == JobPhase.COPYING) {
       runner(job).goOnWithoutDisk();
+    } else if (job != null && job.phase() == JobPhase.TAKEN_OVER) {
+      runner(job).comesBack();
     }
   }
 

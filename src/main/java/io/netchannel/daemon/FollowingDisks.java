@@ -1,7 +1,6 @@
 package io.netchannel.daemon;
 
 import com.google.common.collect.ImmutableSet;
-import com.google.common.net.HostAndPort;
 import io.netchannel.coordinator.DiskJob;
 import io.netchannel.coordinator.DiskJobStore;
 import io.netchannel.coordinator.DiskKey;
@@ -10,12 +9,10 @@ import io.netchannel.coordinator.JobRefusedException;
 import io.netchannel.coordinator.Peer;
 import io.netchannel.coordinator.PeerException;
 import io.netchannel.coordinator.PeerMessages.Exported;
-import io.netchannel.device.DeviceException;
 import io.netchannel.device.Devices;
 import io.netchannel.libvirt.MetadataException;
 import io.netchannel.net.HostPorts;
 import io.netchannel.time.Backoff;
-import io.netchannel.wire.Wire;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Comparator;
@@ -79,18 +76,6 @@ final class FollowingDisks implements AutoCloseable {
       Function<UUID, Optional<Instant>> arrived,
       Executor executor,
       Timer timer) {}
-
-  /**
-   * An export that a source leads to.
-   *
-   * @param way what stands before it: filters
-   */
-  private record Place(String way, HostAndPort server, String export) {
-    /** The same way to another one. */
-    String to(String source) {
-      return way + source;
-    }
-  }
 
   /** It cannot follow, and why. */
   private static final class BehindException extends Exception {
@@ -234,7 +219,7 @@ final class FollowingDisks implements AutoCloseable {
       if (pool.isEmpty()) {
         return;
       }
-      Place place = elsewhere(disk).orElseThrow();
+      ExportPlace place = elsewhere(disk).orElseThrow();
       VolumePools.Volume volume =
           environment
               .volumes()
@@ -255,6 +240,7 @@ final class FollowingDisks implements AutoCloseable {
                       false,
                       volume.isZero(),
                       true,
+                      "",
                       new DiskJob.Settings(true, true, false, false, 0)))
               .whenComplete(
                   (done, failure) -> {
@@ -294,30 +280,13 @@ final class FollowingDisks implements AutoCloseable {
   }
 
   /** Where a disk is, if that is an export of another host. */
-  private Optional<Place> elsewhere(ServedDisk disk) {
-    String source = disk.details().source().orElse("");
-    try {
-      String place = environment.devices().place(source);
-      String export = DiskPlaces.exportForAll(place).orElse("");
-      int slash = export.indexOf('/');
-      if (slash < 0) {
-        return Optional.empty();
-      }
-      HostAndPort server = HostPorts.parseInUri(export.substring(0, slash), Wire.DEFAULT_PORT);
-      return environment.volumes().isHere(server)
-          ? Optional.empty()
-          : Optional.of(
-              new Place(
-                  source.substring(0, source.length() - place.length()),
-                  server,
-                  export.substring(slash + 1)));
-    } catch (DeviceException | IllegalArgumentException e) {
-      return Optional.empty(); // "inherit", or nothing yet
-    }
+  private Optional<ExportPlace> elsewhere(ServedDisk disk) {
+    return ExportPlace.of(environment.devices(), disk.details().source().orElse(""))
+        .filter(place -> !environment.volumes().isHere(place.server()));
   }
 
   /** Those who may use it where it is; that host itself may without being named. */
-  private ImmutableSet<String> allow(Place place) throws BehindException {
+  private ImmutableSet<String> allow(ExportPlace place) throws BehindException {
     String host = HostPorts.withoutZone(place.server().getHost());
     Peer peer =
         environment

@@ -165,7 +165,8 @@ public final class Host implements AutoCloseable {
             stockDisks,
             suspends,
             this::isArriving,
-            this::stays);
+            this::stays,
+            this::copyOf);
     coordinator =
         new Coordinator(
             configuration.name(),
@@ -255,6 +256,17 @@ public final class Host implements AutoCloseable {
             lifecycle,
             coordinator,
             new DiskJobCommands(jobs, metadata, coordinator.jobs()),
+            new StorageMigration(
+                new StorageMigration.Environment(
+                    configuration.name(),
+                    midPoints,
+                    parts.definitions(),
+                    parts.devices(),
+                    parts.volumes(),
+                    host -> peerAt(parts, host),
+                    configuration.timeouts().prepare(),
+                    jobs,
+                    coordinator.jobs())),
             following,
             parts.health(),
             parts.clock(),
@@ -340,6 +352,11 @@ public final class Host implements AutoCloseable {
   private void stays(UUID domain) {
     jobs.stays(domain);
     following.look(domain);
+  }
+
+  /** Asked by the coordinator, of disks that it has begun to take away. */
+  private LocalDevices.Copy copyOf(DiskKey disk) {
+    return jobs.copyOf(disk);
   }
 
   /** Asked by the coordinator, which is there before the lifecycle. */

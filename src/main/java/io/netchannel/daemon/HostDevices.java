@@ -2,9 +2,11 @@ package io.netchannel.daemon;
 
 import com.google.protobuf.ByteString;
 import com.google.protobuf.UnsafeByteOperations;
+import io.netchannel.coordinator.DiskKey;
 import io.netchannel.coordinator.LocalDevices;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
+import io.netchannel.device.OpenOptions;
 import io.netchannel.midpoint.Manifest;
 import io.netchannel.midpoint.MidPoint;
 import io.netchannel.vdevice.block.VirtualDisk;
@@ -16,6 +18,7 @@ import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import java.util.function.Predicate;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
@@ -35,10 +38,12 @@ final class HostDevices implements LocalDevices {
   private final SuspendWatch suspends;
   private final Predicate<UUID> arriving;
   private final Consumer<UUID> stays;
+  private final Function<DiskKey, Copy> copies;
 
   /**
    * @param arriving whether a domain is being made here and does not run yet
    * @param stays told of each that is here for good
+   * @param copies what a disk is being copied to
    */
   HostDevices(
       XenStore store,
@@ -47,7 +52,8 @@ final class HostDevices implements LocalDevices {
       StockDisks stockDisks,
       SuspendWatch suspends,
       Predicate<UUID> arriving,
-      Consumer<UUID> stays) {
+      Consumer<UUID> stays,
+      Function<DiskKey, Copy> copies) {
     this.store = store;
     this.domains = domains;
     this.midPoints = midPoints;
@@ -55,6 +61,7 @@ final class HostDevices implements LocalDevices {
     this.suspends = suspends;
     this.arriving = arriving;
     this.stays = stays;
+    this.copies = copies;
   }
 
   // ---- domains
@@ -217,6 +224,11 @@ final class HostDevices implements LocalDevices {
   }
 
   @Override
+  public Copy copyOf(UUID domain, String target) {
+    return copies.apply(new DiskKey(domain, target));
+  }
+
+  @Override
   public CompletableFuture<Void> unseal(UUID domain, String target, long generation) {
     try {
       ServedDisk disk = midPoints.find(domain, target).orElseThrow(() -> missing(domain, target));
@@ -259,7 +271,8 @@ final class HostDevices implements LocalDevices {
   }
 
   @Override
-  public CompletableFuture<Void> takeOver(int domid, Disk disk, ByteString manifest) {
+  public CompletableFuture<Void> takeOver(
+      int domid, Disk disk, boolean isCopy, ByteString manifest) {
     ServedDisk served;
     try {
       // Before it returns: a retire that follows finds it.
@@ -267,14 +280,19 @@ final class HostDevices implements LocalDevices {
     } catch (RuntimeException e) {
       return CompletableFuture.failedFuture(e);
     }
-    return midPoints.withStorage(() -> openAndTakeOver(served, disk, manifest));
+    return midPoints.withStorage(() -> openAndTakeOver(served, disk, isCopy, manifest));
   }
 
-  private CompletableFuture<Void> openAndTakeOver(ServedDisk served, Disk disk, ByteString manifest)
-      throws DeviceException {
+  private CompletableFuture<Void> openAndTakeOver(
+      ServedDisk served, Disk disk, boolean isCopy, ByteString manifest) throws DeviceException {
     Manifest decoded = served.decode(manifest);
     midPoints.arrives(served);
-    Device device = midPoints.open(served, disk.source(), disk.generation(), decoded.inheritance());
+    DiskDetails details = served.details();
+    OpenOptions options =
+        isCopy
+            ? details.copyOptions(disk.generation())
+            : details.openOptions(disk.generation(), decoded.inheritance());
+    Device device = midPoints.open(served, disk.source(), disk.generation(), options);
     MidPoint midPoint;
     try {
       check(disk, device.geometry().sizeBytes());
@@ -288,7 +306,9 @@ final class HostDevices implements LocalDevices {
         .thenRun(
             () -> {
               served.forgetManifest();
-              midPoints.arrived(served, disk.source());
+              if (!isCopy) { // else the end of the migration tells where it is
+                midPoints.arrived(served, disk.source());
+              }
               log.debug(
                   "{}: taken over with {} pending, generation {}",
                   served,

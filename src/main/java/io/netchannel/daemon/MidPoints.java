@@ -7,7 +7,7 @@ import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.DeviceGeometry;
 import io.netchannel.device.Devices;
-import io.netchannel.device.Inheritance;
+import io.netchannel.device.OpenOptions;
 import io.netchannel.midpoint.ManifestBudget;
 import io.netchannel.midpoint.MidPointLimits;
 import io.netchannel.vdevice.block.VbdAddress;
@@ -268,7 +268,8 @@ public final class MidPoints implements AutoCloseable {
     }
     long known = devices.newestGeneration(source, details.userName(), details.readOnly());
     long generation = generations.claim(disk.guest().uuid(), disk.target(), known);
-    Device device = open(disk, source, generation, Optional.empty());
+    Device device =
+        open(disk, source, generation, details.openOptions(generation, Optional.empty()));
     return disk.midPoint()
         .serve(device, generation)
         .thenRun(() -> log.info("{}: served from {}, generation {}", disk, source, generation));
@@ -402,13 +403,13 @@ public final class MidPoints implements AutoCloseable {
   /**
    * Opens a device for a disk that expects one, and notes that in its nodes. Waits for the storage.
    *
-   * @param inheritance what the generation before has left at the device
+   * @param options with that generation
    * @throws DeviceException also when the disk was given up, or ended, before the device was open:
    *     that is closed, and was not used
    */
-  Device open(ServedDisk disk, String source, long generation, Optional<Inheritance> inheritance)
+  Device open(ServedDisk disk, String source, long generation, OpenOptions options)
       throws DeviceException {
-    Device device = devices.open(source, disk.details().openOptions(generation, inheritance));
+    Device device = devices.open(source, options);
     try {
       if (!disk.isExpecting()) {
         throw new DeviceException(

@@ -18,6 +18,7 @@ import io.netchannel.device.mirror.DifferenceMap;
 import io.netchannel.device.mirror.MirrorDevice;
 import io.netchannel.device.mirror.MirrorOwner;
 import io.netchannel.device.mirror.MirrorSettings;
+import io.netchannel.device.mirror.MirrorState;
 import io.netchannel.device.mirror.MirrorStatus;
 import io.netchannel.device.mirror.TrackedDevice;
 import io.netchannel.time.Backoff;
@@ -59,9 +60,13 @@ import org.slf4j.LoggerFactory;
  *   came with its guest: OLD_ONLY, from the end of the migration on
  *
  *   any --the guest's disk has gone--> SETTLING when it was recorded, else OVER
+ *
+ *   goes with its guest: MIRRORED --its migration has the disk as "given"--> waits for its end there
+ *      +--COMMIT, and the disk has gone--> SETTLING    +--given back: the journal has it as aborted
  * </pre>
  *
- * While its guest migrates it rests: MIRRORED without a copy, OLD_ONLY without an attempt.
+ * While its guest migrates it rests: MIRRORED without a copy, OLD_ONLY without an attempt. One that
+ * goes with its guest goes on, but does not switch.
  *
  * <p>Who else has to know is told by a {@link SwapSettlement} from LEAVING on, whatever the old
  * device still holds: it ends the job in the journal, and only then it is OVER; and it sees to the
@@ -179,7 +184,7 @@ final class SwapRunner implements MirrorOwner {
     Stage stage =
         switch (job.phase()) {
           case COPYING -> Stage.OLD_ONLY;
-          case SWITCHED -> Stage.LEAVING;
+          case SWITCHED, TAKEN_OVER -> Stage.LEAVING;
           case DONE, ABORTED, FAILED -> Stage.OVER;
         };
     return new SwapRunner(environment, job, stage);
@@ -451,15 +456,19 @@ final class SwapRunner implements MirrorOwner {
   /** It came with its guest, whose disk is served already. */
   void takeUp(ServedDisk served) {
     watch(served);
-    if (stage == Stage.OLD_ONLY) {
-      retry(served);
-    }
+    recovered();
+  }
+
+  /** Whether it does nothing just now, as another host has its disk, or is about to. */
+  private boolean rests() {
+    return job().origin().goesAlong()
+        ? environment.jobs().holder(key).isPresent()
+        : environment.jobs().rests(key);
   }
 
   /** Whether nothing may go to the new device, which is not even opened. */
   private boolean mustNotOpen() {
-    Optional<String> why =
-        environment.jobs().rests(key) ? Optional.of(RESTS) : job().waitsForAWord();
+    Optional<String> why = rests() ? Optional.of(RESTS) : job().waitsForAWord();
     why.ifPresent(words -> problem = words);
     return why.isPresent();
   }
@@ -884,6 +893,9 @@ final class SwapRunner implements MirrorOwner {
     return new JobRefusedException(
         switch (known.phase()) {
           case COPYING -> known.label() + ": it is being switched, or given up, just now";
+          case TAKEN_OVER ->
+              "%s: the disk is %s, at %s"
+                  .formatted(known.label(), known.newSource(), known.origin().goesTo());
           case ABORTED -> known.label() + ": it was given up";
           case FAILED -> known.label() + ": it has failed: " + known.reason();
           case SWITCHED, DONE -> known.label() + ": the disk is " + known.newSource() + " already";
@@ -912,6 +924,11 @@ final class SwapRunner implements MirrorOwner {
     }
     resting = environment.jobs().rests(key);
     if (resting) {
+      var unused = mirror.holdSwitch(); // who is too late finds that the journal refuses it
+    } else {
+      mirror.releaseSwitch();
+    }
+    if (rests()) {
       mirror.pause(RESTS);
     } else if (settings.paused()) {
       mirror.pause("a person has paused it");
@@ -926,6 +943,7 @@ final class SwapRunner implements MirrorOwner {
     if (stage == Stage.MIRRORED && resting != environment.jobs().rests(key)) {
       goOn();
     }
+    obeyMigration();
     mirror.ifPresent(
         present -> {
           present.tick();
@@ -934,6 +952,26 @@ final class SwapRunner implements MirrorOwner {
               environment.nanoTime().getAsLong(),
               now.copiedBytes() + now.zeroBytes() + now.comparedBytes());
         });
+  }
+
+  /** A migration of its guest has decided over it, while it had nothing that would tell it. */
+  private void obeyMigration() {
+    DiskJob known = job();
+    boolean isDecided = known.phase() == JobPhase.TAKEN_OVER || known.isGivenUp();
+    if (!known.origin().goesAlong() || !isDecided) {
+      return;
+    }
+    if (disk.isEmpty()) {
+      switch (stage) {
+        case MIRRORED, OLD_ONLY, LEAVING -> goOnWithoutDisk();
+        case OPENING, SETTLING, OVER -> {}
+      }
+    } else if (stage == Stage.MIRRORED && known.isGivenUp()) {
+      goOn(); // without the new device
+    } else if (stage == Stage.OLD_ONLY && known.isGivenUp()) {
+      end(JobEvent.ABORTED, known.reason());
+      leftIsClosed();
+    }
   }
 
   /** Hears of the end of its disk, also where that has gone elsewhere and is only kept here. */
@@ -972,11 +1010,12 @@ final class SwapRunner implements MirrorOwner {
     if (record.isUncertain()) {
       return; // the next daemon does
     }
-    if (job().phase() == JobPhase.SWITCHED) {
+    JobPhase known = job().phase();
+    if (known == JobPhase.SWITCHED || known == JobPhase.TAKEN_OVER) {
       settle();
       settlement.leftIsClosed(gone, record.oldTold());
     } else {
-      end(JobEvent.ABORTED, withoutGuest());
+      end(JobEvent.ABORTED, withoutGuest()); // unless its migration decides
       if (gone.isPresent()) {
         settlement.leftIsClosed(gone, Optional.empty());
       } else {
@@ -985,16 +1024,31 @@ final class SwapRunner implements MirrorOwner {
     }
   }
 
+  /** Its disk, which has gone to another host, is about to be here again. */
+  void comesBack() {
+    finish("its disk comes back");
+    leftIsClosed();
+  }
+
+  /** Why the new device has not all that the guest was told is written; empty when it has. */
+  String notAlike() {
+    Optional<MirrorStatus> now = mirror.map(MirrorDevice::status);
+    if (now.filter(status -> status.state() == MirrorState.SYNC).isPresent()) {
+      return "";
+    }
+    String why = problem.isEmpty() ? now.map(MirrorStatus::reason).orElse("") : problem;
+    String words = job().newSource() + " is not in sync";
+    return why.isEmpty() ? words : words + ": " + why;
+  }
+
   private String withoutGuest() {
+    DiskJob.Origin origin = job().origin();
+    Optional<String> holder = environment.jobs().holder(key);
+    boolean endsHere =
+        origin.follows() || (origin.goesAlong() && !holder.equals(Optional.of(origin.goesTo())));
     String words =
-        job().origin().follows()
-            ? "its guest has gone to %s"
-            : "its guest has gone to %s, and the job with it";
-    return environment
-        .jobs()
-        .holder(key)
-        .map(words::formatted)
-        .orElse("its guest does not run here any more");
+        endsHere ? "its guest has gone to %s" : "its guest has gone to %s, and the job with it";
+    return holder.map(words::formatted).orElse("its guest does not run here any more");
   }
 
   /** The daemon ends: the next one goes on. */

@@ -24,6 +24,7 @@ import java.util.function.Supplier;
  * <pre>
  *   switched --> BEGUN --the XML is written, and the new device's server knows--> KNOWN
  *                  +-----a person says that the others need not know it---------> KNOWN
+ *   taken over --> BEGUN --the XML is written; that server another host tells------> KNOWN
  *   KNOWN --the guest has one device again, or has gone---------------------------> DONE
  *   given up, or its guest has gone ----------------------------------------------> ABORTED
  *
@@ -97,8 +98,14 @@ final class SwapSettlement {
     if (forgotten) {
       return;
     }
-    CompletableFuture<Void> noted =
-        environment
+    var unused =
+        CompletableFuture.allOf(named, noted(switched)).thenRun(() -> known.complete("all know it"));
+  }
+
+  private CompletableFuture<Void> noted(DiskJob switched) {
+    return switched.phase() == JobPhase.TAKEN_OVER
+        ? CompletableFuture.completedFuture(null) // by the host that has it
+        : environment
             .notes()
             .arrived(
                 switched,
@@ -107,7 +114,6 @@ final class SwapSettlement {
                 () -> !closed && !forgotten,
                 problem)
             .thenRun(() -> arrived.complete(null));
-    var unused = CompletableFuture.allOf(named, noted).thenRun(() -> known.complete("all know it"));
   }
 
   /**
@@ -152,16 +158,18 @@ final class SwapSettlement {
   }
 
   /**
-   * Ends it, in the journal before anybody sees it.
+   * Ends it, in the journal before anybody sees it. What a migration of its guest is to decide over
+   * does not end before.
    *
-   * @return whether it was not ended before
+   * @return whether it has ended, and had not before
    */
   boolean end(JobEvent event, String reason) {
     if (over.getAndSet(true)) {
       return false;
     }
-    var unused = environment.jobs().end(job.get(), event, reason);
-    return true;
+    boolean isOver = !environment.jobs().end(job.get(), event, reason).isActive();
+    over.set(isOver);
+    return isOver;
   }
 
   /** Whether it is over, or about to be. */

@@ -10,10 +10,12 @@ import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.Devices;
 import io.netchannel.device.Extents;
+import io.netchannel.device.OpenOptions;
 import io.netchannel.device.file.FileStat;
 import io.netchannel.server.Export;
 import io.netchannel.server.ExportException;
 import io.netchannel.server.ExportUse;
+import io.netchannel.wire.Names;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
@@ -102,7 +104,7 @@ public final class VolumePools implements PeerExports {
   /**
    * A volume that is asked for.
    *
-   * @param pool where it is made, when there is none yet
+   * @param pool where it is made, when there is none yet; empty for the only one
    * @param name of the export, and of the file
    * @param client the disk, as device servers know it: "UUID/xvdb"
    * @param allow the hosts that may use it
@@ -150,6 +152,24 @@ public final class VolumePools implements PeerExports {
     }
   }
 
+  @Override
+  public PeerMessages.Volume volume(String caller, PeerMessages.WantedVolume wanted)
+      throws MigrationRefusedException {
+    try {
+      Volume volume =
+          provide(
+              new Wanted(
+                  wanted.pool(),
+                  wanted.name(),
+                  OpenOptions.User.diskName(wanted.domain(), wanted.target()),
+                  wanted.sizeBytes(),
+                  ImmutableSet.<String>builder().addAll(wanted.allow()).add(caller).build()));
+      return new PeerMessages.Volume(volume.source(), volume.isZero());
+    } catch (VolumeException e) {
+      throw new MigrationRefusedException(e.getMessage(), e);
+    }
+  }
+
   /**
    * Whether a device server of that address is this host's. May ask the name service; what that
    * does not know is another host's.
@@ -180,7 +200,14 @@ public final class VolumePools implements PeerExports {
    * @throws VolumeException when there is no such pool, no room in it, or the name is somebody
    *     else's
    */
-  Volume provide(Wanted wanted) throws VolumeException {
+  Volume provide(Wanted asked) throws VolumeException {
+    Wanted wanted = asked.pool().isEmpty() && pools.size() == 1 ? inOnlyPool(asked) : asked;
+    if (!Names.isExport(wanted.name()) || wanted.sizeBytes() <= 0) {
+      throw new VolumeException(
+          true,
+          "expected the name of an export and a size, found \"%s\" and %d bytes"
+              .formatted(wanted.name(), wanted.sizeBytes()));
+    }
     Exports exports = exports();
     if (!exports.claimVolume(wanted.name())) {
       throw new VolumeException(
@@ -338,18 +365,32 @@ public final class VolumePools implements PeerExports {
     }
   }
 
+  private Wanted inOnlyPool(Wanted asked) {
+    return new Wanted(
+        pools.keySet().iterator().next(),
+        asked.name(),
+        asked.client(),
+        asked.sizeBytes(),
+        asked.allow());
+  }
+
   private Path file(Wanted wanted) throws VolumeException {
     VolumePool pool = pools.get(wanted.pool());
     if (pool == null) {
-      throw new VolumeException(
-          true,
-          "this host has no pool %s: it has %s; add [[pool]] name = \"%s\" to its netchannel.toml"
-              .formatted(
-                  wanted.pool(),
-                  pools.isEmpty() ? "none" : String.join(", ", pools.keySet()),
-                  wanted.pool()));
+      throw new VolumeException(true, noPool(wanted.pool()));
     }
     return pool.directory().resolve(wanted.name());
+  }
+
+  private String noPool(String wanted) {
+    String names = String.join(", ", pools.keySet());
+    if (wanted.isEmpty()) {
+      return pools.isEmpty()
+          ? "this host has no pool: add [[pool]] to its netchannel.toml"
+          : "this host has the pools %s: one of them has to be named".formatted(names);
+    }
+    return "this host has no pool %s: it has %s; add [[pool]] name = \"%s\" to its netchannel.toml"
+        .formatted(wanted, pools.isEmpty() ? "none" : names, wanted);
   }
 
   /** Of a file that a pool makes. */

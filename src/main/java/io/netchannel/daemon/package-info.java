@@ -14,6 +14,7 @@
  *      ^  |           +----> SwapSettlement: what follows when that is over
  *      |  +--------------------> SwitchNotes: what device servers are told, until they know it
  *   FollowingDisks ---> VolumePools ---> HostExports: a disk that comes after its guest
+ *   StorageMigration ---> a peer's VolumePools, DiskJobs: disks that go along with their guest
  *
  *   HostStorage: the devices below all that, and HostExports, the device server. Opened first and
  *   closed last: a guest may have one of this host's own exports as its disk
@@ -115,6 +116,8 @@
  *   <li>A job rests from its guest's PREPARE to the migration's end, and where its disk has gone
  *       for good. What it copies to is not opened meanwhile, and by the other host after COMMIT
  *       only; a path, which may be another's there, after a person's word.
+ *   <li>A job that takes a disk along with its guest goes on until the disk is sealed, and does not
+ *       switch; from "given" on the end of the migration alone says what becomes of it.
  *   <li>A volume's file is made when its export is durable, and never where one is. What is on it
  *       is overwritten only by the disk that has left it, or that was being copied to it.
  *   <li>What follows its guest is known from the domain's metadata, the disk's source and the

@@ -152,7 +152,7 @@ final class HandOverDrill implements PeerService {
   }
 
   @Override
-  public void takeOver(String from, UUID migration, List<PeerMessages.Claim> claims)
+  public List<String> takeOver(String from, UUID migration, List<PeerMessages.Claim> claims)
       throws MigrationRefusedException {
     throw notHere();
   }

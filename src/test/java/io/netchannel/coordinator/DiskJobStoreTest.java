@@ -65,25 +65,146 @@ final class DiskJobStoreTest {
   @Test
   void whatPeopleHaveBegunTravelsWithTheGuest() throws Exception {
     jobs.begin(job(3));
-    assertThat(jobs.carriedOf(DOMAIN)).isEmpty();
+    assertThat(jobs.carriedOf(DOMAIN, "hostb")).isEmpty();
     jobs.end(job(3), JobEvent.ABORTED, "by hand");
     jobs.begin(job(2));
-    assertThat(jobs.carriedOf(DOMAIN))
-        .containsExactly(new PeerMessages.CarriedJob("xvdb", "file:/new2", true, SETTINGS));
-    assertThat(jobs.carriedOf(new UUID(0, 0))).isEmpty();
+    assertThat(jobs.carriedOf(DOMAIN, "hostb"))
+        .containsExactly(new PeerMessages.CarriedJob("xvdb", "file:/new2", true, SETTINGS, false));
+    assertThat(jobs.carriedOf(new UUID(0, 0), "hostb")).isEmpty();
     var unused = jobs.switched(job(2));
-    assertThat(jobs.carriedOf(DOMAIN)).isEmpty();
+    assertThat(jobs.carriedOf(DOMAIN, "hostb")).isEmpty();
+  }
+
+  /**
+   * Of no use where the guest goes to another host; where it goes, it is switched at the latest.
+   */
+  @Test
+  void whatGoesAlongTravelsToItsHostOnly() throws Exception {
+    DiskJob along = along();
+    jobs.begin(along);
+    assertThat(jobs.carriedOf(DOMAIN, "hostc")).isEmpty();
+    PeerMessages.CarriedJob carried = jobs.carriedOf(DOMAIN, "hostb").get(0);
+    assertThat(carried.takesOver()).isTrue();
+    assertThat(carried.settings().switches()).isTrue();
+    assertThat(jobs.copiesOf(DOMAIN))
+        .containsExactly(new PeerMessages.Copy("xvdb", "netchannel://hostb/v", "hostb"));
+    DiskJob came = DiskJob.carried(new UUID(1, 2), "hostb", migration(), carried, "file:/old", NOW);
+    assertThat(came.origin().goesTo()).isEqualTo("hostb");
+    assertThat(came.stayed().origin().goesAlong()).isFalse();
+    assertThat(came.waitsForAWord()).isEmpty();
+  }
+
+  private static DiskJob along() {
+    return DiskJob.begin(
+        new UUID(7, 4),
+        DISK,
+        "web1",
+        "file:/old",
+        "netchannel://hostb/v",
+        new DiskJob.Origin(false, true, "", "hostb"),
+        new DiskJob.Settings(false, true, false, false, 0),
+        NOW);
+  }
+
+  /** The disk is its copy there. */
+  private Migration given() throws Exception {
+    Migration migration =
+        Migration.begin(
+            new UUID(9, 9),
+            Direction.OUTGOING,
+            "web1",
+            DOMAIN,
+            "hostb",
+            List.of(new LocalDevices.Disk(DOMAIN, "xvdb", "file:/old", false, 4096, 3)),
+            NOW);
+    Migration known = migration;
+    for (Event event : List.of(Event.PREPARED, Event.SUSPENDED, Event.SEALED)) {
+      known = migrations.apply(known, event, "");
+    }
+    Migration copied = known.withDisks(List.of(known.disks().get(0).as("netchannel://hostb/v")));
+    return jobs.give(copied, "given", Map.of(DISK, Generation.at("hostb", 4)));
+  }
+
+  @Test
+  void whatIsGivenNobodyGivesUp() throws Exception {
+    jobs.begin(along());
+    Migration given = given();
+    restart();
+    assertThat(jobs.isGiven(along())).isTrue();
+    assertThat(jobs.abort(along(), "by hand")).isFalse();
+    assertThat(jobs.end(along(), JobEvent.ABORTED, "its guest has gone").isActive()).isTrue();
+    assertThatThrownBy(() -> jobs.switched(along())).isInstanceOf(JobRefusedException.class);
+    assertThat(given.disks().get(0).taken())
+        .isEqualTo(new LocalDevices.Disk(DOMAIN, "xvdb", "netchannel://hostb/v", false, 4096, 4));
+  }
+
+  @Test
+  void whatWasGivenUpIsNotGiven() throws Exception {
+    jobs.begin(along());
+    assertThat(jobs.abort(along(), "by hand")).isTrue();
+    assertThatThrownBy(this::given)
+        .isInstanceOf(JobRefusedException.class)
+        .hasMessageContaining("xvdb is not copied to netchannel://hostb/v any more");
+  }
+
+  @Test
+  void theEndOfTheMigrationSaysWhereTheDiskHasGone() throws Exception {
+    jobs.begin(along());
+    var unused = jobs.taken(given(), "the guest runs on hostb");
+    restart();
+    DiskJob taken = jobs.active(DISK).orElseThrow();
+    assertThat(taken.phase()).isEqualTo(JobPhase.TAKEN_OVER);
+    assertThat(taken.switched()).contains(NOW);
+    assertThat(jobs.isGiven(taken)).isFalse();
+    assertThat(jobs.end(taken, JobEvent.ABORTED, "its guest has gone")).isEqualTo(taken);
+    assertThat(jobs.moved(DISK))
+        .contains(new Moved(DISK, "web1", "file:/old", "netchannel://hostb/v", NOW));
+    assertThat(jobs.end(taken, JobEvent.FINISHED, "all know it").phase()).isEqualTo(JobPhase.DONE);
+    isToBeTold("file:/old");
+  }
+
+  /** With the generation that this host had. */
+  private void isToBeTold(String left) {
+    assertThat(jobs.untold()).extracting(DiskJob::leftSource).containsExactly(left);
+    assertThat(jobs.untold().get(0).untold()).contains(new DiskJob.Untold(3, false));
+  }
+
+  @Test
+  void whatComesBackIsWhatItWas() throws Exception {
+    jobs.begin(along());
+    var unused = jobs.givenBack(given(), "no", Map.of(DISK, Generation.here(5)));
+    restart();
+    assertThat(jobs.active(DISK)).isEmpty();
+    assertThat(jobs.all().get(0).phase()).isEqualTo(JobPhase.ABORTED);
+    assertThat(jobs.left(DISK)).isEmpty();
+    assertThat(migrations.generation(DISK)).contains(Generation.here(5));
+    isToBeTold("netchannel://hostb/v");
+  }
+
+  /** Without a word in the journal too: a restart asks the destination again. */
+  @Test
+  void aFullDiskDoesNotKeepTheSourceFromLettingGo() throws Exception {
+    jobs.begin(along());
+    Migration given = given();
+    files.breaks(MemoryFiles.Operation.FORCE);
+    var unused = jobs.taken(given, "the guest runs on hostb");
+    assertThat(jobs.active(DISK).orElseThrow().phase()).isEqualTo(JobPhase.TAKEN_OVER);
+    assertThat(jobs.left(DISK)).hasSize(1);
+    restart();
+    assertThat(jobs.isGiven(along())).isTrue();
+    assertThat(jobs.left(DISK)).isEmpty();
   }
 
   @Test
   void aPathOfAnotherHostIsNotOpenedWithoutAWord() {
-    DiskJob path = DiskJob.carried(new UUID(1, 2), migration(), job(1).carried(), "file:/old", NOW);
+    DiskJob path =
+        DiskJob.carried(new UUID(1, 2), "hosta", migration(), job(1).carried(), "file:/old", NOW);
     assertThat(path.waitsForAWord().orElseThrow()).contains("came from hostb", "--resume");
     DiskJob.Settings resumed = new DiskJob.Settings(true, false, true, false, 7);
     assertThat(path.with(resumed).waitsForAWord()).isEmpty();
     assertThat(job(1).waitsForAWord()).as("paused by a person, and begun here").isEmpty();
     DiskJob export =
-        DiskJob.carried(new UUID(1, 2), migration(), job(2).carried(), "file:/old", NOW);
+        DiskJob.carried(new UUID(1, 2), "hosta", migration(), job(2).carried(), "file:/old", NOW);
     assertThat(export.waitsForAWord()).isEmpty();
     assertThat(export.settings()).isEqualTo(SETTINGS);
   }

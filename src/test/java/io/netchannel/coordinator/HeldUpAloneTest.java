@@ -12,6 +12,8 @@ import io.netchannel.coordinator.PeerMessages.Prepare;
 import io.netchannel.coordinator.PeerMessages.SealedDisk;
 import io.netchannel.coordinator.PeerMessages.ServedDomain;
 import io.netchannel.coordinator.PeerMessages.Timeline;
+import io.netchannel.coordinator.PeerMessages.Volume;
+import io.netchannel.coordinator.PeerMessages.WantedVolume;
 import io.netchannel.files.MemoryFiles;
 import java.time.Clock;
 import java.time.Duration;
@@ -152,7 +154,14 @@ final class HeldUpAloneTest {
     }
 
     @Override
-    public void takeOver(UUID migration, List<Claim> claims, Duration bound) {}
+    public List<String> takeOver(UUID migration, List<Claim> claims, Duration bound) {
+      return List.of();
+    }
+
+    @Override
+    public Volume volume(WantedVolume wanted, Duration bound) {
+      throw new UnsupportedOperationException();
+    }
 
     @Override
     public PhaseReport abort(UUID migration, String reason, Duration bound) throws PeerException {
@@ -257,7 +266,13 @@ final class HeldUpAloneTest {
     }
 
     @Override
-    public CompletableFuture<Void> takeOver(int domid, Disk disk, ByteString manifest) {
+    public Copy copyOf(UUID domain, String target) {
+      throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public CompletableFuture<Void> takeOver(
+        int domid, Disk disk, boolean isCopy, ByteString manifest) {
       return CompletableFuture.completedFuture(null);
     }
 

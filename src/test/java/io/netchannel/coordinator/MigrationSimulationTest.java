@@ -54,6 +54,94 @@ final class MigrationSimulationTest {
     assertThat(world.disk("xvda").writers()).containsEntry("a", 7L);
   }
 
+  private static List<String> left(Simulation world, String host) {
+    return world
+        .host(host)
+        .coordinator()
+        .jobs()
+        .left(new DiskKey(Simulation.DOMAIN, "xvda"))
+        .stream()
+        .map(moved -> moved.oldSource() + " for " + moved.newSource())
+        .toList();
+  }
+
+  private static List<JobPhase> jobs(Simulation world, String host) {
+    return world.host(host).coordinator().jobs().all().stream().map(DiskJob::phase).toList();
+  }
+
+  @Test
+  void disksGoAlongAndBothHostsKnowWhatTheyHaveLeft() throws JournalException {
+    Simulation world =
+        new Simulation(Simulation.Guest.ALONG, SEED, 0, Simulation.Restart.AT_ONCE, false);
+    assertThat(world.migrate("a", "b")).isTrue();
+    world.settle();
+    world.assertOneOwner("along");
+    assertThat(world.nodes("b")).containsEntry("xvda", "netchannel://b/xvda");
+    for (String host : List.of("a", "b")) {
+      assertThat(left(world, host)).containsExactly("file:/xvda for netchannel://b/xvda");
+    }
+    assertThat(jobs(world, "a")).containsExactly(JobPhase.TAKEN_OVER, JobPhase.TAKEN_OVER);
+    assertThat(jobs(world, "b")).as("once all were told").containsOnly(JobPhase.DONE);
+  }
+
+  @Test
+  void aDiskThatIsNotAlikeStaysAndItsJobGoesOnWhereTheGuestIs() throws JournalException {
+    Simulation world =
+        new Simulation(Simulation.Guest.ALONG, SEED, 0, Simulation.Restart.AT_ONCE, false);
+    world.disk("xvda").losesCopy();
+    assertThat(world.migrate("a", "b")).isTrue();
+    world.settle();
+    world.assertOneOwner("one stays");
+    assertThat(world.nodes("b"))
+        .containsEntry("xvda", "file:/xvda")
+        .containsEntry("xvdb", "netchannel://b/xvdb");
+    assertThat(left(world, "b")).isEmpty();
+    DiskJob goesOn =
+        world
+            .host("b")
+            .coordinator()
+            .jobs()
+            .active(new DiskKey(Simulation.DOMAIN, "xvda"))
+            .orElseThrow();
+    assertThat(goesOn.settings().switches()).isTrue();
+    assertThat(goesOn.origin().goesAlong()).isFalse();
+    Migrations here = world.host("a").coordinator().migrations();
+    assertThat(here.ownTimeline(here.list().get(0)))
+        .extracting(Migrations.Entry::detail)
+        .contains("xvda stays at file:/xvda: its copy is not alike");
+  }
+
+  @Test
+  void aDiskThatNobodyElseReachesKeepsItsGuest() throws JournalException {
+    Simulation world =
+        new Simulation(Simulation.Guest.ALONG, SEED, 0, Simulation.Restart.AT_ONCE, false);
+    world.setCanStay(false);
+    world.disk("xvda").losesCopy();
+    assertThat(world.migrate("a", "b")).isFalse();
+    world.settle();
+    world.assertOneOwner("kept");
+    assertThat(world.host("a").coordinator().migrations().list().get(0).detail())
+        .contains(
+            "xvda cannot go along, and nobody but a reaches file:/xvda: its copy is not alike");
+    assertThat(jobs(world, "a")).as("goes on").containsOnly(JobPhase.COPYING);
+  }
+
+  /** What it has of the guest's last requests counts for nothing: the old ones are the disks. */
+  @Test
+  void whatIsGivenBackIsTheOldDisk() throws JournalException {
+    Simulation world =
+        new Simulation(Simulation.Guest.ALONG, SEED, 0, Simulation.Restart.AT_ONCE, false);
+    world.setFaultPoints(
+        new ConfiguredFaults(Map.of(FaultPoints.Point.DESTINATION_TAKEN_OVER.key(), "fail")));
+    assertThat(world.migrate("a", "b")).isFalse();
+    world.settle();
+    world.assertOneOwner("given back");
+    assertThat(jobs(world, "a")).containsExactly(JobPhase.ABORTED, JobPhase.ABORTED);
+    assertThat(jobs(world, "b")).isEmpty();
+    assertThat(left(world, "a")).isEmpty();
+    assertThat(world.disk("xvda").writers()).containsEntry("a", 3L);
+  }
+
   @Test
   void migratesBackAtOnce() throws JournalException {
     Simulation world = new Simulation(SEED, 0, Simulation.Restart.AT_ONCE, false);
@@ -65,7 +153,11 @@ final class MigrationSimulationTest {
 
   /** Every guest, on a hypervisor that can tell when it is suspended and on one that cannot. */
   static List<Simulation.Guest> guests() {
-    return Stream.of(Simulation.Guest.DISKS, Simulation.Guest.STOCK, Simulation.Guest.MIXED)
+    return Stream.of(
+            Simulation.Guest.DISKS,
+            Simulation.Guest.STOCK,
+            Simulation.Guest.MIXED,
+            Simulation.Guest.ALONG)
         .flatMap(guest -> Stream.of(guest, guest.untold()))
         .toList();
   }
@@ -130,6 +222,7 @@ final class MigrationSimulationTest {
       for (String host : new String[] {"a", "b"}) {
         world.host(host).crashAtStep(world.host(host).steps() + 1 + plan.nextInt(80));
       }
+      world.setCanStay(plan.nextBoolean());
       world.migrate("a", "b");
       world.settle();
       world.assertOneOwner("seed " + seed);
@@ -154,6 +247,7 @@ final class MigrationSimulationTest {
         String host = plan.nextBoolean() ? "a" : "b";
         world.host(host).crashAtStep(world.host(host).steps() + 1 + plan.nextInt(120));
       }
+      world.setCanStay(plan.nextBoolean());
       moved += world.migrate("a", "b") ? 1 : 0;
       world.settle();
       world.assertOneOwner("seed " + seed);

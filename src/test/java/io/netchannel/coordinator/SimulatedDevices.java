@@ -88,13 +88,21 @@ final class SimulatedDevices implements LocalDevices {
     }
     midPoints.put(target, new MidPoint(state, generation));
     if (handedOver.isPresent()) {
-      world.disk(target).takenOver(host.name(), generation, handedOver.get());
+      world.disk(target).takenOver(host.name(), generation, source(target), handedOver.get());
     } else if (state == State.SERVING) {
-      world.disk(target).open(host.name(), generation);
+      world.disk(target).open(host.name(), generation, source(target));
+      if (world.guestOn().equals(host.name())) {
+        world.disk(target).write(source(target)); // before it runs there it writes nothing
+      }
     } else {
       world.disk(target).close(host.name());
     }
     host.step(life);
+  }
+
+  /** As its nodes have it. */
+  private String source(String target) {
+    return world.nodes(host.name()).getOrDefault(target, world.disk(target).source());
   }
 
   void domainEnded() {
@@ -114,7 +122,7 @@ final class SimulatedDevices implements LocalDevices {
     midPoints.forEach(
         (target, midPoint) ->
             disks.add(
-                new Disk(domain, target, "file:/" + target, false, 4096, midPoint.generation())));
+                new Disk(domain, target, source(target), false, 4096, midPoint.generation())));
     return disks.build();
   }
 
@@ -155,7 +163,7 @@ final class SimulatedDevices implements LocalDevices {
           new IllegalStateException("does not serve: " + midPoint));
     }
     set(target, State.SEALED, midPoint.generation());
-    Disk disk = new Disk(domain, target, "file:/" + target, false, 4096, midPoint.generation());
+    Disk disk = new Disk(domain, target, source(target), false, 4096, midPoint.generation());
     String manifest = "manifest of " + target + world.outcomes(host);
     world.disk(target).sealed(manifest);
     ByteString encoded = ByteString.copyFromUtf8(manifest);
@@ -269,7 +277,13 @@ final class SimulatedDevices implements LocalDevices {
   }
 
   @Override
-  public CompletableFuture<Void> takeOver(int domid, Disk disk, ByteString manifest) {
+  public Copy copyOf(UUID domain, String target) {
+    return new Copy(world.disk(target).isAlike() ? "" : "its copy is not alike", world.canStay());
+  }
+
+  @Override
+  public CompletableFuture<Void> takeOver(
+      int domid, Disk disk, boolean isCopy, ByteString manifest) {
     return command(
         disk.target(),
         "take over",
@@ -282,6 +296,7 @@ final class SimulatedDevices implements LocalDevices {
                     "%s takes over %d, its journal has %s durably"
                         .formatted(host.name(), disk.generation(), durable));
           }
+          world.nodes(host.name()).put(disk.target(), disk.source());
           set(
               disk.target(),
               State.SERVING,
@@ -313,7 +328,9 @@ final class SimulatedDevices implements LocalDevices {
   }
 
   @Override
-  public void stays(UUID domain) {}
+  public void stays(UUID domain) {
+    host.tellSwitches();
+  }
 
   @Override
   public boolean guestHasRun(UUID domain) {

@@ -118,6 +118,16 @@ final class SimulatedHost {
     }
   }
 
+  /** All that have to know of a switch do at once. */
+  void tellSwitches() {
+    for (DiskJob job : coordinator.jobs().all()) {
+      switch (job.phase()) {
+        case SWITCHED, TAKEN_OVER -> coordinator.jobs().end(job, JobEvent.FINISHED, "all know it");
+        case COPYING, DONE, ABORTED -> {}
+      }
+    }
+  }
+
   /** Starts the daemon; false when it crashed while starting. */
   boolean start() {
     up = true;
@@ -143,6 +153,7 @@ final class SimulatedHost {
         }
       }
       coordinator.recover();
+      tellSwitches();
       return true;
     } catch (Crash e) {
       return false;

@@ -10,6 +10,8 @@ import io.netchannel.coordinator.PeerMessages.SealedDisk;
 import io.netchannel.coordinator.PeerMessages.ServedDomain;
 import io.netchannel.coordinator.PeerMessages.Timeline;
 import io.netchannel.coordinator.PeerMessages.TimelineStep;
+import io.netchannel.coordinator.PeerMessages.Volume;
+import io.netchannel.coordinator.PeerMessages.WantedVolume;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -244,13 +246,19 @@ final class SimulatedLink implements Peer {
   }
 
   @Override
-  public void takeOver(UUID migration, List<Claim> claims, Duration bound) throws PeerException {
-    call(
+  public List<String> takeOver(UUID migration, List<Claim> claims, Duration bound)
+      throws PeerException {
+    return call(
         service -> {
-          service.takeOver(from.name(), migration, claims);
+          List<String> copied = service.takeOver(from.name(), migration, claims);
           to.hasGiven(migration, from);
-          return true;
+          return copied;
         });
+  }
+
+  @Override
+  public Volume volume(WantedVolume wanted, Duration bound) {
+    throw new UnsupportedOperationException();
   }
 
   @Override

@@ -40,26 +40,29 @@ final class Simulation {
    * @param stock its other disks
    * @param hypervisorTells whether the hosts know when it is suspended
    * @param policy of both hosts
+   * @param goesAlong whether its disks are to go to host b with it
    */
   record Guest(
       List<String> targets,
       List<LocalDevices.StockDisk> stock,
       boolean hypervisorTells,
-      StockDiskPolicy policy) {
+      StockDiskPolicy policy,
+      boolean goesAlong) {
     private static final List<LocalDevices.StockDisk> XVDC =
         List.of(new LocalDevices.StockDisk("xvdc", "vbd"));
 
-    static final Guest DISKS = new Guest(TARGETS, List.of(), true, StockDiskPolicy.ABORT);
-    static final Guest STOCK = new Guest(List.of(), XVDC, true, StockDiskPolicy.ABORT);
-    static final Guest MIXED = new Guest(TARGETS, XVDC, true, StockDiskPolicy.ABORT);
+    static final Guest DISKS = new Guest(TARGETS, List.of(), true, StockDiskPolicy.ABORT, false);
+    static final Guest STOCK = new Guest(List.of(), XVDC, true, StockDiskPolicy.ABORT, false);
+    static final Guest MIXED = new Guest(TARGETS, XVDC, true, StockDiskPolicy.ABORT, false);
+    static final Guest ALONG = new Guest(TARGETS, List.of(), true, StockDiskPolicy.ABORT, true);
 
     /** On a hypervisor that cannot tell. */
     Guest untold() {
-      return new Guest(targets, stock, false, policy);
+      return new Guest(targets, stock, false, policy, goesAlong);
     }
 
     Guest with(StockDiskPolicy other) {
-      return new Guest(targets, stock, hypervisorTells, other);
+      return new Guest(targets, stock, hypervisorTells, other, goesAlong);
     }
   }
 
@@ -113,6 +116,8 @@ final class Simulation {
   private final Set<String> domainOn = new HashSet<>();
   private final Set<String> hasRunOn = new HashSet<>();
   private final Set<String> suspendedOn = new HashSet<>();
+  private final Map<String, Map<String, String>> nodes = new HashMap<>();
+  private boolean canStay = true;
   private final Guest guest;
   private Duration drainTakes = Duration.ofSeconds(3);
   private String drainedOn = "";
@@ -151,6 +156,46 @@ final class Simulation {
       a.devices().serve(target, a.coordinator().claimGeneration(DOMAIN, target));
     }
     domainOn.add("a");
+    if (guest.goesAlong()) {
+      for (String target : guest.targets()) {
+        goesAlong(disk(target));
+      }
+    }
+  }
+
+  private void goesAlong(SimulatedDisk disk) throws JournalException {
+    DiskKey key = new DiskKey(DOMAIN, disk.target());
+    try {
+      a.coordinator()
+          .jobs()
+          .begin(
+              DiskJob.begin(
+                  newId(),
+                  key,
+                  NAME,
+                  disk.source(),
+                  disk.copy(),
+                  new DiskJob.Origin(false, true, "", "b"),
+                  new DiskJob.Settings(false, true, false, false, 0),
+                  EPOCH));
+    } catch (JobRefusedException e) {
+      throw new AssertionError(e);
+    }
+    disk.becomesAlike();
+  }
+
+  /** The sources of a domain's disks as xenstore has them on a host, by target. */
+  Map<String, String> nodes(String host) {
+    return nodes.computeIfAbsent(host, name -> new HashMap<>());
+  }
+
+  /** Whether a disk that has no copy may stay where it is. */
+  boolean canStay() {
+    return canStay;
+  }
+
+  void setCanStay(boolean canStay) {
+    this.canStay = canStay;
   }
 
   SimulatedHost host(String name) {
@@ -313,6 +358,9 @@ final class Simulation {
   /** A process that is gone writes nothing. */
   void daemonDied(String host) {
     disks.values().forEach(disk -> disk.close(host));
+    if (host.equals("a")) {
+      disks.values().forEach(SimulatedDisk::losesCopy);
+    }
   }
 
   /** virsh migrate; whether the guest has moved. */
@@ -364,6 +412,7 @@ final class Simulation {
           .as("its storage at the source has finished")
           .isEqualTo(guest.policy() == StockDiskPolicy.IGNORE ? "" : from);
       guestOn = to;
+      writes(to);
       if (host(to).isUp() && random.nextBoolean()) {
         hasRunOn.add(to);
       }
@@ -377,6 +426,18 @@ final class Simulation {
       resume(from);
     }
     return restored;
+  }
+
+  /** It runs, and goes on with what the disks have there. */
+  private void writes(String host) {
+    disks
+        .values()
+        .forEach(
+            disk -> {
+              if (disk.writers().containsKey(host)) {
+                disk.write(nodes(host).getOrDefault(disk.target(), disk.source()));
+              }
+            });
   }
 
   /** Hook "started". */
@@ -421,6 +482,7 @@ final class Simulation {
   void end(SimulatedHost host) {
     domainOn.remove(host.name());
     hasRunOn.remove(host.name());
+    nodes(host.name()).clear();
     for (int call = 0; call < 2; call++) {
       hook(host, () -> host.coordinator().domainEnded(DOMAIN));
     }

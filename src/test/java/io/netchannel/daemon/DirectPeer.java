@@ -105,13 +105,15 @@ record DirectPeer(
   }
 
   @Override
-  public void takeOver(UUID migration, List<PeerMessages.Claim> claims, Duration bound)
+  public List<String> takeOver(UUID migration, List<PeerMessages.Claim> claims, Duration bound)
       throws PeerException {
-    call(
-        peer -> {
-          peer.takeOver(caller, migration, claims);
-          return true;
-        });
+    return call(peer -> peer.takeOver(caller, migration, claims));
+  }
+
+  @Override
+  public PeerMessages.Volume volume(PeerMessages.WantedVolume wanted, Duration bound)
+      throws PeerException {
+    throw new PeerException(PeerException.Kind.REFUSED, name + " makes no volumes");
   }
 
   @Override

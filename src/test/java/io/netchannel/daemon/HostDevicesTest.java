@@ -151,7 +151,8 @@ final class HostDevicesTest {
                 (delay, action) -> {},
                 Runnable::run),
             arriving::contains,
-            domain -> {});
+            domain -> {},
+            disk -> new LocalDevices.Copy("", false));
     assertThat(seen.domainsNamed("stock")).containsExactly(STOCK);
     arriving.add(STOCK);
     assertThat(seen.domainsNamed("stock")).isEmpty();
@@ -244,6 +245,7 @@ final class HostDevicesTest {
         devices.takeOver(
             disk.guest().domid(),
             new LocalDevices.Disk(MIXED, "xvdb", image(), false, 1 << 20, 5),
+            false,
             manifest));
     assertThat(disk.midPoint().status().generation()).isEqualTo(5);
     assertThat(devices.stage(MIXED, "xvdb", manifest))
@@ -265,6 +267,7 @@ final class HostDevicesTest {
             devices.takeOver(
                 disk.guest().domid(),
                 new LocalDevices.Disk(MIXED, "xvdb", image(), false, 1 << 20, 5),
+                false,
                 ByteString.copyFrom(ofAnother.encode())))
         .failsWithin(BOUND)
         .withThrowableThat()
@@ -284,7 +287,8 @@ final class HostDevicesTest {
             1, 4, BlockOperation.FLUSH, 0, 0, Manifest.State.UNISSUED, ByteBuffer.allocate(0));
     Manifest manifest = new Manifest(4, known, 0, List.of(pending));
     var takenOver =
-        devices.takeOver(disk.guest().domid(), atSource, ByteString.copyFrom(manifest.encode()));
+        devices.takeOver(
+            disk.guest().domid(), atSource, false, ByteString.copyFrom(manifest.encode()));
     get(takenOver);
     assertThat(disk.midPoint().status().generation()).isEqualTo(5);
     assertThat(devices.disksOf(MIXED))

@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.google.common.collect.ImmutableMap;
 import com.google.common.collect.ImmutableSet;
+import io.netchannel.coordinator.MigrationRefusedException;
+import io.netchannel.coordinator.PeerMessages;
 import io.netchannel.device.Device;
 import io.netchannel.device.OpenOptions;
 import io.netchannel.device.Outcome;
@@ -15,8 +17,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.UUID;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.AfterEach;
@@ -77,6 +81,34 @@ final class VolumePoolsTest {
 
   private VolumePools.Volume provide(String name) throws VolumeException {
     return pools.provide(wanted(name, CLIENT));
+  }
+
+  private static PeerMessages.WantedVolume asked(String pool, String name, long sizeBytes) {
+    return new PeerMessages.WantedVolume(
+        new UUID(1, 2), "xvdb", name, pool, sizeBytes, List.of("hosta"));
+  }
+
+  @Test
+  void aPeerGetsAVolumeInTheOnlyPoolAndMayUseIt() throws Exception {
+    PeerMessages.Volume volume = pools.volume("hostc", asked("", "web1-xvdb", SIZE));
+    assertThat(volume.source()).endsWith("/web1-xvdb");
+    assertThat(volume.isZero()).isTrue();
+    assertThat(file("web1-xvdb")).hasSize(SIZE);
+    assertThat(pools.export("web1-xvdb").orElseThrow().allow()).containsExactly("hosta", "hostc");
+  }
+
+  @Test
+  void aPeerIsToldWhyThereIsNone() {
+    assertThatThrownBy(() -> pools.volume("hostc", asked("slow", "web1-xvdb", SIZE)))
+        .isInstanceOf(MigrationRefusedException.class)
+        .hasMessageContaining("this host has no pool slow: it has fast");
+    assertThatThrownBy(() -> pools.volume("hostc", asked("", "../web1", SIZE)))
+        .hasMessageContaining("expected the name of an export and a size, found \"../web1\"");
+    assertThatThrownBy(() -> pools.volume("hostc", asked("", "web1", 0)))
+        .hasMessageContaining("found \"web1\" and 0 bytes");
+    assertThatThrownBy(() -> pools.volume("hostc", asked("", "web1", 1L << 60)))
+        .hasMessageContaining("no space in pool");
+    assertThat(file("web1")).doesNotExist();
   }
 
   private Device use(String name, String client, long generation) throws Exception {

@@ -16,6 +16,8 @@ import io.netchannel.coordinator.PeerMessages.Prepare;
 import io.netchannel.coordinator.PeerMessages.SealedDisk;
 import io.netchannel.coordinator.PeerMessages.ServedDomain;
 import io.netchannel.coordinator.PeerMessages.Timeline;
+import io.netchannel.coordinator.PeerMessages.Volume;
+import io.netchannel.coordinator.PeerMessages.WantedVolume;
 import io.netchannel.coordinator.peer.v1.AbortRequest;
 import io.netchannel.coordinator.peer.v1.CommitRequest;
 import io.netchannel.coordinator.peer.v1.DescribeRequest;
@@ -28,6 +30,8 @@ import io.netchannel.coordinator.peer.v1.SealRequest;
 import io.netchannel.coordinator.peer.v1.StatusRequest;
 import io.netchannel.coordinator.peer.v1.TakeOverRequest;
 import io.netchannel.coordinator.peer.v1.TimelineRequest;
+import io.netchannel.coordinator.peer.v1.VolumeReply;
+import io.netchannel.coordinator.peer.v1.VolumeRequest;
 import io.netchannel.tls.TlsProblem;
 import java.io.IOException;
 import java.net.ConnectException;
@@ -135,6 +139,25 @@ final class GrpcPeer implements Peer {
   }
 
   @Override
+  public Volume volume(WantedVolume wanted, Duration bound) throws PeerException {
+    VolumeRequest request =
+        VolumeRequest.newBuilder()
+            .setDomain(wanted.domain().toString())
+            .setTarget(wanted.target())
+            .setName(wanted.name())
+            .setPool(wanted.pool())
+            .setSizeBytes(wanted.sizeBytes())
+            .addAllAllow(wanted.allow())
+            .build();
+    return now(
+        bound,
+        s -> {
+          VolumeReply reply = s.volume(request);
+          return new Volume(reply.getSource(), reply.getIsZero());
+        });
+  }
+
+  @Override
   public List<SealedDisk> seal(UUID migration, Duration bound) throws PeerException {
     SealRequest request = SealRequest.newBuilder().setMigration(migration.toString()).build();
     return patiently(bound, s -> ManifestParts.join(s.seal(request)));
@@ -158,7 +181,8 @@ final class GrpcPeer implements Peer {
   }
 
   @Override
-  public void takeOver(UUID migration, List<Claim> claims, Duration bound) throws PeerException {
+  public List<String> takeOver(UUID migration, List<Claim> claims, Duration bound)
+      throws PeerException {
     TakeOverRequest.Builder request =
         TakeOverRequest.newBuilder().setMigration(migration.toString());
     claims.forEach(
@@ -167,8 +191,9 @@ final class GrpcPeer implements Peer {
                 TakeOverRequest.Claim.newBuilder()
                     .setTarget(claim.target())
                     .setGeneration(claim.generation())
-                    .setManifestCrc32C(claim.manifestCrc32c())));
-    patiently(bound, s -> s.takeOver(request.build()));
+                    .setManifestCrc32C(claim.manifestCrc32c())
+                    .setCopy(claim.copy())));
+    return patiently(bound, s -> List.copyOf(s.takeOver(request.build()).getCopiedList()));
   }
 
   @Override

@@ -2,6 +2,7 @@ package io.netchannel.coordinator.peer;
 
 import io.netchannel.coordinator.DiskJob;
 import io.netchannel.coordinator.LocalDevices;
+import io.netchannel.coordinator.PeerMessages;
 import io.netchannel.coordinator.PeerMessages.CarriedJob;
 import io.netchannel.coordinator.PeerMessages.Exported;
 import io.netchannel.coordinator.PeerMessages.PhaseReport;
@@ -9,6 +10,7 @@ import io.netchannel.coordinator.PeerMessages.ServedDomain;
 import io.netchannel.coordinator.PeerMessages.Timeline;
 import io.netchannel.coordinator.PeerMessages.TimelineStep;
 import io.netchannel.coordinator.Phase;
+import io.netchannel.coordinator.peer.v1.Copy;
 import io.netchannel.coordinator.peer.v1.DescribeReply;
 import io.netchannel.coordinator.peer.v1.Disk;
 import io.netchannel.coordinator.peer.v1.ExportReply;
@@ -61,6 +63,7 @@ final class PeerCodec {
         .setPaused(settings.paused() || (settings.verifies() && !knowsVerifies))
         .setVerifies(settings.verifies())
         .setBytesPerSecond(settings.bytesPerSecond())
+        .setTakesOver(job.takesOver())
         .build();
   }
 
@@ -74,7 +77,8 @@ final class PeerCodec {
             job.getMayThrottle(),
             job.getVerifies(),
             job.getPaused(),
-            job.getBytesPerSecond()));
+            job.getBytesPerSecond()),
+        job.getTakesOver());
   }
 
   static ExportReply toProto(Optional<Exported> found) {
@@ -103,6 +107,7 @@ final class PeerCodec {
                             .setBackend(disk.backend())
                             .build())
                 .toList())
+        .addAllCopies(served.copies().stream().map(PeerCodec::toProto).toList())
         .build();
   }
 
@@ -114,7 +119,18 @@ final class PeerCodec {
         served.getDisksList().stream().map(disk -> fromProto(domain, disk)).toList(),
         served.getStockList().stream()
             .map(disk -> new LocalDevices.StockDisk(disk.getTarget(), disk.getBackend()))
+            .toList(),
+        served.getCopiesList().stream()
+            .map(copy -> new PeerMessages.Copy(copy.getTarget(), copy.getSource(), copy.getHost()))
             .toList());
+  }
+
+  private static Copy toProto(PeerMessages.Copy copy) {
+    return Copy.newBuilder()
+        .setTarget(copy.target())
+        .setSource(copy.source())
+        .setHost(copy.host())
+        .build();
   }
 
   static TimelineReply toProto(Timeline timeline) {

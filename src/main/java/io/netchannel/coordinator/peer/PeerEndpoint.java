@@ -28,6 +28,8 @@ import io.netchannel.coordinator.peer.v1.TakeOverReply;
 import io.netchannel.coordinator.peer.v1.TakeOverRequest;
 import io.netchannel.coordinator.peer.v1.TimelineReply;
 import io.netchannel.coordinator.peer.v1.TimelineRequest;
+import io.netchannel.coordinator.peer.v1.VolumeReply;
+import io.netchannel.coordinator.peer.v1.VolumeRequest;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
@@ -196,16 +198,20 @@ final class PeerEndpoint extends PeerProtocolGrpc.PeerProtocolImplBase {
     answer(
         observer,
         caller -> {
-          service.takeOver(
-              caller,
-              UUID.fromString(request.getMigration()),
-              request.getClaimsList().stream()
-                  .map(
-                      claim ->
-                          new Claim(
-                              claim.getTarget(), claim.getGeneration(), claim.getManifestCrc32C()))
-                  .toList());
-          return List.of(TakeOverReply.getDefaultInstance());
+          List<String> copied =
+              service.takeOver(
+                  caller,
+                  UUID.fromString(request.getMigration()),
+                  request.getClaimsList().stream()
+                      .map(
+                          claim ->
+                              new Claim(
+                                  claim.getTarget(),
+                                  claim.getGeneration(),
+                                  claim.getManifestCrc32C(),
+                                  claim.getCopy()))
+                      .toList());
+          return List.of(TakeOverReply.newBuilder().addAllCopied(copied).build());
         });
   }
 
@@ -249,6 +255,26 @@ final class PeerEndpoint extends PeerProtocolGrpc.PeerProtocolImplBase {
   @Override
   public void export(ExportRequest request, StreamObserver<ExportReply> observer) {
     answer(observer, caller -> List.of(PeerCodec.toProto(exports.export(request.getName()))));
+  }
+
+  @Override
+  public void volume(VolumeRequest request, StreamObserver<VolumeReply> observer) {
+    answer(
+        observer,
+        caller -> {
+          PeerMessages.Volume made =
+              exports.volume(
+                  caller,
+                  new PeerMessages.WantedVolume(
+                      UUID.fromString(request.getDomain()),
+                      request.getTarget(),
+                      request.getName(),
+                      request.getPool(),
+                      request.getSizeBytes(),
+                      request.getAllowList()));
+          return List.of(
+              VolumeReply.newBuilder().setSource(made.source()).setIsZero(made.isZero()).build());
+        });
   }
 
   @Override

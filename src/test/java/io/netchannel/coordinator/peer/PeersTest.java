@@ -16,6 +16,7 @@ import io.netchannel.coordinator.PeerMessages.Claim;
 import io.netchannel.coordinator.PeerMessages.PhaseReport;
 import io.netchannel.coordinator.PeerMessages.Prepare;
 import io.netchannel.coordinator.PeerMessages.SealedDisk;
+import io.netchannel.coordinator.PeerMessages.Volume;
 import io.netchannel.coordinator.Phase;
 import io.netchannel.tls.HostTls;
 import io.netchannel.tls.Strangers;
@@ -39,7 +40,6 @@ import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CancellationException;
@@ -115,7 +115,7 @@ final class PeersTest {
             tls(certificates),
             List.of(new PeerAddress("hosta", "hosta.example", 1)),
             service,
-            name -> name.equals("disk") ? Optional.of(ScriptedService.EXPORTED) : Optional.empty(),
+            ScriptedService.EXPORTS,
             version,
             strangers);
     return server.port();
@@ -145,6 +145,7 @@ final class PeersTest {
     assertThat(served).hasSize(1);
     assertThat(served.get(0).disks()).containsExactly(ScriptedService.DISK);
     assertThat(served.get(0).stock()).containsExactly(ScriptedService.STOCK);
+    assertThat(served.get(0).copies()).containsExactly(ScriptedService.COPY);
     assertThat(peer.describe(ScriptedService.DOMAIN, BOUND)).isPresent();
     assertThat(peer.describe(new UUID(0, 0), BOUND)).isEmpty();
     assertThat(
@@ -156,7 +157,14 @@ final class PeersTest {
     assertThat(peer.export("disk", BOUND)).contains(ScriptedService.EXPORTED);
     assertThat(peer.export("none", BOUND)).isEmpty();
     assertThat(peer.seal(MIGRATION, BOUND)).isEqualTo(ScriptedService.SEALED);
-    peer.takeOver(MIGRATION, List.of(new Claim("xvda", 42, -5)), BOUND);
+    assertThat(
+            peer.takeOver(
+                MIGRATION,
+                List.of(new Claim("xvda", 42, -5, ScriptedService.COPY.source())),
+                BOUND))
+        .containsExactly("xvda");
+    assertThat(peer.volume(ScriptedService.WANTED, BOUND))
+        .isEqualTo(new Volume("netchannel://hostb/hosta", true));
     assertThat(peer.abort(MIGRATION, "why", BOUND)).isEqualTo(new PhaseReport(Phase.ABORT, "why"));
     assertThat(peer.status(MIGRATION, ScriptedService.DOMAIN, Direction.INCOMING, BOUND))
         .isEqualTo(new PhaseReport(Phase.RESUME, "INCOMING"));

@@ -5,8 +5,10 @@ import io.netchannel.coordinator.Direction;
 import io.netchannel.coordinator.DiskJob;
 import io.netchannel.coordinator.LocalDevices;
 import io.netchannel.coordinator.MigrationRefusedException;
+import io.netchannel.coordinator.PeerExports;
 import io.netchannel.coordinator.PeerMessages.CarriedJob;
 import io.netchannel.coordinator.PeerMessages.Claim;
+import io.netchannel.coordinator.PeerMessages.Copy;
 import io.netchannel.coordinator.PeerMessages.Exported;
 import io.netchannel.coordinator.PeerMessages.PhaseReport;
 import io.netchannel.coordinator.PeerMessages.Prepare;
@@ -14,6 +16,8 @@ import io.netchannel.coordinator.PeerMessages.SealedDisk;
 import io.netchannel.coordinator.PeerMessages.ServedDomain;
 import io.netchannel.coordinator.PeerMessages.Timeline;
 import io.netchannel.coordinator.PeerMessages.TimelineStep;
+import io.netchannel.coordinator.PeerMessages.Volume;
+import io.netchannel.coordinator.PeerMessages.WantedVolume;
 import io.netchannel.coordinator.PeerService;
 import io.netchannel.coordinator.Phase;
 import java.time.Instant;
@@ -45,10 +49,36 @@ final class ScriptedService implements PeerService {
               "xvda",
               "netchannel://hostc/a",
               true,
-              new DiskJob.Settings(true, false, true, true, 7)),
+              new DiskJob.Settings(true, false, true, true, 7),
+              true),
           new CarriedJob(
-              "xvdb", "file:/dev/b", false, new DiskJob.Settings(false, true, false, false, 0)));
+              "xvdb",
+              "file:/dev/b",
+              false,
+              new DiskJob.Settings(false, true, false, false, 0),
+              false));
+  static final Copy COPY = new Copy("xvda", "netchannel://hostb/a", "hostb");
   static final Exported EXPORTED = new Exported(true, List.of("hosta", "hostb"));
+
+  static final WantedVolume WANTED =
+      new WantedVolume(DOMAIN, "xvdb", "web1-xvdb", "fast", 1L << 40, List.of("hosta"));
+
+  static final PeerExports EXPORTS =
+      new PeerExports() {
+        @Override
+        public Optional<Exported> export(String name) {
+          return name.equals("disk") ? Optional.of(EXPORTED) : Optional.empty();
+        }
+
+        @Override
+        public Volume volume(String caller, WantedVolume wanted) throws MigrationRefusedException {
+          if (!wanted.equals(WANTED)) {
+            throw new MigrationRefusedException("expected " + WANTED);
+          }
+          return new Volume("netchannel://hostb/" + caller, true);
+        }
+      };
+
   static final Timeline TIMELINE =
       new Timeline(
           Instant.parse("2026-01-01T00:00:02.5Z"),
@@ -73,13 +103,14 @@ final class ScriptedService implements PeerService {
         Thread.currentThread().interrupt();
       }
     }
-    return List.of(new ServedDomain(domainName, DOMAIN, List.of(DISK), List.of(STOCK)));
+    return List.of(
+        new ServedDomain(domainName, DOMAIN, List.of(DISK), List.of(STOCK), List.of(COPY)));
   }
 
   @Override
   public Optional<ServedDomain> describe(UUID domain) {
     return domain.equals(DOMAIN)
-        ? Optional.of(new ServedDomain("db", DOMAIN, List.of(DISK), List.of()))
+        ? Optional.of(new ServedDomain("db", DOMAIN, List.of(DISK), List.of(), List.of()))
         : Optional.empty();
   }
 
@@ -116,11 +147,12 @@ final class ScriptedService implements PeerService {
   }
 
   @Override
-  public void takeOver(String caller, UUID migration, List<Claim> claims)
+  public List<String> takeOver(String caller, UUID migration, List<Claim> claims)
       throws MigrationRefusedException {
-    if (!claims.equals(List.of(new Claim("xvda", 42, -5)))) {
+    if (!claims.equals(List.of(new Claim("xvda", 42, -5, COPY.source())))) {
       throw new MigrationRefusedException("take-over refused: found " + claims);
     }
+    return List.of("xvda");
   }
 
   @Override

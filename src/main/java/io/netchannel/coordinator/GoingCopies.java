@@ -1,0 +1,80 @@
+package io.netchannel.coordinator;
+
+import com.google.common.collect.ImmutableList;
+import io.netchannel.coordinator.Migration.MovedDisk;
+import io.netchannel.coordinator.PeerMessages.Claim;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Function;
+import java.util.stream.Collectors;
+
+/**
+ * Which disks of a guest that leaves go with it, decided at the source in the moment in which it
+ * gives them away: its disks are sealed, so what is alike then stays so.
+ *
+ * <pre>
+ *   a disk with a job that goes to the destination
+ *     alike, and the destination can take over with the copy -----> the copy is the disk
+ *     not, and other hosts reach it where it is ------------------> it stays there, the job goes on at
+ *                                                                   the destination
+ *     not, and nobody else reaches it ----------------------------> refused: the guest goes on here
+ * </pre>
+ */
+final class GoingCopies {
+  private final Context context;
+
+  GoingCopies(Context context) {
+    this.context = context;
+  }
+
+  /**
+   * A sealed migration with the copies that are the disks from its TAKE_OVER on.
+   *
+   * @throws MigrationRefusedException when a disk could be had nowhere
+   */
+  Migration chosen(Migration sealed, List<Claim> claims) throws MigrationRefusedException {
+    Map<String, Claim> byTarget =
+        claims.stream().collect(Collectors.toMap(Claim::target, Function.identity()));
+    ImmutableList.Builder<MovedDisk> disks = ImmutableList.builder();
+    for (MovedDisk moved : sealed.disks()) {
+      disks.add(chosen(sealed, moved, byTarget.get(moved.target()).copy()));
+    }
+    return sealed.withDisks(disks.build());
+  }
+
+  /**
+   * One disk.
+   *
+   * @param expected the copy that the destination can take over with: it need not reach the disk
+   *     where it is; empty when it knows of none
+   */
+  private MovedDisk chosen(Migration sealed, MovedDisk moved, String expected)
+      throws MigrationRefusedException {
+    String going =
+        context.jobs().going(moved.key(), sealed.peer()).map(DiskJob::newSource).orElse("");
+    if (going.isEmpty() && expected.isEmpty()) {
+      return moved;
+    }
+    LocalDevices.Copy copy = context.devices().copyOf(sealed.domain(), moved.target());
+    String why = copy.why();
+    if (going.isEmpty()) {
+      why = expected + " was given up";
+    } else if (!expected.equals(going)) {
+      why = "%s cannot take over with %s".formatted(sealed.peer(), going);
+    }
+    if (why.isEmpty()) {
+      return moved.as(going);
+    }
+    if (!copy.canStay()) {
+      throw new MigrationRefusedException(
+          "%s cannot go along, and nobody but %s reaches %s: %s"
+              .formatted(moved.target(), context.host(), moved.disk().source(), why));
+    }
+    context
+        .store()
+        .note(
+            sealed.id(),
+            "%s stays at %s: %s".formatted(moved.target(), moved.disk().source(), why));
+    return moved;
+  }
+}
