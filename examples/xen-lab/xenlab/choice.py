@@ -57,6 +57,8 @@ COSTS = {
     "swap-full": Cost(60, SWAPS),
     "swap-home": Cost(120, SWAPS + REMOTE),
     "follow": Cost(220, SWAPS + (CODE + "daemon/(Following|Volume)", CODE + "server/Whereabouts", CODE + "coordinator/peer/")),
+    "with-storage": Cost(350, SWAPS + (CODE + "daemon/(StorageMigration|Volume)", CODE + "coordinator/(GoingCopies|IncomingTakeOver)",
+                                       CODE + "libvirt/LibvirtMigration", CODE + "cli/(Migrate|GuestMove)")),
     "auction": Cost(900, SWAPS + REMOTE),
     "remote": Cost(80, REMOTE),
     "cut": Cost(50, REMOTE),

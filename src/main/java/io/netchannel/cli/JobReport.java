@@ -151,6 +151,10 @@ final class JobReport {
   }
 
   private String inSync() {
+    Optional<String> goesTo = said("goesTo");
+    if (goesTo.isPresent()) {
+      return "in sync, goes to %s with its guest".formatted(goesTo.get());
+    }
     return "in sync; 'netchannel job %s %s --pivot' switches to %s"
         .formatted(text("domain"), text("target"), text("new"));
   }

@@ -39,6 +39,7 @@ final class NetchannelCommand {
     COMMANDS.put("swap", SwapCommand::new);
     COMMANDS.put("jobs", JobsCommand::new);
     COMMANDS.put("job", JobCommand::new);
+    COMMANDS.put("migrate", MigrateCommand::new);
     COMMANDS.put("export", ExportCommand::new);
     COMMANDS.put("unexport", UnexportCommand::new);
     COMMANDS.put("exports", ExportsCommand::new);
@@ -54,7 +55,7 @@ final class NetchannelCommand {
   }
 
   /** Where 1 is about a job, whose user must know it from a job that was never asked for. */
-  private static final List<String> OF_JOBS = List.of("swap", "jobs", "job");
+  private static final List<String> OF_JOBS = List.of("swap", "jobs", "job", "migrate");
 
   private static final int MISUSE_BESIDE_JOBS = 2;
 

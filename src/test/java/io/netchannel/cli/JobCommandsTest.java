@@ -290,12 +290,49 @@ final class JobCommandsTest {
             "swap web1 xvdb file:/b --wait",
             "jobs web1",
             "job web1 xvdb",
-            "job web1 xvdb --pivot --wait")) {
+            "job web1 xvdb --pivot --wait",
+            "migrate web1 hostb --with-storage")) {
       err.getBuffer().setLength(0);
       assertThat(run(line)).as(line).isEqualTo(1);
       assertThat(err.toString()).isEqualTo("error: " + words + "\n");
     }
     assertThat(out.toString()).isEmpty();
+  }
+
+  /** One that has failed already; libvirt is not asked for anything. */
+  @Test
+  void migrateAsksForWhatItsOptionsSay() {
+    Map<String, Object> failed =
+        Told.in("aborted").with("reason", "the target is full").with("pivot", "manual").json();
+    synchronized (tells) {
+      tells.add(
+          Map.of(
+              "domain", "web1",
+              "uuid", "6695eb01-f6a4-8304-79aa-97f2502e193f",
+              "host", "hostb",
+              "jobs", List.of(failed),
+              "staying", List.of("xvdc is read-only")));
+    }
+    assertThat(
+            run(
+                "migrate web1 xen+tls://hostb/system --with-storage --pool fast --bandwidth 50M"
+                    + " --format json"))
+        .isEqualTo(1);
+    assertThat(request())
+        .isEqualTo(
+            Map.of(
+                "command", "migrate",
+                "domain", "web1",
+                "host", "hostb",
+                "pool", "fast",
+                "bandwidth", 50L << 20));
+    assertThat(err.toString()).contains("aborted: the target is full");
+    Map<String, Object> told = Json.parseObject(out.toString());
+    assertThat(told)
+        .containsEntry("domain", "web1")
+        .containsEntry("host", "hostb")
+        .containsEntry("moved", false)
+        .containsEntry("staying", List.of("xvdc is read-only"));
   }
 
   @Test
@@ -320,7 +357,12 @@ final class JobCommandsTest {
         "job web1 xvdb --pause --wait | not with --pause",
         "job web1 xvdb --forget --wait | not with --forget",
         "job web1 xvdb --wait-timeout 5min | --wait-timeout is for --wait",
-        "jobs web1 web2 | web2"
+        "jobs web1 web2 | web2",
+        "migrate web1 | HOST",
+        "migrate web1 hostb --pool fast | are for --with-storage",
+        "migrate web1 hostb --bandwidth 5M | are for --with-storage",
+        "migrate web1 hostb --wait-timeout 5s | are for --with-storage",
+        "migrate web1 xen:///system --with-storage | expected a URI of another host's libvirt"
       })
   void misuseIsTwoAndAsksForNothing(String line, String words) {
     assertThat(run(line)).isEqualTo(2);

@@ -1,0 +1,157 @@
+package io.netchannel.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.Test;
+
+/** The clock goes only while it waits, as the daemon is the test, and so is libvirt. */
+final class GuestMoveTest {
+  private final StringWriter out = new StringWriter();
+  private final AtomicInteger transfers = new AtomicInteger();
+  private final List<String> asked = new ArrayList<>();
+  private long now;
+
+  /** In sync, on its way. */
+  private static Told sync() {
+    return Told.in("sync")
+        .with("pivot", "manual")
+        .with("goesTo", "hostb")
+        .with("new", "netchannel://hostb/web1-xvdb")
+        .with("leftBytes", 0L);
+  }
+
+  private GuestMove.Ended run(GuestMove.Transfer transfer, List<Told> told) throws Exception {
+    List<Told> all = new ArrayList<>(told);
+    GuestMove move =
+        new GuestMove(
+            request -> {
+              asked.add(String.valueOf(request.get("action")));
+              return (all.size() > 1 ? all.remove(0) : all.get(0)).json();
+            },
+            Duration.ofMinutes(5),
+            new ProgressLine(new PrintWriter(out), false, () -> now),
+            () -> now,
+            time -> now += time.toNanos());
+    return move.run("web1", "hostb", List.of(Told.in("copying").report()), transfer);
+  }
+
+  private GuestMove.Ended run(Told... told) throws Exception {
+    return run(transfers::incrementAndGet, Arrays.asList(told));
+  }
+
+  @Test
+  void movesWhenItIsInSyncAndEndsWhenTheDiskHasGone() throws Exception {
+    GuestMove.Ended ended = run(Told.in("copying"), sync(), sync(), sync(), Told.done());
+    assertThat(ended.problem()).isEmpty();
+    assertThat(ended.moved()).isTrue();
+    assertThat(ended.jobs()).extracting(JobReport::state).containsExactly(JobReport.State.DONE);
+    assertThat(transfers).hasValue(1);
+    assertThat(asked).containsOnly("show");
+    assertThat(out.toString())
+        .contains("xvdb of web1: copying 41.3 of 96.0 GiB")
+        .contains("xvdb of web1: in sync, goes to hostb with its guest");
+  }
+
+  /** Between the looks of others it may lose it. */
+  @Test
+  void doesNotMoveBeforeAllAreInSyncAtOneLook() throws Exception {
+    GuestMove.Ended ended =
+        run(
+            sync(),
+            Told.in("paused").with("reason", "the target fails"),
+            sync(),
+            sync(),
+            Told.done());
+    assertThat(ended.moved()).isTrue();
+    assertThat(out.toString()).contains("paused at").contains("the target fails");
+    assertThat(transfers).hasValue(1);
+  }
+
+  @Test
+  void aCopyThatEndsIsAProblemAndNobodyMoves() throws Exception {
+    GuestMove.Ended ended =
+        run(Told.in("aborted").with("reason", "given up by hand").with("pivot", "manual"));
+    assertThat(ended.moved()).isFalse();
+    assertThat(ended.problem().orElseThrow()).contains("aborted: given up by hand");
+    assertThat(transfers).hasValue(0);
+  }
+
+  @Test
+  void aCopyThatIsPausedForTooLongIsAProblem() throws Exception {
+    GuestMove.Ended ended = run(Told.in("paused").with("reason", "no space"));
+    assertThat(ended.problem().orElseThrow()).contains("no space", "nothing was gained for 5 min");
+    assertThat(transfers).hasValue(0);
+  }
+
+  @Test
+  void whatLibvirtSaysIsSaidAndTheCopiesAreKept() throws Exception {
+    GuestMove.Ended ended =
+        run(
+            () -> {
+              throw new CommandFailedException("libvirt: hook says no");
+            },
+            List.of(sync()));
+    assertThat(ended.moved()).isFalse();
+    assertThat(ended.problem())
+        .contains(
+            "libvirt: hook says no; its copies are kept alike: the same command tries again,"
+                + " 'netchannel job web1 xvdb --abort' ends it");
+  }
+
+  @Test
+  void aDiskThatStayedBehindIsSaid() throws Exception {
+    GuestMove.Ended ended =
+        run(
+            sync(),
+            sync(),
+            Told.in("aborted")
+                .with("pivot", "manual")
+                .with("reason", "its guest has gone to hostb, and the job with it"));
+    assertThat(ended.moved()).isTrue();
+    assertThat(ended.problem().orElseThrow())
+        .startsWith("web1 runs at hostb, but xvdb of web1: aborted: its guest has gone to hostb");
+  }
+
+  /** The guest is not asked for, and nobody looks at disks. */
+  @Test
+  void withoutDisksItOnlyMoves() throws Exception {
+    CountDownLatch shown = new CountDownLatch(3);
+    GuestMove move =
+        new GuestMove(
+            request -> {
+              throw new AssertionError(Map.copyOf(request));
+            },
+            Duration.ofMinutes(5),
+            new ProgressLine(new PrintWriter(out), false, () -> now),
+            () -> now,
+            time -> {
+              now += Duration.ofSeconds(6).toNanos();
+              shown.countDown();
+            });
+    GuestMove.Ended ended =
+        move.run(
+            "web1",
+            "hostb",
+            List.of(),
+            () -> {
+              try {
+                shown.await();
+              } catch (InterruptedException e) {
+                throw new AssertionError(e);
+              }
+            });
+    assertThat(ended.moved()).isTrue();
+    assertThat(out.toString().lines())
+        .hasSizeGreaterThanOrEqualTo(2)
+        .startsWith("web1: migrating to hostb, 0 ms", "web1: migrating to hostb, 12 s");
+  }
+}

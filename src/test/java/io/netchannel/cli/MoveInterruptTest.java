@@ -1,0 +1,85 @@
+package io.netchannel.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.netchannel.daemon.ControlEndpoint;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The command as a process of its own, told to end before the guest is on its way. */
+@Timeout(120)
+final class MoveInterruptTest {
+  @TempDir private Path directory;
+  private ControlEndpoint endpoint;
+  private Process process;
+  private final List<Object> actions = new CopyOnWriteArrayList<>();
+  private final CountDownLatch looks = new CountDownLatch(2);
+
+  @BeforeEach
+  void listen() throws Exception {
+    Told copying =
+        Told.in("copying").with("pivot", "manual").with("new", "netchannel://hostb/web1-xvdb");
+    endpoint =
+        ControlEndpoint.open(
+            directory.resolve("s"),
+            request -> {
+              if (request.get("command").equals("migrate")) {
+                return Map.of(
+                    "domain", "web1",
+                    "uuid", "6695eb01-f6a4-8304-79aa-97f2502e193f",
+                    "host", "hostb",
+                    "jobs", List.of(copying.json()),
+                    "staying", List.of());
+              }
+              actions.add(request.get("action"));
+              looks.countDown();
+              return copying.json();
+            });
+  }
+
+  @AfterEach
+  void close() throws InterruptedException {
+    endpoint.close();
+    if (process != null) {
+      process.destroyForcibly().waitFor();
+    }
+  }
+
+  @Test
+  void itsCopiesAreGivenUp() throws Exception {
+    String classes =
+        System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"));
+    process =
+        new ProcessBuilder(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-cp",
+                classes,
+                Main.class.getName(),
+                "migrate",
+                "--with-storage",
+                "web1",
+                "hostb",
+                "--socket",
+                directory.resolve("s").toString())
+            .redirectErrorStream(true)
+            .start();
+    looks.await();
+    process.toHandle().destroy();
+    String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    assertThat(process.waitFor()).isNotZero();
+    assertThat(said)
+        .endsWith(
+            "xvdb of web1: given up, file:/dev/vg0/web1 is the disk; the volume"
+                + " netchannel://hostb/web1-xvdb is left as it is\n");
+    assertThat(actions).contains("abort");
+  }
+}
