@@ -84,6 +84,13 @@ public interface Device extends AutoCloseable {
   default void useGeneration(long generation) {}
 
   /**
+   * What is here is one of two legs of the user's disk from now on: with a newer generation its
+   * authority lets in only who knows of both ({@link OpenOptions#leg}). What a device without an
+   * authority of its own does not care for.
+   */
+  default void becomesLeg() {}
+
+  /**
    * The user will close it and come again under its name, as the daemon that serves a guest does
    * when it is restarted. What has an authority keeps the user's place there: no other user gets in
    * meanwhile, and {@link #close} does not wait for what runs. Requests that are outstanding at

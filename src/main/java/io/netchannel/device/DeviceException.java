@@ -1,7 +1,7 @@
 package io.netchannel.device;
 
 /** A device cannot be opened. The message says what was expected, what was found, what to do. */
-public final class DeviceException extends Exception {
+public class DeviceException extends Exception {
   private static final long serialVersionUID = 1L;
 
   private final boolean lasting;

@@ -18,6 +18,12 @@ public interface DeviceKind {
     return 0;
   }
 
+  /** As {@link Devices#openAround}. */
+  default Device openAround(String text, Device present, OpenOptions options)
+      throws DeviceException {
+    throw new DeviceException(text + ": is not one that another device is a part of");
+  }
+
   /**
    * Checks the text without opening anything.
    *

@@ -187,6 +187,13 @@ public final class DeviceOpener implements Devices, AutoCloseable {
   }
 
   @Override
+  public Device openAround(String source, Device present, OpenOptions options)
+      throws DeviceException {
+    Parsed parsed = parse(source);
+    return parsed.kind.openAround(parsed.text, present, options);
+  }
+
+  @Override
   public long newestGeneration(String source, String user, boolean readOnly)
       throws DeviceException {
     Parsed parsed = parse(source);

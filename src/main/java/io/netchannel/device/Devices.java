@@ -15,6 +15,17 @@ public interface Devices {
    */
   Device open(String source, OpenOptions options) throws DeviceException;
 
+  /**
+   * Opens a device of which another one, that is open, is the first part. That is closed with it
+   * from then on; when this fails it is as it was.
+   *
+   * @throws DeviceException also when the source is no such device
+   */
+  default Device openAround(String source, Device present, OpenOptions options)
+      throws DeviceException {
+    throw new DeviceException(source + ": is not one that another device is a part of");
+  }
+
   /** As {@link #open(String, OpenOptions)} without a user. */
   default Device open(String source, boolean readOnly) throws DeviceException {
     return open(source, OpenOptions.plain(readOnly));

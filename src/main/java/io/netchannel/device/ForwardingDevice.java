@@ -59,6 +59,11 @@ public abstract class ForwardingDevice implements Device {
   }
 
   @Override
+  public void becomesLeg() {
+    device.becomesLeg();
+  }
+
+  @Override
   public void keepPlace() {
     device.keepPlace();
   }

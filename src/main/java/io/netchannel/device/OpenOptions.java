@@ -14,8 +14,12 @@ import java.util.UUID;
  *     copy of it: so the user gets in although its disk was switched away from here ({@link
  *     Device#moved}). An authority lets it in with a newer generation only so from now on, also
  *     after a crash in the middle, until {@link Device#arrived}
+ * @param leg what is here may be one of two legs of the user's disk, and the user knows which of
+ *     them are up to date. An authority that knows of two lets nobody in for whom it is all there
+ *     is
  */
-public record OpenOptions(boolean readOnly, Optional<User> user, boolean probe, boolean anew) {
+public record OpenOptions(
+    boolean readOnly, Optional<User> user, boolean probe, boolean anew, boolean leg) {
 
   /**
    * Whoever uses a device, for one that has an authority of its own: of the users that call
@@ -43,21 +47,26 @@ public record OpenOptions(boolean readOnly, Optional<User> user, boolean probe, 
 
   /** Without a user of its own. */
   public static OpenOptions plain(boolean readOnly) {
-    return new OpenOptions(readOnly, Optional.empty(), false, false);
+    return new OpenOptions(readOnly, Optional.empty(), false, false, false);
   }
 
   /** For a disk of a guest. */
   public static OpenOptions of(boolean readOnly, User user) {
-    return new OpenOptions(readOnly, Optional.of(user), false, false);
+    return new OpenOptions(readOnly, Optional.of(user), false, false, false);
   }
 
   /** For what becomes a copy of a guest's disk. */
   public static OpenOptions anew(User user) {
-    return new OpenOptions(false, Optional.of(user), false, true);
+    return new OpenOptions(false, Optional.of(user), false, true, false);
   }
 
   /** For a look. */
   public static OpenOptions probe(boolean readOnly) {
-    return new OpenOptions(readOnly, Optional.empty(), true, false);
+    return new OpenOptions(readOnly, Optional.empty(), true, false, false);
+  }
+
+  /** The same for one of two legs. */
+  public OpenOptions asLeg() {
+    return new OpenOptions(readOnly, user, probe, anew, true);
   }
 }

@@ -11,6 +11,7 @@ import io.netchannel.wire.FrameHeader;
 import io.netchannel.wire.FrameReader;
 import io.netchannel.wire.FrameType;
 import io.netchannel.wire.FrameWriter;
+import io.netchannel.wire.LegRecord;
 import io.netchannel.wire.Moved;
 import io.netchannel.wire.Preamble;
 import io.netchannel.wire.Refusal;
@@ -60,9 +61,12 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
   /** Three of them before a client takes silence for a server that has gone. */
   private static final int SIGN_SECONDS = 2;
 
-  /** Who gets a connection's ATTACH. */
+  /** Who gets a connection's ATTACH, */
   interface Exports {
     void attach(Connection connection, Attach attach);
+
+    /** And who gets its RECORD. */
+    void record(Connection connection, LegRecord asked) throws WireException;
   }
 
   private final Exports exports;
@@ -215,6 +219,20 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
           if (state == State.ATTACHING) {
             state = State.PROBED;
             answer(attached);
+          }
+        });
+  }
+
+  /** The answer to a RECORD; there may come another one. */
+  void recorded(LegRecord.Known known) {
+    onLoop(
+        () -> {
+          if (state == State.ATTACHING) {
+            state = State.PROBED;
+            ByteBuf out = known.encoded(Unpooled.buffer());
+            writer.header().control(FrameType.RECORDED, out.readableBytes());
+            writer.addCopy(out);
+            writer.flush();
           }
         });
   }
@@ -475,7 +493,7 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
           case READ -> (int) header.lengthBytes();
           case EXTENTS -> ZeroRuns.MAX_BYTES;
           case ATTACH, ATTACHED, REFUSED, FLUSH, DISCARD, ZERO -> 0;
-          case REPLY, DETACH, DETACHED, PING, PONG, MOVED, ARRIVED, NOTED -> 0;
+          case REPLY, DETACH, DETACHED, PING, PONG, MOVED, ARRIVED, NOTED, RECORD, RECORDED -> 0;
         };
     if (bytes == 0) {
       return true;
@@ -523,7 +541,14 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
           if (attach.anew() && !agreed.hasMoved()) {
             throw new WireException("ATTACH: expected no ANEW in version 1, found it");
           }
+          if (attach.leg() && !agreed.hasRecords()) {
+            throw new WireException("ATTACH: expected no LEG before version 4, found it");
+          }
           exports.attach(this, attach);
+        }
+        case RECORD -> {
+          state = State.ATTACHING;
+          exports.record(this, LegRecord.decode(data));
         }
         case READ, WRITE, EXTENTS -> {
           owned = true;
@@ -549,7 +574,7 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
         }
         case MOVED -> note(header, Optional.of(Moved.decode(data)));
         case ARRIVED -> note(header, Optional.empty());
-        case ATTACHED, REFUSED, REPLY, DETACHED, PONG, NOTED -> throw unexpected(header);
+        case ATTACHED, REFUSED, REPLY, DETACHED, PONG, NOTED, RECORDED -> throw unexpected(header);
       }
     } finally {
       if (data != null && !owned) {
@@ -563,6 +588,7 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
     boolean may =
         switch (header.type()) {
           case ATTACH -> state == State.READY;
+          case RECORD -> state == State.READY || state == State.PROBED;
           case READ, WRITE, FLUSH, DISCARD, ZERO, EXTENTS -> state == State.ATTACHED;
           case MOVED, ARRIVED -> state == State.ATTACHED && !noting;
           case DETACH -> state == State.ATTACHED || state == State.PROBED;
@@ -571,7 +597,7 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
                 case ATTACHING, ATTACHED, PROBED, DETACHING -> true;
                 case PREAMBLE, READY, CLOSED -> false;
               };
-          case ATTACHED, REFUSED, REPLY, DETACHED, PONG, NOTED -> false;
+          case ATTACHED, REFUSED, REPLY, DETACHED, PONG, NOTED, RECORDED -> false;
         };
     if (!may) {
       throw unexpected(header);

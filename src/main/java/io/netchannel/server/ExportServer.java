@@ -3,14 +3,18 @@ package io.netchannel.server;
 import com.google.common.collect.ImmutableList;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.Storage;
+import io.netchannel.device.legs.MirrorLedger;
+import io.netchannel.device.legs.MirrorRecord;
 import io.netchannel.files.DurableFile;
 import io.netchannel.files.PrivateSocket;
 import io.netchannel.tls.HostTls;
 import io.netchannel.tls.Strangers;
 import io.netchannel.tls.TlsException;
 import io.netchannel.wire.Attach;
+import io.netchannel.wire.LegRecord;
 import io.netchannel.wire.Refusal;
 import io.netchannel.wire.Transport;
+import io.netchannel.wire.WireException;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelInitializer;
@@ -44,12 +48,20 @@ import org.slf4j.LoggerFactory;
 public final class ExportServer implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(ExportServer.class);
 
+  /** An export's files end in another way. */
+  private static final String WITNESSED = "witnessed.mirrors";
+
   private final Path directory;
   private final Transport transport;
   private final ServerParts parts;
   private final FileChannel lockFile;
   private final FileLock lock;
   private final Writers writers = new Writers();
+  private final Clients clients = new Clients();
+
+  /** Of mirrors for which this host is the witness. */
+  private final MirrorLedger witnessed;
+
   private final Map<String, ServedExport> exports = new ConcurrentSkipListMap<>();
   private final Strangers strangers;
   private final Set<Places> places = ConcurrentHashMap.newKeySet();
@@ -73,6 +85,12 @@ public final class ExportServer implements AutoCloseable {
         FileChannel.open(
             directory.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
     lock = lock(lockFile);
+    try {
+      witnessed = MirrorLedger.open(directory.resolve(WITNESSED));
+    } catch (IOException e) {
+      unlock();
+      throw e;
+    }
   }
 
   /**
@@ -185,19 +203,76 @@ public final class ExportServer implements AutoCloseable {
   }
 
   private Connection connection(boolean local) {
-    return new Connection(this::attach, parts.limits(), parts.buffers(), local);
+    return new Connection(clients, parts.limits(), parts.buffers(), local);
+  }
+
+  /** What clients come for. */
+  private final class Clients implements Connection.Exports {
+    @Override
+    public void attach(Connection connection, Attach attach) {
+      ExportServer.this.attach(connection, attach);
+    }
+
+    @Override
+    public void record(Connection connection, LegRecord asked) throws WireException {
+      Optional<MirrorRecord> told;
+      try {
+        told = asked.record().map(MirrorRecord::decode);
+      } catch (IllegalArgumentException e) {
+        throw new WireException("RECORD: " + e.getMessage());
+      }
+      if (asked.export().isEmpty()) {
+        parts.executor().execute(() -> witness(connection, asked, told));
+        return;
+      }
+      ServedExport export = exports.get(asked.export().get());
+      if (export == null) {
+        refuseUnknown(connection, asked.export().get());
+      } else {
+        export.record(connection, asked, told);
+      }
+    }
+  }
+
+  /** Of disks whose legs are elsewhere. Whoever has a certificate of ours may have one. */
+  private void witness(Connection connection, LegRecord asked, Optional<MirrorRecord> told) {
+    if (!connection.isLocal() && connection.names().isEmpty()) {
+      connection.refuse(Refusal.DENIED, "witness: expected a client certificate, found none", 0);
+      return;
+    }
+    Optional<String> why = Optional.empty();
+    try {
+      if (asked.tells()) {
+        why = witnessed.put(asked.client(), asked.generation(), told);
+      }
+    } catch (IOException e) {
+      why = Optional.of("the record of its legs cannot be stored: " + e.getMessage());
+    }
+    if (why.isPresent()) {
+      connection.refuse(Refusal.UNAVAILABLE, why.get(), 0);
+      return;
+    }
+    Optional<MirrorLedger.Entry> known = witnessed.get(asked.client());
+    connection.recorded(
+        new LegRecord.Known(
+            known.map(MirrorLedger.Entry::generation).orElse(0L),
+            known.map(entry -> entry.record().encoded())));
   }
 
   private void attach(Connection connection, Attach attach) {
     ServedExport export = exports.get(attach.export());
     if (export == null) {
-      connection.refuse(
-          Refusal.UNKNOWN_EXPORT,
-          "no export named %s here; `netchannel exports` lists them".formatted(attach.export()),
-          0);
+      refuseUnknown(connection, attach.export());
     } else {
       export.attach(connection, attach);
     }
+  }
+
+  private static void refuseUnknown(Connection connection, String export) {
+    connection.refuse(
+        Refusal.UNKNOWN_EXPORT,
+        "no export named %s here; `netchannel exports` lists them".formatted(export),
+        0);
   }
 
   // ---- what

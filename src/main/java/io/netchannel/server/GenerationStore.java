@@ -1,6 +1,7 @@
 package io.netchannel.server;
 
 import com.google.common.collect.ImmutableList;
+import io.netchannel.device.legs.MirrorRecord;
 import io.netchannel.files.Crc32c;
 import io.netchannel.files.DurableFile;
 import io.netchannel.files.FileCalls;
@@ -24,9 +25,10 @@ import java.util.function.Predicate;
  * The newest generation of each client of one export, in a file of its own:
  *
  * <pre>
- *   netchannel generations 1|2
+ *   netchannel generations 1|2|3
  *   GENERATION held|free SINCE STORAGE CLIENT PLACE
  *   GENERATION held|free SINCE STORAGE CLIENT PLACE moved|partial AT TO
+ *   GENERATION held|free SINCE STORAGE CLIENT PLACE [moved|partial AT TO] mirror RECORD
  *   ...
  *   crc32c HEX
  * </pre>
@@ -35,7 +37,8 @@ import java.util.function.Predicate;
  * comes last. The checksum is of all before its line. What AT and TO are is in {@link OutOfDate}; a
  * TO that is not known is left out. Version 2 is written when there is such a line only: a server
  * that does not know these would let in whom they keep out, so it must not understand the file; and
- * it goes on with any other.
+ * it goes on with any other. So it is with version 3 and RECORD, a {@link MirrorRecord},
+ * URL-encoded.
  *
  * <p>Each change replaces the file ({@link DurableFile}): after a crash there is the old or the new
  * one, whole. A damaged file is not guessed at. Not thread-safe.
@@ -56,6 +59,7 @@ final class GenerationStore {
    *     flush, before that of its first ATTACH; {@link #LOST} when a flush has failed
    * @param place {@link io.netchannel.device.Devices#place} of what it has as this export
    * @param outOfDate why that is not its disk; empty when it is
+   * @param mirror of which it is a leg; empty when it is none
    */
   record Entry(
       String client,
@@ -64,32 +68,56 @@ final class GenerationStore {
       Instant since,
       UUID storage,
       String place,
-      Optional<OutOfDate> outOfDate) {
+      Optional<OutOfDate> outOfDate,
+      Optional<MirrorRecord> mirror) {
+
+    /** Of a client whose disk has one leg. */
+    Entry(
+        String client,
+        long generation,
+        boolean held,
+        Instant since,
+        UUID storage,
+        String place,
+        Optional<OutOfDate> outOfDate) {
+      this(client, generation, held, since, storage, place, outOfDate, Optional.empty());
+    }
 
     /** The same with another fate. */
     Entry with(long newGeneration, boolean nowHeld, Instant now) {
-      return new Entry(client, newGeneration, nowHeld, now, storage, place, outOfDate);
+      return new Entry(client, newGeneration, nowHeld, now, storage, place, outOfDate, mirror);
     }
 
     /** The same, told of another storage. */
     Entry with(UUID newStorage) {
-      return new Entry(client, generation, held, since, newStorage, place, outOfDate);
+      return new Entry(client, generation, held, since, newStorage, place, outOfDate, mirror);
     }
 
     /** The same, whose disk is elsewhere, or here. */
     Entry with(Optional<OutOfDate> why) {
-      return new Entry(client, generation, held, since, storage, place, why);
+      return new Entry(client, generation, held, since, storage, place, why, mirror);
+    }
+
+    /** The same, of a mirror of which that is up to date; or of none. */
+    Entry withMirror(Optional<MirrorRecord> record) {
+      return new Entry(client, generation, held, since, storage, place, outOfDate, record);
+    }
+
+    /** Whether it keeps somebody out beside those that are fenced. */
+    private boolean isKept() {
+      return outOfDate.isPresent() || mirror.isPresent();
     }
 
     private boolean fencedNobody() {
-      return outOfDate.isEmpty() && generation <= 1;
+      return !isKept() && generation <= 1;
     }
   }
 
   /**
    * Beyond, who holds nothing is forgotten, oldest first: first of all those that had generation 1
    * only, as tools do, which fenced nobody; then the others, which are no longer fenced; at last
-   * those whose disk is elsewhere, which could start from here again without a word.
+   * those whose disk is elsewhere, or has another leg, which could start from here again without a
+   * word.
    */
   static final int MAX_CLIENTS = 1024;
 
@@ -98,13 +126,20 @@ final class GenerationStore {
 
   private static final String HEADER = "netchannel generations 1";
   private static final String HEADER_2 = "netchannel generations 2";
+  private static final String HEADER_3 = "netchannel generations 3";
   private static final String CHECKSUM = "crc32c ";
+
+  private static final ImmutableList<String> VERSIONS =
+      ImmutableList.of(HEADER, HEADER_2, HEADER_3);
 
   /** Of a line. */
   private static final int LEAST_WORDS = 6;
 
   /** Of one whose client's disk is elsewhere. */
   private static final int MOST_WORDS = 9;
+
+  /** What comes before a record, at the end of a line. */
+  private static final String MIRROR = "mirror";
 
   private final FileCalls calls;
   private final Path file;
@@ -157,7 +192,7 @@ final class GenerationStore {
     changed.remove(entry.client());
     changed.put(entry.client(), entry);
     forget(changed, Entry::fencedNobody);
-    forget(changed, other -> other.outOfDate().isEmpty());
+    forget(changed, other -> !other.isKept());
     forget(changed, other -> true);
     write(changed);
     entries.clear();
@@ -186,8 +221,7 @@ final class GenerationStore {
   }
 
   private void write(Map<String, Entry> changed) throws IOException {
-    boolean isPlain = changed.values().stream().allMatch(entry -> entry.outOfDate().isEmpty());
-    StringBuilder text = new StringBuilder(isPlain ? HEADER : HEADER_2).append('\n');
+    StringBuilder text = new StringBuilder(header(changed)).append('\n');
     for (Entry entry : changed.values()) {
       text.append(entry.generation())
           .append(entry.held() ? " held " : " free ")
@@ -199,6 +233,7 @@ final class GenerationStore {
           .append(' ')
           .append(URLEncoder.encode(entry.place(), StandardCharsets.UTF_8))
           .append(entry.outOfDate().map(OutOfDate::encoded).orElse(""))
+          .append(entry.mirror().map(GenerationStore::encoded).orElse(""))
           .append('\n');
     }
     String checksum = checksum(text.toString());
@@ -213,6 +248,19 @@ final class GenerationStore {
     }
   }
 
+  /** The oldest version that says all. */
+  private static String header(Map<String, Entry> entries) {
+    if (entries.values().stream().anyMatch(entry -> entry.mirror().isPresent())) {
+      return HEADER_3;
+    }
+    boolean isPlain = entries.values().stream().allMatch(entry -> entry.outOfDate().isEmpty());
+    return isPlain ? HEADER : HEADER_2;
+  }
+
+  private static String encoded(MirrorRecord record) {
+    return " " + MIRROR + " " + URLEncoder.encode(record.encoded(), StandardCharsets.UTF_8);
+  }
+
   /** Its lowest byte first, as files have had it from the beginning. */
   private static String checksum(String text) {
     int crc = Crc32c.of(StandardCharsets.US_ASCII.encode(text));
@@ -222,26 +270,36 @@ final class GenerationStore {
   private void parse(String text) throws IOException {
     List<String> lines = text.lines().toList();
     int last = lines.size() - 1;
-    boolean isSecond = lines.size() > 1 && lines.get(0).equals(HEADER_2);
-    boolean isKnown = last >= 1 && (isSecond || lines.get(0).equals(HEADER));
+    int version = last < 1 ? 0 : VERSIONS.indexOf(lines.get(0)) + 1;
+    boolean isKnown = version > 0;
     if (!isKnown || !lines.get(last).startsWith(CHECKSUM)) {
       throw damaged(
-          "the line \"%s\" or \"%s\" first and \"%s...\" last"
-              .formatted(HEADER, HEADER_2, CHECKSUM));
+          "the line \"%s\" first and \"%s...\" last"
+              .formatted(String.join("\" or \"", VERSIONS), CHECKSUM));
     }
     String summed = text.substring(0, text.lastIndexOf(CHECKSUM));
     if (!lines.get(last).equals(CHECKSUM + checksum(summed))) {
       throw damaged(CHECKSUM + checksum(summed));
     }
     for (String line : lines.subList(1, last)) {
-      Entry entry = entry(line, isSecond ? MOST_WORDS : LEAST_WORDS);
+      Entry entry = entry(line, version);
       entries.put(entry.client(), entry);
     }
   }
 
-  private Entry entry(String line, int mostWords) throws IOException {
-    String[] words = line.split(" ", -1);
+  private Entry entry(String line, int version) throws IOException {
+    int mostWords = version == 1 ? LEAST_WORDS : MOST_WORDS;
     try {
+      Optional<MirrorRecord> mirror = Optional.empty();
+      String rest = line;
+      int at = version < 3 ? -1 : line.indexOf(" " + MIRROR + " ");
+      if (at >= 0) {
+        String record = line.substring(at + MIRROR.length() + 2);
+        mirror =
+            Optional.of(MirrorRecord.decode(URLDecoder.decode(record, StandardCharsets.UTF_8)));
+        rest = line.substring(0, at);
+      }
+      String[] words = rest.split(" ", -1);
       if (words.length >= LEAST_WORDS && words.length <= mostWords && Names.isClient(words[4])) {
         long generation = Long.parseLong(words[0]);
         boolean held = words[1].equals("held");
@@ -253,7 +311,8 @@ final class GenerationStore {
               Instant.ofEpochMilli(Long.parseLong(words[2])),
               UUID.fromString(words[3]),
               URLDecoder.decode(words[5], StandardCharsets.UTF_8),
-              OutOfDate.decode(List.of(words).subList(LEAST_WORDS, words.length)));
+              OutOfDate.decode(List.of(words).subList(LEAST_WORDS, words.length)),
+              mirror);
         }
       }
     } catch (IllegalArgumentException e) {

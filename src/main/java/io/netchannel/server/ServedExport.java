@@ -7,8 +7,10 @@ import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.DeviceGeometry;
 import io.netchannel.device.OpenOptions;
+import io.netchannel.device.legs.MirrorRecord;
 import io.netchannel.wire.Attach;
 import io.netchannel.wire.Attached;
+import io.netchannel.wire.LegRecord;
 import io.netchannel.wire.Moved;
 import io.netchannel.wire.Refusal;
 import java.io.IOException;
@@ -177,7 +179,8 @@ final class ServedExport {
                 parts.clock().instant(),
                 holder.map(GenerationStore.Entry::storage).orElse(parts.storage()),
                 place,
-                outOfDate));
+                outOfDate,
+                known.flatMap(GenerationStore.Entry::mirror)));
       } else if (!holder.get().outOfDate().equals(outOfDate)) {
         generations.put(holder.get().with(outOfDate)); // a copy over its own disk
       } else {
@@ -486,6 +489,41 @@ final class ServedExport {
               session.client(),
               to.map(moved -> moved.to() + " from now on, and this is out of date").orElse("here"));
           connection.noted(number);
+        });
+  }
+
+  /**
+   * A client asks or tells which legs of its disk are up to date: also one that is not attached.
+   */
+  void record(Connection connection, LegRecord asked, Optional<MirrorRecord> told) {
+    Optional<String> denied = denied(connection);
+    if (denied.isPresent()) {
+      connection.refuse(Refusal.DENIED, denied.get(), 0);
+      return;
+    }
+    serial.execute(
+        () -> {
+          Optional<String> why = Optional.empty();
+          try {
+            if (removed) {
+              why = Optional.of("export %s is not there any more".formatted(export.name()));
+            } else if (asked.tells()) {
+              why = whereabouts.record(asked.client(), asked.generation(), told);
+            } else {
+              generations.renew(); // who acts upon it must not find another one after a power cut
+            }
+          } catch (IOException e) {
+            why = Optional.of("the record of its legs cannot be stored: " + e.getMessage());
+          }
+          if (why.isPresent()) {
+            connection.refuse(Refusal.UNAVAILABLE, why.get(), 0);
+            return;
+          }
+          Optional<GenerationStore.Entry> entry = generations.get(asked.client());
+          connection.recorded(
+              new LegRecord.Known(
+                  entry.map(GenerationStore.Entry::generation).orElse(0L),
+                  entry.flatMap(GenerationStore.Entry::mirror).map(MirrorRecord::encoded)));
         });
   }
 

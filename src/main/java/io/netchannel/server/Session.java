@@ -167,7 +167,9 @@ final class Session {
                 .extents(offset, request.lengthBytes())
                 .thenAccept(found -> told(slot, found, data));
       }
-      case ATTACH, ATTACHED, REFUSED, REPLY, DETACH, DETACHED, PING, PONG, MOVED, ARRIVED, NOTED ->
+      case ATTACH, ATTACHED, REFUSED, REPLY, DETACH, DETACHED, PING, PONG ->
+          throw new IllegalArgumentException(request.toString());
+      case MOVED, ARRIVED, NOTED, RECORD, RECORDED ->
           throw new IllegalArgumentException(request.toString());
     }
   }

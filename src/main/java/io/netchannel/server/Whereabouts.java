@@ -1,6 +1,7 @@
 package io.netchannel.server;
 
 import com.google.common.collect.ImmutableList;
+import io.netchannel.device.legs.MirrorRecord;
 import io.netchannel.wire.Attach;
 import io.netchannel.wire.Moved;
 import java.io.IOException;
@@ -44,7 +45,15 @@ final class Whereabouts {
     if (attach.anew() || attach.generation() <= known.generation()) {
       return Optional.empty();
     }
-    return known.outOfDate().map(why -> words(known.client(), why) + wayOut(known.client()));
+    return known
+        .outOfDate()
+        .map(why -> words(known.client(), why) + wayOut(known.client()))
+        .or(
+            () ->
+                known
+                    .mirror()
+                    .filter(record -> !attach.leg())
+                    .map(record -> legWords(known, record)));
   }
 
   private String words(String client, OutOfDate why) {
@@ -55,6 +64,13 @@ final class Whereabouts {
     return "export %s is a part of a copy of the disk of %s, which was begun on %s and not completed%s"
         .formatted(
             export, client, why.since(), why.to().map(to -> "; the disk is " + to).orElse(""));
+  }
+
+  private String legWords(GenerationStore.Entry known, MirrorRecord record) {
+    return ("export %s is one of two legs of the disk of %s (%s), and is not used alone: name both"
+            + " in the domain's XML, or let it be used as it is with `netchannel release-export"
+            + " %s %s --moved` at its server")
+        .formatted(export, known.client(), record, export, known.client());
   }
 
   private String wayOut(String client) {
@@ -95,13 +111,43 @@ final class Whereabouts {
   }
 
   /**
+   * Keeps which legs of a client's disk are up to date; durable when it returns, unchanged when it
+   * throws.
+   *
+   * @return why it is not kept; empty when it is
+   */
+  Optional<String> record(String client, long generation, Optional<MirrorRecord> record)
+      throws IOException {
+    GenerationStore.Entry entry = generations.get(client).orElse(null);
+    if (entry == null || generation < entry.generation()) {
+      return Optional.of(
+          "export %s is used by %s with generation %s, and not with %d"
+              .formatted(export, client, entry == null ? "none" : entry.generation(), generation));
+    }
+    MirrorRecord known = entry.mirror().orElse(null);
+    if (known != null && record.isPresent() && !record.get().mayReplace(known)) {
+      return Optional.of(
+          "export %s knows %s already, and does not take %s"
+              .formatted(export, known, record.get()));
+    }
+    if (entry.mirror().equals(record)) {
+      generations.renew();
+    } else {
+      generations.put(entry.withMirror(record));
+    }
+    return Optional.empty();
+  }
+
+  /**
    * A person says that it is the disk, as it is.
    *
    * @throws ExportException when there is nothing to forget, it is in use, or cannot be stored
    */
   void forget(String client) throws ExportException {
     Optional<GenerationStore.Entry> entry =
-        generations.get(client).filter(known -> known.outOfDate().isPresent());
+        generations
+            .get(client)
+            .filter(known -> known.outOfDate().isPresent() || known.mirror().isPresent());
     if (entry.isEmpty()) {
       throw new ExportException(
           "the disk of %s was not switched away from export %s; `netchannel exports` shows whose were"
@@ -115,7 +161,7 @@ final class Whereabouts {
                   .formatted(export, client));
     }
     try {
-      generations.put(entry.get().with(Optional.empty()));
+      generations.put(entry.get().with(Optional.<OutOfDate>empty()).withMirror(Optional.empty()));
     } catch (IOException e) {
       throw new ExportException(e.getMessage(), e);
     }

@@ -31,6 +31,7 @@
  * <pre>
  *   PREAMBLE --> READY --ATTACH--> ATTACHING --> ATTACHED --DETACH--> DETACHING --> CLOSED
  *                                      +-------> PROBED ---------------^
+ *   READY, PROBED --RECORD--> ATTACHING --RECORDED--> PROBED
  *   any of them --refused, lost, silent--> CLOSED
  * </pre>
  *
@@ -52,6 +53,11 @@
  * io.netchannel.server.Whereabouts}): once the client has said MOVED, or has come ANEW and not said
  * ARRIVED, a newer generation that is not ANEW is refused, whatever of the above holds. Nothing but
  * ARRIVED and a person's word ends that.
+ *
+ * <p>And which legs of the client's disk are up to date, where the export is one of two: kept with
+ * the client's generation, told and asked over connections of their own. Where there is such a
+ * record a newer generation is let in only by a client that knows of both legs. A server is also
+ * the witness of disks whose legs are elsewhere ({@code MirrorLedger} of {@code device.legs}).
  *
  * <p>A slot of a session:
  *

@@ -15,6 +15,8 @@ import java.util.List;
  * @param probe whether it only wants to know what the export is like
  * @param anew whether it knows that what the export has is not its disk, and is going to overwrite
  *     all of it
+ * @param leg whether it knows that what the export has may be a leg of a mirror: as such it is out
+ *     of date as soon as the other one went on alone
  * @param unanswered its writes, flushes and discards without a reply, ascending
  */
 public record Attach(
@@ -24,6 +26,7 @@ public record Attach(
     boolean readOnly,
     boolean probe,
     boolean anew,
+    boolean leg,
     ImmutableList<Unanswered> unanswered) {
 
   /** A request that the client sent and has seen no reply to. */
@@ -38,6 +41,9 @@ public record Attach(
   /** Since version 2. */
   private static final int ANEW = 4;
 
+  /** Since version 4. */
+  private static final int LEG = 8;
+
   static final int MAX_BYTES =
       FIXED_BYTES
           + Names.MAX_EXPORT_BYTES
@@ -45,7 +51,7 @@ public record Attach(
           + Wire.MAX_SLOTS * Unanswered.BYTES;
 
   public static Attach probe(String export, String client, boolean readOnly) {
-    return new Attach(export, client, 0, readOnly, true, false, ImmutableList.of());
+    return new Attach(export, client, 0, readOnly, true, false, false, ImmutableList.of());
   }
 
   public static Attach session(
@@ -55,12 +61,24 @@ public record Attach(
       boolean readOnly,
       List<Unanswered> unanswered) {
     return new Attach(
-        export, client, generation, readOnly, false, false, ImmutableList.copyOf(unanswered));
+        export,
+        client,
+        generation,
+        readOnly,
+        false,
+        false,
+        false,
+        ImmutableList.copyOf(unanswered));
   }
 
   /** The same of a client that is going to overwrite all there is. */
   public Attach asAnew() {
-    return new Attach(export, client, generation, false, false, true, unanswered);
+    return new Attach(export, client, generation, false, false, true, leg, unanswered);
+  }
+
+  /** The same of a client that has another leg beside this one, and knows which is up to date. */
+  public Attach asLeg() {
+    return new Attach(export, client, generation, readOnly, probe, anew, true, unanswered);
   }
 
   public int encodedBytes() {
@@ -69,7 +87,8 @@ public record Attach(
 
   public void encode(ByteBuf out) {
     out.writeLong(generation);
-    out.writeShort((readOnly ? READ_ONLY : 0) | (probe ? PROBE : 0) | (anew ? ANEW : 0));
+    out.writeShort(
+        (readOnly ? READ_ONLY : 0) | (probe ? PROBE : 0) | (anew ? ANEW : 0) | (leg ? LEG : 0));
     out.writeShort(export.length()).writeShort(client.length()).writeShort(unanswered.size());
     out.writeCharSequence(export, StandardCharsets.US_ASCII);
     out.writeCharSequence(client, StandardCharsets.US_ASCII);
@@ -87,9 +106,10 @@ public record Attach(
     int clientBytes = in.readUnsignedShort();
     int count = in.readUnsignedShort();
     boolean probe = (flags & PROBE) != 0;
-    Payload.check("ATTACH", (flags & ~(READ_ONLY | PROBE | ANEW)) == 0, "no unknown flags", flags);
+    Payload.check(
+        "ATTACH", (flags & ~(READ_ONLY | PROBE | ANEW | LEG)) == 0, "no unknown flags", flags);
     boolean anew = (flags & ANEW) != 0;
-    Payload.check("ATTACH", !anew || flags == ANEW, "ANEW of who writes", flags);
+    Payload.check("ATTACH", !anew || (flags & ~LEG) == ANEW, "ANEW of who writes", flags);
     Payload.check(
         "ATTACH", probe ? generation == 0 : generation > 0, "a generation, or a probe", generation);
     Payload.exactly("ATTACH", in, nameBytes + clientBytes + (long) count * Unanswered.BYTES);
@@ -105,6 +125,13 @@ public record Attach(
       unanswered.add(each);
     }
     return new Attach(
-        export, client, generation, (flags & READ_ONLY) != 0, probe, anew, unanswered.build());
+        export,
+        client,
+        generation,
+        (flags & READ_ONLY) != 0,
+        probe,
+        anew,
+        (flags & LEG) != 0,
+        unanswered.build());
   }
 }

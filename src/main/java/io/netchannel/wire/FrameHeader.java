@@ -65,7 +65,7 @@ public final class FrameHeader {
     return this;
   }
 
-  /** ATTACH, ATTACHED, DETACH, DETACHED: no fields but the payload's length. */
+  /** ATTACH, ATTACHED, DETACH, DETACHED, RECORD, RECORDED: no fields but the payload's length. */
   public FrameHeader control(FrameType newType, int payload) {
     return set(newType, 0, payload, 0);
   }
@@ -163,7 +163,7 @@ public final class FrameHeader {
     }
     payloadBytes = (int) payload;
     switch (type) {
-      case ATTACH, ATTACHED -> {
+      case ATTACH, ATTACHED, RECORD, RECORDED -> {
         check(payload > 0, "a payload", payload);
         bare(0);
       }
@@ -215,6 +215,8 @@ public final class FrameHeader {
       case WRITE, REPLY -> maxPayloadBytes;
       case MOVED -> Moved.MAX_BYTES;
       case NOTED -> MAX_REFUSAL_BYTES;
+      case RECORD -> LegRecord.MAX_BYTES;
+      case RECORDED -> LegRecord.Known.MAX_BYTES;
       case READ, FLUSH, DISCARD, ZERO, EXTENTS, ARRIVED, DETACH, DETACHED, PING, PONG -> 0;
     };
   }
@@ -242,7 +244,12 @@ public final class FrameHeader {
     check(sequence == expectedSequence, "sequence 0", sequence);
     check(offsetBytes == 0, "offset 0", offsetBytes);
     check(lengthBytes == 0, "length 0", lengthBytes);
-    if (type == FrameType.ATTACH || type == FrameType.ATTACHED) {
+    boolean isPlain =
+        switch (type) {
+          case ATTACH, ATTACHED, RECORD, RECORDED -> true;
+          default -> false;
+        };
+    if (isPlain) {
       check(status == 0, "status 0", status);
     }
   }

@@ -18,7 +18,9 @@ public enum FrameType {
   EXTENTS(14),
   MOVED(15),
   ARRIVED(16),
-  NOTED(17);
+  NOTED(17),
+  RECORD(18),
+  RECORDED(19);
 
   private static final FrameType[] BY_CODE = new FrameType[values().length + 1];
 
@@ -43,7 +45,7 @@ public enum FrameType {
     return switch (this) {
       case READ, WRITE, FLUSH, DISCARD, ZERO, EXTENTS -> true;
       case ATTACH, ATTACHED, REFUSED, REPLY, DETACH, DETACHED, PING, PONG -> false;
-      case MOVED, ARRIVED, NOTED -> false;
+      case MOVED, ARRIVED, NOTED, RECORD, RECORDED -> false;
     };
   }
 
@@ -56,16 +58,23 @@ public enum FrameType {
       case WRITE, FLUSH, DISCARD, ZERO -> true;
       case READ, EXTENTS -> false;
       case ATTACH, ATTACHED, REFUSED, REPLY, DETACH, DETACHED, PING, PONG -> false;
-      case MOVED, ARRIVED, NOTED -> false;
+      case MOVED, ARRIVED, NOTED, RECORD, RECORDED -> false;
     };
   }
 
   static FrameType of(int code, int version) throws WireException {
-    int last = version < Wire.ZERO_VERSION ? PONG.code : BY_CODE.length - 1;
+    int last = last(version).code;
     if (code < 1 || code > last) {
       throw new WireException(
           "expected a type of frame from 1 to %d, found %d".formatted(last, code));
     }
     return BY_CODE[code];
+  }
+
+  private static FrameType last(int version) {
+    if (version < Wire.ZERO_VERSION) {
+      return PONG;
+    }
+    return version < Wire.RECORD_VERSION ? NOTED : RECORDED;
   }
 }

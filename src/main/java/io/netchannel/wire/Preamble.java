@@ -62,6 +62,11 @@ public record Preamble(int oldest, int newest, int maxPayloadBytes) {
     return newest >= Wire.STORAGE_VERSION;
   }
 
+  /** Whether a connection that is like this has RECORD, RECORDED and LEG. */
+  public boolean hasRecords() {
+    return newest >= Wire.RECORD_VERSION;
+  }
+
   /**
    * What a connection with {@code other} is like.
    *

@@ -3,7 +3,7 @@ package io.netchannel.wire;
 /** Numbers that both sides agree on. See the package for the formats. */
 public final class Wire {
   /** The newest version that this code speaks. */
-  public static final int VERSION = 3;
+  public static final int VERSION = 4;
 
   /** The oldest one: a server that is updated before its clients, or after them, serves them. */
   public static final int OLDEST_VERSION = 1;
@@ -16,6 +16,9 @@ public final class Wire {
 
   /** Since when the answer to a PROBE says which storage it is. */
   public static final int STORAGE_VERSION = 3;
+
+  /** Since when there are RECORD, RECORDED and, of ATTACH, LEG. */
+  public static final int RECORD_VERSION = 4;
 
   /** Of the device server; beside the peers' 16515. */
   public static final int DEFAULT_PORT = 16516;

@@ -17,10 +17,10 @@
  *
  * The version of the connection is the smaller of the two newest; when that is older than one of
  * the two oldest, whoever notices closes. The largest payload is the smaller of the two. This is
- * version 3, in which the answer to a PROBE says which storage the export has. Version 2 has ZERO,
- * EXTENTS, CAN_ZERO, MOVED, ARRIVED, NOTED and ANEW beyond version 1; in a connection of version 1
- * they break the rules, so its server tells no CAN_ZERO, and its client sends none of the others.
- * All that follows is frames:
+ * version 4, which has RECORD, RECORDED and LEG beyond version 3; in that one the answer to a PROBE
+ * says which storage the export has. Version 2 has ZERO, EXTENTS, CAN_ZERO, MOVED, ARRIVED, NOTED
+ * and ANEW beyond version 1; in a connection of version 1 they break the rules, so its server tells
+ * no CAN_ZERO, and its client sends none of the others. All that follows is frames:
  *
  * <pre>
  *    0   1  type
@@ -67,6 +67,10 @@
  *     on</td></tr>
  * <tr><td>17</td><td>NOTED</td><td>s-c</td><td>none with status OK: the MOVED or ARRIVED is durable;
  *     else text for people: why it is not</td></tr>
+ * <tr><td>18</td><td>RECORD</td><td>c-s</td><td>{@link io.netchannel.wire.LegRecord}: asks which
+ *     legs of a mirror are up to date, or tells it; in place of ATTACH</td></tr>
+ * <tr><td>19</td><td>RECORDED</td><td>s-c</td><td>{@link io.netchannel.wire.LegRecord.Known}: what
+ *     the server knows of that, durably</td></tr>
  * </table>
  *
  * ATTACH, with 0 to 65535 unanswered requests in ascending order of their sequence:
@@ -75,7 +79,8 @@
  *    0   8  generation  1 or more; 0 with PROBE
  *    8   2  flags       1 READ_ONLY: no writes wanted; 2 PROBE: only asks, no session is made;
  *                       4 ANEW: knows that what is here is not its disk, and overwrites all of it
- *                       until ARRIVED; never with one of the others
+ *                       until ARRIVED; never with one of the others; 8 LEG: knows that what is
+ *                       here may be a leg of a mirror
  *   10   2  name        length of the export's name, 1 .. 64
  *   12   2  client      length of the client's identity, 1 .. 128
  *   14   2  count       of unanswered requests
@@ -112,6 +117,19 @@
  *    0      as often as the payload is long:  8 offset, 8 length
  * </pre>
  *
+ * RECORD and RECORDED:
+ *
+ * <pre>
+ *    0   8  generation  RECORD: of who tells it; 0 of who only asks. RECORDED: the newest that the
+ *                       server knows for this client; 0: none
+ *    8   2  name        RECORD only: length of the export's name; 0: what the server itself keeps,
+ *                       as a witness
+ *   10   2  client      RECORD only: length of the client's identity
+ *           2  record   length of the record; 0: none, in a RECORD that tells: to be forgotten
+ *           2  reserved
+ *              name, client, record: printable ASCII
+ * </pre>
+ *
  * <h2>Rules</h2>
  *
  * <ul>
@@ -134,6 +152,10 @@
  *       is not answered is sent again after the next ATTACHED; told twice is the same as once.
  *   <li>After MOVED, and from an ATTACH with ANEW to ARRIVED, the server lets this client in with a
  *       newer generation only ANEW; the same generation goes on.
+ *   <li>After RECORD comes RECORDED, or REFUSED; then the client may send another RECORD, or close.
+ *       A server takes no record from a client with an older generation than it knows, and none
+ *       with a lower epoch than it has; told twice is the same as once. Where it has a record it
+ *       lets the client in with a newer generation only with LEG, or ANEW.
  *   <li>The client sends PING when it has nothing else to say; who hears nothing for a while
  *       closes. The server answers PING also while an ATTACH waits.
  *   <li>Whatever breaks a rule of this page ends the connection ({@link

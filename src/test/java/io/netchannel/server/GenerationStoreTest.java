@@ -3,7 +3,9 @@ package io.netchannel.server;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.google.common.collect.ImmutableList;
 import com.google.common.hash.Hashing;
+import io.netchannel.device.legs.MirrorRecord;
 import io.netchannel.files.MemoryFiles;
 import io.netchannel.files.MountedStorage;
 import io.netchannel.files.UncertainFileException;
@@ -90,6 +92,28 @@ final class GenerationStoreTest {
   }
 
   /** One that does not know these would let in whom they keep out, and no other file is kept. */
+  @Test
+  void whoseDiskHasTwoLegsIsThereAgain() throws Exception {
+    ImmutableList<String> legs =
+        ImmutableList.of("netchannel://hosta/w", "netchannel+unix:///w?socket=/a b,c");
+    Optional<MirrorRecord> record =
+        Optional.of(new MirrorRecord(new UUID(7, 7), 5, true, legs, legs));
+    GenerationStore store = GenerationStore.open(file());
+    store.put(entry("a/xvda", 3, true).withMirror(record));
+    store.put(moved("b/xvda", 4, false).withMirror(record));
+    store.put(moved("c/xvda", 5, false));
+    assertThat(Files.readString(file())).startsWith("netchannel generations 3\n");
+    GenerationStore again = GenerationStore.open(file());
+    assertThat(again.get("a/xvda")).contains(entry("a/xvda", 3, true).withMirror(record));
+    assertThat(again.get("b/xvda")).contains(moved("b/xvda", 4, false).withMirror(record));
+    assertThat(again.get("c/xvda")).contains(moved("c/xvda", 5, false));
+    again.put(entry("a/xvda", 6, true));
+    again.put(moved("b/xvda", 6, true));
+    assertThat(Files.readString(file()))
+        .as("with none an older server understands it")
+        .startsWith("netchannel generations 2\n");
+  }
+
   @Test
   void anOlderServerUnderstandsTheFileUnlessADiskIsElsewhere() throws Exception {
     GenerationStore store = GenerationStore.open(file());

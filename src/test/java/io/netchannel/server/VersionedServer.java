@@ -146,7 +146,7 @@ final class VersionedServer implements AutoCloseable {
             answer.noted(Status.OK, header.sequence(), 0).encode(out);
           }
         }
-        case ATTACHED, REFUSED, REPLY, DETACHED, PONG, NOTED ->
+        case ATTACHED, REFUSED, REPLY, DETACHED, PONG, NOTED, RECORD, RECORDED ->
             throw new WireException("expected none of " + header);
       }
       send(out);

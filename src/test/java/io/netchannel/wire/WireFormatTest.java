@@ -11,7 +11,9 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.UUID;
+import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -316,7 +318,7 @@ final class WireFormatTest {
   @ParameterizedTest
   @CsvSource({
     "00 00 0000 00000000 0000000000000001 0000000000000000 0000000000000000, type of frame",
-    "12 00 0000 00000000 0000000000000001 0000000000000000 0000000000000000, type of frame",
+    "14 00 0000 00000000 0000000000000001 0000000000000000 0000000000000000, type of frame",
     "ff 00 0000 00000000 0000000000000001 0000000000000000 0000000000000000, type of frame",
     "04 00 0000 00000000 0000000000000000 0000000000000000 0000000000000200, sequence from 1",
     "04 00 0000 00000000 8000000000000000 0000000000000000 0000000000000200, below 2^63",
@@ -370,6 +372,11 @@ final class WireFormatTest {
     "11 04 0000 00000001 0000000000000001 0000000000000000 0000000000000000, a status from 0 to 3",
     "11 01 0000 00000801 0000000000000001 0000000000000000 0000000000000000, at most 2048",
     "11 00 0000 00000000 0000000000000000 0000000000000000 0000000000000000, sequence from 1",
+    "12 00 0000 00000000 0000000000000000 0000000000000000 0000000000000000, a payload",
+    "12 00 0000 000020d1 0000000000000000 0000000000000000 0000000000000000, at most 8400",
+    "12 00 0000 00000010 0000000000000001 0000000000000000 0000000000000000, sequence 0",
+    "12 01 0000 00000010 0000000000000000 0000000000000000 0000000000000000, status 0",
+    "13 00 0000 0000200d 0000000000000000 0000000000000000 0000000000000000, at most 8204",
   })
   void hostileHeaders(String digits, String why) throws Exception {
     ByteBuf in = Unpooled.buffer();
@@ -386,7 +393,7 @@ final class WireFormatTest {
 
   /** An older peer has no such types, and takes them for what they are not. */
   @ParameterizedTest
-  @ValueSource(strings = {"0d", "0e", "0f", "10", "11"})
+  @ValueSource(strings = {"0d", "0e", "0f", "10", "11", "12", "13"})
   void versionOneHasNoneOfVersionTwosTypes(String type) throws Exception {
     ByteBuf in = Unpooled.buffer();
     new Preamble(1, 1, Wire.MAX_PAYLOAD_BYTES).encode(in);
@@ -397,6 +404,46 @@ final class WireFormatTest {
         .isInstanceOf(WireException.class)
         .hasMessageContaining("expected a type of frame from 1 to 12");
     assertThat(frames).hasSize(1);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"12", "13"})
+  void versionThreeHasNoRecords(String type) throws Exception {
+    ByteBuf in = Unpooled.buffer();
+    new Preamble(1, 3, Wire.MAX_PAYLOAD_BYTES).encode(in);
+    in.writeBytes(ByteBufUtil.decodeHexDump(type + "00" + "0000" + "00000010" + "00".repeat(24)));
+    assertThatThrownBy(() -> reader.read(in))
+        .isInstanceOf(WireException.class)
+        .hasMessageContaining("expected a type of frame from 1 to 17");
+    assertThat(frames).hasSize(1);
+  }
+
+  @Test
+  void recordsAreReadAsTheyWereWritten() throws Exception {
+    LegRecord told =
+        new LegRecord(Optional.of("vol7"), "6b0f/xvdb", 3, Optional.of("who 4 open a,b a"));
+    assertThat(LegRecord.decode(told.encoded(Unpooled.buffer()))).isEqualTo(told);
+    LegRecord asked = LegRecord.ask(Optional.empty(), "6b0f/xvdb");
+    assertThat(LegRecord.decode(asked.encoded(Unpooled.buffer()))).isEqualTo(asked);
+    LegRecord.Known known = new LegRecord.Known(3, Optional.of("who 4 open a,b a"));
+    assertThat(LegRecord.Known.decode(known.encoded(Unpooled.buffer()))).isEqualTo(known);
+  }
+
+  @Test
+  void hostileRecords() {
+    LegRecord told = new LegRecord(Optional.of("vol7"), "6b0f/xvdb", 3, Optional.of("r"));
+    refusesRecord(told, bytes -> bytes.setLong(0, -1), "a generation below 2^63");
+    refusesRecord(told, bytes -> bytes.setLong(0, 0), "no record of who only asks");
+    refusesRecord(told, bytes -> bytes.setShort(14, 1), "0 as reserved");
+    refusesRecord(told, bytes -> bytes.setShort(12, 2), "15 more bytes");
+    refusesRecord(told, bytes -> bytes.setByte(29, 10), "record of printable ASCII");
+    refusesRecord(told, bytes -> bytes.setByte(16, '.'), "name of an export");
+  }
+
+  private static void refusesRecord(LegRecord told, Consumer<ByteBuf> change, String why) {
+    ByteBuf in = told.encoded(Unpooled.buffer());
+    change.accept(in);
+    refuses(LegRecord::decode, in, why);
   }
 
   @Test
@@ -424,7 +471,7 @@ final class WireFormatTest {
     refuses(ATTACH, bytes -> bytes.setLong(0, 0), "a generation");
     refuses(ATTACH, bytes -> bytes.setLong(0, -1), "a generation");
     refuses(ATTACH, bytes -> bytes.setShort(8, 3), "a generation");
-    refuses(ATTACH, bytes -> bytes.setShort(8, 8), "no unknown flags");
+    refuses(ATTACH, bytes -> bytes.setShort(8, 16), "no unknown flags");
     refuses(ATTACH, bytes -> bytes.setShort(8, 5), "ANEW of who writes");
     refuses(ATTACH, bytes -> bytes.setLong(0, 0).setShort(8, 6), "ANEW of who writes");
     refuses(ATTACH, bytes -> bytes.setShort(10, 5), "more bytes");

@@ -9,6 +9,7 @@ import io.netchannel.wire.FrameHeader;
 import io.netchannel.wire.FrameReader;
 import io.netchannel.wire.FrameType;
 import io.netchannel.wire.FrameWriter;
+import io.netchannel.wire.LegRecord;
 import io.netchannel.wire.Preamble;
 import io.netchannel.wire.Refusal;
 import io.netchannel.wire.Status;
@@ -23,6 +24,7 @@ import io.netty.handler.ssl.SslHandshakeCompletionEvent;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.util.Optional;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
@@ -43,6 +45,16 @@ final class RemoteConnection extends ChannelInboundHandlerAdapter implements Fra
     Attach attach(Preamble agreed);
 
     void attached(Attached attached, Preamble agreed) throws WireException;
+
+    /** What it asks or tells in place of an ATTACH. */
+    default Optional<LegRecord> record(Preamble agreed) throws WireException {
+      return Optional.empty();
+    }
+
+    /** The answer to that. */
+    default void recorded(LegRecord.Known known) throws WireException {
+      throw new WireException("expected nothing recorded, found " + known);
+    }
 
     /** Where the data of a reply goes. */
     ByteBuffer target(FrameHeader header) throws WireException;
@@ -235,10 +247,17 @@ final class RemoteConnection extends ChannelInboundHandlerAdapter implements Fra
   public void preamble(Preamble theirs) throws WireException {
     agreed = Preamble.OURS.with(theirs);
     reader.limit(agreed);
-    Attach attach = owner.attach(agreed);
-    ByteBuf out = Unpooled.buffer(attach.encodedBytes());
-    attach.encode(out);
-    writer.header().control(FrameType.ATTACH, out.readableBytes());
+    Optional<LegRecord> record = owner.record(agreed);
+    ByteBuf out;
+    if (record.isPresent()) {
+      out = record.get().encoded(Unpooled.buffer());
+      writer.header().control(FrameType.RECORD, out.readableBytes());
+    } else {
+      Attach attach = owner.attach(agreed);
+      out = Unpooled.buffer(attach.encodedBytes());
+      attach.encode(out);
+      writer.header().control(FrameType.ATTACH, out.readableBytes());
+    }
     writer.addCopy(out);
     writer.flush();
   }
@@ -288,9 +307,21 @@ final class RemoteConnection extends ChannelInboundHandlerAdapter implements Fra
         expectAttached(header);
         owner.noted(header.sequence(), header.replyStatus(), words(header));
       }
+      case RECORDED -> owner.recorded(LegRecord.Known.decode(payload));
       case DETACHED -> owner.detached();
       case PONG -> {}
-      case ATTACH, READ, WRITE, FLUSH, DISCARD, ZERO, EXTENTS, MOVED, ARRIVED, DETACH, PING ->
+      case ATTACH,
+          READ,
+          WRITE,
+          FLUSH,
+          DISCARD,
+          ZERO,
+          EXTENTS,
+          MOVED,
+          ARRIVED,
+          DETACH,
+          PING,
+          RECORD ->
           throw new WireException("expected no %s from a server, found one".formatted(header));
     }
   }

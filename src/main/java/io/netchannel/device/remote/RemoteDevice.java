@@ -70,6 +70,10 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
   private final RemoteLink link;
   private final String client;
   private final boolean readOnly;
+
+  /** Whether it is one of two. */
+  private volatile boolean leg;
+
   private final Backoff backoff;
   private final Inbox inbox = new Inbox();
   private final Runnable takeIn = this::takeIn;
@@ -116,13 +120,14 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
   /** Fates of the writes it was opened with; complete when it is opened. */
   private final Map<RequestName, Outcome> inherited = new ConcurrentHashMap<>();
 
-  private RemoteDevice(RemoteLink link, OpenOptions.User user, boolean readOnly, boolean anew) {
+  private RemoteDevice(RemoteLink link, OpenOptions.User user, OpenOptions options) {
     this.link = link;
-    this.notes = new PlaceNotes(link.address().toString(), anew);
+    this.leg = options.leg();
+    this.notes = new PlaceNotes(link.address().toString(), options.anew());
     this.client = user.name();
     this.generation = user.generation();
     this.requests = new RequestQueue(generation);
-    this.readOnly = readOnly;
+    this.readOnly = options.readOnly();
     user.inheritance().ifPresent(this::inherit);
     this.backoff =
         Backoff.scattered(
@@ -147,9 +152,9 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
   }
 
   /** Waits until the server has answered. */
-  static RemoteDevice open(RemoteLink link, OpenOptions.User user, boolean readOnly, boolean anew)
+  static RemoteDevice open(RemoteLink link, OpenOptions.User user, OpenOptions options)
       throws DeviceException {
-    RemoteDevice device = new RemoteDevice(link, user, readOnly, anew);
+    RemoteDevice device = new RemoteDevice(link, user, options);
     link.loop().execute(device::connect);
     try {
       DeviceGeometry geometry =
@@ -318,6 +323,11 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
   @Override
   public void useGeneration(long newer) {
     link.loop().execute(() -> adopt(newer));
+  }
+
+  @Override
+  public void becomesLeg() {
+    leg = true;
   }
 
   @Override
@@ -545,7 +555,9 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
           PONG,
           MOVED,
           ARRIVED,
-          NOTED -> {}
+          NOTED,
+          RECORD,
+          RECORDED -> {}
     }
     complete(request, outcome);
   }
@@ -583,7 +595,8 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
                 + " being opened");
     Attach attach =
         Attach.session(link.address().export(), client, generation, readOnly, requests.list());
-    return notes.anew() && agreed.hasMoved() ? attach.asAnew() : attach;
+    Attach wanted = leg && agreed.hasRecords() ? attach.asLeg() : attach;
+    return notes.anew() && agreed.hasMoved() ? wanted.asAnew() : wanted;
   }
 
   @Override

@@ -2,11 +2,13 @@ package io.netchannel.device.remote;
 
 import com.google.common.collect.ImmutableMap;
 import com.google.common.collect.ImmutableSet;
+import com.google.common.net.HostAndPort;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.DeviceKind;
 import io.netchannel.device.OpenOptions;
 import io.netchannel.device.Storage;
+import io.netchannel.device.legs.Authority;
 import io.netchannel.tls.HostTls;
 import io.netchannel.wire.Transport;
 import io.netty.channel.EventLoop;
@@ -86,9 +88,9 @@ public final class RemoteDevices {
   /** By their schemes. */
   public ImmutableMap<String, DeviceKind> kinds() {
     return ImmutableMap.of(
-        RemoteAddress.TCP, kind(RemoteAddress::parseTcp),
-        RemoteAddress.PLAIN_TCP, kind(RemoteAddress::parsePlainTcp),
-        RemoteAddress.UNIX, kind(RemoteAddress::parseUnix));
+        RemoteAddress.TCP, kind(parser(RemoteAddress.TCP)),
+        RemoteAddress.PLAIN_TCP, kind(parser(RemoteAddress.PLAIN_TCP)),
+        RemoteAddress.UNIX, kind(parser(RemoteAddress.UNIX)));
   }
 
   private interface Parser {
@@ -130,7 +132,53 @@ public final class RemoteDevices {
           RemoteDevice.geometryOf(
               RemoteProbe.ask(link, user.name(), openOptions.readOnly()).geometry()));
     }
-    return RemoteDevice.open(link, user, openOptions.readOnly(), openOptions.anew());
+    return RemoteDevice.open(link, user, openOptions);
+  }
+
+  /**
+   * What the server of an export keeps of mirrors of which that is a leg.
+   *
+   * @param source as it is opened
+   * @throws DeviceException when it is no source of an export
+   */
+  public Authority records(String source) throws DeviceException {
+    for (String scheme : SCHEMES) {
+      if (source.startsWith(scheme + ":")) {
+        return records(parser(scheme).parse(source.substring(scheme.length() + 1)), false);
+      }
+    }
+    throw new DeviceException(
+        "%s: expected an export as a leg, as netchannel://HOST/NAME".formatted(source));
+  }
+
+  /** Whether an export is one of the server in this process, as far as its name says. */
+  public boolean isOwn(String source) {
+    try {
+      return source.startsWith(RemoteAddress.TCP + ":")
+          && RemoteAddress.parseTcp(source.substring(RemoteAddress.TCP.length() + 1))
+              .host()
+              .filter(own::isCalled)
+              .isPresent();
+    } catch (DeviceException e) {
+      return false; // it is refused where it is opened
+    }
+  }
+
+  /** What another host keeps as the witness of mirrors. */
+  public Authority witness(HostAndPort host) {
+    return records(new RemoteAddress(false, Optional.of(host), Optional.empty(), "witness"), true);
+  }
+
+  private Authority records(RemoteAddress address, boolean witness) {
+    return new RemoteRecords(() -> link(address), address, witness);
+  }
+
+  private static Parser parser(String scheme) {
+    return switch (scheme) {
+      case RemoteAddress.TCP -> RemoteAddress::parseTcp;
+      case RemoteAddress.PLAIN_TCP -> RemoteAddress::parsePlainTcp;
+      default -> RemoteAddress::parseUnix;
+    };
   }
 
   /** May wait for the server. Of an old one all that is known is where it is. */

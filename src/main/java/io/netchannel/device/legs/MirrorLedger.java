@@ -1,0 +1,154 @@
+package io.netchannel.device.legs;
+
+import com.google.common.base.Splitter;
+import com.google.common.collect.ImmutableMap;
+import io.netchannel.files.Crc32c;
+import io.netchannel.files.DurableFile;
+import io.netchannel.files.FileCalls;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * What a host that is none of a mirror's legs knows of it: where its guest runs, and the witness. A
+ * file:
+ *
+ * <pre>
+ *   netchannel mirrors 1
+ *   GENERATION CLIENT RECORD
+ *   ...
+ *   crc32c HEX
+ * </pre>
+ *
+ * CLIENT is the disk as its legs' authorities know it; RECORD is a {@link MirrorRecord}, and the
+ * one that was changed last comes last. The checksum is of all before its line. Each change
+ * replaces the file: after a crash there is the old or the new one, whole; a damaged one is not
+ * guessed at.
+ *
+ * <p>Nothing is forgotten by itself: a record that is missing lets no leg start alone. From any
+ * thread.
+ */
+public final class MirrorLedger {
+  /** One disk's. */
+  public record Entry(long generation, MirrorRecord record) {}
+
+  private static final String HEADER = "netchannel mirrors 1";
+  private static final String CHECKSUM = "crc32c ";
+
+  private final FileCalls calls;
+  private final Path file;
+  private final Map<String, Entry> entries = new LinkedHashMap<>();
+
+  private MirrorLedger(FileCalls calls, Path file) {
+    this.calls = calls;
+    this.file = file;
+  }
+
+  /**
+   * Opens it, or begins one.
+   *
+   * @throws IOException when it cannot be read, or is damaged
+   */
+  public static MirrorLedger open(Path file) throws IOException {
+    return open(FileCalls.SYSTEM, file);
+  }
+
+  static MirrorLedger open(FileCalls calls, Path file) throws IOException {
+    MirrorLedger ledger = new MirrorLedger(calls, file);
+    Optional<byte[]> found = calls.read(file);
+    if (found.isPresent()) {
+      ledger.parse(new String(found.get(), StandardCharsets.US_ASCII));
+    }
+    return ledger;
+  }
+
+  /** What is known of a disk's legs. */
+  public synchronized Optional<Entry> get(String client) {
+    return Optional.ofNullable(entries.get(client));
+  }
+
+  /** All, by client. */
+  public synchronized ImmutableMap<String, Entry> all() {
+    return ImmutableMap.copyOf(entries);
+  }
+
+  /**
+   * Keeps what a client says; durable when it returns, unchanged when it throws.
+   *
+   * @param record empty to forget it
+   * @return why it is not kept; empty when it is
+   */
+  public synchronized Optional<String> put(
+      String client, long generation, Optional<MirrorRecord> record) throws IOException {
+    Entry known = entries.get(client);
+    if (known != null && generation < known.generation()) {
+      return Optional.of(
+          "the legs of %s are told of with generation %d, and not with %d"
+              .formatted(client, known.generation(), generation));
+    }
+    if (known != null && record.isPresent() && !record.get().mayReplace(known.record())) {
+      return Optional.of(
+          "%s: %s is known already, not %s".formatted(client, known.record(), record.get()));
+    }
+    Map<String, Entry> changed = new LinkedHashMap<>(entries);
+    changed.remove(client);
+    record.ifPresent(told -> changed.put(client, new Entry(generation, told)));
+    write(changed);
+    entries.clear();
+    entries.putAll(changed);
+    return Optional.empty();
+  }
+
+  private void write(Map<String, Entry> changed) throws IOException {
+    StringBuilder text = new StringBuilder(HEADER).append('\n');
+    changed.forEach(
+        (client, entry) ->
+            text.append(entry.generation())
+                .append(' ')
+                .append(client)
+                .append(' ')
+                .append(entry.record().encoded())
+                .append('\n'));
+    String checksum = checksum(text.toString());
+    text.append(CHECKSUM).append(checksum).append('\n');
+    byte[] bytes = text.toString().getBytes(StandardCharsets.US_ASCII);
+    DurableFile.write(calls, file, bytes, DurableFile.PRIVATE).close();
+  }
+
+  private static String checksum(String text) {
+    return "%08x".formatted(Crc32c.of(StandardCharsets.US_ASCII.encode(text)));
+  }
+
+  private void parse(String text) throws IOException {
+    List<String> lines = new ArrayList<>(text.lines().toList());
+    int last = lines.size() - 1;
+    if (last < 1 || !lines.get(0).equals(HEADER) || !lines.get(last).startsWith(CHECKSUM)) {
+      throw damaged("the line \"%s\" first and \"%s...\" last".formatted(HEADER, CHECKSUM));
+    }
+    String summed = text.substring(0, text.lastIndexOf(CHECKSUM));
+    if (!lines.get(last).equals(CHECKSUM + checksum(summed))) {
+      throw damaged(CHECKSUM + checksum(summed));
+    }
+    for (String line : lines.subList(1, last)) {
+      List<String> words = Splitter.on(' ').limit(3).splitToList(line);
+      try {
+        entries.put(
+            words.get(1),
+            new Entry(Long.parseLong(words.get(0)), MirrorRecord.decode(words.get(2))));
+      } catch (IllegalArgumentException | IndexOutOfBoundsException e) {
+        throw damaged("\"GENERATION CLIENT RECORD\" instead of \"%s\"".formatted(line));
+      }
+    }
+  }
+
+  private IOException damaged(String expected) {
+    return new IOException(
+        "%s is damaged: expected %s; without it no disk of two legs starts from one of them alone here: remove it when both legs of each are there"
+            .formatted(file, expected));
+  }
+}

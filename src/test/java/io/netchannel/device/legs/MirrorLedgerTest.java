@@ -1,0 +1,77 @@
+package io.netchannel.device.legs;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.google.common.collect.ImmutableList;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Optional;
+import java.util.UUID;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What a host knows of legs elsewhere outlives it, and only grows. */
+final class MirrorLedgerTest {
+  private static final String DISK = "6b0f/xvdb";
+  private static final ImmutableList<String> LEGS =
+      ImmutableList.of("netchannel://hosta/w", "netchannel://hostb/w");
+  private static final MirrorRecord FIRST = MirrorRecord.first(new UUID(7, 7), LEGS, LEGS.get(0));
+
+  @TempDir private Path directory;
+
+  private MirrorLedger open() throws IOException {
+    return MirrorLedger.open(directory.resolve("mirrors"));
+  }
+
+  @Test
+  void itIsThereAfterARestart() throws Exception {
+    assertThat(open().get(DISK)).isEmpty();
+    MirrorRecord both = FIRST.next(LEGS);
+    assertThat(open().put(DISK, 3, Optional.of(FIRST))).isEmpty();
+    assertThat(open().put("other/xvda", 1, Optional.of(FIRST))).isEmpty();
+    assertThat(open().put(DISK, 4, Optional.of(both))).isEmpty();
+    assertThat(open().get(DISK)).contains(new MirrorLedger.Entry(4, both));
+    assertThat(open().all()).hasSize(2);
+    assertThat(open().put(DISK, 4, Optional.empty())).isEmpty();
+    assertThat(open().get(DISK)).isEmpty();
+  }
+
+  @Test
+  void nothingOlderTakesItsPlace() throws Exception {
+    MirrorLedger ledger = open();
+    MirrorRecord both = FIRST.next(LEGS);
+    assertThat(ledger.put(DISK, 3, Optional.of(both))).isEmpty();
+    assertThat(ledger.put(DISK, 2, Optional.of(both.next(LEGS))).orElseThrow())
+        .contains("with generation 3, and not with 2");
+    assertThat(ledger.put(DISK, 3, Optional.of(FIRST)).orElseThrow())
+        .contains("epoch 2", "is known already");
+    assertThat(ledger.put(DISK, 3, Optional.of(FIRST.next(ImmutableList.of(LEGS.get(1))))))
+        .as("of one epoch, and another one")
+        .isPresent();
+    assertThat(ledger.put(DISK, 3, Optional.of(both))).as("told twice").isEmpty();
+    MirrorRecord another = MirrorRecord.first(new UUID(8, 8), LEGS, LEGS.get(1));
+    assertThat(ledger.put(DISK, 3, Optional.of(another))).as("another mirror").isEmpty();
+    assertThat(open().get(DISK)).contains(new MirrorLedger.Entry(3, another));
+  }
+
+  @Test
+  void aDamagedOneIsNotGuessedAt() throws Exception {
+    var unused = open().put(DISK, 3, Optional.of(FIRST));
+    Path file = directory.resolve("mirrors");
+    String text = Files.readString(file);
+    for (String damaged :
+        new String[] {
+          text.replace(" 1 open", " 2 open"),
+          text.replace("mirrors 1", "mirrors 2"),
+          text.substring(0, text.length() / 2),
+          "",
+        }) {
+      Files.writeString(file, damaged);
+      assertThatThrownBy(this::open)
+          .isInstanceOf(IOException.class)
+          .hasMessageContainingAll("is damaged: expected", "when both legs of each are there");
+    }
+  }
+}
