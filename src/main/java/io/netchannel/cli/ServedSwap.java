@@ -193,7 +193,7 @@ final class ServedSwap extends ForwardingDevice {
             }
           }
         }
-        case CONVERGING, FLUSHING, SYNC, RECORDING, ABORTED -> {}
+        case CONVERGING, FLUSHING, SYNC, RECORDING, JOINING, DROPPING, ABORTED -> {}
       }
     }
 

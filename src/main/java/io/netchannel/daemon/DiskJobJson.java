@@ -99,7 +99,7 @@ final class DiskJobJson {
             case CONVERGING -> "converging";
             case FLUSHING -> "flushing";
             case SYNC -> isVerifying(runner) ? "verifying" : "sync";
-            case RECORDING -> "recording";
+            case RECORDING, JOINING, DROPPING -> "recording";
           };
       case OVER -> MigrationJson.lowerCase(runner.job().phase());
     };

@@ -664,7 +664,7 @@ final class SwapRunner implements MirrorOwner {
               }
               leave(present);
             }
-            case COPYING, PAUSED, CONVERGING, FLUSHING, SYNC, RECORDING -> {
+            case COPYING, PAUSED, CONVERGING, FLUSHING, SYNC, RECORDING, JOINING, DROPPING -> {
               if (!job().isActive()) { // it was being recorded when the journal got that
                 giveUp(present);
               }

@@ -4,13 +4,19 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.sun.management.ThreadMXBean;
 import io.netchannel.device.memory.BufferBudget;
+import io.netchannel.device.mirror.DifferenceMap;
 import io.netchannel.device.mirror.MirrorDevice;
 import io.netchannel.device.mirror.MirrorSettings;
 import io.netchannel.device.mirror.MirrorState;
 import io.netchannel.vdevice.block.RingLayout.Wire;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.management.ManagementFactory;
+import java.nio.file.Path;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -28,6 +34,7 @@ final class SteadyPathTest {
   /** Below the smallest object there is, for each request. */
   private static final double BYTES_PER_REQUEST = 1;
 
+  @TempDir private Path directory;
   private final ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
 
   @ParameterizedTest
@@ -84,6 +91,54 @@ final class SteadyPathTest {
       assertThat((double) bytes / REQUESTS).as("bytes per request").isLessThan(BYTES_PER_REQUEST);
       assertThat(mirror.status().state())
           .isEqualTo(inSync ? MirrorState.SYNC : MirrorState.COPYING);
+    }
+  }
+
+  /** One that stays: begun in sync, or with the second leg away. */
+  @ParameterizedTest
+  @CsvSource({
+    Wire.READ + ", false",
+    Wire.WRITE + ", false",
+    Wire.READ + ", true",
+    Wire.WRITE + ", true"
+  })
+  void aRequestThroughALastingMirrorAllocatesNothing(int operation, boolean inSync) {
+    try (SteadyGuest guest = new SteadyGuest()) {
+      MirrorDevice[] made = new MirrorDevice[1];
+      guest.under(
+          leader -> {
+            made[0] =
+                MirrorDevice.lasting(
+                    leader,
+                    new MemoryDevice(SteadyGuest.DISK_BYTES),
+                    Optional.empty(),
+                    differing(),
+                    MirrorSettings.lasting(false, MirrorSettings.LEG_TIMEOUT),
+                    new BufferBudget(16L * BufferBudget.UNIT_BYTES),
+                    () ->
+                        CompletableFuture.failedFuture(new IllegalStateException("not asked for")),
+                    System::nanoTime);
+            return made[0];
+          });
+      MirrorDevice mirror = made[0];
+      if (inSync) {
+        mirror.beginInSync();
+      }
+      MirrorState state = inSync ? MirrorState.SYNC : MirrorState.PAUSED;
+      exchange(guest, operation, SteadyGuest.MAX_DEPTH, WARM_UP_REQUESTS);
+      long before = threads.getCurrentThreadAllocatedBytes();
+      exchange(guest, operation, SteadyGuest.MAX_DEPTH, REQUESTS);
+      long bytes = threads.getCurrentThreadAllocatedBytes() - before;
+      assertThat((double) bytes / REQUESTS).as("bytes per request").isLessThan(BYTES_PER_REQUEST);
+      assertThat(mirror.status().state()).isEqualTo(state);
+    }
+  }
+
+  private DifferenceMap differing() {
+    try {
+      return DifferenceMap.create(directory.resolve("map"), SteadyGuest.DISK_BYTES);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
     }
   }
 

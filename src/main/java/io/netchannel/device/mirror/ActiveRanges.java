@@ -141,6 +141,24 @@ final class ActiveRanges {
     return false;
   }
 
+  /** For how long the leader has had what it has had longest; 0 when it has nothing. */
+  long longestAtLeaderNanos(long nowNanos) {
+    long longest = 0;
+    for (MirroredRequest other = first; other != null; other = other.next) {
+      if (other.atLeader) {
+        longest = Math.max(longest, nowNanos - other.sentNanos);
+      }
+    }
+    return longest;
+  }
+
+  /** The legs have changed their roles. */
+  void exchangeRoles() {
+    for (MirroredRequest other = first; other != null; other = other.next) {
+      other.exchangeRoles();
+    }
+  }
+
   /** For how long the follower has had what it has had longest; 0 when it has nothing. */
   long longestAtFollowerNanos(long nowNanos) {
     long longest = 0;

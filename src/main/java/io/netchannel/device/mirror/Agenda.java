@@ -2,6 +2,7 @@ package io.netchannel.device.mirror;
 
 import io.netchannel.device.Completion;
 import io.netchannel.device.Outcome;
+import io.netchannel.device.mirror.MirrorOwner.Members;
 
 /**
  * What decisions lead to: devices, guests and the owner are called here, without the lock, by
@@ -17,6 +18,12 @@ final class Agenda {
 
     void recordSwitch();
 
+    /** Of a lasting mirror. */
+    void recordMembers(Members members);
+
+    /** Likewise. */
+    void followerAway(boolean lost);
+
     /**
      * Tells that something has changed.
      *
@@ -31,6 +38,9 @@ final class Agenda {
   private final RequestQueue requests = new RequestQueue();
   private boolean toFlush;
   private boolean toRecord;
+  private Members toRecordMembers;
+  private boolean toLeave;
+  private boolean leftLost;
   private boolean toTell;
   private boolean isOver;
 
@@ -73,6 +83,15 @@ final class Agenda {
     return withdrawn;
   }
 
+  void recordMembers(Members members) {
+    toRecordMembers = members;
+  }
+
+  void followerAway(boolean lost) {
+    toLeave = true;
+    leftLost = lost;
+  }
+
   void tell() {
     toTell = true;
   }
@@ -96,6 +115,9 @@ final class Agenda {
     Outcome answer = null;
     boolean flush = false;
     boolean record = false;
+    Members members = null;
+    boolean leave = false;
+    boolean lost = false;
     boolean over;
     synchronized (lock) {
       over = isOver;
@@ -105,6 +127,13 @@ final class Agenda {
       } else if (toRecord) {
         toRecord = false;
         record = true;
+      } else if (toRecordMembers != null) {
+        members = toRecordMembers;
+        toRecordMembers = null;
+      } else if (toLeave) {
+        toLeave = false;
+        leave = true;
+        lost = leftLost;
       } else if (!requests.isEmpty()) {
         MirroredRequest request = requests.poll();
         if (request.toSubmit) {
@@ -126,6 +155,10 @@ final class Agenda {
       doer.flushFollower();
     } else if (record) {
       doer.recordSwitch();
+    } else if (members != null) {
+      doer.recordMembers(members);
+    } else if (leave) {
+      doer.followerAway(lost);
     } else if (placed != null) {
       doer.send(placed);
     } else if (guest != null) {

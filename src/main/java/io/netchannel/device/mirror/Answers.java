@@ -1,6 +1,7 @@
 package io.netchannel.device.mirror;
 
 import io.netchannel.device.Outcome;
+import io.netchannel.device.mirror.MirrorOwner.Members;
 import io.netchannel.device.mirror.MirroredRequest.Kind;
 import io.netchannel.device.mirror.MirroredRequest.Route;
 import java.util.function.LongSupplier;
@@ -10,6 +11,7 @@ import java.util.function.LongSupplier;
  * mirror's lock.
  */
 final class Answers {
+  private final Legs legs;
   private final MirrorStates states;
   private final ActiveRanges active;
   private final Differences differences;
@@ -20,6 +22,7 @@ final class Answers {
   private long longestWriteNanos;
 
   Answers(
+      Legs legs,
       MirrorStates states,
       ActiveRanges active,
       Differences differences,
@@ -27,6 +30,7 @@ final class Answers {
       Agenda agenda,
       RequestPool pool,
       LongSupplier nanoTime) {
+    this.legs = legs;
     this.states = states;
     this.active = active;
     this.differences = differences;
@@ -61,6 +65,9 @@ final class Answers {
   /** The follower lacks it. The bits are set at once: a kill may come before anything else. */
   private void followerRefused(MirroredRequest request) {
     Outcome outcome = request.followerOutcome;
+    if (states.isLasting() && states.state().isInSync()) {
+      return; // by the answer, which both legs have a part in
+    }
     if (request.kind == Kind.FLUSH) {
       states.flushRefused(outcome);
     } else if (states.isMirroring()) {
@@ -104,6 +111,9 @@ final class Answers {
 
   /** Null while it is not known. */
   private Outcome answer(MirroredRequest request) {
+    if (states.isLasting() && request.kind == Kind.READ) {
+      return request.atLeader || request.atFollower ? null : readAnswer(request);
+    }
     return switch (request.route) {
       case LEADER -> request.atLeader ? null : leaderAnswer(request);
       case FOLLOWER -> request.atFollower ? null : request.followerOutcome;
@@ -113,6 +123,42 @@ final class Answers {
               ? null
               : answerOfBoth(request);
     };
+  }
+
+  /** Of a lasting mirror: what one leg does not give the other may. */
+  private Outcome readAnswer(MirroredRequest request) {
+    boolean wasAtLeader = request.route == Route.LEADER;
+    Outcome outcome = wasAtLeader ? request.leaderOutcome : request.followerOutcome;
+    boolean otherHasIt = !wasAtLeader || states.state().isInSync();
+    if (outcome == Outcome.OK || request.readElsewhere || !otherHasIt || states.isShut()) {
+      return outcome;
+    }
+    request.readElsewhere = true;
+    readAgain(request, wasAtLeader ? Route.FOLLOWER : Route.LEADER);
+    return null;
+  }
+
+  /**
+   * Of a lasting mirror that is in sync. Whether a leg has failed is looked at with each outcome.
+   */
+  private Outcome answerInSync(MirroredRequest request) {
+    boolean leaderHasIt = !request.atLeader && request.leaderOutcome == Outcome.OK;
+    boolean followerHasIt = !request.atFollower && request.followerOutcome == Outcome.OK;
+    if (leaderHasIt && followerHasIt) {
+      return Outcome.OK;
+    }
+    if (!request.atLeader && !request.atFollower) {
+      boolean leaderFails = followerHasIt;
+      Outcome outcome = leaderFails ? request.leaderOutcome : request.followerOutcome;
+      legs.discardFails |= outcome == Outcome.UNSUPPORTED; // here, or at both
+      if (request.kind == Kind.FLUSH) {
+        states.flushFailed(); // of that leg nobody knows what it has lost
+      }
+      states.legFails(
+          leaderFails ? Members.FOLLOWER : Members.LEADER,
+          "%s: %s".formatted(request.kind, outcome));
+    }
+    return null;
   }
 
   private Outcome leaderAnswer(MirroredRequest request) {
@@ -126,22 +172,25 @@ final class Answers {
         return null;
       }
       if (states.state() == MirrorState.ALONE) {
-        readAgain(request);
+        readAgain(request, Route.FOLLOWER);
         return null;
       }
     }
     return outcome;
   }
 
-  /** What the leader failed to read the follower has. */
-  private void readAgain(MirroredRequest request) {
-    request.route = Route.FOLLOWER;
-    request.atFollower = true;
+  /** What one leg failed to read the other has. */
+  private void readAgain(MirroredRequest request, Route route) {
+    legs.place(request, route);
+    request.sentNanos = nanoTime.getAsLong();
     agenda.send(request);
   }
 
   private Outcome answerOfBoth(MirroredRequest request) {
     boolean followerHasIt = !request.atFollower && request.followerOutcome == Outcome.OK;
+    if (states.isLasting() && states.state().isInSync()) {
+      return answerInSync(request);
+    }
     if (states.isClosing() && states.isMirroring()) {
       if (request.kind.changesData() && !(followerHasIt && request.leaderOutcome == Outcome.OK)) {
         differences.need(request);
@@ -164,7 +213,8 @@ final class Answers {
         }
         yield request.atFollower ? null : answerByLeader(request);
       }
-      case COPYING, CONVERGING, FLUSHING, PAUSED, ABORTED -> answerByLeader(request);
+      case COPYING, CONVERGING, FLUSHING, PAUSED, ABORTED, JOINING, DROPPING ->
+          answerByLeader(request);
     };
   }
 

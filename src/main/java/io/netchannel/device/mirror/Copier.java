@@ -1,7 +1,6 @@
 package io.netchannel.device.mirror;
 
 import io.netchannel.device.Completion;
-import io.netchannel.device.Device;
 import io.netchannel.device.Extents;
 import io.netchannel.device.Outcome;
 import io.netchannel.device.memory.BufferLease;
@@ -51,8 +50,7 @@ final class Copier {
   }
 
   private final Object lock;
-  private final Device leader;
-  private final Device follower;
+  private final Legs legs;
   private final DifferenceMap map;
   private final ActiveRanges active;
   private final BufferLease buffers;
@@ -81,8 +79,7 @@ final class Copier {
 
   Copier(
       Object lock,
-      Device leader,
-      Device follower,
+      Legs legs,
       DifferenceMap map,
       ActiveRanges active,
       BufferLease buffers,
@@ -91,8 +88,7 @@ final class Copier {
       LongSupplier nanoTime,
       Owner owner) {
     this.lock = lock;
-    this.leader = leader;
-    this.follower = follower;
+    this.legs = legs;
     this.map = map;
     this.active = active;
     this.buffers = buffers;
@@ -297,11 +293,11 @@ final class Copier {
   void begin(RegionCopy copy) {
     if (copy.compared != null) {
       ByteBuffer buffer = copy.compared.buffer().clear().limit(copy.lengthBytes);
-      follower.read(copy.offsetBytes, buffer, outcome -> read(copy, TARGET, outcome));
+      legs.follower.read(copy.offsetBytes, buffer, outcome -> read(copy, TARGET, outcome));
     }
     // Asked when it is claimed, not ahead: what is written from now on makes the copy stale.
     var unused =
-        leader
+        legs.leader
             .extents(copy.offsetBytes, copy.lengthBytes)
             .thenAccept(extents -> read(copy, isZero(copy, extents)));
   }
@@ -318,7 +314,7 @@ final class Copier {
       ZeroRuns.fill(buffer);
       read(copy, SOURCE, Outcome.OK);
     } else {
-      leader.read(copy.offsetBytes, buffer, outcome -> read(copy, SOURCE, outcome));
+      legs.leader.read(copy.offsetBytes, buffer, outcome -> read(copy, SOURCE, outcome));
     }
   }
 
@@ -408,7 +404,7 @@ final class Copier {
       copy.outstanding++;
     }
     if (zeroing) {
-      follower.zero(
+      legs.follower.zero(
           offset,
           end - from,
           true,
@@ -417,13 +413,13 @@ final class Copier {
               synchronized (lock) {
                 canZero = false;
               }
-              follower.write(offset, data, done); // which is zeros
+              legs.follower.write(offset, data, done); // which is zeros
             } else {
               done.complete(outcome);
             }
           });
     } else {
-      follower.write(offset, data, done);
+      legs.follower.write(offset, data, done);
     }
   }
 

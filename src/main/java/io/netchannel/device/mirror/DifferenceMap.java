@@ -266,6 +266,13 @@ public final class DifferenceMap {
     set(0, sizeBytes);
   }
 
+  /** Both legs are alike, as is known otherwise. */
+  void clearAll() {
+    for (int word = 0; word < words(); word++) {
+      store(word, 0);
+    }
+  }
+
   void clear(long region) {
     int word = (int) (region / Long.SIZE);
     store(word, word(word) & ~(1L << region));

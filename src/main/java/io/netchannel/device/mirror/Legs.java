@@ -7,11 +7,23 @@ import io.netchannel.device.Device;
 import io.netchannel.device.DeviceGeometry;
 import io.netchannel.device.mirror.MirroredRequest.Route;
 import java.nio.ByteBuffer;
+import java.util.Optional;
 
-/** The two devices: what they are as one, and how a request gets to them. Without the lock. */
+/**
+ * The two devices: what they are as one, and how a request gets to them. Without the lock, but for
+ * who has which role.
+ */
 final class Legs {
-  final Device leader;
-  final Device follower;
+  /** Changed under the mirror's lock, as below. */
+  volatile Device leader;
+
+  volatile Device follower;
+
+  /** Of a lasting mirror: a discard has left its legs different, so no other one is tried. */
+  volatile boolean discardFails;
+
+  /** The one that is read from while both are up to date; null for the leader. */
+  private Device near;
 
   /** The leader's, less what only one leg can. */
   final DeviceGeometry geometry;
@@ -51,11 +63,59 @@ final class Legs {
   }
 
   /**
+   * Legs of one mirror that stays: each may become the leader.
+   *
+   * @param near the one that is read from while both are up to date
+   * @throws IllegalArgumentException when they are not alike
+   */
+  static Legs alike(Device leader, Device follower, Optional<Device> near) {
+    DeviceGeometry a = leader.geometry();
+    DeviceGeometry b = follower.geometry();
+    checkArgument(
+        a.sizeBytes() == b.sizeBytes()
+            && a.logicalBlockBytes() == b.logicalBlockBytes()
+            && a.canFlush() == b.canFlush(),
+        "expected two legs of one size, with the same blocks, and both with a cache or none; found"
+            + " %s and %s",
+        a,
+        b);
+    checkArgument(!a.readOnly(), "expected legs that can be written, found a read-only one");
+    Legs legs = new Legs(leader, follower);
+    legs.near = near.orElse(null);
+    return legs;
+  }
+
+  /** Whether it is the follower that is read from while both are up to date. */
+  boolean readsFollower() {
+    return near == follower;
+  }
+
+  /** They change their roles; under the lock, with no copy under way. */
+  void exchange() {
+    Device before = leader;
+    leader = follower;
+    follower = before;
+  }
+
+  /** A request is about to be placed, or placed anew. */
+  void place(MirroredRequest request, Route route) {
+    request.route = route;
+    request.sentTo = route;
+    request.leader = leader;
+    request.follower = follower;
+    request.exchanged = false;
+    request.atLeader = route != Route.FOLLOWER;
+    request.atFollower = route != Route.LEADER;
+  }
+
+  /**
    * Gives a placed request to its legs. It is not touched after the last of them has it: it may be
    * another one by then.
    */
-  void send(MirroredRequest request) {
-    Route route = request.route;
+  static void send(MirroredRequest request) {
+    Route route = request.sentTo;
+    Device leader = request.leader;
+    Device follower = request.follower;
     boolean both = route == Route.BOTH;
     if (route != Route.LEADER) {
       Completion done = request.followerDone;

@@ -9,6 +9,7 @@ import io.netchannel.device.Device;
 import io.netchannel.device.Outcome;
 import io.netchannel.device.memory.BufferBudget;
 import io.netchannel.device.memory.BufferLease;
+import io.netchannel.device.mirror.MirrorOwner.Members;
 import io.netchannel.device.mirror.MirroredRequest.Kind;
 import java.nio.ByteBuffer;
 import java.util.concurrent.CompletableFuture;
@@ -81,16 +82,7 @@ final class Mirror {
     pace = new CopyPace(nanoTime.getAsLong());
     copier =
         new Copier(
-            lock,
-            legs.leader,
-            legs.follower,
-            map,
-            active,
-            buffers,
-            pace,
-            settings.known(),
-            nanoTime,
-            new CopierOwner());
+            lock, legs, map, active, buffers, pace, settings.known(), nanoTime, new CopierOwner());
     verification =
         new Verification(
             lock,
@@ -103,10 +95,12 @@ final class Mirror {
             new VerificationOwner());
     differences = new Differences(map, active, copier, verification);
     states =
-        new MirrorStates(settings, active, differences, copier, verification, agenda, nanoTime);
+        new MirrorStates(
+            legs, settings, active, differences, copier, verification, agenda, nanoTime);
     placement =
-        new Placement(states, active, differences, copier, verification, buffers, agenda, nanoTime);
-    answers = new Answers(states, active, differences, pace, agenda, pool, nanoTime);
+        new Placement(
+            legs, states, active, differences, copier, verification, buffers, agenda, nanoTime);
+    answers = new Answers(legs, states, active, differences, pace, agenda, pool, nanoTime);
     pump = new CopyPump(lock, states, copier, verification);
   }
 
@@ -122,7 +116,7 @@ final class Mirror {
       placed = placement.placeOrPark(request);
     }
     if (placed) {
-      legs.send(request);
+      Legs.send(request);
     }
   }
 
@@ -193,7 +187,7 @@ final class Mirror {
       return switch (states.state()) {
         case ALONE -> ImmutableList.of(legs.follower);
         case ABORTED -> ImmutableList.of(legs.leader);
-        case COPYING, PAUSED, CONVERGING, FLUSHING, SYNC, RECORDING ->
+        case COPYING, PAUSED, CONVERGING, FLUSHING, SYNC, RECORDING, JOINING, DROPPING ->
             ImmutableList.of(legs.leader, legs.follower);
       };
     }
@@ -254,7 +248,7 @@ final class Mirror {
 
   private void leaderEnded(MirroredRequest request, Outcome outcome) {
     synchronized (lock) {
-      answers.leaderEnded(request, outcome);
+      ended(request, outcome, true);
       advance();
     }
     work();
@@ -263,7 +257,24 @@ final class Mirror {
   private void followerEnded(MirroredRequest request, Outcome outcome) {
     synchronized (lock) {
       placement.releaseCopy(request);
+      ended(request, outcome, false);
+      advance();
+    }
+    work();
+  }
+
+  /** At the leg that was the leader, or the follower, when it was sent. */
+  private void ended(MirroredRequest request, Outcome outcome, boolean atFormerLeader) {
+    if (atFormerLeader == request.exchanged) {
       answers.followerEnded(request, outcome);
+    } else {
+      answers.leaderEnded(request, outcome);
+    }
+  }
+
+  private void membersRecorded(Throwable failure) {
+    synchronized (lock) {
+      states.membersRecorded(failure);
       advance();
     }
     work();
@@ -317,7 +328,7 @@ final class Mirror {
   private final class Doer implements Agenda.Doer {
     @Override
     public void send(MirroredRequest request) {
-      legs.send(request);
+      Legs.send(request);
     }
 
     @Override
@@ -334,6 +345,22 @@ final class Mirror {
         asked = CompletableFuture.failedFuture(e);
       }
       var unused = asked.whenComplete((nothing, failure) -> recorded(failure));
+    }
+
+    @Override
+    public void recordMembers(Members members) {
+      CompletableFuture<Void> asked;
+      try {
+        asked = owner.recordMembers(members);
+      } catch (RuntimeException e) {
+        asked = CompletableFuture.failedFuture(e);
+      }
+      var unused = asked.whenComplete((nothing, failure) -> membersRecorded(failure));
+    }
+
+    @Override
+    public void followerAway(boolean lost) {
+      owner.followerAway(lost);
     }
 
     @Override

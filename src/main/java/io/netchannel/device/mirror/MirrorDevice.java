@@ -73,7 +73,38 @@ public final class MirrorDevice implements Device {
       BufferBudget budget,
       MirrorOwner owner,
       LongSupplier nanoTime) {
-    mirror = new Mirror(new Legs(leader, follower), map, settings, budget, owner, nanoTime);
+    this(new Legs(leader, follower), map, settings, budget, owner, nanoTime);
+  }
+
+  private MirrorDevice(
+      Legs legs,
+      DifferenceMap map,
+      MirrorSettings settings,
+      BufferBudget budget,
+      MirrorOwner owner,
+      LongSupplier nanoTime) {
+    mirror = new Mirror(legs, map, settings, budget, owner, nanoTime);
+  }
+
+  /**
+   * One that stays, see {@link MirrorSettings#lasting}. The leader alone is up to date until {@link
+   * #resume} has led to more, unless it is said to {@link #beginInSync}.
+   *
+   * @param near the leg that is read from while both are up to date; empty for the leader
+   * @param map as above
+   * @throws IllegalArgumentException when the legs differ in size or blocks
+   */
+  public static MirrorDevice lasting(
+      Device leader,
+      Device follower,
+      Optional<Device> near,
+      DifferenceMap map,
+      MirrorSettings settings,
+      BufferBudget budget,
+      MirrorOwner owner,
+      LongSupplier nanoTime) {
+    Legs legs = Legs.alike(leader, follower, near);
+    return new MirrorDevice(legs, map, settings, budget, owner, nanoTime);
   }
 
   // ---- The device
@@ -112,12 +143,12 @@ public final class MirrorDevice implements Device {
    */
   @Override
   public void discard(long offsetBytes, long lengthBytes, Completion completion) {
-    if (mirror.legs.geometry.canDiscard() && lengthBytes > DISCARD_PART_BYTES) {
-      inParts(Kind.DISCARD, offsetBytes, lengthBytes, DISCARD_PART_BYTES, null, completion);
-    } else if (mirror.legs.geometry.canDiscard()) {
-      mirror.submit(Kind.DISCARD, offsetBytes, lengthBytes, null, completion);
-    } else {
+    if (!mirror.legs.geometry.canDiscard() || mirror.legs.discardFails) {
       completion.complete(Outcome.UNSUPPORTED);
+    } else if (lengthBytes > DISCARD_PART_BYTES) {
+      inParts(Kind.DISCARD, offsetBytes, lengthBytes, DISCARD_PART_BYTES, null, completion);
+    } else {
+      mirror.submit(Kind.DISCARD, offsetBytes, lengthBytes, null, completion);
     }
   }
 
@@ -208,6 +239,19 @@ public final class MirrorDevice implements Device {
    */
   public void resume() {
     mirror.decide(mirror.states::resume);
+  }
+
+  /** A lasting one begins with legs that are recorded as up to date, both of them, and alike. */
+  public void beginInSync() {
+    mirror.decide(mirror.states::beginInSync);
+  }
+
+  /**
+   * A leg of a lasting one is of no use, as its owner knows; in sync the other one goes on alone.
+   * Nothing otherwise.
+   */
+  public void legFails(Device leg, String why) {
+    mirror.decide(() -> mirror.states.legFails(leg, why));
   }
 
   /** Nothing more goes to the follower until {@link #resume}. */

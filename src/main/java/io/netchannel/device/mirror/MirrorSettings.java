@@ -11,7 +11,10 @@ import java.time.Duration;
  * @param switches whether it switches by itself as soon as it is in sync
  * @param converges whether answers may wait for the follower where the copy would not end otherwise
  * @param verifies whether both legs are read and compared before it switches
- * @param legTimeout how long the follower may keep a request before it counts as failed
+ * @param legTimeout how long the follower may keep a request before it counts as failed; of a
+ *     lasting one either leg
+ * @param lasting whether it stays: the legs are two for reliability, and neither takes the other's
+ *     place for good
  */
 public record MirrorSettings(
     boolean followerIsZero,
@@ -19,7 +22,28 @@ public record MirrorSettings(
     boolean switches,
     boolean converges,
     boolean verifies,
-    Duration legTimeout) {
+    Duration legTimeout,
+    boolean lasting) {
+
+  /** Of one that ends with a switch. */
+  public MirrorSettings(
+      boolean followerIsZero,
+      boolean compareFirst,
+      boolean switches,
+      boolean converges,
+      boolean verifies,
+      Duration legTimeout) {
+    this(followerIsZero, compareFirst, switches, converges, verifies, legTimeout, false);
+  }
+
+  /**
+   * Of one that stays.
+   *
+   * @param compareFirst as above
+   */
+  public static MirrorSettings lasting(boolean compareFirst, Duration legTimeout) {
+    return new MirrorSettings(false, compareFirst, false, true, false, legTimeout, true);
+  }
 
   /** A guest waits no longer for a leg that it could do without. */
   public static final Duration LEG_TIMEOUT = Duration.ofSeconds(5);

@@ -14,6 +14,13 @@ public enum MirrorState {
   SYNC,
   /** It is being recorded that the follower is the disk. */
   RECORDING,
+  /** Of a lasting one: it is being recorded that both legs are up to date. Still in sync. */
+  JOINING,
+  /**
+   * Of a lasting one: it is being recorded that one leg alone is up to date, as the other fails.
+   * Nothing is answered that not both have.
+   */
+  DROPPING,
   /** The follower is the disk, and the survivor; nothing new goes to the leader. */
   ALONE,
   /** Given up: the leader is the disk, and the survivor; nothing new goes to the follower. */
@@ -22,8 +29,16 @@ public enum MirrorState {
   /** Whether a write goes to both legs and is answered when both have it. */
   boolean isTogether() {
     return switch (this) {
-      case CONVERGING, FLUSHING, SYNC, RECORDING -> true;
+      case CONVERGING, FLUSHING, SYNC, RECORDING, JOINING, DROPPING -> true;
       case COPYING, PAUSED, ALONE, ABORTED -> false;
+    };
+  }
+
+  /** Whether both legs have all that was answered, flushed what was flushed. */
+  boolean isInSync() {
+    return switch (this) {
+      case SYNC, RECORDING, JOINING, DROPPING -> true;
+      case COPYING, PAUSED, CONVERGING, FLUSHING, ALONE, ABORTED -> false;
     };
   }
 }

@@ -1,6 +1,10 @@
 package io.netchannel.device.mirror;
 
+import static com.google.common.base.Preconditions.checkState;
+
+import io.netchannel.device.Device;
 import io.netchannel.device.Outcome;
+import io.netchannel.device.mirror.MirrorOwner.Members;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
@@ -16,6 +20,7 @@ final class MirrorStates {
   private static final long FIRST_RETRY_NANOS = TimeUnit.SECONDS.toNanos(1);
   private static final long LAST_RETRY_NANOS = TimeUnit.SECONDS.toNanos(30);
 
+  private final Legs legs;
   private final MirrorSettings settings;
   private final ActiveRanges active;
   private final Differences differences;
@@ -47,13 +52,27 @@ final class MirrorStates {
 
   private long flushBeganNanos;
 
+  /** Whether the follower is about to be left, having lost what it had not made durable. */
+  private boolean lostWrites;
+
   /** Whether the follower's last flush has failed: most devices fail all others, too. */
   private boolean flushFails;
+
+  // ---- Of a lasting mirror
+
+  /** Who is to be recorded as up to date, in DROPPING; and in JOINING, once that is known. */
+  private Members wanted = Members.BOTH;
+
+  private boolean recordingMembers;
+
+  /** In DROPPING it is asked again then; in SYNC a leg that fails is looked at again. */
+  private long recordAtNanos;
 
   /** Whether those that were not answered may be, as the state is another one. */
   private boolean unsettled;
 
   MirrorStates(
+      Legs legs,
       MirrorSettings settings,
       ActiveRanges active,
       Differences differences,
@@ -61,6 +80,7 @@ final class MirrorStates {
       Verification verification,
       Agenda agenda,
       LongSupplier nanoTime) {
+    this.legs = legs;
     this.settings = settings;
     this.active = active;
     this.differences = differences;
@@ -69,6 +89,8 @@ final class MirrorStates {
     this.agenda = agenda;
     this.nanoTime = nanoTime;
     switches = settings.switches();
+    flushFails = settings.lasting(); // what the process before had there may be lost
+    recordAtNanos = nanoTime.getAsLong();
   }
 
   // ---- What others ask
@@ -81,9 +103,31 @@ final class MirrorStates {
     return reason;
   }
 
-  /** Whether nothing waits for the follower any more, as both are closed. */
+  /**
+   * Whether nothing waits for the follower any more, as both are closed. What is to be on both legs
+   * of a lasting mirror is not answered then: the next process issues it again.
+   */
   boolean isClosing() {
-    return closing && state != MirrorState.RECORDING;
+    return closing && state != MirrorState.RECORDING && !(settings.lasting() && state.isInSync());
+  }
+
+  /** Whether nothing begins any more. */
+  boolean isShut() {
+    return closing;
+  }
+
+  boolean isLasting() {
+    return settings.lasting();
+  }
+
+  /** Whether reads go to the follower. */
+  boolean readsFollower() {
+    return switch (state) {
+      case ALONE -> true;
+      case SYNC, JOINING -> legs.readsFollower();
+      case DROPPING -> wanted == Members.FOLLOWER;
+      case COPYING, PAUSED, CONVERGING, FLUSHING, RECORDING, ABORTED -> false;
+    };
   }
 
   /** Whether the map counts. */
@@ -108,7 +152,10 @@ final class MirrorStates {
 
   /** Whether the follower may take the place of the leader, also of one that fails. */
   boolean canSwitch() {
-    return state == MirrorState.SYNC && !holdsSwitch && verification.isDone();
+    return state == MirrorState.SYNC
+        && !holdsSwitch
+        && !settings.lasting()
+        && verification.isDone();
   }
 
   /** Whether it is over, and the leg that was left has nothing of it any more. */
@@ -117,7 +164,7 @@ final class MirrorStates {
       case ALONE -> !active.isLeaderBusy();
       case ABORTED ->
           !active.isFollowerBusy() && copier.isIdle() && verification.isIdle() && !flushing;
-      case COPYING, PAUSED, CONVERGING, FLUSHING, SYNC, RECORDING -> false;
+      case COPYING, PAUSED, CONVERGING, FLUSHING, SYNC, RECORDING, JOINING, DROPPING -> false;
     };
   }
 
@@ -130,8 +177,8 @@ final class MirrorStates {
   /** Whether the follower gets something, and is given up when it fails. */
   private boolean isFollowing() {
     return switch (state) {
-      case COPYING, CONVERGING, FLUSHING, SYNC -> !closing;
-      case PAUSED, RECORDING, ALONE, ABORTED -> false;
+      case COPYING, CONVERGING, FLUSHING, SYNC, JOINING -> !closing;
+      case PAUSED, RECORDING, DROPPING, ALONE, ABORTED -> false;
     };
   }
 
@@ -142,6 +189,17 @@ final class MirrorStates {
     retryAtNanos = nanoTime.getAsLong();
     retryNanos = FIRST_RETRY_NANOS;
     goOnIfItCan();
+  }
+
+  /** A lasting one begins in sync: its legs are known to be alike, and recorded as such. */
+  void beginInSync() {
+    checkState(
+        settings.lasting() && state == MirrorState.PAUSED && active.isEmpty(),
+        "expected a lasting mirror that has not begun, found one that is %s",
+        state);
+    differences.none();
+    waitsForResume = false;
+    become(MirrorState.SYNC, "");
   }
 
   void pause(String why) {
@@ -210,11 +268,24 @@ final class MirrorStates {
     if (!isFollowing()) {
       return;
     }
+    if (settings.lasting() && state.isInSync()) {
+      legFails(Members.LEADER, why);
+    } else {
+      stopFollowing(why);
+    }
+  }
+
+  private void stopFollowing(String why) {
     copier.stop();
     become(MirrorState.PAUSED, why);
     retryLater();
+    if (settings.lasting()) {
+      leaveFollower();
+    }
     for (MirroredRequest other = active.first(); other != null; other = other.next) {
-      if (other.route == MirroredRequest.Route.BOTH && other.atFollower) {
+      boolean lacks =
+          other.atFollower || (settings.lasting() && other.followerOutcome != Outcome.OK);
+      if (other.route == MirroredRequest.Route.BOTH && lacks) {
         other.givenUp = true;
         if (other.kind.changesData()) {
           differences.need(other);
@@ -222,6 +293,98 @@ final class MirrorStates {
       }
     }
     unsettled = true;
+  }
+
+  /** It goes on when its owner has opened it anew, and it has shown what it kept. */
+  private void leaveFollower() {
+    waitsForResume = true;
+    agenda.followerAway(lostWrites);
+    lostWrites = false;
+    flushFails = true;
+  }
+
+  /**
+   * One leg of a lasting mirror in sync fails: the other is recorded as the only one that is up to
+   * date, unless that is being done for one of them.
+   *
+   * @param survivor the other one
+   */
+  void legFails(Members survivor, String why) {
+    if (closing || state == MirrorState.DROPPING || wanted != Members.BOTH) {
+      return;
+    }
+    if (state == MirrorState.JOINING) {
+      wanted = survivor;
+      reason = why;
+    } else if (nanoTime.getAsLong() - recordAtNanos >= 0) {
+      wanted = survivor;
+      become(MirrorState.DROPPING, why);
+      recordWanted();
+    }
+  }
+
+  /** As its owner knows, also when nothing is under way there. */
+  void legFails(Device leg, String why) {
+    if (state == MirrorState.SYNC) {
+      legFails(leg == legs.leader ? Members.FOLLOWER : Members.LEADER, why);
+    }
+  }
+
+  private void recordWanted() {
+    recordingMembers = true;
+    agenda.recordMembers(wanted);
+  }
+
+  /**
+   * What became of the record of the members.
+   *
+   * @param failure null when it is durable
+   */
+  void membersRecorded(Throwable failure) {
+    recordingMembers = false;
+    recordAtNanos = nanoTime.getAsLong() + (failure == null ? 0 : FIRST_RETRY_NANOS);
+    if (state == MirrorState.JOINING) {
+      joined(failure);
+    } else if (failure == null) {
+      dropped();
+    } else if (!(failure instanceof UnknownSwitchException)) {
+      log.warn("which leg is up to date could not be recorded: {}", failure.getMessage());
+      wanted = Members.BOTH;
+      become(MirrorState.SYNC, failure.getMessage());
+    } else {
+      reason = "whether it was recorded is unknown: " + failure.getMessage();
+    }
+    unsettled = true;
+  }
+
+  /** A record that failed may be there all the same, at one of the legs: the next one tells. */
+  private void joined(Throwable failure) {
+    if (failure == null && wanted == Members.BOTH) {
+      become(MirrorState.SYNC, "");
+      return;
+    }
+    wanted = wanted == Members.BOTH || failure != null ? Members.LEADER : wanted;
+    become(MirrorState.DROPPING, failure == null ? reason : failure.getMessage());
+    if (failure == null) {
+      recordWanted();
+    }
+  }
+
+  private void dropped() {
+    if (wanted == Members.FOLLOWER) {
+      legs.exchange();
+      active.exchangeRoles();
+    }
+    wanted = Members.BOTH;
+    stopFollowing(reason);
+  }
+
+  /** A leg of a lasting mirror in sync has failed a flush: it is the one that is left. */
+  void flushFailed() {
+    if (!closing) {
+      lostWrites = true;
+      differences.needAll();
+    }
   }
 
   private void retryLater() {
@@ -237,8 +400,12 @@ final class MirrorStates {
     if (isMirroring()) {
       differences.needAll();
       flushFails = true;
+      lostWrites = true;
       if (state == MirrorState.PAUSED) {
         retryLater();
+        if (settings.lasting() && !waitsForResume && !closing) {
+          leaveFollower();
+        }
       }
       stop(
           "flushing the target: %s; should that go on, abort it and begin anew"
@@ -255,7 +422,12 @@ final class MirrorStates {
     }
     flushFails = false;
     if (state == MirrorState.FLUSHING && !closing) {
-      become(MirrorState.SYNC, "");
+      if (settings.lasting()) {
+        become(MirrorState.JOINING, "");
+        recordWanted();
+      } else {
+        become(MirrorState.SYNC, "");
+      }
     } else {
       goOnIfItCan();
     }
@@ -303,10 +475,32 @@ final class MirrorStates {
   /** Time has passed. */
   void tick() {
     long now = nanoTime.getAsLong();
-    if (isFollowing() && isFollowerSilent(now)) {
-      stop("the target has not answered for " + settings.legTimeout().toSeconds() + " s");
+    if (settings.lasting() && state.isInSync()) {
+      lookAtLegs(now);
+    } else if (isFollowing() && isFollowerSilent(now)) {
+      stop("the target" + silent());
     }
     goOnIfItCan();
+  }
+
+  private String silent() {
+    return " has not answered for " + settings.legTimeout().toSeconds() + " s";
+  }
+
+  /** While both are silent nobody is better off with one of them. */
+  private void lookAtLegs(long now) {
+    boolean leaderSilent = active.longestAtLeaderNanos(now) > settings.legTimeout().toNanos();
+    boolean followerSilent = active.longestAtFollowerNanos(now) > settings.legTimeout().toNanos();
+    if (leaderSilent != followerSilent) {
+      legFails(leaderSilent ? Members.FOLLOWER : Members.LEADER, "a leg" + silent());
+    }
+    if (state == MirrorState.SYNC) {
+      unsettled = true; // a leg that failed may have to be looked at again
+    }
+    boolean isDue = state == MirrorState.DROPPING && !recordingMembers && now - recordAtNanos >= 0;
+    if (isDue && !closing) {
+      recordWanted();
+    }
   }
 
   private boolean isFollowerSilent(long now) {
@@ -352,7 +546,11 @@ final class MirrorStates {
     if (closing) {
       return;
     }
-    if (state.isTogether() && state != MirrorState.RECORDING && !differences.isEmpty()) {
+    boolean maySlipBack =
+        settings.lasting()
+            ? state.isTogether() && !state.isInSync()
+            : state.isTogether() && state != MirrorState.RECORDING;
+    if (maySlipBack && !differences.isEmpty()) {
       become(MirrorState.COPYING, "");
       copier.go();
     }

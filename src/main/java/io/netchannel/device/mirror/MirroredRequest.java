@@ -1,6 +1,7 @@
 package io.netchannel.device.mirror;
 
 import io.netchannel.device.Completion;
+import io.netchannel.device.Device;
 import io.netchannel.device.Outcome;
 import io.netchannel.device.memory.Chunk;
 import java.nio.ByteBuffer;
@@ -51,6 +52,12 @@ final class MirroredRequest {
   /** The follower's copy of the data: the guest's is the leader's until that has ended. */
   Chunk copy;
 
+  /** Where it is sent to, as it was placed: the legs may have changed their roles since. */
+  Route sentTo;
+
+  Device leader;
+  Device follower;
+
   boolean atLeader;
   boolean atFollower;
   Outcome leaderOutcome;
@@ -67,6 +74,12 @@ final class MirroredRequest {
 
   /** Whether some of its regions have to be copied in any case, also when it has ended well. */
   boolean needed;
+
+  /** Of a read: whether it has failed at one leg, and is at the other. */
+  boolean readElsewhere;
+
+  /** Whether the legs have changed their roles since it was placed. */
+  boolean exchanged;
 
   boolean answered;
   Outcome answer;
@@ -118,8 +131,27 @@ final class MirroredRequest {
     givenUp = false;
     late = false;
     needed = false;
+    readElsewhere = false;
+    exchanged = false;
     answered = false;
     answer = null;
+  }
+
+  /** The legs have changed their roles. */
+  void exchangeRoles() {
+    boolean wasAtLeader = atLeader;
+    atLeader = atFollower;
+    atFollower = wasAtLeader;
+    Outcome wasLeaders = leaderOutcome;
+    leaderOutcome = followerOutcome;
+    followerOutcome = wasLeaders;
+    exchanged = !exchanged;
+    route =
+        switch (route) {
+          case LEADER -> Route.FOLLOWER;
+          case FOLLOWER -> Route.LEADER;
+          case BOTH -> Route.BOTH;
+        };
   }
 
   boolean overlaps(MirroredRequest other) {

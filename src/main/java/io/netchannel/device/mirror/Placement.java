@@ -13,6 +13,7 @@ final class Placement {
   /** The follower's copies of what the guest writes; beyond that it is copied later. */
   static final long COPIES_BYTES = 8L << 20;
 
+  private final Legs legs;
   private final MirrorStates states;
   private final ActiveRanges active;
   private final Differences differences;
@@ -26,6 +27,7 @@ final class Placement {
   private long heldWrites;
 
   Placement(
+      Legs legs,
       MirrorStates states,
       ActiveRanges active,
       Differences differences,
@@ -34,6 +36,7 @@ final class Placement {
       BufferLease buffers,
       Agenda agenda,
       LongSupplier nanoTime) {
+    this.legs = legs;
     this.states = states;
     this.active = active;
     this.differences = differences;
@@ -97,16 +100,14 @@ final class Placement {
   private boolean place(MirroredRequest request, MirroredRequest end) {
     Route route =
         switch (request.kind) {
-          case READ -> states.state() == MirrorState.ALONE ? Route.FOLLOWER : Route.LEADER;
+          case READ -> states.readsFollower() ? Route.FOLLOWER : Route.LEADER;
           case FLUSH -> routeOfFlush();
           case WRITE, DISCARD -> routeOfChange(request, end);
         };
     if (route == null) {
       return false;
     }
-    request.route = route;
-    request.atLeader = route != Route.FOLLOWER;
-    request.atFollower = route != Route.LEADER;
+    legs.place(request, route);
     request.sentNanos = nanoTime.getAsLong();
     active.add(request);
     return true;

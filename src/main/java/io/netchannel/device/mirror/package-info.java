@@ -19,6 +19,22 @@
  * it verifies, if that was asked: both legs are read and compared ({@code Verification}). Should
  * they differ it is over before the switch.
  *
+ * <p>A <em>lasting</em> mirror has two legs for reliability; its owner records which of them are up
+ * to date, and opens again the one that is not:
+ *
+ * <pre>
+ *   PAUSED --resume, the follower is flushed--> COPYING --as above--> FLUSHING --> JOINING --recorded: both--> SYNC
+ *     ^  ^                                         |                             |                        |
+ *     |  +---the follower fails, is silent---------+                  not recorded, or a leg fails    a leg fails, or is silent
+ *     |                                                                          v                  while the other is not
+ *     +---recorded: the other one alone. When that is the follower they change their roles--- DROPPING <--+
+ *                                                               certainly not recorded: SYNC, and from there again
+ * </pre>
+ *
+ * From JOINING on nothing is answered that only one leg has. In DROPPING whoever waits does so
+ * until it is recorded; then the regions of what the other leg may lack have their bits. Where
+ * nobody knows whether it was recorded the same is asked again.
+ *
  * <p>What becomes of a mirror that is over, the <em>survivor</em> being the leg that is the disk:
  *
  * <pre>

@@ -1,0 +1,512 @@
+package io.netchannel.device.mirror;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.netchannel.device.Outcome;
+import io.netchannel.device.memory.BufferBudget;
+import io.netchannel.device.mirror.MirroredRequest.Kind;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Queue;
+import java.util.Random;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * A lasting mirror under a guest, on two legs whose requests end in any order, fail, or hang. Its
+ * owner records as {@code device.legs} does: at the members one after the other, then at this host.
+ * After each step every leg that a start might choose has what the guest was told.
+ */
+final class LastingMirrorRun {
+  private static final int REGION_BLOCKS = DifferenceMap.REGION_BYTES / SteppedDevice.BLOCK_BYTES;
+  private static final int BLOCKS = 2 * REGION_BLOCKS;
+  private static final long BYTES = (long) BLOCKS * SteppedDevice.BLOCK_BYTES;
+  private static final int STEPS = 400;
+  private static final int LAST_STEPS = 2_000;
+
+  /** What was seen in all runs. */
+  enum Event {
+    REQUEST_FAILED,
+    FLUSH_FAILED,
+    LEG_HUNG,
+    LEG_LOST_POWER,
+    RECORD_FAILED,
+    RECORD_UNKNOWN,
+    ROLES_CHANGED,
+    KILLED,
+    STARTED_ALONE,
+    HOST_LOST_POWER
+  }
+
+  /** As an authority has it; of two that with the higher epoch holds. */
+  private record Known(int epoch, List<SteppedDevice> members) {}
+
+  private final long seed;
+
+  /** Whether it says that all is recorded, and does nothing: then the model has to find it out. */
+  private final boolean lies;
+
+  private final Map<MirrorState, Integer> visited;
+  private final Map<Event, Integer> seen;
+  private final Random random;
+  private final SteppedDevice a = new SteppedDevice("a", BLOCKS, 0, true);
+  private final SteppedDevice b = new SteppedDevice("b", BLOCKS, -1, true);
+  private final List<SteppedDevice> legs = List.of(a, b);
+  private final GuestModel guest = new GuestModel(BLOCKS);
+  private final ByteBuffer memory =
+      ByteBuffer.allocateDirect(DifferenceMap.bytesFor(BYTES) + 8).alignedSlice(8);
+
+  /** What is to be done by the owner, in order; each is one step. */
+  private final Queue<Runnable> errands = new ArrayDeque<>();
+
+  /** Not answered by the process before. */
+  private final Queue<GuestModel.Request> reissues = new ArrayDeque<>();
+
+  private Known atA = new Known(1, List.of(a));
+  private Known atB = new Known(0, List.of(a));
+  private Known here = atA;
+  private Known known = atA;
+  private Known asked = atA;
+  private MirrorDevice mirror;
+  private long nanos = 1;
+
+  /** Its requests do not end before it is given up. */
+  private Optional<SteppedDevice> hung = Optional.empty();
+
+  /** Of which what was not flushed may be lost. */
+  private Optional<SteppedDevice> lossy = Optional.empty();
+
+  /** The one whose requests fail, until both are up to date again. */
+  private Optional<SteppedDevice> failing = Optional.empty();
+
+  private boolean faults = true;
+
+  /** Which process it is: what an earlier one is told nobody hears. */
+  private int life;
+
+  LastingMirrorRun(
+      long seed, boolean lies, Map<MirrorState, Integer> visited, Map<Event, Integer> seen) {
+    this.seed = seed;
+    this.lies = lies;
+    this.visited = visited;
+    this.seen = seen;
+    random = new Random(seed);
+    begin(a, newMap(), false);
+  }
+
+  private DifferenceMap newMap() {
+    memory.putLong(0, 0);
+    return DifferenceMap.allDiffering(memory, BYTES, () -> {});
+  }
+
+  private DifferenceMap foundMap() {
+    try {
+      return DifferenceMap.reopen(memory, BYTES, () -> {});
+    } catch (IOException e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  private SteppedDevice other(SteppedDevice leg) {
+    return leg == a ? b : a;
+  }
+
+  private Known at(SteppedDevice leg) {
+    return leg == a ? atA : atB;
+  }
+
+  private void tell(SteppedDevice leg, Known what) {
+    if (leg == a) {
+      atA = what;
+    } else {
+      atB = what;
+    }
+  }
+
+  private void begin(SteppedDevice leader, DifferenceMap map, boolean compares) {
+    life++;
+    errands.clear();
+    hung = Optional.empty();
+    failing = Optional.empty();
+    legs.forEach(SteppedDevice::open);
+    mirror =
+        MirrorDevice.lasting(
+            leader,
+            other(leader),
+            random.nextBoolean() ? Optional.of(a) : Optional.empty(),
+            map,
+            MirrorSettings.lasting(compares, Duration.ofSeconds(5)),
+            new BufferBudget(16L * BufferBudget.UNIT_BYTES),
+            new Owner(life),
+            () -> nanos);
+    errands.add(() -> comeBack(life));
+  }
+
+  private void comeBack(int of) {
+    if (of == life) {
+      tell((SteppedDevice) mirror.follower(), known);
+      mirror.resume();
+    }
+  }
+
+  // ---- The owner
+
+  private final class Owner implements MirrorOwner {
+    private final int of;
+
+    private Owner(int of) {
+      this.of = of;
+    }
+
+    @Override
+    public CompletableFuture<Void> recordSwitch() {
+      throw new AssertionError("a lasting mirror is not switched");
+    }
+
+    @Override
+    public CompletableFuture<Void> recordMembers(Members members) {
+      assertThat(mirror.holdsLock()).isFalse();
+      SteppedDevice leader = (SteppedDevice) mirror.leader();
+      List<SteppedDevice> named =
+          switch (members) {
+            case LEADER -> List.of(leader);
+            case FOLLOWER -> {
+              saw(Event.ROLES_CHANGED);
+              yield List.of(other(leader));
+            }
+            case BOTH -> List.of(leader, other(leader));
+          };
+      if (lies) {
+        return CompletableFuture.completedFuture(null);
+      }
+      boolean isSame = asked != known && asked.members().equals(named);
+      asked = isSame ? asked : new Known(asked.epoch() + 1, named);
+      CompletableFuture<Void> recorded = new CompletableFuture<>();
+      tellOn(of, asked, 0, recorded);
+      return recorded;
+    }
+
+    @Override
+    public void followerAway(boolean lost) {
+      assertThat(mirror.holdsLock()).isFalse();
+      if (of == life) {
+        errands.add(() -> giveUp(of, lost));
+      }
+    }
+  }
+
+  private void tellOn(int of, Known what, int told, CompletableFuture<Void> recorded) {
+    errands.add(
+        () -> {
+          if (of != life) {
+            return;
+          }
+          if (faults && random.nextInt(6) == 0) {
+            boolean nowhere = told == 0 && random.nextBoolean();
+            saw(nowhere ? Event.RECORD_FAILED : Event.RECORD_UNKNOWN);
+            if (told < what.members().size() && !nowhere) {
+              tell(what.members().get(told), what); // it has it, and nobody knows
+            }
+            recorded.completeExceptionally(
+                nowhere
+                    ? new IllegalStateException("nowhere")
+                    : new UnknownSwitchException("somewhere", null));
+          } else if (told < what.members().size()) {
+            tell(what.members().get(told), what);
+            tellOn(of, what, told + 1, recorded);
+          } else {
+            here = what;
+            known = what;
+            recorded.complete(null);
+          }
+        });
+  }
+
+  /** What it has ends at once, done or not; nothing of it lands later. */
+  private void giveUp(int of, boolean lost) {
+    if (of != life) {
+      return;
+    }
+    SteppedDevice leg = (SteppedDevice) mirror.follower();
+    List.copyOf(leg.steps).forEach(step -> leg.fail(step, random.nextBoolean(), Outcome.IO_ERROR));
+    hung = hung.filter(other -> other != leg);
+    failing = failing.filter(other -> other != leg);
+    if (lost) {
+      leg.open();
+    }
+    errands.add(() -> comeBack(of));
+  }
+
+  // ---- Steps
+
+  void run() {
+    for (int step = 0; step < STEPS; step++) {
+      step();
+      check();
+    }
+    finish();
+  }
+
+  private void step() {
+    int choice = random.nextInt(100);
+    if (!reissues.isEmpty() && choice < 40) {
+      issue(reissues.remove());
+    } else if (choice < 25) {
+      request();
+    } else if (choice < 75) {
+      for (int i = 0; i < 4; i++) {
+        device();
+      }
+    } else if (choice < 88) {
+      errand();
+    } else if (choice < 94) {
+      pass(100);
+    } else if (choice < 98) {
+      legFault();
+    } else if (random.nextInt(4) == 0) {
+      end();
+    }
+  }
+
+  private void errand() {
+    Runnable next = errands.poll();
+    if (next != null) {
+      next.run();
+    }
+  }
+
+  private void pass(long millis) {
+    nanos += TimeUnit.MILLISECONDS.toNanos(millis);
+    mirror.tick();
+  }
+
+  private void request() {
+    Kind kind = Kind.values()[random.nextInt(Kind.values().length)];
+    int count = kind == Kind.FLUSH ? 0 : 1 + random.nextInt(2);
+    int first = kind == Kind.FLUSH ? 0 : random.nextInt(BLOCKS - 1);
+    if (kind != Kind.FLUSH && guest.isOpen(first, count)) {
+      return;
+    }
+    issue(guest.begin(kind, first, count));
+  }
+
+  private void issue(GuestModel.Request request) {
+    int of = life;
+    long offset = (long) request.first * SteppedDevice.BLOCK_BYTES;
+    long length = (long) request.count * SteppedDevice.BLOCK_BYTES;
+    switch (request.kind) {
+      case READ -> mirror.read(offset, request.data, outcome -> answered(of, request, outcome));
+      case WRITE -> {
+        guest.fill(request);
+        mirror.write(offset, request.data, outcome -> answered(of, request, outcome));
+      }
+      case DISCARD -> mirror.discard(offset, length, outcome -> answered(of, request, outcome));
+      case FLUSH -> mirror.flush(outcome -> answered(of, request, outcome));
+    }
+  }
+
+  private void answered(int of, GuestModel.Request request, Outcome outcome) {
+    if (of == life) {
+      assertThat(outcome).as("what the guest is told").isEqualTo(Outcome.OK);
+      guest.answered(request, outcome);
+    }
+  }
+
+  private void device() {
+    List<SteppedDevice> able =
+        legs.stream()
+            .filter(leg -> !leg.steps.isEmpty() && hung.filter(leg::equals).isEmpty())
+            .toList();
+    if (able.isEmpty()) {
+      return;
+    }
+    SteppedDevice leg = able.get(random.nextInt(able.size()));
+    SteppedDevice.Step step = leg.steps.get(random.nextInt(leg.steps.size()));
+    boolean isFlush = step.what().endsWith("flushes");
+    int seldom = mirror.status().state() == MirrorState.SYNC ? 12 : 60;
+    boolean fails = (isFlush && leg.flushFails) || (mayFail(leg) && random.nextInt(seldom) == 0);
+    if (fails) {
+      failing = mayFail(leg) ? Optional.of(leg) : failing;
+      saw(isFlush ? Event.FLUSH_FAILED : Event.REQUEST_FAILED);
+      leg.fail(step, random.nextBoolean(), Outcome.IO_ERROR);
+    } else {
+      leg.end(step);
+    }
+  }
+
+  /** One at a time fails: the guest has a leg that does not. */
+  private boolean mayFail(SteppedDevice leg) {
+    MirrorState state = mirror.status().state();
+    if (!faults || hung.isPresent()) {
+      return false;
+    }
+    if (failing.isPresent()) {
+      return failing.get() == leg;
+    }
+    return state == MirrorState.SYNC || leg == mirror.follower();
+  }
+
+  /** While both are up to date one of them does not answer any more. */
+  private void legFault() {
+    if (mirror.status().state() == MirrorState.SYNC
+        && hung.isEmpty()
+        && failing.isEmpty()
+        && lossy.isEmpty()) {
+      SteppedDevice leg = legs.get(random.nextInt(2));
+      hung = Optional.of(leg);
+      if (random.nextBoolean()) {
+        saw(Event.LEG_LOST_POWER);
+        lossy = hung;
+        leg.losePower(random);
+        leg.flushFails = true;
+        mirror.legFails(leg, "its server is away");
+      } else {
+        saw(Event.LEG_HUNG);
+      }
+    } else if (hung.isPresent()) {
+      pass(6_000);
+    }
+  }
+
+  // ---- The end of a process
+
+  /**
+   * Not with a leg that has lost its memory just then: its server tells the next process of that.
+   */
+  private void end() {
+    if (lossy.isPresent()) {
+      return;
+    }
+    if (random.nextInt(3) > 0) {
+      saw(Event.KILLED);
+      legs.forEach(leg -> leg.kill(random));
+      reissues.clear();
+      reissues.addAll(guest.open());
+      start(foundMap(), false);
+    } else {
+      saw(Event.HOST_LOST_POWER);
+      legs.forEach(leg -> leg.kill(random));
+      reissues.clear();
+      SteppedDevice disk = disk();
+      guest.lostPower(disk.current);
+      start(newMap(), random.nextBoolean());
+    }
+  }
+
+  /** As the rule of a start says. */
+  private SteppedDevice disk() {
+    boolean isA = atA.epoch() >= atB.epoch();
+    Known newest = isA ? atA : atB;
+    return atA.equals(atB) ? newest.members().get(0) : (isA ? a : b);
+  }
+
+  private void start(DifferenceMap map, boolean compares) {
+    SteppedDevice disk = disk();
+    Optional<SteppedDevice> alone =
+        legs.stream().filter(this::mayStartAlone).skip(random.nextInt(2)).findFirst();
+    if (alone.isPresent() && map.isFound() && random.nextInt(4) == 0) {
+      saw(Event.STARTED_ALONE);
+      disk = alone.get();
+    }
+    Known newest = atA.epoch() >= atB.epoch() ? atA : atB;
+    Known next =
+        newest.members().equals(List.of(disk))
+            ? newest
+            : new Known(Math.max(newest.epoch(), asked.epoch()) + 1, List.of(disk));
+    tell(disk, next);
+    here = next;
+    known = next;
+    asked = next.epoch() > asked.epoch() ? next : new Known(asked.epoch(), next.members());
+    begin(disk, map, compares);
+  }
+
+  /** Its record and this host's are the same, and name it. */
+  private boolean mayStartAlone(SteppedDevice leg) {
+    return at(leg).members().contains(leg) && at(leg).equals(here);
+  }
+
+  // ---- What always holds
+
+  private void check() {
+    MirrorState state = mirror.status().state();
+    visited.merge(state, 1, Integer::sum);
+    if (state == MirrorState.SYNC
+        && guest.open().isEmpty()
+        && legs.stream().noneMatch(this::isBusy)) {
+      failing = Optional.empty(); // nothing waits for the leg that does not
+    }
+    lossy = lossy.filter(leg -> !isUpToDateAgain(leg));
+    Known newest = atA.epoch() >= atB.epoch() ? atA : atB;
+    for (SteppedDevice leg : legs) {
+      boolean byBoth = at(leg).equals(newest) && newest.members().contains(leg);
+      if (byBoth || mayStartAlone(leg)) {
+        hasAll(leg);
+      }
+    }
+  }
+
+  private boolean isBusy(SteppedDevice leg) {
+    return !leg.steps.isEmpty();
+  }
+
+  /** It was given up, and is named again. */
+  private boolean isUpToDateAgain(SteppedDevice leg) {
+    return mirror.status().state() == MirrorState.SYNC
+        && !leg.flushFails
+        && known.members().contains(leg);
+  }
+
+  private void hasAll(SteppedDevice leg) {
+    for (int block = 0; block < BLOCKS; block++) {
+      boolean mayLackSome = lossy.filter(leg::equals).isPresent();
+      if (!mayLackSome && !guest.allows(block, leg.current[block])) {
+        throw new AssertionError(
+            "block %d of %s, which is up to date: %d, expected %s"
+                .formatted(block, leg.name, leg.current[block], guest.expected(block)));
+      }
+      if (leg.leastDurable(block) < guest.flushed(block)) {
+        throw new AssertionError(
+            "block %d of %s may be %d after a loss of power, expected %d or more"
+                .formatted(block, leg.name, leg.leastDurable(block), guest.flushed(block)));
+      }
+    }
+  }
+
+  private void finish() {
+    faults = false;
+    for (int step = 0; step < LAST_STEPS && !isDone(); step++) {
+      if (!reissues.isEmpty()) {
+        issue(reissues.remove());
+      }
+      errand();
+      for (int i = 0; i < 10; i++) {
+        device();
+      }
+      pass(hung.isPresent() ? 6_000 : 100);
+      check();
+    }
+    assertThat(isDone())
+        .as("seed %s ends: %s, record %s, %s, %s", seed, mirror.status(), atA, atB, guest.open())
+        .isTrue();
+    for (int block = 0; block < BLOCKS; block++) {
+      assertThat(b.current[block]).as("block %s of b", block).isEqualTo(a.current[block]);
+    }
+    assertThat(known.members()).hasSize(2);
+  }
+
+  private boolean isDone() {
+    return mirror.status().state() == MirrorState.SYNC
+        && reissues.isEmpty()
+        && guest.open().isEmpty()
+        && legs.stream().noneMatch(this::isBusy);
+  }
+
+  private void saw(Event event) {
+    seen.merge(event, 1, Integer::sum);
+  }
+}
