@@ -1,0 +1,273 @@
+package io.netchannel.device.legs;
+
+import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableMap;
+import com.google.common.util.concurrent.MoreExecutors;
+import io.netchannel.device.DeviceException;
+import java.io.IOException;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executor;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Who keeps the record of one mirror: the authorities of its members, this host, and the witness,
+ * in this order. So a leg that may start alone by a third's record has that record itself.
+ *
+ * <pre>
+ *   KNOWN --record--> ASKED --all have it--> KNOWN
+ *                       |
+ *                       +--not all, or nobody knows: it may be anywhere, and its epoch is used up
+ * </pre>
+ *
+ * One thing after the other, on a thread that may wait; all but what is read belongs to it.
+ */
+final class MirrorKeepers {
+  private static final Logger log = LoggerFactory.getLogger(MirrorKeepers.class);
+
+  private final String user;
+  private final ImmutableMap<String, Authority> legs;
+  private final MirrorLedger ledger;
+  private final Optional<Authority> witness;
+  private final Executor inTurn;
+  private volatile long generation;
+  private volatile MirrorRecord record;
+
+  /** The last one that somebody was told of; the record, or one that not all have. */
+  private MirrorRecord asked;
+
+  /**
+   * @param legs the authorities, by source
+   * @param executor may be kept waiting
+   * @param record the newest; its keepers may not have it yet
+   */
+  MirrorKeepers(
+      String user,
+      long generation,
+      ImmutableMap<String, Authority> legs,
+      MirrorLedger ledger,
+      Optional<Authority> witness,
+      Executor executor,
+      MirrorRecord record) {
+    this.user = user;
+    this.generation = generation;
+    this.legs = legs;
+    this.ledger = ledger;
+    this.witness = witness;
+    this.inTurn = MoreExecutors.newSequentialExecutor(executor);
+    this.record = record;
+    this.asked = record;
+  }
+
+  MirrorRecord record() {
+    return record;
+  }
+
+  long generation() {
+    return generation;
+  }
+
+  void useGeneration(long newer) {
+    generation = Math.max(generation, newer);
+  }
+
+  /**
+   * Records who is up to date from now on. Asked the same again it says the same again, else a
+   * newer one.
+   *
+   * @return completes when it is durable at all of them; exceptionally with {@link
+   *     Authority.UntoldException} when it may be there, else when it is nowhere
+   */
+  CompletableFuture<Void> record(ImmutableList<String> members) {
+    return inTurn(
+        () -> {
+          boolean isSame = !asked.equals(record) && asked.members().equals(members);
+          put(isSame ? asked : asked.next(members), members);
+        });
+  }
+
+  /** Something that may wait for another host. */
+  @FunctionalInterface
+  private interface Step {
+    void run() throws DeviceException;
+  }
+
+  private CompletableFuture<Void> inTurn(Step step) {
+    CompletableFuture<Void> done = new CompletableFuture<>();
+    try {
+      inTurn.execute(
+          () -> {
+            try {
+              step.run();
+              done.complete(null);
+            } catch (DeviceException | RuntimeException | Error e) {
+              done.completeExceptionally(e);
+            }
+          });
+    } catch (RejectedExecutionException e) {
+      done.completeExceptionally(new DeviceException(user + ": the daemon is shutting down", e));
+    }
+    return done;
+  }
+
+  /** Waits for one of them. */
+  static void await(CompletableFuture<Void> done) throws DeviceException {
+    try {
+      done.join();
+    } catch (CompletionException e) {
+      throw new DeviceException(e.getCause().getMessage(), e.getCause());
+    }
+  }
+
+  /**
+   * Makes a record known, and the one: at the start.
+   *
+   * @param told those legs that are there: also one that is behind has to know it
+   */
+  CompletableFuture<Void> begin(MirrorRecord first, ImmutableList<String> told) {
+    return inTurn(() -> put(first, told));
+  }
+
+  /** A leg may have a newer record, of who had it before this generation. */
+  private void learn(String leg) {
+    try {
+      Authority.Known known = legs.get(leg).ask(user);
+      known
+          .record()
+          .filter(found -> known.generation() <= generation)
+          .filter(found -> found.mirror().equals(asked.mirror()) && found.epoch() > asked.epoch())
+          .ifPresent(found -> asked = found);
+    } catch (DeviceException e) {
+      log.info("{}: {}", user, e.getMessage());
+    }
+  }
+
+  private void put(MirrorRecord next, ImmutableList<String> told) throws DeviceException {
+    boolean isSomewhere = false;
+    try {
+      for (String leg : told) {
+        asked = next;
+        tell(leg, next);
+        isSomewhere = true;
+      }
+      noteHere(next);
+      tellWitness(next);
+    } catch (Authority.UntoldException e) {
+      throw e;
+    } catch (DeviceException e) {
+      throw isSomewhere ? new Authority.UntoldException(e.getMessage(), e) : e;
+    }
+    record = next;
+  }
+
+  /** It may miss that both are up to date: then it agrees with neither of them alone. */
+  private void tellWitness(MirrorRecord next) throws DeviceException {
+    try {
+      if (witness.isPresent()) {
+        witness.get().tell(user, generation, Optional.of(next));
+      }
+    } catch (DeviceException e) {
+      if (!next.isWhole()) {
+        throw e;
+      }
+      log.warn("{}: {}", user, e.getMessage());
+    }
+  }
+
+  private void tell(String leg, MirrorRecord what) throws DeviceException {
+    legs.get(leg).tell(user, generation, Optional.of(what));
+  }
+
+  /** One that is not a member hears so before it gets anything. */
+  CompletableFuture<Void> tellBehind(String leg) {
+    return inTurn(
+        () -> {
+          if (record.isMember(leg)) {
+            throw new DeviceException("%s: %s, and is not behind".formatted(leg, record));
+          }
+          tell(leg, record);
+        });
+  }
+
+  private void noteHere(MirrorRecord what) throws DeviceException {
+    try {
+      Optional<String> why = ledger.put(user, generation, Optional.of(what));
+      if (why.isPresent()) {
+        throw new DeviceException("this host: " + why.get());
+      }
+    } catch (IOException e) {
+      throw new DeviceException("this host: " + e.getMessage(), e);
+    }
+  }
+
+  /**
+   * The guest goes on here with another generation, after another host was about to have it: what
+   * that has recorded is over.
+   */
+  void goOnHere() {
+    var unused =
+        inTurn(
+                () -> {
+                  for (String leg : record.members()) {
+                    learn(leg);
+                  }
+                  if (asked.equals(record)) {
+                    noteHere(record);
+                  } else {
+                    put(asked.next(record.members()), record.members());
+                  }
+                })
+            .whenComplete(
+                (done, failure) -> {
+                  if (failure != null) {
+                    log.warn(
+                        "{}: a start with one leg alone may be refused, or compare: {}",
+                        user,
+                        failure.getMessage());
+                  }
+                });
+  }
+
+  /** There is no mirror after all: its only member may be a disk by itself. */
+  void forget() {
+    var unused =
+        inTurn(
+                () -> {
+                  legs.get(record.members().get(0)).tell(user, generation, Optional.empty());
+                  try {
+                    var ignored = ledger.put(user, generation, Optional.empty());
+                  } catch (IOException e) {
+                    throw new DeviceException("this host: " + e.getMessage(), e);
+                  }
+                })
+            .whenComplete(
+                (done, failure) -> {
+                  if (failure != null) {
+                    log.warn("{}: {}", user, failure.getMessage());
+                  }
+                });
+  }
+
+  /** The guest has ended, and both legs are alike: the next start need not compare them. */
+  void recordClosed(long seconds) {
+    try {
+      inTurn(
+              () -> {
+                if (asked.equals(record)) { // else somebody may have a newer one
+                  put(record.nextClosed(), record.members());
+                }
+              })
+          .get(seconds, TimeUnit.SECONDS);
+    } catch (ExecutionException | TimeoutException e) {
+      log.info("{}: the next start compares its legs: {}", user, e.toString());
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+}

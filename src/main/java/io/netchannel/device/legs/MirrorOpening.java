@@ -1,0 +1,321 @@
+package io.netchannel.device.legs;
+
+import com.google.common.collect.ImmutableList;
+import io.netchannel.device.Device;
+import io.netchannel.device.DeviceException;
+import io.netchannel.device.DeviceGeometry;
+import io.netchannel.device.Inheritance;
+import io.netchannel.device.OpenOptions;
+import io.netchannel.device.legs.MirrorLegs.Opened;
+import io.netchannel.device.legs.MirrorStart.LegAnswer;
+import io.netchannel.device.legs.MirrorStart.Other;
+import io.netchannel.device.legs.MirrorStart.Start;
+import io.netchannel.device.legs.MirrorStart.Third;
+import io.netchannel.device.mirror.DifferenceMap;
+import io.netchannel.device.mirror.MirrorDevice;
+import io.netchannel.device.mirror.MirrorSettings;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.function.Consumer;
+import java.util.stream.Stream;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Opens a disk with two legs: attaches to both, asks who is up to date, follows the rule, records
+ * what follows from it, and only then lets the guest in.
+ */
+final class MirrorOpening {
+  private static final Logger log = LoggerFactory.getLogger(MirrorOpening.class);
+
+  private final Mirrors.Environment environment;
+  private final MirrorLegs legs;
+  private final OpenOptions.User user;
+  private final Consumer<MirroredDisk> whenClosed;
+
+  /** Whether the same guest was served by a process before, on this host, and never left it. */
+  private final boolean recovers;
+
+  private final boolean handedOver;
+
+  MirrorOpening(
+      Mirrors.Environment environment,
+      MirrorLegs legs,
+      OpenOptions.User user,
+      Consumer<MirroredDisk> whenClosed) {
+    this.environment = environment;
+    this.legs = legs;
+    this.user = user;
+    this.whenClosed = whenClosed;
+    recovers = user.inheritance().equals(Optional.of(Inheritance.UNTOLD));
+    handedOver = user.inheritance().equals(Optional.of(Inheritance.ENDED));
+  }
+
+  /**
+   * May wait for both legs.
+   *
+   * @throws DeviceException when it must not start now; no leg has been told of this generation
+   *     then, if that was to be known before
+   */
+  MirroredDisk open() throws DeviceException {
+    List<Third> thirds = thirds();
+    List<LegAnswer> before = ask();
+    checkOrder(before);
+    var unused = MirrorStart.decide(before, thirds, handedOver);
+    List<CompletableFuture<Opened>> opening =
+        before.stream()
+            .map(
+                answer ->
+                    answer.isThere()
+                        ? legs.open(answer, user)
+                        : CompletableFuture.completedFuture(new Opened(answer, Optional.empty())))
+            .toList();
+    List<Opened> opened = opening.stream().map(CompletableFuture::join).toList();
+    try {
+      List<LegAnswer> answers = opened.stream().map(Opened::answer).toList();
+      return begin(MirrorStart.decide(answers, thirds, handedOver), opened);
+    } catch (DeviceException | RuntimeException e) {
+      opened.forEach(this::closeUnused);
+      throw e;
+    }
+  }
+
+  /**
+   * Around a first leg that is open, and has been the only one.
+   *
+   * @throws DeviceException when the second one cannot become a leg; nothing has changed then
+   */
+  MirroredDisk around(Device present) throws DeviceException {
+    String first = legs.sources().get(0);
+    List<LegAnswer> answers =
+        legs.sources().stream().map(source -> legs.ask(source, user.name())).toList().stream()
+            .map(CompletableFuture::join)
+            .toList();
+    for (LegAnswer answer : answers) {
+      if (!answer.isThere() || answer.record().isPresent()) {
+        throw new DeviceException(
+            "%s cannot be a leg: %s"
+                .formatted(
+                    answer.leg(),
+                    answer
+                        .away()
+                        .orElse(
+                            "it is one already, "
+                                + answer.record().map(MirrorRecord::toString).orElse(""))));
+      }
+    }
+    Opened second = legs.open(answers.get(1), user).join();
+    Device device =
+        second.device().orElseThrow(() -> new DeviceException(second.answer().away().orElse("")));
+    try {
+      checkAlike(present.geometry(), device.geometry());
+      MirroredDisk made =
+          disk(new Start(first, Other.BEHIND, Optional.empty()), present, Optional.of(device));
+      present.becomesLeg();
+      return made;
+    } catch (DeviceException | RuntimeException e) {
+      device.close();
+      throw e;
+    }
+  }
+
+  private static void checkAlike(DeviceGeometry first, DeviceGeometry second)
+      throws DeviceException {
+    if (first.sizeBytes() != second.sizeBytes()
+        || first.logicalBlockBytes() != second.logicalBlockBytes()) {
+      throw new DeviceException(
+          "expected a second leg of %d bytes in blocks of %d, found %d in blocks of %d"
+              .formatted(
+                  first.sizeBytes(),
+                  first.logicalBlockBytes(),
+                  second.sizeBytes(),
+                  second.logicalBlockBytes()));
+    }
+  }
+
+  /** Without the leg that the guest before did without, if its host hands it over so. */
+  private List<LegAnswer> ask() {
+    List<CompletableFuture<LegAnswer>> asked =
+        legs.sources().stream().map(source -> legs.ask(source, user.name())).toList();
+    CompletableFuture<Void> both = CompletableFuture.allOf(asked.toArray(CompletableFuture[]::new));
+    if (handedOver) {
+      CompletableFuture.anyOf(asked.toArray(CompletableFuture[]::new)).join();
+    }
+    if (!handedOver || asked.stream().noneMatch(MirrorOpening::goesOnAlone)) {
+      both.join();
+    }
+    List<LegAnswer> answers = new ArrayList<>();
+    for (int i = 0; i < asked.size(); i++) {
+      answers.add(asked.get(i).getNow(LegAnswer.away(legs.sources().get(i), "not asked")));
+    }
+    return answers;
+  }
+
+  private static boolean goesOnAlone(CompletableFuture<LegAnswer> asked) {
+    return asked.isDone()
+        && asked
+            .join()
+            .record()
+            .filter(record -> !record.isWhole() && record.isMember(asked.join().leg()))
+            .isPresent();
+  }
+
+  /** Where the guest waits in its ring, and comes again, its place is kept. */
+  private void closeUnused(Opened opened) {
+    if (recovers) {
+      opened.device().ifPresent(Device::keepPlace);
+    }
+    opened.device().ifPresent(Device::close);
+  }
+
+  private List<Third> thirds() {
+    List<Third> found = new ArrayList<>();
+    environment
+        .ledger()
+        .get(user.name())
+        .ifPresent(
+            entry -> found.add(new Third("this host", entry.generation(), false, entry.record())));
+    if (environment.witness().isPresent()) {
+      try {
+        Authority.Known known = environment.witness().get().ask(user.name());
+        known
+            .record()
+            .ifPresent(
+                record -> found.add(new Third("the witness", known.generation(), true, record)));
+      } catch (DeviceException e) {
+        log.warn("{}: {}", user.name(), e.getMessage());
+      }
+    }
+    return found;
+  }
+
+  /** A leg that has been the disk is not overwritten with one that has not. */
+  private void checkOrder(List<LegAnswer> answers) throws DeviceException {
+    LegAnswer first = answers.get(0);
+    LegAnswer second = answers.get(1);
+    boolean isNew = first.record().isEmpty() && second.record().isEmpty();
+    if (isNew
+        && first.isThere()
+        && second.generationBefore() > 0
+        && first.generationBefore() == 0) {
+      throw new DeviceException(
+          "%s has been the disk of %s, and %s has not: a new mirror copies its first leg to the second, so put that one first"
+              .formatted(second.leg(), user.name(), first.leg()));
+    }
+  }
+
+  private MirroredDisk begin(Start start, List<Opened> opened) throws DeviceException {
+    boolean diskIsFirst = start.disk().equals(legs.sources().get(0));
+    Device device = opened.get(diskIsFirst ? 0 : 1).device().orElseThrow();
+    Optional<Device> other = opened.get(diskIsFirst ? 1 : 0).device();
+    MirroredDisk mirrored = disk(start, device, other);
+    mirrored.begin();
+    return mirrored;
+  }
+
+  /** One that has not begun. */
+  private MirroredDisk disk(Start start, Device device, Optional<Device> other)
+      throws DeviceException {
+    boolean alike = start.other() == Other.ALIKE;
+    MirrorRecord record = next(start, alike);
+    DifferenceMap map = map(device.geometry(), alike);
+    MirrorKeepers keepers = legs.keepers(user.name(), user.generation(), record);
+    MirrorKeepers.await(
+        keepers.begin(record, alike ? record.members() : ImmutableList.of(start.disk())));
+    Leg leader = new Leg(start.disk(), device.geometry());
+    leader.put(device);
+    Leg follower = new Leg(record.other(start.disk()), device.geometry());
+    follower.problem("is being opened");
+    boolean compares = !map.isFound() && start.record().isPresent();
+    MirroredDisk mirrored =
+        new MirroredDisk(
+            environment,
+            user.name(),
+            leader,
+            follower,
+            keepers,
+            owner ->
+                MirrorDevice.lasting(
+                    leader,
+                    follower,
+                    near(leader, follower),
+                    map,
+                    MirrorSettings.lasting(compares, environment.legTimeout()),
+                    environment.buffers(),
+                    owner,
+                    environment.nanoTime()),
+            this::closed);
+    log.info(
+        "{}: starts from {}, the other leg {}; {}",
+        user.name(),
+        start.disk(),
+        start.other(),
+        record);
+    if (alike) {
+      follower.put(other.orElseThrow());
+      mirrored.willBeInSync(handedOver && record.equals(start.record().orElse(null)));
+    } else {
+      mirrored.willCopy(other, recovers ? user.inheritance() : Optional.empty());
+    }
+    return mirrored;
+  }
+
+  /** Its map is of use to a process that goes on with it. */
+  private void closed(MirroredDisk disk) {
+    whenClosed.accept(disk);
+    if (!disk.keepsPlace()) {
+      try {
+        Files.deleteIfExists(mapFile());
+      } catch (IOException e) {
+        log.warn("{}: its map stays behind: {}", user.name(), e.toString());
+      }
+    }
+  }
+
+  private Path mapFile() {
+    return environment.maps().resolve(user.name().replace('/', '-'));
+  }
+
+  /** What holds while the guest runs: a leg that may differ is not up to date. */
+  private MirrorRecord next(Start start, boolean alike) {
+    if (start.record().isEmpty()) {
+      return MirrorRecord.first(environment.ids().get(), legs.sources(), start.disk());
+    }
+    MirrorRecord found = start.record().get();
+    boolean stays = alike ? handedOver && !found.closed() : !found.isWhole();
+    return stays ? found : found.next(alike ? found.members() : ImmutableList.of(start.disk()));
+  }
+
+  private Optional<Device> near(Leg leader, Leg follower) {
+    return Stream.of(leader, follower)
+        .filter(leg -> environment.isNear().test(leg.source()))
+        .<Device>map(leg -> leg)
+        .findFirst();
+  }
+
+  /** That of the process before, where there was one: else of legs of which nothing is known. */
+  private DifferenceMap map(DeviceGeometry geometry, boolean alike) throws DeviceException {
+    Path file = mapFile();
+    try {
+      if (recovers && !alike) {
+        return DifferenceMap.reopen(file, geometry.sizeBytes());
+      }
+    } catch (NoSuchFileException e) {
+      log.debug("{}: all is compared", file);
+    } catch (IOException e) {
+      log.warn("{}: all is compared: {}", user.name(), e.getMessage());
+    }
+    try {
+      return DifferenceMap.create(file, geometry.sizeBytes());
+    } catch (IOException e) {
+      throw new DeviceException(
+          "%s: the map of what differs: %s".formatted(file, e.getMessage()), e);
+    }
+  }
+}

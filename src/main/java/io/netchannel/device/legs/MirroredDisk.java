@@ -1,0 +1,407 @@
+package io.netchannel.device.legs;
+
+import com.google.common.collect.ImmutableList;
+import io.netchannel.device.Completion;
+import io.netchannel.device.Device;
+import io.netchannel.device.DeviceException;
+import io.netchannel.device.DeviceGeometry;
+import io.netchannel.device.Extents;
+import io.netchannel.device.Inheritance;
+import io.netchannel.device.OpenOptions;
+import io.netchannel.device.Outcome;
+import io.netchannel.device.mirror.MirrorDevice;
+import io.netchannel.device.mirror.MirrorOwner;
+import io.netchannel.device.mirror.MirrorState;
+import io.netchannel.device.mirror.MirrorStatus;
+import io.netchannel.device.mirror.UnknownSwitchException;
+import io.netchannel.time.Backoff;
+import java.nio.ByteBuffer;
+import java.time.Duration;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.function.Consumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A disk with two legs, as its guest uses it: a lasting {@link MirrorDevice}, what is recorded of
+ * it, and legs that are opened again when they are back. States are in the package's description.
+ *
+ * <p>What may wait for another host runs on the executor; one record is made at a time, and that of
+ * the end only when none can follow.
+ */
+final class MirroredDisk implements Mirrors.Added, MirrorOwner {
+  private static final Logger log = LoggerFactory.getLogger(MirroredDisk.class);
+
+  /** What a mirror does by time it does within tenths of a second. */
+  private static final Duration TICK = Duration.ofMillis(100);
+
+  private static final Duration FIRST_PAUSE = Duration.ofSeconds(1);
+  private static final Duration LONGEST_PAUSE = Duration.ofSeconds(30);
+
+  /** The guest has gone; without it the next start compares the legs. */
+  private static final long LAST_FLUSH_SECONDS = 5;
+
+  private static final long LAST_RECORD_SECONDS = 5;
+
+  private final Mirrors.Environment environment;
+  private final Consumer<MirroredDisk> whenClosed;
+  private final String user;
+  private final Leg first;
+  private final Leg second;
+  private final MirrorDevice mirror;
+  private final MirrorKeepers keepers;
+  private Runnable beginning = () -> {};
+
+  /** The follower's device, until it has begun. */
+  private Optional<Device> spare = Optional.empty();
+
+  private volatile boolean keepsPlace;
+
+  /** Whether its legs may be other ones than those that it was given. */
+  private volatile boolean changed;
+
+  private volatile boolean closed;
+
+  /**
+   * Around legs of which the leader is there.
+   *
+   * @param keepers know what is recorded
+   * @param mirror makes it, owned by this one; it has not begun
+   * @param whenClosed told once
+   */
+  MirroredDisk(
+      Mirrors.Environment environment,
+      String user,
+      Leg leader,
+      Leg follower,
+      MirrorKeepers keepers,
+      Made mirror,
+      Consumer<MirroredDisk> whenClosed) {
+    this.environment = environment;
+    this.user = user;
+    this.first = leader;
+    this.second = follower;
+    this.keepers = keepers;
+    this.whenClosed = whenClosed;
+    this.mirror = mirror.by(this);
+  }
+
+  /** Makes the mirror of the legs. */
+  @FunctionalInterface
+  interface Made {
+    MirrorDevice by(MirrorOwner owner);
+  }
+
+  /**
+   * Both legs are alike, as soon as it begins.
+   *
+   * @param handedOver whether the record is that of the host before, which may yet go on
+   */
+  void willBeInSync(boolean handedOver) {
+    changed = !handedOver;
+    beginning = mirror::beginInSync;
+  }
+
+  /**
+   * The leader is the disk; when it begins the follower gets what it lacks, as soon as that is
+   * there.
+   *
+   * @param opened the follower's device, or empty where that is not to be had yet
+   * @param left what the user before may have left there
+   */
+  void willCopy(Optional<Device> opened, Optional<Inheritance> left) {
+    changed = true;
+    spare = opened;
+    beginning =
+        () ->
+            opened.ifPresentOrElse(
+                present -> onExecutor(() -> comeBack(present, left, pauses())),
+                () -> reopenLater(left, pauses()));
+  }
+
+  @Override
+  public void begin() {
+    beginning.run();
+    tickLater();
+  }
+
+  @Override
+  public void drop() {
+    closed = true;
+    whenClosed.accept(this);
+    spare.ifPresent(Device::close);
+    keepers.forget();
+    var unused = mirror.abort();
+    mirror.dissolve();
+  }
+
+  String user() {
+    return user;
+  }
+
+  /** Whether a process after this one goes on with it. */
+  boolean keepsPlace() {
+    return keepsPlace;
+  }
+
+  MirrorStatus status() {
+    return mirror.status();
+  }
+
+  MirrorRecord record() {
+    return keepers.record();
+  }
+
+  /** Both, in no order. */
+  ImmutableList<Leg> legs() {
+    return ImmutableList.of(first, second);
+  }
+
+  private void tickLater() {
+    environment.later().run(TICK, this::tick);
+  }
+
+  private void tick() {
+    if (!closed) {
+      try {
+        mirror.tick();
+        lookAtLegs();
+      } finally {
+        tickLater();
+      }
+    }
+  }
+
+  /** One whose server is away is not waited for either, also where nothing is under way there. */
+  private void lookAtLegs() {
+    first.look(environment.nanoTime().getAsLong());
+    second.look(environment.nanoTime().getAsLong());
+    long limit = environment.legTimeout().toNanos();
+    boolean firstAway = first.awayNanos() > limit;
+    if (firstAway != second.awayNanos() > limit) {
+      Leg away = firstAway ? first : second;
+      mirror.legFails(away, away.problem().orElse("its server is away"));
+    }
+  }
+
+  // ---- Records
+
+  @Override
+  public CompletableFuture<Void> recordMembers(Members members) {
+    Leg leader = (Leg) mirror.leader();
+    Leg follower = (Leg) mirror.follower();
+    ImmutableList<String> sources =
+        switch (members) {
+          case LEADER -> ImmutableList.of(leader.source());
+          case FOLLOWER -> ImmutableList.of(follower.source());
+          case BOTH -> ImmutableList.of(leader.source(), follower.source());
+        };
+    CompletableFuture<Void> recorded = new CompletableFuture<>();
+    var unused =
+        keepers
+            .record(sources)
+            .whenComplete(
+                (done, failure) -> {
+                  if (failure == null) {
+                    log.info("{}: {}", user, keepers.record());
+                    recorded.complete(null);
+                  } else if (failure instanceof Authority.UntoldException) {
+                    recorded.completeExceptionally(
+                        new UnknownSwitchException(failure.getMessage(), failure));
+                  } else {
+                    recorded.completeExceptionally(failure);
+                  }
+                });
+    return recorded;
+  }
+
+  /** Neither leg takes the other's place for good. */
+  @Override
+  public CompletableFuture<Void> recordSwitch() {
+    return CompletableFuture.failedFuture(new IllegalStateException(user + " is not switched"));
+  }
+
+  // ---- A leg that is away
+
+  @Override
+  public void followerAway(boolean lost) {
+    Leg leg = (Leg) mirror.follower();
+    String why = mirror.status().reason();
+    onExecutor(
+        () -> {
+          Optional<Inheritance> left = leg.giveUp(why);
+          log.warn("{}: {} is away: {}", user, leg.source(), why);
+          reopenLater(lost ? Optional.empty() : left, pauses());
+        });
+  }
+
+  private static Backoff pauses() {
+    return new Backoff(FIRST_PAUSE, LONGEST_PAUSE);
+  }
+
+  private void reopenLater(Optional<Inheritance> left, Backoff pauses) {
+    environment.later().run(pauses.next(), () -> onExecutor(() -> reopen(left, pauses)));
+  }
+
+  private void reopen(Optional<Inheritance> left, Backoff pauses) {
+    Leg leg = (Leg) mirror.follower();
+    if (closed) {
+      return;
+    }
+    try {
+      OpenOptions.User as = new OpenOptions.User(user, keepers.generation(), left);
+      comeBack(
+          environment.devices().get().open(leg.source(), OpenOptions.of(false, as).asLeg()),
+          left,
+          pauses);
+    } catch (DeviceException | RuntimeException e) {
+      leg.problem(e.getMessage());
+      reopenLater(left, pauses);
+    }
+  }
+
+  /** Its server hears that it is behind before anything is written there. */
+  private void comeBack(Device opened, Optional<Inheritance> left, Backoff pauses) {
+    Leg leg = (Leg) mirror.follower();
+    boolean told = false;
+    try {
+      MirrorKeepers.await(keepers.tellBehind(leg.source()));
+      told = true;
+      leg.put(opened);
+      log.info("{}: {} is back", user, leg.source());
+      mirror.resume();
+    } catch (DeviceException | RuntimeException e) {
+      if (!told) {
+        opened.keepPlace();
+        opened.close();
+      }
+      leg.problem(e.getMessage());
+      if (!closed) {
+        reopenLater(left, pauses);
+      }
+    }
+  }
+
+  private void onExecutor(Runnable task) {
+    try {
+      environment.executor().execute(task);
+    } catch (RejectedExecutionException e) {
+      log.debug("{}: left for the next daemon", user);
+    }
+  }
+
+  // ---- The device
+
+  @Override
+  public DeviceGeometry geometry() {
+    return mirror.geometry();
+  }
+
+  @Override
+  public void read(long offsetBytes, ByteBuffer data, Completion completion) {
+    mirror.read(offsetBytes, data, completion);
+  }
+
+  @Override
+  public void write(long offsetBytes, ByteBuffer data, Completion completion) {
+    changed = true;
+    mirror.write(offsetBytes, data, completion);
+  }
+
+  @Override
+  public void flush(Completion completion) {
+    mirror.flush(completion);
+  }
+
+  @Override
+  public void discard(long offsetBytes, long lengthBytes, Completion completion) {
+    changed = true;
+    mirror.discard(offsetBytes, lengthBytes, completion);
+  }
+
+  @Override
+  public CompletableFuture<Extents> extents(long offsetBytes, long lengthBytes) {
+    return mirror.leader().extents(offsetBytes, lengthBytes);
+  }
+
+  @Override
+  public void useGeneration(long generation) {
+    keepers.useGeneration(generation);
+    mirror.useGeneration(generation);
+    keepers.goOnHere();
+  }
+
+  @Override
+  public void keepPlace() {
+    keepsPlace = true;
+    mirror.keepPlace();
+  }
+
+  /** Both legs are out of date then; one that is away is behind anyhow. */
+  @Override
+  public CompletableFuture<Void> moved(String to) {
+    return CompletableFuture.allOf(
+        legs().stream()
+            .filter(Leg::isPresent)
+            .map(leg -> leg.moved(to))
+            .toArray(CompletableFuture[]::new));
+  }
+
+  @Override
+  public CompletableFuture<Void> arrived() {
+    return CompletableFuture.allOf(
+        legs().stream().filter(Leg::isPresent).map(Leg::arrived).toArray(CompletableFuture[]::new));
+  }
+
+  /** Of both: the guest waits for the one that is the disk only. */
+  @Override
+  public Optional<String> problem() {
+    return mirror.problem();
+  }
+
+  @Override
+  public boolean isGivenFree() {
+    return mirror.isGivenFree();
+  }
+
+  @Override
+  public void close() {
+    if (!closed) {
+      beginClose();
+    }
+    mirror.close();
+  }
+
+  private void beginClose() {
+    boolean ended =
+        !keepsPlace
+            && changed
+            && mirror.status().state() == MirrorState.SYNC
+            && legs().stream().allMatch(leg -> leg.problem().isEmpty())
+            && isFlushed();
+    closed = true;
+    if (ended) {
+      keepers.recordClosed(LAST_RECORD_SECONDS);
+    }
+    whenClosed.accept(this);
+  }
+
+  private boolean isFlushed() {
+    CompletableFuture<Outcome> flushed = new CompletableFuture<>();
+    mirror.flush(flushed::complete);
+    try {
+      return flushed.get(LAST_FLUSH_SECONDS, TimeUnit.SECONDS) == Outcome.OK
+          && mirror.status().state() == MirrorState.SYNC;
+    } catch (ExecutionException | TimeoutException e) {
+      return false;
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return false;
+    }
+  }
+}

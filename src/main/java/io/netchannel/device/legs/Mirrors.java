@@ -1,0 +1,228 @@
+package io.netchannel.device.legs;
+
+import com.google.common.base.Splitter;
+import com.google.common.collect.ImmutableList;
+import io.netchannel.device.Device;
+import io.netchannel.device.DeviceException;
+import io.netchannel.device.DeviceKind;
+import io.netchannel.device.Devices;
+import io.netchannel.device.OpenOptions;
+import io.netchannel.device.memory.BufferBudget;
+import io.netchannel.device.mirror.MirrorStatus;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.UUID;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Executor;
+import java.util.function.LongSupplier;
+import java.util.function.Predicate;
+import java.util.function.Supplier;
+import java.util.regex.Pattern;
+
+/**
+ * Disks with two legs: {@code mirror:LEG,LEG}, where each leg is the source of an export, as {@code
+ * netchannel://hosta/web1}. The states of one are in the package's description.
+ */
+public final class Mirrors implements DeviceKind {
+  public static final String SCHEME = "mirror";
+
+  private static final String LEG_SCHEME = "netchannel";
+
+  /** A leg begins there: the path of a socket may have a comma. */
+  private static final Pattern BETWEEN = Pattern.compile(",(?=" + LEG_SCHEME + ")");
+
+  /** The authority of a leg, by its source. */
+  @FunctionalInterface
+  public interface Authorities {
+    Authority of(String source) throws DeviceException;
+  }
+
+  /** Runs something once, later, on a thread that must not be kept waiting. */
+  @FunctionalInterface
+  public interface Later {
+    void run(Duration delay, Runnable action);
+  }
+
+  /**
+   * What all of a host use.
+   *
+   * @param devices opens legs
+   * @param witness the third that is told of each leg that goes on alone
+   * @param ledger what this host knows, where its guests run
+   * @param maps directory, on tmpfs, of the maps of what differs
+   * @param executor runs what may wait for another host: each on a thread of its own
+   * @param ids names of new mirrors
+   * @param legTimeout how long a leg may keep a request before it counts as failed
+   * @param isNear whether a leg is an export of this host
+   */
+  public record Environment(
+      Supplier<? extends Devices> devices,
+      Authorities authorities,
+      Optional<Authority> witness,
+      MirrorLedger ledger,
+      Path maps,
+      BufferBudget buffers,
+      Executor executor,
+      Later later,
+      LongSupplier nanoTime,
+      Supplier<UUID> ids,
+      Duration legTimeout,
+      Predicate<String> isNear) {}
+
+  /**
+   * A look at a disk.
+   *
+   * @param user as its legs know it: UUID/TARGET
+   */
+  public record Status(
+      String user, MirrorRecord record, MirrorStatus mirror, ImmutableList<LegStatus> legs) {}
+
+  /**
+   * A look at a leg.
+   *
+   * @param member whether it is up to date
+   * @param problem why it is not used, or its requests wait; empty when all is well
+   */
+  public record LegStatus(String source, boolean member, Optional<String> problem) {}
+
+  private final Environment environment;
+  private final Set<MirroredDisk> open = ConcurrentHashMap.newKeySet();
+
+  public Mirrors(Environment environment) {
+    this.environment = environment;
+  }
+
+  /** Of the disks that are open here. */
+  public ImmutableList<Status> all() {
+    return open.stream().map(Mirrors::status).collect(ImmutableList.toImmutableList());
+  }
+
+  private static Status status(MirroredDisk disk) {
+    MirrorRecord record = disk.record();
+    return new Status(
+        disk.user(),
+        record,
+        disk.status(),
+        record.legs().stream()
+            .flatMap(source -> disk.legs().stream().filter(leg -> leg.source().equals(source)))
+            .map(leg -> new LegStatus(leg.source(), record.isMember(leg.source()), leg.problem()))
+            .collect(ImmutableList.toImmutableList()));
+  }
+
+  // ---- The kind of device
+
+  /** Both legs of a source without its scheme. */
+  static ImmutableList<String> legs(String text) throws DeviceException {
+    List<String> legs = Splitter.on(BETWEEN).splitToList(text);
+    boolean fits =
+        legs.size() == 2
+            && !legs.get(0).equals(legs.get(1))
+            && legs.stream().allMatch(leg -> leg.startsWith(LEG_SCHEME));
+    if (!fits) {
+      throw new DeviceException(
+          "%s:%s: expected two exports on two hosts, as %s:netchannel://hosta/NAME,netchannel://hostb/NAME"
+              .formatted(SCHEME, text, SCHEME));
+    }
+    return ImmutableList.copyOf(legs);
+  }
+
+  /** Whether a source is one of the legs of another one. */
+  public static boolean isLegOf(String leg, String source) {
+    return source.startsWith(SCHEME + ":")
+        && Splitter.on(BETWEEN).splitToList(source.substring(SCHEME.length() + 1)).contains(leg);
+  }
+
+  /** The source of a disk with these legs. */
+  public static String source(List<String> legs) {
+    return SCHEME + ":" + String.join(",", legs);
+  }
+
+  @Override
+  public void check(String text) throws DeviceException {
+    for (String leg : legs(text)) {
+      var unused = environment.authorities().of(leg);
+    }
+  }
+
+  @Override
+  public long newestGeneration(String text, String user, boolean readOnly) throws DeviceException {
+    return new MirrorLegs(environment, legs(text)).newestGeneration(user);
+  }
+
+  @Override
+  public Device open(String text, OpenOptions options) throws DeviceException {
+    MirrorLegs legs = new MirrorLegs(environment, legs(text));
+    if (options.probe()) {
+      return legs.probe(options);
+    }
+    if (options.readOnly() || options.user().isEmpty()) {
+      throw new DeviceException(
+          "%s:%s is for a disk of a guest that writes to it; else name one of its legs"
+              .formatted(SCHEME, text));
+    }
+    MirroredDisk disk =
+        new MirrorOpening(environment, legs, options.user().get(), open::remove).open();
+    open.add(disk);
+    return disk;
+  }
+
+  /** One to whose only leg another one was added. */
+  public interface Added extends Device {
+    /** All that the first leg was given by others has ended: the second becomes a copy of it. */
+    void begin();
+
+    /** It comes to nothing: nobody has used it. The first leg goes on alone, and stays open. */
+    void drop();
+  }
+
+  @Override
+  public Device openAround(String text, Device present, OpenOptions options)
+      throws DeviceException {
+    MirrorLegs legs = new MirrorLegs(environment, legs(text));
+    OpenOptions.User user = options.user().orElseThrow();
+    MirroredDisk disk = new MirrorOpening(environment, legs, user, open::remove).around(present);
+    open.add(disk);
+    return disk;
+  }
+
+  // ---- A person's word
+
+  /**
+   * One leg is the disk from now on, whatever the other one may know; that becomes a copy of it.
+   * While the disk is not in use.
+   *
+   * @param leg its source
+   * @return what is recorded
+   * @throws DeviceException when the leg cannot be told, or has no record
+   */
+  public MirrorRecord forceLeg(String user, String leg) throws DeviceException {
+    if (open.stream().anyMatch(disk -> disk.user().equals(user))) {
+      throw new DeviceException(
+          "%s is in use here with its legs: stop its guest first".formatted(user));
+    }
+    Authority authority = environment.authorities().of(leg);
+    Authority.Known known = authority.ask(user);
+    MirrorRecord record =
+        known
+            .record()
+            .or(() -> environment.ledger().get(user).map(MirrorLedger.Entry::record))
+            .filter(found -> found.legs().contains(leg))
+            .orElseThrow(
+                () ->
+                    new DeviceException(
+                        "%s is no leg of %s, as far as it and this host know"
+                            .formatted(leg, user)));
+    long generation =
+        Math.max(
+            Math.max(1, known.generation()),
+            environment.ledger().get(user).map(MirrorLedger.Entry::generation).orElse(0L));
+    MirrorRecord forced = record.forced(leg);
+    MirrorKeepers keepers =
+        new MirrorLegs(environment, record.legs()).keepers(user, generation, record);
+    MirrorKeepers.await(keepers.begin(forced, ImmutableList.of(leg)));
+    return forced;
+  }
+}

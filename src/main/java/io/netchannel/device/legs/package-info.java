@@ -1,0 +1,53 @@
+/**
+ * A disk with two legs: exports of two hosts, of which either may fail under the running guest.
+ *
+ * <pre>
+ *   SYNC --a leg fails, or is silent while the other is not--> DROPPING
+ *     DROPPING --epoch E+1 {the other}: at its authority, this host, the witness--> DEGRADED
+ *   DEGRADED --the leg is open again, knows that it is behind, and was flushed--> RESYNC
+ *     RESYNC --the leg fails--> DEGRADED, its differences stay
+ *     RESYNC --nothing differs, flushed--> JOINING --epoch E+2 {both}--> SYNC
+ *     JOINING --not all could be told, or a leg fails--> DROPPING
+ *   SYNC --both are silent--> SYNC: the guest waits, nothing fails
+ *   DEGRADED, RESYNC --the leg that is up to date is away--> the same: the guest waits
+ *
+ *   start, by the rule of {@code MirrorStart} --+--both alike--> SYNC
+ *                                               +--else--> epoch E+1 {the disk} --> DEGRADED
+ *   SYNC --closed, with all flushed--> epoch E+1 {both}, closed: the next start compares nothing
+ * </pre>
+ *
+ * In the words of {@code device.mirror}, whose lasting mirror does all that is done with requests:
+ * DEGRADED is PAUSED, RESYNC is COPYING to FLUSHING; the leg that is up to date is the leader, so
+ * the legs change their roles when the leader is dropped.
+ *
+ * <p>Nothing is answered that only one leg has, before it is recorded that this leg alone is up to
+ * date: a guest stands still for as long as a leg may be silent, plus that record. Reads need no
+ * record: what one leg fails to read the other gives. A flush succeeds when it has at all members.
+ *
+ * <p>A leg that is given up is closed, with its place at its server kept: what it has ends at once,
+ * and the guest's buffers are free. Its server finishes all of it before the leg gets in again, so
+ * nothing late lands after a newer copy. Whoever comes back is flushed first: one whose host has
+ * lost its memory fails that, and is copied whole.
+ *
+ * <p>Who keeps a {@link io.netchannel.device.legs.MirrorRecord}: the authority of each member,
+ * beside the disk's generation, and of a leg that comes back before anything is written there; this
+ * host ({@link io.netchannel.device.legs.MirrorLedger}); the witness, if there is one. A witness
+ * may miss that both are up to date, and never that one is alone. An authority takes no record from
+ * an older generation than it knows, and none with an older epoch; and it lets nobody in for whom
+ * this leg is all there is.
+ *
+ * <p>Without intents: which regions were being written when a host lost power nobody knows, so legs
+ * that were both in use are compared whole. After kill -9 the map on tmpfs knows.
+ *
+ * <p>Invariants:
+ *
+ * <ul>
+ *   <li>While the record names both legs both have all that was answered, and durably all that was
+ *       flushed.
+ *   <li>A leg that the record of its mirror does not name never starts a guest by itself.
+ *   <li>Where one leg starts alone no other record of a higher epoch can have led to answers, but
+ *       by a person's word.
+ *   <li>An epoch that somebody may know is never used for something else.
+ * </ul>
+ */
+package io.netchannel.device.legs;

@@ -1,0 +1,593 @@
+package io.netchannel.server;
+
+import static io.netchannel.server.TwoLegs.answer;
+import static io.netchannel.server.TwoLegs.leg;
+import static io.netchannel.server.TwoLegs.numberAt;
+import static io.netchannel.server.TwoLegs.read;
+import static io.netchannel.server.TwoLegs.write;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.netchannel.device.Device;
+import io.netchannel.device.DeviceException;
+import io.netchannel.device.Inheritance;
+import io.netchannel.device.OpenOptions;
+import io.netchannel.device.Outcome;
+import io.netchannel.device.Requests;
+import io.netchannel.device.legs.MirrorRecord;
+import io.netchannel.device.mirror.MirrorState;
+import io.netchannel.server.TwoLegs.Daemon;
+import io.netchannel.xen.Waiting;
+import java.nio.file.Path;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.function.BooleanSupplier;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** A disk with two legs over real exports: what was answered is on the legs that count. */
+@Timeout(180)
+final class MirroredDiskTest {
+  private static final int REGION_BLOCKS = 16;
+  private static final long REGION_BYTES = 64 << 10;
+
+  @TempDir private Path directory;
+  private final long seed = ThreadLocalRandom.current().nextLong();
+  private TwoLegs legs;
+  private Daemon daemon;
+
+  @BeforeEach
+  void start() throws Exception {
+    System.out.println("seed " + seed);
+    legs = new TwoLegs(directory, seed);
+    daemon = legs.new Daemon("hosta");
+  }
+
+  @AfterEach
+  void stop() {
+    daemon.close();
+    legs.close();
+  }
+
+  /** With a mark in every region, in sync. */
+  private Device inSync() throws Exception {
+    Device disk = daemon.open(1);
+    daemon.awaits(MirrorState.SYNC);
+    for (int region = 0; region < 8; region++) {
+      assertThat(answer(write(disk, region * REGION_BLOCKS, 100 + region))).isEqualTo(Outcome.OK);
+    }
+    assertThat(Requests.flush(disk)).isEqualTo(Outcome.OK);
+    return disk;
+  }
+
+  private void haveSameMarks() {
+    for (int block = 0; block < 8 * REGION_BLOCKS; block++) {
+      assertThat(numberAt(legs.b, block)).as("block %d", block).isEqualTo(numberAt(legs.a, block));
+    }
+  }
+
+  private ServerHarness other(ServerHarness host) {
+    return host == legs.a ? legs.b : legs.a;
+  }
+
+  private ServerHarness host(String name) {
+    return name.equals("a") ? legs.a : legs.b;
+  }
+
+  // ---- The begin
+
+  @Test
+  void aNewMirrorCopiesItsFirstLegToTheSecond() throws Exception {
+    try (Device plain = legs.a.open(leg(legs.a), ServerHarness.as(TwoLegs.USER, 1))) {
+      assertThat(answer(write(plain, 3, 33))).isEqualTo(Outcome.OK);
+    }
+    Device disk = daemon.open(2);
+    daemon.awaits(MirrorState.SYNC);
+    assertThat(numberAt(legs.b, 3)).isEqualTo(33);
+    assertThat(answer(write(disk, 5, 55))).isEqualTo(Outcome.OK);
+    assertThat(numberAt(legs.a, 5)).isEqualTo(55);
+    assertThat(numberAt(legs.b, 5)).isEqualTo(55);
+    MirrorRecord record = legs.recordAt(legs.a).orElseThrow();
+    assertThat(record.epoch()).isEqualTo(2);
+    assertThat(record.members()).containsExactly(leg(legs.a), leg(legs.b));
+    assertThat(legs.recordAt(legs.b)).contains(record);
+    assertThat(daemon.ledger.get(TwoLegs.USER).orElseThrow().record()).isEqualTo(record);
+    disk.close();
+  }
+
+  @Test
+  void whatWasTheDiskIsNotOverwrittenByALegThatWasNot() throws Exception {
+    legs.b.open(leg(legs.b), ServerHarness.as(TwoLegs.USER, 1)).close();
+    assertThatThrownBy(() -> daemon.open(2))
+        .isInstanceOf(DeviceException.class)
+        .hasMessageContaining("put that one first");
+  }
+
+  @Test
+  void aLegStartsNothingByItself() throws Exception {
+    inSync().close();
+    assertThatThrownBy(() -> legs.a.open(leg(legs.a), ServerHarness.as(TwoLegs.USER, 2)).close())
+        .isInstanceOf(DeviceException.class)
+        .hasMessageContainingAll("one of two legs", "release-export vol7");
+    legs.a.server().forgetMoved(ServerHarness.EXPORT, TwoLegs.USER);
+    legs.a.open(leg(legs.a), ServerHarness.as(TwoLegs.USER, 2)).close();
+  }
+
+  /** Closed with both legs alike, they are not compared. */
+  @Test
+  void whatWasClosedInSyncBeginsInSync() throws Exception {
+    inSync().close();
+    assertThat(legs.recordAt(legs.b).orElseThrow().closed()).isTrue();
+    Device disk = daemon.open(2);
+    assertThat(daemon.status().mirror().state()).isEqualTo(MirrorState.SYNC);
+    assertThat(daemon.status().mirror().passes()).isZero();
+    assertThat(legs.recordAt(legs.b).orElseThrow().closed()).isFalse();
+    disk.close();
+  }
+
+  @Test
+  void anOlderServerHasNoLegs() throws Exception {
+    try (VersionedServer old = new VersionedServer(directory.resolve("old.sock"), 3)) {
+      assertThatThrownBy(() -> daemon.remote.records(old.source()).ask(TwoLegs.USER))
+          .isInstanceOf(DeviceException.class)
+          .hasMessageContainingAll("older than this one", "install the same netchannel on both");
+    }
+  }
+
+  // ---- A leg fails
+
+  @ParameterizedTest
+  @ValueSource(strings = {"a", "b"})
+  void aLegGoesAndComesBack(String which) throws Exception {
+    Device disk = inSync();
+    ServerHarness gone = host(which);
+    ServerHarness stays = other(gone);
+    gone.stop();
+    CompletableFuture<Outcome> written = write(disk, 2 * REGION_BLOCKS, 2222);
+    Waiting.until("at the other leg", () -> numberAt(stays, 2 * REGION_BLOCKS) == 2222);
+    assertThat(written.isDone()).as("answered with one leg, before that is recorded").isFalse();
+    legs.legTimeoutPasses();
+    assertThat(answer(written)).isEqualTo(Outcome.OK);
+    MirrorRecord alone = legs.recordAt(stays).orElseThrow();
+    assertThat(alone.members()).containsExactly(leg(stays));
+    assertThat(daemon.ledger.get(TwoLegs.USER).orElseThrow().record()).isEqualTo(alone);
+    assertThat(read(disk, 2 * REGION_BLOCKS)).isEqualTo(2222);
+    assertThat(answer(write(disk, 5 * REGION_BLOCKS + 1, 5555))).isEqualTo(Outcome.OK);
+    assertThat(Requests.flush(disk)).isEqualTo(Outcome.OK);
+    long copiedBefore = daemon.status().mirror().copiedBytes();
+    gone.start();
+    daemon.awaits(MirrorState.SYNC);
+    daemon.awaitsMembers(stays, gone);
+    assertThat(daemon.status().mirror().copiedBytes() - copiedBefore)
+        .as("only what has changed")
+        .isLessThanOrEqualTo(2 * REGION_BYTES);
+    assertThat(numberAt(gone, 2 * REGION_BLOCKS)).isEqualTo(2222);
+    haveSameMarks();
+    assertThat(legs.recordAt(gone)).isEqualTo(legs.recordAt(stays));
+    disk.close();
+  }
+
+  /** Its server answers pings, its storage does not answer requests. */
+  @ParameterizedTest
+  @ValueSource(strings = {"a", "b"})
+  void aLegIsSilentAndNotDead(String which) throws Exception {
+    Device disk = inSync();
+    ServerHarness silent = host(which);
+    silent.disk.hold();
+    CompletableFuture<Outcome> written = write(disk, REGION_BLOCKS, 1111);
+    Waiting.until("at the other leg", () -> numberAt(other(silent), REGION_BLOCKS) == 1111);
+    Waiting.until("at this one", () -> silent.disk.held() > 0);
+    legs.legTimeoutPasses();
+    assertThat(answer(written)).isEqualTo(Outcome.OK);
+    assertThat(answer(write(disk, REGION_BLOCKS, 1112))).isEqualTo(Outcome.OK);
+    assertThat(read(disk, REGION_BLOCKS)).isEqualTo(1112);
+    silent.disk.release();
+    daemon.awaits(MirrorState.SYNC);
+    assertThat(numberAt(silent, REGION_BLOCKS))
+        .as("the late write is not the last")
+        .isEqualTo(1112);
+    haveSameMarks();
+    disk.close();
+  }
+
+  /** Its server is away, and the guest asks for nothing just then. */
+  @ParameterizedTest
+  @ValueSource(strings = {"a", "b"})
+  void aLegIsMissedWithoutARequest(String which) throws Exception {
+    Device disk = inSync();
+    ServerHarness gone = host(which);
+    gone.stop();
+    Waiting.until("it is missed", () -> problems() > 0);
+    legs.legTimeoutPasses();
+    daemon.awaitsMembers(other(gone));
+    gone.start();
+    daemon.awaits(MirrorState.SYNC);
+    disk.close();
+  }
+
+  private long problems() {
+    return daemon.status().legs().stream().filter(leg -> leg.problem().isPresent()).count();
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"a", "b"})
+  void aFlushThatFailsAtALegSucceedsOnlyWithoutIt(String which) throws Exception {
+    Device disk = inSync();
+    ServerHarness bad = host(which);
+    assertThat(answer(write(disk, 0, 4))).isEqualTo(Outcome.OK);
+    int flushes = other(bad).disk.flushes.get();
+    bad.disk.flushOutcome = Outcome.IO_ERROR;
+    assertThat(Requests.flush(disk)).isEqualTo(Outcome.OK);
+    assertThat(other(bad).disk.flushes.get()).isGreaterThan(flushes);
+    assertThat(legs.recordAt(other(bad)).orElseThrow().members()).containsExactly(leg(other(bad)));
+    assertThat(Requests.flush(disk)).isEqualTo(Outcome.OK);
+    bad.disk.flushOutcome = Outcome.OK;
+    daemon.awaits(MirrorState.SYNC);
+    haveSameMarks();
+    disk.close();
+  }
+
+  /** With both away the guest waits; nothing is given up, and nothing fails. */
+  @Test
+  void bothLegsGoAndComeBack() throws Exception {
+    Device disk = inSync();
+    MirrorRecord before = daemon.status().record();
+    legs.a.stop();
+    legs.b.stop();
+    CompletableFuture<Outcome> written = write(disk, 7, 77);
+    CompletableFuture<Outcome> flushed = Requests.submit(disk::flush);
+    legs.legTimeoutPasses();
+    Waiting.until("a few ticks", ticks(5));
+    assertThat(written.isDone() || flushed.isDone()).isFalse();
+    legs.b.start();
+    legs.a.start();
+    assertThat(answer(written)).isEqualTo(Outcome.OK);
+    assertThat(answer(flushed)).isEqualTo(Outcome.OK);
+    daemon.awaits(MirrorState.SYNC);
+    assertThat(legs.recordAt(legs.a).orElseThrow().epoch()).isGreaterThanOrEqualTo(before.epoch());
+    assertThat(numberAt(legs.a, 7)).isEqualTo(77);
+    assertThat(numberAt(legs.b, 7)).isEqualTo(77);
+    disk.close();
+  }
+
+  private static BooleanSupplier ticks(int ticks) {
+    long end = System.nanoTime() + ticks * 20_000_000L;
+    return () -> System.nanoTime() - end > 0;
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"a", "b"})
+  void bothLegsGoAndOneComesBack(String which) throws Exception {
+    Device disk = inSync();
+    ServerHarness back = host(which);
+    legs.a.stop();
+    legs.b.stop();
+    CompletableFuture<Outcome> written = write(disk, 7, 77);
+    legs.legTimeoutPasses();
+    back.start();
+    assertThat(answer(written)).isEqualTo(Outcome.OK);
+    daemon.awaitsMembers(back);
+    other(back).start();
+    daemon.awaits(MirrorState.SYNC);
+    assertThat(numberAt(other(back), 7)).isEqualTo(77);
+    haveSameMarks();
+    disk.close();
+  }
+
+  @Test
+  void theLastLegIsWaitedFor() throws Exception {
+    Device disk = inSync();
+    legs.b.stop();
+    CompletableFuture<Outcome> first = write(disk, 1, 11);
+    Waiting.until("at a", () -> numberAt(legs.a, 1) == 11);
+    legs.legTimeoutPasses();
+    assertThat(answer(first)).isEqualTo(Outcome.OK);
+    legs.a.stop();
+    CompletableFuture<Outcome> second = write(disk, 2, 22);
+    legs.legTimeoutPasses();
+    legs.b.start();
+    Waiting.until("a few ticks", ticks(5));
+    assertThat(second.isDone()).as("b is behind").isFalse();
+    legs.a.start();
+    assertThat(answer(second)).isEqualTo(Outcome.OK);
+    daemon.awaits(MirrorState.SYNC);
+    haveSameMarks();
+    disk.close();
+  }
+
+  @Test
+  void aLegFailsAgainWhileItIsMadeAlike() throws Exception {
+    Device disk = inSync();
+    legs.b.stop();
+    CompletableFuture<Outcome> first = write(disk, 0, 1);
+    Waiting.until("at a", () -> numberAt(legs.a, 0) == 1);
+    legs.legTimeoutPasses();
+    assertThat(answer(first)).isEqualTo(Outcome.OK);
+    legs.b.disk.hold();
+    legs.b.start();
+    Waiting.until("it is being flushed, or copied to", () -> legs.b.disk.held() > 0);
+    assertThat(answer(write(disk, REGION_BLOCKS, 2))).isEqualTo(Outcome.OK);
+    legs.legTimeoutPasses();
+    legs.b.disk.release();
+    daemon.awaits(MirrorState.SYNC);
+    haveSameMarks();
+    disk.close();
+  }
+
+  /** What the host of a leg had not made durable is gone with its memory. */
+  @Test
+  void aLegThatHasLostItsMemoryIsCopiedWhole() throws Exception {
+    Device disk = inSync();
+    assertThat(answer(write(disk, 3 * REGION_BLOCKS, 3333))).isEqualTo(Outcome.OK);
+    legs.b.stop();
+    CompletableFuture<Outcome> written = write(disk, 0, 1);
+    Waiting.until("at a", () -> numberAt(legs.a, 0) == 1);
+    legs.legTimeoutPasses();
+    assertThat(answer(written)).isEqualTo(Outcome.OK);
+    legs.b.loseStorage();
+    try (Device other = legs.b.disk.open("memory", OpenOptions.plain(false))) {
+      assertThat(answer(write(other, 3 * REGION_BLOCKS, 0))).isEqualTo(Outcome.OK);
+    }
+    legs.b.start();
+    daemon.awaits(MirrorState.SYNC);
+    assertThat(numberAt(legs.b, 3 * REGION_BLOCKS)).isEqualTo(3333);
+    haveSameMarks();
+    disk.close();
+  }
+
+  // ---- Starts
+
+  @Test
+  void aLegThatWasBehindStartsNothing() throws Exception {
+    Device disk = inSync();
+    legs.b.stop();
+    CompletableFuture<Outcome> written = write(disk, 0, 1);
+    Waiting.until("at a", () -> numberAt(legs.a, 0) == 1);
+    legs.legTimeoutPasses();
+    assertThat(answer(written)).isEqualTo(Outcome.OK);
+    disk.close();
+    legs.a.stop();
+    legs.b.start();
+    assertThatThrownBy(() -> daemon.open(2))
+        .isInstanceOf(DeviceException.class)
+        .hasMessageContainingAll("this host knows", "force-leg");
+    daemon.close();
+    daemon = legs.new Daemon("hostb"); // which knows nothing
+    assertThatThrownBy(() -> daemon.open(2)).hasMessageContaining("Whether it went on alone");
+    legs.a.start();
+    Device again = daemon.open(3);
+    daemon.awaits(MirrorState.SYNC);
+    assertThat(numberAt(legs.b, 0)).isEqualTo(1);
+    again.close();
+  }
+
+  /** One leg is there, and says that both were up to date. */
+  @Test
+  void aThirdRecordLetsALegStartAlone() throws Exception {
+    var unused = inSync();
+    daemon.kill();
+    legs.b.stop();
+    Daemon elsewhere = legs.new Daemon("hostb");
+    assertThatThrownBy(() -> elsewhere.open(2)).hasMessageContaining("names no witness");
+    elsewhere.close();
+    daemon = legs.new Daemon("hosta");
+    Device again = daemon.open(3);
+    assertThat(legs.recordAt(legs.a).orElseThrow().members()).containsExactly(leg(legs.a));
+    assertThat(read(again, REGION_BLOCKS)).isEqualTo(101);
+    legs.b.start();
+    daemon.awaits(MirrorState.SYNC);
+    haveSameMarks();
+    again.close();
+  }
+
+  @Test
+  void aWitnessLetsALegStartAloneAnywhereAndKeepsTheOtherOut() throws Exception {
+    ServerHarness witness = legs.withWitness();
+    daemon.close();
+    daemon = legs.new Daemon("hosta");
+    Device disk = inSync();
+    legs.b.stop();
+    witness.stop();
+    CompletableFuture<Outcome> written = write(disk, 0, 1);
+    Waiting.until("at a", () -> numberAt(legs.a, 0) == 1);
+    legs.legTimeoutPasses();
+    Waiting.until("a few ticks", ticks(5));
+    assertThat(written.isDone()).as("before the witness has it").isFalse();
+    witness.start();
+    assertThat(answer(written)).isEqualTo(Outcome.OK);
+    daemon.kill();
+    legs.a.stop();
+    legs.b.start();
+    daemon = legs.new Daemon("hostb");
+    assertThatThrownBy(() -> daemon.open(2)).hasMessageContaining("the witness knows");
+    legs.b.stop();
+    legs.a.start();
+    Device again = daemon.open(3);
+    assertThat(read(again, 0)).isEqualTo(1);
+    legs.b.start();
+    daemon.awaits(MirrorState.SYNC);
+    again.close();
+  }
+
+  @Test
+  void aPersonsWordStartsALeg() throws Exception {
+    Device disk = inSync();
+    legs.b.stop();
+    CompletableFuture<Outcome> written = write(disk, 0, 1);
+    Waiting.until("at a", () -> numberAt(legs.a, 0) == 1);
+    legs.legTimeoutPasses();
+    assertThat(answer(written)).isEqualTo(Outcome.OK);
+    assertThatThrownBy(() -> daemon.mirrors.forceLeg(TwoLegs.USER, leg(legs.a)))
+        .hasMessageContaining("stop its guest first");
+    disk.close();
+    legs.a.stop();
+    legs.b.start();
+    var unused = daemon.mirrors.forceLeg(TwoLegs.USER, leg(legs.b));
+    Device again = daemon.open(2);
+    assertThat(read(again, 0)).as("what b has").isEqualTo(100);
+    legs.a.start();
+    daemon.awaits(MirrorState.SYNC);
+    assertThat(numberAt(legs.a, 0)).isEqualTo(100);
+    haveSameMarks();
+    again.close();
+  }
+
+  // ---- Migration
+
+  @Test
+  void theLegsGoWithTheGuest() throws Exception {
+    Device disk = inSync();
+    MirrorRecord before = daemon.status().record();
+    try (Daemon destination = legs.new Daemon("hostb")) {
+      Device there = destination.open(2, Optional.of(Inheritance.ENDED));
+      assertThat(destination.status().mirror().state()).isEqualTo(MirrorState.SYNC);
+      assertThat(destination.status().record()).isEqualTo(before);
+      assertThat(read(there, REGION_BLOCKS)).isEqualTo(101);
+      assertThat(answer(write(there, 1, 11))).isEqualTo(Outcome.OK);
+      disk.close(); // given away: its generation is over at both
+      assertThat(legs.recordAt(legs.a)).contains(before);
+      legs.a.stop();
+      CompletableFuture<Outcome> written = write(there, 2, 22);
+      Waiting.until("at b", () -> numberAt(legs.b, 2) == 22);
+      legs.legTimeoutPasses();
+      assertThat(answer(written)).isEqualTo(Outcome.OK);
+      destination.awaitsMembers(legs.b);
+      // The source knows the record before only, and not that it is the newest.
+      there.keepPlace();
+      there.close();
+    }
+    legs.b.stop();
+    legs.a.start();
+    assertThatThrownBy(() -> daemon.open(3))
+        .hasMessageContaining("the guest has run elsewhere since");
+  }
+
+  @Test
+  void theSourceGoesOnAfterAMigrationThatFails() throws Exception {
+    Device disk = inSync();
+    try (Daemon destination = legs.new Daemon("hostb")) {
+      destination.open(2, Optional.of(Inheritance.ENDED)).close();
+    }
+    disk.useGeneration(3);
+    assertThat(answer(write(disk, 1, 11))).isEqualTo(Outcome.OK);
+    assertThat(daemon.status().mirror().state()).isEqualTo(MirrorState.SYNC);
+    legs.b.stop();
+    CompletableFuture<Outcome> written = write(disk, 2, 22);
+    Waiting.until("at a", () -> numberAt(legs.a, 2) == 22);
+    legs.legTimeoutPasses();
+    assertThat(answer(written)).isEqualTo(Outcome.OK);
+    legs.b.start();
+    daemon.awaits(MirrorState.SYNC);
+    haveSameMarks();
+    disk.close();
+  }
+
+  @Test
+  void aMirrorWithOneLegMigratesWithoutTheOther() throws Exception {
+    Device disk = inSync();
+    legs.b.stop();
+    CompletableFuture<Outcome> written = write(disk, 0, 1);
+    Waiting.until("at a", () -> numberAt(legs.a, 0) == 1);
+    legs.legTimeoutPasses();
+    assertThat(answer(written)).isEqualTo(Outcome.OK);
+    try (Daemon destination = legs.new Daemon("hostb")) {
+      Device there = destination.open(2, Optional.of(Inheritance.ENDED));
+      assertThat(read(there, 0)).isEqualTo(1);
+      legs.b.start();
+      destination.awaits(MirrorState.SYNC);
+      assertThat(numberAt(legs.b, 0)).isEqualTo(1);
+      there.close();
+    }
+  }
+
+  // ---- kill -9
+
+  private Device recovered() throws Exception {
+    daemon.kill();
+    daemon = legs.new Daemon("hosta");
+    return daemon.open(1, Optional.of(Inheritance.UNTOLD));
+  }
+
+  @Test
+  void killedInSync() throws Exception {
+    Device disk = inSync();
+    legs.b.disk.hold();
+    CompletableFuture<Outcome> written = write(disk, 0, 1);
+    Waiting.until("at one leg only", () -> numberAt(legs.a, 0) == 1 && legs.b.disk.held() > 0);
+    daemon.kill();
+    assertThat(written.isDone()).isFalse();
+    legs.b.disk.release();
+    Device again = recovered();
+    assertThat(answer(write(again, 0, 1))).as("issued again").isEqualTo(Outcome.OK);
+    daemon.awaits(MirrorState.SYNC);
+    assertThat(daemon.status().mirror().copiedBytes()).isLessThanOrEqualTo(REGION_BYTES);
+    haveSameMarks();
+    again.close();
+  }
+
+  @Test
+  void killedWithOneLeg() throws Exception {
+    Device disk = inSync();
+    legs.b.stop();
+    CompletableFuture<Outcome> written = write(disk, 0, 1);
+    Waiting.until("at a", () -> numberAt(legs.a, 0) == 1);
+    legs.legTimeoutPasses();
+    assertThat(answer(written)).isEqualTo(Outcome.OK);
+    Device again = recovered();
+    assertThat(read(again, 0)).isEqualTo(1);
+    legs.b.start();
+    daemon.awaits(MirrorState.SYNC);
+    assertThat(daemon.status().mirror().copiedBytes()).isLessThanOrEqualTo(REGION_BYTES);
+    haveSameMarks();
+    again.close();
+  }
+
+  @Test
+  void killedWhileALegIsMadeAlike() throws Exception {
+    Device disk = inSync();
+    legs.b.stop();
+    CompletableFuture<Outcome> written = write(disk, 0, 1);
+    Waiting.until("at a", () -> numberAt(legs.a, 0) == 1);
+    legs.legTimeoutPasses();
+    assertThat(answer(written)).isEqualTo(Outcome.OK);
+    legs.b.disk.hold();
+    legs.b.start();
+    Waiting.until("something is at b", () -> legs.b.disk.held() > 0);
+    daemon.kill();
+    legs.b.disk.release();
+    Device again = recovered();
+    daemon.awaits(MirrorState.SYNC);
+    haveSameMarks();
+    again.close();
+  }
+
+  /** The leg that stays knows it; this host does not, and nothing was answered. */
+  @Test
+  void killedWhileALegIsGivenUp() throws Exception {
+    ServerHarness witness = legs.withWitness();
+    daemon.close();
+    daemon = legs.new Daemon("hosta");
+    Device disk = inSync();
+    witness.stop();
+    legs.b.stop();
+    CompletableFuture<Outcome> written = write(disk, 0, 1);
+    Waiting.until("at a", () -> numberAt(legs.a, 0) == 1);
+    legs.legTimeoutPasses();
+    Waiting.until("a knows", () -> !legs.recordAt(legs.a).orElseThrow().isWhole());
+    daemon.kill();
+    assertThat(written.isDone()).isFalse();
+    witness.start();
+    Device again = recovered();
+    assertThat(answer(write(again, 0, 1))).isEqualTo(Outcome.OK);
+    legs.b.start();
+    daemon.awaits(MirrorState.SYNC);
+    haveSameMarks();
+    again.close();
+  }
+}
