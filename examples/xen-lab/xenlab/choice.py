@@ -59,6 +59,7 @@ COSTS = {
     "follow": Cost(220, SWAPS + (CODE + "daemon/(Following|Volume)", CODE + "server/Whereabouts", CODE + "coordinator/peer/")),
     "with-storage": Cost(350, SWAPS + (CODE + "daemon/(StorageMigration|Volume)", CODE + "coordinator/(GoingCopies|IncomingTakeOver)",
                                        CODE + "libvirt/LibvirtMigration", CODE + "cli/(Migrate|GuestMove)")),
+    "mirror-leg": Cost(250, (CODE + "device/legs/", CODE + "device/mirror/")),
     "auction": Cost(900, SWAPS + REMOTE),
     "remote": Cost(80, REMOTE),
     "cut": Cost(50, REMOTE),

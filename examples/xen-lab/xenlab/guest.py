@@ -24,6 +24,9 @@ COMPLAINTS = re.compile(r"I/O error|FAILED|guest lacks|g\.e\. still in use|BUG:|
                         r"|Kernel panic|Out of memory|talk_to_otherend")
 
 
+MIRROR = "mirror:"  # then its legs, with a comma between them
+
+
 @dataclass
 class Disk:
     """One disk of the guest. `source`: what Netchannel's metadata says; None is a plain libxl disk, no metadata."""
@@ -36,6 +39,14 @@ class Disk:
     @property
     def libxl_made(self) -> bool:
         return self.source in (None, "inherit")
+
+
+def source(disk: Disk) -> str:
+    """The rest of its element: an attribute, or two legs."""
+    if not disk.source.startswith(MIRROR):
+        return f" source={quoteattr(disk.source)}{follow(disk)}/>"
+    legs = "".join(f"<netchannel:leg source={quoteattr(leg)}/>" for leg in disk.source[len(MIRROR):].split(","))
+    return f">{legs}</netchannel:disk>"
 
 
 def follow(disk: Disk) -> str:
@@ -109,7 +120,7 @@ class Guest:
         devices = "".join(
             f"    <disk type='block' device='disk'><driver name='phy'/><source dev='{d.device}'/>"
             f"<target dev='{d.target}' bus='xen'/><shareable/></disk>\n" for d in self.disks if d.libxl_made)
-        ours = "".join(f"      <netchannel:disk target='{d.target}' source={quoteattr(d.source)}{follow(d)}/>\n"
+        ours = "".join(f"      <netchannel:disk target='{d.target}'{source(d)}\n"
                        for d in self.disks if d.source)
         metadata = (f"  <metadata>\n    <netchannel:devices xmlns:netchannel='{NAMESPACE}'>\n{ours}"
                     "    </netchannel:devices>\n  </metadata>\n") if ours else ""

@@ -35,6 +35,7 @@ allow = ["hosta", "hostb"]
 # Where disks that follow their guests get their volumes, on both.
 POOL, POOL_DIRECTORY = "fast", "/srv/pool"
 PEER_PORT, SERVER_PORT = 16515, 16516
+LEG_TIMEOUT_SECONDS = 10  # an emulated disk may take seconds
 
 
 def configuration(name: str, peer: str) -> str:
@@ -57,6 +58,9 @@ hook = "85s"
 sealed = "85s"
 ready = "60s"
 unbind = "30s"
+
+[mirror]
+leg-timeout = "{LEG_TIMEOUT_SECONDS}s"
 
 [trace]
 directory = "{TRACES}"

@@ -92,9 +92,9 @@ def writes_done_twice(context) -> int:
 class Answers:
     """What the guest was answered while the block runs, by its host's trace."""
 
-    def __init__(self, host: Host):
+    def __init__(self, host: Host, guest: str = NAME, target: str = TARGET):
         self.host = host
-        self.path = f"{product.TRACES}/{NAME}-{TARGET}.jsonl"
+        self.path = f"{product.TRACES}/{guest}-{target}.jsonl"
         self.longest_pause_seconds = 0.0
 
     def __enter__(self) -> "Answers":

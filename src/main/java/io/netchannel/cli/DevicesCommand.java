@@ -68,6 +68,17 @@ final class DevicesCommand implements Callable<Integer> {
     }
     table.print(out);
     for (Map<String, Object> device : devices) {
+      if (device.get("legs") != null) {
+        for (Map<String, Object> leg : Json.objects(device.get("legs"))) {
+          out.println(
+              "\n%s of %s: leg %s is %s"
+                  .formatted(
+                      device.get("target"),
+                      device.get("domain"),
+                      leg.get("source"),
+                      Boolean.TRUE.equals(leg.get("upToDate")) ? "up to date" : "behind"));
+        }
+      }
       if (device.get("problem") != null) {
         out.println(
             "\n%s of %s: its guest waits: %s"

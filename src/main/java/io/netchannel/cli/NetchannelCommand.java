@@ -40,6 +40,8 @@ final class NetchannelCommand {
     COMMANDS.put("jobs", JobsCommand::new);
     COMMANDS.put("job", JobCommand::new);
     COMMANDS.put("migrate", MigrateCommand::new);
+    COMMANDS.put("mirrors", MirrorsCommand::new);
+    COMMANDS.put("mirror", MirrorCommand::new);
     COMMANDS.put("export", ExportCommand::new);
     COMMANDS.put("unexport", UnexportCommand::new);
     COMMANDS.put("exports", ExportsCommand::new);

@@ -47,6 +47,7 @@ final class ControlCommands implements ControlEndpoint.Handler {
   private final DiskJobCommands jobs;
   private final StorageMigration storage;
   private final FollowingDisks following;
+  private final LegAdding legs;
   private final Migrations migrations;
   private final Function<Duration, ? extends List<Peers.Health>> health;
   private final Instant started;
@@ -61,6 +62,7 @@ final class ControlCommands implements ControlEndpoint.Handler {
       DiskJobCommands jobs,
       StorageMigration storage,
       FollowingDisks following,
+      LegAdding legs,
       Function<Duration, ? extends List<Peers.Health>> health,
       Clock clock,
       MidPointMemory memory) {
@@ -72,6 +74,7 @@ final class ControlCommands implements ControlEndpoint.Handler {
     this.jobs = jobs;
     this.storage = storage;
     this.following = following;
+    this.legs = legs;
     this.migrations = coordinator.migrations();
     this.health = health;
     this.started = clock.instant();
@@ -100,6 +103,12 @@ final class ControlCommands implements ControlEndpoint.Handler {
         yield ImmutableMap.of();
       }
       case "migrate" -> prepareMigration(request);
+      case "mirror" -> {
+        ServedDisk disk = disk(request);
+        refuseWhileMigrating(disk.guest());
+        await(legs.add(disk, text(request, "source")), ATTACH_BOUND);
+        yield describe(disk);
+      }
       case "jobs" -> jobs.list(which(request), following.behind());
       case "job" -> jobs.change(which(request), request);
       default ->

@@ -166,6 +166,16 @@ public record DaemonConfiguration(
     return runDirectory.resolve("hook.sock");
   }
 
+  /** Mapped maps of what differs between the legs of disks. */
+  public Path mirrorsDirectory() {
+    return runDirectory.resolve("mirrors");
+  }
+
+  /** What is known of the legs of disks whose guests ran here. */
+  public Path mirrorLedger() {
+    return stateDirectory.resolve("mirror-records");
+  }
+
   /** Mapped tables of requests in flight, one per disk. */
   public Path inflightDirectory() {
     return runDirectory.resolve("inflight");

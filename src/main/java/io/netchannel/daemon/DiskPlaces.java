@@ -8,6 +8,7 @@ import io.netchannel.coordinator.Moved;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.Devices;
 import io.netchannel.device.Storage;
+import io.netchannel.device.legs.Mirrors;
 import java.util.Collection;
 import java.util.Objects;
 import java.util.Optional;
@@ -76,6 +77,11 @@ final class DiskPlaces {
    * @throws DeviceException when it must not, or cannot be known
    */
   void checkTarget(UUID job, ServedDisk disk, String old, String source) throws DeviceException {
+    if (Mirrors.isLegOf(source, old)) {
+      throw new DeviceException(
+          "%s is a leg of the disk already: `netchannel mirrors` shows whether it is up to date"
+              .formatted(source));
+    }
     Storage target = devices.storage(source);
     Storage was = devices.storage(old);
     if (isSame(source, target, old, was)) {

@@ -22,21 +22,28 @@ import java.util.Set;
  * @param exports what it has
  * @param giveUp requests to a device of another host fail when its server has been away for so
  *     long; empty: guests wait
+ * @param legs how disks with two legs on other hosts go on with one
  */
 public record ExportSettings(
     Optional<HostAndPort> listen,
     Optional<HostAndPort> plain,
     ImmutableList<Export> exports,
-    Optional<Duration> giveUp) {
+    Optional<Duration> giveUp,
+    LegSettings legs) {
 
   /** Of an empty file: nothing listens, remote disks wait for their servers. */
   public static final ExportSettings NONE =
-      new ExportSettings(Optional.empty(), Optional.empty(), ImmutableList.of(), Optional.empty());
+      new ExportSettings(
+          Optional.empty(),
+          Optional.empty(),
+          ImmutableList.of(),
+          Optional.empty(),
+          LegSettings.DEFAULT);
 
   /** Where the server listens when it is wanted and nothing else is said. */
   static final HostAndPort EVERYWHERE = HostAndPort.fromParts("0.0.0.0", Wire.DEFAULT_PORT);
 
-  /** Reads [server], [[export]] and [remote]. */
+  /** Reads [server], [[export]], [remote] and [mirror]. */
   static ExportSettings read(TomlTable top) throws ConfigurationException {
     boolean wanted = top.has("server") || top.has("export") || top.has("pool");
     TomlTable server = top.table("server");
@@ -54,7 +61,8 @@ public record ExportSettings(
     TomlTable remote = top.table("remote");
     Optional<Duration> giveUp = remote.duration("give-up");
     remote.finish();
-    return new ExportSettings(listen, plain, exports(top.tables("export")), giveUp);
+    LegSettings legs = LegSettings.read(top.table("mirror"));
+    return new ExportSettings(listen, plain, exports(top.tables("export")), giveUp, legs);
   }
 
   private static Optional<HostAndPort> plain(TomlTable server) throws ConfigurationException {

@@ -268,6 +268,8 @@ public final class Host implements AutoCloseable {
                     jobs,
                     coordinator.jobs())),
             following,
+            new LegAdding(
+                midPoints, parts.devices(), coordinator.jobs(), parts.definitions(), executor),
             parts.health(),
             parts.clock(),
             memory);

@@ -6,6 +6,7 @@ import io.netchannel.coordinator.DiskKey;
 import io.netchannel.coordinator.LocalDevices;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
+import io.netchannel.device.Inheritance;
 import io.netchannel.device.OpenOptions;
 import io.netchannel.midpoint.Manifest;
 import io.netchannel.midpoint.MidPoint;
@@ -287,11 +288,13 @@ final class HostDevices implements LocalDevices {
       ServedDisk served, Disk disk, boolean isCopy, ByteString manifest) throws DeviceException {
     Manifest decoded = served.decode(manifest);
     midPoints.arrives(served);
+    // A manifest that says nothing of it comes from who has waited for all and flushed it.
+    Inheritance left = decoded.inheritance().orElse(Inheritance.ENDED);
     DiskDetails details = served.details();
     OpenOptions options =
         isCopy
             ? details.copyOptions(disk.generation())
-            : details.openOptions(disk.generation(), decoded.inheritance());
+            : details.openOptions(disk.generation(), Optional.of(left));
     Device device = midPoints.open(served, disk.source(), disk.generation(), options);
     MidPoint midPoint;
     try {

@@ -8,6 +8,9 @@ import io.netchannel.device.DeviceKind;
 import io.netchannel.device.DeviceOpener;
 import io.netchannel.device.OpenOptions;
 import io.netchannel.device.Storage;
+import io.netchannel.device.legs.MirrorLedger;
+import io.netchannel.device.legs.Mirrors;
+import io.netchannel.device.memory.BufferBudget;
 import io.netchannel.device.remote.RemoteDevices;
 import io.netchannel.device.remote.RemoteOptions;
 import io.netchannel.tls.HostTls;
@@ -21,6 +24,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Random;
+import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.TimeUnit;
@@ -62,12 +66,19 @@ public final class HostStorage implements AutoCloseable {
 
   /** What remote disks and the server share. */
   private record Remote(
-      Transport transport, ThisHost own, ImmutableMap<String, DeviceKind> kinds) {}
+      Transport transport, ThisHost own, Mirrors mirrors, ImmutableMap<String, DeviceKind> kinds) {}
 
   private HostStorage(DaemonConfiguration configuration, Optional<HostTls> tls) {
     this.configuration = configuration;
     this.tls = tls;
-    devices = opened(new DeviceOpener(true, Maps.toMap(RemoteDevices.SCHEMES, LateKind::new)));
+    devices =
+        opened(
+            new DeviceOpener(
+                true,
+                ImmutableMap.<String, DeviceKind>builder()
+                    .putAll(Maps.toMap(RemoteDevices.SCHEMES, LateKind::new))
+                    .put(Mirrors.SCHEME, new LateKind(Mirrors.SCHEME))
+                    .buildOrThrow()));
   }
 
   /**
@@ -86,11 +97,12 @@ public final class HostStorage implements AutoCloseable {
     here.listenToOthers().ifPresent(remote().own()::listensAt);
   }
 
-  private synchronized Remote remote() {
+  private synchronized Remote remote() throws IOException {
     if (closed) {
       throw new IllegalStateException("the daemon is shutting down");
     }
     if (remote == null) {
+      MirrorLedger ledger = MirrorLedger.open(configuration.mirrorLedger());
       ExecutorService names = new PatientPool("resolve-%d");
       opened.push(names::shutdownNow);
       Transport transport = opened(new Transport("device-io", DEVICE_THREADS));
@@ -98,20 +110,46 @@ public final class HostStorage implements AutoCloseable {
           new ThisHost(
               configuration.name(),
               configuration.exports().listen().orElse(ExportSettings.EVERYWHERE));
+      RemoteDevices found =
+          new RemoteDevices(
+              transport,
+              names,
+              tls,
+              RemoteOptions.DEFAULT.withGiveUp(configuration.exports().giveUp()),
+              new Random(),
+              own);
+      Mirrors mirrors = mirrors(found, ledger);
       remote =
           new Remote(
               transport,
               own,
-              new RemoteDevices(
-                      transport,
-                      names,
-                      tls,
-                      RemoteOptions.DEFAULT.withGiveUp(configuration.exports().giveUp()),
-                      new Random(),
-                      own)
-                  .kinds());
+              mirrors,
+              ImmutableMap.<String, DeviceKind>builder()
+                  .putAll(found.kinds())
+                  .put(Mirrors.SCHEME, mirrors)
+                  .buildOrThrow());
     }
     return remote;
+  }
+
+  private Mirrors mirrors(RemoteDevices found, MirrorLedger ledger) {
+    ExecutorService executor = new PatientPool("legs-%d");
+    opened.push(executor::shutdownNow);
+    LegSettings settings = configuration.exports().legs();
+    return new Mirrors(
+        new Mirrors.Environment(
+            () -> devices,
+            found::records,
+            settings.witness().map(found::witness),
+            ledger,
+            configuration.mirrorsDirectory(),
+            new BufferBudget(configuration.memory().serverBytes()),
+            executor,
+            HostStorage::later,
+            System::nanoTime,
+            UUID::randomUUID,
+            settings.timeout(),
+            found::isOwn));
   }
 
   /** Serves clients of this host from the first call on. */
@@ -137,7 +175,11 @@ public final class HostStorage implements AutoCloseable {
 
     /** The server asks this of its exports while it begins. */
     private DeviceKind known() throws DeviceException {
-      return Objects.requireNonNull(remote().kinds().get(scheme), scheme);
+      try {
+        return Objects.requireNonNull(remote().kinds().get(scheme), scheme);
+      } catch (IOException e) {
+        throw new DeviceException("disks of other hosts: " + e.getMessage(), e);
+      }
     }
 
     private DeviceKind reachable() throws DeviceException {
@@ -152,6 +194,12 @@ public final class HostStorage implements AutoCloseable {
     @Override
     public Device open(String text, OpenOptions options) throws DeviceException {
       return reachable().open(text, options);
+    }
+
+    @Override
+    public Device openAround(String text, Device present, OpenOptions options)
+        throws DeviceException {
+      return reachable().openAround(text, present, options);
     }
 
     @Override
@@ -200,9 +248,25 @@ public final class HostStorage implements AutoCloseable {
       if (known.knows(request)) {
         return known.handle(request);
       }
+      MirrorCommands mirrors = new MirrorCommands(begunMirrors());
+      if (MirrorCommands.knows(request)) {
+        return mirrors.handle(request, others);
+      }
       Object answer = others.handle(request);
-      return "status".equals(request.get("command")) ? withMemory(answer, known) : answer;
+      return switch (String.valueOf(request.get("command"))) {
+        case "status" -> mirrors.withProblems(withMemory(answer, known), others);
+        case "devices" -> mirrors.withLegs(answer);
+        default -> answer;
+      };
     };
+  }
+
+  private Mirrors begunMirrors() throws ControlException {
+    try {
+      return remote().mirrors();
+    } catch (IOException e) {
+      throw new ControlException("disks with two legs: " + e.getMessage(), e);
+    }
   }
 
   private HostExports begunExports() throws ControlException {

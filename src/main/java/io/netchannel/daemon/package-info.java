@@ -88,8 +88,8 @@
  *   timer                   hands out what is due        handed out later; periods come back
  *                                                        (time.Repeated)
  *   coordinator-N, look-N,  one thing that may wait      who waits for it hears of it, or it comes
- *   exports-N, resolve-N                                 back by its period; where no thread can
- *                                                        be made it waits for one (PatientPool)
+ *   exports-N, legs-N,                                   back by its period; where no thread can
+ *   resolve-N                                            be made it waits for one (PatientPool)
  *   domains-N               looks at domains             looked at again, after a growing pause
  *   storage-N               opens storage                its future fails: the disk is tried again
  *   rehearsal               a rehearsal                  the first migration is slower

@@ -93,7 +93,7 @@ public final class DomainMetadata {
     drop(document, target);
     Element disk = document.createElement("disk");
     disk.setAttribute("target", target);
-    disk.setAttribute("source", source);
+    DiskSource.set(disk, source);
     if (readOnly) {
       disk.setAttribute("readonly", "yes");
     }
@@ -136,9 +136,9 @@ public final class DomainMetadata {
     List<Element> disks = disks(document, target);
     boolean changed = false;
     for (Element disk : disks) {
-      String source = disk.getAttribute("source");
+      String source = DiskSource.of(disk);
       if (source.equals(oldSource)) {
-        disk.setAttribute("source", newSource);
+        DiskSource.set(disk, newSource);
         changed = true;
       } else if (!source.equals(newSource)) {
         throw new OtherSourceException(target, oldSource, source);

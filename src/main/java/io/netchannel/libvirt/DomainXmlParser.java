@@ -55,6 +55,8 @@ public final class DomainXmlParser {
   private static final ImmutableSet<String> DISK_ATTRIBUTES =
       ImmutableSet.of("target", "source", "readonly", DomainMetadata.FOLLOW);
 
+  private static final ImmutableSet<String> LEG_ATTRIBUTES = ImmutableSet.of(DiskSource.SOURCE);
+
   /** Stock disks that can be redirected: libxl makes a vbd of them whose device we can open. */
   private static final ImmutableSet<String> INHERITABLE = ImmutableSet.of("block", "file");
 
@@ -203,10 +205,11 @@ public final class DomainXmlParser {
           "<%s> is unknown in Netchannel's <devices>; expected <disk target= source=>",
           element.getTagName());
     }
-    ImmutableMap<String, String> attributes = attributes(name, element);
+    ImmutableMap<String, String> attributes = attributes(name, element, DISK_ATTRIBUTES);
     String target = attributes.getOrDefault("target", "");
     checkTarget(name, target);
-    String source = attributes.getOrDefault("source", "");
+    Optional<String> mirrored = legs(name, target, element, attributes);
+    String source = mirrored.orElseGet(() -> attributes.getOrDefault(DiskSource.SOURCE, ""));
     StockDisk inherited = stock.get(target);
     if (source.isBlank()) {
       throw wrong(name, "disk %s has no source=; e.g. source=\"file:/dev/vdb\"", target);
@@ -228,7 +231,44 @@ public final class DomainXmlParser {
                   target,
                   attributes.get("readonly"));
         };
+    if (mirrored.isPresent() && (readOnly || attributes.containsKey(DomainMetadata.FOLLOW))) {
+      throw wrong(
+          name,
+          "disk %s has two legs: it is written to, and follows nobody; leave readonly= and follow="
+              + " out",
+          target);
+    }
     return new Disk(target, source, readOnly, follow(name, target, source, readOnly, attributes));
+  }
+
+  /** The source of a disk with two legs; empty for one with a source of its own. */
+  private static Optional<String> legs(
+      String name, String target, Element disk, ImmutableMap<String, String> attributes)
+      throws DomainXmlException {
+    List<String> legs = new ArrayList<>();
+    for (Element element : children(disk)) {
+      if (!NAMESPACE.equals(element.getNamespaceURI())
+          || !element.getLocalName().equals(DiskSource.LEG)) {
+        throw wrong(
+            name,
+            "disk %s: <%s> is unknown in it; expected <leg source=>",
+            target,
+            element.getTagName());
+      }
+      legs.add(attributes(name, element, LEG_ATTRIBUTES).getOrDefault(DiskSource.SOURCE, ""));
+    }
+    if (legs.isEmpty()) {
+      return Optional.empty();
+    }
+    boolean areLegs = legs.size() == DiskSource.LEGS && legs.stream().noneMatch(String::isEmpty);
+    if (!areLegs || legs.get(0).equals(legs.get(1))) {
+      throw wrong(
+          name, "disk %s: expected two different legs, each with source=, found %s", target, legs);
+    }
+    if (attributes.containsKey(DiskSource.SOURCE)) {
+      throw wrong(name, "disk %s has two legs and a source=; leave one of them out", target);
+    }
+    return Optional.of(DiskSource.ofLegs(legs));
   }
 
   /**
@@ -290,8 +330,8 @@ public final class DomainXmlParser {
     }
   }
 
-  private static ImmutableMap<String, String> attributes(String name, Element element)
-      throws DomainXmlException {
+  private static ImmutableMap<String, String> attributes(
+      String name, Element element, ImmutableSet<String> known) throws DomainXmlException {
     ImmutableMap.Builder<String, String> found = ImmutableMap.builder();
     NamedNodeMap attributes = element.getAttributes();
     for (int i = 0; i < attributes.getLength(); i++) {
@@ -299,12 +339,13 @@ public final class DomainXmlParser {
       if (XMLConstants.XMLNS_ATTRIBUTE_NS_URI.equals(attribute.getNamespaceURI())) {
         continue;
       }
-      if (!DISK_ATTRIBUTES.contains(attribute.getName())) {
+      if (!known.contains(attribute.getName())) {
         throw wrong(
             name,
-            "attribute %s of <disk> is unknown; known are %s",
+            "attribute %s of <%s> is unknown; known are %s",
             attribute.getName(),
-            String.join(", ", DISK_ATTRIBUTES));
+            element.getLocalName(),
+            String.join(", ", known));
       }
       found.put(attribute.getName(), attribute.getValue().strip());
     }

@@ -3,6 +3,7 @@ package io.netchannel.daemon;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.google.common.net.HostAndPort;
 import io.netchannel.coordinator.StockDiskPolicy;
 import io.netchannel.coordinator.peer.PeerAddress;
 import java.nio.charset.StandardCharsets;
@@ -72,7 +73,12 @@ final class DaemonConfigurationTest {
             name = "slow"
             directory = "/srv/slow"
             delete-moved = "24h"
+            [mirror]
+            leg-timeout = "8s"
+            witness = "hostc"
             """);
+    assertThat(found.exports().legs().timeout()).isEqualTo(Duration.ofSeconds(8));
+    assertThat(found.exports().legs().witness()).contains(HostAndPort.fromParts("hostc", 16516));
     assertThat(found.pools())
         .containsExactly(
             Map.entry("fast", new VolumePool(Path.of("/srv/pool"), Optional.empty())),

@@ -2,18 +2,21 @@ package io.netchannel.daemon;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.tuple;
 
 import com.google.common.collect.ImmutableMap;
 import io.netchannel.device.Device;
 import io.netchannel.device.OpenOptions;
 import io.netchannel.device.Outcome;
 import io.netchannel.device.Requests;
+import io.netchannel.xen.Waiting;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.UUID;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -154,5 +157,89 @@ final class HostStorageTest {
         .hasMessageContaining("which is not connected now");
     open("netchannel://hosta/b", "guest", 1).close();
     open("netchannel://hosta/b", "other", 1).close();
+  }
+
+  /** Both on this host, which only a test does; who may start is kept in its own server. */
+  @Test
+  void aDiskWithTwoLegs() throws Exception {
+    storage.close();
+    Files.write(directory.resolve("c.raw"), new byte[1 << 20]);
+    configuration =
+        DaemonConfiguration.parse(
+            "test.toml",
+            """
+            [daemon]
+            name = "hosta"
+            run-directory = "%1$s"
+            state-directory = "%1$s"
+            [[export]]
+            name = "a"
+            path = "%1$s/a.raw"
+            [[export]]
+            name = "c"
+            path = "%1$s/c.raw"
+            """
+                .formatted(directory));
+    storage = HostStorage.open(configuration, Optional.empty());
+    UUID guest = new UUID(5, 5);
+    String source = "mirror:netchannel://hosta/a,netchannel://hosta/c";
+    byte[] data = new byte[4096];
+    Arrays.fill(data, (byte) 7);
+    try (Device disk = open(source, guest, 1)) {
+      Waiting.until("both are up to date", () -> "sync".equals(mirror(guest).get("state")));
+      assertThat(Requests.write(disk, 4096, data)).isEqualTo(Outcome.OK);
+      assertThat(Requests.flush(disk)).isEqualTo(Outcome.OK);
+      assertThat(Json.objects(mirror(guest).get("legs")))
+          .extracting(leg -> leg.get("source"), leg -> leg.get("upToDate"))
+          .containsExactly(
+              tuple("netchannel://hosta/a", true), tuple("netchannel://hosta/c", true));
+      assertThatThrownBy(() -> forceLeg(guest, "netchannel://hosta/c"))
+          .hasMessageContaining("stop its guest first");
+    }
+    assertThat(Files.readAllBytes(directory.resolve("a.raw"))[4096]).isEqualTo((byte) 7);
+    assertThat(Files.readAllBytes(directory.resolve("c.raw"))[4096]).isEqualTo((byte) 7);
+    assertThat(storage.devices().newestGeneration(source, guest + "/xvda", false)).isEqualTo(1);
+    assertThat(storage.devices().probe(source, false).sizeBytes()).isEqualTo(1 << 20);
+    assertThat(Json.object(forceLeg(guest, "netchannel://hosta/c")))
+        .containsEntry("upToDate", List.of("netchannel://hosta/c"));
+    Files.write(directory.resolve("a.raw"), new byte[1 << 20]); // what it has does not count
+    try (Device disk = open(source, guest, 2)) {
+      assertThat(Requests.read(disk, 4096, 4096)).isEqualTo(data);
+    }
+    assertThatThrownBy(() -> storage.devices().check("mirror:file:/a,file:/b"))
+        .hasMessageContaining("expected two exports on two hosts");
+    assertThatThrownBy(() -> open("mirror:netchannel://hosta/a", guest, 3))
+        .hasMessageContaining("expected two exports on two hosts");
+  }
+
+  private Device open(String source, UUID guest, long generation) throws Exception {
+    return open(source, guest.toString(), generation);
+  }
+
+  private Map<String, Object> mirror(UUID guest) {
+    try {
+      List<Map<String, Object>> found = Json.objects(ask(guest, Map.of("command", "mirrors")));
+      assertThat(found).hasSize(1);
+      return found.get(0);
+    } catch (ControlException e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  private Object forceLeg(UUID guest, String leg) throws ControlException {
+    return ask(
+        guest,
+        Map.of(
+            "command", "mirror",
+            "action", "force-leg",
+            "domain", "web1",
+            "target", "xvda",
+            "source", leg));
+  }
+
+  private Object ask(UUID guest, Map<String, Object> request) throws ControlException {
+    return storage
+        .control(other -> List.of(Map.of("domain", "web1", "uuid", guest, "target", "xvda")))
+        .handle(request);
   }
 }

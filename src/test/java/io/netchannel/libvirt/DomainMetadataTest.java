@@ -114,6 +114,20 @@ final class DomainMetadataTest {
   }
 
   @Test
+  void aDiskGetsLegsAndLosesThem() throws Exception {
+    String legs = "mirror:netchannel://hosta/w,netchannel://hostb/w";
+    has("live", "<devices><disk target=\"xvdb\" source=\"%s\"/></devices>".formatted(OLD));
+    assertThat(live().changeSource("xvdb", OLD, legs)).isTrue();
+    assertThat(text("live"))
+        .contains(
+            "<disk target=\"xvdb\"><leg source=\"netchannel://hosta/w\"/>"
+                + "<leg source=\"netchannel://hostb/w\"/></disk>");
+    assertThat(live().changeSource("xvdb", OLD, legs)).as("said again").isTrue();
+    assertThat(live().changeSource("xvdb", legs, NEW)).isTrue();
+    assertThat(text("live")).contains("<disk source=").doesNotContain("<leg");
+  }
+
+  @Test
   void changesTheSourceAndNothingElse() throws Exception {
     String xml =
         """

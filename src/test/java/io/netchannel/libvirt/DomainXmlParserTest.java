@@ -132,6 +132,18 @@ final class DomainXmlParserTest {
             new DomainDevices.Disk("xvdb", "netchannel://a/b", false, Optional.of("fast")));
   }
 
+  @Test
+  void aDiskWithTwoLegs() throws Exception {
+    DomainDevices devices =
+        DomainXmlParser.parse(
+            disks(
+                "<n:disk target='xvdb'><n:leg source=' netchannel://hosta/web1'/>"
+                    + "<n:leg source='netchannel://hostb/web1'/></n:disk>"));
+    assertThat(devices.disks())
+        .containsExactly(
+            new Disk("xvdb", "mirror:netchannel://hosta/web1,netchannel://hostb/web1", false));
+  }
+
   @ParameterizedTest
   @CsvSource(
       delimiter = '|',
@@ -150,6 +162,20 @@ final class DomainXmlParserTest {
         "<n:disk target='xvdb' source='file:/a' follow=''/> | follow= names no pool",
         "<n:disk target='xvdb' source='file:/a' follow='p' readonly='yes'/> | is written to; leave",
         "<n:disk target='xvda' source='inherit' follow='p'/> | a disk of Netchannel's own",
+        "<n:disk target='xvdb'><n:leg source='netchannel://a/w'/></n:disk> | expected two different"
+            + " legs",
+        "<n:disk target='xvdb'><n:leg source='netchannel://a/w'/><n:leg/></n:disk> | expected two",
+        "<n:disk target='xvdb'><n:leg source='netchannel://a/w'/><n:leg source='netchannel://a/w'/>"
+            + "</n:disk> | expected two different legs",
+        "<n:disk target='xvdb' source='file:/a'><n:leg source='netchannel://a/w'/><n:leg"
+            + " source='netchannel://b/w'/></n:disk> | two legs and a source=",
+        "<n:disk target='xvdb' readonly='yes'><n:leg source='netchannel://a/w'/><n:leg"
+            + " source='netchannel://b/w'/></n:disk> | has two legs: it is written to",
+        "<n:disk target='xvdb' follow='p'><n:leg source='netchannel://a/w'/><n:leg"
+            + " source='netchannel://b/w'/></n:disk> | follows nobody",
+        "<n:disk target='xvdb'><n:leg source='netchannel://a/w' cache='no'/></n:disk> | attribute"
+            + " cache of <leg> is unknown",
+        "<n:disk target='xvdb' source='file:/a'><n:foot/></n:disk> | <n:foot> is unknown in it",
         "<n:usb port='1'/> | <n:usb> is unknown",
         "<disk target='xvdb' source='file:/a'/> | <disk> is unknown",
         "<n:disk target='xvdb' source='file:/a'/><n:disk target='xvdb' source='file:/b'/>"

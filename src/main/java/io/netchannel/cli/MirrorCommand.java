@@ -1,0 +1,118 @@
+package io.netchannel.cli;
+
+import io.netchannel.daemon.Json;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+@Command(
+    name = "mirror",
+    mixinStandardHelpOptions = true,
+    description = "Changes a disk with two legs; see 'netchannel mirrors'.",
+    synopsisSubcommandLabel = "ACTION",
+    subcommands = {MirrorCommand.Add.class, MirrorCommand.ForceLeg.class})
+final class MirrorCommand {
+  @Command(
+      name = "add",
+      mixinStandardHelpOptions = true,
+      description = {
+        "Gives a disk of a running guest, which is an export, a second leg on another host. What is"
+            + " there is overwritten with a copy of the disk; 'netchannel mirrors' shows how far it"
+            + " is."
+      })
+  static final class Add implements Callable<Integer> {
+    @Mixin private OutputOptions output;
+    @Mixin private ControlOptions control;
+    @Spec private CommandSpec spec;
+
+    @Parameters(index = "0", paramLabel = "DOMAIN", description = "The domain's name, id or UUID.")
+    private String domain;
+
+    @Parameters(index = "1", paramLabel = "TARGET", description = "The disk's name in the guest.")
+    private String target;
+
+    @Parameters(
+        index = "2",
+        paramLabel = "SOURCE",
+        description = "The second leg: an export, as netchannel://HOST/NAME.")
+    private String source;
+
+    @Override
+    public Integer call() throws CommandFailedException {
+      Map<String, Object> device =
+          Json.object(
+              control.call(
+                  Map.of(
+                      "command", "mirror",
+                      "action", "add",
+                      "domain", domain,
+                      "target", target,
+                      "source", source)));
+      output.print(
+          spec.commandLine().getOut(),
+          device,
+          out -> out.println("%s of %s: is being copied to %s".formatted(target, domain, source)));
+      return 0;
+    }
+  }
+
+  @Command(
+      name = "force-leg",
+      mixinStandardHelpOptions = true,
+      description = {
+        "Says that one leg is the disk, whatever the other one may know: the guest starts from it"
+            + " alone, and the other one becomes a copy of it.",
+        "",
+        "For a start that was refused because which leg is up to date cannot be known, or because"
+            + " the one that is up to date is lost. What only that one had is lost then, too."
+      })
+  static final class ForceLeg implements Callable<Integer> {
+    @Mixin private OutputOptions output;
+    @Mixin private ControlOptions control;
+    @Spec private CommandSpec spec;
+
+    @Parameters(
+        index = "0",
+        paramLabel = "DOMAIN",
+        description = "The domain's UUID; or its name, while it waits for this disk here.")
+    private String domain;
+
+    @Parameters(index = "1", paramLabel = "TARGET", description = "The disk's name in the guest.")
+    private String target;
+
+    @Parameters(
+        index = "2",
+        paramLabel = "SOURCE",
+        description = "The leg, as the domain's XML has it.")
+    private String source;
+
+    @Override
+    public Integer call() throws CommandFailedException {
+      Map<String, Object> forced =
+          Json.object(
+              control.call(
+                  Map.of(
+                      "command",
+                      "mirror",
+                      "action",
+                      "force-leg",
+                      "domain",
+                      domain,
+                      "target",
+                      target,
+                      "source",
+                      source)));
+      output.print(
+          spec.commandLine().getOut(),
+          forced,
+          out ->
+              out.println(
+                  "%s of %s: the disk is %s from now on".formatted(target, domain, source)));
+      return 0;
+    }
+  }
+}

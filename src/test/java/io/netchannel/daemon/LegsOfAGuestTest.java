@@ -1,0 +1,187 @@
+package io.netchannel.daemon;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.google.common.collect.ImmutableMap;
+import io.netchannel.device.Device;
+import io.netchannel.device.DeviceException;
+import io.netchannel.device.DeviceKind;
+import io.netchannel.device.OpenOptions;
+import io.netchannel.device.Storage;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A guest whose disk has two legs, both exports of a device server beside its host. */
+@Timeout(180)
+final class LegsOfAGuestTest {
+  private static final String A = "netchannel://store/a";
+  private static final String B = "netchannel://store/b";
+  private static final String BOTH = "mirror:" + A + "," + B;
+
+  @TempDir private Path directory;
+  private HostStorage storage;
+  private SwappingHost guest;
+
+  @BeforeEach
+  void start() throws Exception {
+    Path store = Files.createDirectory(directory.resolve("store"));
+    for (String leg : List.of("a", "b")) {
+      Files.write(store.resolve(leg + ".raw"), new byte[(int) SwappingHost.SIZE]);
+    }
+    storage =
+        HostStorage.open(
+            DaemonConfiguration.parse(
+                "test.toml",
+                """
+                [daemon]
+                name = "store"
+                run-directory = "%1$s"
+                state-directory = "%1$s"
+                [[export]]
+                name = "a"
+                path = "%1$s/a.raw"
+                [[export]]
+                name = "b"
+                path = "%1$s/b.raw"
+                """
+                    .formatted(store)),
+            Optional.empty());
+    guest =
+        new SwappingHost(
+            directory,
+            ImmutableMap.of("netchannel", new Its("netchannel"), "mirror", new Its("mirror")));
+  }
+
+  @AfterEach
+  void stop() {
+    guest.close();
+    storage.close();
+  }
+
+  /** As that host has it. */
+  private final class Its implements DeviceKind {
+    private final String scheme;
+
+    Its(String scheme) {
+      this.scheme = scheme + ":";
+    }
+
+    @Override
+    public Device open(String text, OpenOptions options) throws DeviceException {
+      return storage.devices().open(scheme + text, options);
+    }
+
+    @Override
+    public Device openAround(String text, Device present, OpenOptions options)
+        throws DeviceException {
+      return storage.devices().openAround(scheme + text, present, options);
+    }
+
+    @Override
+    public long newestGeneration(String text, String user, boolean readOnly)
+        throws DeviceException {
+      return storage.devices().newestGeneration(scheme + text, user, readOnly);
+    }
+
+    @Override
+    public Optional<Storage> storage(String text) throws DeviceException {
+      return Optional.of(storage.devices().storage(scheme + text));
+    }
+  }
+
+  private Object ask(Map<String, Object> request) throws ControlException {
+    return storage.control(guest.host.daemon().control()).handle(request);
+  }
+
+  private Map<String, Object> mirror() {
+    try {
+      List<Map<String, Object>> found = Json.objects(ask(Map.of("command", "mirrors")));
+      assertThat(found).hasSize(1);
+      return found.get(0);
+    } catch (ControlException e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  private void awaitSync() {
+    guest.await("both legs are up to date", () -> "sync".equals(mirror().get("state")));
+  }
+
+  private void areAlike() throws Exception {
+    assertThat(Files.mismatch(directory.resolve("store/a.raw"), directory.resolve("store/b.raw")))
+        .isEqualTo(-1);
+  }
+
+  @Test
+  void aGuestWithTwoLegsOutlivesItsDaemon() throws Exception {
+    guest.startGuest(BOTH);
+    guest.write(3);
+    awaitSync();
+    guest.write(4);
+    assertThat(Json.objects(Json.objects(ask(Map.of("command", "devices"))).get(0).get("legs")))
+        .extracting(leg -> leg.get("upToDate"))
+        .containsExactly(true, true);
+    guest.host.stopDaemon();
+    guest.host.startDaemon();
+    guest.write(5);
+    awaitSync();
+    guest.verify();
+    guest.endGuest();
+    areAlike();
+  }
+
+  @Test
+  void aDiskGetsASecondLegUnderItsGuest() throws Exception {
+    guest.startGuest(A);
+    guest.write(3);
+    assertThat(add(B).get("source")).isEqualTo(BOTH);
+    guest.write(4);
+    awaitSync();
+    guest.write(5);
+    guest.verify();
+    guest.await("the XML names both", () -> guest.named().equals(BOTH));
+    assertThatThrownBy(() -> add("netchannel://store/c"))
+        .hasMessageContaining("expected an export that is written to");
+    guest.host.stopDaemon();
+    guest.host.startDaemon();
+    awaitSync();
+    guest.verify();
+    guest.endGuest();
+    areAlike();
+  }
+
+  @Test
+  void whatCannotBeALegChangesNothing() throws Exception {
+    guest.startGuest(A);
+    Files.write(directory.resolve("store/b.raw"), new byte[4096]);
+    assertThatThrownBy(() -> add(B)).hasMessageContaining("expected a second leg of");
+    assertThatThrownBy(() -> add("netchannel://store/nothing"))
+        .hasMessageContaining("no export named nothing");
+    guest.write(3);
+    guest.verify();
+    assertThat(Json.objects(ask(Map.of("command", "mirrors")))).isEmpty();
+    guest.endGuest();
+    guest.startGuest(A);
+    guest.verify();
+  }
+
+  private Map<String, Object> add(String leg) throws ControlException {
+    return Json.object(
+        ask(
+            Map.of(
+                "command", "mirror",
+                "action", "add",
+                "domain", "web1",
+                "target", "xvdb",
+                "source", leg)));
+  }
+}
