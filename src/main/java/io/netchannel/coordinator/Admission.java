@@ -73,6 +73,10 @@ final class Admission {
   }
 
   private void prepare(Map.Entry<String, ServedDomain> candidate) throws MigrationRefusedException {
+    UUID domain = candidate.getValue().domain();
+    if (!context.devices().domainExists(domain)) {
+      outgoing.comesAgain(domain);
+    }
     incoming.prepare(candidate.getKey(), candidate.getValue());
   }
 
@@ -184,7 +188,7 @@ final class Admission {
 
   /** A domain that another host serves would have two writers. */
   private void checkPlainStart(String domainName, UUID domain) throws MigrationRefusedException {
-    outgoing.domainEnded(domain);
+    outgoing.comesAgain(domain);
     incoming.domainEnded(domain);
     PeerQueries.Answers answers = queries.whoServes(domain);
     ImmutableMap<String, ServedDomain> ours = withOurDisks(answers);

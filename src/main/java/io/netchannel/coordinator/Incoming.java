@@ -301,14 +301,14 @@ final class Incoming {
             });
   }
 
-  /** The source has let go. */
+  /** The source has let go, or will when this host commits. */
   void committedBySource(UUID id) {
     context
         .locks()
         .ifFree(
             id,
             migration -> {
-              if (migration.phase() == Phase.RESUME) {
+              if (migration.phase() == Phase.RESUME && ends.givingUp(id).isEmpty()) {
                 ends.commit(migration, "released by " + migration.peer());
               }
             });

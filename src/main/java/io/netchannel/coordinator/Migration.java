@@ -96,6 +96,11 @@ public record Migration(
     steps = ImmutableList.copyOf(steps);
   }
 
+  /** Whether a disk is its copy from TAKE_OVER on. */
+  boolean hasCopies() {
+    return disks.stream().anyMatch(MovedDisk::isCopy);
+  }
+
   /** A migration that is in no phase anybody else knows of yet. */
   static Migration begin(
       UUID id,

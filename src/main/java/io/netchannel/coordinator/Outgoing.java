@@ -167,7 +167,8 @@ final class Outgoing {
       ends.abort(other, "replaced by a new migration to " + caller);
     } else if (other.phase() == Phase.TAKE_OVER && !devices.domainExists(other.domain())) {
       ends.ended(other);
-    } else if (other.isActive()) {
+    }
+    if (store.get(other.id()).isActive()) {
       throw context.refused(other, "is in phase " + other.phase() + "; wait until it is over");
     }
   }
@@ -305,6 +306,27 @@ final class Outgoing {
   }
 
   /**
+   * The domain is about to be on this host anew, after it has ended here: where its disks are is
+   * known before.
+   *
+   * @throws MigrationRefusedException while only the host that they were given to knows it
+   */
+  void comesAgain(UUID domain) throws MigrationRefusedException {
+    domainEnded(domain);
+    Migration given = store.active(Direction.OUTGOING, domain).orElse(null);
+    if (given == null || given.phase() != Phase.TAKE_OVER || !given.hasCopies()) {
+      return;
+    }
+    askDestination(given);
+    if (store.get(given.id()).isActive()) {
+      throw context.refused(
+          given,
+          "has given the disks to %s with their copies, and %s has not said yet whether it has them for good; start netchanneld there and try again"
+              .formatted(given.peer(), given.peer()));
+    }
+  }
+
+  /**
    * What a crash left: before "given" we go on, and seal again when the guest is suspended; after
    * it {@link #tick} asks the destination.
    */
@@ -381,6 +403,10 @@ final class Outgoing {
                   migration.domain(),
                   Direction.INCOMING,
                   context.timeouts().tell());
+      if (report.phase() == Phase.RESUME && !devices.domainExists(migration.domain())) {
+        // It waits for our word as we for its: it decides, so that both come to the same end.
+        report = context.peer(migration.peer()).commit(migration.id(), context.timeouts().tell());
+      }
       switch (report.phase()) {
         case ABORT -> givenUp(migration, report.detail());
         case COMMIT -> committed(migration);

@@ -102,7 +102,10 @@ final class OutgoingEnds {
     return over;
   }
 
-  /** Its domain has ended on this host. */
+  /**
+   * Its domain has ended on this host. That says nothing of where its disks are when some of them
+   * are their copies, which only one of both hosts can start from: the destination says it then.
+   */
   void ended(Migration migration) {
     switch (migration.phase()) {
       case PREPARE, PRECOPY, SEAL, HAND_OVER -> {
@@ -110,9 +113,12 @@ final class OutgoingEnds {
         over.disks().forEach(moved -> orders.end(over, moved));
         tellSoon(over);
       }
-      // Told by a tick: the guest connects its disks there just now and is not to be disturbed.
-      case TAKE_OVER ->
+      case TAKE_OVER -> {
+        if (!migration.hasCopies()) {
+          // Told by a tick: the guest connects its disks there just now and is not to be disturbed.
           context.tells().later(commit(migration, "its domain ended on " + context.host()));
+        }
+      }
       case REDIRECT, RESUME, COMMIT, ABORT -> {}
     }
   }

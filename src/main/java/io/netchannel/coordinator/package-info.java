@@ -24,7 +24,7 @@
  *     = "given", the one moment   ~            TAKE_OVER ==================================+
  *     = disks change hands        ~               - every mid-point has its device         =
  *  TAKE_OVER =====================+            REDIRECT ===================================+
- *     ~ domain ended here, or     =               = before libvirt is answered             =
+ *     ~ domain ended here (1), or =               = before libvirt is answered             =
  *     ~ guest has run there       =            RESUME =====================================+
  *  COMMIT                         v               = guest has run here, or source let go   v
  *                               ABORT          COMMIT                                    ABORT
@@ -32,7 +32,7 @@
  *                                                                            is never used again)
  * </pre>
  *
- * Not in the picture: a destination that is asked about a migration it does not know, and has not
+ * (1) Not where a disk goes as its copy, see "Jobs". Not in the picture: a destination that is asked about a migration it does not know, and has not
  * its domain, journals that migration as ABORT at once.
  *
  * <h2>The early seal</h2>
@@ -167,6 +167,12 @@
  * What the destination has done with the copy before it gives it back counts for nothing: the guest
  * has not run there, and what was pending is the source's to finish. A crash between "given" and
  * the end leaves the source sealed, as without a copy, until the destination has said which.
+ *
+ * <p>The end of the domain at the source decides nothing then: only one of both hosts can start it,
+ * the destination from the copy after its COMMIT, the source from the old device after its ABORT. So
+ * the destination decides alone. A source without its domain asks it, and asks one in RESUME, which
+ * waits for the source as well, to commit; one that gives up by then does not, and says ABORT when
+ * it has. Until there is an answer the domain neither starts at the source nor comes back there.
  *
  * <h2>When the journal's storage fails</h2>
  *

@@ -6,9 +6,11 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import ch.qos.logback.classic.Level;
 import ch.qos.logback.classic.Logger;
 import java.time.Duration;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.Set;
 import java.util.UUID;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
@@ -142,9 +144,95 @@ final class MigrationSimulationTest {
     assertThat(world.disk("xvda").writers()).containsEntry("a", 3L);
   }
 
+  private static List<Phase> phases(Simulation world) {
+    return Stream.of("a", "b")
+        .map(host -> world.host(host).coordinator().migrations().list().get(0).phase())
+        .toList();
+  }
+
+  /** Both hosts must come to the same end: either device alone can be started from then. */
   @Test
-  void migratesBackAtOnce() throws JournalException {
-    Simulation world = new Simulation(SEED, 0, Simulation.Restart.AT_ONCE, false);
+  void aSourceWithoutItsDomainWaitsForTheDestinationThatGivesUp() throws Exception {
+    Simulation world =
+        new Simulation(Simulation.Guest.ALONG, SEED, 0, Simulation.Restart.LATE, false);
+    world.setFaultPoints(
+        point -> {
+          if (point == FaultPoints.Point.DESTINATION_TAKEN_OVER) {
+            world.host("b").crashAtStep(world.host("b").steps() + 1);
+          }
+        });
+    assertThat(world.migrate("a", "b")).isFalse();
+    world.losesDomain("a");
+    world.pass(Duration.ofSeconds(10));
+    Coordinator a = world.host("a").coordinator();
+    assertThat(a.migrations().list().get(0).phase()).isEqualTo(Phase.TAKE_OVER);
+    assertThatThrownBy(() -> a.incomingStarts(Simulation.NAME, Simulation.DOMAIN, true, false))
+        .isInstanceOf(MigrationRefusedException.class)
+        .hasMessageContaining("b has not said yet whether it has them for good");
+    world.setFaultPoints(FaultPoints.NONE);
+    world.settle();
+    assertThat(phases(world)).containsOnly(Phase.ABORT);
+    assertThat(jobs(world, "a")).containsOnly(JobPhase.ABORTED);
+    assertThat(left(world, "a")).isEmpty();
+    assertThat(a.incomingStarts(Simulation.NAME, Simulation.DOMAIN, true, false)).isFalse();
+  }
+
+  @Test
+  void aSourceWithoutItsDomainLetsTheRestoredGuestHaveItsDisks() throws JournalException {
+    Simulation world =
+        new Simulation(Simulation.Guest.ALONG, SEED, 0, Simulation.Restart.LATE, false);
+    assertThat(world.arrives("a", "b")).isTrue();
+    assertThat(world.restored("b")).isTrue();
+    world.losesDomain("a");
+    world.pass(Duration.ofSeconds(5));
+    assertThat(phases(world)).containsOnly(Phase.COMMIT);
+    assertThat(jobs(world, "a")).containsOnly(JobPhase.TAKEN_OVER);
+    assertThat(left(world, "b")).containsExactly("file:/xvda for netchannel://b/xvda");
+  }
+
+  @Test
+  void withoutADomainAnywhereBothHostsComeToTheSameEnd() throws JournalException {
+    Random random = new Random(SEED);
+    Set<Phase> ends = EnumSet.noneOf(Phase.class);
+    for (int run = 0; run < RANDOM_RUNS / 8; run++) {
+      long seed = random.nextLong();
+      Random plan = new Random(seed);
+      Simulation world =
+          new Simulation(
+              Simulation.Guest.ALONG,
+              seed,
+              plan.nextDouble() * 0.3,
+              plan.nextBoolean() ? Simulation.Restart.AT_ONCE : Simulation.Restart.LATE,
+              plan.nextBoolean());
+      if (plan.nextBoolean()) {
+        world.host("b").crashAtStep(world.host("b").steps() + 1 + plan.nextInt(120));
+      }
+      if (!world.arrives("a", "b") || !world.restored("b")) {
+        world.end(world.host("b"));
+      }
+      world.losesDomain("a");
+      if (plan.nextBoolean()) {
+        world.pass(Duration.ofSeconds(plan.nextInt(5)));
+        world.losesDomain("b");
+      }
+      world.settle();
+      Migration there =
+          world.host("b").coordinator().migrations().list().stream().findFirst().orElse(null);
+      if (there != null) {
+        assertThat(phases(world)).as("seed %s", seed).containsOnly(there.phase());
+        assertThat(left(world, "a").isEmpty())
+            .as("seed %s: left after %s", seed, there.phase())
+            .isEqualTo(there.phase() == Phase.ABORT);
+        ends.add(there.phase());
+      }
+    }
+    assertThat(ends).containsExactlyInAnyOrder(Phase.COMMIT, Phase.ABORT);
+  }
+
+  @ParameterizedTest
+  @MethodSource("guests")
+  void migratesBackAtOnce(Simulation.Guest guest) throws JournalException {
+    Simulation world = new Simulation(guest, SEED, 0, Simulation.Restart.AT_ONCE, false);
     assertThat(world.migrate("a", "b")).isTrue();
     assertThat(world.migrate("b", "a")).isTrue();
     world.settle();

@@ -473,6 +473,12 @@ final class Simulation {
     domainOn.remove(host);
   }
 
+  /** Likewise, with its disks: the host has lost its power. */
+  void losesDomain(String host) {
+    forgetDomain(host);
+    host(host).devices().domainEnded();
+  }
+
   boolean starts(SimulatedHost host) throws MigrationRefusedException {
     return host.coordinator()
         .incomingStarts(NAME, DOMAIN, !guest.targets().isEmpty(), !guest.stock().isEmpty());
