@@ -88,10 +88,14 @@ record DiskDetails(
         readOnly, OpenOptions.User.disk(guest.uuid(), target, forGeneration, inheritance));
   }
 
-  /** Likewise of a device that has become its disk, of which the authority does not know yet. */
+  /**
+   * Likewise of a device that has become its disk, of which the authority does not know yet. What
+   * was written to it on the other host may be lost by now: then the guest's flush is to fail.
+   */
   OpenOptions copyOptions(long forGeneration) {
     return OpenOptions.anew(
-        OpenOptions.User.disk(guest.uuid(), target, forGeneration, Optional.empty()));
+        OpenOptions.User.disk(
+            guest.uuid(), target, forGeneration, Optional.of(Inheritance.UNTOLD)));
   }
 
   /** What an authority of its device calls it. */

@@ -1032,12 +1032,17 @@ final class SwapRunner implements MirrorOwner {
 
   /** Why the new device has not all that the guest was told is written; empty when it has. */
   String notAlike() {
-    Optional<MirrorStatus> now = mirror.map(MirrorDevice::status);
-    if (now.filter(status -> status.state() == MirrorState.SYNC).isPresent()) {
-      return "";
-    }
-    String why = problem.isEmpty() ? now.map(MirrorStatus::reason).orElse("") : problem;
     String words = job().newSource() + " is not in sync";
+    MirrorDevice present = mirror.orElse(null);
+    MirrorStatus now = present == null ? null : present.status();
+    if (now != null && now.state() == MirrorState.SYNC) {
+      Device copy = present.follower();
+      // The mirror may not have noticed yet; of one that is away nobody knows what it has lost.
+      return copy.hasLostWrites()
+          ? words + ": it has lost writes that were not flushed"
+          : copy.problem().map(away -> words + ": " + away).orElse("");
+    }
+    String why = problem.isEmpty() && now != null ? now.reason() : problem;
     return why.isEmpty() ? words : words + ": " + why;
   }
 

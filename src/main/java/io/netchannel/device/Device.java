@@ -176,6 +176,14 @@ public interface Device extends AutoCloseable {
   }
 
   /**
+   * Whether writes that it has completed may be lost, because they were not flushed: no flush of it
+   * succeeds any more, until it is opened anew. Waits for nothing.
+   */
+  default boolean hasLostWrites() {
+    return false;
+  }
+
+  /**
    * Waits for what is running and releases the device. Idempotent, and each call waits: when it
    * returns, whoever called it may use the memory of his requests for something else.
    */

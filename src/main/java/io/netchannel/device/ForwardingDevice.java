@@ -89,6 +89,11 @@ public abstract class ForwardingDevice implements Device {
   }
 
   @Override
+  public boolean hasLostWrites() {
+    return device.hasLostWrites();
+  }
+
+  @Override
   public void close() {
     device.close();
   }

@@ -540,6 +540,18 @@ final class RemoteDeviceTest {
     }
   }
 
+  /** Before anybody flushes: a copy of another disk is not to be believed then. */
+  @Test
+  void whoHasLostWritesSaysSoByItself() throws Exception {
+    try (Device device = host.open(host.source(EXPORT), as(CLIENT, 1))) {
+      assertThat(Requests.write(device, 0, block(1))).isEqualTo(Outcome.OK);
+      assertThat(device.hasLostWrites()).isFalse();
+      restartWithoutMemory();
+      assertThat(Requests.write(device, 0, block(2))).isEqualTo(Outcome.OK);
+      assertThat(device.hasLostWrites()).isTrue();
+    }
+  }
+
   @Test
   void flushedWritesCannotBeLost() throws Exception {
     Device old = host.open(host.source(EXPORT), as(CLIENT, 1));

@@ -146,7 +146,11 @@ final class Mirror {
   }
 
   void tick() {
+    boolean followerLost = legs.follower.hasLostWrites();
     synchronized (lock) {
+      if (followerLost) {
+        states.followerLost();
+      }
       pace.tick(nanoTime.getAsLong());
       copier.tick();
       states.tick();

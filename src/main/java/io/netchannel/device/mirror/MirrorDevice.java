@@ -201,6 +201,11 @@ public final class MirrorDevice implements Device {
     return mirror.legs.leader.isGivenFree() && mirror.legs.follower.isGivenFree();
   }
 
+  @Override
+  public boolean hasLostWrites() {
+    return mirror.disk().hasLostWrites();
+  }
+
   /**
    * Closes both legs. A switch that is being recorded is waited for, as which leg is the disk is
    * known then only; one that has not come so far is not made. Where that stays unknown, what only

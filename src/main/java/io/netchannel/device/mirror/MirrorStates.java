@@ -413,6 +413,15 @@ final class MirrorStates {
     }
   }
 
+  /**
+   * Likewise of a follower that says so by itself. Only SYNC has no flush to come that finds it out.
+   */
+  void followerLost() {
+    if (state == MirrorState.SYNC) {
+      flushRefused(Outcome.IO_ERROR);
+    }
+  }
+
   /** One of an earlier try finds another state: FLUSHING does not begin before it has ended. */
   void flushEnded(Outcome outcome) {
     flushing = false;

@@ -82,7 +82,9 @@
  *   <tr><td>the follower fails</td><td>the bits of all it has are set, the guest is answered by the
  *     leader. It goes on when all that was at the follower has ended: nothing of it lands later. A
  *     failed flush sets all bits: nobody knows what was lost; and it goes on only after a flush
- *     that succeeds, as most devices fail all of them until they are opened anew</td></tr>
+ *     that succeeds, as most devices fail all of them until they are opened anew. The same where the
+ *     follower itself says that it has lost something ({@code Device.hasLostWrites}), also without
+ *     a request</td></tr>
  *   <tr><td>the leader fails</td><td>the guest hears of it as without a mirror; in SYNC the follower
  *     takes its place first, unless the switch is held or the follower is to be verified yet, and the
  *     guest gets that one's answer</td></tr>

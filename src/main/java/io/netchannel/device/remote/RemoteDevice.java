@@ -372,6 +372,11 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
   }
 
   @Override
+  public boolean hasLostWrites() {
+    return unflushed.areLost();
+  }
+
+  @Override
   public void close() {
     try {
       link.loop().execute(this::startClose);

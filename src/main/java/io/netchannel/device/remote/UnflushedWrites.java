@@ -18,7 +18,9 @@ final class UnflushedWrites {
 
   private long completed;
   private long flushed;
-  private boolean lost;
+
+  /** Others look at it. */
+  private volatile boolean lost;
 
   /**
    * Begins with what the user before has left.
@@ -67,7 +69,7 @@ final class UnflushedWrites {
     boolean another = !storage.orElse(attached.lastStorage()).equals(attached.storage());
     storage = Optional.of(attached.storage());
     boolean loses = another && completed > flushed;
-    lost |= loses;
+    lost = lost || loses;
     return loses;
   }
 

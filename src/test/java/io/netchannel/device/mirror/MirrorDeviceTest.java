@@ -393,6 +393,24 @@ final class MirrorDeviceTest extends SteppedMirror {
     assertThat(mirror.status().heldWrites()).isZero();
   }
 
+  /** The guest may not flush for days, and nothing else asks the target. */
+  @Test
+  void aTargetThatHasLostWritesIsNotInSync() {
+    MirrorDevice mirror = mirror(false, true);
+    toSync(mirror);
+    long copied = mirror.status().copiedBytes();
+    follower.lostWrites = true;
+    pass(mirror, 0);
+    assertThat(mirror.status().state()).isEqualTo(MirrorState.PAUSED);
+    assertThat(mirror.status().leftBytes()).as("all of it").isEqualTo((long) BLOCKS * BLOCK);
+    mirror.switchOver();
+    assertThat(records).isEmpty();
+
+    follower.lostWrites = false;
+    toRecord(mirror);
+    assertThat(mirror.status().copiedBytes()).isEqualTo(2 * copied);
+  }
+
   /** As files, NBD servers and other hosts' devices do until they are opened anew. */
   @Test
   void aTargetThatFailsEveryFlushIsNotCopiedToAgainAndAgain() {

@@ -52,6 +52,9 @@ final class SteppedDevice implements Device {
   /** Whether each flush fails from now on, until it is opened anew. */
   boolean flushFails;
 
+  /** Whether its host has lost what was not flushed. */
+  boolean lostWrites;
+
   int flushes;
   int closes;
   private boolean closed;
@@ -287,6 +290,11 @@ final class SteppedDevice implements Device {
       durable.get(block).clear();
       durable.get(block).add(current[block]);
     }
+  }
+
+  @Override
+  public boolean hasLostWrites() {
+    return lostWrites;
   }
 
   @Override
