@@ -13,7 +13,8 @@ import java.util.stream.Collectors;
  * gives them away: its disks are sealed, so what is alike then stays so.
  *
  * <pre>
- *   a disk with a job that goes to the destination
+ *   a disk that came to PREPARE with a job that goes to the destination
+ *     given up since ----------------------------------------------> refused: the guest goes on here
  *     alike, and the destination can take over with the copy -----> the copy is the disk
  *     not, and other hosts reach it where it is ------------------> it stays there, the job goes on at
  *                                                                   the destination
@@ -55,11 +56,15 @@ final class GoingCopies {
     if (going.isEmpty() && expected.isEmpty()) {
       return moved;
     }
+    if (going.isEmpty()) {
+      // The destination would go on copying to what its owner may have another use for by now.
+      throw new MigrationRefusedException(
+          "%s cannot go along: %s was given up on the way; migrate again"
+              .formatted(moved.target(), expected));
+    }
     LocalDevices.Copy copy = context.devices().copyOf(sealed.domain(), moved.target());
     String why = copy.why();
-    if (going.isEmpty()) {
-      why = expected + " was given up";
-    } else if (!expected.equals(going)) {
+    if (!expected.equals(going)) {
       why = "%s cannot take over with %s".formatted(sealed.peer(), going);
     }
     if (why.isEmpty()) {

@@ -128,6 +128,24 @@ final class MigrationSimulationTest {
     assertThat(jobs(world, "a")).as("goes on").containsOnly(JobPhase.COPYING);
   }
 
+  /** The new device is whose word it was from then on: nobody copies to it, here or there. */
+  @Test
+  void whatIsGivenUpOnTheWayKeepsItsGuestAlsoWhereTheDiskCouldStay() throws Exception {
+    Simulation world =
+        new Simulation(Simulation.Guest.ALONG, SEED, 0, Simulation.Restart.AT_ONCE, false);
+    assertThat(world.arrives("a", "b")).isTrue();
+    DiskJobStore known = world.host("a").coordinator().jobs();
+    DiskJob given = known.active(new DiskKey(Simulation.DOMAIN, "xvda")).orElseThrow();
+    assertThat(known.abort(given, "by hand")).isTrue();
+    assertThat(world.finish("a", "b")).isFalse();
+    world.settle();
+    world.assertOneOwner("given up on the way");
+    assertThat(jobs(world, "b")).isEmpty();
+    assertThat(world.host("a").coordinator().migrations().list().get(0).detail())
+        .contains("xvda cannot go along: netchannel://b/xvda was given up on the way");
+    assertThat(jobs(world, "a")).containsExactlyInAnyOrder(JobPhase.ABORTED, JobPhase.COPYING);
+  }
+
   /** What it has of the guest's last requests counts for nothing: the old ones are the disks. */
   @Test
   void whatIsGivenBackIsTheOldDisk() throws JournalException {
