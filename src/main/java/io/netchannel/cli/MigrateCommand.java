@@ -95,9 +95,20 @@ final class MigrateCommand implements Callable<Integer> {
             line,
             System::nanoTime,
             time -> Thread.sleep(time.toMillis()));
-    Prepared prepared =
-        withStorage ? prepare() : new Prepared(domain, domain, List.of(), List.of());
-    GuestMove.Ended ended = run(move, line, prepared);
+    MoveInterrupt interrupt =
+        MoveInterrupt.from(spec.commandLine().getErr(), line, control::call, domain);
+    Prepared prepared;
+    GuestMove.Ended ended;
+    try {
+      prepared = withStorage ? prepare() : new Prepared(domain, domain, List.of(), List.of());
+      interrupt.copies(prepared.name(), prepared.jobs());
+      ended = run(move, interrupt, prepared);
+    } catch (CommandFailedException e) {
+      line.leave();
+      throw e;
+    } finally {
+      interrupt.close();
+    }
     if (output.isJson()) {
       output.print(spec.commandLine().getOut(), json(prepared, ended), table -> {});
     }
@@ -144,33 +155,23 @@ final class MigrateCommand implements Callable<Integer> {
             .formatted(name));
   }
 
-  private GuestMove.Ended run(GuestMove move, ProgressLine line, Prepared prepared)
+  private GuestMove.Ended run(GuestMove move, MoveInterrupt interrupt, Prepared prepared)
       throws CommandFailedException, InterruptedException {
     LibvirtMigration libvirt = new LibvirtMigration(LibvirtEvents.DEFAULT_URI, uri());
-    MoveInterrupt interrupt =
-        MoveInterrupt.from(
-            spec.commandLine().getErr(), line, control::call, prepared.name(), prepared.jobs());
-    try {
-      return move.run(
-          prepared.name(),
-          host(),
-          prepared.jobs(),
-          () -> {
-            try {
-              interrupt.moves();
-              libvirt.run(prepared.id());
-            } catch (IOException e) {
-              throw new CommandFailedException(e.getMessage(), e);
-            } finally {
-              interrupt.moved();
-            }
-          });
-    } catch (CommandFailedException e) {
-      line.leave();
-      throw e;
-    } finally {
-      interrupt.close();
-    }
+    return move.run(
+        prepared.name(),
+        host(),
+        prepared.jobs(),
+        () -> {
+          try {
+            interrupt.moves();
+            libvirt.run(prepared.id());
+          } catch (IOException e) {
+            throw new CommandFailedException(e.getMessage(), e);
+          } finally {
+            interrupt.moved();
+          }
+        });
   }
 
   /** ", with xvdb at netchannel://hostb/web1-xvdb". */

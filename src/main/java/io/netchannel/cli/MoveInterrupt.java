@@ -9,14 +9,16 @@ import java.util.concurrent.CountDownLatch;
  * What becomes of a move when its process is told to end (SIGINT, SIGTERM, SIGHUP).
  *
  * <pre>
- *   COPYING --moves--> MOVING --moved--> OVER
- *      |                  +--told to end--> waits until libvirt has done with the guest
- *      +--told to end--> the copies are given up, and that is said
+ *   PREPARING --copies--> COPYING --moves--> MOVING --moved--> OVER
+ *      |                     |                  +--told to end--> waits until libvirt has done with the guest
+ *      |                     +--told to end--> the copies are given up, and that is said
+ *      +--told to end--> waits until the daemon has begun them, then likewise
  *   close: from each of them: there is nothing to do
  * </pre>
  */
 final class MoveInterrupt {
   private enum State {
+    PREPARING,
     COPYING,
     MOVING,
     OVER
@@ -25,35 +27,40 @@ final class MoveInterrupt {
   private final PrintWriter err;
   private final ProgressLine line;
   private final JobWait.Daemon daemon;
-  private final String guest;
-  private final List<JobReport> jobs;
   private final Thread hook = new Thread(this::toldToEnd, "move-interrupt");
+  private final CountDownLatch prepared = new CountDownLatch(1);
   private final CountDownLatch over = new CountDownLatch(1);
-  private State state = State.COPYING; // guarded by this
+  private State state = State.PREPARING; // guarded by this, as the others
+  private String guest;
+  private List<JobReport> jobs = List.of();
 
-  private MoveInterrupt(
-      PrintWriter err,
-      ProgressLine line,
-      JobWait.Daemon daemon,
-      String guest,
-      List<JobReport> jobs) {
+  private MoveInterrupt(PrintWriter err, ProgressLine line, JobWait.Daemon daemon, String guest) {
     this.err = err;
     this.line = line;
     this.daemon = daemon;
     this.guest = guest;
-    this.jobs = jobs;
   }
 
   /** Until it is closed. */
   static MoveInterrupt from(
-      PrintWriter err,
-      ProgressLine line,
-      JobWait.Daemon daemon,
-      String guest,
-      List<JobReport> jobs) {
-    MoveInterrupt begun = new MoveInterrupt(err, line, daemon, guest, jobs);
+      PrintWriter err, ProgressLine line, JobWait.Daemon daemon, String guest) {
+    MoveInterrupt begun = new MoveInterrupt(err, line, daemon, guest);
     Runtime.getRuntime().addShutdownHook(begun.hook);
     return begun;
+  }
+
+  /**
+   * The daemon has begun to copy.
+   *
+   * @throws CommandFailedException when that is being given up
+   */
+  void copies(String name, List<JobReport> begun) throws CommandFailedException {
+    synchronized (this) {
+      guest = name;
+      jobs = List.copyOf(begun);
+    }
+    prepared.countDown(); // who is told to end gives up what it finds
+    enter(State.COPYING);
   }
 
   /**
@@ -61,11 +68,15 @@ final class MoveInterrupt {
    *
    * @throws CommandFailedException when the copies are being given up
    */
-  synchronized void moves() throws CommandFailedException {
+  void moves() throws CommandFailedException {
+    enter(State.MOVING);
+  }
+
+  private synchronized void enter(State next) throws CommandFailedException {
     if (state == State.OVER) {
       throw new CommandFailedException(guest + ": given up before it was on its way");
     }
-    state = State.MOVING;
+    state = next;
   }
 
   /** It has arrived, or stays. */
@@ -78,17 +89,32 @@ final class MoveInterrupt {
     State found;
     synchronized (this) {
       found = state;
-      state = found == State.COPYING ? State.OVER : found;
+      state = found == State.MOVING ? found : State.OVER;
     }
     line.leave();
     switch (found) {
-      case COPYING -> jobs.forEach(this::giveUp);
+      case PREPARING -> {
+        say(guest() + ": the daemon is beginning its copies, and is waited for to give them up");
+        await(prepared);
+        jobs().forEach(this::giveUp);
+      }
+      case COPYING -> jobs().forEach(this::giveUp);
       case MOVING -> {
-        say(guest + ": is on its way, and libvirt is waited for; 'netchannel migrations' shows it");
-        awaitEnd();
+        say(
+            guest()
+                + ": is on its way, and libvirt is waited for; 'netchannel migrations' shows it");
+        await(over);
       }
       case OVER -> {}
     }
+  }
+
+  private synchronized String guest() {
+    return guest;
+  }
+
+  private synchronized List<JobReport> jobs() {
+    return jobs;
   }
 
   private void giveUp(JobReport job) {
@@ -112,9 +138,9 @@ final class MoveInterrupt {
     }
   }
 
-  private void awaitEnd() {
+  private static void await(CountDownLatch latch) {
     try {
-      over.await();
+      latch.await();
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
@@ -128,6 +154,7 @@ final class MoveInterrupt {
   /** All is over. Idempotent. */
   void close() {
     moved();
+    prepared.countDown();
     try {
       Runtime.getRuntime().removeShutdownHook(hook);
     } catch (IllegalStateException e) {

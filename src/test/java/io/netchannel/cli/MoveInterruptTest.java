@@ -3,12 +3,14 @@ package io.netchannel.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.netchannel.daemon.ControlEndpoint;
+import java.io.BufferedReader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -23,6 +25,8 @@ final class MoveInterruptTest {
   private Process process;
   private final List<Object> actions = new CopyOnWriteArrayList<>();
   private final CountDownLatch looks = new CountDownLatch(2);
+  private final CountDownLatch asked = new CountDownLatch(1);
+  private final CountDownLatch begins = new CountDownLatch(1);
 
   @BeforeEach
   void listen() throws Exception {
@@ -33,6 +37,8 @@ final class MoveInterruptTest {
             directory.resolve("s"),
             request -> {
               if (request.get("command").equals("migrate")) {
+                asked.countDown();
+                awaitBegin();
                 return Map.of(
                     "domain", "web1",
                     "uuid", "6695eb01-f6a4-8304-79aa-97f2502e193f",
@@ -54,8 +60,15 @@ final class MoveInterruptTest {
     }
   }
 
-  @Test
-  void itsCopiesAreGivenUp() throws Exception {
+  private void awaitBegin() {
+    try {
+      begins.await();
+    } catch (InterruptedException e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  private void start() throws Exception {
     String classes =
         System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"));
     process =
@@ -72,14 +85,38 @@ final class MoveInterruptTest {
                 directory.resolve("s").toString())
             .redirectErrorStream(true)
             .start();
-    looks.await();
-    process.toHandle().destroy();
-    String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+  }
+
+  private void areGivenUp(String said) throws Exception {
     assertThat(process.waitFor()).isNotZero();
     assertThat(said)
-        .endsWith(
+        .contains(
             "xvdb of web1: given up, file:/dev/vg0/web1 is the disk; the volume"
                 + " netchannel://hostb/web1-xvdb is left as it is\n");
     assertThat(actions).contains("abort");
+  }
+
+  @Test
+  void itsCopiesAreGivenUp() throws Exception {
+    begins.countDown();
+    start();
+    looks.await();
+    process.toHandle().destroy();
+    areGivenUp(new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8));
+  }
+
+  /** The daemon goes on with what it was asked for, whoever has asked. */
+  @Test
+  void copiesThatAreBeingBegunAreGivenUpOnceTheyAre() throws Exception {
+    start();
+    asked.await();
+    process.toHandle().destroy();
+    BufferedReader out = process.inputReader(StandardCharsets.UTF_8);
+    assertThat(out.readLine())
+        .isEqualTo(
+            "web1: the daemon is beginning its copies, and is waited for to give them up");
+    assertThat(actions).isEmpty();
+    begins.countDown();
+    areGivenUp(out.lines().map(line -> line + "\n").collect(Collectors.joining()));
   }
 }
