@@ -3,7 +3,6 @@ package io.netchannel.cli;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
@@ -16,8 +15,9 @@ import java.util.stream.Collectors;
  * <pre>
  *   COPYING --all are in sync, at one look--> MOVING --libvirt has moved it--> SETTLING --> moved, with its disks
  *      |  ^                                      |                                +------> moved, a disk is not
- *      |  +--one is not any more--+              +--libvirt has not: a problem
- *      +--a copy ends, is paused for too long: a problem
+ *      |  +--one is not any more--+              +--libvirt has not: a problem, with what has become of each copy,
+ *      |                                            as soon as both hosts agree on which device is the disk
+ *      +--a copy ends, is paused for too long: a problem, with the copies that go on
  * </pre>
  */
 final class GuestMove {
@@ -79,7 +79,7 @@ final class GuestMove {
     try {
       transfer(guest, host, transfer);
     } catch (CommandFailedException e) {
-      return new Ended(false, known, Optional.of(stays(e, known)));
+      return notMoved(guest, host, e.getMessage(), known);
     }
     List<String> problems = new ArrayList<>();
     for (int i = 0; i < known.size(); i++) {
@@ -105,13 +105,14 @@ final class GuestMove {
         JobWait.Ended ended = wait(JobWait.Goal.IN_SYNC).from(jobs.get(i));
         jobs.set(i, ended.job());
         if (ended.problem().isPresent()) {
-          return ended.problem();
+          List<JobReport> others = new ArrayList<>(jobs);
+          others.remove(i);
+          return Optional.of(ended.problem().get() + goOn(looks(others)));
         }
       }
       together = true;
-      for (int i = 0; i < jobs.size(); i++) {
-        jobs.set(i, look(jobs.get(i)));
-        together &= isInSync(jobs.get(i));
+      for (JobReport now : looks(jobs)) {
+        together &= isInSync(now);
       }
     } while (!together);
     return Optional.empty();
@@ -138,18 +139,13 @@ final class GuestMove {
     return new JobWait(daemon, goal, patience, line, nanoTime, pause);
   }
 
-  private JobReport look(JobReport job) throws CommandFailedException {
-    return new JobReport(
-        daemon.call(
-            Map.of(
-                "command",
-                "job",
-                "domain",
-                job.text("uuid"),
-                "target",
-                job.text("target"),
-                "action",
-                "show")));
+  /** Each as it is now, also in the list itself. */
+  private List<JobReport> looks(List<JobReport> jobs)
+      throws CommandFailedException, InterruptedException {
+    for (int i = 0; i < jobs.size(); i++) {
+      jobs.set(i, wait(JobWait.Goal.IN_SYNC).look(jobs.get(i)));
+    }
+    return jobs;
   }
 
   private void transfer(String guest, String host, Transfer transfer)
@@ -180,18 +176,74 @@ final class GuestMove {
     }
   }
 
-  private static String stays(CommandFailedException why, List<JobReport> jobs) {
-    if (jobs.isEmpty()) {
-      return why.getMessage();
+  /**
+   * libvirt says that it has not moved. It may have failed after the guest was let run, or after its
+   * copies were given: then these are over.
+   */
+  private Ended notMoved(String guest, String host, String why, List<JobReport> jobs)
+      throws InterruptedException {
+    try {
+      awaitDecision(host, jobs);
+    } catch (CommandFailedException e) {
+      return new Ended(
+          false,
+          jobs,
+          Optional.of("%s; what has become of its copies: %s".formatted(why, e.getMessage())));
     }
-    return jobs.stream()
-        .map(
-            job ->
-                "'netchannel job %s %s --abort'".formatted(job.text("domain"), job.text("target")))
-        .collect(
-            Collectors.joining(
-                ", ",
-                why.getMessage() + "; its copies are kept alike: the same command tries again, ",
-                " ends it"));
+    boolean moved = jobs.stream().anyMatch(GuestMove::hasGone);
+    StringBuilder words = new StringBuilder(why);
+    if (moved) {
+      words.append("; yet %s runs at %s".formatted(guest, host));
+    }
+    for (JobReport job : jobs) {
+      if (hasGone(job)) {
+        words.append(", with %s at %s".formatted(job.text("target"), job.text("new")));
+      } else if (hasEnded(job)) {
+        words.append("; ").append(job.line());
+      }
+    }
+    return new Ended(moved, jobs, Optional.of(words + goOn(jobs)));
+  }
+
+  /** Which device is the disk, where its copy was given: that is known when the hosts agree. */
+  private void awaitDecision(String host, List<JobReport> jobs)
+      throws CommandFailedException, InterruptedException {
+    long began = nanoTime.getAsLong();
+    while (looks(jobs).stream().anyMatch(JobReport::isGiven)
+        && nanoTime.getAsLong() - began < patience.toNanos()) {
+      line.show("deciding", "waiting for %s to say which disks it has".formatted(host));
+      pause.last(LOOK);
+    }
+  }
+
+  /** How to go on with those that do, or to end them. */
+  private static String goOn(List<JobReport> jobs) {
+    String ends =
+        jobs.stream()
+            .filter(job -> !hasGone(job) && !hasEnded(job) && !job.isGiven())
+            .map(
+                job ->
+                    "'netchannel job %s %s --abort'"
+                        .formatted(job.text("domain"), job.text("target")))
+            .collect(Collectors.joining(", "));
+    String given =
+        jobs.stream()
+            .filter(JobReport::isGiven)
+            .map(
+                job ->
+                    "; whether %s is %s by now the other host has not said: 'netchannel migrations'"
+                        .formatted(job.text("target"), job.text("new")))
+            .collect(Collectors.joining());
+    return ends.isEmpty()
+        ? given
+        : "%s; copies go on: the same command tries again, %s ends it".formatted(given, ends);
+  }
+
+  private static boolean hasGone(JobReport job) {
+    return job.state() == JobReport.State.SWITCHED || job.state() == JobReport.State.DONE;
+  }
+
+  private static boolean hasEnded(JobReport job) {
+    return job.state() == JobReport.State.ABORTED || job.state() == JobReport.State.FAILED;
   }
 }

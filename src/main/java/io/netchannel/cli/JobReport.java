@@ -113,6 +113,11 @@ final class JobReport {
     return "manual".equals(json.get("pivot"));
   }
 
+  /** Whether its guest's migration is about to decide which device is the disk. */
+  boolean isGiven() {
+    return Boolean.TRUE.equals(json.get("given"));
+  }
+
   /** Whether nothing more is known to become of the XML. */
   boolean isXmlSettled() {
     return live != Xml.WAITS && config != Xml.WAITS;

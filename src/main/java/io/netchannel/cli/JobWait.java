@@ -174,7 +174,12 @@ final class JobWait {
             job.line(), Amounts.time(patience.toMillis()), job.text("domain"), job.text("target"));
   }
 
-  private JobReport look(JobReport job) throws CommandFailedException, InterruptedException {
+  /**
+   * The job as it is now.
+   *
+   * @throws CommandFailedException as {@link #from}
+   */
+  JobReport look(JobReport job) throws CommandFailedException, InterruptedException {
     while (true) {
       try {
         Object told =

@@ -14,7 +14,12 @@ import java.util.Optional;
 final class DiskJobJson {
   private DiskJobJson() {}
 
-  static Map<String, Object> of(SwapRunner runner, JobMetadata metadata) {
+  /**
+   * One of this host.
+   *
+   * @param given as {@link io.netchannel.coordinator.DiskJobStore#isGiven}
+   */
+  static Map<String, Object> of(SwapRunner runner, JobMetadata metadata, boolean given) {
     DiskJob job = runner.job();
     Optional<MirrorStatus> mirror = runner.status();
     Map<String, Object> json = new LinkedHashMap<>();
@@ -50,6 +55,7 @@ final class DiskJobJson {
     json.put("throttled", mirror.map(MirrorStatus::throttled).orElse(false));
     json.put("pivot", pivot(job));
     json.put("goesTo", job.origin().goesAlong() ? job.origin().goesTo() : null);
+    json.put("given", given);
     json.put("bandwidth", job.settings().bytesPerSecond());
     json.put("untold", runner.untold().orElse(null));
     json.put("started", job.begun().toString());

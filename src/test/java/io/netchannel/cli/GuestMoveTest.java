@@ -103,8 +103,89 @@ final class GuestMoveTest {
     assertThat(ended.moved()).isFalse();
     assertThat(ended.problem())
         .contains(
-            "libvirt: hook says no; its copies are kept alike: the same command tries again,"
+            "libvirt: hook says no; copies go on: the same command tries again,"
                 + " 'netchannel job web1 xvdb --abort' ends it");
+  }
+
+  private GuestMove.Ended fails(Told... told) throws Exception {
+    return run(
+        () -> {
+          throw new CommandFailedException("libvirt: it broke");
+        },
+        Arrays.asList(told));
+  }
+
+  /** The copies are over then, and the next attempt begins anew. */
+  @Test
+  void copiesThatWereGivenBackAreNotSaidToGoOn() throws Exception {
+    GuestMove.Ended ended =
+        fails(
+            sync(),
+            sync(),
+            sync().with("given", true),
+            Told.in("aborted").with("reason", "the migration of its guest has failed"));
+    assertThat(ended.moved()).isFalse();
+    assertThat(ended.problem().orElseThrow())
+        .startsWith("libvirt: it broke; xvdb of web1: aborted: the migration of its guest has failed")
+        .doesNotContain("--abort");
+  }
+
+  @Test
+  void aGuestThatRunsThereNeverthelessIsSaid() throws Exception {
+    GuestMove.Ended ended =
+        fails(
+            sync(),
+            sync(),
+            sync().with("given", true),
+            Told.done().with("new", "netchannel://hostb/web1-xvdb"));
+    assertThat(ended.moved()).isTrue();
+    assertThat(ended.problem())
+        .contains(
+            "libvirt: it broke; yet web1 runs at hostb, with xvdb at netchannel://hostb/web1-xvdb");
+  }
+
+  @Test
+  void whatTheOtherHostNeverSaysIsNotGuessed() throws Exception {
+    GuestMove.Ended ended = fails(sync(), sync(), sync().with("given", true));
+    assertThat(ended.moved()).isFalse();
+    assertThat(ended.problem())
+        .contains(
+            "libvirt: it broke; whether xvdb is netchannel://hostb/web1-xvdb by now the other host"
+                + " has not said: 'netchannel migrations'");
+  }
+
+  /** A daemon that restarts between two looks is waited for, as always. */
+  @Test
+  void theOtherCopiesAreNamedWhenOneFails() throws Exception {
+    AtomicInteger away = new AtomicInteger(2);
+    GuestMove move =
+        new GuestMove(
+            request -> {
+              if (request.get("target").equals("xvdb")) {
+                return Told.in("failed").with("reason", "no space").json();
+              }
+              if (away.getAndDecrement() > 0) {
+                throw new DaemonAwayException("netchanneld does not run");
+              }
+              return sync().with("target", "xvdc").json();
+            },
+            Duration.ofMinutes(5),
+            new ProgressLine(new PrintWriter(out), false, () -> now),
+            () -> now,
+            time -> now += time.toNanos());
+    GuestMove.Ended ended =
+        move.run(
+            "web1",
+            "hostb",
+            List.of(
+                Told.in("copying").report(), Told.in("copying").with("target", "xvdc").report()),
+            transfers::incrementAndGet);
+    assertThat(ended.problem().orElseThrow())
+        .startsWith("xvdb of web1: failed: no space")
+        .endsWith(
+            "; copies go on: the same command tries again, 'netchannel job web1 xvdc --abort' ends"
+                + " it");
+    assertThat(transfers).hasValue(0);
   }
 
   @Test
