@@ -339,8 +339,8 @@ final class DiskJobs implements DiskRecovery.Jobs, MidPoints.Sources, AutoClosea
 
   @Override
   public void starts(DiskDetails disk, String source) throws DeviceException {
+    places.checkStart(disk, source); // a start that is refused is no other life of its disk
     endEarlier(disk.key());
-    places.checkStart(disk, source);
     awaitArrived(disk.key(), source);
   }
 

@@ -100,6 +100,22 @@ final class MigrateWithStorageTest extends TravellingGuest {
         .hasMessageContaining("was switched to " + volumeAtB());
   }
 
+  /** Whoever does not know yet where the disk is is told it all the same. */
+  @Test
+  void aStartThatIsRefusedDoesNotEndWhatIsStillToBeTold() throws Exception {
+    runGuestOnFile();
+    copy(hosts.a(), B);
+    libvirt.away = true;
+    migrate(hosts.a(), hosts.b());
+    until("that it has gone", () -> state(hosts.a()).equals("switched"));
+    endsWith(hosts.b(), pool().resolve(VOLUME));
+    assertThatThrownBy(() -> virsh.start(hosts.a()))
+        .hasMessageContaining("was switched to " + volumeAtB());
+    assertThat(state(hosts.a())).isEqualTo("switched");
+    libvirt.away = false;
+    until("that all know it", () -> state(hosts.a()).equals("done"));
+  }
+
   /** Other hosts reach it where it is: the guest goes, and the disk comes after it. */
   @Test
   void anExportWhoseCopyIsLostStaysBehindAndFollows() throws Exception {

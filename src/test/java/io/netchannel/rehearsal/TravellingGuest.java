@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.node.MissingNode;
 import com.google.common.collect.ImmutableMap;
 import io.netchannel.daemon.DiskDefinitions;
 import io.netchannel.libvirt.DomainMetadata.Definition;
+import io.netchannel.libvirt.MetadataException;
 import io.netchannel.rehearsal.guest.DiskModel;
 import io.netchannel.rehearsal.guest.LinuxGuest;
 import io.netchannel.rehearsal.guest.Workload;
@@ -76,6 +77,9 @@ abstract class TravellingGuest {
   final class Libvirt implements DiskDefinitions {
     private DomainDefinition definition;
 
+    /** Whether it answers nothing that changes a definition. */
+    volatile boolean away;
+
     /** How often it was asked what follows. */
     final AtomicInteger asked = new AtomicInteger();
 
@@ -92,7 +96,11 @@ abstract class TravellingGuest {
 
     @Override
     public synchronized boolean changeSource(
-        UUID domain, Definition which, String target, String oldSource, String newSource) {
+        UUID domain, Definition which, String target, String oldSource, String newSource)
+        throws MetadataException {
+      if (away) {
+        throw new MetadataException("libvirt is away");
+      }
       if (which == Definition.CONFIG || !definition.source().equals(oldSource)) {
         return which == Definition.LIVE;
       }
