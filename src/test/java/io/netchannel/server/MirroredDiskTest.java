@@ -94,7 +94,6 @@ final class MirroredDiskTest {
     assertThat(numberAt(legs.a, 5)).isEqualTo(55);
     assertThat(numberAt(legs.b, 5)).isEqualTo(55);
     MirrorRecord record = legs.recordAt(legs.a).orElseThrow();
-    assertThat(record.epoch()).isEqualTo(2);
     assertThat(record.members()).containsExactly(leg(legs.a), leg(legs.b));
     assertThat(legs.recordAt(legs.b)).contains(record);
     assertThat(daemon.ledger.get(TwoLegs.USER).orElseThrow().record()).isEqualTo(record);
@@ -117,6 +116,22 @@ final class MirroredDiskTest {
         .hasMessageContainingAll("one of two legs", "release-export vol7");
     legs.a.server().forgetMoved(ServerHarness.EXPORT, TwoLegs.USER);
     legs.a.open(leg(legs.a), ServerHarness.as(TwoLegs.USER, 2)).close();
+  }
+
+  /** It was a disk by itself meanwhile, and the other one has the record of both. */
+  @Test
+  void whatWasUsedAloneIsNotOverwrittenByTheOtherLeg() throws Exception {
+    inSync().close();
+    legs.b.server().forgetMoved(ServerHarness.EXPORT, TwoLegs.USER);
+    try (Device plain = legs.b.open(leg(legs.b), ServerHarness.as(TwoLegs.USER, 2))) {
+      assertThat(answer(write(plain, 3, 33))).isEqualTo(Outcome.OK);
+    }
+    assertThatThrownBy(() -> daemon.open(3))
+        .isInstanceOf(DeviceException.class)
+        .hasMessageContainingAll("has been used without", "force-leg");
+    legs.a.server().forgetMoved(ServerHarness.EXPORT, TwoLegs.USER);
+    assertThatThrownBy(() -> daemon.open(3)).hasMessageContaining("put that one first");
+    assertThat(numberAt(legs.b, 3)).isEqualTo(33);
   }
 
   /** Closed with both legs alike, they are not compared. */
@@ -413,6 +428,33 @@ final class MirroredDiskTest {
     legs.b.start();
     daemon.awaits(MirrorState.SYNC);
     again.close();
+  }
+
+  /** It has recorded that its leg goes on alone, which nobody else heard: the guest waited. */
+  @Test
+  void whatAHostThatWasCutOffHasRecordedIsOver() throws Exception {
+    ServerHarness witness = legs.withWitness();
+    daemon.close();
+    daemon = legs.new Daemon("hosta");
+    Device disk = inSync();
+    legs.b.stop();
+    witness.stop();
+    CompletableFuture<Outcome> written = write(disk, 0, 1);
+    legs.legTimeoutPasses();
+    Waiting.until("a knows", () -> !legs.recordAt(legs.a).orElseThrow().isWhole());
+    assertThat(written.isDone()).isFalse();
+    daemon.kill();
+    legs.a.stop();
+    legs.b.start();
+    witness.start();
+    daemon = legs.new Daemon("hostb");
+    Device there = daemon.open(2);
+    assertThat(answer(write(there, 0, 2))).isEqualTo(Outcome.OK);
+    legs.a.start();
+    daemon.awaits(MirrorState.SYNC);
+    assertThat(numberAt(legs.a, 0)).isEqualTo(2);
+    haveSameMarks();
+    there.close();
   }
 
   @Test

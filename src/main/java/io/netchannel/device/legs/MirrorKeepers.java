@@ -17,14 +17,19 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Who keeps the record of one mirror: the authorities of its members, this host, and the witness,
- * in this order. So a leg that may start alone by a third's record has that record itself.
+ * Who keeps the record of one mirror: the authorities of its members, this host, and the witness.
  *
  * <pre>
  *   KNOWN --record--> ASKED --all have it--> KNOWN
- *                       |
- *                       +--not all, or nobody knows: it may be anywhere, and its epoch is used up
+ *                      | ^
+ *                      | +--asked again: nobody knows, whatever happens now, until all have it
+ *                      +--nobody was told: KNOWN
+ *                      +--another one is asked, with its own epoch: ASKED
  * </pre>
+ *
+ * Of one leg that goes on alone this host is told before that leg: so where it knows of none, no leg
+ * does. It is told of both after both: so a leg that may start alone by its record has that record
+ * itself.
  *
  * One thing after the other, on a thread that may wait; all but what is read belongs to it.
  */
@@ -39,7 +44,7 @@ final class MirrorKeepers {
   private volatile long generation;
   private volatile MirrorRecord record;
 
-  /** The last one that somebody was told of; the record, or one that not all have. */
+  /** The last one that somebody may have been told of; the record, or one that not all have. */
   private MirrorRecord asked;
 
   /**
@@ -88,7 +93,7 @@ final class MirrorKeepers {
     return inTurn(
         () -> {
           boolean isSame = !asked.equals(record) && asked.members().equals(members);
-          put(isSame ? asked : asked.next(members), members);
+          put(isSame ? asked : asked.next(generation, members), members);
         });
   }
 
@@ -149,21 +154,42 @@ final class MirrorKeepers {
   }
 
   private void put(MirrorRecord next, ImmutableList<String> told) throws DeviceException {
-    boolean isSomewhere = false;
+    boolean isSomewhere = !asked.equals(record) && asked.equals(next);
     try {
-      for (String leg : told) {
+      if (!next.isWhole()) {
+        checkReachable(told);
+        noteHere(next);
         asked = next;
-        tell(leg, next);
         isSomewhere = true;
       }
-      noteHere(next);
+      for (String leg : told) {
+        tell(leg, next);
+        asked = next;
+        isSomewhere = true;
+      }
+      if (next.isWhole()) {
+        noteHere(next);
+      }
       tellWitness(next);
     } catch (Authority.UntoldException e) {
+      asked = next;
       throw e;
     } catch (DeviceException e) {
       throw isSomewhere ? new Authority.UntoldException(e.getMessage(), e) : e;
     }
     record = next;
+  }
+
+  /** One that cannot be told just now leaves no trace here: the other leg may be back first. */
+  private void checkReachable(ImmutableList<String> told) throws DeviceException {
+    for (String leg : told) {
+      Authority.Known known = legs.get(leg).ask(user);
+      if (known.generation() > generation) {
+        throw new DeviceException(
+            "%s is used with generation %d, and not with %d"
+                .formatted(leg, known.generation(), generation));
+      }
+    }
   }
 
   /** It may miss that both are up to date: then it agrees with neither of them alone. */
@@ -220,7 +246,7 @@ final class MirrorKeepers {
                   if (asked.equals(record)) {
                     noteHere(record);
                   } else {
-                    put(asked.next(record.members()), record.members());
+                    put(asked.next(generation, record.members()), record.members());
                   }
                 })
             .whenComplete(
@@ -260,7 +286,7 @@ final class MirrorKeepers {
       inTurn(
               () -> {
                 if (asked.equals(record)) { // else somebody may have a newer one
-                  put(record.nextClosed(), record.members());
+                  put(record.nextClosed(generation), record.members());
                 }
               })
           .get(seconds, TimeUnit.SECONDS);

@@ -195,18 +195,17 @@ final class MirrorOpening {
     return found;
   }
 
-  /** A leg that has been the disk is not overwritten with one that has not. */
+  /** A leg that has been the disk is not overwritten with one that was not, or only before it. */
   private void checkOrder(List<LegAnswer> answers) throws DeviceException {
     LegAnswer first = answers.get(0);
     LegAnswer second = answers.get(1);
     boolean isNew = first.record().isEmpty() && second.record().isEmpty();
     if (isNew
         && first.isThere()
-        && second.generationBefore() > 0
-        && first.generationBefore() == 0) {
+        && second.generationBefore() > first.generationBefore()) {
       throw new DeviceException(
-          "%s has been the disk of %s, and %s has not: a new mirror copies its first leg to the second, so put that one first"
-              .formatted(second.leg(), user.name(), first.leg()));
+          "%s has been the disk of %s since %s was, if ever: a new mirror copies its first leg to the second, so put that one first; or start with %s alone, and add the other one with `netchannel mirror add`"
+              .formatted(second.leg(), user.name(), first.leg(), first.leg()));
     }
   }
 
@@ -285,11 +284,15 @@ final class MirrorOpening {
   /** What holds while the guest runs: a leg that may differ is not up to date. */
   private MirrorRecord next(Start start, boolean alike) {
     if (start.record().isEmpty()) {
-      return MirrorRecord.first(environment.ids().get(), legs.sources(), start.disk());
+      return MirrorRecord.first(
+          environment.ids().get(), user.generation(), legs.sources(), start.disk());
     }
     MirrorRecord found = start.record().get();
     boolean stays = alike ? handedOver && !found.closed() : !found.isWhole();
-    return stays ? found : found.next(alike ? found.members() : ImmutableList.of(start.disk()));
+    return stays
+        ? found
+        : found.next(
+            user.generation(), alike ? found.members() : ImmutableList.of(start.disk()));
   }
 
   private Optional<Device> near(Leg leader, Leg follower) {

@@ -20,7 +20,9 @@ import java.util.stream.Collectors;
  * URL-encoded.
  *
  * @param mirror who it is: two legs that name another one have nothing to do with each other
- * @param epoch ascends with each change; of two records of a mirror that with the higher one holds
+ * @param epoch ascends with each change; of two records of a mirror that with the higher one holds.
+ *     From the highest bit on: how often a person has said which leg is the disk (11 bits), the
+ *     generation that has made it (32), how many that one has made (20)
  * @param closed whether nothing has been written since all members were made equal and flushed
  * @param legs both, by the source that the domain's XML has, in its order
  * @param members those that are up to date, of which the first is the disk where they differ
@@ -34,8 +36,11 @@ public record MirrorRecord(
   /** Of the text: four sources of a few hundred characters. */
   public static final int MAX_BYTES = 8192;
 
+  /** The epochs of a generation, which only the process that has it takes. */
+  private static final long GENERATION_STEP = 1L << 20;
+
   /** What a person says counts more than all that a mirror may have come to by itself. */
-  private static final long FORCED_STEP = 1L << 20;
+  private static final long FORCED_STEP = 1L << 52;
 
   private static final String OPEN = "open";
   private static final String CLOSED = "closed";
@@ -56,18 +61,30 @@ public record MirrorRecord(
   }
 
   /** The first one of a mirror: one leg is the disk, the other has nothing of it yet. */
-  static MirrorRecord first(UUID mirror, ImmutableList<String> legs, String disk) {
-    return new MirrorRecord(mirror, 1, false, legs, ImmutableList.of(disk));
+  static MirrorRecord first(
+      UUID mirror, long generation, ImmutableList<String> legs, String disk) {
+    return new MirrorRecord(
+        mirror, generation * GENERATION_STEP, false, legs, ImmutableList.of(disk));
   }
 
-  /** The next one, of these members. */
-  MirrorRecord next(ImmutableList<String> nextMembers) {
-    return new MirrorRecord(mirror, epoch + 1, false, legs, nextMembers);
+  /**
+   * The next one, of these members. Whatever another generation has come to, maybe at a leg that is
+   * away, it has made no record of this epoch.
+   *
+   * @param generation whose user makes it; not older than that of this one
+   */
+  MirrorRecord next(long generation, ImmutableList<String> nextMembers) {
+    return new MirrorRecord(mirror, nextEpoch(generation), false, legs, nextMembers);
   }
 
   /** The next one: no guest writes any more. */
-  MirrorRecord nextClosed() {
-    return new MirrorRecord(mirror, epoch + 1, true, legs, members);
+  MirrorRecord nextClosed(long generation) {
+    return new MirrorRecord(mirror, nextEpoch(generation), true, legs, members);
+  }
+
+  private long nextEpoch(long generation) {
+    long begin = epoch / FORCED_STEP * FORCED_STEP + generation * GENERATION_STEP;
+    return Math.max(epoch + 1, begin);
   }
 
   /** A person says that one leg is the disk, whatever the other may know. */

@@ -17,6 +17,11 @@ import java.util.stream.Collectors;
  *     becomes a copy</td></tr>
  *   <tr><td>no record, the other is away</td><td>refused</td></tr>
  *   <tr><td>records of two mirrors, or of other legs, or of one epoch that differ</td><td>refused</td></tr>
+ *   <tr><td>the last that this host was told of has a newer record with one member, which is there,
+ *     has the newest of the legs' records and is a member by that</td><td>that leg is the disk, the
+ *     other one becomes a copy: the leg was about to be told, and nobody else has gone on</td></tr>
+ *   <tr><td>both are there, one has a record, and the other one was used after that leg
+ *     was</td><td>refused: the other one may have gone on as a disk by itself</td></tr>
  *   <tr><td>both are there, both have the record, both are members</td><td>in sync when it was closed
  *     or the guest before has handed it over; else the first member is the disk and what may differ
  *     is made equal</td></tr>
@@ -114,10 +119,47 @@ final class MirrorStart {
         checkLegs(answer.leg(), answer.record().get());
       }
     }
+    if (first.record().isPresent() && second.record().isPresent()) {
+      checkOneMirror(first.record().get(), second.record().get());
+    }
+    Optional<Start> begun = begunHere();
+    if (begun.isPresent()) {
+      return begun.get();
+    }
     if (first.isThere() && second.isThere()) {
       return withBoth();
     }
     return first.isThere() ? alone(first, second) : alone(second, first);
+  }
+
+  /** This host is told first that a leg goes on alone: the leg may not have been any more. */
+  private Optional<Start> begunHere() throws DeviceException {
+    for (LegAnswer leg : ImmutableList.of(first, second)) {
+      if (leg.record().isPresent() && epoch(leg) == Math.max(epoch(first), epoch(second))) {
+        Optional<MirrorRecord> begun =
+            thirds.stream()
+                .filter(third -> isFresh(third) && !third.isWitness())
+                .map(Third::record)
+                .filter(known -> isNextOf(leg.record().get(), known, leg.leg()))
+                .findFirst();
+        if (begun.isPresent()) {
+          return Optional.of(behind(begun.get(), leg.leg()));
+        }
+      }
+    }
+    return Optional.empty();
+  }
+
+  private static boolean isNextOf(MirrorRecord before, MirrorRecord known, String leg) {
+    return known.mirror().equals(before.mirror())
+        && known.epoch() > before.epoch()
+        && known.members().equals(ImmutableList.of(leg))
+        && before.isMember(leg);
+  }
+
+  /** Whether no leg that is there has been used elsewhere since. */
+  private boolean isFresh(Third third) {
+    return third.generation() >= Math.max(first.generationBefore(), second.generationBefore());
   }
 
   private void checkLegs(String leg, MirrorRecord record) throws DeviceException {
@@ -134,11 +176,9 @@ final class MirrorStart {
     if (first.record().isEmpty() && second.record().isEmpty()) {
       return new Start(first.leg(), Other.BEHIND, Optional.empty());
     }
-    if (first.record().isPresent() && second.record().isPresent()) {
-      checkOneMirror(first.record().get(), second.record().get());
-    }
     boolean isFirst = epoch(first) >= epoch(second);
     MirrorRecord record = (isFirst ? first : second).record().orElseThrow();
+    checkNotUsedSince(isFirst ? first : second, isFirst ? second : first);
     if (epoch(first) == epoch(second)) {
       return record.isWhole() ? alike(record) : behind(record, record.members().get(0));
     }
@@ -152,6 +192,24 @@ final class MirrorStart {
     return record.isWhole()
         ? new Start(holder, Other.MAY_DIFFER, Optional.of(record))
         : behind(record, holder);
+  }
+
+  /** Every start tells both legs its generation, and a leg without a record may be a disk. */
+  private static void checkNotUsedSince(LegAnswer holder, LegAnswer other) throws DeviceException {
+    if (other.record().isEmpty() && other.generationBefore() > holder.generationBefore()) {
+      throw new DeviceException(
+          "%s has been used without %s (generations %d and %d), and only the latter has a record of both: to make %s a copy of %s, `netchannel release-export ... --moved` at the server of %s and name %s first; for the opposite, %s"
+              .formatted(
+                  other.leg(),
+                  holder.leg(),
+                  other.generationBefore(),
+                  holder.generationBefore(),
+                  holder.leg(),
+                  other.leg(),
+                  holder.leg(),
+                  other.leg(),
+                  force(holder.leg())));
+    }
   }
 
   private Start behind(MirrorRecord record, String disk) throws DeviceException {
@@ -202,7 +260,7 @@ final class MirrorStart {
     if (!record.isWhole()) {
       return new Start(there.leg(), Other.BEHIND, Optional.of(record));
     }
-    if (!isKnownAsNewest(there, record)) {
+    if (!isKnownAsNewest(record)) {
       throw new DeviceException(
           "%s cannot be used: %s. Whether it went on alone is not known here: %s. Start it when both are there; %s"
               .formatted(away.leg(), why, thirds(), force(there.leg())));
@@ -211,9 +269,9 @@ final class MirrorStart {
   }
 
   /** Somebody who would know of a newer one has this one. */
-  private boolean isKnownAsNewest(LegAnswer there, MirrorRecord record) {
+  private boolean isKnownAsNewest(MirrorRecord record) {
     return thirds.stream()
-        .filter(third -> third.isWitness() || third.generation() >= there.generationBefore())
+        .filter(third -> third.isWitness() || isFresh(third))
         .anyMatch(third -> third.record().equals(record));
   }
 
@@ -234,7 +292,7 @@ final class MirrorStart {
   private void checkThirds(String disk, MirrorRecord record) throws DeviceException {
     for (Third third : thirds) {
       MirrorRecord known = third.record();
-      if (known.mirror().equals(record.mirror()) && known.epoch() > record.epoch()) {
+      if (!record.mayReplace(known)) {
         throw new DeviceException(
             "%s knows %s, and %s only %s: start it when %s is there; %s"
                 .formatted(

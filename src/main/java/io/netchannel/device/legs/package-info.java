@@ -3,17 +3,19 @@
  *
  * <pre>
  *   SYNC --a leg fails, or is silent while the other is not--> DROPPING
- *     DROPPING --epoch E+1 {the other}: at its authority, this host, the witness--> DEGRADED
+ *     DROPPING --a newer epoch {the other}: at this host, its authority, the witness--> DEGRADED
+ *     DROPPING --nobody was told: the other's authority is away--> SYNC, and from there again
  *   DEGRADED --the leg is open again, knows that it is behind, and was flushed--> RESYNC
  *     RESYNC --the leg fails--> DEGRADED, its differences stay
- *     RESYNC --nothing differs, flushed--> JOINING --epoch E+2 {both}--> SYNC
- *     JOINING --not all could be told, or a leg fails--> DROPPING
+ *     RESYNC --nothing differs, flushed--> JOINING --a newer epoch {both}--> SYNC
+ *     JOINING --some may have been told and not all, or a leg fails--> DROPPING
+ *     JOINING --nobody was told--> DEGRADED
  *   SYNC --both are silent--> SYNC: the guest waits, nothing fails
  *   DEGRADED, RESYNC --the leg that is up to date is away--> the same: the guest waits
  *
  *   start, by the rule of {@code MirrorStart} --+--both alike--> SYNC
- *                                               +--else--> epoch E+1 {the disk} --> DEGRADED
- *   SYNC --closed, with all flushed--> epoch E+1 {both}, closed: the next start compares nothing
+ *                                               +--else--> a newer epoch {the disk} --> DEGRADED
+ *   SYNC --closed, with all flushed--> a newer epoch {both}, closed: the next start compares nothing
  * </pre>
  *
  * In the words of {@code device.mirror}, whose lasting mirror does all that is done with requests:
@@ -31,10 +33,14 @@
  *
  * <p>Who keeps a {@link io.netchannel.device.legs.MirrorRecord}: the authority of each member,
  * beside the disk's generation, and of a leg that comes back before anything is written there; this
- * host ({@link io.netchannel.device.legs.MirrorLedger}); the witness, if there is one. A witness
- * may miss that both are up to date, and never that one is alone. An authority takes no record from
- * an older generation than it knows, and none with an older epoch; and it lets nobody in for whom
- * this leg is all there is.
+ * host ({@link io.netchannel.device.legs.MirrorLedger}), of a leg that goes on alone before that
+ * leg: what is not known here no leg was told; the witness, if there is one. A witness may miss that
+ * both are up to date, and never that one is alone. An authority takes no record from an older
+ * generation than it knows, and none with an older epoch; and it lets nobody in for whom this leg is
+ * all there is.
+ *
+ * <p>A generation takes its epochs from a range of its own: the record that a host cut off has left
+ * at a leg is older than all that the next start makes, and never another one of the same epoch.
  *
  * <p>Without intents: which regions were being written when a host lost power nobody knows, so legs
  * that were both in use are compared whole. After kill -9 the map on tmpfs knows.

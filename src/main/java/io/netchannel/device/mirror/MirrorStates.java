@@ -63,6 +63,9 @@ final class MirrorStates {
   /** Who is to be recorded as up to date, in DROPPING; and in JOINING, once that is known. */
   private Members wanted = Members.BOTH;
 
+  /** Whether the record that holds names both. */
+  private boolean recordedBoth;
+
   private boolean recordingMembers;
 
   /** In DROPPING it is asked again then; in SYNC a leg that fails is looked at again. */
@@ -199,6 +202,7 @@ final class MirrorStates {
         state);
     differences.none();
     waitsForResume = false;
+    recordedBoth = true;
     become(MirrorState.SYNC, "");
   }
 
@@ -347,7 +351,7 @@ final class MirrorStates {
       joined(failure);
     } else if (failure == null) {
       dropped();
-    } else if (!(failure instanceof UnknownSwitchException)) {
+    } else if (recordedBoth && !(failure instanceof UnknownSwitchException)) {
       log.warn("which leg is up to date could not be recorded: {}", failure.getMessage());
       wanted = Members.BOTH;
       become(MirrorState.SYNC, failure.getMessage());
@@ -359,18 +363,23 @@ final class MirrorStates {
 
   /** A record that failed may be there all the same, at one of the legs: the next one tells. */
   private void joined(Throwable failure) {
+    recordedBoth = failure == null;
     if (failure == null && wanted == Members.BOTH) {
       become(MirrorState.SYNC, "");
-      return;
-    }
-    wanted = wanted == Members.BOTH || failure != null ? Members.LEADER : wanted;
-    become(MirrorState.DROPPING, failure == null ? reason : failure.getMessage());
-    if (failure == null) {
+    } else if (failure == null) {
+      become(MirrorState.DROPPING, reason);
       recordWanted();
+    } else if (failure instanceof UnknownSwitchException) {
+      wanted = Members.LEADER;
+      become(MirrorState.DROPPING, failure.getMessage());
+    } else {
+      wanted = Members.BOTH;
+      stopFollowing("that both legs are up to date could not be recorded: " + failure.getMessage());
     }
   }
 
   private void dropped() {
+    recordedBoth = false;
     if (wanted == Members.FOLLOWER) {
       legs.exchange();
       active.exchangeRoles();

@@ -24,11 +24,12 @@
  *
  * <pre>
  *   PAUSED --resume, the follower is flushed--> COPYING --as above--> FLUSHING --> JOINING --recorded: both--> SYNC
- *     ^  ^                                         |                             |                        |
- *     |  +---the follower fails, is silent---------+                  not recorded, or a leg fails    a leg fails, or is silent
- *     |                                                                          v                  while the other is not
+ *     ^  ^                                         |                            |  |                      |
+ *     |  +---the follower fails, is silent---------+---certainly not recorded---+  nobody knows,      a leg fails, or is silent
+ *     |                                                                            or a leg fails   while the other is not
+ *     |                                                                            v                      |
  *     +---recorded: the other one alone. When that is the follower they change their roles--- DROPPING <--+
- *                                                               certainly not recorded: SYNC, and from there again
+ *                                           certainly not recorded, and the record of both holds: SYNC, and from there again
  * </pre>
  *
  * From JOINING on nothing is answered that only one leg has. In DROPPING whoever waits does so

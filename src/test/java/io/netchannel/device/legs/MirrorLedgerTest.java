@@ -17,7 +17,8 @@ final class MirrorLedgerTest {
   private static final String DISK = "6b0f/xvdb";
   private static final ImmutableList<String> LEGS =
       ImmutableList.of("netchannel://hosta/w", "netchannel://hostb/w");
-  private static final MirrorRecord FIRST = MirrorRecord.first(new UUID(7, 7), LEGS, LEGS.get(0));
+  private static final MirrorRecord FIRST =
+      MirrorRecord.first(new UUID(7, 7), 1, LEGS, LEGS.get(0));
 
   @TempDir private Path directory;
 
@@ -28,7 +29,7 @@ final class MirrorLedgerTest {
   @Test
   void itIsThereAfterARestart() throws Exception {
     assertThat(open().get(DISK)).isEmpty();
-    MirrorRecord both = FIRST.next(LEGS);
+    MirrorRecord both = FIRST.next(1, LEGS);
     assertThat(open().put(DISK, 3, Optional.of(FIRST))).isEmpty();
     assertThat(open().put("other/xvda", 1, Optional.of(FIRST))).isEmpty();
     assertThat(open().put(DISK, 4, Optional.of(both))).isEmpty();
@@ -41,17 +42,17 @@ final class MirrorLedgerTest {
   @Test
   void nothingOlderTakesItsPlace() throws Exception {
     MirrorLedger ledger = open();
-    MirrorRecord both = FIRST.next(LEGS);
+    MirrorRecord both = FIRST.next(1, LEGS);
     assertThat(ledger.put(DISK, 3, Optional.of(both))).isEmpty();
-    assertThat(ledger.put(DISK, 2, Optional.of(both.next(LEGS))).orElseThrow())
+    assertThat(ledger.put(DISK, 2, Optional.of(both.next(1, LEGS))).orElseThrow())
         .contains("with generation 3, and not with 2");
     assertThat(ledger.put(DISK, 3, Optional.of(FIRST)).orElseThrow())
-        .contains("epoch 2", "is known already");
-    assertThat(ledger.put(DISK, 3, Optional.of(FIRST.next(ImmutableList.of(LEGS.get(1))))))
+        .contains("epoch " + both.epoch(), "is known already");
+    assertThat(ledger.put(DISK, 3, Optional.of(FIRST.next(1, ImmutableList.of(LEGS.get(1))))))
         .as("of one epoch, and another one")
         .isPresent();
     assertThat(ledger.put(DISK, 3, Optional.of(both))).as("told twice").isEmpty();
-    MirrorRecord another = MirrorRecord.first(new UUID(8, 8), LEGS, LEGS.get(1));
+    MirrorRecord another = MirrorRecord.first(new UUID(8, 8), 1, LEGS, LEGS.get(1));
     assertThat(ledger.put(DISK, 3, Optional.of(another))).as("another mirror").isEmpty();
     assertThat(open().get(DISK)).contains(new MirrorLedger.Entry(3, another));
   }
@@ -63,7 +64,7 @@ final class MirrorLedgerTest {
     String text = Files.readString(file);
     for (String damaged :
         new String[] {
-          text.replace(" 1 open", " 2 open"),
+          text.replace(FIRST.epoch() + " open", FIRST.next(1, LEGS).epoch() + " open"),
           text.replace("mirrors 1", "mirrors 2"),
           text.substring(0, text.length() / 2),
           "",

@@ -103,6 +103,33 @@ final class MirrorStartTest {
     assertThat(start.record().map(MirrorRecord::epoch).orElse(0L)).isEqualTo(newest);
   }
 
+  /** A leg was about to be told that it goes on alone, which this host knows. */
+  @ParameterizedTest
+  @CsvSource({
+    "5AB, 5AB, here 6B, B",
+    "5AB., 5AB., here 6A, A",
+    "away, 5AB, here 6B, B",
+    "6AB, 5A, here 7A, A",
+    "5A, away, here 7A, A",
+  })
+  void startsWithWhatWasBegun(String a, String b, String third, String disk) throws Exception {
+    for (boolean handedOver : new boolean[] {false, true}) {
+      Start start = start(a, b, third, handedOver);
+      assertThat(start.disk()).isEqualTo(disk);
+      assertThat(start.other()).isEqualTo(Other.BEHIND);
+      assertThat(start.record()).contains(record(third.substring("here ".length())));
+    }
+  }
+
+  /** It was a disk by itself after the other leg was used: it is not overwritten. */
+  @Test
+  void refusesToOverwriteWhatWasUsedSince() {
+    LegAnswer b = new LegAnswer("B", 4, Optional.empty(), Optional.empty());
+    assertThatThrownBy(() -> MirrorStart.decide(List.of(leg("A", "5AB."), b), List.of(), false))
+        .isInstanceOf(DeviceException.class)
+        .hasMessageContainingAll("B has been used without A", "release-export", "force-leg");
+  }
+
   @ParameterizedTest
   @CsvSource({
     "5AB, 5AB, '', A, ALIKE",
@@ -141,6 +168,10 @@ final class MirrorStartTest {
     "5A, away, witness 6B, start it when B is there",
     "5AB, 5AB, witness 6B, start it when B is there",
     "5A, 4AB, here 6B, start it when B is there",
+    "5AB, 5AB, was here 6B, start it when B is there",
+    "away, 5AB, was here 6B, start it when B is there",
+    "away, 5B, here 5A, start it when A is there",
+    "away, 5B, witness 5A, start it when A is there",
   })
   void refuses(String a, String b, String third, String why) {
     for (boolean handedOver : new boolean[] {false, true}) {
@@ -165,14 +196,30 @@ final class MirrorStartTest {
     MirrorRecord forced = record("5AB").forced("B");
     LegAnswer b = new LegAnswer("B", 3, Optional.of(forced), Optional.empty());
     MirrorRecord other = record("5AB");
-    for (int i = 0; i < 1000; i++) {
-      other = other.next(i % 2 == 0 ? ImmutableList.of("A") : LEGS);
+    for (int generation = 1; generation <= 1000; generation++) {
+      other = other.next(generation, generation % 2 == 0 ? ImmutableList.of("A") : LEGS);
     }
     LegAnswer a =
-        new LegAnswer("A", 3, Optional.of(other.next(ImmutableList.of("A"))), Optional.empty());
+        new LegAnswer(
+            "A", 3, Optional.of(other.next(1000, ImmutableList.of("A"))), Optional.empty());
     Start start = MirrorStart.decide(List.of(a, b), List.of(), false);
     assertThat(start.disk()).isEqualTo("B");
     assertThat(start.other()).isEqualTo(Other.BEHIND);
+  }
+
+  /** Two hosts that do not know of each other make no two records of one epoch. */
+  @Test
+  void aGenerationHasItsOwnEpochs() {
+    MirrorRecord before = record("5AB");
+    MirrorRecord older = before.next(7, ImmutableList.of("A")).next(7, LEGS);
+    MirrorRecord newer = before.next(8, ImmutableList.of("B"));
+    assertThat(newer.epoch()).isGreaterThan(older.epoch());
+    assertThat(newer.next(7, LEGS).epoch()).isGreaterThan(newer.epoch());
+    MirrorRecord forced = newer.forced("A");
+    assertThat(forced.next(9, LEGS).epoch()).isGreaterThan(forced.epoch());
+    assertThat(forced.next(9, LEGS).epoch())
+        .isGreaterThan(forced.next(8, ImmutableList.of("A")).epoch());
+    assertThat(newer.next(1L << 31, LEGS).epoch()).isLessThan(forced.epoch());
   }
 
   @Test

@@ -19,8 +19,9 @@ import java.util.concurrent.TimeUnit;
 
 /**
  * A lasting mirror under a guest, on two legs whose requests end in any order, fail, or hang. Its
- * owner records as {@code device.legs} does: at the members one after the other, then at this host.
- * After each step every leg that a start might choose has what the guest was told.
+ * owner records as {@code device.legs} does: of one leg at this host, then at that leg; of both at
+ * one after the other, then at this host. After each step every leg that a start might choose, here
+ * or on another host, has what the guest was told.
  */
 final class LastingMirrorRun {
   private static final int REGION_BLOCKS = DifferenceMap.REGION_BYTES / SteppedDevice.BLOCK_BYTES;
@@ -28,6 +29,9 @@ final class LastingMirrorRun {
   private static final long BYTES = (long) BLOCKS * SteppedDevice.BLOCK_BYTES;
   private static final int STEPS = 400;
   private static final int LAST_STEPS = 2_000;
+
+  /** More records than a generation makes. */
+  private static final int GENERATION_STEP = 1_000;
 
   /** What was seen in all runs. */
   enum Event {
@@ -72,6 +76,7 @@ final class LastingMirrorRun {
   private Known here = atA;
   private Known known = atA;
   private Known asked = atA;
+  private int generation = 1;
   private MirrorDevice mirror;
   private long nanos = 1;
 
@@ -185,9 +190,8 @@ final class LastingMirrorRun {
         return CompletableFuture.completedFuture(null);
       }
       boolean isSame = asked != known && asked.members().equals(named);
-      asked = isSame ? asked : new Known(asked.epoch() + 1, named);
       CompletableFuture<Void> recorded = new CompletableFuture<>();
-      tellOn(of, asked, 0, recorded);
+      tellOn(of, isSame ? asked : next(asked, named), 0, isSame, recorded);
       return recorded;
     }
 
@@ -200,29 +204,48 @@ final class LastingMirrorRun {
     }
   }
 
-  private void tellOn(int of, Known what, int told, CompletableFuture<Void> recorded) {
+  private Known next(Known before, List<SteppedDevice> members) {
+    return new Known(Math.max(before.epoch() + 1, generation * GENERATION_STEP), members);
+  }
+
+  /**
+   * One after the other.
+   *
+   * @param told how many were
+   * @param somewhere whether one of them may have it
+   */
+  private void tellOn(
+      int of, Known what, int told, boolean somewhere, CompletableFuture<Void> recorded) {
+    boolean isAlone = what.members().size() == 1;
+    int member = isAlone ? told - 1 : told;
+    boolean isHere = member < 0 || member == what.members().size();
+    boolean isLast = told == what.members().size();
     errands.add(
         () -> {
           if (of != life) {
             return;
           }
-          if (faults && random.nextInt(6) == 0) {
-            boolean nowhere = told == 0 && random.nextBoolean();
-            saw(nowhere ? Event.RECORD_FAILED : Event.RECORD_UNKNOWN);
-            if (told < what.members().size() && !nowhere) {
-              tell(what.members().get(told), what); // it has it, and nobody knows
+          boolean fails = faults && random.nextInt(6) == 0;
+          boolean nowhere = fails && told == 0 && random.nextBoolean();
+          if (!nowhere) {
+            asked = what;
+            if (isHere) {
+              here = what;
+            } else if (!fails || random.nextBoolean()) {
+              tell(what.members().get(member), what);
             }
+          }
+          if (fails) {
+            saw(nowhere && !somewhere ? Event.RECORD_FAILED : Event.RECORD_UNKNOWN);
             recorded.completeExceptionally(
-                nowhere
+                nowhere && !somewhere
                     ? new IllegalStateException("nowhere")
                     : new UnknownSwitchException("somewhere", null));
-          } else if (told < what.members().size()) {
-            tell(what.members().get(told), what);
-            tellOn(of, what, told + 1, recorded);
-          } else {
-            here = what;
+          } else if (isLast) {
             known = what;
             recorded.complete(null);
+          } else {
+            tellOn(of, what, told + 1, true, recorded);
           }
         });
   }
@@ -390,6 +413,7 @@ final class LastingMirrorRun {
       start(foundMap(), false);
     } else {
       saw(Event.HOST_LOST_POWER);
+      generation++;
       legs.forEach(leg -> leg.kill(random));
       reissues.clear();
       SteppedDevice disk = disk();
@@ -400,9 +424,25 @@ final class LastingMirrorRun {
 
   /** As the rule of a start says. */
   private SteppedDevice disk() {
+    Known newest = newest();
     boolean isA = atA.epoch() >= atB.epoch();
-    Known newest = isA ? atA : atB;
-    return atA.equals(atB) ? newest.members().get(0) : (isA ? a : b);
+    return atA.equals(atB) || newest == here ? newest.members().get(0) : (isA ? a : b);
+  }
+
+  /** Of the legs; or of this host, about one of them that was to be told. */
+  private Known newest() {
+    return isBegun(a) || isBegun(b) ? here : newestAtLegs();
+  }
+
+  private Known newestAtLegs() {
+    return atA.epoch() >= atB.epoch() ? atA : atB;
+  }
+
+  private boolean isBegun(SteppedDevice leg) {
+    return at(leg).epoch() == newestAtLegs().epoch()
+        && here.epoch() > at(leg).epoch()
+        && here.members().equals(List.of(leg))
+        && at(leg).members().contains(leg);
   }
 
   private void start(DifferenceMap map, boolean compares) {
@@ -413,15 +453,12 @@ final class LastingMirrorRun {
       saw(Event.STARTED_ALONE);
       disk = alone.get();
     }
-    Known newest = atA.epoch() >= atB.epoch() ? atA : atB;
-    Known next =
-        newest.members().equals(List.of(disk))
-            ? newest
-            : new Known(Math.max(newest.epoch(), asked.epoch()) + 1, List.of(disk));
-    tell(disk, next);
+    Known newest = newest();
+    Known next = newest.members().equals(List.of(disk)) ? newest : next(newest, List.of(disk));
     here = next;
+    tell(disk, next);
     known = next;
-    asked = next.epoch() > asked.epoch() ? next : new Known(asked.epoch(), next.members());
+    asked = next;
     begin(disk, map, compares);
   }
 
@@ -441,13 +478,20 @@ final class LastingMirrorRun {
       failing = Optional.empty(); // nothing waits for the leg that does not
     }
     lossy = lossy.filter(leg -> !isUpToDateAgain(leg));
-    Known newest = atA.epoch() >= atB.epoch() ? atA : atB;
+    Known newest = newestAtLegs();
     for (SteppedDevice leg : legs) {
       boolean byBoth = at(leg).equals(newest) && newest.members().contains(leg);
-      if (byBoth || mayStartAlone(leg)) {
+      boolean elsewhere = at(leg).members().equals(List.of(leg));
+      if (byBoth || mayStartAlone(leg) || isBegun(leg) || elsewhere) {
         hasAll(leg);
       }
     }
+    List<Known> kept = List.of(atA, atB, here);
+    assertThat(kept).allMatch(one -> kept.stream().allMatch(two -> areOne(one, two)));
+  }
+
+  private static boolean areOne(Known one, Known two) {
+    return one.epoch() != two.epoch() || one.members().equals(two.members());
   }
 
   private boolean isBusy(SteppedDevice leg) {
