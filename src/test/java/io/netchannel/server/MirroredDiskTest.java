@@ -146,6 +146,23 @@ final class MirroredDiskTest {
     disk.close();
   }
 
+  /** The guest is destroyed under load, and one leg has a write that the other one never gets. */
+  @Test
+  void whatIsUnderWayAtTheEndIsCompared() throws Exception {
+    Device disk = inSync();
+    legs.b.disk.holdsWrites = true;
+    CompletableFuture<Outcome> written = write(disk, 0, 1);
+    Waiting.until("at a", () -> numberAt(legs.a, 0) == 1);
+    disk.close();
+    assertThat(written.isDone() && written.join() == Outcome.OK).isFalse();
+    assertThat(legs.recordAt(legs.a).orElseThrow().closed()).isFalse();
+    legs.b.disk.holdsWrites = false;
+    Device again = daemon.open(2);
+    daemon.awaits(MirrorState.SYNC);
+    haveSameMarks();
+    again.close();
+  }
+
   @Test
   void anOlderServerHasNoLegs() throws Exception {
     try (VersionedServer old = new VersionedServer(directory.resolve("old.sock"), 3)) {

@@ -36,6 +36,10 @@ final class RecordingDisk implements Devices {
   private final Executor executor;
   private final Random random;
   private boolean holding;
+
+  /** Whether each write stays where it is, and all else goes on. */
+  volatile boolean holdsWrites;
+
   private List<Runnable> held = new ArrayList<>();
 
   /** How often each write was done, by the number its data begins with. */
@@ -170,6 +174,9 @@ final class RecordingDisk implements Devices {
 
     @Override
     public void write(long offsetBytes, ByteBuffer data, Completion completion) {
+      if (holdsWrites) {
+        return;
+      }
       start(
           completion,
           () -> {

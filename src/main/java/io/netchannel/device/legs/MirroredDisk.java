@@ -46,6 +46,9 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
   /** The guest has gone; without it the next start compares the legs. */
   private static final long LAST_FLUSH_SECONDS = 5;
 
+  /** What the guest has left under way ends while the first ones are made. */
+  private static final int LAST_FLUSHES = 8;
+
   private static final long LAST_RECORD_SECONDS = 5;
 
   private final Mirrors.Environment environment;
@@ -383,7 +386,7 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
             && changed
             && mirror.status().state() == MirrorState.SYNC
             && legs().stream().allMatch(leg -> leg.problem().isEmpty())
-            && isFlushed();
+            && isQuietAndFlushed();
     closed = true;
     if (ended) {
       keepers.recordClosed(LAST_RECORD_SECONDS);
@@ -391,12 +394,25 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
     whenClosed.accept(this);
   }
 
+  /** A flush covers what has ended before it, and nothing may end at one leg alone after it. */
+  private boolean isQuietAndFlushed() {
+    for (int flushes = 0; flushes < LAST_FLUSHES; flushes++) {
+      boolean isQuiet = mirror.isQuiet();
+      if (!isFlushed()) {
+        return false;
+      }
+      if (isQuiet) {
+        return mirror.isQuiet();
+      }
+    }
+    return false;
+  }
+
   private boolean isFlushed() {
     CompletableFuture<Outcome> flushed = new CompletableFuture<>();
     mirror.flush(flushed::complete);
     try {
-      return flushed.get(LAST_FLUSH_SECONDS, TimeUnit.SECONDS) == Outcome.OK
-          && mirror.status().state() == MirrorState.SYNC;
+      return flushed.get(LAST_FLUSH_SECONDS, TimeUnit.SECONDS) == Outcome.OK;
     } catch (ExecutionException | TimeoutException e) {
       return false;
     } catch (InterruptedException e) {

@@ -160,6 +160,12 @@ final class Mirror {
     work();
   }
 
+  boolean isQuiet() {
+    synchronized (lock) {
+      return states.state() == MirrorState.SYNC && active.isEmpty() && placement.isEmpty();
+    }
+  }
+
   /** Under the lock. */
   MirrorStatus status() {
     return new MirrorStatus(

@@ -259,6 +259,11 @@ public final class MirrorDevice implements Device {
     mirror.decide(() -> mirror.states.legFails(leg, why));
   }
 
+  /** Whether it is in sync, and has nothing under way: the legs are alike as they are. */
+  public boolean isQuiet() {
+    return mirror.isQuiet();
+  }
+
   /** Nothing more goes to the follower until {@link #resume}. */
   public void pause(String why) {
     mirror.decide(() -> mirror.states.pause(why));

@@ -119,6 +119,14 @@ final class MirrorStates {
     return closing;
   }
 
+  /**
+   * Whether what waits for its turn goes nowhere any more. What is to be on both legs would be on
+   * one of them, as the other one is closed before.
+   */
+  boolean keepsParked() {
+    return closing && settings.lasting() && state.isInSync();
+  }
+
   boolean isLasting() {
     return settings.lasting();
   }

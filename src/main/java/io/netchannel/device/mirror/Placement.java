@@ -47,6 +47,10 @@ final class Placement {
     this.nanoTime = nanoTime;
   }
 
+  boolean isEmpty() {
+    return parked.first() == null;
+  }
+
   /** How many have had to wait for something else than a leg. */
   long heldWrites() {
     return heldWrites;
@@ -68,6 +72,9 @@ final class Placement {
 
   /** In the order in which they came, as far as they overlap. */
   void unpark() {
+    if (states.keepsParked()) {
+      return;
+    }
     verification.lookAgain();
     MirroredRequest previous = null;
     MirroredRequest request = parked.first();
