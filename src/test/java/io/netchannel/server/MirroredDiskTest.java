@@ -15,10 +15,13 @@ import io.netchannel.device.OpenOptions;
 import io.netchannel.device.Outcome;
 import io.netchannel.device.Requests;
 import io.netchannel.device.legs.MirrorRecord;
+import io.netchannel.device.legs.Mirrors;
 import io.netchannel.device.mirror.MirrorState;
 import io.netchannel.server.TwoLegs.Daemon;
 import io.netchannel.xen.Waiting;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ThreadLocalRandom;
@@ -106,6 +109,29 @@ final class MirroredDiskTest {
     assertThatThrownBy(() -> daemon.open(2))
         .isInstanceOf(DeviceException.class)
         .hasMessageContaining("put that one first");
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void oneExportUnderTwoNamesIsNoMirror(boolean isUsed) throws Exception {
+    String name = leg(legs.a);
+    Path socket = Path.of(name.substring(name.indexOf('=') + 1));
+    Path link = Files.createSymbolicLink(directory.resolve("link"), socket);
+    List<String> names = List.of(name, name.replace(socket.toString(), link.toString()));
+    String source = Mirrors.source(names).substring(Mirrors.SCHEME.length() + 1);
+    OpenOptions options = ServerHarness.as(TwoLegs.USER, 1);
+    if (!isUsed) {
+      assertThatThrownBy(() -> daemon.mirrors.open(source, options))
+          .isInstanceOf(DeviceException.class)
+          .hasMessageContaining("one export under two names");
+      return;
+    }
+    try (Device plain = legs.a.open(name, options)) {
+      assertThatThrownBy(() -> daemon.mirrors.openAround(source, plain, options))
+          .isInstanceOf(DeviceException.class)
+          .hasMessageContaining("one export under two names");
+      assertThat(answer(write(plain, 3, 33))).isEqualTo(Outcome.OK);
+    }
   }
 
   @Test

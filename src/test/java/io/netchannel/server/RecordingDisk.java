@@ -1,6 +1,7 @@
 package io.netchannel.server;
 
 import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableSet;
 import io.netchannel.device.Completion;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
@@ -9,12 +10,14 @@ import io.netchannel.device.Devices;
 import io.netchannel.device.Extents;
 import io.netchannel.device.OpenOptions;
 import io.netchannel.device.Outcome;
+import io.netchannel.device.Storage;
 import io.netchannel.xen.Waiting;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
@@ -33,6 +36,9 @@ final class RecordingDisk implements Devices {
   private static final int PAGE_BYTES = 4096;
 
   private final ByteBuffer content = ByteBuffer.allocate(SIZE_BYTES);
+  /** Of this disk: in one process there are several. */
+  private final UUID id = UUID.randomUUID();
+
   private final Executor executor;
   private final Random random;
   private boolean holding;
@@ -120,6 +126,11 @@ final class RecordingDisk implements Devices {
     if (!isHolding()) {
       release();
     }
+  }
+
+  @Override
+  public Storage storage(String source) throws DeviceException {
+    return Storage.called(ImmutableSet.of(id + "/" + source));
   }
 
   @Override

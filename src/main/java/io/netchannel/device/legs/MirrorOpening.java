@@ -6,6 +6,7 @@ import io.netchannel.device.DeviceException;
 import io.netchannel.device.DeviceGeometry;
 import io.netchannel.device.Inheritance;
 import io.netchannel.device.OpenOptions;
+import io.netchannel.device.Storage;
 import io.netchannel.device.legs.MirrorLegs.Opened;
 import io.netchannel.device.legs.MirrorStart.LegAnswer;
 import io.netchannel.device.legs.MirrorStart.Other;
@@ -67,6 +68,9 @@ final class MirrorOpening {
     List<Third> thirds = thirds();
     List<LegAnswer> before = ask();
     checkOrder(before);
+    if (before.stream().allMatch(leg -> leg.isThere() && leg.record().isEmpty())) {
+      checkTwo();
+    }
     var unused = MirrorStart.decide(before, thirds, handedOver);
     List<CompletableFuture<Opened>> opening =
         before.stream()
@@ -110,6 +114,7 @@ final class MirrorOpening {
                                 + answer.record().map(MirrorRecord::toString).orElse(""))));
       }
     }
+    checkTwo();
     Opened second = legs.open(answers.get(1), user).join();
     Device device =
         second.device().orElseThrow(() -> new DeviceException(second.answer().away().orElse("")));
@@ -122,6 +127,25 @@ final class MirrorOpening {
     } catch (DeviceException | RuntimeException e) {
       device.close();
       throw e;
+    }
+  }
+
+  /**
+   * A host has many names. Opened twice with one generation an export would be taken from its user
+   * again and again.
+   */
+  private void checkTwo() throws DeviceException {
+    String first = legs.sources().get(0);
+    String second = legs.sources().get(1);
+    Storage one = environment.devices().get().storage(first);
+    Storage other = environment.devices().get().storage(second);
+    if (one.isSame(other)) {
+      throw new DeviceException(
+          "%s and %s are one export under two names: a disk with two legs needs two, on two hosts"
+              .formatted(first, second));
+    }
+    if (one.identity().isEmpty() || other.identity().isEmpty()) {
+      throw new DeviceException(Storage.cannotBeTold(second, "that of " + first));
     }
   }
 
