@@ -135,6 +135,31 @@ final class MirroredDiskTest {
   }
 
   @Test
+  void legsMayHaveOtherPhysicalBlocks() throws Exception {
+    legs.b.disk.physicalBlockBytes = 512;
+    Device disk = inSync();
+    haveSameMarks();
+    disk.close();
+  }
+
+  /** Both were up to date: the other one has no place for all of the disk any more. */
+  @Test
+  void aLegThatHasGrownWaitsForTheOther() throws Exception {
+    legs.a.disk.sizeBytes = RecordingDisk.SIZE_BYTES / 2;
+    legs.b.disk.sizeBytes = RecordingDisk.SIZE_BYTES / 2;
+    inSync().close();
+    legs.a.disk.sizeBytes = RecordingDisk.SIZE_BYTES;
+    Device disk = daemon.open(2);
+    assertThat(disk.geometry().sizeBytes()).isEqualTo(RecordingDisk.SIZE_BYTES);
+    assertThat(read(disk, REGION_BLOCKS)).isEqualTo(101);
+    daemon.awaitsMembers(legs.a);
+    legs.b.disk.sizeBytes = RecordingDisk.SIZE_BYTES;
+    daemon.awaits(MirrorState.SYNC);
+    haveSameMarks();
+    disk.close();
+  }
+
+  @Test
   void aLegStartsNothingByItself() throws Exception {
     inSync().close();
     assertThatThrownBy(() -> legs.a.open(leg(legs.a), ServerHarness.as(TwoLegs.USER, 2)).close())

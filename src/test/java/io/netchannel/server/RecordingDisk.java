@@ -43,6 +43,11 @@ final class RecordingDisk implements Devices {
   private final Random random;
   private boolean holding;
 
+  /** Of which it says that it has them, from its next open on. */
+  volatile int sizeBytes = SIZE_BYTES;
+
+  volatile int physicalBlockBytes = 4096;
+
   /** Whether each write stays where it is, and all else goes on. */
   volatile boolean holdsWrites;
 
@@ -152,6 +157,7 @@ final class RecordingDisk implements Devices {
 
   private final class Opened implements Device {
     private final boolean readOnly;
+    private final int size = sizeBytes;
     private final AtomicInteger running = new AtomicInteger();
 
     private Opened(boolean readOnly) {
@@ -160,7 +166,8 @@ final class RecordingDisk implements Devices {
 
     @Override
     public DeviceGeometry geometry() {
-      return new DeviceGeometry(SIZE_BYTES, 512, 4096, readOnly, true, !readOnly, 512, !readOnly);
+      return new DeviceGeometry(
+          size, 512, physicalBlockBytes, readOnly, true, !readOnly, 512, !readOnly);
     }
 
     private void start(Completion completion, Runnable effect) {

@@ -79,19 +79,38 @@ final class Leg implements Device {
     problem = why;
   }
 
+  /** Why a device is no leg of a disk; empty when it is one. What is beyond the disk is not used. */
+  static Optional<String> misfit(DeviceGeometry disk, DeviceGeometry found) {
+    boolean fits =
+        found.sizeBytes() >= disk.sizeBytes()
+            && found.logicalBlockBytes() == disk.logicalBlockBytes()
+            && found.canFlush() == disk.canFlush()
+            && !found.readOnly();
+    return fits
+        ? Optional.empty()
+        : Optional.of(
+            "expected a leg of at least %d bytes in blocks of %d, %s and not read-only, found %s"
+                .formatted(
+                    disk.sizeBytes(),
+                    disk.logicalBlockBytes(),
+                    disk.canFlush() ? "with a flush" : "without flush",
+                    found));
+  }
+
   /**
    * It is opened.
    *
-   * @throws DeviceException when it is another device than it was, or comes too late: it is closed
+   * @throws DeviceException when it is no leg of this disk, or comes too late: it is closed
    */
   void put(Device opened) throws DeviceException {
     String why;
     synchronized (this) {
       if (closed) {
         why = "comes too late";
-      } else if (!opened.geometry().equals(geometry)) {
-        why = "expected %s, found %s".formatted(geometry, opened.geometry());
       } else {
+        why = misfit(geometry, opened.geometry()).orElse("");
+      }
+      if (why.isEmpty()) {
         device = opened;
         problem = "";
         return;

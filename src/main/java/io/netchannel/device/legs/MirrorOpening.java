@@ -119,7 +119,10 @@ final class MirrorOpening {
     Device device =
         second.device().orElseThrow(() -> new DeviceException(second.answer().away().orElse("")));
     try {
-      checkAlike(present.geometry(), device.geometry());
+      Optional<String> misfit = Leg.misfit(present.geometry(), device.geometry());
+      if (misfit.isPresent()) {
+        throw new DeviceException(legs.sources().get(1) + ": " + misfit.get());
+      }
       MirroredDisk made =
           disk(new Start(first, Other.BEHIND, Optional.empty()), present, Optional.of(device));
       present.becomesLeg();
@@ -146,20 +149,6 @@ final class MirrorOpening {
     }
     if (one.identity().isEmpty() || other.identity().isEmpty()) {
       throw new DeviceException(Storage.cannotBeTold(second, "that of " + first));
-    }
-  }
-
-  private static void checkAlike(DeviceGeometry first, DeviceGeometry second)
-      throws DeviceException {
-    if (first.sizeBytes() != second.sizeBytes()
-        || first.logicalBlockBytes() != second.logicalBlockBytes()) {
-      throw new DeviceException(
-          "expected a second leg of %d bytes in blocks of %d, found %d in blocks of %d"
-              .formatted(
-                  first.sizeBytes(),
-                  first.logicalBlockBytes(),
-                  second.sizeBytes(),
-                  second.logicalBlockBytes()));
     }
   }
 
@@ -245,7 +234,12 @@ final class MirrorOpening {
   /** One that has not begun. */
   private MirroredDisk disk(Start start, Device device, Optional<Device> other)
       throws DeviceException {
-    boolean alike = start.other() == Other.ALIKE;
+    // One that has another size by now, say, is left behind until it fits.
+    boolean alike =
+        start.other() == Other.ALIKE
+            && other
+                .filter(found -> Leg.misfit(device.geometry(), found.geometry()).isEmpty())
+                .isPresent();
     MirrorRecord record = next(start, alike);
     DifferenceMap map = map(device.geometry(), alike);
     MirrorKeepers keepers = legs.keepers(user.name(), user.generation(), record);
