@@ -424,6 +424,27 @@ final class MirroredDiskTest {
     disk.close();
   }
 
+  /** It was away for less than would have made it fail, and nothing is flushed meanwhile. */
+  @ParameterizedTest
+  @ValueSource(strings = {"a", "b"})
+  void aLegThatHasLostItsMemoryIsNotRead(String which) throws Exception {
+    Device disk = inSync();
+    ServerHarness loses = host(which);
+    assertThat(answer(write(disk, 3 * REGION_BLOCKS, 3333))).isEqualTo(Outcome.OK);
+    loses.stop();
+    loses.loseStorage();
+    try (Device other = loses.disk.open("memory", OpenOptions.plain(false))) {
+      assertThat(answer(write(other, 3 * REGION_BLOCKS, 0))).isEqualTo(Outcome.OK);
+    }
+    loses.start();
+    daemon.awaitsMembers(other(loses));
+    assertThat(read(disk, 3 * REGION_BLOCKS)).isEqualTo(3333);
+    daemon.awaits(MirrorState.SYNC);
+    assertThat(numberAt(loses, 3 * REGION_BLOCKS)).isEqualTo(3333);
+    haveSameMarks();
+    disk.close();
+  }
+
   // ---- Starts
 
   @Test
@@ -637,6 +658,27 @@ final class MirroredDiskTest {
     assertThat(answer(write(again, 0, 1))).as("issued again").isEqualTo(Outcome.OK);
     daemon.awaits(MirrorState.SYNC);
     assertThat(daemon.status().mirror().copiedBytes()).isLessThanOrEqualTo(REGION_BYTES);
+    haveSameMarks();
+    again.close();
+  }
+
+  /** The first leg has lost what it had not made durable, and the other one has it. */
+  @Test
+  void killedWhileTheFirstLegLosesItsMemory() throws Exception {
+    Device disk = inSync();
+    assertThat(answer(write(disk, 3 * REGION_BLOCKS, 3333))).isEqualTo(Outcome.OK);
+    daemon.kill();
+    legs.a.stop();
+    legs.a.loseStorage();
+    try (Device other = legs.a.disk.open("memory", OpenOptions.plain(false))) {
+      assertThat(answer(write(other, 3 * REGION_BLOCKS, 0))).isEqualTo(Outcome.OK);
+    }
+    legs.a.start();
+    Device again = recovered();
+    assertThat(read(again, 3 * REGION_BLOCKS)).isEqualTo(3333);
+    assertThat(Requests.flush(again)).isEqualTo(Outcome.OK);
+    daemon.awaits(MirrorState.SYNC);
+    assertThat(numberAt(legs.a, 3 * REGION_BLOCKS)).isEqualTo(3333);
     haveSameMarks();
     again.close();
   }

@@ -259,6 +259,12 @@ final class Leg implements Device {
   }
 
   @Override
+  public boolean hasLostWrites() {
+    Device present = device;
+    return present != null && present.hasLostWrites();
+  }
+
+  @Override
   public Optional<String> problem() {
     Device present = device;
     return present == null ? Optional.of(problem) : present.problem();

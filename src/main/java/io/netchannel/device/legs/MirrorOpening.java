@@ -83,7 +83,7 @@ final class MirrorOpening {
     List<Opened> opened = opening.stream().map(CompletableFuture::join).toList();
     try {
       List<LegAnswer> answers = opened.stream().map(Opened::answer).toList();
-      return begin(MirrorStart.decide(answers, thirds, handedOver), opened);
+      return begin(remembering(MirrorStart.decide(answers, thirds, handedOver), opened), opened);
     } catch (DeviceException | RuntimeException e) {
       opened.forEach(this::closeUnused);
       throw e;
@@ -220,6 +220,29 @@ final class MirrorOpening {
           "%s has been the disk of %s since %s was, if ever: a new mirror copies its first leg to the second, so put that one first; or start with %s alone, and add the other one with `netchannel mirror add`"
               .formatted(second.leg(), user.name(), first.leg(), first.leg()));
     }
+  }
+
+  /**
+   * Of two legs that both were up to date one that has lost what it had not made durable is not the
+   * disk: the other one may have it.
+   */
+  private Start remembering(Start start, List<Opened> opened) {
+    Opened chosen = opened.get(legs.sources().indexOf(start.disk()));
+    Opened other = opened.get(1 - opened.indexOf(chosen));
+    boolean isOther =
+        start.other() == Other.MAY_DIFFER
+            && chosen.device().filter(Device::hasLostWrites).isPresent()
+            && other.device().filter(device -> !device.hasLostWrites()).isPresent()
+            && other.answer().record().equals(chosen.answer().record());
+    if (!isOther) {
+      return start;
+    }
+    log.warn(
+        "{}: {} has lost what was not flushed there, so {} is the disk",
+        user.name(),
+        start.disk(),
+        other.answer().leg());
+    return new Start(other.answer().leg(), Other.MAY_DIFFER, start.record());
   }
 
   private MirroredDisk begin(Start start, List<Opened> opened) throws DeviceException {

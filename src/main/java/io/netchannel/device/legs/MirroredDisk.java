@@ -180,13 +180,19 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
     }
   }
 
-  /** One whose server is away is not waited for either, also where nothing is under way there. */
+  /**
+   * One whose server is away is not waited for either, also where nothing is under way there; and
+   * one whose host has lost its memory is not read.
+   */
   private void lookAtLegs() {
     first.look(environment.nanoTime().getAsLong());
     second.look(environment.nanoTime().getAsLong());
     long limit = environment.legTimeout().toNanos();
     boolean firstAway = first.awayNanos() > limit;
-    if (firstAway != second.awayNanos() > limit) {
+    boolean firstLost = first.hasLostWrites();
+    if (firstLost != second.hasLostWrites()) {
+      mirror.legFails(firstLost ? first : second, "it has lost what was not flushed there");
+    } else if (firstAway != second.awayNanos() > limit) {
       Leg away = firstAway ? first : second;
       mirror.legFails(away, away.problem().orElse("its server is away"));
     }
