@@ -158,6 +158,12 @@ public interface Device extends AutoCloseable {
   default void relinquish() {}
 
   /**
+   * Its user has stopped, with all it had here done, and may go on elsewhere: until {@link
+   * #useGeneration} it decides nothing by itself that would count there. Does not wait.
+   */
+  default void rest() {}
+
+  /**
    * Why requests wait or fail at present, as the device is elsewhere and cannot be reached; empty
    * when all is well. For people.
    */

@@ -54,6 +54,11 @@ public abstract class ForwardingDevice implements Device {
   }
 
   @Override
+  public void rest() {
+    device.rest();
+  }
+
+  @Override
   public void useGeneration(long generation) {
     device.useGeneration(generation);
   }

@@ -596,6 +596,9 @@ public final class MidPoint implements Agent {
     if (next == State.SERVING && state == State.EXPECTING) {
       trace.event(generation, "serve");
     }
+    if (next == State.SEALED && device != null) {
+      device.rest();
+    }
     state = next;
   }
 

@@ -247,11 +247,14 @@ final class MidPointTest {
   @Test
   void requestsAfterTheSealStayOnTheRingUntilTheUnseal() {
     connect();
+    assertThat(host.device.rests).isFalse();
     host.await(host.midPoint.seal(BOUND));
+    assertThat(host.device.rests).as("another host may go on").isTrue();
     write(1, 1);
     finish();
     assertThat(host.disk.untaken()).isEqualTo(1);
     host.await(host.midPoint.unseal(3));
+    assertThat(host.device.rests).isFalse();
     finish();
     assertThat(statuses()).containsExactly(ResponseStatus.OKAY);
     assertThat(host.midPoint.status().generation()).isEqualTo(3);

@@ -68,6 +68,9 @@ final class ScriptedDevice implements Device {
   }
 
   final List<Operation> running = new ArrayList<>();
+
+  /** Whether its user has stopped, and may go on elsewhere. */
+  boolean rests;
   final List<Kind> calls = new ArrayList<>();
   private final Storage.HostCache cache;
   private final Authority authority;
@@ -109,6 +112,16 @@ final class ScriptedDevice implements Device {
   @Override
   public Optional<Outcome> inherited(RequestName write) {
     return Optional.ofNullable(inherited.get(write));
+  }
+
+  @Override
+  public void rest() {
+    rests = true;
+  }
+
+  @Override
+  public void useGeneration(long generation) {
+    rests = false;
   }
 
   @Override

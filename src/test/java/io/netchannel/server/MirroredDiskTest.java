@@ -571,6 +571,24 @@ final class MirroredDiskTest {
 
   // ---- Migration
 
+  /** The destination takes the legs one after the other, which is no failure of the first. */
+  @Test
+  void aDiskThatRestsGivesNoLegUp() throws Exception {
+    Device disk = inSync();
+    disk.rest();
+    legs.b.stop();
+    Waiting.until("it is missed", () -> problems() > 0);
+    legs.legTimeoutPasses();
+    Waiting.until("a few ticks", ticks(20));
+    assertThat(daemon.status().record().isWhole()).isTrue();
+    assertThat(legs.recordAt(legs.a).orElseThrow().isWhole()).isTrue();
+    disk.useGeneration(2);
+    daemon.awaitsMembers(legs.a);
+    legs.b.start();
+    daemon.awaits(MirrorState.SYNC);
+    disk.close();
+  }
+
   @Test
   void theLegsGoWithTheGuest() throws Exception {
     Device disk = inSync();

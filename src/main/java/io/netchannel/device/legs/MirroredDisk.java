@@ -70,6 +70,9 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
 
   private volatile boolean closed;
 
+  /** Whether another host may go on with the legs: what that takes from here is no failure. */
+  private volatile boolean rests;
+
   /**
    * Around legs of which the leader is there.
    *
@@ -172,8 +175,10 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
   private void tick() {
     if (!closed) {
       try {
-        mirror.tick();
-        lookAtLegs();
+        if (!rests) {
+          mirror.tick();
+          lookAtLegs();
+        }
       } finally {
         tickLater();
       }
@@ -339,10 +344,16 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
   }
 
   @Override
+  public void rest() {
+    rests = true;
+  }
+
+  @Override
   public void useGeneration(long generation) {
     keepers.useGeneration(generation);
     mirror.useGeneration(generation);
     keepers.goOnHere();
+    rests = false;
   }
 
   @Override

@@ -158,6 +158,11 @@ public final class MirrorDevice implements Device {
   }
 
   @Override
+  public void rest() {
+    mirror.legsToKeep().forEach(Device::rest);
+  }
+
+  @Override
   public void useGeneration(long generation) {
     mirror.legsToKeep().forEach(leg -> leg.useGeneration(generation));
   }
