@@ -232,6 +232,9 @@ final class Answers {
     if (!request.atFollower) {
       return Outcome.OK;
     }
+    if (request.exchanged && request.kind == Kind.WRITE) {
+      return null; // the guest's buffer is at the leg that was given up, until that is closed
+    }
     if (request.waitsForBoth && !hopeless) {
       return null;
     }

@@ -15,17 +15,20 @@ import org.junit.jupiter.api.Test;
 final class LastingMirrorEndTest extends SteppedMirror {
   private final List<Members> members = new ArrayList<>();
 
+  private MirrorDevice mirror() {
+    return MirrorDevice.lasting(
+        leader,
+        follower,
+        Optional.empty(),
+        DifferenceMap.inMemory(leader.geometry().sizeBytes()),
+        MirrorSettings.lasting(false, Duration.ofSeconds(5)),
+        budget,
+        new Owner(),
+        () -> nanos);
+  }
+
   private MirrorDevice inSync() {
-    MirrorDevice mirror =
-        MirrorDevice.lasting(
-            leader,
-            follower,
-            Optional.empty(),
-            DifferenceMap.inMemory(leader.geometry().sizeBytes()),
-            MirrorSettings.lasting(false, Duration.ofSeconds(5)),
-            budget,
-            new Owner(),
-            () -> nanos);
+    MirrorDevice mirror = mirror();
     mirror.beginInSync();
     return mirror;
   }
@@ -58,6 +61,57 @@ final class LastingMirrorEndTest extends SteppedMirror {
     endAll(follower, "writes");
     assertThat(second.outcome).isEqualTo(Outcome.OK);
     assertThat(mirror.isQuiet()).isTrue();
+  }
+
+  /** It may still send what the buffer has by then. */
+  @Test
+  void theGuestsBufferIsFreeWhenTheLegThatWasGivenUpHasEnded() {
+    MirrorDevice mirror = inSync();
+    Answer write = write(mirror, 0, 7);
+    Answer flush = flush(mirror);
+    endAll(follower, "");
+    pass(mirror, 6);
+    assertThat(members).containsExactly(Members.FOLLOWER);
+    records.get(0).complete(null);
+    assertThat(mirror.leader()).isSameAs(follower);
+    assertThat(flush.outcome).as("it has no buffer").isEqualTo(Outcome.OK);
+    assertThat(write.outcome).as("the leg that was the leader has the buffer").isNull();
+    failAll(leader);
+    assertThat(write.outcome).isEqualTo(Outcome.OK);
+  }
+
+  /** Nobody was told of both: the leader is up to date, as it was recorded before. */
+  @Test
+  void whatWasCertainlyNotRecordedOfBothLeavesTheLeaderAlone() {
+    MirrorDevice mirror = copied();
+    assertThat(members).containsExactly(Members.BOTH);
+    records.get(0).completeExceptionally(new IllegalStateException("nowhere"));
+    assertThat(mirror.status().state()).isEqualTo(MirrorState.PAUSED);
+    assertThat(mirror.leader()).isSameAs(leader);
+  }
+
+  /** One leg may have been told of both: there is no record of both to go back to. */
+  @Test
+  void whatMayBeRecordedOfBothIsReplacedBeforeAnythingElse() {
+    MirrorDevice mirror = copied();
+    records.get(0).completeExceptionally(new UnknownSwitchException("somewhere", null));
+    for (int tries = 1; tries < 4; tries++) {
+      pass(mirror, 2);
+      assertThat(members).hasSize(tries + 1).endsWith(Members.LEADER);
+      records.get(tries).completeExceptionally(new IllegalStateException("nowhere"));
+      assertThat(mirror.status().state()).isEqualTo(MirrorState.DROPPING);
+    }
+    pass(mirror, 2);
+    records.get(4).complete(null);
+    assertThat(mirror.status().state()).isEqualTo(MirrorState.PAUSED);
+    assertThat(mirror.leader()).isSameAs(leader);
+  }
+
+  private MirrorDevice copied() {
+    MirrorDevice mirror = mirror();
+    mirror.resume();
+    run(mirror, MirrorState.JOINING);
+    return mirror;
   }
 
   /** The legs are closed one after the other: what comes then would be at the second one only. */
