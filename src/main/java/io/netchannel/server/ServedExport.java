@@ -508,7 +508,11 @@ final class ServedExport {
             if (removed) {
               why = Optional.of("export %s is not there any more".formatted(export.name()));
             } else if (asked.tells()) {
-              why = whereabouts.record(asked.client(), asked.generation(), told);
+              boolean isAttached =
+                  Optional.ofNullable(sessions.get(asked.client()))
+                      .flatMap(Session::connection)
+                      .isPresent();
+              why = whereabouts.record(asked.client(), asked.generation(), told, isAttached);
             } else {
               generations.renew(); // who acts upon it must not find another one after a power cut
             }

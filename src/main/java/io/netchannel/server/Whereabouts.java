@@ -112,11 +112,13 @@ final class Whereabouts {
 
   /**
    * Keeps which legs of a client's disk are up to date; durable when it returns, unchanged when it
-   * throws.
+   * throws. Of a newer generation than is known: no older one tells anything, or gets in, after it.
    *
+   * @param isAttached whether the client uses the export just now: no person's word counts then
    * @return why it is not kept; empty when it is
    */
-  Optional<String> record(String client, long generation, Optional<MirrorRecord> record)
+  Optional<String> record(
+      String client, long generation, Optional<MirrorRecord> record, boolean isAttached)
       throws IOException {
     GenerationStore.Entry entry = generations.get(client).orElse(null);
     if (entry == null || generation < entry.generation()) {
@@ -125,15 +127,22 @@ final class Whereabouts {
               .formatted(export, client, entry == null ? "none" : entry.generation(), generation));
     }
     MirrorRecord known = entry.mirror().orElse(null);
+    boolean isNewer = generation > entry.generation();
+    if (isNewer && isAttached && record.filter(told -> told.isForcedAfter(known)).isPresent()) {
+      return Optional.of(
+          "export %s is in use by %s: stop its guest first".formatted(export, client));
+    }
     if (known != null && record.isPresent() && !record.get().mayReplace(known)) {
       return Optional.of(
           "export %s knows %s already, and does not take %s"
               .formatted(export, known, record.get()));
     }
-    if (entry.mirror().equals(record)) {
+    boolean fences = isNewer && !isAttached;
+    if (entry.mirror().equals(record) && !fences) {
       generations.renew();
     } else {
-      generations.put(entry.withMirror(record));
+      GenerationStore.Entry told = entry.withMirror(record);
+      generations.put(fences ? told.with(generation, entry.held(), entry.since()) : told);
     }
     return Optional.empty();
   }

@@ -560,13 +560,42 @@ final class MirroredDiskTest {
     legs.a.stop();
     legs.b.start();
     var unused = daemon.mirrors.forceLeg(TwoLegs.USER, leg(legs.b));
-    Device again = daemon.open(2);
+    Device again = daemon.open(3);
     assertThat(read(again, 0)).as("what b has").isEqualTo(100);
     legs.a.start();
     daemon.awaits(MirrorState.SYNC);
     assertThat(numberAt(legs.a, 0)).isEqualTo(100);
     haveSameMarks();
     again.close();
+  }
+
+  /** This host knows of the first one, and the leg of the second one does not. */
+  @Test
+  void aPersonsLastWordHolds() throws Exception {
+    inSync().close();
+    legs.a.stop();
+    MirrorRecord first = daemon.mirrors.forceLeg(TwoLegs.USER, leg(legs.b));
+    legs.b.stop();
+    legs.a.start();
+    MirrorRecord last = daemon.mirrors.forceLeg(TwoLegs.USER, leg(legs.a));
+    assertThat(last.epoch()).isGreaterThan(first.epoch());
+    assertThat(daemon.ledger.get(TwoLegs.USER).orElseThrow().record()).isEqualTo(last);
+    assertThat(legs.recordAt(legs.a)).contains(last);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"a", "b"})
+  void nobodysWordIsTakenUnderAGuestElsewhere(String which) throws Exception {
+    Device disk = inSync();
+    Optional<MirrorRecord> before = legs.recordAt(host(which));
+    try (Daemon elsewhere = legs.new Daemon("hostb")) {
+      assertThatThrownBy(() -> elsewhere.mirrors.forceLeg(TwoLegs.USER, leg(host(which))))
+          .isInstanceOf(DeviceException.class)
+          .hasMessageContaining("stop its guest first");
+      assertThat(elsewhere.ledger.get(TwoLegs.USER)).isEmpty();
+    }
+    assertThat(legs.recordAt(host(which))).isEqualTo(before);
+    disk.close();
   }
 
   // ---- Migration

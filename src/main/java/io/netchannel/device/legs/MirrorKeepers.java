@@ -139,6 +139,16 @@ final class MirrorKeepers {
     return inTurn(() -> put(first, told));
   }
 
+  /** A person says who is up to date: that leg first, which may be in use. */
+  CompletableFuture<Void> force(MirrorRecord forced) {
+    return inTurn(
+        () -> {
+          tell(forced.members().get(0), forced);
+          noteHere(forced);
+          tellWitness(forced);
+        });
+  }
+
   /** A leg may have a newer record, of who had it before this generation. */
   private void learn(String leg) {
     try {

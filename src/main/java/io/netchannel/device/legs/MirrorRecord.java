@@ -87,10 +87,23 @@ public record MirrorRecord(
     return Math.max(epoch + 1, begin);
   }
 
-  /** A person says that one leg is the disk, whatever the other may know. */
-  MirrorRecord forced(String disk) {
+  /**
+   * A person says that one leg is the disk, whatever the other may know.
+   *
+   * @param newestEpoch of all that is known of the mirror
+   */
+  MirrorRecord forced(String disk, long newestEpoch) {
     return new MirrorRecord(
-        mirror, (epoch / FORCED_STEP + 1) * FORCED_STEP, false, legs, ImmutableList.of(disk));
+        mirror, (newestEpoch / FORCED_STEP + 1) * FORCED_STEP, false, legs, ImmutableList.of(disk));
+  }
+
+  /**
+   * Whether a person has said which leg is the disk since.
+   *
+   * @param known null for none
+   */
+  public boolean isForcedAfter(MirrorRecord known) {
+    return epoch / FORCED_STEP > (known == null ? 0 : known.epoch / FORCED_STEP);
   }
 
   boolean isMember(String leg) {

@@ -11,6 +11,7 @@ import io.netchannel.device.memory.BufferBudget;
 import io.netchannel.device.mirror.MirrorStatus;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
@@ -21,6 +22,8 @@ import java.util.function.LongSupplier;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
 import java.util.regex.Pattern;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Disks with two legs: {@code mirror:LEG,LEG}, where each leg is the source of an export, as {@code
@@ -28,6 +31,8 @@ import java.util.regex.Pattern;
  */
 public final class Mirrors implements DeviceKind {
   public static final String SCHEME = "mirror";
+
+  private static final Logger log = LoggerFactory.getLogger(Mirrors.class);
 
   private static final String LEG_SCHEME = "netchannel";
 
@@ -192,7 +197,7 @@ public final class Mirrors implements DeviceKind {
 
   /**
    * One leg is the disk from now on, whatever the other one may know; that becomes a copy of it.
-   * While the disk is not in use.
+   * Refused while the leg is in use, and here while the disk is.
    *
    * @param leg its source
    * @return what is recorded
@@ -203,26 +208,49 @@ public final class Mirrors implements DeviceKind {
       throw new DeviceException(
           "%s is in use here with its legs: stop its guest first".formatted(user));
     }
-    Authority authority = environment.authorities().of(leg);
-    Authority.Known known = authority.ask(user);
+    List<Authority.Known> known = new ArrayList<>();
+    known.add(environment.authorities().of(leg).ask(user));
+    environment
+        .ledger()
+        .get(user)
+        .ifPresent(
+            entry ->
+                known.add(new Authority.Known(entry.generation(), Optional.of(entry.record()))));
     MirrorRecord record =
-        known
-            .record()
-            .or(() -> environment.ledger().get(user).map(MirrorLedger.Entry::record))
+        known.stream()
+            .flatMap(each -> each.record().stream())
+            .findFirst()
             .filter(found -> found.legs().contains(leg))
             .orElseThrow(
                 () ->
                     new DeviceException(
                         "%s is no leg of %s, as far as it and this host know"
                             .formatted(leg, user)));
-    long generation =
-        Math.max(
-            Math.max(1, known.generation()),
-            environment.ledger().get(user).map(MirrorLedger.Entry::generation).orElse(0L));
-    MirrorRecord forced = record.forced(leg);
+    Authority other = environment.authorities().of(record.other(leg));
+    askIfThere(user, Optional.of(other)).ifPresent(known::add);
+    askIfThere(user, environment.witness()).ifPresent(known::add);
+    // A newer one than anybody's, so that the leg does not take it from under a guest elsewhere.
+    long generation = 1 + known.stream().mapToLong(Authority.Known::generation).max().orElseThrow();
+    long newestEpoch =
+        known.stream()
+            .flatMap(each -> each.record().stream())
+            .filter(each -> each.mirror().equals(record.mirror()))
+            .mapToLong(MirrorRecord::epoch)
+            .max()
+            .orElseThrow();
+    MirrorRecord forced = record.forced(leg, newestEpoch);
     MirrorKeepers keepers =
         new MirrorLegs(environment, record.legs()).keepers(user, generation, record);
-    MirrorKeepers.await(keepers.begin(forced, ImmutableList.of(leg)));
+    MirrorKeepers.await(keepers.force(forced));
     return forced;
+  }
+
+  private static Optional<Authority.Known> askIfThere(String user, Optional<Authority> authority) {
+    try {
+      return authority.isPresent() ? Optional.of(authority.get().ask(user)) : Optional.empty();
+    } catch (DeviceException e) {
+      log.info("{}: {}", user, e.getMessage());
+      return Optional.empty();
+    }
   }
 }
