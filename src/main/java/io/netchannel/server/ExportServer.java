@@ -85,12 +85,7 @@ public final class ExportServer implements AutoCloseable {
         FileChannel.open(
             directory.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
     lock = lock(lockFile);
-    try {
-      witnessed = MirrorLedger.open(directory.resolve(WITNESSED));
-    } catch (IOException e) {
-      unlock();
-      throw e;
-    }
+    witnessed = MirrorLedger.open(directory.resolve(WITNESSED));
   }
 
   /**
@@ -241,18 +236,19 @@ public final class ExportServer implements AutoCloseable {
       return;
     }
     Optional<String> why = Optional.empty();
+    Optional<MirrorLedger.Entry> known = Optional.empty();
     try {
       if (asked.tells()) {
         why = witnessed.put(asked.client(), asked.generation(), told);
       }
+      known = witnessed.get(asked.client());
     } catch (IOException e) {
-      why = Optional.of("the record of its legs cannot be stored: " + e.getMessage());
+      why = Optional.of("the records of the legs cannot be used: " + e.getMessage());
     }
     if (why.isPresent()) {
       connection.refuse(Refusal.UNAVAILABLE, why.get(), 0);
       return;
     }
-    Optional<MirrorLedger.Entry> known = witnessed.get(asked.client());
     connection.recorded(
         new LegRecord.Known(
             known.map(MirrorLedger.Entry::generation).orElse(0L),

@@ -160,6 +160,17 @@ final class MirroredDiskTest {
   }
 
   @Test
+  void aDamagedLedgerStartsNothing() throws Exception {
+    inSync().close();
+    daemon.close();
+    Files.writeString(directory.resolve("hosta.mirrors"), "nothing");
+    daemon = legs.new Daemon("hosta");
+    assertThatThrownBy(() -> daemon.open(2))
+        .isInstanceOf(DeviceException.class)
+        .hasMessageContainingAll("this host:", "is damaged", "remove it");
+  }
+
+  @Test
   void aLegStartsNothingByItself() throws Exception {
     inSync().close();
     assertThatThrownBy(() -> legs.a.open(leg(legs.a), ServerHarness.as(TwoLegs.USER, 2)).close())

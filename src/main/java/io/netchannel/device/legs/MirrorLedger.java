@@ -1,7 +1,6 @@
 package io.netchannel.device.legs;
 
 import com.google.common.base.Splitter;
-import com.google.common.collect.ImmutableMap;
 import io.netchannel.files.Crc32c;
 import io.netchannel.files.DurableFile;
 import io.netchannel.files.FileCalls;
@@ -13,6 +12,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * What a host that is none of a mirror's legs knows of it: where its guest runs, and the witness. A
@@ -37,6 +38,8 @@ public final class MirrorLedger {
   /** One disk's. */
   public record Entry(long generation, MirrorRecord record) {}
 
+  private static final Logger log = LoggerFactory.getLogger(MirrorLedger.class);
+
   private static final String HEADER = "netchannel mirrors 1";
   private static final String CHECKSUM = "crc32c ";
 
@@ -44,37 +47,50 @@ public final class MirrorLedger {
   private final Path file;
   private final Map<String, Entry> entries = new LinkedHashMap<>();
 
+  /** Why it is of no use; empty when it is. */
+  private Optional<IOException> damage = Optional.empty();
+
   private MirrorLedger(FileCalls calls, Path file) {
     this.calls = calls;
     this.file = file;
   }
 
   /**
-   * Opens it, or begins one.
-   *
-   * @throws IOException when it cannot be read, or is damaged
+   * Opens it, or begins one. Where it cannot be read, or is damaged, whoever uses it hears that:
+   * disks with one leg need none.
    */
-  public static MirrorLedger open(Path file) throws IOException {
+  public static MirrorLedger open(Path file) {
     return open(FileCalls.SYSTEM, file);
   }
 
-  static MirrorLedger open(FileCalls calls, Path file) throws IOException {
+  static MirrorLedger open(FileCalls calls, Path file) {
     MirrorLedger ledger = new MirrorLedger(calls, file);
-    Optional<byte[]> found = calls.read(file);
-    if (found.isPresent()) {
-      ledger.parse(new String(found.get(), StandardCharsets.US_ASCII));
+    try {
+      Optional<byte[]> found = calls.read(file);
+      if (found.isPresent()) {
+        ledger.parse(new String(found.get(), StandardCharsets.US_ASCII));
+      }
+    } catch (IOException e) {
+      log.error("{}", e.getMessage());
+      ledger.damage = Optional.of(e);
     }
     return ledger;
   }
 
-  /** What is known of a disk's legs. */
-  public synchronized Optional<Entry> get(String client) {
+  /**
+   * What is known of a disk's legs.
+   *
+   * @throws IOException when it could not be read, or is damaged
+   */
+  public synchronized Optional<Entry> get(String client) throws IOException {
+    checkReadable();
     return Optional.ofNullable(entries.get(client));
   }
 
-  /** All, by client. */
-  public synchronized ImmutableMap<String, Entry> all() {
-    return ImmutableMap.copyOf(entries);
+  private void checkReadable() throws IOException {
+    if (damage.isPresent()) {
+      throw new IOException(damage.get().getMessage(), damage.get());
+    }
   }
 
   /**
@@ -85,6 +101,7 @@ public final class MirrorLedger {
    */
   public synchronized Optional<String> put(
       String client, long generation, Optional<MirrorRecord> record) throws IOException {
+    checkReadable();
     Entry known = entries.get(client);
     if (known != null && generation < known.generation()) {
       return Optional.of(
@@ -148,7 +165,7 @@ public final class MirrorLedger {
 
   private IOException damaged(String expected) {
     return new IOException(
-        "%s is damaged: expected %s; without it no disk of two legs starts from one of them alone here: remove it when both legs of each are there"
+        "%s is damaged: expected %s; until it is removed no disk with two legs starts here: remove it when both legs of each are there"
             .formatted(file, expected));
   }
 }

@@ -187,11 +187,10 @@ final class MirrorOpening {
     opened.device().ifPresent(Device::close);
   }
 
-  private List<Third> thirds() {
+  private List<Third> thirds() throws DeviceException {
     List<Third> found = new ArrayList<>();
     environment
-        .ledger()
-        .get(user.name())
+        .knownHere(user.name())
         .ifPresent(
             entry -> found.add(new Third("this host", entry.generation(), false, entry.record())));
     if (environment.witness().isPresent()) {

@@ -9,6 +9,7 @@ import io.netchannel.device.Devices;
 import io.netchannel.device.OpenOptions;
 import io.netchannel.device.memory.BufferBudget;
 import io.netchannel.device.mirror.MirrorStatus;
+import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -75,7 +76,16 @@ public final class Mirrors implements DeviceKind {
       LongSupplier nanoTime,
       Supplier<UUID> ids,
       Duration legTimeout,
-      Predicate<String> isNear) {}
+      Predicate<String> isNear) {
+    /** What this host knows of a disk. */
+    Optional<MirrorLedger.Entry> knownHere(String user) throws DeviceException {
+      try {
+        return ledger.get(user);
+      } catch (IOException e) {
+        throw new DeviceException("this host: " + e.getMessage(), e);
+      }
+    }
+  }
 
   /**
    * A look at a disk.
@@ -211,8 +221,7 @@ public final class Mirrors implements DeviceKind {
     List<Authority.Known> known = new ArrayList<>();
     known.add(environment.authorities().of(leg).ask(user));
     environment
-        .ledger()
-        .get(user)
+        .knownHere(user)
         .ifPresent(
             entry ->
                 known.add(new Authority.Known(entry.generation(), Optional.of(entry.record()))));

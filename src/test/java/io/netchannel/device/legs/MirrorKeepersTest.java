@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
 import io.netchannel.device.DeviceException;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -85,7 +87,11 @@ final class MirrorKeepersTest {
   }
 
   private MirrorRecord here() {
-    return ledger.get(USER).orElseThrow().record();
+    try {
+      return ledger.get(USER).orElseThrow().record();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   private static Throwable failure(CompletableFuture<Void> recorded) {
