@@ -13,6 +13,7 @@ import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Instant;
+import java.util.Arrays;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -291,15 +292,13 @@ final class GenerationStore {
     int mostWords = version == 1 ? LEAST_WORDS : MOST_WORDS;
     try {
       Optional<MirrorRecord> mirror = Optional.empty();
-      String rest = line;
-      int at = version < 3 ? -1 : line.indexOf(" " + MIRROR + " ");
-      if (at >= 0) {
-        String record = line.substring(at + MIRROR.length() + 2);
-        mirror =
-            Optional.of(MirrorRecord.decode(URLDecoder.decode(record, StandardCharsets.UTF_8)));
-        rest = line.substring(0, at);
+      String[] words = line.split(" ", -1);
+      int last = words.length - 1;
+      if (version >= 3 && last > LEAST_WORDS && words[last - 1].equals(MIRROR)) {
+        String record = URLDecoder.decode(words[last], StandardCharsets.UTF_8);
+        mirror = Optional.of(MirrorRecord.decode(record));
+        words = Arrays.copyOf(words, last - 1);
       }
-      String[] words = rest.split(" ", -1);
       if (words.length >= LEAST_WORDS && words.length <= mostWords && Names.isClient(words[4])) {
         long generation = Long.parseLong(words[0]);
         boolean held = words[1].equals("held");

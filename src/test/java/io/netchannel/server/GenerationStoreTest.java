@@ -102,11 +102,13 @@ final class GenerationStoreTest {
     store.put(entry("a/xvda", 3, true).withMirror(record));
     store.put(moved("b/xvda", 4, false).withMirror(record));
     store.put(moved("c/xvda", 5, false));
+    store.put(entry("mirror", 1, false)); // which is a word of the file, too
     assertThat(Files.readString(file())).startsWith("netchannel generations 3\n");
     GenerationStore again = GenerationStore.open(file());
     assertThat(again.get("a/xvda")).contains(entry("a/xvda", 3, true).withMirror(record));
     assertThat(again.get("b/xvda")).contains(moved("b/xvda", 4, false).withMirror(record));
     assertThat(again.get("c/xvda")).contains(moved("c/xvda", 5, false));
+    assertThat(again.get("mirror")).contains(entry("mirror", 1, false));
     again.put(entry("a/xvda", 6, true));
     again.put(moved("b/xvda", 6, true));
     assertThat(Files.readString(file()))
