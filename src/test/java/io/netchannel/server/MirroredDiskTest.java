@@ -25,6 +25,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -215,10 +216,15 @@ final class MirroredDiskTest {
     legs.b.disk.holdsWrites = true;
     CompletableFuture<Outcome> written = write(disk, 0, 1);
     Waiting.until("at a", () -> numberAt(legs.a, 0) == 1);
-    disk.close();
-    assertThat(written.isDone() && written.join() == Outcome.OK).isFalse();
+    int flushes = legs.b.disk.flushes.get();
+    CompletableFuture<Void> closing = CompletableFuture.runAsync(disk::close);
+    Waiting.until(
+        "that is decided",
+        () -> legs.b.disk.flushes.get() >= flushes + 8 || daemon.mirrors.all().isEmpty());
+    legs.b.disk.failWrites();
+    closing.get(60, TimeUnit.SECONDS);
+    assertThat(written.isDone()).as("answered").isFalse();
     assertThat(legs.recordAt(legs.a).orElseThrow().closed()).isFalse();
-    legs.b.disk.holdsWrites = false;
     Device again = daemon.open(2);
     daemon.awaits(MirrorState.SYNC);
     haveSameMarks();

@@ -16,10 +16,12 @@ import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Queue;
 import java.util.Random;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -48,8 +50,10 @@ final class RecordingDisk implements Devices {
 
   volatile int physicalBlockBytes = 4096;
 
-  /** Whether each write stays where it is, and all else goes on. */
+  /** Whether each write stays where it is until {@link #failWrites}, and all else goes on. */
   volatile boolean holdsWrites;
+
+  private final Queue<Completion> heldWrites = new ConcurrentLinkedQueue<>();
 
   private List<Runnable> held = new ArrayList<>();
 
@@ -133,6 +137,13 @@ final class RecordingDisk implements Devices {
     }
   }
 
+  void failWrites() {
+    holdsWrites = false;
+    for (Completion held = heldWrites.poll(); held != null; held = heldWrites.poll()) {
+      held.complete(Outcome.IO_ERROR);
+    }
+  }
+
   @Override
   public Storage storage(String source) throws DeviceException {
     return Storage.called(ImmutableSet.of(id + "/" + source));
@@ -193,6 +204,7 @@ final class RecordingDisk implements Devices {
     @Override
     public void write(long offsetBytes, ByteBuffer data, Completion completion) {
       if (holdsWrites) {
+        heldWrites.add(completion);
         return;
       }
       start(
