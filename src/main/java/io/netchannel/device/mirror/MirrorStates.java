@@ -360,7 +360,6 @@ final class MirrorStates {
     } else if (failure == null) {
       dropped();
     } else if (recordedBoth && !(failure instanceof UnknownSwitchException)) {
-      log.warn("which leg is up to date could not be recorded: {}", failure.getMessage());
       wanted = Members.BOTH;
       become(MirrorState.SYNC, failure.getMessage());
     } else {

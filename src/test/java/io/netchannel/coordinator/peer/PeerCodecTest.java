@@ -9,7 +9,11 @@ import org.junit.jupiter.api.Test;
 final class PeerCodecTest {
   private static CarriedJob job(boolean verifies) {
     return new CarriedJob(
-        "xvda", "netchannel://hostc/a", true, new DiskJob.Settings(true, true, verifies, false, 0));
+        "xvda",
+        "netchannel://hostc/a",
+        true,
+        new DiskJob.Settings(true, true, verifies, false, 0),
+        false);
   }
 
   private static boolean isPaused(boolean verifies, boolean knowsVerifies) {
