@@ -177,8 +177,8 @@ final class GuestMove {
   }
 
   /**
-   * libvirt says that it has not moved. It may have failed after the guest was let run, or after its
-   * copies were given: then these are over.
+   * libvirt says that it has not moved. It may have failed after the guest was let run, or after
+   * its copies were given: then these are over.
    */
   private Ended notMoved(String guest, String host, String why, List<JobReport> jobs)
       throws InterruptedException {

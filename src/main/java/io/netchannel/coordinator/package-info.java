@@ -32,8 +32,9 @@
  *                                                                            is never used again)
  * </pre>
  *
- * (1) Not where a disk goes as its copy, see "Jobs". Not in the picture: a destination that is asked about a migration it does not know, and has not
- * its domain, journals that migration as ABORT at once.
+ * (1) Not where a disk goes as its copy, see "Jobs". Not in the picture: a destination that is
+ * asked about a migration it does not know, and has not its domain, journals that migration as
+ * ABORT at once.
  *
  * <h2>The early seal</h2>
  *
@@ -169,10 +170,11 @@
  * the end leaves the source sealed, as without a copy, until the destination has said which.
  *
  * <p>The end of the domain at the source decides nothing then: only one of both hosts can start it,
- * the destination from the copy after its COMMIT, the source from the old device after its ABORT. So
- * the destination decides alone. A source without its domain asks it, and asks one in RESUME, which
- * waits for the source as well, to commit; one that gives up by then does not, and says ABORT when
- * it has. Until there is an answer the domain neither starts at the source nor comes back there.
+ * the destination from the copy after its COMMIT, the source from the old device after its ABORT.
+ * So the destination decides alone. A source without its domain asks it, and asks one in RESUME,
+ * which waits for the source as well, to commit; one that gives up by then does not, and says ABORT
+ * when it has. Until there is an answer the domain neither starts at the source nor comes back
+ * there.
  *
  * <h2>When the journal's storage fails</h2>
  *

@@ -99,7 +99,8 @@ final class SwapSettlement {
       return;
     }
     var unused =
-        CompletableFuture.allOf(named, noted(switched)).thenRun(() -> known.complete("all know it"));
+        CompletableFuture.allOf(named, noted(switched))
+            .thenRun(() -> known.complete("all know it"));
   }
 
   private CompletableFuture<Void> noted(DiskJob switched) {

@@ -45,7 +45,7 @@ final class DiskSource {
       return;
     }
     disk.removeAttribute(SOURCE);
-    for (String leg : BETWEEN_LEGS.split(source.substring(MIRROR.length()))) {
+    for (String leg : BETWEEN_LEGS.split(source.substring(MIRROR.length()), -1)) {
       // Where the disk has a namespace, its legs have it too.
       Element element =
           disk.getNamespaceURI() == null

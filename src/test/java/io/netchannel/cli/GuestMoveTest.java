@@ -126,7 +126,8 @@ final class GuestMoveTest {
             Told.in("aborted").with("reason", "the migration of its guest has failed"));
     assertThat(ended.moved()).isFalse();
     assertThat(ended.problem().orElseThrow())
-        .startsWith("libvirt: it broke; xvdb of web1: aborted: the migration of its guest has failed")
+        .startsWith(
+            "libvirt: it broke; xvdb of web1: aborted: the migration of its guest has failed")
         .doesNotContain("--abort");
   }
 

@@ -113,8 +113,7 @@ final class MoveInterruptTest {
     process.toHandle().destroy();
     BufferedReader out = process.inputReader(StandardCharsets.UTF_8);
     assertThat(out.readLine())
-        .isEqualTo(
-            "web1: the daemon is beginning its copies, and is waited for to give them up");
+        .isEqualTo("web1: the daemon is beginning its copies, and is waited for to give them up");
     assertThat(actions).isEmpty();
     begins.countDown();
     areGivenUp(out.lines().map(line -> line + "\n").collect(Collectors.joining()));

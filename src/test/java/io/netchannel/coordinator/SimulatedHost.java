@@ -123,7 +123,7 @@ final class SimulatedHost {
     for (DiskJob job : coordinator.jobs().all()) {
       switch (job.phase()) {
         case SWITCHED, TAKEN_OVER -> coordinator.jobs().end(job, JobEvent.FINISHED, "all know it");
-        case COPYING, DONE, ABORTED -> {}
+        case COPYING, DONE, ABORTED, FAILED -> {}
       }
     }
   }

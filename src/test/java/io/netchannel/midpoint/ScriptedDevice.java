@@ -71,6 +71,7 @@ final class ScriptedDevice implements Device {
 
   /** Whether its user has stopped, and may go on elsewhere. */
   boolean rests;
+
   final List<Kind> calls = new ArrayList<>();
   private final Storage.HostCache cache;
   private final Authority authority;

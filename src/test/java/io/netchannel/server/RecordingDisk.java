@@ -38,6 +38,7 @@ final class RecordingDisk implements Devices {
   private static final int PAGE_BYTES = 4096;
 
   private final ByteBuffer content = ByteBuffer.allocate(SIZE_BYTES);
+
   /** Of this disk: in one process there are several. */
   private final UUID id = UUID.randomUUID();
 

@@ -573,7 +573,9 @@ final class RemoteDeviceTest {
     for (RequestName write : inheritance.writes()) {
       assertThat(newer.inherited(write)).contains(Outcome.OK);
     }
-    assertThat(host.disk.writes).hasSize(40).allSatisfy((number, times) -> assertThat(times).isOne());
+    assertThat(host.disk.writes)
+        .hasSize(40)
+        .allSatisfy((number, times) -> assertThat(times).isOne());
     newer.close();
   }
 

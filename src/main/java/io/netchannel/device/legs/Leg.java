@@ -79,7 +79,9 @@ final class Leg implements Device {
     problem = why;
   }
 
-  /** Why a device is no leg of a disk; empty when it is one. What is beyond the disk is not used. */
+  /**
+   * Why a device is no leg of a disk; empty when it is one. What is beyond the disk is not used.
+   */
   static Optional<String> misfit(DeviceGeometry disk, DeviceGeometry found) {
     boolean fits =
         found.sizeBytes() >= disk.sizeBytes()

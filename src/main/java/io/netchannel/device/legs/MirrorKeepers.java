@@ -27,11 +27,11 @@ import org.slf4j.LoggerFactory;
  *                      +--another one is asked, with its own epoch: ASKED
  * </pre>
  *
- * Of one leg that goes on alone this host is told before that leg: so where it knows of none, no leg
- * does. It is told of both after both: so a leg that may start alone by its record has that record
- * itself.
+ * Of one leg that goes on alone this host is told before that leg: so where it knows of none, no
+ * leg does. It is told of both after both: so a leg that may start alone by its record has that
+ * record itself.
  *
- * One thing after the other, on a thread that may wait; all but what is read belongs to it.
+ * <p>One thing after the other, on a thread that may wait; all but what is read belongs to it.
  */
 final class MirrorKeepers {
   private static final Logger log = LoggerFactory.getLogger(MirrorKeepers.class);

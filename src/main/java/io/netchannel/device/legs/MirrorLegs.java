@@ -71,7 +71,9 @@ final class MirrorLegs {
         CompletableFuture.allOf(asked.toArray(CompletableFuture[]::new))
             .exceptionally(failure -> null);
     CompletableFuture<Void> one = new CompletableFuture<>();
-    asked.forEach(each -> each.thenAccept(found -> one.complete(null)));
+    for (CompletableFuture<T> each : asked) {
+      var unused = each.thenAccept(found -> one.complete(null));
+    }
     CompletableFuture.anyOf(all, one).join();
     all.completeOnTimeout(null, bound.toMillis(), TimeUnit.MILLISECONDS).join();
     List<T> found = new ArrayList<>();

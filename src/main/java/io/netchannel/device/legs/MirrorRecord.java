@@ -61,8 +61,7 @@ public record MirrorRecord(
   }
 
   /** The first one of a mirror: one leg is the disk, the other has nothing of it yet. */
-  static MirrorRecord first(
-      UUID mirror, long generation, ImmutableList<String> legs, String disk) {
+  static MirrorRecord first(UUID mirror, long generation, ImmutableList<String> legs, String disk) {
     return new MirrorRecord(
         mirror, generation * GENERATION_STEP, false, legs, ImmutableList.of(disk));
   }

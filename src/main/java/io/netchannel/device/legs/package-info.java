@@ -35,10 +35,10 @@
  * <p>Who keeps a {@link io.netchannel.device.legs.MirrorRecord}: the authority of each member,
  * beside the disk's generation, and of a leg that comes back before anything is written there; this
  * host ({@link io.netchannel.device.legs.MirrorLedger}), of a leg that goes on alone before that
- * leg: what is not known here no leg was told; the witness, if there is one. A witness may miss that
- * both are up to date, and never that one is alone. An authority takes no record from an older
- * generation than it knows, and none with an older epoch; and it lets nobody in for whom this leg is
- * all there is.
+ * leg: what is not known here no leg was told; the witness, if there is one. A witness may miss
+ * that both are up to date, and never that one is alone. An authority takes no record from an older
+ * generation than it knows, and none with an older epoch; and it lets nobody in for whom this leg
+ * is all there is.
  *
  * <p>A generation takes its epochs from a range of its own: the record that a host cut off has left
  * at a leg is older than all that the next start makes, and never another one of the same epoch.

@@ -430,8 +430,9 @@ final class MirrorStates {
   }
 
   /**
-   * Likewise of a follower that says so by itself. Only SYNC has no flush to come that finds it out. Which leg
-   * a mirror that lasts gives up for that is for its owner to say, who knows of both.
+   * Likewise of a follower that says so by itself. Only SYNC has no flush to come that finds it
+   * out. Which leg a mirror that lasts gives up for that is for its owner to say, who knows of
+   * both.
    */
   void followerLost() {
     if (state == MirrorState.SYNC && !settings.lasting()) {

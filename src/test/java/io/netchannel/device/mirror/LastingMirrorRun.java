@@ -29,6 +29,7 @@ final class LastingMirrorRun {
   private static final long BYTES = (long) BLOCKS * SteppedDevice.BLOCK_BYTES;
   private static final int STEPS = 400;
   private static final int LAST_STEPS = 2_000;
+  private static final List<Kind> KINDS = List.of(Kind.values());
 
   /** More records than a generation makes. */
   private static final int GENERATION_STEP = 1_000;
@@ -189,7 +190,7 @@ final class LastingMirrorRun {
       if (lies) {
         return CompletableFuture.completedFuture(null);
       }
-      boolean isSame = asked != known && asked.members().equals(named);
+      boolean isSame = !asked.equals(known) && asked.members().equals(named);
       CompletableFuture<Void> recorded = new CompletableFuture<>();
       tellOn(of, isSame ? asked : next(asked, named), 0, isSame, recorded);
       return recorded;
@@ -309,7 +310,7 @@ final class LastingMirrorRun {
   }
 
   private void request() {
-    Kind kind = Kind.values()[random.nextInt(Kind.values().length)];
+    Kind kind = KINDS.get(random.nextInt(KINDS.size()));
     int count = kind == Kind.FLUSH ? 0 : 1 + random.nextInt(2);
     int first = kind == Kind.FLUSH ? 0 : random.nextInt(BLOCKS - 1);
     if (kind != Kind.FLUSH && guest.isOpen(first, count)) {
@@ -426,7 +427,7 @@ final class LastingMirrorRun {
   private SteppedDevice disk() {
     Known newest = newest();
     boolean isA = atA.epoch() >= atB.epoch();
-    return atA.equals(atB) || newest == here ? newest.members().get(0) : (isA ? a : b);
+    return atA.equals(atB) || newest.equals(here) ? newest.members().get(0) : (isA ? a : b);
   }
 
   /** Of the legs; or of this host, about one of them that was to be told. */
