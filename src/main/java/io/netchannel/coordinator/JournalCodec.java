@@ -205,7 +205,8 @@ final class JournalCodec {
               .setPending(moved.pending())
               .setIncomplete(moved.incomplete())
               .setManifestCrc32C(moved.manifestCrc32c())
-              .setCopy(moved.copy()));
+              .setCopy(moved.copy())
+              .setOnlyCopy(moved.onlyCopy()));
     }
     m.jobs().forEach(job -> proto.addJobs(toProto(job)));
     for (Migration.Step step : m.steps()) {
@@ -241,7 +242,8 @@ final class JournalCodec {
                         d.getPending(),
                         d.getIncomplete(),
                         d.getManifestCrc32C(),
-                        d.getCopy()))
+                        d.getCopy(),
+                        d.getOnlyCopy()))
             .toList(),
         m.getJobsList().stream().map(JournalCodec::fromProto).toList(),
         m.getStepsList().stream()

@@ -192,7 +192,8 @@ final class GrpcPeer implements Peer {
                     .setTarget(claim.target())
                     .setGeneration(claim.generation())
                     .setManifestCrc32C(claim.manifestCrc32c())
-                    .setCopy(claim.copy())));
+                    .setCopy(claim.copy())
+                    .setOnlyCopy(claim.onlyCopy())));
     return patiently(bound, s -> List.copyOf(s.takeOver(request.build()).getCopiedList()));
   }
 

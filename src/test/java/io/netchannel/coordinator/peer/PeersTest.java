@@ -160,7 +160,7 @@ final class PeersTest {
     assertThat(
             peer.takeOver(
                 MIGRATION,
-                List.of(new Claim("xvda", 42, -5, ScriptedService.COPY.source())),
+                List.of(new Claim("xvda", 42, -5, ScriptedService.COPY.source(), true)),
                 BOUND))
         .containsExactly("xvda");
     assertThat(peer.volume(ScriptedService.WANTED, BOUND))
