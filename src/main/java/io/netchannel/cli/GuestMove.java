@@ -72,7 +72,12 @@ final class GuestMove {
   Ended run(String guest, String host, List<JobReport> jobs, Transfer transfer)
       throws CommandFailedException, InterruptedException {
     List<JobReport> known = new ArrayList<>(jobs);
-    Optional<String> lost = inSync(known);
+    Optional<String> lost;
+    try {
+      lost = inSync(known);
+    } catch (CommandFailedException e) {
+      throw new CommandFailedException(e.getMessage() + goOn(known), e);
+    }
     if (lost.isPresent()) {
       return new Ended(false, known, lost);
     }
@@ -83,9 +88,15 @@ final class GuestMove {
     }
     List<String> problems = new ArrayList<>();
     for (int i = 0; i < known.size(); i++) {
-      JobWait.Ended ended = wait(JobWait.Goal.SWITCHED).from(known.get(i));
-      known.set(i, ended.job());
-      ended.problem().ifPresent(problems::add);
+      try {
+        JobWait.Ended ended = wait(JobWait.Goal.SWITCHED).from(known.get(i));
+        known.set(i, ended.job());
+        ended.problem().ifPresent(problems::add);
+      } catch (CommandFailedException e) {
+        problems.add(
+            "what has become of %s is not known: %s"
+                .formatted(known.get(i).name(), e.getMessage()));
+      }
     }
     return new Ended(
         true,
@@ -205,11 +216,14 @@ final class GuestMove {
     return new Ended(moved, jobs, Optional.of(words + goOn(jobs)));
   }
 
-  /** Which device is the disk, where its copy was given: that is known when the hosts agree. */
+  /**
+   * Which device is the disk, where its copy was given: that is known when the hosts agree, and
+   * then the copy ends.
+   */
   private void awaitDecision(String host, List<JobReport> jobs)
       throws CommandFailedException, InterruptedException {
     long began = nanoTime.getAsLong();
-    while (looks(jobs).stream().anyMatch(JobReport::isGiven)
+    while (looks(jobs).stream().anyMatch(job -> job.isGiven() || job.isEnding())
         && nanoTime.getAsLong() - began < patience.toNanos()) {
       line.show("deciding", "waiting for %s to say which disks it has".formatted(host));
       pause.last(LOOK);
@@ -244,6 +258,8 @@ final class GuestMove {
   }
 
   private static boolean hasEnded(JobReport job) {
-    return job.state() == JobReport.State.ABORTED || job.state() == JobReport.State.FAILED;
+    return job.state() == JobReport.State.ABORTED
+        || job.state() == JobReport.State.FAILED
+        || job.isEnding();
   }
 }

@@ -118,6 +118,28 @@ final class JobReport {
     return Boolean.TRUE.equals(json.get("given"));
   }
 
+  /**
+   * What to do about a copy that goes on until its guest goes, whatever has become of the command
+   * that has begun it; empty for others.
+   */
+  Optional<String> waitsForItsGuest() {
+    return switch (state) {
+      case OPENING, COPYING, CONVERGING, FLUSHING, VERIFYING, SYNC, PAUSED ->
+          said("goesTo")
+              .filter(host -> !isGiven() && !isEnding())
+              .map(
+                  host ->
+                      "%s; 'netchannel migrate --with-storage %s %s' takes it along, 'netchannel job %s %s --abort' ends it"
+                          .formatted(line(), text("domain"), host, text("domain"), text("target")));
+      case BEHIND, RECORDING, SWITCHED, DONE, ABORTED, FAILED -> Optional.empty();
+    };
+  }
+
+  /** Whether it was given up and is not over yet: what it holds of its disk is being closed. */
+  boolean isEnding() {
+    return state == State.PAUSED && said("ended").isPresent();
+  }
+
   /** Whether nothing more is known to become of the XML. */
   boolean isXmlSettled() {
     return live != Xml.WAITS && config != Xml.WAITS;

@@ -5,6 +5,7 @@ import java.io.PrintWriter;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -62,6 +63,10 @@ final class JobsCommand implements Callable<Integer> {
           job.text("new"));
     }
     table.print(out);
-    jobs.stream().filter(JobReport::hasTrouble).forEach(job -> out.println("\n" + job.line()));
+    for (JobReport job : jobs) {
+      job.waitsForItsGuest()
+          .or(() -> job.hasTrouble() ? Optional.of(job.line()) : Optional.empty())
+          .ifPresent(words -> out.println("\n" + words));
+    }
   }
 }

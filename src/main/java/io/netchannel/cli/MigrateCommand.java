@@ -134,7 +134,15 @@ final class MigrateCommand implements Callable<Integer> {
     request.put("host", host());
     request.put("pool", pool == null ? "" : pool);
     request.put("bandwidth", bandwidth == null ? 0L : bandwidth);
-    Map<String, Object> told = Json.object(control.call(request));
+    Map<String, Object> told;
+    try {
+      told = Json.object(control.call(request));
+    } catch (DaemonAwayException e) {
+      throw new CommandFailedException(
+          "%s; if it had begun copies they go on: 'netchannel jobs %s'"
+              .formatted(e.getMessage(), domain),
+          e);
+    }
     List<JobReport> jobs = new ArrayList<>();
     for (Object job : list(told, "jobs")) {
       jobs.add(new JobReport(job));

@@ -16,9 +16,9 @@ import java.util.stream.Collectors;
  *   a disk that came to PREPARE with a job that goes to the destination
  *     given up since ----------------------------------------------> refused: the guest goes on here
  *     alike, and the destination can take over with the copy -----> the copy is the disk
- *     not, and other hosts reach it where it is ------------------> it stays there, the job goes on at
- *                                                                   the destination
- *     not, and nobody else reaches it ----------------------------> refused: the guest goes on here
+ *     not, and the destination reaches it where it is ------------> it stays there, the job goes on
+ *                                                                   at the destination
+ *     not, and the destination does not --------------------------> refused: the guest goes on here
  * </pre>
  */
 final class GoingCopies {
@@ -38,29 +38,25 @@ final class GoingCopies {
         claims.stream().collect(Collectors.toMap(Claim::target, Function.identity()));
     ImmutableList.Builder<MovedDisk> disks = ImmutableList.builder();
     for (MovedDisk moved : sealed.disks()) {
-      disks.add(chosen(sealed, moved, byTarget.get(moved.target()).copy()));
+      disks.add(chosen(sealed, moved, byTarget.get(moved.target())));
     }
     return sealed.withDisks(disks.build());
   }
 
-  /**
-   * One disk.
-   *
-   * @param expected the copy that the destination can take over with: it need not reach the disk
-   *     where it is; empty when it knows of none
-   */
-  private MovedDisk chosen(Migration sealed, MovedDisk moved, String expected)
+  /** One disk, which the destination has looked at in PREPARE, where it is and at its copy. */
+  private MovedDisk chosen(Migration sealed, MovedDisk moved, Claim claim)
       throws MigrationRefusedException {
+    String expected = claim.copy();
     String going =
         context.jobs().going(moved.key(), sealed.peer()).map(DiskJob::newSource).orElse("");
-    if (going.isEmpty() && expected.isEmpty()) {
+    if (going.isEmpty() && expected.isEmpty() && !claim.onlyCopy()) {
       return moved;
     }
     if (going.isEmpty()) {
       // The destination would go on copying to what its owner may have another use for by now.
       throw new MigrationRefusedException(
           "%s cannot go along: %s was given up on the way; migrate again"
-              .formatted(moved.target(), expected));
+              .formatted(moved.target(), expected.isEmpty() ? "its copy" : expected));
     }
     LocalDevices.Copy copy = context.devices().copyOf(sealed.domain(), moved.target());
     String why = copy.why();
@@ -70,10 +66,14 @@ final class GoingCopies {
     if (why.isEmpty()) {
       return moved.as(going);
     }
-    if (!copy.canStay()) {
+    if (!copy.canStay() || claim.onlyCopy()) {
+      String who =
+          copy.canStay()
+              ? sealed.peer() + " does not reach"
+              : "nobody but %s reaches".formatted(context.host());
       throw new MigrationRefusedException(
-          "%s cannot go along, and nobody but %s reaches %s: %s"
-              .formatted(moved.target(), context.host(), moved.disk().source(), why));
+          "%s cannot go along, and %s %s: %s"
+              .formatted(moved.target(), who, moved.disk().source(), why));
     }
     context
         .store()

@@ -1,14 +1,19 @@
 package io.netchannel.coordinator;
 
 import com.google.common.collect.ImmutableList;
+import com.google.common.collect.Maps;
 import io.netchannel.coordinator.FaultPoints.Point;
 import io.netchannel.coordinator.PeerMessages.CarriedJob;
 import io.netchannel.coordinator.PeerMessages.PhaseReport;
 import java.time.Duration;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -51,13 +56,7 @@ final class Incoming {
       }
     }
     Deadline deadline = context.deadline(context.timeouts().prepare());
-    SideBySide probes = new SideBySide();
-    for (LocalDevices.Disk disk : served.disks()) {
-      probes.add(
-          context.host() + " cannot serve disk " + disk.target() + " of " + served.name(),
-          canBeServed(disk, served.copy(disk.target(), context.host())));
-    }
-    probes.await(deadline.remaining());
+    Map<String, Places> places = places(served, deadline);
     // What the disks it had here once have still to do is not for the ones that come.
     orders.forget(served.domain());
     Migration migration =
@@ -87,7 +86,7 @@ final class Incoming {
       // That the source has them is written down as well: should this end, no restart of the
       // daemon takes the half-made domain's disks for ones of its own.
       store.apply(
-          migration.with(migration.disks(), jobs(migration, carried)),
+          migration.with(disks(migration, places), jobs(migration, carried, places)),
           Event.PREPARED,
           Migration.count(served.disks().size(), served.stock().size()) + ", both sides agree",
           Generation.of(migration, d -> d.disk().generation(), peerName));
@@ -110,40 +109,92 @@ final class Incoming {
     }
   }
 
-  /** One that comes as its copy need not be reached where it is. */
-  private CompletableFuture<Void> canBeServed(LocalDevices.Disk disk, Optional<String> copy) {
-    return copy.map(source -> devices.probe(disk.at(source)))
-        .map(
-            probed ->
-                probed.exceptionallyCompose(
-                    failure -> {
-                      log.warn(
-                          "{}: its copy cannot be opened: {}",
-                          disk.target(),
-                          Deadline.words(SideBySide.cause(failure)));
-                      return devices.probe(disk);
-                    }))
-        .orElseGet(() -> devices.probe(disk));
+  /** Which places of a disk that comes this host can open: where it is, its copy, or both. */
+  private enum Places {
+    DISK,
+    COPY,
+    BOTH
   }
 
-  /** Those that go on here when the guest is here for good. */
-  private List<DiskJob> jobs(Migration migration, List<CarriedJob> carried) {
+  /**
+   * Of each disk, by target. One that comes as its copy need not be reached where it is. Whether it
+   * is the source has to know, where the copy has fallen behind when the guest comes.
+   *
+   * @throws MigrationRefusedException when one is reached nowhere
+   */
+  private Map<String, Places> places(PeerMessages.ServedDomain served, Deadline deadline)
+      throws MigrationRefusedException {
+    SideBySide probes = new SideBySide();
+    Map<String, CompletableFuture<Places>> asked = new HashMap<>();
+    for (LocalDevices.Disk disk : served.disks()) {
+      CompletableFuture<Places> places =
+          served
+              .copy(disk.target(), context.host())
+              .map(copy -> places(disk, copy, deadline.remaining().dividedBy(2)))
+              .orElseGet(() -> devices.probe(disk).thenApply(done -> Places.DISK));
+      asked.put(disk.target(), places);
+      probes.add(
+          context.host() + " cannot serve disk " + disk.target() + " of " + served.name(), places);
+    }
+    probes.await(deadline.remaining());
+    return Maps.transformValues(asked, CompletableFuture::join);
+  }
+
+  /**
+   * Of one disk with a copy.
+   *
+   * @param bound of the wait for the disk where it is, when its copy is reached
+   */
+  private CompletableFuture<Places> places(LocalDevices.Disk disk, String copy, Duration bound) {
+    CompletableFuture<Void> here = devices.probe(disk);
+    CompletableFuture<Boolean> isReached =
+        here.handle((done, failure) -> failure == null)
+            .completeOnTimeout(false, bound.toMillis(), TimeUnit.MILLISECONDS);
+    return devices
+        .probe(disk.at(copy))
+        .handle(
+            (done, failure) -> {
+              if (failure == null) {
+                return isReached.thenApply(reached -> reached ? Places.BOTH : Places.COPY);
+              }
+              log.warn(
+                  "{}: its copy cannot be opened: {}",
+                  disk.target(),
+                  Deadline.words(SideBySide.cause(failure)));
+              return here.thenApply(nothing -> Places.DISK);
+            })
+        .thenCompose(Function.identity());
+  }
+
+  private static List<Migration.MovedDisk> disks(Migration migration, Map<String, Places> places) {
+    return migration.disks().stream()
+        .map(moved -> places.get(moved.target()) == Places.COPY ? moved.onlyAsCopy() : moved)
+        .toList();
+  }
+
+  /**
+   * Those that go on here when the guest is here for good. One whose new device cannot be opened
+   * goes on with the disk where that is.
+   */
+  private List<DiskJob> jobs(
+      Migration migration, List<CarriedJob> carried, Map<String, Places> places) {
     ImmutableList.Builder<DiskJob> jobs = ImmutableList.builder();
     for (CarriedJob each : carried) {
       migration.disks().stream()
           .filter(moved -> moved.target().equals(each.target()))
           .map(moved -> moved.disk().source())
           .findFirst()
-          .ifPresent(
+          .map(
               source ->
-                  jobs.add(
-                      DiskJob.carried(
-                          context.ids().get(),
-                          context.host(),
-                          migration,
-                          each,
-                          source,
-                          context.clock().instant())));
+                  DiskJob.carried(
+                      context.ids().get(),
+                      context.host(),
+                      migration,
+                      each,
+                      source,
+                      context.clock().instant()))
+          .ifPresent(
+              job -> jobs.add(places.get(each.target()) == Places.DISK ? job.stayed() : job));
     }
     return jobs.build();
   }

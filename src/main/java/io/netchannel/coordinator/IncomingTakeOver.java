@@ -56,7 +56,8 @@ final class IncomingTakeOver {
                         d.target(),
                         d.nextGeneration(),
                         d.manifestCrc32c(),
-                        going(migration, d.target()).map(DiskJob::newSource).orElse("")))
+                        going(migration, d.target()).map(DiskJob::newSource).orElse(""),
+                        d.onlyCopy()))
             .toList();
     List<String> copied =
         deadline

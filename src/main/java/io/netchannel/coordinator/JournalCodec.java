@@ -97,7 +97,6 @@ final class JournalCodec {
 
   private static io.netchannel.coordinator.journal.v1.Job toProto(DiskJob job) {
     DiskJob.Settings settings = job.settings();
-    boolean failed = job.phase() == JobPhase.FAILED;
     io.netchannel.coordinator.journal.v1.Job.Builder proto =
         io.netchannel.coordinator.journal.v1.Job.newBuilder()
             .setId(job.id().toString())
@@ -106,8 +105,9 @@ final class JournalCodec {
             .setDomainName(job.domainName())
             .setOldSource(job.oldSource())
             .setNewSource(job.newSource())
-            .setPhase(failed ? JobPhase.ABORTED.name() : job.phase().name())
-            .setFailed(failed)
+            .setPhase(ofAllVersions(job.phase()).name())
+            .setFailed(job.phase() == JobPhase.FAILED)
+            .setTakenOver(job.phase() == JobPhase.TAKEN_OVER)
             .setReason(job.reason())
             .setSwitches(settings.switches())
             .setMayThrottle(settings.mayThrottle())
@@ -131,6 +131,22 @@ final class JournalCodec {
     return proto.build();
   }
 
+  /** What an older version takes it for, which knows no more of them. */
+  private static JobPhase ofAllVersions(JobPhase phase) {
+    return switch (phase) {
+      case FAILED -> JobPhase.ABORTED;
+      case TAKEN_OVER -> JobPhase.DONE;
+      case COPYING, SWITCHED, DONE, ABORTED -> phase;
+    };
+  }
+
+  private static JobPhase phase(io.netchannel.coordinator.journal.v1.Job job) {
+    if (job.getFailed()) {
+      return JobPhase.FAILED;
+    }
+    return job.getTakenOver() ? JobPhase.TAKEN_OVER : JobPhase.valueOf(job.getPhase());
+  }
+
   private static DiskJob fromProto(io.netchannel.coordinator.journal.v1.Job job) {
     return new DiskJob(
         UUID.fromString(job.getId()),
@@ -138,7 +154,7 @@ final class JournalCodec {
         job.getDomainName(),
         job.getOldSource(),
         job.getNewSource(),
-        job.getFailed() ? JobPhase.FAILED : JobPhase.valueOf(job.getPhase()),
+        phase(job),
         job.getReason(),
         new DiskJob.Origin(job.getFollows(), job.getAnywhere(), job.getFrom(), job.getGoesTo()),
         new DiskJob.Settings(
@@ -205,7 +221,8 @@ final class JournalCodec {
               .setPending(moved.pending())
               .setIncomplete(moved.incomplete())
               .setManifestCrc32C(moved.manifestCrc32c())
-              .setCopy(moved.copy()));
+              .setCopy(moved.copy())
+              .setOnlyCopy(moved.onlyCopy()));
     }
     m.jobs().forEach(job -> proto.addJobs(toProto(job)));
     for (Migration.Step step : m.steps()) {
@@ -241,7 +258,8 @@ final class JournalCodec {
                         d.getPending(),
                         d.getIncomplete(),
                         d.getManifestCrc32C(),
-                        d.getCopy()))
+                        d.getCopy(),
+                        d.getOnlyCopy()))
             .toList(),
         m.getJobsList().stream().map(JournalCodec::fromProto).toList(),
         m.getStepsList().stream()

@@ -34,20 +34,31 @@ public record Migration(
    * @param manifestCrc32c of the encoded manifest; 0 before the seal
    * @param copy source of the device that is the disk from TAKE_OVER on; empty when that is the
    *     disk's own
+   * @param onlyCopy whether the destination, whose record this is, reaches a copy of it alone
    */
   public record MovedDisk(
-      LocalDevices.Disk disk, int pending, int incomplete, int manifestCrc32c, String copy) {
+      LocalDevices.Disk disk,
+      int pending,
+      int incomplete,
+      int manifestCrc32c,
+      String copy,
+      boolean onlyCopy) {
     static MovedDisk of(LocalDevices.Disk disk) {
-      return new MovedDisk(disk, 0, 0, 0, "");
+      return new MovedDisk(disk, 0, 0, 0, "", false);
     }
 
     MovedDisk sealed(PeerMessages.SealedDisk sealed) {
       return new MovedDisk(
-          disk, sealed.pending(), sealed.incomplete(), sealed.manifestCrc32c(), copy);
+          disk, sealed.pending(), sealed.incomplete(), sealed.manifestCrc32c(), copy, onlyCopy);
     }
 
     MovedDisk as(String copySource) {
-      return new MovedDisk(disk, pending, incomplete, manifestCrc32c, copySource);
+      return new MovedDisk(disk, pending, incomplete, manifestCrc32c, copySource, onlyCopy);
+    }
+
+    /** The same of a destination that does not reach it where it is. */
+    MovedDisk onlyAsCopy() {
+      return new MovedDisk(disk, pending, incomplete, manifestCrc32c, copy, true);
     }
 
     /** Whether it is its copy from TAKE_OVER on. */

@@ -141,11 +141,13 @@ public final class PeerMessages {
    *
    * @param manifestCrc32c proves that the manifest has arrived
    * @param copy source of the copy that the caller can take over with; empty for none
+   * @param onlyCopy whether the caller does not reach the disk where it is
    */
-  public record Claim(String target, long generation, int manifestCrc32c, String copy) {
+  public record Claim(
+      String target, long generation, int manifestCrc32c, String copy, boolean onlyCopy) {
     /** Of a disk without a copy. */
     public Claim(String target, long generation, int manifestCrc32c) {
-      this(target, generation, manifestCrc32c, "");
+      this(target, generation, manifestCrc32c, "", false);
     }
 
     Claim withoutCopy() {

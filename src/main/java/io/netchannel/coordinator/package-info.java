@@ -158,8 +158,9 @@
  *  PRECOPY: COPYING, kept alike ------------> journalled, as above
  *  "given": alike, the copy is the disk -----> TAKE_OVER: the disk's source is the copy, the job
  *     (in the migration's record)                 SWITCHED as part of the migration; opened here
- *     not alike, others reach the disk ------> TAKE_OVER: where it is; the job goes on after COMMIT
- *     not alike, nobody does: ABORT
+ *     not alike, the other host reaches the
+ *     disk, as it has seen in PREPARE -------> TAKE_OVER: where it is; the job goes on after COMMIT
+ *     not alike, and it does not: ABORT
  *  COMMIT: TAKEN_OVER, the old device is left  COMMIT: the job its own, the old device is left
  *  given back: the old device is the disk,     ABORT: forgotten
  *     job ABORTED, in the record of N+2

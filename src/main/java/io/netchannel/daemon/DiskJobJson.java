@@ -94,21 +94,30 @@ final class DiskJobJson {
   private static String state(SwapRunner runner) {
     return switch (runner.stage()) {
       case OPENING -> "opening";
-      case OLD_ONLY -> "paused";
       case SETTLING -> "switched";
-      case MIRRORED, LEAVING ->
-          switch (runner.status().map(MirrorStatus::state).orElse(beside(runner))) {
-            case ALONE -> "switched";
-            case COPYING -> "copying";
+      case OLD_ONLY, MIRRORED, LEAVING ->
+          switch (runner.job().phase()) {
+            case COPYING, SWITCHED -> copying(runner);
+            case TAKEN_OVER, DONE -> "switched";
             // Until the mirror is gone another job cannot begin.
-            case PAUSED, ABORTED -> "paused";
-            case CONVERGING -> "converging";
-            case FLUSHING -> "flushing";
-            case SYNC -> isVerifying(runner) ? "verifying" : "sync";
-            case RECORDING, JOINING, DROPPING -> "recording";
+            case ABORTED, FAILED -> "paused";
           };
       case OVER -> MigrationJson.lowerCase(runner.job().phase());
     };
+  }
+
+  private static String copying(SwapRunner runner) {
+    return runner.stage() == SwapRunner.Stage.OLD_ONLY
+        ? "paused"
+        : switch (runner.status().map(MirrorStatus::state).orElse(beside(runner))) {
+          case ALONE -> "switched";
+          case COPYING -> "copying";
+          case PAUSED, ABORTED -> "paused";
+          case CONVERGING -> "converging";
+          case FLUSHING -> "flushing";
+          case SYNC -> isVerifying(runner) ? "verifying" : "sync";
+          case RECORDING, JOINING, DROPPING -> "recording";
+        };
   }
 
   private static boolean isVerifying(SwapRunner runner) {

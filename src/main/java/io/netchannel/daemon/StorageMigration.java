@@ -241,7 +241,9 @@ final class StorageMigration {
           switch (e.kind()) {
             case REFUSED ->
                 "%s: no volume at %s: %s".formatted(disk, destination.name(), e.getMessage());
-            case NO_ANSWER -> e.getMessage();
+            case NO_ANSWER ->
+                "%s: %s; a volume %s may have been made there, which the same command uses when it is said again, and `netchannel exports` shows there"
+                    .formatted(disk, e.getMessage(), moving.name());
           },
           e);
     }

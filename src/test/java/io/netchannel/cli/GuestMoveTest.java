@@ -1,6 +1,7 @@
 package io.netchannel.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -31,17 +32,20 @@ final class GuestMoveTest {
 
   private GuestMove.Ended run(GuestMove.Transfer transfer, List<Told> told) throws Exception {
     List<Told> all = new ArrayList<>(told);
-    GuestMove move =
-        new GuestMove(
-            request -> {
-              asked.add(String.valueOf(request.get("action")));
-              return (all.size() > 1 ? all.remove(0) : all.get(0)).json();
-            },
-            Duration.ofMinutes(5),
-            new ProgressLine(new PrintWriter(out), false, () -> now),
-            () -> now,
-            time -> now += time.toNanos());
-    return move.run("web1", "hostb", List.of(Told.in("copying").report()), transfer);
+    return move(request -> {
+          asked.add(String.valueOf(request.get("action")));
+          return (all.size() > 1 ? all.remove(0) : all.get(0)).json();
+        })
+        .run("web1", "hostb", List.of(Told.in("copying").report()), transfer);
+  }
+
+  private GuestMove move(JobWait.Daemon daemon) {
+    return new GuestMove(
+        daemon,
+        Duration.ofMinutes(5),
+        new ProgressLine(new PrintWriter(out), false, () -> now),
+        () -> now,
+        time -> now += time.toNanos());
   }
 
   private GuestMove.Ended run(Told... told) throws Exception {
@@ -123,6 +127,8 @@ final class GuestMoveTest {
             sync(),
             sync(),
             sync().with("given", true),
+            sync().with("given", true),
+            Told.in("paused").with("ended", "2026-01-02T03:13:17Z"),
             Told.in("aborted").with("reason", "the migration of its guest has failed"));
     assertThat(ended.moved()).isFalse();
     assertThat(ended.problem().orElseThrow())
@@ -155,12 +161,47 @@ final class GuestMoveTest {
                 + " has not said: 'netchannel migrations'");
   }
 
+  @Test
+  void whatGoesOnIsSaidAlsoWhenTheDaemonIsAwayForTooLong() {
+    AtomicInteger answers = new AtomicInteger(2);
+    assertThatThrownBy(
+            () ->
+                move(request -> {
+                      if (answers.getAndDecrement() > 0) {
+                        return Told.in("copying").json();
+                      }
+                      throw new DaemonAwayException("netchanneld does not run");
+                    })
+                    .run("web1", "hostb", List.of(Told.in("copying").report()), () -> {}))
+        .isInstanceOf(CommandFailedException.class)
+        .hasMessageStartingWith("netchanneld does not run")
+        .hasMessageEndingWith(
+            "; copies go on: the same command tries again, 'netchannel job web1 xvdb --abort' ends"
+                + " it");
+  }
+
+  @Test
+  void aDaemonThatIsAwayAfterTheMoveHidesNotThatItWentWell() throws Exception {
+    GuestMove.Ended ended =
+        move(request -> {
+              if (transfers.get() > 0) {
+                throw new DaemonAwayException("netchanneld does not run");
+              }
+              return sync().json();
+            })
+            .run("web1", "hostb", List.of(sync().report()), transfers::incrementAndGet);
+    assertThat(ended.moved()).isTrue();
+    assertThat(ended.problem().orElseThrow())
+        .startsWith(
+            "web1 runs at hostb, but what has become of xvdb of web1 is not known: netchanneld");
+  }
+
   /** A daemon that restarts between two looks is waited for, as always. */
   @Test
   void theOtherCopiesAreNamedWhenOneFails() throws Exception {
     AtomicInteger away = new AtomicInteger(2);
     GuestMove move =
-        new GuestMove(
+        move(
             request -> {
               if (request.get("target").equals("xvdb")) {
                 return Told.in("failed").with("reason", "no space").json();
@@ -169,11 +210,7 @@ final class GuestMoveTest {
                 throw new DaemonAwayException("netchanneld does not run");
               }
               return sync().with("target", "xvdc").json();
-            },
-            Duration.ofMinutes(5),
-            new ProgressLine(new PrintWriter(out), false, () -> now),
-            () -> now,
-            time -> now += time.toNanos());
+            });
     GuestMove.Ended ended =
         move.run(
             "web1",

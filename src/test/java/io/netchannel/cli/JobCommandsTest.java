@@ -256,7 +256,9 @@ final class JobCommandsTest {
                   .with("rateBytesPerSecond", null)
                   .xml("waits", "written")
                   .with("metadataProblem", "live: no libvirtd")
-                  .json()));
+                  .json(),
+              Told.in("sync").with("target", "xvde").with("goesTo", "hostb").json(),
+              Told.in("aborted").with("target", "xvdf").with("goesTo", "hostb").json()));
     }
     assertThat(run("jobs web1")).isZero();
     assertThat(request()).isEqualTo(Map.of("command", "jobs", "domain", "web1"));
@@ -268,7 +270,11 @@ final class JobCommandsTest {
         .containsPattern(" web1 +xvdd +done +41.3 of 41.3 GiB \\(100 %\\) +- +- +2026")
         .contains("\nxvdc of web1: paused at 41.3 of 96.0 GiB (43 %): no room\n")
         .contains("\nxvdd of web1: in sync, switched after 9 min 12 s;", "yet", "live: no libvirtd")
-        .doesNotContain("\nxvdb of web1:");
+        .contains(
+            "\n"
+                + "xvde of web1: in sync; 'netchannel migrate --with-storage web1 hostb' takes it"
+                + " along, 'netchannel job web1 xvde --abort' ends it\n")
+        .doesNotContain("\nxvdb of web1:", "\nxvdf of web1:");
     asked.clear();
     assertThat(run("jobs --format json")).isZero();
     assertThat(request()).isEqualTo(Map.of("command", "jobs"));

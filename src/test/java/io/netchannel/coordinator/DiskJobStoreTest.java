@@ -598,6 +598,15 @@ final class DiskJobStoreTest {
     assertThat(written.getPhase()).isEqualTo("ABORTED");
   }
 
+  /** To a version that knows of no such journey it is over: the disk is its copy. */
+  @Test
+  void aDiskThatHasGoneWithItsGuestIsReadByAllVersions() throws Exception {
+    DiskJob gone = job(1).moved(JobPhase.TAKEN_OVER, "its guest has gone to b", NOW);
+    byte[] written = JournalCodec.encode(JournalRecord.of(gone, Optional.empty()));
+    assertThat(Record.parseFrom(written).getJobs(0).getPhase()).isEqualTo("DONE");
+    assertThat(JournalCodec.decode(written).jobs()).containsExactly(gone);
+  }
+
   /** Told twice is the same as once. */
   @Test
   void whatCannotBeWrittenIsToldOnceMoreAfterARestart() throws Exception {

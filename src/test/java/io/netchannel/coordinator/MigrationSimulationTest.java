@@ -20,6 +20,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.slf4j.LoggerFactory;
 
 /** Whatever crashes and whatever gets lost: one owner, and it is where the guest runs. */
@@ -126,6 +127,67 @@ final class MigrationSimulationTest {
         .contains(
             "xvda cannot go along, and nobody but a reaches file:/xvda: its copy is not alike");
     assertThat(jobs(world, "a")).as("goes on").containsOnly(JobPhase.COPYING);
+  }
+
+  /** It is looked at in PREPARE: in TAKE_OVER it would be too late. */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void aDiskThatTheDestinationDoesNotReachKeepsItsGuest(boolean restarts) throws JournalException {
+    Simulation world =
+        new Simulation(Simulation.Guest.ALONG, SEED, 0, Simulation.Restart.AT_ONCE, false);
+    world.setUnreached(Set.of("file:/xvda"));
+    world.disk("xvda").losesCopy();
+    assertThat(world.arrives("a", "b")).isTrue();
+    if (restarts) {
+      world.restart("b");
+    }
+    assertThat(world.finish("a", "b")).isFalse();
+    world.settle();
+    world.assertOneOwner("kept");
+    assertThat(world.host("a").coordinator().migrations().list().get(0).detail())
+        .contains("xvda cannot go along, and b does not reach file:/xvda: its copy is not alike");
+    assertThat(world.disk("xvda").writers()).as("nothing was given").containsEntry("a", 1L);
+  }
+
+  @Test
+  void aDiskThatTheDestinationDoesNotReachGoesAlongAsItsCopy() throws JournalException {
+    Simulation world =
+        new Simulation(Simulation.Guest.ALONG, SEED, 0, Simulation.Restart.AT_ONCE, false);
+    world.setUnreached(Set.of("file:/xvda"));
+    assertThat(world.migrate("a", "b")).isTrue();
+    world.settle();
+    world.assertOneOwner("along");
+    assertThat(world.nodes("b")).containsEntry("xvda", "netchannel://b/xvda");
+  }
+
+  /** As the destination has seen in PREPARE: the guest stands still in TAKE_OVER. */
+  @Test
+  void aCopyThatTheDestinationDoesNotReachIsNotTakenOver() throws JournalException {
+    Simulation world =
+        new Simulation(Simulation.Guest.ALONG, SEED, 0, Simulation.Restart.AT_ONCE, false);
+    world.setUnreached(Set.of("netchannel://b/xvda"));
+    assertThat(world.migrate("a", "b")).isTrue();
+    world.settle();
+    world.assertOneOwner("stays");
+    assertThat(world.nodes("b"))
+        .containsEntry("xvda", "file:/xvda")
+        .containsEntry("xvdb", "netchannel://b/xvdb");
+    Migrations here = world.host("a").coordinator().migrations();
+    assertThat(here.ownTimeline(here.list().get(0)))
+        .extracting(Migrations.Entry::detail)
+        .contains("xvda stays at file:/xvda: b cannot take over with netchannel://b/xvda");
+  }
+
+  @Test
+  void whatTheDestinationReachesAtNeitherPlaceIsRefusedAtOnce() throws JournalException {
+    Simulation world =
+        new Simulation(Simulation.Guest.ALONG, SEED, 0, Simulation.Restart.AT_ONCE, false);
+    world.setUnreached(Set.of("netchannel://b/xvda", "file:/xvda"));
+    assertThatThrownBy(() -> world.host("b").coordinator().incomingAnnounced(Simulation.NAME))
+        .isInstanceOf(MigrationRefusedException.class)
+        .hasMessageContaining("b cannot serve disk xvda of db: no file:/xvda");
+    world.settle();
+    world.assertOneOwner("refused");
   }
 
   /** The new device is whose word it was from then on: nobody copies to it, here or there. */
@@ -329,6 +391,9 @@ final class MigrationSimulationTest {
         world.host(host).crashAtStep(world.host(host).steps() + 1 + plan.nextInt(80));
       }
       world.setCanStay(plan.nextBoolean());
+      if (world.guest().goesAlong() && plan.nextBoolean()) {
+        world.setUnreached(Set.of("file:/xvda"));
+      }
       world.migrate("a", "b");
       world.settle();
       world.assertOneOwner("seed " + seed);
@@ -354,6 +419,9 @@ final class MigrationSimulationTest {
         world.host(host).crashAtStep(world.host(host).steps() + 1 + plan.nextInt(120));
       }
       world.setCanStay(plan.nextBoolean());
+      if (world.guest().goesAlong() && plan.nextBoolean()) {
+        world.setUnreached(Set.of("file:/xvda"));
+      }
       moved += world.migrate("a", "b") ? 1 : 0;
       world.settle();
       world.assertOneOwner("seed " + seed);

@@ -129,7 +129,9 @@ final class SimulatedDevices implements LocalDevices {
   @Override
   public CompletableFuture<Void> probe(Disk disk) {
     host.step(life);
-    return CompletableFuture.completedFuture(null);
+    return world.reaches(host.name(), disk.source())
+        ? CompletableFuture.completedFuture(null)
+        : CompletableFuture.failedFuture(new IllegalStateException("no " + disk.source()));
   }
 
   @Override
@@ -295,6 +297,11 @@ final class SimulatedDevices implements LocalDevices {
                 .violates(
                     "%s takes over %d, its journal has %s durably"
                         .formatted(host.name(), disk.generation(), durable));
+          }
+          if (!world.reaches(host.name(), disk.source())) {
+            world
+                .disk(disk.target())
+                .violates("%s does not reach %s".formatted(host.name(), disk.source()));
           }
           world.nodes(host.name()).put(disk.target(), disk.source());
           set(

@@ -118,6 +118,7 @@ final class Simulation {
   private final Set<String> suspendedOn = new HashSet<>();
   private final Map<String, Map<String, String>> nodes = new HashMap<>();
   private boolean canStay = true;
+  private Set<String> unreached = Set.of();
   private final Guest guest;
   private Duration drainTakes = Duration.ofSeconds(3);
   private String drainedOn = "";
@@ -196,6 +197,16 @@ final class Simulation {
 
   void setCanStay(boolean canStay) {
     this.canStay = canStay;
+  }
+
+  /** Whether a host can open a device: host a can open all. */
+  boolean reaches(String host, String source) {
+    return host.equals("a") || !unreached.contains(source);
+  }
+
+  /** What host b cannot open. */
+  void setUnreached(Set<String> sources) {
+    this.unreached = sources;
   }
 
   SimulatedHost host(String name) {

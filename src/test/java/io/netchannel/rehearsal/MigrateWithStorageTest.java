@@ -298,6 +298,11 @@ final class MigrateWithStorageTest extends TravellingGuest {
     assertThatThrownBy(() -> prepare(hosts.a(), B, ""))
         .hasMessageContaining("is there already and no export of this host");
     Files.delete(pool().resolve("vol7"));
+    hosts.b().stopDaemon();
+    assertThatThrownBy(() -> prepare(hosts.a(), B, ""))
+        .hasMessageContaining("cannot be reached")
+        .hasMessageContaining("a volume vol7 may have been made there");
+    startWithPool(hosts.b());
     Path other = directory.resolve("other.raw");
     swap(
         hosts.a(),

@@ -192,7 +192,8 @@ final class GrpcPeer implements Peer {
                     .setTarget(claim.target())
                     .setGeneration(claim.generation())
                     .setManifestCrc32C(claim.manifestCrc32c())
-                    .setCopy(claim.copy())));
+                    .setCopy(claim.copy())
+                    .setOnlyCopy(claim.onlyCopy())));
     return patiently(bound, s -> List.copyOf(s.takeOver(request.build()).getCopiedList()));
   }
 
@@ -287,8 +288,13 @@ final class GrpcPeer implements Peer {
   private PeerException failure(StatusRuntimeException e, Duration bound) {
     Status status = e.getStatus();
     return switch (status.getCode()) {
-      case FAILED_PRECONDITION, UNAUTHENTICATED, PERMISSION_DENIED, UNIMPLEMENTED ->
+      case FAILED_PRECONDITION, UNAUTHENTICATED, PERMISSION_DENIED ->
           new PeerException(Kind.REFUSED, String.valueOf(status.getDescription()), e);
+      case UNIMPLEMENTED ->
+          new PeerException(
+              Kind.REFUSED,
+              address + " does not know this request: its netchannel is of an older version",
+              e);
       case DEADLINE_EXCEEDED ->
           new PeerException(
               Kind.NO_ANSWER, address + " did not answer within " + bound.toMillis() + " ms", e);

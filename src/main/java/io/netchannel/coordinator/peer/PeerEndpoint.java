@@ -209,7 +209,8 @@ final class PeerEndpoint extends PeerProtocolGrpc.PeerProtocolImplBase {
                                   claim.getTarget(),
                                   claim.getGeneration(),
                                   claim.getManifestCrc32C(),
-                                  claim.getCopy()))
+                                  claim.getCopy(),
+                                  claim.getOnlyCopy()))
                       .toList());
           return List.of(TakeOverReply.newBuilder().addAllCopied(copied).build());
         });

@@ -5,8 +5,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import io.grpc.ManagedChannel;
+import io.grpc.Server;
 import io.grpc.netty.GrpcSslContexts;
 import io.grpc.netty.NettyChannelBuilder;
+import io.grpc.netty.NettyServerBuilder;
 import io.netchannel.coordinator.Direction;
 import io.netchannel.coordinator.MigrationRefusedException;
 import io.netchannel.coordinator.Peer;
@@ -18,6 +20,7 @@ import io.netchannel.coordinator.PeerMessages.Prepare;
 import io.netchannel.coordinator.PeerMessages.SealedDisk;
 import io.netchannel.coordinator.PeerMessages.Volume;
 import io.netchannel.coordinator.Phase;
+import io.netchannel.coordinator.peer.v1.PeerProtocolGrpc;
 import io.netchannel.tls.HostTls;
 import io.netchannel.tls.Strangers;
 import io.netchannel.tls.TestCertificateAuthority;
@@ -160,7 +163,7 @@ final class PeersTest {
     assertThat(
             peer.takeOver(
                 MIGRATION,
-                List.of(new Claim("xvda", 42, -5, ScriptedService.COPY.source())),
+                List.of(new Claim("xvda", 42, -5, ScriptedService.COPY.source(), true)),
                 BOUND))
         .containsExactly("xvda");
     assertThat(peer.volume(ScriptedService.WANTED, BOUND))
@@ -280,6 +283,33 @@ final class PeersTest {
         catchThrowableOfType(PeerException.class, () -> peer.commit(MIGRATION, BOUND));
     assertThat(bug.kind()).isEqualTo(Kind.NO_ANSWER);
     assertThat(bug).hasMessageContaining("see the log of netchanneld there");
+  }
+
+  @Test
+  void aPeerOfAnOlderVersionIsToldApart() throws Exception {
+    Server older =
+        NettyServerBuilder.forAddress(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
+            .addService(new PeerProtocolGrpc.PeerProtocolImplBase() {})
+            .build()
+            .start();
+    ManagedChannel channel =
+        NettyChannelBuilder.forAddress("127.0.0.1", older.getPort()).usePlaintext().build();
+    try {
+      Peer peer =
+          new GrpcPeer(
+              new PeerAddress("hostb", "127.0.0.1", older.getPort()), "hosta", () -> channel);
+      PeerException refused =
+          catchThrowableOfType(
+              PeerException.class, () -> peer.volume(ScriptedService.WANTED, BOUND));
+      assertThat(refused.kind()).isEqualTo(Kind.REFUSED);
+      assertThat(refused)
+          .hasMessageStartingWith("hostb (127.0.0.1:")
+          .hasMessageEndingWith(
+              "does not know this request: its netchannel is of an older version");
+    } finally {
+      channel.shutdownNow();
+      older.shutdownNow();
+    }
   }
 
   @Test

@@ -149,7 +149,7 @@ final class ScriptedService implements PeerService {
   @Override
   public List<String> takeOver(String caller, UUID migration, List<Claim> claims)
       throws MigrationRefusedException {
-    if (!claims.equals(List.of(new Claim("xvda", 42, -5, COPY.source())))) {
+    if (!claims.equals(List.of(new Claim("xvda", 42, -5, COPY.source(), true)))) {
       throw new MigrationRefusedException("take-over refused: found " + claims);
     }
     return List.of("xvda");
