@@ -208,6 +208,11 @@ public final class HostStorage implements AutoCloseable {
     }
 
     @Override
+    public void giveFree(String text, OpenOptions options) throws DeviceException {
+      reachable().giveFree(text, options);
+    }
+
+    @Override
     public void check(String text) throws DeviceException {
       known().check(text);
     }

@@ -462,6 +462,66 @@ final class MirroredDiskTest {
     disk.close();
   }
 
+  // ---- Ends
+
+  private Optional<Boolean> isHeld(ServerHarness host) {
+    return host.exports().stream()
+        .filter(each -> each.export().name().equals(ServerHarness.EXPORT))
+        .map(each -> !each.clients().isEmpty())
+        .findFirst();
+  }
+
+  /** Its server would keep all others out. */
+  @Test
+  void aLegThatIsAwayWhenItsGuestEndsIsGivenFreeWhenItIsBack() throws Exception {
+    Device disk = inSync();
+    legs.b.stop();
+    CompletableFuture<Outcome> written = write(disk, 0, 1);
+    Waiting.until("at a", () -> numberAt(legs.a, 0) == 1);
+    legs.legTimeoutPasses();
+    assertThat(answer(written)).isEqualTo(Outcome.OK);
+    disk.close();
+    assertThat(isHeld(legs.a)).contains(false);
+    assertThat(daemon.mirrors.held()).hasSize(1);
+    assertThat(daemon.mirrors.held().get(0)).contains(leg(legs.b), "netchannel release-export");
+    legs.b.start();
+    Waiting.until("nothing is held", () -> daemon.mirrors.held().isEmpty());
+    assertThat(isHeld(legs.b)).contains(false);
+  }
+
+  /** It went while no daemon ran. */
+  @Test
+  void ofAGuestThatHasGoneTheLegsAreGivenFreeAsTheyAre() throws Exception {
+    var unused = inSync();
+    MirrorRecord before = legs.recordAt(legs.a).orElseThrow();
+    daemon.kill();
+    legs.b.stop();
+    daemon = legs.new Daemon("hosta");
+    String source = legs.source().substring(Mirrors.SCHEME.length() + 1);
+    daemon.mirrors.giveFree(source, ServerHarness.as(TwoLegs.USER, 1));
+    Waiting.until("a is free", () -> isHeld(legs.a).equals(Optional.of(false)));
+    legs.b.start();
+    Waiting.until("b is free", () -> daemon.mirrors.held().isEmpty());
+    assertThat(isHeld(legs.b)).contains(false);
+    assertThat(daemon.mirrors.all()).isEmpty();
+    assertThat(legs.recordAt(legs.a)).contains(before);
+    assertThat(legs.recordAt(legs.b)).contains(before);
+  }
+
+  /** The guest runs with it, elsewhere or again. */
+  @Test
+  void aLegThatANewerGenerationHasIsNotGivenFree() throws Exception {
+    inSync().close();
+    Device again = daemon.open(2);
+    String source = legs.source().substring(Mirrors.SCHEME.length() + 1);
+    daemon.mirrors.giveFree(source, ServerHarness.as(TwoLegs.USER, 1));
+    Waiting.until("both were asked", () -> daemon.mirrors.held().isEmpty());
+    assertThat(isHeld(legs.a)).contains(true);
+    assertThat(isHeld(legs.b)).contains(true);
+    assertThat(answer(write(again, 0, 1))).isEqualTo(Outcome.OK);
+    again.close();
+  }
+
   // ---- Starts
 
   @Test

@@ -23,6 +23,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -58,6 +59,8 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
   private final Leg second;
   private final MirrorDevice mirror;
   private final MirrorKeepers keepers;
+  private final LegReleases releases;
+  private final AtomicBoolean closing = new AtomicBoolean();
   private Runnable beginning = () -> {};
 
   /** The follower's device, until it has begun. */
@@ -77,6 +80,7 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
    * Around legs of which the leader is there.
    *
    * @param keepers know what is recorded
+   * @param releases of places that a server keeps after the end
    * @param mirror makes it, owned by this one; it has not begun
    * @param whenClosed told once
    */
@@ -86,6 +90,7 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
       Leg leader,
       Leg follower,
       MirrorKeepers keepers,
+      LegReleases releases,
       Made mirror,
       Consumer<MirroredDisk> whenClosed) {
     this.environment = environment;
@@ -93,6 +98,7 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
     this.first = leader;
     this.second = follower;
     this.keepers = keepers;
+    this.releases = releases;
     this.whenClosed = whenClosed;
     this.mirror = mirror.by(this);
   }
@@ -138,9 +144,12 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
 
   @Override
   public void drop() {
+    closing.set(true);
     closed = true;
     whenClosed.accept(this);
-    spare.ifPresent(Device::close);
+    Leg added = (Leg) mirror.follower();
+    spare.ifPresent(
+        device -> releases.close(user, keepers.generation(), added.source(), device));
     keepers.forget();
     var unused = mirror.abort();
     mirror.dissolve();
@@ -225,9 +234,19 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
                     log.info("{}: {}", user, keepers.record());
                     recorded.complete(null);
                   } else if (failure instanceof Authority.UntoldException) {
+                    log.warn(
+                        "{}: whether {} was recorded as up to date is unknown: {}",
+                        user,
+                        String.join(" and ", sources),
+                        failure.getMessage());
                     recorded.completeExceptionally(
                         new UnknownSwitchException(failure.getMessage(), failure));
                   } else {
+                    log.warn(
+                        "{}: that {} is up to date could not be recorded: {}",
+                        user,
+                        String.join(" and ", sources),
+                        failure.getMessage());
                     recorded.completeExceptionally(failure);
                   }
                 });
@@ -391,10 +410,16 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
 
   @Override
   public void close() {
-    if (!closed) {
+    boolean isFirst = closing.compareAndSet(false, true);
+    if (isFirst) {
       beginClose();
     }
     mirror.close();
+    if (isFirst && !keepsPlace) {
+      legs().stream()
+          .filter(leg -> !leg.isGivenFree())
+          .forEach(leg -> releases.release(user, keepers.generation(), leg.source()));
+    }
   }
 
   private void beginClose() {

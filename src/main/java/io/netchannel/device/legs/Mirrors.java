@@ -104,10 +104,19 @@ public final class Mirrors implements DeviceKind {
   public record LegStatus(String source, boolean member, Optional<String> problem) {}
 
   private final Environment environment;
+  private final MirrorMaps maps;
+  private final LegReleases releases;
   private final Set<MirroredDisk> open = ConcurrentHashMap.newKeySet();
 
   public Mirrors(Environment environment) {
     this.environment = environment;
+    maps = new MirrorMaps(environment.maps());
+    releases = new LegReleases(environment);
+  }
+
+  /** Legs that their servers keep for guests that have ended, each with why; for people. */
+  public ImmutableList<String> held() {
+    return releases.problems();
   }
 
   /** Of the disks that are open here. */
@@ -178,8 +187,7 @@ public final class Mirrors implements DeviceKind {
           "%s:%s is for a disk of a guest that writes to it; else name one of its legs"
               .formatted(SCHEME, text));
     }
-    MirroredDisk disk =
-        new MirrorOpening(environment, legs, options.user().get(), open::remove).open();
+    MirroredDisk disk = opening(legs, options.user().get()).open();
     open.add(disk);
     return disk;
   }
@@ -197,10 +205,22 @@ public final class Mirrors implements DeviceKind {
   public Device openAround(String text, Device present, OpenOptions options)
       throws DeviceException {
     MirrorLegs legs = new MirrorLegs(environment, legs(text));
-    OpenOptions.User user = options.user().orElseThrow();
-    MirroredDisk disk = new MirrorOpening(environment, legs, user, open::remove).around(present);
+    MirroredDisk disk = opening(legs, options.user().orElseThrow()).around(present);
     open.add(disk);
     return disk;
+  }
+
+  private MirrorOpening opening(MirrorLegs legs, OpenOptions.User user) {
+    return new MirrorOpening(environment, maps, releases, legs, user, open::remove);
+  }
+
+  /** Each leg for itself, without a mirror: which of them is up to date stays as it is. */
+  @Override
+  public void giveFree(String text, OpenOptions options) throws DeviceException {
+    OpenOptions.User user = options.user().orElseThrow();
+    for (String leg : legs(text)) {
+      releases.release(user.name(), user.generation(), leg);
+    }
   }
 
   // ---- A person's word

@@ -29,7 +29,8 @@
  *
  * <p>A leg that is given up is closed, with its place at its server kept: what it has ends at once,
  * and the guest's buffers are free. Its server finishes all of it before the leg gets in again, so
- * nothing late lands after a newer copy. Whoever comes back is flushed first: one whose host has
+ * nothing late lands after a newer copy. Whoever is away when the guest ends is given free when it is
+ * back, by this process or a person. Whoever comes back is flushed first: one whose host has
  * lost its memory fails that, and is copied whole.
  *
  * <p>Who keeps a {@link io.netchannel.device.legs.MirrorRecord}: the authority of each member,
