@@ -524,6 +524,24 @@ final class MirroredDiskTest {
 
   // ---- Starts
 
+  /** It did not answer when the generation of the start was chosen. */
+  @ParameterizedTest
+  @ValueSource(longs = {3, 5})
+  void aStartThatIsNotTheNewestAttachesToNoLeg(long generation) throws Exception {
+    inSync().close();
+    legs.a.stop();
+    daemon.open(5).close();
+    legs.a.start();
+    assertThatThrownBy(() -> daemon.open(generation))
+        .isInstanceOf(DeviceException.class)
+        .hasMessageContainingAll(leg(legs.b), "generation 5", "start it again");
+    assertThat(daemon.remote.records(leg(legs.a)).ask(TwoLegs.USER).generation()).isEqualTo(1);
+    Device disk = daemon.open(6);
+    daemon.awaits(MirrorState.SYNC);
+    haveSameMarks();
+    disk.close();
+  }
+
   @Test
   void aLegThatWasBehindStartsNothing() throws Exception {
     Device disk = inSync();

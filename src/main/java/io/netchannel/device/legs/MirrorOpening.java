@@ -71,6 +71,7 @@ final class MirrorOpening {
   MirroredDisk open() throws DeviceException {
     List<Third> thirds = thirds();
     List<LegAnswer> before = ask();
+    checkGenerations(before);
     checkOrder(before);
     if (before.stream().allMatch(leg -> leg.isThere() && leg.record().isEmpty())) {
       checkTwo();
@@ -219,6 +220,22 @@ final class MirrorOpening {
       }
     }
     return found;
+  }
+
+  /**
+   * A leg that was too slow to be asked for its generation may have a newer one than this start
+   * has, or the same of another life: this one would be taken for that, or be half of a disk.
+   */
+  private void checkGenerations(List<LegAnswer> answers) throws DeviceException {
+    long newest = user.inheritance().isPresent() ? user.generation() : user.generation() - 1;
+    for (LegAnswer answer : answers) {
+      if (answer.generationBefore() > newest) {
+        throw new DeviceException(
+            "%s was used with generation %d by %s, which did not answer in time when the generation of this start was chosen (%d): start it again"
+                .formatted(
+                    answer.leg(), answer.generationBefore(), user.name(), user.generation()));
+      }
+    }
   }
 
   /** A leg that has been the disk is not overwritten with one that was not, or only before it. */
