@@ -41,8 +41,7 @@ final class RemoteRecordsTest {
           .open(server.unixSource(ServerHarness.EXPORT), ServerHarness.as(TwoLegs.USER, 1))
           .close();
       Authority records =
-          new RemoteDevices(
-                  transport, server.executor, Optional.empty(), IMPATIENT, new Random(7))
+          new RemoteDevices(transport, server.executor, Optional.empty(), IMPATIENT, new Random(7))
               .records(server.unixSource(ServerHarness.EXPORT));
       transport
           .next()

@@ -243,9 +243,7 @@ final class MirrorOpening {
     LegAnswer first = answers.get(0);
     LegAnswer second = answers.get(1);
     boolean isNew = first.record().isEmpty() && second.record().isEmpty();
-    if (isNew
-        && first.isThere()
-        && second.generationBefore() > first.generationBefore()) {
+    if (isNew && first.isThere() && second.generationBefore() > first.generationBefore()) {
       throw new DeviceException(
           "%s has been the disk of %s since %s was, if ever: a new mirror copies its first leg to the second, so put that one first; or start with %s alone, and add the other one with `netchannel mirror add`"
               .formatted(second.leg(), user.name(), first.leg(), first.leg()));
@@ -359,8 +357,7 @@ final class MirrorOpening {
     boolean stays = alike ? handedOver && !found.closed() : !found.isWhole();
     return stays
         ? found
-        : found.next(
-            user.generation(), alike ? found.members() : ImmutableList.of(start.disk()));
+        : found.next(user.generation(), alike ? found.members() : ImmutableList.of(start.disk()));
   }
 
   private Optional<Device> near(Leg leader, Leg follower) {

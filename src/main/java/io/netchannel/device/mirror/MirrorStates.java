@@ -430,8 +430,8 @@ final class MirrorStates {
   }
 
   /**
-   * Likewise of a follower that says so by itself. Only SYNC has no flush to come that finds it out.
-   * Which leg of a mirror that lasts is given up for that its owner says, who knows of both.
+   * Likewise of a follower that says so by itself. Only SYNC has no flush to come that finds it
+   * out. Which leg of a mirror that lasts is given up for that its owner says, who knows of both.
    */
   void followerLost() {
     if (state == MirrorState.SYNC && !settings.lasting()) {

@@ -11,7 +11,9 @@ import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Test;
 
-/** What a lasting mirror leaves behind at its legs: when it is closed, and when a leg is dropped. */
+/**
+ * What a lasting mirror leaves behind at its legs: when it is closed, and when a leg is dropped.
+ */
 final class LastingMirrorEndTest extends SteppedMirror {
   private final List<Members> members = new ArrayList<>();
 
