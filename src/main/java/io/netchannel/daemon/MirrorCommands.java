@@ -38,7 +38,7 @@ final class MirrorCommands {
     String action = ControlCommands.text(request, "action");
     return switch (action) {
       case "force-leg" -> forceLeg(request, others);
-      case "add" -> others.handle(request); // under the guest
+      case "add", "drop" -> others.handle(request); // under the guest
       default -> throw new ControlException("a mirror knows no \"%s\"".formatted(action));
     };
   }

@@ -208,6 +208,28 @@ final class JobCommandsTest {
   }
 
   @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void aLegIsDroppedByItsName(boolean isNamed) {
+    synchronized (tells) {
+      tells.add(Map.of("source", "netchannel://a/w", "dropped", "netchannel://b/w"));
+    }
+    assertThat(run("mirror drop web1 xvdb" + (isNamed ? " netchannel://b/w" : ""))).isZero();
+    Map<String, Object> expected = new LinkedHashMap<>();
+    expected.put("command", "mirror");
+    expected.put("action", "drop");
+    expected.put("domain", "web1");
+    expected.put("target", "xvdb");
+    if (isNamed) {
+      expected.put("source", "netchannel://b/w");
+    }
+    assertThat(request()).isEqualTo(expected);
+    assertThat(out.toString())
+        .isEqualTo(
+            "xvdb of web1: is netchannel://a/w alone; netchannel://b/w is out of date from now"
+                + " on\n");
+  }
+
+  @ParameterizedTest
   @CsvSource({
     "'', show",
     "--pivot, pivot",

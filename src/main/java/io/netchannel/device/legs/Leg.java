@@ -60,6 +60,11 @@ final class Leg implements Device {
     return device != null;
   }
 
+  /** What it is open with; empty when it is not PRESENT. */
+  Optional<Device> opened() {
+    return Optional.ofNullable(device);
+  }
+
   /** Keeps in mind whether its device can be reached just now. */
   void look(long nowNanos) {
     Device present = device;
@@ -79,7 +84,9 @@ final class Leg implements Device {
     problem = why;
   }
 
-  /** Why a device is no leg of a disk; empty when it is one. What is beyond the disk is not used. */
+  /**
+   * Why a device is no leg of a disk; empty when it is one. What is beyond the disk is not used.
+   */
   static Optional<String> misfit(DeviceGeometry disk, DeviceGeometry found) {
     boolean fits =
         found.sizeBytes() >= disk.sizeBytes()

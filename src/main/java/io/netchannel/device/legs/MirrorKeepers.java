@@ -27,11 +27,11 @@ import org.slf4j.LoggerFactory;
  *                      +--another one is asked, with its own epoch: ASKED
  * </pre>
  *
- * Of one leg that goes on alone this host is told before that leg: so where it knows of none, no leg
- * does. It is told of both after both: so a leg that may start alone by its record has that record
- * itself.
+ * Of one leg that goes on alone this host is told before that leg: so where it knows of none, no
+ * leg does. It is told of both after both: so a leg that may start alone by its record has that
+ * record itself.
  *
- * One thing after the other, on a thread that may wait; all but what is read belongs to it.
+ * <p>One thing after the other, on a thread that may wait; all but what is read belongs to it.
  */
 final class MirrorKeepers {
   private static final Logger log = LoggerFactory.getLogger(MirrorKeepers.class);
@@ -275,6 +275,33 @@ final class MirrorKeepers {
                         failure.getMessage());
                   }
                 });
+  }
+
+  /**
+   * Looks whether a record of one leg can be made now: once that is begun nothing is answered until
+   * it is.
+   */
+  void checkCanGoOn(String leg) throws DeviceException {
+    var unusedLeg = legs.get(leg).ask(user);
+    if (witness.isPresent()) {
+      var unusedWitness = witness.get().ask(user);
+    }
+  }
+
+  /**
+   * A leg is a disk by itself from now on. What others know of the mirror stays: who names both
+   * once more is told that only this one is up to date. Nothing where it is somebody's with a newer
+   * generation.
+   */
+  CompletableFuture<Void> forgetAt(String leg) {
+    return inTurn(
+        () -> {
+          if (legs.get(leg).ask(user).generation() > generation) {
+            log.info("{}: {} is used with a newer generation", user, leg);
+          } else {
+            legs.get(leg).tell(user, generation, Optional.empty());
+          }
+        });
   }
 
   /** There is no mirror after all: its only member may be a disk by itself. */

@@ -17,6 +17,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
 import java.util.function.LongSupplier;
@@ -193,12 +194,43 @@ public final class Mirrors implements DeviceKind {
   }
 
   /** One to whose only leg another one was added. */
-  public interface Added extends Device {
+  public interface Added extends TwoLegs {
     /** All that the first leg was given by others has ended: the second becomes a copy of it. */
     void begin();
 
     /** It comes to nothing: nobody has used it. The first leg goes on alone, and stays open. */
     void drop();
+  }
+
+  /** A disk with two legs, for who serves it. */
+  public interface TwoLegs extends Device {
+    /**
+     * Begins to go on with one leg. Said again, it is the same.
+     *
+     * @param leg the one that goes; empty for the one that is not up to date
+     * @return completes when the other one alone is up to date, as is recorded, and nothing is at
+     *     this one; exceptionally when the other one has failed meanwhile
+     * @throws DeviceException when the disk would be out of date, or a leg cannot be given up now:
+     *     nothing has changed
+     */
+    CompletableFuture<Remaining> drop(Optional<String> leg) throws DeviceException;
+  }
+
+  /** What a disk with two legs is without one of them. */
+  public interface Remaining {
+    /** The leg that is the disk. */
+    String source();
+
+    String dropped();
+
+    /** For who puts it in the place of both. */
+    Device device();
+
+    /** It is in the place of both, and all that was asked of these has ended. */
+    void unused();
+
+    /** No XML names both any more: its authority lets it start the guest alone. Maybe twice. */
+    void named();
   }
 
   @Override
