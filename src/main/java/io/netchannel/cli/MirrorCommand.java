@@ -24,11 +24,15 @@ final class MirrorCommand {
       description = {
         "Gives a disk of a running guest, which is an export, a second leg on another host. What is"
             + " there is overwritten with a copy of the disk; 'netchannel mirrors' shows how far it"
-            + " is."
+            + " is.",
+        "",
+        "Returns when copying has begun, with --wait when both legs are up to date. Exit status: 1"
+            + " when that failed, or nothing was gained for --wait-timeout."
       })
   static final class Add implements Callable<Integer> {
     @Mixin private OutputOptions output;
     @Mixin private ControlOptions control;
+    @Mixin private WaitOptions waiting;
     @Spec private CommandSpec spec;
 
     @Parameters(index = "0", paramLabel = "DOMAIN", description = "The domain's name, id or UUID.")
@@ -44,7 +48,8 @@ final class MirrorCommand {
     private String source;
 
     @Override
-    public Integer call() throws CommandFailedException {
+    public Integer call() throws CommandFailedException, InterruptedException {
+      waiting.check(spec.commandLine());
       Map<String, Object> device =
           Json.object(
               control.call(
@@ -54,6 +59,12 @@ final class MirrorCommand {
                       "domain", domain,
                       "target", target,
                       "source", source)));
+      if (waiting.isAsked()) {
+        MirrorProgress progress = new MirrorProgress(control::call, device);
+        JobReport begun = new JobReport(progress.call(Map.of()));
+        waiting.finish(spec.commandLine(), output, progress, begun, JobWait.Goal.IN_SYNC);
+        return 0;
+      }
       output.print(
           spec.commandLine().getOut(),
           device,
