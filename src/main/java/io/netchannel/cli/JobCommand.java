@@ -123,7 +123,7 @@ final class JobCommand implements Callable<Integer> {
     }
     JobReport job = new JobReport(control.call(request));
     if (waiting.isAsked()) {
-      waiting.finish(spec.commandLine(), output, control, job, goal(job));
+      waiting.finish(spec.commandLine(), output, control::call, job, goal(job));
     } else {
       output.print(
           spec.commandLine().getOut(),

@@ -150,6 +150,27 @@ final class JobReport {
     return said("reason").isPresent() || said("metadataProblem").isPresent();
   }
 
+  /** What to do about one that does not get on. */
+  String wayOut() {
+    return isMirror()
+        ? "'netchannel mirror drop %s %s' ends it".formatted(text("domain"), text("target"))
+        : "'netchannel job %s %s --resume' tries it at once, --abort ends it"
+            .formatted(text("domain"), text("target"));
+  }
+
+  /** What to do for who does not wait for it any more. */
+  String wayBack() {
+    return isMirror()
+        ? "'netchannel mirrors' shows how far it is, 'netchannel mirror drop %s %s' ends it"
+            .formatted(text("domain"), text("target"))
+        : "'netchannel job %s %s --wait' waits again, --abort ends it"
+            .formatted(text("domain"), text("target"));
+  }
+
+  private boolean isMirror() {
+    return said("mirror").isPresent();
+  }
+
   /** "xvdb of web1". */
   String name() {
     return "%s of %s".formatted(text("target"), text("domain"));

@@ -169,9 +169,8 @@ final class JobWait {
   }
 
   private String stuck(JobReport job) {
-    return "%s; nothing was gained for %s. 'netchannel job %s %s --resume' tries it at once, --abort ends it"
-        .formatted(
-            job.line(), Amounts.time(patience.toMillis()), job.text("domain"), job.text("target"));
+    return "%s; nothing was gained for %s. %s"
+        .formatted(job.line(), Amounts.time(patience.toMillis()), job.wayOut());
   }
 
   /**

@@ -34,9 +34,7 @@ final class LeftGoing {
   private synchronized void say() {
     if (!over) {
       line.leave();
-      err.println(
-          "%s: goes on without this command; 'netchannel job %s %s --wait' waits again, --abort ends it"
-              .formatted(job.name(), job.text("domain"), job.text("target")));
+      err.println("%s: goes on without this command; %s".formatted(job.name(), job.wayBack()));
       err.flush();
     }
   }

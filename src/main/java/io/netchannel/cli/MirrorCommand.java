@@ -1,7 +1,9 @@
 package io.netchannel.cli;
 
 import io.netchannel.daemon.Json;
+import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -14,7 +16,7 @@ import picocli.CommandLine.Spec;
     mixinStandardHelpOptions = true,
     description = "Changes a disk with two legs; see 'netchannel mirrors'.",
     synopsisSubcommandLabel = "ACTION",
-    subcommands = {MirrorCommand.Add.class, MirrorCommand.ForceLeg.class})
+    subcommands = {MirrorCommand.Add.class, MirrorCommand.Drop.class, MirrorCommand.ForceLeg.class})
 final class MirrorCommand {
   @Command(
       name = "add",
@@ -22,11 +24,15 @@ final class MirrorCommand {
       description = {
         "Gives a disk of a running guest, which is an export, a second leg on another host. What is"
             + " there is overwritten with a copy of the disk; 'netchannel mirrors' shows how far it"
-            + " is."
+            + " is.",
+        "",
+        "Returns when copying has begun, with --wait when both legs are up to date. Exit status: 1"
+            + " when that failed, or nothing was gained for --wait-timeout."
       })
   static final class Add implements Callable<Integer> {
     @Mixin private OutputOptions output;
     @Mixin private ControlOptions control;
+    @Mixin private WaitOptions waiting;
     @Spec private CommandSpec spec;
 
     @Parameters(index = "0", paramLabel = "DOMAIN", description = "The domain's name, id or UUID.")
@@ -42,7 +48,8 @@ final class MirrorCommand {
     private String source;
 
     @Override
-    public Integer call() throws CommandFailedException {
+    public Integer call() throws CommandFailedException, InterruptedException {
+      waiting.check(spec.commandLine());
       Map<String, Object> device =
           Json.object(
               control.call(
@@ -52,10 +59,63 @@ final class MirrorCommand {
                       "domain", domain,
                       "target", target,
                       "source", source)));
+      if (waiting.isAsked()) {
+        MirrorProgress progress = new MirrorProgress(control::call, device);
+        JobReport begun = new JobReport(progress.call(Map.of()));
+        waiting.finish(spec.commandLine(), output, progress, begun, JobWait.Goal.IN_SYNC);
+        return 0;
+      }
       output.print(
           spec.commandLine().getOut(),
           device,
           out -> out.println("%s of %s: is being copied to %s".formatted(target, domain, source)));
+      return 0;
+    }
+  }
+
+  @Command(
+      name = "drop",
+      mixinStandardHelpOptions = true,
+      description = {
+        "Lets a disk with two legs of a running guest go on with one of them, which is up to date."
+            + " The other one is out of date from then on, and starts no guest."
+      })
+  static final class Drop implements Callable<Integer> {
+    @Mixin private OutputOptions output;
+    @Mixin private ControlOptions control;
+    @Spec private CommandSpec spec;
+
+    @Parameters(index = "0", paramLabel = "DOMAIN", description = "The domain's name, id or UUID.")
+    private String domain;
+
+    @Parameters(index = "1", paramLabel = "TARGET", description = "The disk's name in the guest.")
+    private String target;
+
+    @Parameters(
+        index = "2",
+        arity = "0..1",
+        paramLabel = "LEG",
+        description =
+            "The leg that goes, as the domain's XML has it (default: the one that is not up to"
+                + " date).")
+    private Optional<String> leg = Optional.empty();
+
+    @Override
+    public Integer call() throws CommandFailedException {
+      Map<String, Object> request = new LinkedHashMap<>();
+      request.put("command", "mirror");
+      request.put("action", "drop");
+      request.put("domain", domain);
+      request.put("target", target);
+      leg.ifPresent(source -> request.put("source", source));
+      Map<String, Object> device = Json.object(control.call(request));
+      output.print(
+          spec.commandLine().getOut(),
+          device,
+          out ->
+              out.println(
+                  "%s of %s: is %s alone; %s is out of date from now on"
+                      .formatted(target, domain, device.get("source"), device.get("dropped"))));
       return 0;
     }
   }

@@ -112,7 +112,7 @@ final class SwapCommand implements Callable<Integer> {
                     "pivot", pivot.name(),
                     "converge", converge.name(),
                     "bandwidth", bandwidth)));
-    waiting.finish(spec.commandLine(), output, control, job, JobWait.Goal.of(job));
+    waiting.finish(spec.commandLine(), output, control::call, job, JobWait.Goal.of(job));
     return 0;
   }
 }

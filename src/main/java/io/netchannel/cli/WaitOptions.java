@@ -15,8 +15,8 @@ final class WaitOptions {
   @Option(
       names = "--wait",
       description =
-          "Wait until the disk is switched, or in sync where the pivot is manual, and show how far"
-              + " it is. Ctrl-C ends the waiting only.")
+          "Wait until the disk is switched, or in sync where that is all (a manual pivot, a second"
+              + " leg), and show how far it is. Ctrl-C ends the waiting only.")
   private boolean wait;
 
   @Option(
@@ -64,13 +64,13 @@ final class WaitOptions {
   void finish(
       CommandLine command,
       OutputOptions output,
-      ControlOptions control,
+      JobWait.Daemon daemon,
       JobReport job,
       JobWait.Goal goal)
       throws CommandFailedException, InterruptedException {
     ProgressLine line = output.isJson() ? ProgressLine.none() : ProgressLine.on(command.getOut());
     JobWait.Ended ended =
-        wait ? await(command.getErr(), line, control, job, goal) : begun(job, goal);
+        wait ? await(command.getErr(), line, daemon, job, goal) : begun(job, goal);
     if (output.isJson()) {
       output.print(command.getOut(), ended.job().json(), table -> {});
     }
@@ -82,10 +82,10 @@ final class WaitOptions {
   }
 
   private JobWait.Ended await(
-      PrintWriter err, ProgressLine line, ControlOptions control, JobReport job, JobWait.Goal goal)
+      PrintWriter err, ProgressLine line, JobWait.Daemon daemon, JobReport job, JobWait.Goal goal)
       throws CommandFailedException, InterruptedException {
     JobWait.Pause pause = time -> Thread.sleep(time.toMillis());
-    JobWait waiting = new JobWait(control::call, goal, patience, line, System::nanoTime, pause);
+    JobWait waiting = new JobWait(daemon, goal, patience, line, System::nanoTime, pause);
     LeftGoing told = LeftGoing.from(err, line, job);
     try {
       return waiting.from(job);

@@ -5,6 +5,7 @@ import io.netchannel.coordinator.Coordinator;
 import io.netchannel.coordinator.Migration;
 import io.netchannel.coordinator.Migrations;
 import io.netchannel.coordinator.peer.Peers;
+import io.netchannel.device.legs.Mirrors;
 import io.netchannel.midpoint.MidPointMemory;
 import io.netchannel.midpoint.MidPointStatus;
 import io.netchannel.vdevice.block.DiskName;
@@ -47,7 +48,7 @@ final class ControlCommands implements ControlEndpoint.Handler {
   private final DiskJobCommands jobs;
   private final StorageMigration storage;
   private final FollowingDisks following;
-  private final LegAdding legs;
+  private final LegChanges legs;
   private final Migrations migrations;
   private final Function<Duration, ? extends List<Peers.Health>> health;
   private final Instant started;
@@ -62,7 +63,7 @@ final class ControlCommands implements ControlEndpoint.Handler {
       DiskJobCommands jobs,
       StorageMigration storage,
       FollowingDisks following,
-      LegAdding legs,
+      LegChanges legs,
       Function<Duration, ? extends List<Peers.Health>> health,
       Clock clock,
       MidPointMemory memory) {
@@ -106,8 +107,7 @@ final class ControlCommands implements ControlEndpoint.Handler {
       case "mirror" -> {
         ServedDisk disk = disk(request);
         refuseWhileMigrating(disk.guest());
-        await(legs.add(disk, text(request, "source")), ATTACH_BOUND);
-        yield describe(disk);
+        yield changeLegs(disk, request);
       }
       case "jobs" -> jobs.list(which(request), following.behind());
       case "job" -> jobs.change(which(request), request);
@@ -116,6 +116,18 @@ final class ControlCommands implements ControlEndpoint.Handler {
               "this daemon (version %s) knows no command \"%s\""
                   .formatted(ProductVersion.get(), command));
     };
+  }
+
+  private Object changeLegs(ServedDisk disk, Map<String, Object> request) throws ControlException {
+    if ("add".equals(request.get("action"))) {
+      await(legs.add(disk, text(request, "source")), ATTACH_BOUND);
+      return describe(disk);
+    }
+    CompletableFuture<Mirrors.Remaining> dropped = legs.drop(disk, optional(request, "source"));
+    await(dropped.thenRun(() -> {}), ATTACH_BOUND);
+    Map<String, Object> described = describe(disk);
+    described.put("dropped", dropped.join().dropped());
+    return described;
   }
 
   /** With its storage: what goes along, and how far that is. */

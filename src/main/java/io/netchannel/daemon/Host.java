@@ -268,8 +268,7 @@ public final class Host implements AutoCloseable {
                     jobs,
                     coordinator.jobs())),
             following,
-            new LegAdding(
-                midPoints, parts.devices(), coordinator.jobs(), parts.definitions(), executor),
+            new LegChanges(midPoints, parts.devices(), coordinator.jobs(), metadata, executor),
             parts.health(),
             parts.clock(),
             memory);

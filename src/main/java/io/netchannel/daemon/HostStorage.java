@@ -102,7 +102,6 @@ public final class HostStorage implements AutoCloseable {
       throw new IllegalStateException("the daemon is shutting down");
     }
     if (remote == null) {
-      MirrorLedger ledger = MirrorLedger.open(configuration.mirrorLedger());
       ExecutorService names = new PatientPool("resolve-%d");
       opened.push(names::shutdownNow);
       Transport transport = opened(new Transport("device-io", DEVICE_THREADS));
@@ -118,7 +117,7 @@ public final class HostStorage implements AutoCloseable {
               RemoteOptions.DEFAULT.withGiveUp(configuration.exports().giveUp()),
               new Random(),
               own);
-      Mirrors mirrors = mirrors(found, ledger);
+      Mirrors mirrors = mirrors(found);
       remote =
           new Remote(
               transport,
@@ -132,7 +131,7 @@ public final class HostStorage implements AutoCloseable {
     return remote;
   }
 
-  private Mirrors mirrors(RemoteDevices found, MirrorLedger ledger) {
+  private Mirrors mirrors(RemoteDevices found) {
     ExecutorService executor = new PatientPool("legs-%d");
     opened.push(executor::shutdownNow);
     LegSettings settings = configuration.exports().legs();
@@ -141,7 +140,7 @@ public final class HostStorage implements AutoCloseable {
             () -> devices,
             found::records,
             settings.witness().map(found::witness),
-            ledger,
+            MirrorLedger.open(configuration.mirrorLedger(), executor),
             configuration.mirrorsDirectory(),
             new BufferBudget(configuration.memory().serverBytes()),
             executor,
@@ -206,6 +205,11 @@ public final class HostStorage implements AutoCloseable {
     public long newestGeneration(String text, String user, boolean readOnly)
         throws DeviceException {
       return reachable().newestGeneration(text, user, readOnly);
+    }
+
+    @Override
+    public void giveFree(String text, OpenOptions options) throws DeviceException {
+      reachable().giveFree(text, options);
     }
 
     @Override

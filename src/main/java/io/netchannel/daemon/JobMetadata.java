@@ -59,7 +59,8 @@ final class JobMetadata implements AutoCloseable {
     present.ifPresentOrElse(MetadataWriter::anew, made::begin); // a job may wait for it
   }
 
-  private void name(DiskKey disk, String oldSource, String newSource, Runnable whenNamed) {
+  /** Likewise of a disk that has got a leg, or has one less. */
+  void name(DiskKey disk, String oldSource, String newSource, Runnable whenNamed) {
     MetadataWriter writer = writer(disk, oldSource, newSource, whenNamed);
     synchronized (writers) {
       put(disk, writer);

@@ -369,10 +369,8 @@ public final class MidPoints implements AutoCloseable {
   private void giveFree(DiskDetails gone) {
     try {
       String source = gone.source().orElse("");
-      if (!source.isEmpty()
-          && devices.newestGeneration(source, gone.userName(), gone.readOnly())
-              == gone.generation()) {
-        devices.open(source, gone.openOptions(gone.generation(), Optional.empty())).close();
+      if (!source.isEmpty()) {
+        devices.giveFree(source, gone.openOptions(gone.generation(), Optional.empty()));
         log.info("{}: given free", gone);
       }
     } catch (DeviceException | RuntimeException e) {

@@ -38,7 +38,7 @@ final class MirrorCommands {
     String action = ControlCommands.text(request, "action");
     return switch (action) {
       case "force-leg" -> forceLeg(request, others);
-      case "add" -> others.handle(request); // under the guest
+      case "add", "drop" -> others.handle(request); // under the guest
       default -> throw new ControlException("a mirror knows no \"%s\"".formatted(action));
     };
   }
@@ -53,8 +53,9 @@ final class MirrorCommands {
   /** What a person should know of, beside what guests wait for. */
   Object withProblems(Object status, ControlEndpoint.Handler others) throws ControlException {
     Map<String, Object> all = Json.object(status);
-    if (all.get("waiting") instanceof List<?> waiting && !mirrors.all().isEmpty()) {
+    if (all.get("waiting") instanceof List<?> waiting) {
       List<Object> more = new ArrayList<>(waiting);
+      more.addAll(mirrors.held());
       for (Map<String, Object> mirror : list(devices(others))) {
         for (Map<String, Object> leg : Json.objects(mirror.get("legs"))) {
           if (!Boolean.TRUE.equals(leg.get("upToDate"))) {

@@ -18,6 +18,14 @@ public interface DeviceKind {
     return 0;
   }
 
+  /** As {@link Devices#giveFree}. */
+  default void giveFree(String text, OpenOptions options) throws DeviceException {
+    OpenOptions.User user = options.user().orElseThrow();
+    if (newestGeneration(text, user.name(), options.readOnly()) == user.generation()) {
+      open(text, options).close();
+    }
+  }
+
   /** As {@link Devices#openAround}. */
   default Device openAround(String text, Device present, OpenOptions options)
       throws DeviceException {

@@ -200,6 +200,12 @@ public final class DeviceOpener implements Devices, AutoCloseable {
     return parsed.kind.newestGeneration(parsed.text, user, readOnly);
   }
 
+  @Override
+  public void giveFree(String source, OpenOptions options) throws DeviceException {
+    Parsed parsed = parse(source);
+    parsed.kind.giveFree(parsed.text, options);
+  }
+
   /**
    * Checks the text of a source without opening anything.
    *

@@ -43,6 +43,15 @@ public interface Devices {
   }
 
   /**
+   * Gives the place of a user free that has gone, and whose server may have kept it ({@link
+   * Device#keepPlace}) from all others. Nothing where somebody newer has it.
+   *
+   * @param options as it was used last
+   * @throws DeviceException when that is not known to be done
+   */
+  default void giveFree(String source, OpenOptions options) throws DeviceException {}
+
+  /**
    * Checks that nothing else on this host has the device for itself, such as a mounted file system:
    * before others may write to it.
    *

@@ -7,6 +7,7 @@ import io.netchannel.device.legs.MirrorLedger;
 import io.netchannel.device.legs.MirrorRecord;
 import io.netchannel.files.DurableFile;
 import io.netchannel.files.PrivateSocket;
+import io.netchannel.files.UncertainFileException;
 import io.netchannel.tls.HostTls;
 import io.netchannel.tls.Strangers;
 import io.netchannel.tls.TlsException;
@@ -85,7 +86,7 @@ public final class ExportServer implements AutoCloseable {
         FileChannel.open(
             directory.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
     lock = lock(lockFile);
-    witnessed = MirrorLedger.open(directory.resolve(WITNESSED));
+    witnessed = MirrorLedger.open(directory.resolve(WITNESSED), parts.executor());
   }
 
   /**
@@ -217,7 +218,7 @@ public final class ExportServer implements AutoCloseable {
         throw new WireException("RECORD: " + e.getMessage());
       }
       if (asked.export().isEmpty()) {
-        parts.executor().execute(() -> witness(connection, asked, told));
+        witness(connection, asked, told);
         return;
       }
       ServedExport export = exports.get(asked.export().get());
@@ -235,24 +236,42 @@ public final class ExportServer implements AutoCloseable {
       connection.refuse(Refusal.DENIED, "witness: expected a client certificate, found none", 0);
       return;
     }
-    Optional<String> why = Optional.empty();
-    Optional<MirrorLedger.Entry> known = Optional.empty();
-    try {
-      if (asked.tells()) {
-        why = witnessed.put(asked.client(), asked.generation(), told);
-      }
-      known = witnessed.get(asked.client());
-    } catch (IOException e) {
-      why = Optional.of("the records of the legs cannot be used: " + e.getMessage());
-    }
-    if (why.isPresent()) {
-      connection.refuse(Refusal.UNAVAILABLE, why.get(), 0);
+    CompletableFuture<Optional<String>> kept =
+        asked.tells()
+            ? witnessed.put(asked.client(), asked.generation(), told)
+            : CompletableFuture.completedFuture(Optional.empty());
+    var unused =
+        kept.handle(
+            (why, failure) -> {
+              witnessed(connection, asked.client(), why, failure);
+              return null;
+            });
+  }
+
+  private void witnessed(
+      Connection connection, String client, Optional<String> why, Throwable failure) {
+    if (failure instanceof UncertainFileException) {
+      log.warn("witness: {}", failure.getMessage());
+      connection.close(); // it may be there: neither a refusal nor an answer
       return;
     }
-    connection.recorded(
-        new LegRecord.Known(
-            known.map(MirrorLedger.Entry::generation).orElse(0L),
-            known.map(entry -> entry.record().encoded())));
+    try {
+      if (failure != null) {
+        throw new IOException(failure.getMessage(), failure);
+      }
+      if (why.isPresent()) {
+        connection.refuse(Refusal.UNAVAILABLE, why.get(), 0);
+        return;
+      }
+      Optional<MirrorLedger.Entry> known = witnessed.get(client);
+      connection.recorded(
+          new LegRecord.Known(
+              known.map(MirrorLedger.Entry::generation).orElse(0L),
+              known.map(entry -> entry.record().encoded())));
+    } catch (IOException e) {
+      connection.refuse(
+          Refusal.UNAVAILABLE, "the records of the legs cannot be used: " + e.getMessage(), 0);
+    }
   }
 
   private void attach(Connection connection, Attach attach) {

@@ -8,6 +8,7 @@ import io.netchannel.device.DeviceException;
 import io.netchannel.device.DeviceGeometry;
 import io.netchannel.device.OpenOptions;
 import io.netchannel.device.legs.MirrorRecord;
+import io.netchannel.files.UncertainFileException;
 import io.netchannel.wire.Attach;
 import io.netchannel.wire.Attached;
 import io.netchannel.wire.LegRecord;
@@ -516,6 +517,10 @@ final class ServedExport {
             } else {
               generations.renew(); // who acts upon it must not find another one after a power cut
             }
+          } catch (UncertainFileException e) {
+            log.warn("export {}: the record of its legs: {}", export.name(), e.getMessage());
+            connection.close(); // it may be there: neither a refusal nor an answer
+            return;
           } catch (IOException e) {
             why = Optional.of("the record of its legs cannot be stored: " + e.getMessage());
           }

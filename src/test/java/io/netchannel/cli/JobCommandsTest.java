@@ -207,6 +207,88 @@ final class JobCommandsTest {
     assertThat(err.toString()).startsWith("error: xvdb of web1: failed: they differ");
   }
 
+  private static Map<String, Object> mirror(String state, Object problem) {
+    Map<String, Object> behind = new LinkedHashMap<>();
+    behind.put("source", "netchannel://b/w");
+    behind.put("upToDate", state.equals("sync"));
+    behind.put("problem", problem);
+    Map<String, Object> mirror = new LinkedHashMap<>();
+    mirror.put("domain", "web1");
+    mirror.put("uuid", "6b0f");
+    mirror.put("target", "xvdb");
+    mirror.put("state", state);
+    mirror.put("mirror", "0707");
+    mirror.put("leftBytes", 3L << 30);
+    mirror.put("copiedBytes", 1L << 30);
+    mirror.put("legs", List.of(Map.of("source", "netchannel://a/w", "upToDate", true), behind));
+    return mirror;
+  }
+
+  private void tellMirrors(Map<?, ?>... mirrors) {
+    synchronized (tells) {
+      tells.add(Map.of("uuid", "6b0f", "target", "xvdb", "source", "mirror:a,b"));
+      Arrays.stream(mirrors).map(List::of).forEach(tells::add);
+    }
+  }
+
+  @Test
+  void withWaitASecondLegIsWaitedForUntilItIsInSync() {
+    Map<String, Object> another = mirror("degraded", "of another guest");
+    another.put("uuid", "0000");
+    tellMirrors(mirror("degraded", null), mirror("resync", null));
+    synchronized (tells) {
+      tells.add(List.of(another, mirror("sync", null)));
+    }
+    assertThat(run("mirror add web1 xvdb netchannel://b/w --wait")).isZero();
+    assertThat(out.toString())
+        .isEqualTo(
+            "xvdb of web1: paused at 1.0 of 4.0 GiB (25 %)\n"
+                + "xvdb of web1: copying 1.0 of 4.0 GiB (25 %)\n"
+                + "xvdb of web1: in sync\n");
+    assertThat(asked.get(0)).containsEntry("action", "add");
+    assertThat(asked.get(3)).containsEntry("command", "mirrors");
+  }
+
+  @Test
+  void aSecondLegThatDoesNotGetOnIsNotWaitedForForEver() {
+    tellMirrors(mirror("degraded", "connection refused"));
+    assertThat(run("mirror add web1 xvdb netchannel://b/w --wait --wait-timeout 0s")).isEqualTo(1);
+    assertThat(err.toString())
+        .contains("connection refused; nothing was gained", "'netchannel mirror drop web1 xvdb'");
+  }
+
+  @Test
+  void aSecondLegThatIsNotThereAnyMoreIsNotWaitedFor() {
+    tellMirrors(mirror("resync", null));
+    synchronized (tells) {
+      tells.add(List.of());
+    }
+    assertThat(run("mirror add web1 xvdb netchannel://b/w --wait")).isEqualTo(1);
+    assertThat(err.toString()).contains("xvdb has no second leg any more");
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void aLegIsDroppedByItsName(boolean isNamed) {
+    synchronized (tells) {
+      tells.add(Map.of("source", "netchannel://a/w", "dropped", "netchannel://b/w"));
+    }
+    assertThat(run("mirror drop web1 xvdb" + (isNamed ? " netchannel://b/w" : ""))).isZero();
+    Map<String, Object> expected = new LinkedHashMap<>();
+    expected.put("command", "mirror");
+    expected.put("action", "drop");
+    expected.put("domain", "web1");
+    expected.put("target", "xvdb");
+    if (isNamed) {
+      expected.put("source", "netchannel://b/w");
+    }
+    assertThat(request()).isEqualTo(expected);
+    assertThat(out.toString())
+        .isEqualTo(
+            "xvdb of web1: is netchannel://a/w alone; netchannel://b/w is out of date from now"
+                + " on\n");
+  }
+
   @ParameterizedTest
   @CsvSource({
     "'', show",

@@ -93,6 +93,11 @@ final class LegsOfAGuestTest {
     }
 
     @Override
+    public void giveFree(String text, OpenOptions options) throws DeviceException {
+      storage.devices().giveFree(scheme + text, options);
+    }
+
+    @Override
     public Optional<Storage> storage(String text) throws DeviceException {
       return Optional.of(storage.devices().storage(scheme + text));
     }
@@ -172,6 +177,42 @@ final class LegsOfAGuestTest {
     guest.endGuest();
     guest.startGuest(A);
     guest.verify();
+  }
+
+  @Test
+  void aGuestGoesOnWithOneLeg() throws Exception {
+    guest.startGuest(BOTH);
+    guest.write(3);
+    awaitSync();
+    assertThatThrownBy(() -> drop("netchannel://store/c")).hasMessageContaining("is no leg");
+    Map<String, Object> dropped = drop(B);
+    assertThat(dropped.get("source")).isEqualTo(A);
+    assertThat(dropped.get("dropped")).isEqualTo(B);
+    guest.write(4);
+    guest.verify();
+    assertThat(Json.objects(ask(Map.of("command", "mirrors")))).isEmpty();
+    guest.await("the XML names one", () -> guest.named().equals(A));
+    assertThatThrownBy(() -> drop(A)).hasMessageContaining("no disk with two legs");
+    guest.host.stopDaemon();
+    guest.host.startDaemon();
+    guest.write(5);
+    guest.verify();
+    guest.endGuest();
+    assertThat(guest.refusedStart(BOTH)).contains("went on alone");
+    guest.startGuest(A);
+    guest.verify();
+    guest.endGuest();
+  }
+
+  private Map<String, Object> drop(String leg) throws ControlException {
+    return Json.object(
+        ask(
+            Map.of(
+                "command", "mirror",
+                "action", "drop",
+                "domain", "web1",
+                "target", "xvdb",
+                "source", leg)));
   }
 
   private Map<String, Object> add(String leg) throws ControlException {

@@ -462,7 +462,85 @@ final class MirroredDiskTest {
     disk.close();
   }
 
+  // ---- Ends
+
+  private Optional<Boolean> isHeld(ServerHarness host) {
+    return host.exports().stream()
+        .filter(each -> each.export().name().equals(ServerHarness.EXPORT))
+        .map(each -> !each.clients().isEmpty())
+        .findFirst();
+  }
+
+  /** Its server would keep all others out. */
+  @Test
+  void aLegThatIsAwayWhenItsGuestEndsIsGivenFreeWhenItIsBack() throws Exception {
+    Device disk = inSync();
+    legs.b.stop();
+    CompletableFuture<Outcome> written = write(disk, 0, 1);
+    Waiting.until("at a", () -> numberAt(legs.a, 0) == 1);
+    legs.legTimeoutPasses();
+    assertThat(answer(written)).isEqualTo(Outcome.OK);
+    disk.close();
+    assertThat(isHeld(legs.a)).contains(false);
+    assertThat(daemon.mirrors.held()).hasSize(1);
+    assertThat(daemon.mirrors.held().get(0)).contains(leg(legs.b), "netchannel release-export");
+    legs.b.start();
+    Waiting.until("nothing is held", () -> daemon.mirrors.held().isEmpty());
+    assertThat(isHeld(legs.b)).contains(false);
+  }
+
+  /** It went while no daemon ran. */
+  @Test
+  void ofAGuestThatHasGoneTheLegsAreGivenFreeAsTheyAre() throws Exception {
+    var unused = inSync();
+    MirrorRecord before = legs.recordAt(legs.a).orElseThrow();
+    daemon.kill();
+    legs.b.stop();
+    daemon = legs.new Daemon("hosta");
+    String source = legs.source().substring(Mirrors.SCHEME.length() + 1);
+    daemon.mirrors.giveFree(source, ServerHarness.as(TwoLegs.USER, 1));
+    Waiting.until("a is free", () -> isHeld(legs.a).equals(Optional.of(false)));
+    legs.b.start();
+    Waiting.until("b is free", () -> daemon.mirrors.held().isEmpty());
+    assertThat(isHeld(legs.b)).contains(false);
+    assertThat(daemon.mirrors.all()).isEmpty();
+    assertThat(legs.recordAt(legs.a)).contains(before);
+    assertThat(legs.recordAt(legs.b)).contains(before);
+  }
+
+  /** The guest runs with it, elsewhere or again. */
+  @Test
+  void aLegThatANewerGenerationHasIsNotGivenFree() throws Exception {
+    inSync().close();
+    Device again = daemon.open(2);
+    String source = legs.source().substring(Mirrors.SCHEME.length() + 1);
+    daemon.mirrors.giveFree(source, ServerHarness.as(TwoLegs.USER, 1));
+    Waiting.until("both were asked", () -> daemon.mirrors.held().isEmpty());
+    assertThat(isHeld(legs.a)).contains(true);
+    assertThat(isHeld(legs.b)).contains(true);
+    assertThat(answer(write(again, 0, 1))).isEqualTo(Outcome.OK);
+    again.close();
+  }
+
   // ---- Starts
+
+  /** It did not answer when the generation of the start was chosen. */
+  @ParameterizedTest
+  @ValueSource(longs = {3, 5})
+  void aStartThatIsNotTheNewestAttachesToNoLeg(long generation) throws Exception {
+    inSync().close();
+    legs.a.stop();
+    daemon.open(5).close();
+    legs.a.start();
+    assertThatThrownBy(() -> daemon.open(generation))
+        .isInstanceOf(DeviceException.class)
+        .hasMessageContainingAll(leg(legs.b), "generation 5", "start it again");
+    assertThat(daemon.remote.records(leg(legs.a)).ask(TwoLegs.USER).generation()).isEqualTo(1);
+    Device disk = daemon.open(6);
+    daemon.awaits(MirrorState.SYNC);
+    haveSameMarks();
+    disk.close();
+  }
 
   @Test
   void aLegThatWasBehindStartsNothing() throws Exception {
@@ -613,6 +691,123 @@ final class MirroredDiskTest {
     }
     assertThat(legs.recordAt(host(which))).isEqualTo(before);
     disk.close();
+  }
+
+  // ---- A leg is dropped
+
+  private static CompletableFuture<Mirrors.Remaining> drop(Device disk, Optional<ServerHarness> leg)
+      throws DeviceException {
+    return ((Mirrors.TwoLegs) disk).drop(leg.map(TwoLegs::leg));
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"a", "b"})
+  void aDiskGoesOnWithOneLeg(String which) throws Exception {
+    Device disk = inSync();
+    ServerHarness goes = host(which);
+    ServerHarness stays = other(goes);
+    Mirrors.Remaining remaining = drop(disk, Optional.of(goes)).get(60, TimeUnit.SECONDS);
+    assertThat(remaining.source()).isEqualTo(leg(stays));
+    assertThat(remaining.dropped()).isEqualTo(leg(goes));
+    assertThat(legs.recordAt(stays).orElseThrow().members()).containsExactly(leg(stays));
+    assertThat(legs.recordAt(goes))
+        .as("it knows that it is behind")
+        .isEqualTo(legs.recordAt(stays));
+    assertThat(answer(write(disk, 0, 1))).as("through the mirror").isEqualTo(Outcome.OK);
+    remaining.unused();
+    assertThat(daemon.mirrors.all()).isEmpty();
+    assertThat(answer(write(remaining.device(), 1, 11))).isEqualTo(Outcome.OK);
+    assertThat(numberAt(stays, 1)).isEqualTo(11);
+    assertThat(numberAt(goes, 0)).isEqualTo(100);
+    Waiting.until("it is free", () -> isHeld(goes).equals(Optional.of(false)));
+    assertThat(legs.recordAt(stays)).as("an XML may name both yet").isPresent();
+    remaining.named();
+    Waiting.until("it may be a disk by itself", () -> legs.recordAt(stays).isEmpty());
+    remaining.device().close();
+    assertThatThrownBy(() -> daemon.open(2))
+        .as("by an old XML")
+        .hasMessageContaining("went on alone");
+    try (Device plain = stays.open(leg(stays), ServerHarness.as(TwoLegs.USER, 2))) {
+      assertThat(read(plain, 0)).isEqualTo(1);
+    }
+    assertThatThrownBy(() -> goes.open(leg(goes), ServerHarness.as(TwoLegs.USER, 3)).close())
+        .hasMessageContaining("one of two legs");
+  }
+
+  /** It does not hear of it; this host does. */
+  @Test
+  void aLegThatIsGoneForGoodIsDropped() throws Exception {
+    Device disk = inSync();
+    legs.b.stop();
+    CompletableFuture<Outcome> written = write(disk, 0, 1);
+    Waiting.until("at a", () -> numberAt(legs.a, 0) == 1);
+    assertThatThrownBy(() -> drop(disk, Optional.empty())).hasMessageContaining("say which one");
+    legs.legTimeoutPasses();
+    assertThat(answer(written)).isEqualTo(Outcome.OK);
+    assertThatThrownBy(() -> drop(disk, Optional.of(legs.a)))
+        .isInstanceOf(DeviceException.class)
+        .hasMessageContainingAll(leg(legs.b), "is not up to date");
+    assertThatThrownBy(() -> ((Mirrors.TwoLegs) disk).drop(Optional.of("netchannel://hostc/w")))
+        .hasMessageContaining("is no leg of this disk");
+    Mirrors.Remaining remaining = drop(disk, Optional.empty()).get(60, TimeUnit.SECONDS);
+    assertThat(remaining.dropped()).isEqualTo(leg(legs.b));
+    assertThat(drop(disk, Optional.empty()).get(60, TimeUnit.SECONDS).source())
+        .as("said again")
+        .isEqualTo(leg(legs.a));
+    remaining.unused();
+    remaining.named();
+    Waiting.until("a may be a disk by itself", () -> legs.recordAt(legs.a).isEmpty());
+    remaining.device().close();
+    legs.b.start();
+    Waiting.until("it is free", () -> daemon.mirrors.held().isEmpty());
+    assertThat(legs.recordAt(legs.b).orElseThrow().isWhole()).isTrue();
+    assertThatThrownBy(() -> daemon.open(2)).hasMessageContaining("this host knows");
+    assertThat(numberAt(legs.a, 0)).isEqualTo(1);
+  }
+
+  @Test
+  void aLegThatIsBeingMadeAlikeIsDropped() throws Exception {
+    legs.b.disk.hold();
+    Device disk = daemon.open(1);
+    Waiting.until("it is being flushed, or copied to", () -> legs.b.disk.held() > 0);
+    assertThat(answer(write(disk, 0, 1))).isEqualTo(Outcome.OK);
+    Mirrors.Remaining remaining = drop(disk, Optional.empty()).get(60, TimeUnit.SECONDS);
+    remaining.unused();
+    legs.b.disk.release();
+    assertThat(answer(write(remaining.device(), 1, 11))).isEqualTo(Outcome.OK);
+    assertThat(numberAt(legs.a, 0)).isEqualTo(1);
+    assertThat(numberAt(legs.a, 1)).isEqualTo(11);
+    remaining.device().close();
+  }
+
+  /** A witness that is away would have the guest wait. */
+  @Test
+  void noLegIsDroppedWithoutTheWitness() throws Exception {
+    ServerHarness witness = legs.withWitness();
+    daemon.close();
+    daemon = legs.new Daemon("hosta");
+    Device disk = inSync();
+    witness.stop();
+    assertThatThrownBy(() -> drop(disk, Optional.of(legs.b))).isInstanceOf(DeviceException.class);
+    assertThat(answer(write(disk, 0, 1))).isEqualTo(Outcome.OK);
+    assertThat(numberAt(legs.b, 0)).isEqualTo(1);
+    witness.start();
+    disk.close();
+  }
+
+  @Test
+  void aDiskThatEndsDropsNoLeg() throws Exception {
+    Device disk = inSync();
+    CompletableFuture<Mirrors.Remaining> dropping;
+    legs.b.disk.hold();
+    dropping = drop(disk, Optional.of(legs.b));
+    legs.b.disk.release();
+    disk.close();
+    Waiting.until("that is known", dropping::isDone);
+    Device again = daemon.open(2);
+    daemon.awaits(MirrorState.SYNC);
+    haveSameMarks();
+    again.close();
   }
 
   // ---- Migration

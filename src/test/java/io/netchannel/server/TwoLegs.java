@@ -128,7 +128,7 @@ final class TwoLegs implements AutoCloseable {
           witness.isPresent() ? Optional.of(witness.get().tls("hosta")) : Optional.empty();
       remote = new RemoteDevices(transport, executor, tls, ServerHarness.QUICK, new Random(7));
       devices = new DeviceOpener(true, remote.kinds());
-      ledger = MirrorLedger.open(directory.resolve(host + ".mirrors"));
+      ledger = MirrorLedger.open(directory.resolve(host + ".mirrors"), executor);
       Optional<Authority> third =
           witness.map(server -> remote.witness(HostAndPort.fromParts("127.0.0.1", server.port())));
       mirrors =

@@ -60,6 +60,11 @@ final class Leg implements Device {
     return device != null;
   }
 
+  /** What it is open with; empty when it is not PRESENT. */
+  Optional<Device> opened() {
+    return Optional.ofNullable(device);
+  }
+
   /** Keeps in mind whether its device can be reached just now. */
   void look(long nowNanos) {
     Device present = device;

@@ -4,7 +4,7 @@ import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
 import com.google.common.util.concurrent.MoreExecutors;
 import io.netchannel.device.DeviceException;
-import java.io.IOException;
+import io.netchannel.files.UncertainFileException;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
@@ -144,7 +144,7 @@ final class MirrorKeepers {
     return inTurn(
         () -> {
           tell(forced.members().get(0), forced);
-          noteHere(forced);
+          noteHere(Optional.of(forced));
           tellWitness(forced);
         });
   }
@@ -168,7 +168,7 @@ final class MirrorKeepers {
     try {
       if (!next.isWhole()) {
         checkReachable(told);
-        noteHere(next);
+        noteHere(Optional.of(next));
         asked = next;
         isSomewhere = true;
       }
@@ -178,7 +178,7 @@ final class MirrorKeepers {
         isSomewhere = true;
       }
       if (next.isWhole()) {
-        noteHere(next);
+        noteHere(Optional.of(next));
       }
       tellWitness(next);
     } catch (Authority.UntoldException e) {
@@ -231,14 +231,21 @@ final class MirrorKeepers {
         });
   }
 
-  private void noteHere(MirrorRecord what) throws DeviceException {
+  private void noteHere(Optional<MirrorRecord> what) throws DeviceException {
+    Optional<String> why;
     try {
-      Optional<String> why = ledger.put(user, generation, Optional.of(what));
-      if (why.isPresent()) {
-        throw new DeviceException("this host: " + why.get());
-      }
-    } catch (IOException e) {
-      throw new DeviceException("this host: " + e.getMessage(), e);
+      why = ledger.put(user, generation, what).get();
+    } catch (ExecutionException e) {
+      String words = "this host: " + e.getCause().getMessage();
+      throw e.getCause() instanceof UncertainFileException
+          ? new Authority.UntoldException(words, e.getCause())
+          : new DeviceException(words, e.getCause());
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new Authority.UntoldException("this host: interrupted while it was told", e);
+    }
+    if (why.isPresent()) {
+      throw new DeviceException("this host: " + why.get());
     }
   }
 
@@ -254,7 +261,7 @@ final class MirrorKeepers {
                     learn(leg);
                   }
                   if (asked.equals(record)) {
-                    noteHere(record);
+                    noteHere(Optional.of(record));
                   } else {
                     put(asked.next(generation, record.members()), record.members());
                   }
@@ -270,17 +277,40 @@ final class MirrorKeepers {
                 });
   }
 
+  /**
+   * Looks whether a record of one leg can be made now: once that is begun nothing is answered until
+   * it is.
+   */
+  void checkCanGoOn(String leg) throws DeviceException {
+    var unusedLeg = legs.get(leg).ask(user);
+    if (witness.isPresent()) {
+      var unusedWitness = witness.get().ask(user);
+    }
+  }
+
+  /**
+   * A leg is a disk by itself from now on. What others know of the mirror stays: who names both
+   * once more is told that only this one is up to date. Nothing where it is somebody's with a newer
+   * generation.
+   */
+  CompletableFuture<Void> forgetAt(String leg) {
+    return inTurn(
+        () -> {
+          if (legs.get(leg).ask(user).generation() > generation) {
+            log.info("{}: {} is used with a newer generation", user, leg);
+          } else {
+            legs.get(leg).tell(user, generation, Optional.empty());
+          }
+        });
+  }
+
   /** There is no mirror after all: its only member may be a disk by itself. */
   void forget() {
     var unused =
         inTurn(
                 () -> {
                   legs.get(record.members().get(0)).tell(user, generation, Optional.empty());
-                  try {
-                    var ignored = ledger.put(user, generation, Optional.empty());
-                  } catch (IOException e) {
-                    throw new DeviceException("this host: " + e.getMessage(), e);
-                  }
+                  noteHere(Optional.empty());
                 })
             .whenComplete(
                 (done, failure) -> {

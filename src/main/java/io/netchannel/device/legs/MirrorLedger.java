@@ -1,9 +1,12 @@
 package io.netchannel.device.legs;
 
 import com.google.common.base.Splitter;
+import com.google.common.collect.ImmutableMap;
+import com.google.common.util.concurrent.MoreExecutors;
 import io.netchannel.files.Crc32c;
 import io.netchannel.files.DurableFile;
 import io.netchannel.files.FileCalls;
+import io.netchannel.files.UncertainFileException;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -12,6 +15,9 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executor;
+import java.util.concurrent.RejectedExecutionException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -31,8 +37,10 @@ import org.slf4j.LoggerFactory;
  * replaces the file: after a crash there is the old or the new one, whole; a damaged one is not
  * guessed at.
  *
- * <p>Nothing is forgotten by itself: a record that is missing lets no leg start alone. From any
- * thread.
+ * <p>Nothing is forgotten by itself: a record that is missing lets no leg start alone.
+ *
+ * <p>From any thread. Changes are made one after the other, on a thread that may wait for the
+ * storage; whoever reads waits for nothing, and finds what is durable.
  */
 public final class MirrorLedger {
   /** One disk's. */
@@ -45,26 +53,32 @@ public final class MirrorLedger {
 
   private final FileCalls calls;
   private final Path file;
-  private final Map<String, Entry> entries = new LinkedHashMap<>();
+  private final Executor inTurn;
 
-  /** Why it is of no use; empty when it is. */
+  /** Replaced by changes only. */
+  private volatile ImmutableMap<String, Entry> entries = ImmutableMap.of();
+
+  /** Why it is of no use; empty when it is. Known when it is opened. */
   private Optional<IOException> damage = Optional.empty();
 
-  private MirrorLedger(FileCalls calls, Path file) {
+  private MirrorLedger(FileCalls calls, Path file, Executor executor) {
     this.calls = calls;
     this.file = file;
+    inTurn = MoreExecutors.newSequentialExecutor(executor);
   }
 
   /**
    * Opens it, or begins one. Where it cannot be read, or is damaged, whoever uses it hears that:
    * disks with one leg need none.
+   *
+   * @param executor its storage may keep it waiting
    */
-  public static MirrorLedger open(Path file) {
-    return open(FileCalls.SYSTEM, file);
+  public static MirrorLedger open(Path file, Executor executor) {
+    return open(FileCalls.SYSTEM, file, executor);
   }
 
-  static MirrorLedger open(FileCalls calls, Path file) {
-    MirrorLedger ledger = new MirrorLedger(calls, file);
+  static MirrorLedger open(FileCalls calls, Path file, Executor executor) {
+    MirrorLedger ledger = new MirrorLedger(calls, file, executor);
     try {
       Optional<byte[]> found = calls.read(file);
       if (found.isPresent()) {
@@ -82,7 +96,7 @@ public final class MirrorLedger {
    *
    * @throws IOException when it could not be read, or is damaged
    */
-  public synchronized Optional<Entry> get(String client) throws IOException {
+  public Optional<Entry> get(String client) throws IOException {
     checkReadable();
     return Optional.ofNullable(entries.get(client));
   }
@@ -94,13 +108,32 @@ public final class MirrorLedger {
   }
 
   /**
-   * Keeps what a client says; durable when it returns, unchanged when it throws.
+   * Keeps what a client says; durable when it completes.
    *
    * @param record empty to forget it
-   * @return why it is not kept; empty when it is
+   * @return why it is not kept, empty when it is; exceptionally with {@link IOException} when it
+   *     cannot be stored, and with {@link UncertainFileException} when it may be there all the same
    */
-  public synchronized Optional<String> put(
-      String client, long generation, Optional<MirrorRecord> record) throws IOException {
+  public CompletableFuture<Optional<String>> put(
+      String client, long generation, Optional<MirrorRecord> record) {
+    CompletableFuture<Optional<String>> kept = new CompletableFuture<>();
+    try {
+      inTurn.execute(
+          () -> {
+            try {
+              kept.complete(keep(client, generation, record));
+            } catch (IOException | RuntimeException | Error e) {
+              kept.completeExceptionally(e);
+            }
+          });
+    } catch (RejectedExecutionException e) {
+      kept.completeExceptionally(new IOException("the daemon is shutting down", e));
+    }
+    return kept;
+  }
+
+  private Optional<String> keep(String client, long generation, Optional<MirrorRecord> record)
+      throws IOException {
     checkReadable();
     Entry known = entries.get(client);
     if (known != null && generation < known.generation()) {
@@ -116,8 +149,7 @@ public final class MirrorLedger {
     changed.remove(client);
     record.ifPresent(told -> changed.put(client, new Entry(generation, told)));
     write(changed);
-    entries.clear();
-    entries.putAll(changed);
+    entries = ImmutableMap.copyOf(changed);
     return Optional.empty();
   }
 
@@ -151,16 +183,18 @@ public final class MirrorLedger {
     if (!lines.get(last).equals(CHECKSUM + checksum(summed))) {
       throw damaged(CHECKSUM + checksum(summed));
     }
+    Map<String, Entry> found = new LinkedHashMap<>();
     for (String line : lines.subList(1, last)) {
       List<String> words = Splitter.on(' ').limit(3).splitToList(line);
       try {
-        entries.put(
+        found.put(
             words.get(1),
             new Entry(Long.parseLong(words.get(0)), MirrorRecord.decode(words.get(2))));
       } catch (IllegalArgumentException | IndexOutOfBoundsException e) {
         throw damaged("\"GENERATION CLIENT RECORD\" instead of \"%s\"".formatted(line));
       }
     }
+    entries = ImmutableMap.copyOf(found);
   }
 
   private IOException damaged(String expected) {

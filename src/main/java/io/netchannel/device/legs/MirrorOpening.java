@@ -16,9 +16,7 @@ import io.netchannel.device.mirror.DifferenceMap;
 import io.netchannel.device.mirror.MirrorDevice;
 import io.netchannel.device.mirror.MirrorSettings;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -36,6 +34,8 @@ final class MirrorOpening {
   private static final Logger log = LoggerFactory.getLogger(MirrorOpening.class);
 
   private final Mirrors.Environment environment;
+  private final MirrorMaps maps;
+  private final LegReleases releases;
   private final MirrorLegs legs;
   private final OpenOptions.User user;
   private final Consumer<MirroredDisk> whenClosed;
@@ -47,10 +47,14 @@ final class MirrorOpening {
 
   MirrorOpening(
       Mirrors.Environment environment,
+      MirrorMaps maps,
+      LegReleases releases,
       MirrorLegs legs,
       OpenOptions.User user,
       Consumer<MirroredDisk> whenClosed) {
     this.environment = environment;
+    this.maps = maps;
+    this.releases = releases;
     this.legs = legs;
     this.user = user;
     this.whenClosed = whenClosed;
@@ -67,6 +71,7 @@ final class MirrorOpening {
   MirroredDisk open() throws DeviceException {
     List<Third> thirds = thirds();
     List<LegAnswer> before = ask();
+    checkGenerations(before);
     checkOrder(before);
     if (before.stream().allMatch(leg -> leg.isThere() && leg.record().isEmpty())) {
       checkTwo();
@@ -128,7 +133,7 @@ final class MirrorOpening {
       present.becomesLeg();
       return made;
     } catch (DeviceException | RuntimeException e) {
-      device.close();
+      closeForGood(second);
       throw e;
     }
   }
@@ -183,8 +188,18 @@ final class MirrorOpening {
   private void closeUnused(Opened opened) {
     if (recovers) {
       opened.device().ifPresent(Device::keepPlace);
+      opened.device().ifPresent(Device::close);
+    } else {
+      closeForGood(opened);
     }
-    opened.device().ifPresent(Device::close);
+  }
+
+  private void closeForGood(Opened opened) {
+    opened
+        .device()
+        .ifPresent(
+            device ->
+                releases.close(user.name(), user.generation(), opened.answer().leg(), device));
   }
 
   private List<Third> thirds() throws DeviceException {
@@ -205,6 +220,22 @@ final class MirrorOpening {
       }
     }
     return found;
+  }
+
+  /**
+   * A leg that was too slow to be asked for its generation may have a newer one than this start
+   * has, or the same of another life: this one would be taken for that, or be half of a disk.
+   */
+  private void checkGenerations(List<LegAnswer> answers) throws DeviceException {
+    long newest = user.inheritance().isPresent() ? user.generation() : user.generation() - 1;
+    for (LegAnswer answer : answers) {
+      if (answer.generationBefore() > newest) {
+        throw new DeviceException(
+            "%s was used with generation %d by %s, which did not answer in time when the generation of this start was chosen (%d): start it again"
+                .formatted(
+                    answer.leg(), answer.generationBefore(), user.name(), user.generation()));
+      }
+    }
   }
 
   /** A leg that has been the disk is not overwritten with one that was not, or only before it. */
@@ -277,6 +308,7 @@ final class MirrorOpening {
             leader,
             follower,
             keepers,
+            releases,
             owner ->
                 MirrorDevice.lasting(
                     leader,
@@ -287,7 +319,7 @@ final class MirrorOpening {
                     environment.buffers(),
                     owner,
                     environment.nanoTime()),
-            this::closed);
+            closed -> closed(closed, map));
     log.info(
         "{}: starts from {}, the other leg {}; {}",
         user.name(),
@@ -304,19 +336,15 @@ final class MirrorOpening {
   }
 
   /** Its map is of use to a process that goes on with it. */
-  private void closed(MirroredDisk disk) {
+  private void closed(MirroredDisk disk, DifferenceMap map) {
     whenClosed.accept(disk);
     if (!disk.keepsPlace()) {
       try {
-        Files.deleteIfExists(mapFile());
+        maps.remove(user.name(), map);
       } catch (IOException e) {
         log.warn("{}: its map stays behind: {}", user.name(), e.toString());
       }
     }
-  }
-
-  private Path mapFile() {
-    return environment.maps().resolve(user.name().replace('/', '-'));
   }
 
   /** What holds while the guest runs: a leg that may differ is not up to date. */
@@ -341,21 +369,20 @@ final class MirrorOpening {
 
   /** That of the process before, where there was one: else of legs of which nothing is known. */
   private DifferenceMap map(DeviceGeometry geometry, boolean alike) throws DeviceException {
-    Path file = mapFile();
     try {
       if (recovers && !alike) {
-        return DifferenceMap.reopen(file, geometry.sizeBytes());
+        return maps.reopen(user.name(), geometry.sizeBytes());
       }
     } catch (NoSuchFileException e) {
-      log.debug("{}: all is compared", file);
+      log.debug("{}: all is compared", user.name());
     } catch (IOException e) {
       log.warn("{}: all is compared: {}", user.name(), e.getMessage());
     }
     try {
-      return DifferenceMap.create(file, geometry.sizeBytes());
+      return maps.create(user.name(), geometry.sizeBytes());
     } catch (IOException e) {
       throw new DeviceException(
-          "%s: the map of what differs: %s".formatted(file, e.getMessage()), e);
+          "%s: the map of what differs: %s".formatted(maps.file(user.name()), e.getMessage()), e);
     }
   }
 }

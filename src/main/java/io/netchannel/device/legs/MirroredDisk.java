@@ -23,6 +23,8 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -58,6 +60,8 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
   private final Leg second;
   private final MirrorDevice mirror;
   private final MirrorKeepers keepers;
+  private final LegReleases releases;
+  private final AtomicBoolean closing = new AtomicBoolean();
   private Runnable beginning = () -> {};
 
   /** The follower's device, until it has begun. */
@@ -70,6 +74,9 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
 
   private volatile boolean closed;
 
+  /** Under way, or done and not acted upon. */
+  private final AtomicReference<LegDrop> dropping = new AtomicReference<>();
+
   /** Whether another host may go on with the legs: what that takes from here is no failure. */
   private volatile boolean rests;
 
@@ -77,6 +84,7 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
    * Around legs of which the leader is there.
    *
    * @param keepers know what is recorded
+   * @param releases of places that a server keeps after the end
    * @param mirror makes it, owned by this one; it has not begun
    * @param whenClosed told once
    */
@@ -86,6 +94,7 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
       Leg leader,
       Leg follower,
       MirrorKeepers keepers,
+      LegReleases releases,
       Made mirror,
       Consumer<MirroredDisk> whenClosed) {
     this.environment = environment;
@@ -93,6 +102,7 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
     this.first = leader;
     this.second = follower;
     this.keepers = keepers;
+    this.releases = releases;
     this.whenClosed = whenClosed;
     this.mirror = mirror.by(this);
   }
@@ -138,9 +148,11 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
 
   @Override
   public void drop() {
+    closing.set(true);
     closed = true;
     whenClosed.accept(this);
-    spare.ifPresent(Device::close);
+    Leg added = (Leg) mirror.follower();
+    spare.ifPresent(device -> releases.close(user, keepers.generation(), added.source(), device));
     keepers.forget();
     var unused = mirror.abort();
     mirror.dissolve();
@@ -178,6 +190,10 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
         if (!rests) {
           mirror.tick();
           lookAtLegs();
+          LegDrop drop = dropping.get();
+          if (drop != null && !drop.alone().isDone()) {
+            goOnDropping(drop);
+          }
         }
       } finally {
         tickLater();
@@ -225,9 +241,19 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
                     log.info("{}: {}", user, keepers.record());
                     recorded.complete(null);
                   } else if (failure instanceof Authority.UntoldException) {
+                    log.warn(
+                        "{}: whether {} was recorded as up to date is unknown: {}",
+                        user,
+                        String.join(" and ", sources),
+                        failure.getMessage());
                     recorded.completeExceptionally(
                         new UnknownSwitchException(failure.getMessage(), failure));
                   } else {
+                    log.warn(
+                        "{}: that {} is up to date could not be recorded: {}",
+                        user,
+                        String.join(" and ", sources),
+                        failure.getMessage());
                     recorded.completeExceptionally(failure);
                   }
                 });
@@ -238,6 +264,112 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
   @Override
   public CompletableFuture<Void> recordSwitch() {
     return CompletableFuture.failedFuture(new IllegalStateException(user + " is not switched"));
+  }
+
+  // ---- A leg that a person drops
+
+  @Override
+  public CompletableFuture<Mirrors.Remaining> drop(Optional<String> leg) throws DeviceException {
+    if (dropping.get() == null) {
+      var unused = dropping.compareAndSet(null, dropOf(leg));
+    }
+    LegDrop drop = dropping.get();
+    if (drop == null || leg.filter(source -> !source.equals(drop.goes().source())).isPresent()) {
+      throw new DeviceException("a leg is being dropped already");
+    }
+    return drop.alone().copy();
+  }
+
+  private LegDrop dropOf(Optional<String> leg) throws DeviceException {
+    MirrorRecord record = keepers.record();
+    Optional<Leg> goes =
+        legs().stream()
+            .filter(each -> leg.map(each.source()::equals).orElse(!record.isMember(each.source())))
+            .findFirst();
+    if (goes.isEmpty()) {
+      throw new DeviceException(
+          leg.map(source -> source + " is no leg of this disk, which has ")
+                  .orElse("both legs are up to date, so say which one goes: ")
+              + String.join(" and ", record.legs()));
+    }
+    Leg stays = goes.get() == first ? second : first;
+    if (!record.isMember(stays.source())) {
+      throw new DeviceException(
+          "%s is not up to date, and the disk would go on with old data: drop it, or wait until `netchannel mirrors` says that it is"
+              .formatted(stays.source()));
+    }
+    if (rests || closing.get()) {
+      throw new DeviceException("the guest is leaving, or has ended: drop the leg when it runs");
+    }
+    if (record.isWhole()) {
+      keepers.checkCanGoOn(stays.source());
+    }
+    return new LegDrop(goes.get(), stays);
+  }
+
+  /** What the mirror does by itself is waited for. */
+  private void goOnDropping(LegDrop drop) {
+    switch (mirror.status().state()) {
+      case SYNC -> mirror.legFails(drop.goes(), LegDrop.WHY);
+      case COPYING, CONVERGING, FLUSHING -> mirror.pause(LegDrop.WHY);
+      case PAUSED -> {
+        if (mirror.leader() == drop.stays()) {
+          var unused = mirror.abort();
+          onExecutor(() -> takeAway(drop));
+        } else {
+          notDropped(drop, drop.stays().source() + " has failed meanwhile, and is not the disk");
+        }
+      }
+      case JOINING, DROPPING, RECORDING, ALONE, ABORTED -> {}
+    }
+  }
+
+  private void notDropped(LegDrop drop, String why) {
+    dropping.set(null);
+    drop.refuse(why);
+  }
+
+  private void takeAway(LegDrop drop) {
+    var unused = drop.goes().giveUp(LegDrop.WHY);
+    try {
+      MirrorKeepers.await(keepers.tellBehind(drop.goes().source()));
+    } catch (DeviceException e) {
+      log.info("{}: {} is not told that it goes: {}", user, drop.goes().source(), e.getMessage());
+    }
+    Optional<Device> device = drop.stays().opened();
+    var told =
+        mirror
+            .left()
+            .whenComplete(
+                (done, failure) -> {
+                  if (failure != null || device.isEmpty()) {
+                    drop.refuse("the disk has ended");
+                  } else {
+                    drop.isAlone(device.get(), () -> dissolve(drop), () -> forget(drop, pauses()));
+                  }
+                });
+  }
+
+  private void dissolve(LegDrop drop) {
+    closing.set(true);
+    closed = true;
+    whenClosed.accept(this);
+    mirror.dissolve();
+    releases.release(user, keepers.generation(), drop.goes().source());
+    log.info("{}: goes on with {} alone", user, drop.stays().source());
+  }
+
+  private void forget(LegDrop drop, Backoff pauses) {
+    var unused =
+        keepers
+            .forgetAt(drop.stays().source())
+            .whenComplete(
+                (done, failure) -> {
+                  if (failure != null) {
+                    log.info("{}: {}", user, failure.getMessage());
+                    environment.later().run(pauses.next(), () -> forget(drop, pauses));
+                  }
+                });
   }
 
   // ---- A leg that is away
@@ -265,6 +397,10 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
   private void reopen(Optional<Inheritance> left, Backoff pauses) {
     Leg leg = (Leg) mirror.follower();
     if (closed) {
+      return;
+    }
+    if (dropping.get() != null) {
+      reopenLater(left, pauses); // unless it goes
       return;
     }
     try {
@@ -391,13 +527,23 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
 
   @Override
   public void close() {
-    if (!closed) {
+    boolean isFirst = closing.compareAndSet(false, true);
+    if (isFirst) {
       beginClose();
     }
     mirror.close();
+    if (isFirst && !keepsPlace) {
+      legs().stream()
+          .filter(leg -> !leg.isGivenFree())
+          .forEach(leg -> releases.release(user, keepers.generation(), leg.source()));
+    }
   }
 
   private void beginClose() {
+    LegDrop drop = dropping.get();
+    if (drop != null) {
+      drop.refuse("the disk has ended");
+    }
     boolean ended =
         !keepsPlace
             && changed

@@ -17,6 +17,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
 import java.util.function.LongSupplier;
@@ -104,10 +105,19 @@ public final class Mirrors implements DeviceKind {
   public record LegStatus(String source, boolean member, Optional<String> problem) {}
 
   private final Environment environment;
+  private final MirrorMaps maps;
+  private final LegReleases releases;
   private final Set<MirroredDisk> open = ConcurrentHashMap.newKeySet();
 
   public Mirrors(Environment environment) {
     this.environment = environment;
+    maps = new MirrorMaps(environment.maps());
+    releases = new LegReleases(environment);
+  }
+
+  /** Legs that their servers keep for guests that have ended, each with why; for people. */
+  public ImmutableList<String> held() {
+    return releases.problems();
   }
 
   /** Of the disks that are open here. */
@@ -178,14 +188,13 @@ public final class Mirrors implements DeviceKind {
           "%s:%s is for a disk of a guest that writes to it; else name one of its legs"
               .formatted(SCHEME, text));
     }
-    MirroredDisk disk =
-        new MirrorOpening(environment, legs, options.user().get(), open::remove).open();
+    MirroredDisk disk = opening(legs, options.user().get()).open();
     open.add(disk);
     return disk;
   }
 
   /** One to whose only leg another one was added. */
-  public interface Added extends Device {
+  public interface Added extends TwoLegs {
     /** All that the first leg was given by others has ended: the second becomes a copy of it. */
     void begin();
 
@@ -193,14 +202,57 @@ public final class Mirrors implements DeviceKind {
     void drop();
   }
 
+  /** A disk with two legs, for who serves it. */
+  public interface TwoLegs extends Device {
+    /**
+     * Begins to go on with one leg. Said again, it is the same.
+     *
+     * @param leg the one that goes; empty for the one that is not up to date
+     * @return completes when the other one alone is up to date, as is recorded, and nothing is at
+     *     this one; exceptionally when the other one has failed meanwhile
+     * @throws DeviceException when the disk would be out of date, or a leg cannot be given up now:
+     *     nothing has changed
+     */
+    CompletableFuture<Remaining> drop(Optional<String> leg) throws DeviceException;
+  }
+
+  /** What a disk with two legs is without one of them. */
+  public interface Remaining {
+    /** The leg that is the disk. */
+    String source();
+
+    String dropped();
+
+    /** For who puts it in the place of both. */
+    Device device();
+
+    /** It is in the place of both, and all that was asked of these has ended. */
+    void unused();
+
+    /** No XML names both any more: its authority lets it start the guest alone. Maybe twice. */
+    void named();
+  }
+
   @Override
   public Device openAround(String text, Device present, OpenOptions options)
       throws DeviceException {
     MirrorLegs legs = new MirrorLegs(environment, legs(text));
-    OpenOptions.User user = options.user().orElseThrow();
-    MirroredDisk disk = new MirrorOpening(environment, legs, user, open::remove).around(present);
+    MirroredDisk disk = opening(legs, options.user().orElseThrow()).around(present);
     open.add(disk);
     return disk;
+  }
+
+  private MirrorOpening opening(MirrorLegs legs, OpenOptions.User user) {
+    return new MirrorOpening(environment, maps, releases, legs, user, open::remove);
+  }
+
+  /** Each leg for itself, without a mirror: which of them is up to date stays as it is. */
+  @Override
+  public void giveFree(String text, OpenOptions options) throws DeviceException {
+    OpenOptions.User user = options.user().orElseThrow();
+    for (String leg : legs(text)) {
+      releases.release(user.name(), user.generation(), leg);
+    }
   }
 
   // ---- A person's word

@@ -13,6 +13,7 @@
  *   SYNC --both are silent--> SYNC: the guest waits, nothing fails
  *   any --its user has stopped for another host (rest)--> the same, until it goes on here
  *   DEGRADED, RESYNC --the leg that is up to date is away--> the same: the guest waits
+ *   any but DROPPING, JOINING --a person drops a leg, the other one is up to date, recorded alone--> OVER ({@code LegDrop})
  *
  *   start, by the rule of {@code MirrorStart} --+--both alike--> SYNC
  *                                               +--else--> a newer epoch {the disk} --> DEGRADED
@@ -29,7 +30,8 @@
  *
  * <p>A leg that is given up is closed, with its place at its server kept: what it has ends at once,
  * and the guest's buffers are free. Its server finishes all of it before the leg gets in again, so
- * nothing late lands after a newer copy. Whoever comes back is flushed first: one whose host has
+ * nothing late lands after a newer copy. Whoever is away when the guest ends is given free when it
+ * is back, by this process or a person. Whoever comes back is flushed first: one whose host has
  * lost its memory fails that, and is copied whole.
  *
  * <p>Who keeps a {@link io.netchannel.device.legs.MirrorRecord}: the authority of each member,

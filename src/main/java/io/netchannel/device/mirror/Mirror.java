@@ -12,6 +12,7 @@ import io.netchannel.device.memory.BufferLease;
 import io.netchannel.device.mirror.MirrorOwner.Members;
 import io.netchannel.device.mirror.MirroredRequest.Kind;
 import java.nio.ByteBuffer;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
@@ -189,6 +190,17 @@ final class Mirror {
     synchronized (lock) {
       return states.state() == MirrorState.ALONE ? legs.follower : legs.leader;
     }
+  }
+
+  /** Why requests wait: beside the disk itself for a record, without which nothing is answered. */
+  Optional<String> problem() {
+    synchronized (lock) {
+      if (states.state() == MirrorState.DROPPING) {
+        return Optional.of(
+            "requests wait until it is recorded that one leg goes on alone: " + states.reason());
+      }
+    }
+    return disk().problem();
   }
 
   /** Those that are the disk, or become it. */

@@ -197,7 +197,7 @@ public final class MirrorDevice implements Device {
 
   @Override
   public Optional<String> problem() {
-    return mirror.disk().problem();
+    return mirror.problem();
   }
 
   /** Of both legs, whoever has closed them. */

@@ -70,31 +70,57 @@ final class RemoteRecords implements Authority {
     CompletableFuture<RemoteConnection> connection =
         CompletableFuture.supplyAsync(() -> to.connect(exchange), to.loop());
     try {
-      LegRecord.Known known =
-          exchange.answer.get(to.options().open().toMillis(), TimeUnit.MILLISECONDS);
+      LegRecord.Known known = await(exchange, connection, to);
       return new Known(known.generation(), known.record().map(MirrorRecord::decode));
     } catch (IllegalArgumentException e) {
       throw new DeviceException(
           "%s: its record of the legs: %s".formatted(name(), e.getMessage()), e);
     } catch (ExecutionException e) {
-      throw failed(exchange, e.getCause().getMessage(), e.getCause());
+      throw failed(exchange.mayBeTold, e.getCause().getMessage(), e.getCause());
     } catch (TimeoutException e) {
-      throw failed(
-          exchange,
-          "%s: expected an answer within %d s, found none"
-              .formatted(name(), to.options().open().toSeconds()),
-          e);
+      throw failed(said.tells(), silent(to), e);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      throw failed(exchange, name() + ": interrupted while it was asked", e);
+      throw failed(said.tells(), name() + ": interrupted while it was asked", e);
     } finally {
-      CompletableFuture<Void> unused =
-          connection.thenAcceptAsync(RemoteConnection::abandon, to.loop());
+      abandon(connection, to, () -> {});
     }
   }
 
-  private static DeviceException failed(Exchange exchange, String why, Throwable cause) {
-    return exchange.mayBeTold ? new UntoldException(why, cause) : new DeviceException(why, cause);
+  /**
+   * The answer. Who has waited for too long abandons the connection before he decides whether the
+   * server was told: until then the word may go out, and be answered.
+   *
+   * @throws TimeoutException when the connection may not be abandoned yet
+   */
+  private LegRecord.Known await(
+      Exchange exchange, CompletableFuture<RemoteConnection> connection, RemoteLink to)
+      throws ExecutionException, InterruptedException, TimeoutException {
+    long boundMillis = to.options().open().toMillis();
+    try {
+      return exchange.answer.get(boundMillis, TimeUnit.MILLISECONDS);
+    } catch (TimeoutException e) {
+      DeviceException why = new DeviceException(silent(to), e);
+      abandon(connection, to, () -> exchange.answer.completeExceptionally(why));
+      return exchange.answer.get(boundMillis, TimeUnit.MILLISECONDS);
+    }
+  }
+
+  private String silent(RemoteLink to) {
+    return "%s: expected an answer within %d s, found none"
+        .formatted(name(), to.options().open().toSeconds());
+  }
+
+  private static void abandon(
+      CompletableFuture<RemoteConnection> connection, RemoteLink to, Runnable then) {
+    CompletableFuture<Void> unused =
+        connection
+            .thenAcceptAsync(RemoteConnection::abandon, to.loop())
+            .whenComplete((done, failure) -> then.run());
+  }
+
+  private static DeviceException failed(boolean mayBeTold, String why, Throwable cause) {
+    return mayBeTold ? new UntoldException(why, cause) : new DeviceException(why, cause);
   }
 
   /** One question; on its event loop. */

@@ -5,18 +5,19 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
 import io.netchannel.device.DeviceException;
+import io.netchannel.files.MemoryFiles;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.Random;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 /** Who is told of a record, in which order, and what is known when that fails. */
 final class MirrorKeepersTest {
@@ -35,7 +36,7 @@ final class MirrorKeepersTest {
     REFUSES
   }
 
-  @TempDir private Path directory;
+  private final MemoryFiles files = new MemoryFiles(new Random(1), () -> {});
   private final Leg a = new Leg();
   private final Leg b = new Leg();
   private MirrorLedger ledger;
@@ -73,8 +74,8 @@ final class MirrorKeepersTest {
 
   @BeforeEach
   void begin() throws Exception {
-    ledger = MirrorLedger.open(directory.resolve("records"));
-    assertThat(ledger.put(USER, GENERATION, Optional.of(FIRST))).isEmpty();
+    ledger = MirrorLedger.open(files, Path.of("/records"), Runnable::run);
+    assertThat(ledger.put(USER, GENERATION, Optional.of(FIRST)).join()).isEmpty();
     keepers =
         new MirrorKeepers(
             USER,
@@ -149,6 +150,17 @@ final class MirrorKeepersTest {
     keepers.record(B).join();
     assertThat(b.known).contains(here());
     assertThat(here().members()).isEqualTo(B);
+  }
+
+  /** After a power cut the storage of this host has the old records or the new ones. */
+  @Test
+  void whatMayBeStoredHereIsUnknown() {
+    files.breaks(MemoryFiles.Operation.FORCE_DIRECTORY);
+    assertThat(failure(keepers.record(A))).isInstanceOf(Authority.UntoldException.class);
+    assertThat(a.known).contains(FIRST);
+    files.isMended();
+    keepers.record(B).join();
+    assertThat(b.known.orElseThrow().epoch()).isGreaterThan(FIRST.next(GENERATION, A).epoch());
   }
 
   /** That both are up to date the second one has not been told: the next record says something. */

@@ -7,8 +7,11 @@ import com.google.common.collect.ImmutableList;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayDeque;
 import java.util.Optional;
+import java.util.Queue;
 import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -23,19 +26,24 @@ final class MirrorLedgerTest {
   @TempDir private Path directory;
 
   private MirrorLedger open() {
-    return MirrorLedger.open(directory.resolve("mirrors"));
+    return MirrorLedger.open(directory.resolve("mirrors"), Runnable::run);
+  }
+
+  private static Optional<String> put(
+      MirrorLedger ledger, String disk, long generation, MirrorRecord record) {
+    return ledger.put(disk, generation, Optional.of(record)).join();
   }
 
   @Test
   void itIsThereAfterARestart() throws Exception {
     assertThat(open().get(DISK)).isEmpty();
     MirrorRecord both = FIRST.next(1, LEGS);
-    assertThat(open().put(DISK, 3, Optional.of(FIRST))).isEmpty();
-    assertThat(open().put("other/xvda", 1, Optional.of(FIRST))).isEmpty();
-    assertThat(open().put(DISK, 4, Optional.of(both))).isEmpty();
+    assertThat(put(open(), DISK, 3, FIRST)).isEmpty();
+    assertThat(put(open(), "other/xvda", 1, FIRST)).isEmpty();
+    assertThat(put(open(), DISK, 4, both)).isEmpty();
     assertThat(open().get(DISK)).contains(new MirrorLedger.Entry(4, both));
     assertThat(open().get("other/xvda")).isPresent();
-    assertThat(open().put(DISK, 4, Optional.empty())).isEmpty();
+    assertThat(open().put(DISK, 4, Optional.empty()).join()).isEmpty();
     assertThat(open().get(DISK)).isEmpty();
   }
 
@@ -43,23 +51,39 @@ final class MirrorLedgerTest {
   void nothingOlderTakesItsPlace() throws Exception {
     MirrorLedger ledger = open();
     MirrorRecord both = FIRST.next(1, LEGS);
-    assertThat(ledger.put(DISK, 3, Optional.of(both))).isEmpty();
-    assertThat(ledger.put(DISK, 2, Optional.of(both.next(1, LEGS))).orElseThrow())
+    assertThat(put(ledger, DISK, 3, both)).isEmpty();
+    assertThat(put(ledger, DISK, 2, both.next(1, LEGS)).orElseThrow())
         .contains("with generation 3, and not with 2");
-    assertThat(ledger.put(DISK, 3, Optional.of(FIRST)).orElseThrow())
+    assertThat(put(ledger, DISK, 3, FIRST).orElseThrow())
         .contains("epoch " + both.epoch(), "is known already");
-    assertThat(ledger.put(DISK, 3, Optional.of(FIRST.next(1, ImmutableList.of(LEGS.get(1))))))
+    assertThat(put(ledger, DISK, 3, FIRST.next(1, ImmutableList.of(LEGS.get(1)))))
         .as("of one epoch, and another one")
         .isPresent();
-    assertThat(ledger.put(DISK, 3, Optional.of(both))).as("told twice").isEmpty();
+    assertThat(put(ledger, DISK, 3, both)).as("told twice").isEmpty();
     MirrorRecord another = MirrorRecord.first(new UUID(8, 8), 1, LEGS, LEGS.get(1));
-    assertThat(ledger.put(DISK, 3, Optional.of(another))).as("another mirror").isEmpty();
+    assertThat(put(ledger, DISK, 3, another)).as("another mirror").isEmpty();
     assertThat(open().get(DISK)).contains(new MirrorLedger.Entry(3, another));
   }
 
   @Test
+  void nobodyWaitsForTheStorageOfAnotherDisk() throws Exception {
+    Queue<Runnable> storage = new ArrayDeque<>();
+    MirrorLedger ledger = MirrorLedger.open(directory.resolve("mirrors"), storage::add);
+    CompletableFuture<Optional<String>> first = ledger.put(DISK, 3, Optional.of(FIRST));
+    CompletableFuture<Optional<String>> second = ledger.put("other/xvda", 1, Optional.of(FIRST));
+    assertThat(ledger.get(DISK)).as("durable by now").isEmpty();
+    while (!storage.isEmpty()) {
+      storage.remove().run();
+    }
+    assertThat(first.join()).isEmpty();
+    assertThat(second.join()).isEmpty();
+    assertThat(open().get(DISK)).isPresent();
+    assertThat(open().get("other/xvda")).isPresent();
+  }
+
+  @Test
   void aDamagedOneIsNotGuessedAt() throws Exception {
-    var unused = open().put(DISK, 3, Optional.of(FIRST));
+    assertThat(put(open(), DISK, 3, FIRST)).isEmpty();
     Path file = directory.resolve("mirrors");
     String text = Files.readString(file);
     for (String damaged :
@@ -74,8 +98,7 @@ final class MirrorLedgerTest {
       assertThatThrownBy(() -> ledger.get(DISK))
           .isInstanceOf(IOException.class)
           .hasMessageContainingAll("is damaged: expected", "when both legs of each are there");
-      assertThatThrownBy(() -> ledger.put(DISK, 3, Optional.of(FIRST)))
-          .isInstanceOf(IOException.class);
+      assertThatThrownBy(() -> put(ledger, DISK, 3, FIRST)).hasCauseInstanceOf(IOException.class);
       assertThat(Files.readString(file)).isEqualTo(damaged);
     }
   }

@@ -82,6 +82,20 @@ final class LastingMirrorEndTest extends SteppedMirror {
     assertThat(write.outcome).isEqualTo(Outcome.OK);
   }
 
+  @Test
+  void whyRequestsWaitForARecordIsSaid() {
+    MirrorDevice mirror = inSync();
+    Answer write = write(mirror, 0, 7);
+    endAll(follower, "");
+    pass(mirror, 6);
+    assertThat(mirror.problem().orElseThrow())
+        .contains("wait until it is recorded", "has not answered for 5 s");
+    records.get(0).complete(null);
+    assertThat(mirror.problem()).isEmpty();
+    failAll(leader);
+    assertThat(write.outcome).isEqualTo(Outcome.OK);
+  }
+
   /** Nobody was told of both: the leader is up to date, as it was recorded before. */
   @Test
   void whatWasCertainlyNotRecordedOfBothLeavesTheLeaderAlone() {

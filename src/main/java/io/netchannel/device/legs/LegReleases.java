@@ -1,0 +1,113 @@
+package io.netchannel.device.legs;
+
+import com.google.common.collect.ImmutableList;
+import io.netchannel.device.Device;
+import io.netchannel.device.DeviceException;
+import io.netchannel.device.OpenOptions;
+import io.netchannel.time.Backoff;
+import java.time.Duration;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.RejectedExecutionException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Gives the places of legs free that their servers keep for a guest that has ended, as they were
+ * away then.
+ *
+ * <pre>
+ *   HELD --its server says that the place is free, or a newer generation's--> forgotten
+ *    ^  |
+ *    +--+ it does not: 1 s, 2 s ... 30 s
+ * </pre>
+ *
+ * Not remembered beyond this process: after that, and at any time, `netchannel release-export` at
+ * the leg's server does it. From any thread.
+ */
+final class LegReleases {
+  private static final Logger log = LoggerFactory.getLogger(LegReleases.class);
+
+  private static final Duration FIRST_PAUSE = Duration.ofSeconds(1);
+  private static final Duration LONGEST_PAUSE = Duration.ofSeconds(30);
+
+  private final Mirrors.Environment environment;
+  private final Set<Held> held = ConcurrentHashMap.newKeySet();
+
+  LegReleases(Mirrors.Environment environment) {
+    this.environment = environment;
+  }
+
+  /**
+   * Begins to.
+   *
+   * @param generation with which the leg was used last; a newer one's place is not touched
+   */
+  void release(String user, long generation, String leg) {
+    Held place = new Held(user, generation, leg);
+    held.add(place);
+    place.begin();
+  }
+
+  /** Closes a leg that nobody goes on with. */
+  void close(String user, long generation, String leg, Device device) {
+    device.close();
+    if (!device.isGivenFree()) {
+      release(user, generation, leg);
+    }
+  }
+
+  /** What is still held, and why. */
+  ImmutableList<String> problems() {
+    return held.stream().map(Held::words).sorted().collect(ImmutableList.toImmutableList());
+  }
+
+  private final class Held {
+    private final String user;
+    private final long generation;
+    private final String leg;
+    private final Backoff pauses = new Backoff(FIRST_PAUSE, LONGEST_PAUSE);
+    private volatile String problem = "being asked";
+
+    private Held(String user, long generation, String leg) {
+      this.user = user;
+      this.generation = generation;
+      this.leg = leg;
+    }
+
+    private void begin() {
+      try {
+        environment.executor().execute(this::attempt);
+      } catch (RejectedExecutionException e) {
+        log.warn("{}", words());
+      }
+    }
+
+    private void attempt() {
+      try {
+        if (environment.authorities().of(leg).ask(user).generation() == generation) {
+          giveFree();
+        }
+        held.remove(this);
+        log.info("{}: {} is free", user, leg);
+      } catch (DeviceException | RuntimeException e) {
+        problem = e.getMessage();
+        environment.later().run(pauses.next(), this::begin);
+      }
+    }
+
+    private void giveFree() throws DeviceException {
+      OpenOptions.User last = new OpenOptions.User(user, generation);
+      Device device = environment.devices().get().open(leg, OpenOptions.of(false, last).asLeg());
+      device.close();
+      if (!device.isGivenFree()) {
+        throw new DeviceException("its server does not say that the place is free");
+      }
+    }
+
+    private String words() {
+      return "%s is kept for %s, whose guest does not use it any more (%s); tried again, and `netchannel release-export` at its server gives it free"
+          .formatted(leg, user, problem);
+    }
+  }
+}
