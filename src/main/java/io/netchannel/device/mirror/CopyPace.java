@@ -8,9 +8,11 @@ import java.util.concurrent.TimeUnit;
  * lock.
  *
  * <pre>
+ *   begins with MOST
  *   MEASURING (no copies) --a few windows--> GROWING by one a window --the guest has become slow--> halved
  *        ^                                    |         ^--------------------------------------------+
  *        +------the last measure is old-------+
+ *   any --nobody asks in a window--> ALONE, twice as many --somebody asks--> at the most MOST
  * </pre>
  *
  * Never less than one: a guest that is slow for reasons of its own does not stop the copy. A guest
@@ -25,6 +27,9 @@ final class CopyPace {
    * free one.
    */
   static final int MOST = 4;
+
+  /** While there is nobody to notice. */
+  static final int ALONE = 2 * MOST;
 
   /** What a guest takes in a window before its times say something. */
   private static final int FEWEST_REQUESTS = 20;
@@ -43,7 +48,7 @@ final class CopyPace {
   private final int[] times = new int[Long.SIZE * STEPS];
   private int requests;
   private long windowEndNanos;
-  private int allowed = 1;
+  private int allowed = MOST;
 
   private int measureWindows;
   private boolean measured;
@@ -77,6 +82,7 @@ final class CopyPace {
 
   /** A guest's request took so long. */
   void guestWaited(long nanos) {
+    allowed = Math.min(MOST, allowed);
     times[bucket(nanos)]++;
     requests++;
   }
@@ -120,8 +126,10 @@ final class CopyPace {
       baseNanos = telling ? percentile() : 0;
     } else if (telling && (!measured || nowNanos - measuredAtNanos > MEASURE_AGAIN_NANOS)) {
       measureWindows = MEASURE_WINDOWS;
-    } else if (telling && percentile() > 2 * baseNanos + SLACK_NANOS) {
-      allowed = Math.max(1, allowed / 2);
+    } else if (requests == 0) {
+      allowed = ALONE;
+    } else if (telling && percentile() > baseNanos + baseNanos / 2 + SLACK_NANOS) {
+      allowed = Math.max(1, Math.min(MOST, allowed) / 2);
     } else {
       allowed = Math.min(MOST, allowed + 1);
     }

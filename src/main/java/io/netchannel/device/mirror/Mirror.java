@@ -27,7 +27,7 @@ import java.util.function.Supplier;
  */
 final class Mirror {
   /**
-   * The copier's: {@link CopyPace#MOST} copies, each maybe with what it is compared to; later the
+   * The copier's: {@link CopyPace#ALONE} copies, each maybe with what it is compared to; later the
    * comparisons'.
    */
   private static final long COPIER_BYTES = 8L << 20;

@@ -13,9 +13,23 @@ final class CopyPaceTest {
 
   @Test
   void anIdleGuestIsNotWaitedFor() {
-    assertThat(pace.allowed()).isEqualTo(1);
-    windows(10, 0, 0);
     assertThat(pace.allowed()).isEqualTo(CopyPace.MOST);
+    windows(1, 0, 0);
+    assertThat(pace.allowed()).isEqualTo(CopyPace.ALONE);
+    guest(1, MILLI);
+    assertThat(pace.allowed()).as("somebody is there").isEqualTo(CopyPace.MOST);
+    windows(1, 1, MILLI);
+    assertThat(pace.allowed()).isEqualTo(CopyPace.MOST);
+  }
+
+  /** A guest that stands still because of the copies is no reason for more of them. */
+  @Test
+  void whoHasBeenSlowedDownIsGivenTimeToBeBack() {
+    windows(4, 100, MILLI);
+    windows(5, 100, 5 * MILLI);
+    assertThat(pace.allowed()).isEqualTo(1);
+    windows(1, 5, 50 * MILLI);
+    assertThat(pace.allowed()).isEqualTo(2);
   }
 
   @Test
@@ -23,13 +37,11 @@ final class CopyPaceTest {
     windows(1, 100, MILLI);
     assertThat(pace.allowed()).isZero();
     windows(3, 100, MILLI);
-    assertThat(pace.allowed()).isEqualTo(1);
-    windows(9, 100, MILLI);
     assertThat(pace.allowed()).isEqualTo(CopyPace.MOST);
   }
 
   @Test
-  void copiesAreHalvedWhileTheGuestIsSlowerThanTwiceAndAMillisecond() {
+  void copiesAreHalvedWhileTheGuestIsSlowerByHalfAndAMillisecond() {
     windows(4, 100, MILLI);
     windows(5, 100, 2 * MILLI);
     assertThat(pace.allowed()).isEqualTo(CopyPace.MOST);

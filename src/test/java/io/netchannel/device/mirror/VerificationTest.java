@@ -221,8 +221,8 @@ final class VerificationTest extends SteppedMirror {
     SteppedDevice to = new SteppedDevice("follower", regions * REGION_BLOCKS, -1, true);
     MirrorDevice mirror = mirror(from, to, verifying(false));
     run(mirror, from, to, MirrorState.SYNC);
-    assertThat(to.steps).hasSize(CopyPace.MOST);
-    assertThat(from.steps).hasSize(CopyPace.MOST);
+    assertThat(to.steps).hasSize(CopyPace.ALONE);
+    assertThat(from.steps).hasSize(CopyPace.ALONE);
 
     mirror.bandwidth(RegionSpan.MOST_BYTES);
     endAll(from, "");
