@@ -6,6 +6,8 @@ import java.util.regex.Pattern;
 import org.libvirt.Connect;
 import org.libvirt.Domain;
 import org.libvirt.LibvirtException;
+import org.libvirt.TypedParameter;
+import org.libvirt.TypedStringParameter;
 
 /**
  * Migrates a running domain, as {@code virsh migrate --live} does: this process connects to both
@@ -48,8 +50,9 @@ public final class LibvirtMigration {
       try {
         Connect other = connect(destination);
         try {
+          Domain here = find(source, domain);
           Domain moved =
-              find(source, domain).migrate(other, Domain.MigrateFlags.LIVE, null, null, 0);
+              here.migrate(other, sameName(here), Domain.MigrateFlags.LIVE);
           if (moved == null) {
             throw new IOException(
                 "libvirt at %s does not have domain %s".formatted(destination, domain));
@@ -67,6 +70,17 @@ public final class LibvirtMigration {
       throw new IOException(
           "there is no libvirt library on this host; install libvirt0 (" + e.getMessage() + ")", e);
     }
+  }
+
+  /**
+   * Says nothing, but says it with parameters: libxl's driver has no other form of migration
+   * (libvirt 9.0, libxl_driver.c), and libvirt-java makes no empty array of them.
+   */
+  private static TypedParameter[] sameName(Domain domain) throws LibvirtException {
+    return new TypedParameter[] {
+      new TypedStringParameter(
+          Domain.DomainMigrateParameters.VIR_MIGRATE_PARAM_DEST_NAME, domain.getName())
+    };
   }
 
   private static Connect connect(String to) throws LibvirtException, IOException {
