@@ -203,7 +203,7 @@ final class HostStorageTest {
     assertThat(Json.object(forceLeg(guest, "netchannel://hosta/c")))
         .containsEntry("upToDate", List.of("netchannel://hosta/c"));
     Files.write(directory.resolve("a.raw"), new byte[1 << 20]); // what it has does not count
-    try (Device disk = open(source, guest, 2)) {
+    try (Device disk = open(source, guest, 3)) {
       assertThat(Requests.read(disk, 4096, 4096)).isEqualTo(data);
     }
     assertThatThrownBy(() -> storage.devices().check("mirror:file:/a,file:/b"))

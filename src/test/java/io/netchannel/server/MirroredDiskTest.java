@@ -455,10 +455,31 @@ final class MirroredDiskTest {
     }
     loses.start();
     daemon.awaitsMembers(other(loses));
+    assertThat(disk.hasLostWrites()).isFalse();
     assertThat(read(disk, 3 * REGION_BLOCKS)).isEqualTo(3333);
     daemon.awaits(MirrorState.SYNC);
     assertThat(numberAt(loses, 3 * REGION_BLOCKS)).isEqualTo(3333);
     haveSameMarks();
+    disk.close();
+  }
+
+  /** The copy of it is whole, and its flush succeeds. */
+  @Test
+  void whatTheOnlyLegHasLostIsNotCalledDurableByItsCopy() throws Exception {
+    Device disk = inSync();
+    legs.b.stop();
+    CompletableFuture<Outcome> written = write(disk, 0, 1);
+    Waiting.until("at a", () -> numberAt(legs.a, 0) == 1);
+    legs.legTimeoutPasses();
+    assertThat(answer(written)).isEqualTo(Outcome.OK);
+    legs.a.stop();
+    legs.a.loseStorage();
+    legs.a.start();
+    Waiting.until("a says so", disk::hasLostWrites);
+    legs.b.start();
+    daemon.awaits(MirrorState.SYNC);
+    assertThat(Requests.flush(disk)).isEqualTo(Outcome.IO_ERROR);
+    assertThat(disk.hasLostWrites()).isTrue();
     disk.close();
   }
 

@@ -7,8 +7,10 @@ import io.netchannel.device.OpenOptions;
 import io.netchannel.time.Backoff;
 import java.time.Duration;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -30,6 +32,9 @@ final class LegReleases {
 
   private static final Duration FIRST_PAUSE = Duration.ofSeconds(1);
   private static final Duration LONGEST_PAUSE = Duration.ofSeconds(30);
+
+  /** A server that is there answers in milliseconds; one that hangs refuses the person's word. */
+  private static final long WITHDRAW_SECONDS = 10;
 
   private final Mirrors.Environment environment;
   private final Set<Held> held = ConcurrentHashMap.newKeySet();
@@ -57,6 +62,18 @@ final class LegReleases {
     }
   }
 
+  /**
+   * A person speaks of a leg now, which must not seem to be in use: what is under way there is
+   * waited for, within a bound, and nothing begins any more.
+   */
+  void withdraw(String user, String leg) {
+    for (Held place : held) {
+      if (place.user.equals(user) && place.leg.equals(leg) && held.remove(place)) {
+        place.awaitAttempt();
+      }
+    }
+  }
+
   /** What is still held, and why. */
   ImmutableList<String> problems() {
     return held.stream().map(Held::words).sorted().collect(ImmutableList.toImmutableList());
@@ -68,6 +85,7 @@ final class LegReleases {
     private final String leg;
     private final Backoff pauses = new Backoff(FIRST_PAUSE, LONGEST_PAUSE);
     private volatile String problem = "being asked";
+    private volatile CompletableFuture<Void> attempt = CompletableFuture.completedFuture(null);
 
     private Held(String user, long generation, String leg) {
       this.user = user;
@@ -76,14 +94,32 @@ final class LegReleases {
     }
 
     private void begin() {
+      CompletableFuture<Void> begun = new CompletableFuture<>();
+      attempt = begun;
       try {
-        environment.executor().execute(this::attempt);
+        environment
+            .executor()
+            .execute(
+                () -> {
+                  try {
+                    attempt();
+                  } finally {
+                    begun.complete(null);
+                  }
+                });
       } catch (RejectedExecutionException e) {
         log.warn("{}", words());
       }
     }
 
+    private void awaitAttempt() {
+      attempt.completeOnTimeout(null, WITHDRAW_SECONDS, TimeUnit.SECONDS).join();
+    }
+
     private void attempt() {
+      if (!held.contains(this)) {
+        return;
+      }
       try {
         if (environment.authorities().of(leg).ask(user).generation() == generation) {
           giveFree();

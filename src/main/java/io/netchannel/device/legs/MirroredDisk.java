@@ -74,6 +74,12 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
 
   private volatile boolean closed;
 
+  /**
+   * Whether the only leg that was up to date has lost writes: its copy would call them durable. No
+   * flush succeeds any more until the disk is opened anew.
+   */
+  private volatile boolean hasLost;
+
   /** Under way, or done and not acted upon. */
   private final AtomicReference<LegDrop> dropping = new AtomicReference<>();
 
@@ -225,6 +231,9 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
   public CompletableFuture<Void> recordMembers(Members members) {
     Leg leader = (Leg) mirror.leader();
     Leg follower = (Leg) mirror.follower();
+    if (members == Members.BOTH && leader.hasLostWrites()) {
+      hasLost = true;
+    }
     ImmutableList<String> sources =
         switch (members) {
           case LEADER -> ImmutableList.of(leader.source());
@@ -465,7 +474,11 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
 
   @Override
   public void flush(Completion completion) {
-    mirror.flush(completion);
+    if (hasLost) {
+      completion.complete(Outcome.IO_ERROR);
+    } else {
+      mirror.flush(completion);
+    }
   }
 
   @Override
@@ -518,6 +531,16 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
   @Override
   public Optional<String> problem() {
     return mirror.problem();
+  }
+
+  /** What one leg has lost the other one has, if it was up to date by then. */
+  @Override
+  public boolean hasLostWrites() {
+    MirrorRecord record = keepers.record();
+    return hasLost
+        || legs().stream()
+            .filter(leg -> record.isMember(leg.source()))
+            .allMatch(Leg::hasLostWrites);
   }
 
   @Override

@@ -270,6 +270,7 @@ public final class Mirrors implements DeviceKind {
       throw new DeviceException(
           "%s is in use here with its legs: stop its guest first".formatted(user));
     }
+    releases.withdraw(user, leg);
     List<Authority.Known> known = new ArrayList<>();
     known.add(environment.authorities().of(leg).ask(user));
     environment
