@@ -109,6 +109,11 @@ final class JobReport {
         : left;
   }
 
+  /** What was copied since its mirror began; less than before when that began anew. */
+  long doneBytes() {
+    return number("copiedBytes").orElse(0) + number("zeroBytes").orElse(0);
+  }
+
   boolean isPivotManual() {
     return "manual".equals(json.get("pivot"));
   }

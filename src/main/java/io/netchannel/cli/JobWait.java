@@ -67,14 +67,22 @@ final class JobWait {
   private final LongSupplier nanoTime;
   private final Pause pause;
 
-  /** Since when nothing was gained, with a pause in between. */
+  /**
+   * Since when nothing was gained, with a pause in between; less the time in which it copied, as
+   * its guest may write more than that for a while.
+   */
   private OptionalLong stuckNanos = OptionalLong.empty();
+
+  /** When it had copied something, or was paused, last. */
+  private long copiesSinceNanos;
 
   /**
    * The least that was left to copy and to compare: below that is progress, which a few retried
    * copies are not.
    */
   private long leastBytes = Long.MAX_VALUE;
+
+  private long doneBytes;
 
   private OptionalLong awayNanos = OptionalLong.empty();
   private OptionalLong switchedNanos = OptionalLong.empty();
@@ -108,6 +116,7 @@ final class JobWait {
    */
   Ended from(JobReport job) throws CommandFailedException, InterruptedException {
     JobReport now = job;
+    copiesSinceNanos = nanoTime.getAsLong();
     while (true) {
       Optional<Ended> ended = ended(now);
       if (ended.isPresent()) {
@@ -158,6 +167,15 @@ final class JobWait {
   }
 
   private void noteProgress(JobReport job) {
+    long now = nanoTime.getAsLong();
+    boolean copied = job.doneBytes() > doneBytes;
+    if (copied && stuckNanos.isPresent()) {
+      stuckNanos = OptionalLong.of(stuckNanos.getAsLong() + now - copiesSinceNanos);
+    }
+    if (copied || job.state() == JobReport.State.PAUSED) {
+      copiesSinceNanos = now;
+    }
+    doneBytes = job.doneBytes();
     job.toDoBytes()
         .ifPresent(
             bytes -> {

@@ -1,13 +1,15 @@
 package io.netchannel.daemon;
 
+import static com.google.common.collect.ImmutableSet.toImmutableSet;
+
 import io.netchannel.device.mirror.DifferenceMap;
 import java.io.IOException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.Set;
 import java.util.UUID;
-import java.util.function.Predicate;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -66,14 +68,19 @@ final class DifferenceMaps {
     }
   }
 
-  /** Removes what daemons that were killed have left of jobs that are over. */
-  void removeOthers(Predicate<String> isNeeded) {
+  /**
+   * Removes what daemons that were killed have left of jobs that are over.
+   *
+   * @param jobs that are not
+   */
+  void removeOthers(Set<UUID> jobs) {
+    Set<String> needed = jobs.stream().map(UUID::toString).collect(toImmutableSet());
     if (!Files.isDirectory(directory)) {
       return;
     }
     try (DirectoryStream<Path> files = Files.newDirectoryStream(directory)) {
       for (Path file : files) {
-        if (!isNeeded.test(file.getFileName().toString())) {
+        if (!needed.contains(file.getFileName().toString())) {
           Files.deleteIfExists(file);
         }
       }

@@ -1,5 +1,7 @@
 package io.netchannel.daemon;
 
+import static com.google.common.collect.ImmutableSet.toImmutableSet;
+
 import com.google.common.collect.ImmutableList;
 import io.netchannel.coordinator.DiskJob;
 import io.netchannel.coordinator.DiskKey;
@@ -116,23 +118,17 @@ final class DiskJobs implements DiskRecovery.Jobs, MidPoints.Sources, AutoClosea
 
   /** Goes on with those that were found, also without their disks. */
   void start() {
-    environment.maps().removeOthers(this::isActive);
-    for (DiskJob job : environment.jobs().all()) {
-      if (job.isActive()) {
-        SwapRunner runner = runner(job);
-        environment.executor().execute(() -> places.found(job));
-        midPoints
-            .find(job.disk().domain(), job.disk().target())
-            .ifPresentOrElse(runner::watch, runner::goOnWithoutDisk);
-      }
+    List<DiskJob> active = environment.jobs().all().stream().filter(DiskJob::isActive).toList();
+    environment.maps().removeOthers(active.stream().map(DiskJob::id).collect(toImmutableSet()));
+    for (DiskJob job : active) {
+      SwapRunner runner = runner(job);
+      environment.executor().execute(() -> places.found(job));
+      midPoints
+          .find(job.disk().domain(), job.disk().target())
+          .ifPresentOrElse(runner::watch, runner::goOnWithoutDisk);
     }
     environment.jobs().tellFound();
     environment.notes().start();
-  }
-
-  private boolean isActive(String id) {
-    return environment.jobs().all().stream()
-        .anyMatch(job -> job.isActive() && job.id().toString().equals(id));
   }
 
   /** Goes on with those that came with a guest which is here for good. Waits for nothing. */

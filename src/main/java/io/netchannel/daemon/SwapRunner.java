@@ -52,7 +52,9 @@ import org.slf4j.LoggerFactory;
  *   OPENING, MIRRORED --the journal has that a person gives it up, or it is verified that the
  *                       devices differ--> LEAVING, as soon as it can
  *   OLD_ONLY --likewise--> OVER
+ *   MIRRORED --the new device fails a flush: it may have lost what it had--> LEAVING
  *   LEAVING --the mirror is taken away from under the guest--> SETTLING, or OVER when given up
+ *      +--neither, the new device is to be opened anew: after 1 s .. 30 s--> OLD_ONLY
  *      +--given up, and its mid-point has ended or closed the mirror--> OVER
  *   found SWITCHED: LEAVING --its device opens--> SETTLING --who else has to know does--> OVER
  *                                                       the old device's server may learn it later
@@ -155,6 +157,12 @@ final class SwapRunner implements MirrorOwner {
 
   /** Completes when the journal has it, or never will. */
   private final CompletableFuture<Void> entered = new CompletableFuture<>();
+
+  /** The one that is taken away so that its follower is opened anew, while there is one. */
+  private volatile Optional<MirrorDevice> stale = Optional.empty();
+
+  /** Between such attempts, until one of them gets in sync; guarded by itself. */
+  private final Backoff pausesAnew = new Backoff(FIRST_PAUSE, LONGEST_PAUSE);
 
   /** As the mirror said last; it has gone since. */
   private volatile Optional<MirrorStatus> last = Optional.empty();
@@ -532,11 +540,15 @@ final class SwapRunner implements MirrorOwner {
   /** Its mid-point serves it. */
   void recovered() {
     if (stage == Stage.OLD_ONLY) {
-      disk.ifPresent(this::retry);
+      retry();
     } else if (job().phase() == JobPhase.SWITCHED && stage == Stage.LEAVING) {
       settle();
       settlement.leftIsClosed(Optional.empty(), Optional.empty());
     }
+  }
+
+  private void retry() {
+    disk.filter(served -> stage == Stage.OLD_ONLY).ifPresent(this::retry);
   }
 
   private void retry(ServedDisk served) {
@@ -644,11 +656,67 @@ final class SwapRunner implements MirrorOwner {
   @Override
   public void changed() {
     if (!lookDue.getAndSet(true)) {
-      try {
-        environment.executor().execute(this::look);
-      } catch (RejectedExecutionException e) {
-        log.debug("{}: left for the next daemon", key);
+      inBackground(this::look);
+    }
+  }
+
+  private void inBackground(Runnable work) {
+    try {
+      environment.executor().execute(work);
+    } catch (RejectedExecutionException e) {
+      log.debug("{}: left for the next daemon", key);
+    }
+  }
+
+  @Override
+  public void followerAway(boolean lost) {
+    inBackground(this::takeAwayStale);
+  }
+
+  /**
+   * All is compared then: nobody knows what is lost. Not while its guest migrates, which decides
+   * over the mirror; the next flush fails, too.
+   */
+  private void takeAwayStale() {
+    MirrorDevice present = mirror.orElse(null);
+    if (present == null || !job().isActive() || environment.jobs().rests(key)) {
+      return;
+    }
+    MirrorStatus now = present.status();
+    if (now.state() == MirrorState.PAUSED) {
+      problem = now.reason();
+      stale = Optional.of(present);
+      environment.maps().remove(first.id()); // nobody notes in it what changes from now on
+      giveUp(present);
+    }
+  }
+
+  private boolean isStale(MirrorDevice over) {
+    return stale.filter(present -> present == over).isPresent();
+  }
+
+  /** It is not under the guest any more. */
+  private void openAnew(MirrorDevice over) {
+    try {
+      over.dissolve();
+    } finally {
+      if (isMirror(over)) { // else its mid-point began again since
+        mirror = Optional.empty();
+        synchronized (this) {
+          stage = settlement.isOver() ? stage : Stage.OLD_ONLY;
+        }
+        environment.timer().after(pauseAnew(), this::retry);
       }
+      stale = Optional.empty();
+    }
+  }
+
+  private Duration pauseAnew() {
+    if (!job().isActive()) {
+      return Duration.ZERO; // given up just now: the attempt ends it
+    }
+    synchronized (pausesAnew) {
+      return pausesAnew.next();
     }
   }
 
@@ -659,12 +727,17 @@ final class SwapRunner implements MirrorOwner {
           switch (present.status().state()) {
             case ALONE -> leave(present);
             case ABORTED -> {
-              if (job().isActive()) { // nobody has given it up: the devices differ
+              if (job().isActive() && !isStale(present) && isMirror(present)) { // they differ
                 fail(present);
               }
               leave(present);
             }
             case COPYING, PAUSED, CONVERGING, FLUSHING, SYNC, RECORDING, JOINING, DROPPING -> {
+              if (present.status().state() == MirrorState.SYNC) {
+                synchronized (pausesAnew) {
+                  pausesAnew.reset();
+                }
+              }
               if (!job().isActive()) { // it was being recorded when the journal got that
                 giveUp(present);
               }
@@ -763,6 +836,10 @@ final class SwapRunner implements MirrorOwner {
    * wait for it to end; one that was given up does, so that its new device is free then.
    */
   private void left(MirrorDevice over) {
+    if (isStale(over) && job().isActive()) {
+      openAnew(over);
+      return;
+    }
     last = Optional.of(over.status());
     if (job().phase() == JobPhase.SWITCHED) {
       mirror = Optional.empty();
@@ -840,8 +917,8 @@ final class SwapRunner implements MirrorOwner {
           abortEntered(reason);
         }
       }
-      case OLD_ONLY, MIRRORED -> abortEntered(reason);
-      case LEAVING, SETTLING, OVER -> throw tooLate();
+      case OLD_ONLY, MIRRORED, LEAVING -> abortEntered(reason);
+      case SETTLING, OVER -> throw tooLate();
     }
   }
 
@@ -913,7 +990,7 @@ final class SwapRunner implements MirrorOwner {
     // One that is being put there gets them when it is.
     mirror.filter(present -> stage == Stage.MIRRORED).ifPresent(present -> set(present, settings));
     if (!settings.paused()) {
-      disk.filter(served -> stage == Stage.OLD_ONLY).ifPresent(this::retry);
+      retry();
     }
   }
 

@@ -370,8 +370,8 @@ final class SwitchNotes implements AutoCloseable {
     if (becoming.isPresent() && isSame(source, left, becoming.get())) {
       return true;
     }
-    // Whoever has it is refused here in words, and nobody gets in meanwhile.
-    devices.open(source, false).close();
+    // Who has it is told here in words. Nothing is to be written: its storage stays as it is.
+    devices.open(source, true).close();
     return false;
   }
 

@@ -23,8 +23,16 @@ import java.util.UUID;
  *     when it is not told
  * @param names where it is asked for, in every form that is known
  * @param telling where the identity is from
+ * @param incarnation another one as soon as what was written and not flushed may be lost with the
+ *     host that has it, and of what was made anew under the same identity. Empty where that is not
+ *     noticed: of a file without a birth time, and of what is known by names only, as an NBD
+ *     server, which tells nobody that it has lost something
  */
-public record Storage(Optional<UUID> identity, ImmutableSet<String> names, Telling telling) {
+public record Storage(
+    Optional<UUID> identity,
+    ImmutableSet<String> names,
+    Telling telling,
+    Optional<UUID> incarnation) {
   private static final Path BOOT_ID = Path.of("/proc/sys/kernel/random/boot_id");
 
   /** Where an identity is from. */
@@ -41,15 +49,21 @@ public record Storage(Optional<UUID> identity, ImmutableSet<String> names, Telli
    * One of this host.
    *
    * @param number the kernel's, until the host is started anew
+   * @param birth what another one has that gets the same number; empty when that is not known
    */
-  public static Storage ofKernel(String number) throws DeviceException {
+  public static Storage ofKernel(String number, Optional<String> birth) throws DeviceException {
+    String identity = bootId() + " " + number;
     return new Storage(
-        Optional.of(uuid(bootId() + " " + number)), ImmutableSet.of(), Telling.KERNEL);
+        Optional.of(uuid(identity)),
+        ImmutableSet.of(),
+        Telling.KERNEL,
+        birth.map(each -> uuid(identity + " " + each)));
   }
 
   /** One whose server says which it is. */
   public static Storage told(UUID identity) {
-    return new Storage(Optional.of(identity), ImmutableSet.of(), Telling.SERVER);
+    return new Storage(
+        Optional.of(identity), ImmutableSet.of(), Telling.SERVER, Optional.of(identity));
   }
 
   /**
@@ -59,23 +73,18 @@ public record Storage(Optional<UUID> identity, ImmutableSet<String> names, Telli
    */
   public static Storage untold(Iterable<String> names, boolean isHere) {
     return new Storage(
-        Optional.empty(), ImmutableSet.copyOf(names), isHere ? Telling.NOBODY : Telling.SERVER);
+        Optional.empty(),
+        ImmutableSet.copyOf(names),
+        isHere ? Telling.NOBODY : Telling.SERVER,
+        Optional.empty());
   }
 
   /** One that is known by what it is called on this host, and its names are its identity. */
   public static Storage called(Iterable<String> names) throws DeviceException {
     ImmutableSet<String> all = ImmutableSet.copyOf(names);
     String sorted = String.join("\n", ImmutableSortedSet.copyOf(all));
-    return new Storage(Optional.of(uuid(bootId() + " " + sorted)), all, Telling.SERVER);
-  }
-
-  /**
-   * The identity, where that is another one as soon as what was written and not flushed may be lost
-   * with the host that has it. Empty of what is known by names only: as an NBD server, it tells
-   * nobody that it has lost something.
-   */
-  public Optional<UUID> incarnation() {
-    return names.isEmpty() ? identity : Optional.empty();
+    return new Storage(
+        Optional.of(uuid(bootId() + " " + sorted)), all, Telling.SERVER, Optional.empty());
   }
 
   public boolean isSame(Storage other) {

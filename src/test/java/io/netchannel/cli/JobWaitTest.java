@@ -185,6 +185,35 @@ final class JobWaitTest {
     assertThat(ended.problem()).isEmpty();
   }
 
+  /** It is paused for a moment now and then; the guest writes more than is copied in between. */
+  @Test
+  void whatCopiesIsNotStuckAlthoughMoreIsLeft() throws Exception {
+    Ended ended =
+        run(
+            Goal.SWITCHED,
+            seconds ->
+                seconds > 2_000
+                    ? Told.done()
+                    : Told.in(seconds % 20 < 2 ? "paused" : "copying")
+                        .with("leftBytes", (3_000 + seconds) << 20)
+                        .with("copiedBytes", seconds << 24));
+    assertThat(ended.problem()).isEmpty();
+  }
+
+  /** All is copied, the target fails its flush, and all is to be copied again. */
+  @Test
+  void whatIsCopiedAgainAndAgainIsStuck() throws Exception {
+    Ended ended =
+        run(
+            Goal.SWITCHED,
+            seconds ->
+                Told.in(seconds % 20 < 10 ? "copying" : "paused")
+                    .with("leftBytes", (20 - seconds % 20) << 20)
+                    .with("copiedBytes", Math.min(seconds % 20, 10) << 20));
+    assertThat(ended.problem()).isPresent();
+    assertThat(seconds()).isBetween(590L, 700L);
+  }
+
   /** Both are copied, but what is read gets on no more than what is written did. */
   @Test
   void verifiedIsProgressAndTriedInVainIsNone() throws Exception {

@@ -65,6 +65,9 @@ final class AwayServer implements DeviceKind {
   /** Paths that no user gets. */
   final Set<String> notOpening = ConcurrentHashMap.newKeySet();
 
+  /** How often one was opened for writing by nobody's disk. */
+  final AtomicInteger openedByNobody = new AtomicInteger();
+
   /** Whether nobody who only looks has an answer. */
   volatile boolean deafToLooks;
 
@@ -176,6 +179,9 @@ final class AwayServer implements DeviceKind {
       admit(path, options);
     } else if (!options.probe() && held.contains(path)) {
       throw new DeviceException(path + " is in use by its user");
+    }
+    if (options.user().isEmpty() && !options.probe() && !options.readOnly()) {
+      openedByNobody.incrementAndGet();
     }
     Device file = FileDevice.open(path, options.readOnly(), 4, true, System::nanoTime);
     if (options.user().isEmpty()) {

@@ -6,6 +6,7 @@ import io.netchannel.device.mirror.DifferenceMap;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Set;
 import java.util.UUID;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -51,14 +52,14 @@ final class DifferenceMapsTest {
     assertThat(map.isFound()).isFalse();
     map.set(0, SIZE);
     maps(BOOT).remove(JOB);
-    maps(BOOT).removeOthers(name -> false);
+    maps(BOOT).removeOthers(Set.of());
   }
 
   @Test
   void onlyWhatIsNeededStays() {
     maps(BOOT).create(JOB, SIZE);
     maps(BOOT).create(new UUID(1, 2), SIZE);
-    maps(BOOT).removeOthers(JOB.toString()::equals);
+    maps(BOOT).removeOthers(Set.of(JOB));
     assertThat(maps(BOOT).find(JOB, SIZE).isFound()).isTrue();
     assertThat(maps(BOOT).find(new UUID(1, 2), SIZE).isFound()).isFalse();
   }

@@ -171,6 +171,7 @@ final class LeftDeviceTest {
     host.await("it is told", () -> server.told.contains(isTold(source)));
     host.await("its place is free", () -> isFree("old"));
     host.await("nothing is left", () -> untold() == null);
+    assertThat(server.openedByNobody).as("only looked at").hasValue(0);
   }
 
   @Test
@@ -183,6 +184,7 @@ final class LeftDeviceTest {
     assertThat(isFree("old")).isFalse();
     server.release(path("old"));
     host.await("it is told", () -> server.told.contains(isTold(source)));
+    assertThat(server.openedByNobody).as("only looked at").hasValue(0);
   }
 
   /** Where the guest is elsewhere, or nowhere, the disk may be there again. */

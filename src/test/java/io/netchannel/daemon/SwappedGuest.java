@@ -3,12 +3,15 @@ package io.netchannel.daemon;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.google.common.collect.ImmutableMap;
+import io.netchannel.device.Completion;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.DeviceKind;
 import io.netchannel.device.DeviceOpener;
 import io.netchannel.device.ForwardingDevice;
 import io.netchannel.device.OpenOptions;
+import io.netchannel.device.Outcome;
+import io.netchannel.device.Storage;
 import io.netchannel.device.file.FileDevice;
 import io.netchannel.libvirt.DomainMetadata.Definition;
 import io.netchannel.libvirt.MetadataException;
@@ -20,10 +23,12 @@ import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Random;
 import java.util.TreeMap;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.BooleanSupplier;
@@ -55,6 +60,14 @@ abstract class SwappedGuest {
 
   /** Opens of "away:" that fail yet. */
   final AtomicInteger awayFor = new AtomicInteger();
+
+  /** Opens of "away:" for a copy that find, yet, that its host has lost its memory. */
+  final AtomicInteger forgetfulFor = new AtomicInteger();
+
+  /** Which memory the host of an "away:" has, by its path; of others nobody knows. */
+  final Map<String, UUID> memories = new ConcurrentHashMap<>();
+
+  private final List<WithAuthority> opened = new CopyOnWriteArrayList<>();
 
   /** What the authority of "away:" was told. */
   final List<String> authority = new CopyOnWriteArrayList<>();
@@ -92,15 +105,43 @@ abstract class SwappedGuest {
           .user()
           .ifPresent(
               user -> authority.add((options.anew() ? "anew " : "open ") + user.generation()));
-      return new WithAuthority(
-          FileDevice.open(text, options.readOnly(), 4, true, System::nanoTime));
+      boolean lost =
+          options.anew() && forgetfulFor.getAndUpdate(left -> Math.max(0, left - 1)) > 0;
+      WithAuthority device =
+          new WithAuthority(
+              FileDevice.open(text, options.readOnly(), 4, true, System::nanoTime), lost);
+      opened.add(device);
+      return device;
+    }
+
+    @Override
+    public Optional<Storage> storage(String text) {
+      return Optional.ofNullable(memories.get(text)).map(Storage::told);
     }
   }
 
   /** Where the guest's disk is, as this device's authority is told. */
   final class WithAuthority extends ForwardingDevice {
-    WithAuthority(Device device) {
+    private volatile boolean lost;
+
+    WithAuthority(Device device, boolean lost) {
       super(device);
+      this.lost = lost;
+    }
+
+    @Override
+    public boolean hasLostWrites() {
+      return lost;
+    }
+
+    /** As of all devices that have lost writes: until it is opened anew. */
+    @Override
+    public void flush(Completion completion) {
+      if (lost) {
+        completion.complete(Outcome.IO_ERROR);
+      } else {
+        super.flush(completion);
+      }
     }
 
     @Override
@@ -198,6 +239,16 @@ abstract class SwappedGuest {
   /** Nobody reads it any more. */
   void overwriteOld() throws IOException {
     overwrite("old");
+  }
+
+  /** Their hosts are restarted: what was not flushed is lost. */
+  void devicesLoseMemory() {
+    opened.forEach(device -> device.lost = true);
+  }
+
+  /** How often a job has opened the one it copies to. */
+  long opensAnew() {
+    return authority.stream().filter(each -> each.startsWith("anew ")).count();
   }
 
   void overwrite(String name) throws IOException {

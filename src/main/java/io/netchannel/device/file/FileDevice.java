@@ -166,7 +166,7 @@ public final class FileDevice implements Device {
 
   /**
    * Which storage a path leads to, by the kernel's numbers: of a file those of its file system and
-   * inode, of a block device its own.
+   * inode, of a block device its own; and since when it has them.
    *
    * @throws DeviceException when there is nothing at that path
    */

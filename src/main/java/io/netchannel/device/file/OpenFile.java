@@ -20,6 +20,7 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -157,11 +158,24 @@ record OpenFile(
 
   /** As {@link FileDevice#storage}. */
   static Storage storage(String text) throws DeviceException {
-    Map<String, Object> attributes = attributesOf(path(text));
-    return Storage.ofKernel(
-        ((Integer) attributes.get("mode") & TYPE_MASK) == TYPE_BLOCK
-            ? "block " + attributes.get("rdev")
-            : "file " + attributes.get("dev") + " " + attributes.get("ino"));
+    Path path = path(text);
+    Map<String, Object> attributes = attributesOf(path);
+    Optional<String> birth = birth(path);
+    if (((Integer) attributes.get("mode") & TYPE_MASK) == TYPE_BLOCK) {
+      // The kernel makes the node with the device; where it does not say when the number has to do.
+      return Storage.ofKernel("block " + attributes.get("rdev"), Optional.of(birth.orElse("")));
+    }
+    return Storage.ofKernel("file " + attributes.get("dev") + " " + attributes.get("ino"), birth);
+  }
+
+  private static Optional<String> birth(Path path) throws DeviceException {
+    try {
+      return FileStat.of(path.toRealPath())
+          .flatMap(FileStat::birth)
+          .map(FileStat.Birth::toString);
+    } catch (IOException e) {
+      throw cannotBeExamined(path, e);
+    }
   }
 
   private static Path path(String text) throws DeviceException {
@@ -178,8 +192,12 @@ record OpenFile(
     } catch (NoSuchFileException e) {
       throw new DeviceException(path + " does not exist on this host", e);
     } catch (IOException e) {
-      throw new DeviceException("%s cannot be examined: %s".formatted(path, e.getMessage()), e);
+      throw cannotBeExamined(path, e);
     }
+  }
+
+  private static DeviceException cannotBeExamined(Path path, IOException why) {
+    return new DeviceException("%s cannot be examined: %s".formatted(path, why.getMessage()), why);
   }
 
   /** Null, with a log line, when the file system has no direct I/O. */

@@ -21,7 +21,7 @@ final class Agenda {
     /** Of a lasting mirror. */
     void recordMembers(Members members);
 
-    /** Likewise. */
+    /** As {@link MirrorOwner#followerAway}. */
     void followerAway(boolean lost);
 
     /**

@@ -35,6 +35,9 @@ public interface MirrorOwner {
    * The follower of a lasting mirror, which is not up to date, gets nothing any more. It is to be
    * closed, so that what it has ends, and opened anew; then {@link MirrorDevice#resume}.
    *
+   * <p>Of one that is not lasting, with each flush that the follower fails: it goes on as before,
+   * but most devices fail all flushes until they are opened anew, for another mirror.
+   *
    * @param lost whether it may have lost what it had not made durable: all is copied again, and it
    *     need not show that it has kept it
    */

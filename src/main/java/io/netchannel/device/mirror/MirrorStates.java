@@ -424,8 +424,11 @@ final class MirrorStates {
         }
       }
       stop(
-          "flushing the target: %s; should that go on, abort it and begin anew"
+          "flushing the target: %s; what it had may be lost, all is copied again when it is opened anew"
               .formatted(outcome.words()));
+      if (!settings.lasting() && state == MirrorState.PAUSED && !closing) {
+        agenda.followerAway(true);
+      }
     }
   }
 

@@ -83,7 +83,8 @@
  *   <tr><td>the follower fails</td><td>the bits of all it has are set, the guest is answered by the
  *     leader. It goes on when all that was at the follower has ended: nothing of it lands later. A
  *     failed flush sets all bits: nobody knows what was lost; and it goes on only after a flush
- *     that succeeds, as most devices fail all of them until they are opened anew. The same where the
+ *     that succeeds, as most devices fail all of them until they are opened anew: that is for its
+ *     owner, who takes the mirror away for that. The same where the
  *     follower itself says that it has lost something ({@code Device.hasLostWrites}), also without
  *     a request</td></tr>
  *   <tr><td>the leader fails</td><td>the guest hears of it as without a mirror; in SYNC the follower

@@ -9,6 +9,7 @@ import io.netchannel.device.DeviceGeometry;
 import io.netchannel.device.Extents;
 import io.netchannel.device.Outcome;
 import io.netchannel.device.Requests;
+import io.netchannel.device.Storage;
 import io.netchannel.threads.LastResort;
 import io.netchannel.xen.Waiting;
 import java.io.IOException;
@@ -20,6 +21,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -368,6 +370,22 @@ final class FileDeviceTest {
     device.close();
     assertThat(device.extents(0, SIZE_BYTES)).isCompletedWithValue(Extents.ALL_DATA);
     assertThat(Requests.zero(device, 0, 512, true)).isEqualTo(Outcome.IO_ERROR);
+  }
+
+  @Test
+  void aFileThatIsMadeAnewUnderTheSameNumberIsAnotherIncarnation() throws Exception {
+    Path path = image(SIZE_BYTES);
+    FileStat.Birth birth = FileStat.of(path).flatMap(FileStat::birth).orElseThrow();
+    String number = "file " + Files.getAttribute(path, "unix:dev") + " " + birth.inode();
+    Storage storage = FileDevice.storage(path.toString());
+    assertThat(storage).isEqualTo(Storage.ofKernel(number, Optional.of(birth.toString())));
+    FileStat.Birth later = new FileStat.Birth(birth.inode(), birth.at().plusNanos(1));
+    Storage anew = Storage.ofKernel(number, Optional.of(later.toString()));
+    assertThat(anew.isSame(storage)).isTrue();
+    assertThat(anew.incarnation()).isPresent().isNotEqualTo(storage.incarnation());
+    assertThat(Storage.ofKernel(number, Optional.empty()).incarnation())
+        .as("without birth times")
+        .isEmpty();
   }
 
   private static Extents.Run run(long offsetBytes, long endBytes) {

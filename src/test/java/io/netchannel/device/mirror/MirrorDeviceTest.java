@@ -429,7 +429,7 @@ final class MirrorDeviceTest extends SteppedMirror {
       assertThat(mirror.status().state()).isEqualTo(MirrorState.PAUSED);
     }
     assertThat(follower.flushes).as("1 s to 30 s apart").isBetween(5, 15);
-    assertThat(mirror.status().reason()).contains("flushing the target", "begin anew");
+    assertThat(mirror.status().reason()).contains("flushing the target", "opened anew");
 
     toSync(mirror);
     assertThat(mirror.status().copiedBytes()).as("all of it").isEqualTo(2 * copied);
