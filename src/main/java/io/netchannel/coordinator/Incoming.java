@@ -13,7 +13,6 @@ import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
-import java.util.function.Function;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -152,18 +151,15 @@ final class Incoming {
             .completeOnTimeout(false, bound.toMillis(), TimeUnit.MILLISECONDS);
     return devices
         .probe(disk.at(copy))
-        .handle(
-            (done, failure) -> {
-              if (failure == null) {
-                return isReached.thenApply(reached -> reached ? Places.BOTH : Places.COPY);
-              }
+        .thenCompose(done -> isReached.thenApply(reached -> reached ? Places.BOTH : Places.COPY))
+        .exceptionallyCompose(
+            failure -> {
               log.warn(
                   "{}: its copy cannot be opened: {}",
                   disk.target(),
                   Deadline.words(SideBySide.cause(failure)));
               return here.thenApply(nothing -> Places.DISK);
-            })
-        .thenCompose(Function.identity());
+            });
   }
 
   private static List<Migration.MovedDisk> disks(Migration migration, Map<String, Places> places) {

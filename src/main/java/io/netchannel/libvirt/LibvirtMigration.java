@@ -51,8 +51,7 @@ public final class LibvirtMigration {
         Connect other = connect(destination);
         try {
           Domain here = find(source, domain);
-          Domain moved =
-              here.migrate(other, sameName(here), Domain.MigrateFlags.LIVE);
+          Domain moved = here.migrate(other, sameName(here), Domain.MigrateFlags.LIVE);
           if (moved == null) {
             throw new IOException(
                 "libvirt at %s does not have domain %s".formatted(destination, domain));

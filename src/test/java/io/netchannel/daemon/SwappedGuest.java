@@ -105,8 +105,7 @@ abstract class SwappedGuest {
           .user()
           .ifPresent(
               user -> authority.add((options.anew() ? "anew " : "open ") + user.generation()));
-      boolean lost =
-          options.anew() && forgetfulFor.getAndUpdate(left -> Math.max(0, left - 1)) > 0;
+      boolean lost = options.anew() && forgetfulFor.getAndUpdate(left -> Math.max(0, left - 1)) > 0;
       WithAuthority device =
           new WithAuthority(
               FileDevice.open(text, options.readOnly(), 4, true, System::nanoTime), lost);

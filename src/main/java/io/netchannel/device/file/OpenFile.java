@@ -170,9 +170,7 @@ record OpenFile(
 
   private static Optional<String> birth(Path path) throws DeviceException {
     try {
-      return FileStat.of(path.toRealPath())
-          .flatMap(FileStat::birth)
-          .map(FileStat.Birth::toString);
+      return FileStat.of(path.toRealPath()).flatMap(FileStat::birth).map(FileStat.Birth::toString);
     } catch (IOException e) {
       throw cannotBeExamined(path, e);
     }

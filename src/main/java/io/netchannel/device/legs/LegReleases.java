@@ -67,7 +67,7 @@ final class LegReleases {
    * waited for, within a bound, and nothing begins any more.
    */
   void withdraw(String user, String leg) {
-    for (Held place : held) {
+    for (Held place : ImmutableList.copyOf(held)) {
       if (place.user.equals(user) && place.leg.equals(leg) && held.remove(place)) {
         place.awaitAttempt();
       }

@@ -339,14 +339,14 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
   }
 
   private void takeAway(LegDrop drop) {
-    var unused = drop.goes().giveUp(LegDrop.WHY);
+    var unusedLeft = drop.goes().giveUp(LegDrop.WHY);
     try {
       MirrorKeepers.await(keepers.tellBehind(drop.goes().source()));
     } catch (DeviceException e) {
       log.info("{}: {} is not told that it goes: {}", user, drop.goes().source(), e.getMessage());
     }
     Optional<Device> device = drop.stays().opened();
-    var told =
+    var unused =
         mirror
             .left()
             .whenComplete(
