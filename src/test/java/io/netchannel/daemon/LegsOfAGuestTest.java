@@ -144,6 +144,46 @@ final class LegsOfAGuestTest {
     areAlike();
   }
 
+  /** The guest has written to its disk since: what the legs have is not that. */
+  @Test
+  void aSwapToTwoLegsThatIsGivenUpLeavesACopyThatStartsNothing() throws Exception {
+    guest.startGuest(guest.make("file", "plain"));
+    guest.write(3);
+    guest.swap(BOTH, Map.of("pivot", "manual"));
+    awaitSync();
+    guest.job("abort");
+    guest.awaitState("aborted");
+    guest.write(7);
+    guest.endGuest();
+    assertThat(guest.refusedStart(BOTH)).contains("a part of a copy");
+  }
+
+  @Test
+  void aDiskIsSwappedToTwoLegsAndAway() throws Exception {
+    String plain = guest.make("file", "plain");
+    guest.startGuest(plain);
+    guest.write(3);
+    guest.swap(BOTH, Map.of());
+    guest.awaitState("done");
+    guest.write(4);
+    guest.endGuest();
+    guest.startGuest(BOTH);
+    guest.write(5);
+    awaitSync();
+    guest.verify();
+    guest.swap(plain, Map.of());
+    guest.awaitState("done");
+    guest.write(6);
+    guest.endGuest();
+    assertThat(moved()).as("both are told").isEqualTo(2);
+  }
+
+  private long moved() throws ControlException {
+    return Json.objects(ask(Map.of("command", "exports"))).stream()
+        .filter(export -> !((List<?>) export.get("moved")).isEmpty())
+        .count();
+  }
+
   @Test
   void aDiskGetsASecondLegUnderItsGuest() throws Exception {
     guest.startGuest(A);

@@ -197,6 +197,42 @@ final class MirroredDiskTest {
     assertThat(numberAt(legs.b, 3)).isEqualTo(33);
   }
 
+  /** It is a copy of a disk that is elsewhere: both servers know it, and no record is enough. */
+  @Test
+  void aCopyThatIsNotTheDiskStartsNothing() throws Exception {
+    Device copy = daemon.openAnew(1);
+    daemon.awaits(MirrorState.SYNC);
+    copy.close();
+    assertThatThrownBy(() -> daemon.open(2))
+        .isInstanceOf(DeviceException.class)
+        .hasMessageContaining("a part of a copy");
+    legs.b.stop();
+    copy = daemon.openAnew(2);
+    legs.b.start();
+    daemon.awaits(MirrorState.SYNC);
+    assertThat(isCopy(legs.b)).as("it was opened later").isTrue();
+    legs.b.stop();
+    legs.legTimeoutPasses();
+    daemon.awaitsMembers(legs.a);
+    copy.arrived().get(60, TimeUnit.SECONDS);
+    assertThat(isCopy(legs.a)).isFalse();
+    legs.b.start();
+    daemon.awaits(MirrorState.SYNC);
+    assertThat(isCopy(legs.b)).as("told when it is back").isFalse();
+    copy.close();
+    Device disk = daemon.open(3);
+    assertThat(daemon.status().mirror().state()).isEqualTo(MirrorState.SYNC);
+    disk.moved("file:/srv/a.raw").get(60, TimeUnit.SECONDS);
+    disk.close();
+    assertThatThrownBy(() -> daemon.open(4)).hasMessageContaining("was switched to file:/srv/a.raw");
+  }
+
+  private boolean isCopy(ServerHarness host) {
+    return host.exports().stream()
+        .flatMap(each -> each.moved().stream())
+        .anyMatch(ExportStatus.Elsewhere::partial);
+  }
+
   /** Closed with both legs alike, they are not compared. */
   @Test
   void whatWasClosedInSyncBeginsInSync() throws Exception {
@@ -459,6 +495,23 @@ final class MirroredDiskTest {
     daemon.awaits(MirrorState.SYNC);
     assertThat(numberAt(loses, 3 * REGION_BLOCKS)).isEqualTo(3333);
     haveSameMarks();
+    disk.close();
+  }
+
+  /** What neither has any more is lost, and nobody is told that it is durable. */
+  @Test
+  void whatBothLegsHaveLostIsLost() throws Exception {
+    Device disk = inSync();
+    assertThat(answer(write(disk, 0, 1))).isEqualTo(Outcome.OK);
+    assertThat(disk.hasLostWrites()).isFalse();
+    for (ServerHarness host : List.of(legs.a, legs.b)) {
+      host.stop();
+      host.loseStorage();
+    }
+    legs.a.start();
+    legs.b.start();
+    Waiting.until("it is known", disk::hasLostWrites);
+    assertThat(Requests.flush(disk)).isEqualTo(Outcome.IO_ERROR);
     disk.close();
   }
 

@@ -114,8 +114,8 @@ final class MirrorLegs {
   }
 
   /** Attaches to one, and asks it after that: nobody with an older generation changes it then. */
-  CompletableFuture<Opened> open(LegAnswer before, OpenOptions.User user) {
-    return begin(() -> opened(before, user))
+  CompletableFuture<Opened> open(LegAnswer before, OpenOptions options) {
+    return begin(() -> opened(before, options))
         .exceptionally(
             failure ->
                 new Opened(
@@ -123,12 +123,13 @@ final class MirrorLegs {
                     Optional.empty()));
   }
 
-  private Opened opened(LegAnswer before, OpenOptions.User user) throws DeviceException {
+  private Opened opened(LegAnswer before, OpenOptions options) throws DeviceException {
     String source = before.leg();
     Authority authority = environment.authorities().of(source);
-    Device device = environment.devices().get().open(source, OpenOptions.of(false, user).asLeg());
+    Device device = environment.devices().get().open(source, options.asLeg());
     try {
-      Optional<MirrorRecord> record = authority.ask(user.name()).record();
+      Optional<MirrorRecord> record =
+          authority.ask(options.user().orElseThrow().name()).record();
       return new Opened(
           new LegAnswer(source, before.generationBefore(), record, Optional.empty()),
           Optional.of(device));

@@ -37,6 +37,7 @@ final class MirrorOpening {
   private final MirrorMaps maps;
   private final LegReleases releases;
   private final MirrorLegs legs;
+  private final OpenOptions options;
   private final OpenOptions.User user;
   private final Consumer<MirroredDisk> whenClosed;
 
@@ -50,13 +51,14 @@ final class MirrorOpening {
       MirrorMaps maps,
       LegReleases releases,
       MirrorLegs legs,
-      OpenOptions.User user,
+      OpenOptions options,
       Consumer<MirroredDisk> whenClosed) {
     this.environment = environment;
     this.maps = maps;
     this.releases = releases;
     this.legs = legs;
-    this.user = user;
+    this.options = options;
+    this.user = options.user().orElseThrow();
     this.whenClosed = whenClosed;
     recovers = user.inheritance().equals(Optional.of(Inheritance.UNTOLD));
     handedOver = user.inheritance().equals(Optional.of(Inheritance.ENDED));
@@ -82,7 +84,7 @@ final class MirrorOpening {
             .map(
                 answer ->
                     answer.isThere()
-                        ? legs.open(answer, user)
+                        ? legs.open(answer, options)
                         : CompletableFuture.completedFuture(new Opened(answer, Optional.empty())))
             .toList();
     List<Opened> opened = opening.stream().map(CompletableFuture::join).toList();
@@ -120,7 +122,7 @@ final class MirrorOpening {
       }
     }
     checkTwo();
-    Opened second = legs.open(answers.get(1), user).join();
+    Opened second = legs.open(answers.get(1), options).join();
     Device device =
         second.device().orElseThrow(() -> new DeviceException(second.answer().away().orElse("")));
     try {
@@ -305,6 +307,7 @@ final class MirrorOpening {
         new MirroredDisk(
             environment,
             user.name(),
+            options.anew(),
             leader,
             follower,
             keepers,

@@ -156,8 +156,15 @@ public final class Mirrors implements DeviceKind {
 
   /** Whether a source is one of the legs of another one. */
   public static boolean isLegOf(String leg, String source) {
+    return legsOf(source).contains(leg);
+  }
+
+  /** The legs of a source; empty when it has none. */
+  public static ImmutableList<String> legsOf(String source) {
     return source.startsWith(SCHEME + ":")
-        && Splitter.on(BETWEEN).splitToList(source.substring(SCHEME.length() + 1)).contains(leg);
+        ? ImmutableList.copyOf(
+            Splitter.on(BETWEEN).splitToList(source.substring(SCHEME.length() + 1)))
+        : ImmutableList.of();
   }
 
   /** The source of a disk with these legs. */
@@ -188,7 +195,7 @@ public final class Mirrors implements DeviceKind {
           "%s:%s is for a disk of a guest that writes to it; else name one of its legs"
               .formatted(SCHEME, text));
     }
-    MirroredDisk disk = opening(legs, options.user().get()).open();
+    MirroredDisk disk = opening(legs, options).open();
     open.add(disk);
     return disk;
   }
@@ -237,13 +244,13 @@ public final class Mirrors implements DeviceKind {
   public Device openAround(String text, Device present, OpenOptions options)
       throws DeviceException {
     MirrorLegs legs = new MirrorLegs(environment, legs(text));
-    MirroredDisk disk = opening(legs, options.user().orElseThrow()).around(present);
+    MirroredDisk disk = opening(legs, options).around(present);
     open.add(disk);
     return disk;
   }
 
-  private MirrorOpening opening(MirrorLegs legs, OpenOptions.User user) {
-    return new MirrorOpening(environment, maps, releases, legs, user, open::remove);
+  private MirrorOpening opening(MirrorLegs legs, OpenOptions options) {
+    return new MirrorOpening(environment, maps, releases, legs, options, open::remove);
   }
 
   /** Each leg for itself, without a mirror: which of them is up to date stays as it is. */

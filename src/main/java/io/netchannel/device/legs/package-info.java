@@ -42,6 +42,10 @@
  * generation than it knows, and none with an older epoch; and it lets nobody in for whom this leg
  * is all there is.
  *
+ * <p>As the new device of a disk that is elsewhere each leg is opened anew, and told with the other
+ * one when the disk has arrived, or has left. A leg that comes back is opened anew as well, and
+ * told so once its authority knows from the record that it is behind.
+ *
  * <p>A generation takes its epochs from a range of its own: the record that a host cut off has left
  * at a leg is older than all that the next start makes, and never another one of the same epoch.
  *
