@@ -1,10 +1,12 @@
 package io.netchannel.device.legs;
 
+import io.netchannel.device.Inheritance;
 import io.netchannel.device.mirror.DifferenceMap;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 
 /**
@@ -34,8 +36,9 @@ final class MirrorMaps {
   }
 
   /** As {@link DifferenceMap#reopen}. */
-  synchronized DifferenceMap reopen(String user, long sizeBytes) throws IOException {
-    DifferenceMap map = DifferenceMap.reopen(file(user), sizeBytes);
+  synchronized DifferenceMap reopen(
+      String user, long sizeBytes, List<Inheritance.Change> unanswered) throws IOException {
+    DifferenceMap map = DifferenceMap.reopen(file(user), sizeBytes, unanswered);
     taken.put(user, map);
     return map;
   }

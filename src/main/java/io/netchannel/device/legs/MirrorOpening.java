@@ -60,7 +60,7 @@ final class MirrorOpening {
     this.options = options;
     this.user = options.user().orElseThrow();
     this.whenClosed = whenClosed;
-    recovers = user.inheritance().equals(Optional.of(Inheritance.UNTOLD));
+    recovers = user.inheritance().filter(Inheritance::isUntold).isPresent();
     handedOver = user.inheritance().equals(Optional.of(Inheritance.ENDED));
   }
 
@@ -374,7 +374,8 @@ final class MirrorOpening {
   private DifferenceMap map(DeviceGeometry geometry, boolean alike) throws DeviceException {
     try {
       if (recovers && !alike) {
-        return maps.reopen(user.name(), geometry.sizeBytes());
+        return maps.reopen(
+            user.name(), geometry.sizeBytes(), user.inheritance().get().unanswered());
       }
     } catch (NoSuchFileException e) {
       log.debug("{}: all is compared", user.name());

@@ -44,13 +44,14 @@
  *
  * <p>As the new device of a disk that is elsewhere each leg is opened anew, and told with the other
  * one when the disk has arrived, or has left. A leg that comes back is opened anew as well, and
- * told so once its authority knows from the record that it is behind.
+ * told that the disk is here once its authority knows from the record that it is behind.
  *
  * <p>A generation takes its epochs from a range of its own: the record that a host cut off has left
  * at a leg is older than all that the next start makes, and never another one of the same epoch.
  *
  * <p>Without intents: which regions were being written when a host lost power nobody knows, so legs
- * that were both in use are compared whole. After kill -9 the map on tmpfs knows.
+ * that were both in use are compared whole. After kill -9 the map on tmpfs knows, and the
+ * requests in flight, which the next process opens the disk with.
  *
  * <p>Invariants:
  *

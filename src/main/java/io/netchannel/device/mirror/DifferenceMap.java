@@ -2,6 +2,7 @@ package io.netchannel.device.mirror;
 
 import static com.google.common.base.Preconditions.checkArgument;
 
+import io.netchannel.device.Inheritance;
 import io.netchannel.files.MappedFile;
 import java.io.IOException;
 import java.lang.invoke.MethodHandles;
@@ -13,6 +14,7 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
 
@@ -22,7 +24,7 @@ import java.util.UUID;
  * <p>The memory may be a mapped file on tmpfs, which survives the process (kill -9 at any
  * instruction): each word is one release store, made before what depends on it. The bits of an
  * answered write are therefore there whenever the answer is. What was not answered is not in the
- * map: the next process {@link #set sets} it there, and may issue it again.
+ * map: whoever {@link #reopen reopens} it says what that was, and may issue it again.
  *
  * <p>The file is whoever's who made it: it stays when the mirror is closed, and its mapping goes
  * with the object.
@@ -116,11 +118,13 @@ public final class DifferenceMap {
   /**
    * The map that a process before has left in a file, its bits as they were.
    *
+   * @param unanswered what was under way then: it may have reached one of the legs
    * @throws NoSuchFileException when there is none, or one that was not finished: no mirror has
    *     begun with it, or the host has lost power. Nothing is known of the legs then
    * @throws IOException when it is another device's, or something else
    */
-  public static DifferenceMap reopen(Path file, long sizeBytes) throws IOException {
+  public static DifferenceMap reopen(
+      Path file, long sizeBytes, List<Inheritance.Change> unanswered) throws IOException {
     int bytes = bytesFor(sizeBytes);
     ByteBuffer memory;
     try (FileChannel channel =
@@ -133,7 +137,9 @@ public final class DifferenceMap {
       memory = map(channel, file, (int) Math.min(channel.size(), bytes));
     }
     try {
-      return reopen(memory, sizeBytes, () -> {});
+      DifferenceMap map = reopen(memory, sizeBytes, () -> {});
+      unanswered.forEach(change -> map.set(change.offsetBytes(), change.lengthBytes()));
+      return map;
     } catch (IOException e) {
       throw new IOException(
           "%s: %s; remove it, then all is compared again".formatted(file, e.getMessage()), e);
@@ -246,8 +252,7 @@ public final class DifferenceMap {
   }
 
   /**
-   * The legs may differ there from now on, as something was under way there when the process before
-   * ended.
+   * The legs may differ there from now on.
    *
    * @param lengthBytes 1 or more
    */
