@@ -479,6 +479,32 @@ final class MirroredDiskTest {
     disk.close();
   }
 
+  /** Its server has been given another file, under the same name. */
+  @Test
+  void aLegThatIsAnotherStorageIsCopiedWhole() throws Exception {
+    Device disk = inSync();
+    legs.b.stop();
+    CompletableFuture<Outcome> written = write(disk, 0, 1);
+    Waiting.until("at a", () -> numberAt(legs.a, 0) == 1);
+    legs.legTimeoutPasses();
+    assertThat(answer(written)).isEqualTo(Outcome.OK);
+    isAnotherFile(legs.b);
+    legs.b.start();
+    daemon.awaits(MirrorState.SYNC);
+    assertThat(numberAt(legs.b, 3 * REGION_BLOCKS)).isEqualTo(103);
+    haveSameMarks();
+    disk.close();
+  }
+
+  private static void isAnotherFile(ServerHarness host) throws Exception {
+    host.disk.isAnother();
+    try (Device other = host.disk.open("memory", OpenOptions.plain(false))) {
+      for (int region = 0; region < 8; region++) {
+        assertThat(answer(write(other, region * REGION_BLOCKS, 0))).isEqualTo(Outcome.OK);
+      }
+    }
+  }
+
   /** It was away for less than would have made it fail, and nothing is flushed meanwhile. */
   @ParameterizedTest
   @ValueSource(strings = {"a", "b"})
@@ -1003,6 +1029,22 @@ final class MirroredDiskTest {
     assertThat(Requests.flush(again)).isEqualTo(Outcome.OK);
     daemon.awaits(MirrorState.SYNC);
     assertThat(numberAt(legs.a, 3 * REGION_BLOCKS)).isEqualTo(3333);
+    haveSameMarks();
+    again.close();
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"a", "b"})
+  void killedWhileALegBecomesAnotherStorage(String which) throws Exception {
+    var unused = inSync();
+    daemon.kill();
+    host(which).stop();
+    isAnotherFile(host(which));
+    host(which).start();
+    Device again = recovered();
+    assertThat(read(again, 3 * REGION_BLOCKS)).isEqualTo(103);
+    daemon.awaits(MirrorState.SYNC);
+    assertThat(numberAt(host(which), 3 * REGION_BLOCKS)).isEqualTo(103);
     haveSameMarks();
     again.close();
   }

@@ -10,14 +10,24 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.TimeUnit;
 
 /** The two legs of a disk before it is open: both are asked side by side. */
 final class MirrorLegs {
-  /** What came of opening one. */
-  record Opened(LegAnswer answer, Optional<Device> device) {}
+  /**
+   * What came of opening one.
+   *
+   * @param device empty when it is away
+   * @param storage as {@link Mirrors.Environment#storage}
+   */
+  record Opened(LegAnswer answer, Optional<Device> device, Optional<UUID> storage) {
+    static Opened away(LegAnswer answer) {
+      return new Opened(answer, Optional.empty(), Optional.empty());
+    }
+  }
 
   /** Something that may wait for another host. */
   @FunctionalInterface
@@ -118,9 +128,7 @@ final class MirrorLegs {
     return begin(() -> opened(before, options))
         .exceptionally(
             failure ->
-                new Opened(
-                    LegAnswer.away(before.leg(), failure.getCause().getMessage()),
-                    Optional.empty()));
+                Opened.away(LegAnswer.away(before.leg(), failure.getCause().getMessage())));
   }
 
   private Opened opened(LegAnswer before, OpenOptions options) throws DeviceException {
@@ -128,11 +136,14 @@ final class MirrorLegs {
     Authority authority = environment.authorities().of(source);
     Device device = environment.devices().get().open(source, options.asLeg());
     try {
+      CompletableFuture<Optional<UUID>> storage = begin(() -> environment.storage(source));
       Optional<MirrorRecord> record =
           authority.ask(options.user().orElseThrow().name()).record();
+      MirrorKeepers.await(storage.thenAccept(known -> {}));
       return new Opened(
           new LegAnswer(source, before.generationBefore(), record, Optional.empty()),
-          Optional.of(device));
+          Optional.of(device),
+          storage.join());
     } catch (DeviceException | RuntimeException e) {
       device.keepPlace();
       device.close();

@@ -18,6 +18,7 @@ import io.netchannel.time.Backoff;
 import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.RejectedExecutionException;
@@ -433,13 +434,15 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
     boolean told = false;
     try {
       MirrorKeepers.await(keepers.tellBehind(leg.source()));
+      // That of its device: the server has it open.
+      Optional<UUID> storage = environment.storage(leg.source());
       told = true;
       leg.put(opened);
       if (!elsewhere) {
         MirrorKeepers.await(opened.arrived());
       }
       log.info("{}: {} is back", user, leg.source());
-      mirror.resume();
+      mirror.resumeWith(keepers.record().legs().indexOf(leg.source()), storage);
     } catch (DeviceException | RuntimeException e) {
       if (told) {
         var unused = leg.giveUp(e.getMessage());

@@ -7,6 +7,7 @@ import io.netchannel.device.DeviceException;
 import io.netchannel.device.DeviceKind;
 import io.netchannel.device.Devices;
 import io.netchannel.device.OpenOptions;
+import io.netchannel.device.Storage;
 import io.netchannel.device.memory.BufferBudget;
 import io.netchannel.device.mirror.MirrorStatus;
 import java.io.IOException;
@@ -78,6 +79,11 @@ public final class Mirrors implements DeviceKind {
       Supplier<UUID> ids,
       Duration legTimeout,
       Predicate<String> isNear) {
+    /** Which storage a leg has, as {@link Storage#incarnation}; waits for its server. */
+    Optional<UUID> storage(String leg) throws DeviceException {
+      return devices.get().storage(leg).incarnation();
+    }
+
     /** What this host knows of a disk. */
     Optional<MirrorLedger.Entry> knownHere(String user) throws DeviceException {
       try {

@@ -32,7 +32,9 @@
  * and the guest's buffers are free. Its server finishes all of it before the leg gets in again, so
  * nothing late lands after a newer copy. Whoever is away when the guest ends is given free when it
  * is back, by this process or a person. Whoever comes back is flushed first: one whose host has
- * lost its memory fails that, and is copied whole.
+ * lost its memory fails that, and is copied whole. So is one that is another storage than before,
+ * as its server says: the map names both, also for the next process, for which such a leg is not
+ * the disk if the other one may be.
  *
  * <p>Who keeps a {@link io.netchannel.device.legs.MirrorRecord}: the authority of each member,
  * beside the disk's generation, and of a leg that comes back before anything is written there; this

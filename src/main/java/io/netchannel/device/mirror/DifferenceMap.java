@@ -30,7 +30,8 @@ import java.util.UUID;
  * with the object.
  *
  * <p>It is a map of two storages, which the file names: found where another one has the place of
- * either, it says nothing.
+ * either, it says nothing. Of a lasting mirror, whose legs change their roles, the first leg is
+ * named in the leader's place, the second in the follower's.
  *
  * <pre>
  *   0   magic (8)   8   version (4)   12  bytes of a region (4)   16  bytes of the device (8)
@@ -215,17 +216,35 @@ public final class DifferenceMap {
 
   /** Whether it is the map of these two; it is nobody's of a storage that is not known. */
   public boolean isOf(Optional<UUID> leader, Optional<UUID> follower) {
-    return isAt(LEADER_OFFSET, leader) && isAt(FOLLOWER_OFFSET, follower);
+    return leader.filter(known -> isAt(LEADER_OFFSET, known)).isPresent()
+        && follower.filter(known -> isAt(FOLLOWER_OFFSET, known)).isPresent();
   }
 
-  private boolean isAt(int offset, Optional<UUID> storage) {
-    return storage
-        .filter(
-            known ->
-                known.getMostSignificantBits() == (long) LONG.getAcquire(memory, offset)
-                    && known.getLeastSignificantBits()
-                        == (long) LONG.getAcquire(memory, offset + Long.BYTES))
-        .isPresent();
+  private boolean isAt(int offset, UUID storage) {
+    return storage.getMostSignificantBits() == (long) LONG.getAcquire(memory, offset)
+        && storage.getLeastSignificantBits() == (long) LONG.getAcquire(memory, offset + Long.BYTES);
+  }
+
+  /**
+   * Whether a leg of a lasting mirror is what the map is of; one that was not known before, and is
+   * not now, is taken for the same.
+   *
+   * @param leg 0 or 1
+   */
+  public boolean isOf(int leg, Optional<UUID> storage) {
+    return isAt(offset(leg), storage.orElse(UNKNOWN));
+  }
+
+  /** A leg of a lasting mirror is that from now on: of another one than before nothing is known. */
+  public void legIs(int leg, Optional<UUID> storage) {
+    if (!isOf(leg, storage)) {
+      setAll(); // first: whatever of this a kill leaves, nothing is known
+      put(offset(leg), storage.orElse(UNKNOWN));
+    }
+  }
+
+  private static int offset(int leg) {
+    return leg == 0 ? LEADER_OFFSET : FOLLOWER_OFFSET;
   }
 
   /** The map of these two from now on, of which nothing is known. */
