@@ -505,6 +505,23 @@ final class MirroredDiskTest {
     }
   }
 
+  /** Its map is in memory then. */
+  @Test
+  void aFullTmpfsStopsNoGuest() throws Exception {
+    Files.writeString(directory.resolve("hosta"), "no directory");
+    Device disk = inSync();
+    legs.b.stop();
+    CompletableFuture<Outcome> written = write(disk, 0, 1);
+    Waiting.until("at a", () -> numberAt(legs.a, 0) == 1);
+    legs.legTimeoutPasses();
+    assertThat(answer(written)).isEqualTo(Outcome.OK);
+    Device again = recovered(0);
+    legs.b.start();
+    daemon.awaits(MirrorState.SYNC);
+    haveSameMarks();
+    again.close();
+  }
+
   /** It was away for less than would have made it fail, and nothing is flushed meanwhile. */
   @ParameterizedTest
   @ValueSource(strings = {"a", "b"})
@@ -579,7 +596,9 @@ final class MirroredDiskTest {
     legs.b.stop();
     daemon = legs.new Daemon("hosta");
     String source = legs.source().substring(Mirrors.SCHEME.length() + 1);
+    assertThat(directory.resolve("hosta")).isNotEmptyDirectory();
     daemon.mirrors.giveFree(source, ServerHarness.as(TwoLegs.USER, 1));
+    assertThat(directory.resolve("hosta")).isEmptyDirectory();
     Waiting.until("a is free", () -> isHeld(legs.a).equals(Optional.of(false)));
     legs.b.start();
     Waiting.until("b is free", () -> daemon.mirrors.held().isEmpty());
@@ -596,6 +615,7 @@ final class MirroredDiskTest {
     Device again = daemon.open(2);
     String source = legs.source().substring(Mirrors.SCHEME.length() + 1);
     daemon.mirrors.giveFree(source, ServerHarness.as(TwoLegs.USER, 1));
+    assertThat(directory.resolve("hosta")).isNotEmptyDirectory();
     Waiting.until("both were asked", () -> daemon.mirrors.held().isEmpty());
     assertThat(isHeld(legs.a)).contains(true);
     assertThat(isHeld(legs.b)).contains(true);

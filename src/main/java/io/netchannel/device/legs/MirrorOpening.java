@@ -355,11 +355,7 @@ final class MirrorOpening {
   private void closed(MirroredDisk disk, DifferenceMap map) {
     whenClosed.accept(disk);
     if (!disk.keepsPlace()) {
-      try {
-        maps.remove(user.name(), map);
-      } catch (IOException e) {
-        log.warn("{}: its map stays behind: {}", user.name(), e.toString());
-      }
+      maps.remove(user.name(), map);
     }
   }
 
@@ -388,10 +384,10 @@ final class MirrorOpening {
    * storage of a leg that is not up to date is asked for when it is there.
    */
   private DifferenceMap map(
-      MirrorRecord record, DeviceGeometry geometry, List<Opened> upToDate, boolean alike)
-      throws DeviceException {
+      MirrorRecord record, DeviceGeometry geometry, List<Opened> upToDate, boolean alike) {
     Optional<DifferenceMap> found = alike ? Optional.empty() : found(geometry);
-    DifferenceMap map = found.isPresent() ? found.get() : newMap(geometry);
+    DifferenceMap map =
+        found.orElseGet(() -> maps.create(user.name(), geometry.sizeBytes()));
     for (Opened leg : upToDate) {
       map.legIs(record.legs().indexOf(leg.answer().leg()), leg.storage());
     }
@@ -411,14 +407,5 @@ final class MirrorOpening {
       log.warn("{}: all is compared: {}", user.name(), e.getMessage());
     }
     return Optional.empty();
-  }
-
-  private DifferenceMap newMap(DeviceGeometry geometry) throws DeviceException {
-    try {
-      return maps.create(user.name(), geometry.sizeBytes());
-    } catch (IOException e) {
-      throw new DeviceException(
-          "%s: the map of what differs: %s".formatted(maps.file(user.name()), e.getMessage()), e);
-    }
   }
 }

@@ -263,6 +263,7 @@ public final class Mirrors implements DeviceKind {
   @Override
   public void giveFree(String text, OpenOptions options) throws DeviceException {
     OpenOptions.User user = options.user().orElseThrow();
+    maps.removeLeft(user.name());
     for (String leg : legs(text)) {
       releases.release(user.name(), user.generation(), leg);
     }
