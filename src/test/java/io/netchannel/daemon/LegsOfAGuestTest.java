@@ -200,6 +200,28 @@ final class LegsOfAGuestTest {
     assertThat(guest.refusedStart(BOTH)).contains("a part of a copy");
   }
 
+  /** Both servers kept its place for the next daemon. */
+  @Test
+  void theLegsOfASwapWhoseGuestHasGoneAreGivenFree() throws Exception {
+    guest.startGuest(guest.make("file", "plain"));
+    guest.write(3);
+    guest.swap(BOTH, Map.of("pivot", "manual"));
+    awaitSync();
+    assertThat(inUse()).isEqualTo(2);
+    guest.restartDaemon(false);
+    guest.await("both are free", () -> inUse() == 0);
+  }
+
+  private long inUse() {
+    try {
+      return Json.objects(ask(Map.of("command", "exports"))).stream()
+          .filter(export -> !((List<?>) export.get("clients")).isEmpty())
+          .count();
+    } catch (ControlException e) {
+      throw new AssertionError(e);
+    }
+  }
+
   @Test
   void aDiskIsSwappedToTwoLegsAndAway() throws Exception {
     String plain = guest.make("file", "plain");
