@@ -2,12 +2,14 @@ package io.netchannel.daemon;
 
 import static com.google.common.collect.ImmutableSet.toImmutableSet;
 
+import io.netchannel.device.Inheritance;
 import io.netchannel.device.mirror.DifferenceMap;
 import java.io.IOException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Set;
 import java.util.UUID;
 import org.slf4j.Logger;
@@ -47,10 +49,14 @@ final class DifferenceMaps {
     }
   }
 
-  /** The one that a daemon before has left; a new one where that is nothing to rely on. */
-  DifferenceMap find(UUID job, long sizeBytes) {
+  /**
+   * The one that a daemon before has left; a new one where that is nothing to rely on.
+   *
+   * @param unanswered what was under way when it ended
+   */
+  DifferenceMap find(UUID job, long sizeBytes, List<Inheritance.Change> unanswered) {
     try {
-      return DifferenceMap.reopen(file(job), sizeBytes);
+      return DifferenceMap.reopen(file(job), sizeBytes, unanswered);
     } catch (NoSuchFileException e) {
       log.info("{}: nothing is known of what was copied: {}", file(job), e.getMessage());
     } catch (IOException e) {

@@ -180,9 +180,9 @@ final class DiskRecovery {
           source + " is being opened"); // which its storage, or its server, may keep waiting
     }
     long generation = generation(disk, source);
+    Inheritance left = Inheritance.killed(disk.changesBefore());
     Device device =
-        devices.open(
-            source, disk.details().openOptions(generation, Optional.of(Inheritance.UNTOLD)));
+        devices.open(source, disk.details().openOptions(generation, Optional.of(left)));
     CompletableFuture<Void> recovered;
     try {
       checkSize(disk, source, device);

@@ -1,7 +1,9 @@
 package io.netchannel.daemon;
 
+import com.google.common.collect.ImmutableList;
 import com.google.protobuf.ByteString;
 import io.netchannel.device.Device;
+import io.netchannel.device.Inheritance;
 import io.netchannel.midpoint.Manifest;
 import io.netchannel.midpoint.MidPoint;
 import io.netchannel.midpoint.MidPointId;
@@ -234,6 +236,13 @@ final class ServedDisk {
                 new IllegalStateException(
                     "%s is not served: %s".formatted(this, problem.orElse("it is being started"))))
         .midPoint();
+  }
+
+  /** As {@link MidPoint#changesBefore}. */
+  ImmutableList<Inheritance.Change> changesBefore() {
+    return midPoint().changesBefore().stream()
+        .map(change -> new Inheritance.Change(change.offsetBytes(), change.lengthBytes()))
+        .collect(ImmutableList.toImmutableList());
   }
 
   /** What its mid-point says; of a disk without one that it expects its device. */

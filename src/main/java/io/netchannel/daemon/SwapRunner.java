@@ -522,12 +522,9 @@ final class SwapRunner implements MirrorOwner {
 
   /** What was at both devices when the process before ended may have reached one of them. */
   private Device tracked(ServedDisk served, Device device) {
-    DifferenceMap map = environment.maps().find(first.id(), device.geometry().sizeBytes());
-    served
-        .midPoint()
-        .changesBefore()
-        .forEach(change -> map.set(change.offsetBytes(), change.lengthBytes()));
-    return new TrackedDevice(device, map);
+    long sizeBytes = device.geometry().sizeBytes();
+    return new TrackedDevice(
+        device, environment.maps().find(first.id(), sizeBytes, served.changesBefore()));
   }
 
   /** One that nobody uses: its leader is the guest's, and stays open. */

@@ -1,5 +1,6 @@
 package io.netchannel.daemon;
 
+import com.google.common.collect.ImmutableList;
 import io.netchannel.coordinator.DiskJob;
 import io.netchannel.coordinator.DiskJobStore;
 import io.netchannel.coordinator.DiskKey;
@@ -9,6 +10,7 @@ import io.netchannel.device.DeviceException;
 import io.netchannel.device.Devices;
 import io.netchannel.device.OpenOptions;
 import io.netchannel.device.Storage;
+import io.netchannel.device.legs.Mirrors;
 import io.netchannel.time.Backoff;
 import java.time.Duration;
 import java.util.Map;
@@ -28,7 +30,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Tells the authorities of both devices of a job where the disk is. A device that has none, as a
- * file, needs it not.
+ * file, needs it not; one with two legs has two.
  *
  * <pre>
  *   the one that has become the disk:
@@ -111,11 +113,23 @@ final class SwitchNotes implements AutoCloseable {
 
   /** Whether a source has an authority. What is no source has none. */
   boolean hasServer(String source) {
+    return !exports(source).isEmpty();
+  }
+
+  /** What has an authority of its own: the export, or each leg of two. */
+  private ImmutableList<String> exports(String source) {
     try {
-      return DiskPlaces.isExport(devices.place(source));
+      return DiskPlaces.isExport(devices.place(source))
+          ? ImmutableList.of(source)
+          : Mirrors.legsOf(devices.place(source));
     } catch (DeviceException e) {
-      return false;
+      return ImmutableList.of();
     }
+  }
+
+  /** As what one of them is opened. */
+  private static OpenOptions options(String export, String source, OpenOptions options) {
+    return export.equals(source) ? options : options.asLeg();
   }
 
   /**
@@ -167,7 +181,9 @@ final class SwitchNotes implements AutoCloseable {
     return CompletableFuture.runAsync(
         () -> {
           try {
-            say(source, OpenOptions.anew(user), Device::arrived);
+            for (String export : exports(source)) {
+              say(export, options(export, source, OpenOptions.anew(user)), Device::arrived);
+            }
           } catch (DeviceException e) {
             throw new CompletionException(e);
           }
@@ -261,8 +277,8 @@ final class SwitchNotes implements AutoCloseable {
         return;
       }
       try {
-        if (hasServer(job.leftSource())) {
-          tell(job, job.untold().orElseThrow());
+        for (String export : exports(job.leftSource())) {
+          tell(job, job.untold().orElseThrow(), export);
         }
         answered(job);
       } catch (DeviceException e) {
@@ -317,9 +333,8 @@ final class SwitchNotes implements AutoCloseable {
    *
    * @throws DeviceException when it is not told, with why
    */
-  private void tell(DiskJob job, DiskJob.Untold word) throws DeviceException {
+  private void tell(DiskJob job, DiskJob.Untold word, String source) throws DeviceException {
     DiskKey disk = job.disk();
-    String source = job.leftSource();
     String user = OpenOptions.User.diskName(disk.domain(), disk.target());
     long known = devices.newestGeneration(source, user, true);
     if (saysMoved(job)) {
@@ -329,15 +344,15 @@ final class SwitchNotes implements AutoCloseable {
     } else if (known == 0 || known > word.generation()) {
       return; // this host never was there, or somebody is since, or the place was released
     }
+    OpenOptions.User last =
+        OpenOptions.User.disk(
+            disk.domain(),
+            disk.target(),
+            known == 0 ? word.generation() : known,
+            Optional.empty());
     say(
         source,
-        OpenOptions.of(
-            false,
-            OpenOptions.User.disk(
-                disk.domain(),
-                disk.target(),
-                known == 0 ? word.generation() : known,
-                Optional.empty())),
+        options(source, job.leftSource(), OpenOptions.of(false, last)),
         device -> word(job, word, device));
   }
 
@@ -375,7 +390,13 @@ final class SwitchNotes implements AutoCloseable {
     return false;
   }
 
+  /** Whether it is the other one, or a leg of that. */
   private boolean isSame(String source, Storage storage, String other) throws DeviceException {
+    for (String leg : Mirrors.legsOf(devices.place(other))) {
+      if (isSame(source, storage, leg)) {
+        return true;
+      }
+    }
     return devices.place(source).equals(devices.place(other))
         || devices.storage(other).isSame(storage);
   }

@@ -9,13 +9,20 @@ import java.util.UUID;
  *
  * @param storage what it knew; empty when it had no time to tell
  * @param writes in any order, no slot twice
+ * @param unanswered of a process that was killed: what it was changing, and nobody may issue again
  */
-public record Inheritance(Optional<StorageState> storage, ImmutableList<RequestName> writes) {
+public record Inheritance(
+    Optional<StorageState> storage,
+    ImmutableList<RequestName> writes,
+    ImmutableList<Change> unanswered) {
+  /** What a request may have changed, in bytes; 1 or more of them. */
+  public record Change(long offsetBytes, long lengthBytes) {}
+
   /**
    * Of a process that was killed: some of what it wrote may not be flushed. On which storage that
    * was its authority knows.
    */
-  public static final Inheritance UNTOLD = new Inheritance(Optional.empty(), ImmutableList.of());
+  public static final Inheritance UNTOLD = killed(ImmutableList.of());
 
   /** Of who has ended all it had, and flushed it: nothing can be lost, nothing is under way. */
   public static final Inheritance ENDED =
@@ -23,5 +30,19 @@ public record Inheritance(Optional<StorageState> storage, ImmutableList<RequestN
 
   public Inheritance(StorageState storage, ImmutableList<RequestName> writes) {
     this(Optional.of(storage), writes);
+  }
+
+  public Inheritance(Optional<StorageState> storage, ImmutableList<RequestName> writes) {
+    this(storage, writes, ImmutableList.of());
+  }
+
+  /** Of a process that was killed with these under way, as {@link #UNTOLD}. */
+  public static Inheritance killed(ImmutableList<Change> unanswered) {
+    return new Inheritance(Optional.empty(), ImmutableList.of(), unanswered);
+  }
+
+  /** Whether that process was killed. */
+  public boolean isUntold() {
+    return storage.isEmpty();
   }
 }

@@ -6,6 +6,7 @@ import io.netchannel.device.mirror.DifferenceMap;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Set;
 import java.util.UUID;
 import org.junit.jupiter.api.Test;
@@ -25,30 +26,32 @@ final class DifferenceMapsTest {
   @Test
   void theNextDaemonFindsWhatWasLeft() {
     assertThat(maps(BOOT).create(JOB, SIZE).isFound()).isFalse();
-    assertThat(maps(BOOT).find(JOB, SIZE).isFound()).isTrue();
-    assertThat(maps(BOOT).find(new UUID(1, 2), SIZE).isFound()).as("another job").isFalse();
+    assertThat(maps(BOOT).find(JOB, SIZE, List.of()).isFound()).isTrue();
+    assertThat(maps(BOOT).find(new UUID(1, 2), SIZE, List.of()).isFound())
+        .as("another job")
+        .isFalse();
     maps(BOOT).remove(JOB);
-    assertThat(maps(BOOT).find(JOB, SIZE).isFound()).isFalse();
+    assertThat(maps(BOOT).find(JOB, SIZE, List.of()).isFound()).isFalse();
   }
 
   @Test
   void nothingOutlivesTheHost() {
     maps(BOOT).create(JOB, SIZE);
-    assertThat(maps(new UUID(2, 3)).find(JOB, SIZE).isFound()).isFalse();
+    assertThat(maps(new UUID(2, 3)).find(JOB, SIZE, List.of()).isFound()).isFalse();
   }
 
   @Test
   void theMapOfAnotherDeviceIsNotReliedOn() throws IOException {
     maps(BOOT).create(JOB, SIZE);
-    assertThat(maps(BOOT).find(JOB, 2 * SIZE).isFound()).as("it has grown").isFalse();
+    assertThat(maps(BOOT).find(JOB, 2 * SIZE, List.of()).isFound()).as("it has grown").isFalse();
     Files.write(directory.resolve(BOOT.toString()).resolve(JOB.toString()), new byte[100]);
-    assertThat(maps(BOOT).find(JOB, SIZE).isFound()).isFalse();
+    assertThat(maps(BOOT).find(JOB, SIZE, List.of()).isFound()).isFalse();
   }
 
   @Test
   void withoutRoomItIsInMemory() throws IOException {
     Files.writeString(directory.resolve(BOOT.toString()), "no directory");
-    DifferenceMap map = maps(BOOT).find(JOB, SIZE);
+    DifferenceMap map = maps(BOOT).find(JOB, SIZE, List.of());
     assertThat(map.isFound()).isFalse();
     map.set(0, SIZE);
     maps(BOOT).remove(JOB);
@@ -60,7 +63,7 @@ final class DifferenceMapsTest {
     maps(BOOT).create(JOB, SIZE);
     maps(BOOT).create(new UUID(1, 2), SIZE);
     maps(BOOT).removeOthers(Set.of(JOB));
-    assertThat(maps(BOOT).find(JOB, SIZE).isFound()).isTrue();
-    assertThat(maps(BOOT).find(new UUID(1, 2), SIZE).isFound()).isFalse();
+    assertThat(maps(BOOT).find(JOB, SIZE, List.of()).isFound()).isTrue();
+    assertThat(maps(BOOT).find(new UUID(1, 2), SIZE, List.of()).isFound()).isFalse();
   }
 }

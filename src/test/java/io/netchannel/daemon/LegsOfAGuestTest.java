@@ -4,16 +4,24 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.google.common.collect.ImmutableMap;
+import io.netchannel.device.Completion;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.DeviceKind;
+import io.netchannel.device.ForwardingDevice;
+import io.netchannel.device.Inheritance;
 import io.netchannel.device.OpenOptions;
+import io.netchannel.device.Outcome;
 import io.netchannel.device.Storage;
+import io.netchannel.vdevice.block.frontend.GuestIo;
+import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -30,6 +38,11 @@ final class LegsOfAGuestTest {
   @TempDir private Path directory;
   private HostStorage storage;
   private SwappingHost guest;
+  private final Queue<Completion> held = new ConcurrentLinkedQueue<>();
+  private volatile boolean holds;
+
+  /** What the device that holds writes was opened with last. */
+  private volatile Optional<Inheritance> left = Optional.empty();
 
   @BeforeEach
   void start() throws Exception {
@@ -58,7 +71,13 @@ final class LegsOfAGuestTest {
     guest =
         new SwappingHost(
             directory,
-            ImmutableMap.of("netchannel", new Its("netchannel"), "mirror", new Its("mirror")));
+            ImmutableMap.of(
+                "netchannel",
+                new Its("netchannel"),
+                "mirror",
+                new Its("mirror"),
+                "held",
+                this::openHeld));
   }
 
   @AfterEach
@@ -103,6 +122,29 @@ final class LegsOfAGuestTest {
     }
   }
 
+  /** A file that keeps writes while it is told to, and lets go of them when it is closed. */
+  private Device openHeld(String text, OpenOptions options) throws DeviceException {
+    left = options.user().flatMap(OpenOptions.User::inheritance);
+    return new ForwardingDevice(storage.devices().open("file:" + text, options)) {
+      @Override
+      public void write(long offsetBytes, ByteBuffer data, Completion completion) {
+        if (holds) {
+          held.add(completion);
+        } else {
+          device.write(offsetBytes, data, completion);
+        }
+      }
+
+      @Override
+      public void close() {
+        for (Completion each = held.poll(); each != null; each = held.poll()) {
+          each.complete(Outcome.IO_ERROR);
+        }
+        device.close();
+      }
+    };
+  }
+
   private Object ask(Map<String, Object> request) throws ControlException {
     return storage.control(guest.host.daemon().control()).handle(request);
   }
@@ -142,6 +184,87 @@ final class LegsOfAGuestTest {
     guest.verify();
     guest.endGuest();
     areAlike();
+  }
+
+  /** The guest has written to its disk since: what the legs have is not that. */
+  @Test
+  void aSwapToTwoLegsThatIsGivenUpLeavesACopyThatStartsNothing() throws Exception {
+    guest.startGuest(guest.make("file", "plain"));
+    guest.write(3);
+    guest.swap(BOTH, Map.of("pivot", "manual"));
+    awaitSync();
+    guest.job("abort");
+    guest.awaitState("aborted");
+    guest.write(7);
+    guest.endGuest();
+    assertThat(guest.refusedStart(BOTH)).contains("a part of a copy");
+  }
+
+  /** Both servers kept its place for the next daemon. */
+  @Test
+  void theLegsOfASwapWhoseGuestHasGoneAreGivenFree() throws Exception {
+    guest.startGuest(guest.make("file", "plain"));
+    guest.write(3);
+    guest.swap(BOTH, Map.of("pivot", "manual"));
+    awaitSync();
+    assertThat(inUse()).isEqualTo(2);
+    guest.restartDaemon(false);
+    guest.await("both are free", () -> inUse() == 0);
+  }
+
+  private long inUse() {
+    try {
+      return Json.objects(ask(Map.of("command", "exports"))).stream()
+          .filter(export -> !((List<?>) export.get("clients")).isEmpty())
+          .count();
+    } catch (ControlException e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  @Test
+  void aDiskIsSwappedToTwoLegsAndAway() throws Exception {
+    String plain = guest.make("file", "plain");
+    guest.startGuest(plain);
+    guest.write(3);
+    guest.swap(BOTH, Map.of());
+    guest.awaitState("done");
+    guest.write(4);
+    guest.endGuest();
+    guest.startGuest(BOTH);
+    guest.write(5);
+    awaitSync();
+    guest.verify();
+    guest.swap(plain, Map.of());
+    guest.awaitState("done");
+    guest.write(6);
+    guest.endGuest();
+    assertThat(moved()).as("both are told").isEqualTo(2);
+  }
+
+  private long moved() throws ControlException {
+    return Json.objects(ask(Map.of("command", "exports"))).stream()
+        .filter(export -> !((List<?>) export.get("moved")).isEmpty())
+        .count();
+  }
+
+  /** Its guest may never ask for that again: who opens the disk knows what to make alike. */
+  @Test
+  void theNextDaemonOpensADiskWithWhatWasNotAnswered() throws Exception {
+    guest.startGuest("held:" + guest.make("file", "plain").substring("file:".length()));
+    guest.write(3);
+    holds = true;
+    GuestIo written = guest.beginWrite(4);
+    guest.await("it is at the device", () -> !held.isEmpty());
+    guest.host.stopDaemon();
+    holds = false;
+    guest.host.startDaemon();
+    guest.ends(written);
+    assertThat(left.orElseThrow().unanswered())
+        .containsExactly(
+            new Inheritance.Change(4L * SwappingHost.BLOCK, (long) SwappingHost.BLOCK));
+    guest.verify();
+    guest.endGuest();
   }
 
   @Test

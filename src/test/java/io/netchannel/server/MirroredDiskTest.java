@@ -8,6 +8,7 @@ import static io.netchannel.server.TwoLegs.write;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.google.common.collect.ImmutableList;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.Inheritance;
@@ -21,6 +22,7 @@ import io.netchannel.server.TwoLegs.Daemon;
 import io.netchannel.xen.Waiting;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -195,6 +197,42 @@ final class MirroredDiskTest {
     legs.a.server().forgetMoved(ServerHarness.EXPORT, TwoLegs.USER);
     assertThatThrownBy(() -> daemon.open(3)).hasMessageContaining("put that one first");
     assertThat(numberAt(legs.b, 3)).isEqualTo(33);
+  }
+
+  /** It is a copy of a disk that is elsewhere: both servers know it, and no record is enough. */
+  @Test
+  void aCopyThatIsNotTheDiskStartsNothing() throws Exception {
+    Device copy = daemon.openAnew(1);
+    daemon.awaits(MirrorState.SYNC);
+    copy.close();
+    assertThatThrownBy(() -> daemon.open(2))
+        .isInstanceOf(DeviceException.class)
+        .hasMessageContaining("a part of a copy");
+    legs.b.stop();
+    copy = daemon.openAnew(2);
+    legs.b.start();
+    daemon.awaits(MirrorState.SYNC);
+    assertThat(isCopy(legs.b)).as("it was opened later").isTrue();
+    legs.b.stop();
+    legs.legTimeoutPasses();
+    daemon.awaitsMembers(legs.a);
+    copy.arrived().get(60, TimeUnit.SECONDS);
+    assertThat(isCopy(legs.a)).isFalse();
+    legs.b.start();
+    daemon.awaits(MirrorState.SYNC);
+    assertThat(isCopy(legs.b)).as("told when it is back").isFalse();
+    copy.close();
+    Device disk = daemon.open(3);
+    assertThat(daemon.status().mirror().state()).isEqualTo(MirrorState.SYNC);
+    disk.moved("file:/srv/a.raw").get(60, TimeUnit.SECONDS);
+    disk.close();
+    assertThatThrownBy(() -> daemon.open(4)).hasMessageContaining("was switched to file:/srv/a.raw");
+  }
+
+  private boolean isCopy(ServerHarness host) {
+    return host.exports().stream()
+        .flatMap(each -> each.moved().stream())
+        .anyMatch(ExportStatus.Elsewhere::partial);
   }
 
   /** Closed with both legs alike, they are not compared. */
@@ -441,6 +479,49 @@ final class MirroredDiskTest {
     disk.close();
   }
 
+  /** Its server has been given another file, under the same name. */
+  @Test
+  void aLegThatIsAnotherStorageIsCopiedWhole() throws Exception {
+    Device disk = inSync();
+    legs.b.stop();
+    CompletableFuture<Outcome> written = write(disk, 0, 1);
+    Waiting.until("at a", () -> numberAt(legs.a, 0) == 1);
+    legs.legTimeoutPasses();
+    assertThat(answer(written)).isEqualTo(Outcome.OK);
+    isAnotherFile(legs.b);
+    legs.b.start();
+    daemon.awaits(MirrorState.SYNC);
+    assertThat(numberAt(legs.b, 3 * REGION_BLOCKS)).isEqualTo(103);
+    haveSameMarks();
+    disk.close();
+  }
+
+  private static void isAnotherFile(ServerHarness host) throws Exception {
+    host.disk.isAnother();
+    try (Device other = host.disk.open("memory", OpenOptions.plain(false))) {
+      for (int region = 0; region < 8; region++) {
+        assertThat(answer(write(other, region * REGION_BLOCKS, 0))).isEqualTo(Outcome.OK);
+      }
+    }
+  }
+
+  /** Its map is in memory then. */
+  @Test
+  void aFullTmpfsStopsNoGuest() throws Exception {
+    Files.writeString(directory.resolve("hosta"), "no directory");
+    Device disk = inSync();
+    legs.b.stop();
+    CompletableFuture<Outcome> written = write(disk, 0, 1);
+    Waiting.until("at a", () -> numberAt(legs.a, 0) == 1);
+    legs.legTimeoutPasses();
+    assertThat(answer(written)).isEqualTo(Outcome.OK);
+    Device again = recovered(0);
+    legs.b.start();
+    daemon.awaits(MirrorState.SYNC);
+    haveSameMarks();
+    again.close();
+  }
+
   /** It was away for less than would have made it fail, and nothing is flushed meanwhile. */
   @ParameterizedTest
   @ValueSource(strings = {"a", "b"})
@@ -483,6 +564,23 @@ final class MirroredDiskTest {
     disk.close();
   }
 
+  /** What neither has any more is lost, and nobody is told that it is durable. */
+  @Test
+  void whatBothLegsHaveLostIsLost() throws Exception {
+    Device disk = inSync();
+    assertThat(answer(write(disk, 0, 1))).isEqualTo(Outcome.OK);
+    assertThat(disk.hasLostWrites()).isFalse();
+    for (ServerHarness host : List.of(legs.a, legs.b)) {
+      host.stop();
+      host.loseStorage();
+    }
+    legs.a.start();
+    legs.b.start();
+    Waiting.until("it is known", disk::hasLostWrites);
+    assertThat(Requests.flush(disk)).isEqualTo(Outcome.IO_ERROR);
+    disk.close();
+  }
+
   // ---- Ends
 
   private Optional<Boolean> isHeld(ServerHarness host) {
@@ -519,7 +617,9 @@ final class MirroredDiskTest {
     legs.b.stop();
     daemon = legs.new Daemon("hosta");
     String source = legs.source().substring(Mirrors.SCHEME.length() + 1);
+    assertThat(directory.resolve("hosta")).isNotEmptyDirectory();
     daemon.mirrors.giveFree(source, ServerHarness.as(TwoLegs.USER, 1));
+    assertThat(directory.resolve("hosta")).isEmptyDirectory();
     Waiting.until("a is free", () -> isHeld(legs.a).equals(Optional.of(false)));
     legs.b.start();
     Waiting.until("b is free", () -> daemon.mirrors.held().isEmpty());
@@ -536,6 +636,7 @@ final class MirroredDiskTest {
     Device again = daemon.open(2);
     String source = legs.source().substring(Mirrors.SCHEME.length() + 1);
     daemon.mirrors.giveFree(source, ServerHarness.as(TwoLegs.USER, 1));
+    assertThat(directory.resolve("hosta")).isNotEmptyDirectory();
     Waiting.until("both were asked", () -> daemon.mirrors.held().isEmpty());
     assertThat(isHeld(legs.a)).contains(true);
     assertThat(isHeld(legs.b)).contains(true);
@@ -919,24 +1020,34 @@ final class MirroredDiskTest {
 
   // ---- kill -9
 
-  private Device recovered() throws Exception {
+  /**
+   * The next daemon's.
+   *
+   * @param unanswered first blocks of regions
+   */
+  private Device recovered(int... unanswered) throws Exception {
     daemon.kill();
     daemon = legs.new Daemon("hosta");
-    return daemon.open(1, Optional.of(Inheritance.UNTOLD));
+    ImmutableList<Inheritance.Change> changes =
+        Arrays.stream(unanswered)
+            .mapToObj(block -> new Inheritance.Change(block * REGION_BYTES / REGION_BLOCKS, 4096))
+            .collect(ImmutableList.toImmutableList());
+    return daemon.open(1, Optional.of(Inheritance.killed(changes)));
   }
 
+  /** One leg has the write, the other one never gets it, and the guest does not ask again. */
   @Test
   void killedInSync() throws Exception {
     Device disk = inSync();
-    legs.b.disk.hold();
+    legs.b.disk.holdsWrites = true;
     CompletableFuture<Outcome> written = write(disk, 0, 1);
-    Waiting.until("at one leg only", () -> numberAt(legs.a, 0) == 1 && legs.b.disk.held() > 0);
+    Waiting.until("at one leg", () -> numberAt(legs.a, 0) == 1);
     daemon.kill();
     assertThat(written.isDone()).isFalse();
-    legs.b.disk.release();
-    Device again = recovered();
-    assertThat(answer(write(again, 0, 1))).as("issued again").isEqualTo(Outcome.OK);
+    legs.b.disk.failWrites();
+    Device again = recovered(0);
     daemon.awaits(MirrorState.SYNC);
+    assertThat(numberAt(legs.b, 0)).isEqualTo(1);
     assertThat(daemon.status().mirror().copiedBytes()).isLessThanOrEqualTo(REGION_BYTES);
     haveSameMarks();
     again.close();
@@ -959,6 +1070,22 @@ final class MirroredDiskTest {
     assertThat(Requests.flush(again)).isEqualTo(Outcome.OK);
     daemon.awaits(MirrorState.SYNC);
     assertThat(numberAt(legs.a, 3 * REGION_BLOCKS)).isEqualTo(3333);
+    haveSameMarks();
+    again.close();
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"a", "b"})
+  void killedWhileALegBecomesAnotherStorage(String which) throws Exception {
+    var unused = inSync();
+    daemon.kill();
+    host(which).stop();
+    isAnotherFile(host(which));
+    host(which).start();
+    Device again = recovered();
+    assertThat(read(again, 3 * REGION_BLOCKS)).isEqualTo(103);
+    daemon.awaits(MirrorState.SYNC);
+    assertThat(numberAt(host(which), 3 * REGION_BLOCKS)).isEqualTo(103);
     haveSameMarks();
     again.close();
   }
@@ -1015,10 +1142,10 @@ final class MirroredDiskTest {
     daemon.kill();
     assertThat(written.isDone()).isFalse();
     witness.start();
-    Device again = recovered();
-    assertThat(answer(write(again, 0, 1))).isEqualTo(Outcome.OK);
+    Device again = recovered(0);
     legs.b.start();
     daemon.awaits(MirrorState.SYNC);
+    assertThat(numberAt(legs.b, 0)).as("recorded, and no bit set yet").isEqualTo(1);
     haveSameMarks();
     again.close();
   }

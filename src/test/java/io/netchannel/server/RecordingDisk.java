@@ -40,7 +40,7 @@ final class RecordingDisk implements Devices {
   private final ByteBuffer content = ByteBuffer.allocate(SIZE_BYTES);
 
   /** Of this disk: in one process there are several. */
-  private final UUID id = UUID.randomUUID();
+  private volatile UUID id = UUID.randomUUID();
 
   private final Executor executor;
   private final Random random;
@@ -146,6 +146,11 @@ final class RecordingDisk implements Devices {
     if (!isHolding()) {
       release();
     }
+  }
+
+  /** From now on it is another one, under the same name. */
+  void isAnother() {
+    id = UUID.randomUUID();
   }
 
   void failWrites() {

@@ -164,9 +164,16 @@ final class TwoLegs implements AutoCloseable {
     }
 
     Device open(long generation, Optional<Inheritance> left) throws DeviceException {
-      return mirrors.open(
-          source().substring(Mirrors.SCHEME.length() + 1),
-          OpenOptions.of(false, new OpenOptions.User(USER, generation, left)));
+      return open(OpenOptions.of(false, new OpenOptions.User(USER, generation, left)));
+    }
+
+    /** What becomes a copy of the disk. */
+    Device openAnew(long generation) throws DeviceException {
+      return open(OpenOptions.anew(new OpenOptions.User(USER, generation)));
+    }
+
+    private Device open(OpenOptions options) throws DeviceException {
+      return mirrors.open(source().substring(Mirrors.SCHEME.length() + 1), options);
     }
 
     Mirrors.Status status() {

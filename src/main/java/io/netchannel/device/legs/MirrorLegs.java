@@ -10,14 +10,24 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.TimeUnit;
 
 /** The two legs of a disk before it is open: both are asked side by side. */
 final class MirrorLegs {
-  /** What came of opening one. */
-  record Opened(LegAnswer answer, Optional<Device> device) {}
+  /**
+   * What came of opening one.
+   *
+   * @param device empty when it is away
+   * @param storage as {@link Mirrors.Environment#storage}
+   */
+  record Opened(LegAnswer answer, Optional<Device> device, Optional<UUID> storage) {
+    static Opened away(LegAnswer answer) {
+      return new Opened(answer, Optional.empty(), Optional.empty());
+    }
+  }
 
   /** Something that may wait for another host. */
   @FunctionalInterface
@@ -114,24 +124,26 @@ final class MirrorLegs {
   }
 
   /** Attaches to one, and asks it after that: nobody with an older generation changes it then. */
-  CompletableFuture<Opened> open(LegAnswer before, OpenOptions.User user) {
-    return begin(() -> opened(before, user))
+  CompletableFuture<Opened> open(LegAnswer before, OpenOptions options) {
+    return begin(() -> opened(before, options))
         .exceptionally(
             failure ->
-                new Opened(
-                    LegAnswer.away(before.leg(), failure.getCause().getMessage()),
-                    Optional.empty()));
+                Opened.away(LegAnswer.away(before.leg(), failure.getCause().getMessage())));
   }
 
-  private Opened opened(LegAnswer before, OpenOptions.User user) throws DeviceException {
+  private Opened opened(LegAnswer before, OpenOptions options) throws DeviceException {
     String source = before.leg();
     Authority authority = environment.authorities().of(source);
-    Device device = environment.devices().get().open(source, OpenOptions.of(false, user).asLeg());
+    Device device = environment.devices().get().open(source, options.asLeg());
     try {
-      Optional<MirrorRecord> record = authority.ask(user.name()).record();
+      CompletableFuture<Optional<UUID>> storage = begin(() -> environment.storage(source));
+      Optional<MirrorRecord> record =
+          authority.ask(options.user().orElseThrow().name()).record();
+      MirrorKeepers.await(storage.thenAccept(known -> {}));
       return new Opened(
           new LegAnswer(source, before.generationBefore(), record, Optional.empty()),
-          Optional.of(device));
+          Optional.of(device),
+          storage.join());
     } catch (DeviceException | RuntimeException e) {
       device.keepPlace();
       device.close();

@@ -37,6 +37,7 @@ final class MirrorOpening {
   private final MirrorMaps maps;
   private final LegReleases releases;
   private final MirrorLegs legs;
+  private final OpenOptions options;
   private final OpenOptions.User user;
   private final Consumer<MirroredDisk> whenClosed;
 
@@ -50,15 +51,16 @@ final class MirrorOpening {
       MirrorMaps maps,
       LegReleases releases,
       MirrorLegs legs,
-      OpenOptions.User user,
+      OpenOptions options,
       Consumer<MirroredDisk> whenClosed) {
     this.environment = environment;
     this.maps = maps;
     this.releases = releases;
     this.legs = legs;
-    this.user = user;
+    this.options = options;
+    this.user = options.user().orElseThrow();
     this.whenClosed = whenClosed;
-    recovers = user.inheritance().equals(Optional.of(Inheritance.UNTOLD));
+    recovers = user.inheritance().filter(Inheritance::isUntold).isPresent();
     handedOver = user.inheritance().equals(Optional.of(Inheritance.ENDED));
   }
 
@@ -82,8 +84,8 @@ final class MirrorOpening {
             .map(
                 answer ->
                     answer.isThere()
-                        ? legs.open(answer, user)
-                        : CompletableFuture.completedFuture(new Opened(answer, Optional.empty())))
+                        ? legs.open(answer, options)
+                        : CompletableFuture.completedFuture(Opened.away(answer)))
             .toList();
     List<Opened> opened = opening.stream().map(CompletableFuture::join).toList();
     try {
@@ -120,7 +122,7 @@ final class MirrorOpening {
       }
     }
     checkTwo();
-    Opened second = legs.open(answers.get(1), user).join();
+    Opened second = legs.open(answers.get(1), options).join();
     Device device =
         second.device().orElseThrow(() -> new DeviceException(second.answer().away().orElse("")));
     try {
@@ -128,8 +130,10 @@ final class MirrorOpening {
       if (misfit.isPresent()) {
         throw new DeviceException(legs.sources().get(1) + ": " + misfit.get());
       }
+      Opened opened =
+          new Opened(answers.get(0), Optional.of(present), environment.storage(first));
       MirroredDisk made =
-          disk(new Start(first, Other.BEHIND, Optional.empty()), present, Optional.of(device));
+          disk(new Start(first, Other.BEHIND, Optional.empty()), opened, second);
       present.becomesLeg();
       return made;
     } catch (DeviceException | RuntimeException e) {
@@ -252,39 +256,49 @@ final class MirrorOpening {
 
   /**
    * Of two legs that both were up to date one that has lost what it had not made durable is not the
-   * disk: the other one may have it.
+   * disk, nor one that is another storage than before: the other one may have it.
    */
   private Start remembering(Start start, List<Opened> opened) {
     Opened chosen = opened.get(legs.sources().indexOf(start.disk()));
     Opened other = opened.get(1 - opened.indexOf(chosen));
-    boolean isOther =
+    boolean mayBeOther =
         start.other() == Other.MAY_DIFFER
-            && chosen.device().filter(Device::hasLostWrites).isPresent()
-            && other.device().filter(device -> !device.hasLostWrites()).isPresent()
+            && other.device().isPresent()
             && other.answer().record().equals(chosen.answer().record());
-    if (!isOther) {
+    if (!mayBeOther || !hasLost(chosen) || hasLost(other)) {
       return start;
     }
     log.warn(
-        "{}: {} has lost what was not flushed there, so {} is the disk",
+        "{}: {} has lost what was not flushed there, or is another storage, so {} is the disk",
         user.name(),
         start.disk(),
         other.answer().leg());
     return new Start(other.answer().leg(), Other.MAY_DIFFER, start.record());
   }
 
+  /** Of a leg that was up to date, and is open. */
+  private boolean hasLost(Opened opened) {
+    Device device = opened.device().orElseThrow();
+    MirrorRecord record = opened.answer().record().orElseThrow();
+    String leg = opened.answer().leg();
+    Optional<DifferenceMap> map = found(device.geometry());
+    return device.hasLostWrites()
+        || (map.isPresent()
+            && !map.get().isOf(record.legs().indexOf(leg), opened.storage()));
+  }
+
   private MirroredDisk begin(Start start, List<Opened> opened) throws DeviceException {
     boolean diskIsFirst = start.disk().equals(legs.sources().get(0));
-    Device device = opened.get(diskIsFirst ? 0 : 1).device().orElseThrow();
-    Optional<Device> other = opened.get(diskIsFirst ? 1 : 0).device();
-    MirroredDisk mirrored = disk(start, device, other);
+    MirroredDisk mirrored =
+        disk(start, opened.get(diskIsFirst ? 0 : 1), opened.get(diskIsFirst ? 1 : 0));
     mirrored.begin();
     return mirrored;
   }
 
   /** One that has not begun. */
-  private MirroredDisk disk(Start start, Device device, Optional<Device> other)
-      throws DeviceException {
+  private MirroredDisk disk(Start start, Opened chosen, Opened second) throws DeviceException {
+    Device device = chosen.device().orElseThrow();
+    Optional<Device> other = second.device();
     // One that has another size by now, say, is left behind until it fits.
     boolean alike =
         start.other() == Other.ALIKE
@@ -292,7 +306,8 @@ final class MirrorOpening {
                 .filter(found -> Leg.misfit(device.geometry(), found.geometry()).isEmpty())
                 .isPresent();
     MirrorRecord record = next(start, alike);
-    DifferenceMap map = map(device.geometry(), alike);
+    DifferenceMap map =
+        map(record, device.geometry(), alike ? List.of(chosen, second) : List.of(chosen), alike);
     MirrorKeepers keepers = legs.keepers(user.name(), user.generation(), record);
     MirrorKeepers.await(
         keepers.begin(record, alike ? record.members() : ImmutableList.of(start.disk())));
@@ -300,11 +315,12 @@ final class MirrorOpening {
     leader.put(device);
     Leg follower = new Leg(record.other(start.disk()), device.geometry());
     follower.problem("is being opened");
-    boolean compares = !map.isFound() && start.record().isPresent();
+    boolean compares = map.isFull() && start.record().isPresent();
     MirroredDisk mirrored =
         new MirroredDisk(
             environment,
             user.name(),
+            options.anew(),
             leader,
             follower,
             keepers,
@@ -339,11 +355,7 @@ final class MirrorOpening {
   private void closed(MirroredDisk disk, DifferenceMap map) {
     whenClosed.accept(disk);
     if (!disk.keepsPlace()) {
-      try {
-        maps.remove(user.name(), map);
-      } catch (IOException e) {
-        log.warn("{}: its map stays behind: {}", user.name(), e.toString());
-      }
+      maps.remove(user.name(), map);
     }
   }
 
@@ -367,22 +379,33 @@ final class MirrorOpening {
         .findFirst();
   }
 
-  /** That of the process before, where there was one: else of legs of which nothing is known. */
-  private DifferenceMap map(DeviceGeometry geometry, boolean alike) throws DeviceException {
+  /**
+   * That of the process before, where there was one: else of legs of which nothing is known. The
+   * storage of a leg that is not up to date is asked for when it is there.
+   */
+  private DifferenceMap map(
+      MirrorRecord record, DeviceGeometry geometry, List<Opened> upToDate, boolean alike) {
+    Optional<DifferenceMap> found = alike ? Optional.empty() : found(geometry);
+    DifferenceMap map =
+        found.orElseGet(() -> maps.create(user.name(), geometry.sizeBytes()));
+    for (Opened leg : upToDate) {
+      map.legIs(record.legs().indexOf(leg.answer().leg()), leg.storage());
+    }
+    return map;
+  }
+
+  private Optional<DifferenceMap> found(DeviceGeometry geometry) {
     try {
-      if (recovers && !alike) {
-        return maps.reopen(user.name(), geometry.sizeBytes());
+      if (recovers && !options.anew()) {
+        return Optional.of(
+            maps.reopen(
+                user.name(), geometry.sizeBytes(), user.inheritance().get().unanswered()));
       }
     } catch (NoSuchFileException e) {
       log.debug("{}: all is compared", user.name());
     } catch (IOException e) {
       log.warn("{}: all is compared: {}", user.name(), e.getMessage());
     }
-    try {
-      return maps.create(user.name(), geometry.sizeBytes());
-    } catch (IOException e) {
-      throw new DeviceException(
-          "%s: the map of what differs: %s".formatted(maps.file(user.name()), e.getMessage()), e);
-    }
+    return Optional.empty();
   }
 }

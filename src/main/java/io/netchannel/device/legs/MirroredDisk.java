@@ -18,6 +18,7 @@ import io.netchannel.time.Backoff;
 import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.RejectedExecutionException;
@@ -83,12 +84,20 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
   /** Under way, or done and not acted upon. */
   private final AtomicReference<LegDrop> dropping = new AtomicReference<>();
 
+  /**
+   * Whether the user's disk is elsewhere, and the legs are a copy of it, or become one: their
+   * authorities let nobody start from them. A leg's is told otherwise when it is behind, as its
+   * record says.
+   */
+  private volatile boolean elsewhere;
+
   /** Whether another host may go on with the legs: what that takes from here is no failure. */
   private volatile boolean rests;
 
   /**
    * Around legs of which the leader is there.
    *
+   * @param anew whether it becomes a copy of the user's disk, which is elsewhere
    * @param keepers know what is recorded
    * @param releases of places that a server keeps after the end
    * @param mirror makes it, owned by this one; it has not begun
@@ -97,6 +106,7 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
   MirroredDisk(
       Mirrors.Environment environment,
       String user,
+      boolean anew,
       Leg leader,
       Leg follower,
       MirrorKeepers keepers,
@@ -105,6 +115,7 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
       Consumer<MirroredDisk> whenClosed) {
     this.environment = environment;
     this.user = user;
+    this.elsewhere = anew;
     this.first = leader;
     this.second = follower;
     this.keepers = keepers;
@@ -413,9 +424,11 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
       return;
     }
     try {
+      // It is a copy of the other one until it has heard that it is behind: whatever became of the
+      // disk while it was away, that is no reason to keep it out.
       OpenOptions.User as = new OpenOptions.User(user, keepers.generation(), left);
       comeBack(
-          environment.devices().get().open(leg.source(), OpenOptions.of(false, as).asLeg()),
+          environment.devices().get().open(leg.source(), OpenOptions.anew(as).asLeg()),
           left,
           pauses);
     } catch (DeviceException | RuntimeException e) {
@@ -430,12 +443,19 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
     boolean told = false;
     try {
       MirrorKeepers.await(keepers.tellBehind(leg.source()));
+      // That of its device: the server has it open.
+      Optional<UUID> storage = environment.storage(leg.source());
       told = true;
       leg.put(opened);
+      if (!elsewhere) {
+        MirrorKeepers.await(opened.arrived());
+      }
       log.info("{}: {} is back", user, leg.source());
-      mirror.resume();
+      mirror.resumeWith(keepers.record().legs().indexOf(leg.source()), storage);
     } catch (DeviceException | RuntimeException e) {
-      if (!told) {
+      if (told) {
+        var unused = leg.giveUp(e.getMessage());
+      } else {
         opened.keepPlace();
         opened.close();
       }
@@ -514,6 +534,7 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
   /** Both legs are out of date then; one that is away is behind anyhow. */
   @Override
   public CompletableFuture<Void> moved(String to) {
+    elsewhere = true;
     return CompletableFuture.allOf(
         legs().stream()
             .filter(Leg::isPresent)
@@ -521,8 +542,10 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
             .toArray(CompletableFuture[]::new));
   }
 
+  /** One that is away hears it when it is back. */
   @Override
   public CompletableFuture<Void> arrived() {
+    elsewhere = false; // before it is asked who is there
     return CompletableFuture.allOf(
         legs().stream().filter(Leg::isPresent).map(Leg::arrived).toArray(CompletableFuture[]::new));
   }

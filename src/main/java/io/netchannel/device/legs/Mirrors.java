@@ -7,6 +7,7 @@ import io.netchannel.device.DeviceException;
 import io.netchannel.device.DeviceKind;
 import io.netchannel.device.Devices;
 import io.netchannel.device.OpenOptions;
+import io.netchannel.device.Storage;
 import io.netchannel.device.memory.BufferBudget;
 import io.netchannel.device.mirror.MirrorStatus;
 import java.io.IOException;
@@ -78,6 +79,11 @@ public final class Mirrors implements DeviceKind {
       Supplier<UUID> ids,
       Duration legTimeout,
       Predicate<String> isNear) {
+    /** Which storage a leg has, as {@link Storage#incarnation}; waits for its server. */
+    Optional<UUID> storage(String leg) throws DeviceException {
+      return devices.get().storage(leg).incarnation();
+    }
+
     /** What this host knows of a disk. */
     Optional<MirrorLedger.Entry> knownHere(String user) throws DeviceException {
       try {
@@ -156,8 +162,15 @@ public final class Mirrors implements DeviceKind {
 
   /** Whether a source is one of the legs of another one. */
   public static boolean isLegOf(String leg, String source) {
+    return legsOf(source).contains(leg);
+  }
+
+  /** The legs of a source; empty when it has none. */
+  public static ImmutableList<String> legsOf(String source) {
     return source.startsWith(SCHEME + ":")
-        && Splitter.on(BETWEEN).splitToList(source.substring(SCHEME.length() + 1)).contains(leg);
+        ? ImmutableList.copyOf(
+            Splitter.on(BETWEEN).splitToList(source.substring(SCHEME.length() + 1)))
+        : ImmutableList.of();
   }
 
   /** The source of a disk with these legs. */
@@ -188,7 +201,7 @@ public final class Mirrors implements DeviceKind {
           "%s:%s is for a disk of a guest that writes to it; else name one of its legs"
               .formatted(SCHEME, text));
     }
-    MirroredDisk disk = opening(legs, options.user().get()).open();
+    MirroredDisk disk = opening(legs, options).open();
     open.add(disk);
     return disk;
   }
@@ -237,19 +250,20 @@ public final class Mirrors implements DeviceKind {
   public Device openAround(String text, Device present, OpenOptions options)
       throws DeviceException {
     MirrorLegs legs = new MirrorLegs(environment, legs(text));
-    MirroredDisk disk = opening(legs, options.user().orElseThrow()).around(present);
+    MirroredDisk disk = opening(legs, options).around(present);
     open.add(disk);
     return disk;
   }
 
-  private MirrorOpening opening(MirrorLegs legs, OpenOptions.User user) {
-    return new MirrorOpening(environment, maps, releases, legs, user, open::remove);
+  private MirrorOpening opening(MirrorLegs legs, OpenOptions options) {
+    return new MirrorOpening(environment, maps, releases, legs, options, open::remove);
   }
 
   /** Each leg for itself, without a mirror: which of them is up to date stays as it is. */
   @Override
   public void giveFree(String text, OpenOptions options) throws DeviceException {
     OpenOptions.User user = options.user().orElseThrow();
+    maps.removeLeft(user.name());
     for (String leg : legs(text)) {
       releases.release(user.name(), user.generation(), leg);
     }

@@ -32,7 +32,9 @@
  * and the guest's buffers are free. Its server finishes all of it before the leg gets in again, so
  * nothing late lands after a newer copy. Whoever is away when the guest ends is given free when it
  * is back, by this process or a person. Whoever comes back is flushed first: one whose host has
- * lost its memory fails that, and is copied whole.
+ * lost its memory fails that, and is copied whole. So is one that is another storage than before,
+ * as its server says: the map names both, also for the next process, for which such a leg is not
+ * the disk if the other one may be.
  *
  * <p>Who keeps a {@link io.netchannel.device.legs.MirrorRecord}: the authority of each member,
  * beside the disk's generation, and of a leg that comes back before anything is written there; this
@@ -42,11 +44,16 @@
  * generation than it knows, and none with an older epoch; and it lets nobody in for whom this leg
  * is all there is.
  *
+ * <p>As the new device of a disk that is elsewhere each leg is opened anew, and told with the other
+ * one when the disk has arrived, or has left. A leg that comes back is opened anew as well, and
+ * told that the disk is here once its authority knows from the record that it is behind.
+ *
  * <p>A generation takes its epochs from a range of its own: the record that a host cut off has left
  * at a leg is older than all that the next start makes, and never another one of the same epoch.
  *
  * <p>Without intents: which regions were being written when a host lost power nobody knows, so legs
- * that were both in use are compared whole. After kill -9 the map on tmpfs knows.
+ * that were both in use are compared whole. After kill -9 the map on tmpfs knows, and the
+ * requests in flight, which the next process opens the disk with.
  *
  * <p>Invariants:
  *

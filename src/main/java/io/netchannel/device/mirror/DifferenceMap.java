@@ -2,6 +2,7 @@ package io.netchannel.device.mirror;
 
 import static com.google.common.base.Preconditions.checkArgument;
 
+import io.netchannel.device.Inheritance;
 import io.netchannel.files.MappedFile;
 import java.io.IOException;
 import java.lang.invoke.MethodHandles;
@@ -13,6 +14,7 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
 
@@ -22,13 +24,14 @@ import java.util.UUID;
  * <p>The memory may be a mapped file on tmpfs, which survives the process (kill -9 at any
  * instruction): each word is one release store, made before what depends on it. The bits of an
  * answered write are therefore there whenever the answer is. What was not answered is not in the
- * map: the next process {@link #set sets} it there, and may issue it again.
+ * map: whoever {@link #reopen reopens} it says what that was, and may issue it again.
  *
  * <p>The file is whoever's who made it: it stays when the mirror is closed, and its mapping goes
  * with the object.
  *
  * <p>It is a map of two storages, which the file names: found where another one has the place of
- * either, it says nothing.
+ * either, it says nothing. Of a lasting mirror, whose legs change their roles, the first leg is
+ * named in the leader's place, the second in the follower's.
  *
  * <pre>
  *   0   magic (8)   8   version (4)   12  bytes of a region (4)   16  bytes of the device (8)
@@ -116,11 +119,13 @@ public final class DifferenceMap {
   /**
    * The map that a process before has left in a file, its bits as they were.
    *
+   * @param unanswered what was under way then: it may have reached one of the legs
    * @throws NoSuchFileException when there is none, or one that was not finished: no mirror has
    *     begun with it, or the host has lost power. Nothing is known of the legs then
    * @throws IOException when it is another device's, or something else
    */
-  public static DifferenceMap reopen(Path file, long sizeBytes) throws IOException {
+  public static DifferenceMap reopen(
+      Path file, long sizeBytes, List<Inheritance.Change> unanswered) throws IOException {
     int bytes = bytesFor(sizeBytes);
     ByteBuffer memory;
     try (FileChannel channel =
@@ -133,7 +138,9 @@ public final class DifferenceMap {
       memory = map(channel, file, (int) Math.min(channel.size(), bytes));
     }
     try {
-      return reopen(memory, sizeBytes, () -> {});
+      DifferenceMap map = reopen(memory, sizeBytes, () -> {});
+      unanswered.forEach(change -> map.set(change.offsetBytes(), change.lengthBytes()));
+      return map;
     } catch (IOException e) {
       throw new IOException(
           "%s: %s; remove it, then all is compared again".formatted(file, e.getMessage()), e);
@@ -209,17 +216,35 @@ public final class DifferenceMap {
 
   /** Whether it is the map of these two; it is nobody's of a storage that is not known. */
   public boolean isOf(Optional<UUID> leader, Optional<UUID> follower) {
-    return isAt(LEADER_OFFSET, leader) && isAt(FOLLOWER_OFFSET, follower);
+    return leader.filter(known -> isAt(LEADER_OFFSET, known)).isPresent()
+        && follower.filter(known -> isAt(FOLLOWER_OFFSET, known)).isPresent();
   }
 
-  private boolean isAt(int offset, Optional<UUID> storage) {
-    return storage
-        .filter(
-            known ->
-                known.getMostSignificantBits() == (long) LONG.getAcquire(memory, offset)
-                    && known.getLeastSignificantBits()
-                        == (long) LONG.getAcquire(memory, offset + Long.BYTES))
-        .isPresent();
+  private boolean isAt(int offset, UUID storage) {
+    return storage.getMostSignificantBits() == (long) LONG.getAcquire(memory, offset)
+        && storage.getLeastSignificantBits() == (long) LONG.getAcquire(memory, offset + Long.BYTES);
+  }
+
+  /**
+   * Whether a leg of a lasting mirror is what the map is of; one that was not known before, and is
+   * not now, is taken for the same.
+   *
+   * @param leg 0 or 1
+   */
+  public boolean isOf(int leg, Optional<UUID> storage) {
+    return isAt(offset(leg), storage.orElse(UNKNOWN));
+  }
+
+  /** A leg of a lasting mirror is that from now on: of another one than before nothing is known. */
+  public void legIs(int leg, Optional<UUID> storage) {
+    if (!isOf(leg, storage)) {
+      setAll(); // first: whatever of this a kill leaves, nothing is known
+      put(offset(leg), storage.orElse(UNKNOWN));
+    }
+  }
+
+  private static int offset(int leg) {
+    return leg == 0 ? LEADER_OFFSET : FOLLOWER_OFFSET;
   }
 
   /** The map of these two from now on, of which nothing is known. */
@@ -246,8 +271,7 @@ public final class DifferenceMap {
   }
 
   /**
-   * The legs may differ there from now on, as something was under way there when the process before
-   * ended.
+   * The legs may differ there from now on.
    *
    * @param lengthBytes 1 or more
    */

@@ -1,5 +1,8 @@
 package io.netchannel.device.mirror;
 
+import java.util.Optional;
+import java.util.UUID;
+
 /**
  * What a guest's changes mean for the map. Guarded by the mirror's lock.
  *
@@ -48,6 +51,14 @@ final class Differences {
   void needAll() {
     map.setAll();
     verification.again(0, map.sizeBytes());
+  }
+
+  /** A leg is open again; as {@link DifferenceMap#legIs}. */
+  void legIs(int leg, Optional<UUID> storage) {
+    if (!map.isOf(leg, storage)) {
+      needAll();
+      map.legIs(leg, storage);
+    }
   }
 
   /** The guest relies on a change, in a moment, that the follower may not have. */

@@ -13,6 +13,7 @@ import io.netchannel.device.mirror.MirrorOwner.Members;
 import io.netchannel.device.mirror.MirroredRequest.Kind;
 import java.nio.ByteBuffer;
 import java.util.Optional;
+import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
@@ -128,6 +129,14 @@ final class Mirror {
       advance();
     }
     work();
+  }
+
+  void resumeWith(int leg, Optional<UUID> storage) {
+    decide(
+        () -> {
+          differences.legIs(leg, storage);
+          states.resume();
+        });
   }
 
   boolean abort() {

@@ -11,6 +11,7 @@ import io.netchannel.device.memory.BufferLease;
 import io.netchannel.device.mirror.MirroredRequest.Kind;
 import java.nio.ByteBuffer;
 import java.util.Optional;
+import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.LongSupplier;
 
@@ -249,6 +250,16 @@ public final class MirrorDevice implements Device {
    */
   public void resume() {
     mirror.decide(mirror.states::resume);
+  }
+
+  /**
+   * Likewise of a lasting one, whose follower was opened anew: as which of its legs, and of which
+   * storage. All of another one than before is copied.
+   *
+   * @param leg 0 or 1, as in {@link DifferenceMap#legIs}
+   */
+  public void resumeWith(int leg, Optional<UUID> storage) {
+    mirror.resumeWith(leg, storage);
   }
 
   /** A lasting one begins with legs that are recorded as up to date, both of them, and alike. */

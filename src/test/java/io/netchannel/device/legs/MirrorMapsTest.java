@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.netchannel.device.mirror.DifferenceMap;
 import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -22,7 +23,7 @@ final class MirrorMapsTest {
     DifferenceMap now = maps.create(DISK, SIZE);
     maps.remove(DISK, earlier);
     assertThat(maps.file(DISK)).exists();
-    DifferenceMap found = maps.reopen(DISK, SIZE);
+    DifferenceMap found = maps.reopen(DISK, SIZE, List.of());
     maps.remove(DISK, now);
     assertThat(maps.file(DISK)).exists();
     maps.remove(DISK, found);

@@ -3,12 +3,14 @@ package io.netchannel.device.mirror;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.netchannel.device.Inheritance;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.BitSet;
+import java.util.List;
 import java.util.Optional;
 import java.util.Random;
 import java.util.UUID;
@@ -98,7 +100,7 @@ final class DifferenceMapTest {
     }
     map.set(70 * REGION, 1);
 
-    DifferenceMap found = DifferenceMap.reopen(file, 100 * REGION);
+    DifferenceMap found = DifferenceMap.reopen(file, 100 * REGION, List.of());
     assertThat(found.count()).isEqualTo(1);
     assertThat(found.isSet(70)).isTrue();
     assertThat(found.isFound()).isTrue();
@@ -117,7 +119,7 @@ final class DifferenceMapTest {
     map.beginAnew(leader, follower);
     map.clear(3);
 
-    DifferenceMap found = DifferenceMap.reopen(file, 100 * REGION);
+    DifferenceMap found = DifferenceMap.reopen(file, 100 * REGION, List.of());
     assertThat(found.isOf(leader, follower)).isTrue();
     assertThat(found.isFull()).isFalse();
     assertThat(found.isOf(follower, follower)).isFalse();
@@ -128,14 +130,26 @@ final class DifferenceMapTest {
     assertThat(found.isOf(leader, Optional.empty())).as("of one that is not known").isFalse();
   }
 
+  /** It may have reached one of the legs. */
+  @Test
+  void whatWasNotAnsweredMayDiffer(@TempDir Path directory) throws IOException {
+    Path file = directory.resolve("xvdb");
+    DifferenceMap.create(file, 100 * REGION).clearAll();
+    List<Inheritance.Change> unanswered =
+        List.of(new Inheritance.Change(3 * REGION - 512, 1024), new Inheritance.Change(0, 512));
+    DifferenceMap found = DifferenceMap.reopen(file, 100 * REGION, unanswered);
+    assertThat(found.count()).isEqualTo(3);
+    assertThat(found.isSet(0) && found.isSet(2) && found.isSet(3)).isTrue();
+  }
+
   /** Nobody may have begun with it. */
   @Test
   void aFileThatWasNotFinishedIsNone(@TempDir Path directory) throws IOException {
     Path file = directory.resolve("xvdb");
-    assertThatThrownBy(() -> DifferenceMap.reopen(file, 100 * REGION))
+    assertThatThrownBy(() -> DifferenceMap.reopen(file, 100 * REGION, List.of()))
         .isInstanceOf(NoSuchFileException.class);
     Files.write(file, new byte[48]);
-    assertThatThrownBy(() -> DifferenceMap.reopen(file, 100 * REGION))
+    assertThatThrownBy(() -> DifferenceMap.reopen(file, 100 * REGION, List.of()))
         .isInstanceOf(NoSuchFileException.class)
         .hasMessageContaining("not finished");
     assertThat(DifferenceMap.create(file, 100 * REGION).count()).isEqualTo(100);
@@ -147,15 +161,15 @@ final class DifferenceMapTest {
     Path file = directory.resolve("xvdb");
     DifferenceMap.create(file, 100 * REGION);
     byte[] before = Files.readAllBytes(file);
-    assertThatThrownBy(() -> DifferenceMap.reopen(file, 10_000 * REGION))
+    assertThatThrownBy(() -> DifferenceMap.reopen(file, 10_000 * REGION, List.of()))
         .isInstanceOf(IOException.class)
         .hasMessageContaining(file.toString())
         .hasMessageContaining("remove it");
-    assertThatThrownBy(() -> DifferenceMap.reopen(file, 99 * REGION))
+    assertThatThrownBy(() -> DifferenceMap.reopen(file, 99 * REGION, List.of()))
         .hasMessageContaining("version 2 of a device of 6553600 bytes");
     assertThat(Files.readAllBytes(file)).isEqualTo(before);
     Files.write(file, new byte[] {1});
-    assertThatThrownBy(() -> DifferenceMap.reopen(file, 99 * REGION))
+    assertThatThrownBy(() -> DifferenceMap.reopen(file, 99 * REGION, List.of()))
         .hasMessageContaining("found something else");
   }
 
@@ -170,6 +184,6 @@ final class DifferenceMapTest {
 
     assertThat(before.isSet(5)).isFalse();
     assertThat(before.isSet(6)).isTrue();
-    assertThat(DifferenceMap.reopen(file, 10 * REGION).count()).isEqualTo(9);
+    assertThat(DifferenceMap.reopen(file, 10 * REGION, List.of()).count()).isEqualTo(9);
   }
 }

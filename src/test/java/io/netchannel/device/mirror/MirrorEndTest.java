@@ -301,6 +301,6 @@ final class MirrorEndTest extends SteppedMirror {
     if (region >= 0) {
       before.set(region * DifferenceMap.REGION_BYTES, 1);
     }
-    return DifferenceMap.reopen(file, (long) BLOCKS * BLOCK);
+    return DifferenceMap.reopen(file, (long) BLOCKS * BLOCK, List.of());
   }
 }

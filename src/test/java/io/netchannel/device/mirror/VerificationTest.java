@@ -207,7 +207,7 @@ final class VerificationTest extends SteppedMirror {
     toSync(killed);
     toVerified(killed);
 
-    MirrorDevice mirror = mirror(DifferenceMap.reopen(file, BYTES), verifying(false));
+    MirrorDevice mirror = mirror(DifferenceMap.reopen(file, BYTES, List.of()), verifying(false));
     toSync(mirror);
     assertThat(mirror.status().copiedBytes()).isZero();
     assertThat(mirror.status().uncomparedBytes()).isEqualTo(BYTES);
