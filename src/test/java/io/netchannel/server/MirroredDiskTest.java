@@ -143,21 +143,71 @@ final class MirroredDiskTest {
     disk.close();
   }
 
-  /** Both were up to date: the other one has no place for all of the disk any more. */
+  /** Whichever leg is the disk: also where only the larger one is there when it starts. */
   @Test
-  void aLegThatHasGrownWaitsForTheOther() throws Exception {
+  void aDiskWithALargerSecondLegStaysAsLargeAsTheFirst() throws Exception {
+    int size = RecordingDisk.SIZE_BYTES / 2;
+    legs.a.disk.sizeBytes = size;
+    Device disk = inSync();
+    assertThat(disk.geometry().sizeBytes()).isEqualTo(size);
+    legs.a.stop();
+    CompletableFuture<Outcome> written = write(disk, 0, 1);
+    Waiting.until("at b", () -> numberAt(legs.b, 0) == 1);
+    legs.legTimeoutPasses();
+    assertThat(answer(written)).isEqualTo(Outcome.OK);
+    disk.rest();
+    try (Daemon destination = legs.new Daemon("hostb")) {
+      Device moved = destination.open(2, Optional.of(Inheritance.ENDED));
+      assertThat(moved.geometry().sizeBytes()).as("after a migration").isEqualTo(size);
+      legs.a.start();
+      destination.awaits(MirrorState.SYNC);
+      destination.awaitsMembers(legs.b, legs.a);
+      moved.close();
+      Device again = destination.open(3);
+      assertThat(again.geometry().sizeBytes()).as("from the larger leg").isEqualTo(size);
+      destination.awaits(MirrorState.SYNC);
+      again.close();
+    }
+    haveSameMarks();
+  }
+
+  @Test
+  void aDiskGrowsWhenBothLegsHaveGrown() throws Exception {
     legs.a.disk.sizeBytes = RecordingDisk.SIZE_BYTES / 2;
     legs.b.disk.sizeBytes = RecordingDisk.SIZE_BYTES / 2;
     inSync().close();
     legs.a.disk.sizeBytes = RecordingDisk.SIZE_BYTES;
     Device disk = daemon.open(2);
-    assertThat(disk.geometry().sizeBytes()).isEqualTo(RecordingDisk.SIZE_BYTES);
-    assertThat(read(disk, REGION_BLOCKS)).isEqualTo(101);
-    daemon.awaitsMembers(legs.a);
+    assertThat(disk.geometry().sizeBytes()).isEqualTo(RecordingDisk.SIZE_BYTES / 2);
+    assertThat(daemon.status().mirror().state()).isEqualTo(MirrorState.SYNC);
+    disk.close();
     legs.b.disk.sizeBytes = RecordingDisk.SIZE_BYTES;
+    int tail = RecordingDisk.SIZE_BYTES / 4096 - 1;
+    try (Device other = legs.b.disk.open("memory", OpenOptions.plain(false))) {
+      assertThat(answer(write(other, tail, 9))).isEqualTo(Outcome.OK);
+    }
+    disk = daemon.open(3);
+    assertThat(disk.geometry().sizeBytes()).isEqualTo(RecordingDisk.SIZE_BYTES);
     daemon.awaits(MirrorState.SYNC);
     haveSameMarks();
+    assertThat(numberAt(legs.b, tail))
+        .as("what was behind the end")
+        .isEqualTo(numberAt(legs.a, tail));
     disk.close();
+  }
+
+  /** Nothing is told or recorded then. */
+  @Test
+  void aDiskDoesNotStartFromALegThatIsTooSmall() throws Exception {
+    inSync().close();
+    MirrorRecord before = legs.recordAt(legs.a).orElseThrow();
+    legs.a.disk.sizeBytes = RecordingDisk.SIZE_BYTES / 2;
+    assertThatThrownBy(() -> daemon.open(2))
+        .isInstanceOf(DeviceException.class)
+        .hasMessageContainingAll(leg(legs.a), "at least " + RecordingDisk.SIZE_BYTES);
+    assertThat(legs.recordAt(legs.a)).contains(before);
+    legs.a.disk.sizeBytes = RecordingDisk.SIZE_BYTES;
+    daemon.open(3).close();
   }
 
   @Test
