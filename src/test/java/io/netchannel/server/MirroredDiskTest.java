@@ -383,6 +383,35 @@ final class MirroredDiskTest {
     disk.close();
   }
 
+  /** Some storage can tell that only when it has tried: it is no worse a leg. */
+  @ParameterizedTest
+  @ValueSource(strings = {"a", "b", "both"})
+  void aLegThatCannotMakeZerosGetsThemAsData(String which) throws Exception {
+    Device disk = inSync();
+    MirrorRecord before = daemon.status().record();
+    if (!which.equals("both")) {
+      host(which).disk.zeroOutcome = Outcome.UNSUPPORTED;
+    } else {
+      legs.a.disk.zeroOutcome = Outcome.UNSUPPORTED;
+      legs.b.disk.zeroOutcome = Outcome.UNSUPPORTED;
+    }
+    long length = 3 << 20; // of which not all is written at once
+    assertThat(answer(Requests.submit(done -> disk.discard(REGION_BYTES, length, done))))
+        .isEqualTo(Outcome.OK);
+    assertThat(numberAt(legs.a, 0)).isEqualTo(100);
+    assertThat(numberAt(legs.a, REGION_BLOCKS)).isZero();
+    haveSameMarks();
+    assertThat(answer(Requests.submit(done -> disk.discard(0, length, done))))
+        .as("zeros are not written again and again")
+        .isEqualTo(Outcome.UNSUPPORTED);
+    assertThat(numberAt(legs.a, 0)).isEqualTo(100);
+    assertThat(answer(write(disk, 2 * REGION_BLOCKS, 7))).isEqualTo(Outcome.OK);
+    assertThat(daemon.status().record()).isEqualTo(before);
+    assertThat(daemon.status().mirror().state()).isEqualTo(MirrorState.SYNC);
+    haveSameMarks();
+    disk.close();
+  }
+
   /** With both away the guest waits; nothing is given up, and nothing fails. */
   @Test
   void bothLegsGoAndComeBack() throws Exception {

@@ -67,6 +67,7 @@ final class RecordingDisk implements Devices {
   /** What the last of them may have left. */
   volatile boolean mayHaveHole;
 
+  /** Another one than OK: nothing is changed. */
   volatile Outcome zeroOutcome = Outcome.OK;
 
   /** Told each write when it is done, one after the other. */
@@ -246,6 +247,9 @@ final class RecordingDisk implements Devices {
       start(
           outcome -> completion.complete(zeroOutcome),
           () -> {
+            if (zeroOutcome != Outcome.OK) {
+              return;
+            }
             content.put((int) offsetBytes, new byte[(int) lengthBytes], 0, (int) lengthBytes);
             zeroed.merge(offsetBytes, 1, Integer::sum);
             mayHaveHole = mayDeallocate;
