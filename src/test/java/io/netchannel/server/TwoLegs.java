@@ -45,6 +45,9 @@ final class TwoLegs implements AutoCloseable {
   /** Longer than anything takes here: a leg is silent when a test says that it has passed. */
   private static final Duration LEG_TIMEOUT = Duration.ofMinutes(10);
 
+  /** Of a leg that is opened again. */
+  private static final Duration FIRST_PAUSE = Duration.ofSeconds(1);
+
   private static final int BLOCK_BYTES = 4096;
 
   final ServerHarness a;
@@ -120,6 +123,9 @@ final class TwoLegs implements AutoCloseable {
     private final DeviceOpener devices;
     private volatile boolean dead;
 
+    /** What came by time within a second: the ticks of disks. */
+    private final AtomicLong ticks = new AtomicLong();
+
     /**
      * @param host whose it is: those of one host know the same
      */
@@ -155,6 +161,9 @@ final class TwoLegs implements AutoCloseable {
               () -> {
                 if (!dead) {
                   action.run();
+                  if (delay.compareTo(FIRST_PAUSE) < 0) {
+                    ticks.incrementAndGet();
+                  }
                 }
               });
     }
@@ -177,6 +186,12 @@ final class TwoLegs implements AutoCloseable {
 
     void awaits(MirrorState state) {
       Waiting.until(state + " instead of " + status(), () -> status().mirror().state() == state);
+    }
+
+    /** Of a disk that is open. */
+    void awaitsTicks(int count) {
+      long until = ticks.get() + count;
+      Waiting.until(count + " ticks", () -> ticks.get() >= until);
     }
 
     void awaitsMembers(ServerHarness... hosts) {

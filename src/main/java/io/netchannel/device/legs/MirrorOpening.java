@@ -315,7 +315,7 @@ final class MirrorOpening {
             follower,
             keepers,
             releases,
-            owner ->
+            (owner, nanoTime) ->
                 MirrorDevice.lasting(
                     leader,
                     follower,
@@ -324,7 +324,7 @@ final class MirrorOpening {
                     MirrorSettings.lasting(compares, environment.legTimeout()),
                     environment.buffers(),
                     owner,
-                    environment.nanoTime()),
+                    nanoTime),
             closed -> closed(closed, map));
     log.info(
         "{}: starts from {}, the other leg {}; {}",

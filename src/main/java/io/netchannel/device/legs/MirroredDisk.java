@@ -26,6 +26,7 @@ import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
+import java.util.function.LongSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -77,8 +78,8 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
   /** Under way, or done and not acted upon. */
   private final AtomicReference<LegDrop> dropping = new AtomicReference<>();
 
-  /** Whether another host may go on with the legs: what that takes from here is no failure. */
-  private volatile boolean rests;
+  /** Rests where another host may go on with the legs: what that takes from here is no failure. */
+  private final WorkingTime time;
 
   /**
    * Around legs of which the leader is there.
@@ -104,13 +105,14 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
     this.keepers = keepers;
     this.releases = releases;
     this.whenClosed = whenClosed;
-    this.mirror = mirror.by(this);
+    this.time = new WorkingTime(environment.nanoTime());
+    this.mirror = mirror.by(this, time);
   }
 
   /** Makes the mirror of the legs. */
   @FunctionalInterface
   interface Made {
-    MirrorDevice by(MirrorOwner owner);
+    MirrorDevice by(MirrorOwner owner, LongSupplier nanoTime);
   }
 
   /**
@@ -187,7 +189,7 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
   private void tick() {
     if (!closed) {
       try {
-        if (!rests) {
+        if (!time.rests()) {
           mirror.tick();
           lookAtLegs();
           LegDrop drop = dropping.get();
@@ -206,8 +208,9 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
    * one whose host has lost its memory is not read.
    */
   private void lookAtLegs() {
-    first.look(environment.nanoTime().getAsLong());
-    second.look(environment.nanoTime().getAsLong());
+    long now = time.getAsLong();
+    first.look(now);
+    second.look(now);
     long limit = environment.legTimeout().toNanos();
     boolean firstAway = first.awayNanos() > limit;
     boolean firstLost = first.hasLostWrites();
@@ -298,7 +301,7 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
           "%s is not up to date, and the disk would go on with old data: drop it, or wait until `netchannel mirrors` says that it is"
               .formatted(stays.source()));
     }
-    if (rests || closing.get()) {
+    if (time.rests() || closing.get()) {
       throw new DeviceException("the guest is leaving, or has ended: drop the leg when it runs");
     }
     if (record.isWhole()) {
@@ -481,7 +484,7 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
 
   @Override
   public void rest() {
-    rests = true;
+    time.rest();
   }
 
   @Override
@@ -489,7 +492,7 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
     keepers.useGeneration(generation);
     mirror.useGeneration(generation);
     keepers.goOnHere();
-    rests = false;
+    time.goOn();
   }
 
   @Override

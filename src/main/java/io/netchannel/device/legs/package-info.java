@@ -11,7 +11,7 @@
  *     JOINING --some may have been told and not all, or a leg fails--> DROPPING
  *     JOINING --nobody was told--> DEGRADED
  *   SYNC --both are silent--> SYNC: the guest waits, nothing fails
- *   any --its user has stopped for another host (rest)--> the same, until it goes on here
+ *   any --its user has stopped for another host (rest)--> the same, until it goes on here; that time does not count
  *   DEGRADED, RESYNC --the leg that is up to date is away--> the same: the guest waits
  *   any but DROPPING, JOINING --a person drops a leg, the other one is up to date, recorded alone--> OVER ({@code LegDrop})
  *
