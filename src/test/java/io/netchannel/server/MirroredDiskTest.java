@@ -21,11 +21,13 @@ import io.netchannel.server.TwoLegs.Daemon;
 import io.netchannel.xen.Waiting;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -482,15 +484,58 @@ final class MirroredDiskTest {
     Waiting.until("at a", () -> numberAt(legs.a, 0) == 1);
     legs.legTimeoutPasses();
     assertThat(answer(first)).isEqualTo(Outcome.OK);
-    legs.b.disk.hold();
+    legs.b.disk.holdsWrites = true;
     legs.b.start();
-    Waiting.until("it is being flushed, or copied to", () -> legs.b.disk.held() > 0);
+    Waiting.until("it is being copied to", () -> !legs.b.disk.heldWrites.isEmpty());
+    assertThat(daemon.status().mirror().state()).isEqualTo(MirrorState.COPYING);
     assertThat(answer(write(disk, REGION_BLOCKS, 2))).isEqualTo(Outcome.OK);
+    int pauses = daemon.pauses.size();
     legs.legTimeoutPasses();
-    legs.b.disk.release();
+    Waiting.until("it has failed again", () -> daemon.pauses.size() > pauses);
+    legs.b.disk.failWrites();
     daemon.awaits(MirrorState.SYNC);
     haveSameMarks();
     disk.close();
+  }
+
+  /** Each time the guest waits for it. */
+  @ParameterizedTest
+  @ValueSource(strings = {"a", "b"})
+  void aLegThatFailsAgainAndAgainIsLeftAloneForLonger(String which) throws Exception {
+    Device disk = inSync();
+    ServerHarness bad = host(which);
+    bad.disk.flushOutcome = Outcome.IO_ERROR; // which each try to come back ends with
+    assertThat(Requests.flush(disk)).isEqualTo(Outcome.OK);
+    Waiting.until("it has failed 4 times", () -> daemon.pauses.size() >= 4);
+    bad.disk.flushOutcome = Outcome.OK;
+    daemon.awaits(MirrorState.SYNC);
+    List<Duration> failed = List.copyOf(daemon.pauses);
+    assertThat(failed.subList(0, 4)).isEqualTo(seconds(1, 2, 4, 8));
+    bad.disk.hold();
+    CompletableFuture<Outcome> written = write(disk, 0, 1);
+    Waiting.until("it keeps it", () -> bad.disk.held() > 0);
+    legs.legTimeoutPasses();
+    assertThat(answer(written)).isEqualTo(Outcome.OK);
+    bad.disk.release();
+    Waiting.until("a pause", () -> daemon.pauses.size() > failed.size());
+    assertThat(List.copyOf(daemon.pauses).get(failed.size()))
+        .as("it was in sync for a moment only")
+        .isGreaterThan(failed.get(failed.size() - 1));
+    daemon.awaits(MirrorState.SYNC);
+    legs.passes(Duration.ofHours(1));
+    daemon.pauses.clear();
+    bad.disk.flushOutcome = Outcome.IO_ERROR;
+    assertThat(Requests.flush(disk)).isEqualTo(Outcome.OK);
+    Waiting.until("a pause", () -> !daemon.pauses.isEmpty());
+    assertThat(daemon.pauses.peek()).isEqualTo(Duration.ofSeconds(1));
+    bad.disk.flushOutcome = Outcome.OK;
+    daemon.awaits(MirrorState.SYNC);
+    haveSameMarks();
+    disk.close();
+  }
+
+  private static List<Duration> seconds(Integer... all) {
+    return Stream.of(all).map(Duration::ofSeconds).toList();
   }
 
   /** What the host of a leg had not made durable is gone with its memory. */

@@ -54,7 +54,7 @@ final class RecordingDisk implements Devices {
   /** Whether each write stays where it is until {@link #failWrites}, and all else goes on. */
   volatile boolean holdsWrites;
 
-  private final Queue<Completion> heldWrites = new ConcurrentLinkedQueue<>();
+  final Queue<Completion> heldWrites = new ConcurrentLinkedQueue<>();
 
   private List<Runnable> held = new ArrayList<>();
 

@@ -27,9 +27,11 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
+import java.util.Queue;
 import java.util.Random;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
@@ -82,6 +84,11 @@ final class TwoLegs implements AutoCloseable {
     passedNanos.addAndGet(LEG_TIMEOUT.plusSeconds(1).toNanos());
   }
 
+  /** Nobody has to wait. */
+  void passes(Duration time) {
+    passedNanos.addAndGet(time.toNanos());
+  }
+
   /** What the authority of a leg knows. */
   Optional<MirrorRecord> recordAt(ServerHarness host) {
     try (Daemon asker = new Daemon("asker")) {
@@ -123,6 +130,9 @@ final class TwoLegs implements AutoCloseable {
     private final DeviceOpener devices;
     private volatile boolean dead;
 
+    /** How long legs that were away were to be left alone, one after the other. */
+    final Queue<Duration> pauses = new ConcurrentLinkedQueue<>();
+
     /** What came by time within a second: the ticks of disks. */
     private final AtomicLong ticks = new AtomicLong();
 
@@ -156,6 +166,9 @@ final class TwoLegs implements AutoCloseable {
 
     /** Pauses between attempts are a tenth of what they are. */
     private void later(Duration delay, Runnable action) {
+      if (delay.compareTo(FIRST_PAUSE) >= 0) {
+        pauses.add(delay);
+      }
       CompletableFuture.delayedExecutor(delay.toMillis() / 10, TimeUnit.MILLISECONDS, executor)
           .execute(
               () -> {

@@ -18,6 +18,7 @@ import io.netchannel.time.Backoff;
 import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.RejectedExecutionException;
@@ -45,6 +46,9 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
 
   private static final Duration FIRST_PAUSE = Duration.ofSeconds(1);
   private static final Duration LONGEST_PAUSE = Duration.ofSeconds(30);
+
+  /** A leg that was in sync for so long, and failed only then, is no leg that fails again. */
+  private static final Duration STEADY = Duration.ofMinutes(5);
 
   /** The guest has gone; without it the next start compares the legs. */
   private static final long LAST_FLUSH_SECONDS = 5;
@@ -74,6 +78,12 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
   private volatile boolean changed;
 
   private volatile boolean closed;
+
+  /** Of the leg that is away; one after the other has them, from the first time on. */
+  private final Backoff pauses = pauses();
+
+  /** When both were recorded as up to date; empty when that is over, or was not yet. */
+  private volatile OptionalLong inSyncNanos = OptionalLong.empty();
 
   /** Under way, or done and not acted upon. */
   private final AtomicReference<LegDrop> dropping = new AtomicReference<>();
@@ -122,6 +132,7 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
    */
   void willBeInSync(boolean handedOver) {
     changed = !handedOver;
+    inSyncNanos = OptionalLong.of(time.getAsLong());
     beginning = mirror::beginInSync;
   }
 
@@ -138,8 +149,7 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
     beginning =
         () ->
             opened.ifPresentOrElse(
-                present -> onExecutor(() -> comeBack(present, left, pauses())),
-                () -> reopenLater(left, pauses()));
+                present -> onExecutor(() -> comeBack(present, left)), () -> reopenLater(left));
   }
 
   @Override
@@ -242,6 +252,9 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
                 (done, failure) -> {
                   if (failure == null) {
                     log.info("{}: {}", user, keepers.record());
+                    if (members == Members.BOTH) {
+                      inSyncNanos = OptionalLong.of(time.getAsLong());
+                    }
                     recorded.complete(null);
                   } else if (failure instanceof Authority.UntoldException) {
                     log.warn(
@@ -385,41 +398,50 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
         () -> {
           Optional<Inheritance> left = leg.giveUp(why);
           log.warn("{}: {} is away: {}", user, leg.source(), why);
-          reopenLater(lost ? Optional.empty() : left, pauses());
+          if (wasSteady()) {
+            pauses.reset();
+          }
+          inSyncNanos = OptionalLong.empty();
+          reopenLater(lost ? Optional.empty() : left);
         });
+  }
+
+  /** One that hangs under load is in sync again and again, and silent for a while then. */
+  private boolean wasSteady() {
+    long leastNanos = STEADY.plus(environment.legTimeout()).toNanos();
+    OptionalLong since = inSyncNanos;
+    return since.isPresent() && time.getAsLong() - since.getAsLong() > leastNanos;
   }
 
   private static Backoff pauses() {
     return new Backoff(FIRST_PAUSE, LONGEST_PAUSE);
   }
 
-  private void reopenLater(Optional<Inheritance> left, Backoff pauses) {
-    environment.later().run(pauses.next(), () -> onExecutor(() -> reopen(left, pauses)));
+  private void reopenLater(Optional<Inheritance> left) {
+    environment.later().run(pauses.next(), () -> onExecutor(() -> reopen(left)));
   }
 
-  private void reopen(Optional<Inheritance> left, Backoff pauses) {
+  private void reopen(Optional<Inheritance> left) {
     Leg leg = (Leg) mirror.follower();
     if (closed) {
       return;
     }
     if (dropping.get() != null) {
-      reopenLater(left, pauses); // unless it goes
+      reopenLater(left); // unless it goes
       return;
     }
     try {
       OpenOptions.User as = new OpenOptions.User(user, keepers.generation(), left);
       comeBack(
-          environment.devices().get().open(leg.source(), OpenOptions.of(false, as).asLeg()),
-          left,
-          pauses);
+          environment.devices().get().open(leg.source(), OpenOptions.of(false, as).asLeg()), left);
     } catch (DeviceException | RuntimeException e) {
       leg.problem(e.getMessage());
-      reopenLater(left, pauses);
+      reopenLater(left);
     }
   }
 
   /** Its server hears that it is behind before anything is written there. */
-  private void comeBack(Device opened, Optional<Inheritance> left, Backoff pauses) {
+  private void comeBack(Device opened, Optional<Inheritance> left) {
     Leg leg = (Leg) mirror.follower();
     boolean told = false;
     try {
@@ -435,7 +457,7 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
       }
       leg.problem(e.getMessage());
       if (!closed) {
-        reopenLater(left, pauses);
+        reopenLater(left);
       }
     }
   }
