@@ -155,7 +155,7 @@ final class LegsOfAGuestTest {
     guest.verify();
     guest.await("the XML names both", () -> guest.named().equals(BOTH));
     assertThatThrownBy(() -> add("netchannel://store/c"))
-        .hasMessageContaining("expected an export that is written to");
+        .hasMessageContainingAll("has two legs already, " + A + " and " + B, "drop one");
     guest.host.stopDaemon();
     guest.host.startDaemon();
     awaitSync();

@@ -183,6 +183,14 @@ final class MirrorStartTest {
     }
   }
 
+  /** What this host was told last is said as it is. */
+  @Test
+  void doesNotSayThatAGuestRanElsewhereThatRanHereLast() {
+    assertThatThrownBy(() -> start("5AB", "away", "here 4AB", false))
+        .hasMessageContaining("this host knows epoch 4, up to date: A and B. Start it when")
+        .hasMessageNotContaining("elsewhere");
+  }
+
   @Test
   void refusesLegsOfAnotherPair() {
     MirrorRecord others =
