@@ -145,6 +145,16 @@ final class LegsOfAGuestTest {
   }
 
   @Test
+  void theStatusHasTheMemoryOfSecondCopies() throws Exception {
+    guest.startGuest(BOTH);
+    awaitSync();
+    assertThat(Json.object(Json.object(ask(Map.of("command", "status"))).get("mirrorMemory")))
+        .containsEntry("users", 1)
+        .containsKeys("budgetBytes", "inUseBytes", "waiting");
+    guest.endGuest();
+  }
+
+  @Test
   void aDiskGetsASecondLegUnderItsGuest() throws Exception {
     guest.startGuest(A);
     guest.write(3);

@@ -114,6 +114,11 @@ public final class Mirrors implements DeviceKind {
     return releases.problems();
   }
 
+  /** Of what all disks here have for the second copies of data. */
+  public BufferBudget.Use memory() {
+    return environment.buffers().use();
+  }
+
   /** Of the disks that are open here. */
   public ImmutableList<Status> all() {
     return open.stream().map(Mirrors::status).collect(ImmutableList.toImmutableList());
