@@ -40,6 +40,8 @@ final class StatusCommand implements Callable<Integer> {
             memory("handed over:", memory.get("manifests")).ifPresent(out::println);
           } else if (name.equals("serverMemory")) {
             memory("export data:", value).ifPresent(out::println);
+          } else if (name.equals("mirrorMemory")) {
+            memory("mirror data:", value).ifPresent(out::println);
           } else if (name.equals("servedAgain") && value instanceof Map<?, ?> progress) {
             out.println(servedAgain(progress));
           } else if (!(value instanceof List<?>)) {

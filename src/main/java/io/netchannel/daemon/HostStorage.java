@@ -252,13 +252,14 @@ public final class HostStorage implements AutoCloseable {
       if (known.knows(request)) {
         return known.handle(request);
       }
-      MirrorCommands mirrors = new MirrorCommands(begunMirrors());
+      Mirrors begun = begunMirrors();
+      MirrorCommands mirrors = new MirrorCommands(begun);
       if (MirrorCommands.knows(request)) {
         return mirrors.handle(request, others);
       }
       Object answer = others.handle(request);
       return switch (String.valueOf(request.get("command"))) {
-        case "status" -> mirrors.withProblems(withMemory(answer, known), others);
+        case "status" -> mirrors.withProblems(withMemory(answer, known, begun), others);
         case "devices" -> mirrors.withLegs(answer);
         default -> answer;
       };
@@ -281,12 +282,13 @@ public final class HostStorage implements AutoCloseable {
     }
   }
 
-  private static Object withMemory(Object status, HostExports exports) {
+  private static Object withMemory(Object status, HostExports exports, Mirrors mirrors) {
     Map<String, Object> all = new LinkedHashMap<>();
     if (status instanceof Map<?, ?> known) {
       known.forEach((name, value) -> all.put(String.valueOf(name), value));
     }
     all.put("serverMemory", MemoryJson.of(exports.memory()));
+    all.put("mirrorMemory", MemoryJson.of(mirrors.memory()));
     return all;
   }
 

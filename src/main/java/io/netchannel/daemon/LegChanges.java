@@ -5,6 +5,7 @@ import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.Devices;
 import io.netchannel.device.legs.Mirrors;
+import io.netchannel.net.MirrorSource;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -58,6 +59,11 @@ final class LegChanges {
     checkServed(disk);
     String old = disk.details().source().orElse("");
     Device present = disk.device().orElseThrow();
+    if (MirrorSource.is(old)) {
+      throw new ControlException(
+          "%s has two legs already, %s: drop one of them first, see `netchannel mirror drop`"
+              .formatted(disk, String.join(" and ", MirrorSource.legs(old))));
+    }
     if (!DiskPlaces.isExport(old) || disk.details().readOnly()) {
       throw new ControlException(
           "%s is %s%s: expected an export that is written to, as netchannel://HOST/NAME; swap it to one first"

@@ -5,12 +5,12 @@ import io.netchannel.coordinator.DiskJob;
 import io.netchannel.coordinator.DiskJobStore;
 import io.netchannel.coordinator.DiskKey;
 import io.netchannel.coordinator.Moved;
+import io.netchannel.net.MirrorSource;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.Devices;
 import io.netchannel.device.OpenOptions;
 import io.netchannel.device.Storage;
-import io.netchannel.device.legs.Mirrors;
 import io.netchannel.time.Backoff;
 import java.time.Duration;
 import java.util.Map;
@@ -121,7 +121,7 @@ final class SwitchNotes implements AutoCloseable {
     try {
       return DiskPlaces.isExport(devices.place(source))
           ? ImmutableList.of(source)
-          : Mirrors.legsOf(devices.place(source));
+          : MirrorSource.legs(devices.place(source));
     } catch (DeviceException e) {
       return ImmutableList.of();
     }
@@ -392,7 +392,7 @@ final class SwitchNotes implements AutoCloseable {
 
   /** Whether it is the other one, or a leg of that. */
   private boolean isSame(String source, Storage storage, String other) throws DeviceException {
-    for (String leg : Mirrors.legsOf(devices.place(other))) {
+    for (String leg : MirrorSource.legs(devices.place(other))) {
       if (isSame(source, storage, leg)) {
         return true;
       }

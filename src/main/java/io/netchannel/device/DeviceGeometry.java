@@ -22,4 +22,17 @@ public record DeviceGeometry(
     boolean canFlush,
     boolean canDiscard,
     int discardGranularityBytes,
-    boolean canZero) {}
+    boolean canZero) {
+  /** Of a device that is like this one, but for its size. */
+  public DeviceGeometry withSize(long otherSizeBytes) {
+    return new DeviceGeometry(
+        otherSizeBytes,
+        logicalBlockBytes,
+        physicalBlockBytes,
+        readOnly,
+        canFlush,
+        canDiscard,
+        discardGranularityBytes,
+        canZero);
+  }
+}

@@ -1,38 +1,28 @@
 package io.netchannel.libvirt;
 
+import io.netchannel.net.MirrorSource;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.regex.Pattern;
 import org.w3c.dom.Element;
 import org.w3c.dom.Node;
 
 /**
  * How a {@code <netchannel:disk>} names its source: by an attribute, or by two elements {@code
- * <netchannel:leg source=>} of a disk with two legs, whose source is {@code mirror:LEG,LEG}.
+ * <netchannel:leg source=>} of a disk with two legs, whose source is a {@link MirrorSource}.
  */
 final class DiskSource {
   static final String SOURCE = "source";
   static final String LEG = "leg";
   static final int LEGS = 2;
 
-  private static final String MIRROR = "mirror:";
-
-  /** A leg is an export: its source begins like this. */
-  private static final Pattern BETWEEN_LEGS = Pattern.compile(",(?=netchannel)");
-
   private DiskSource() {}
-
-  /** Of these legs. */
-  static String ofLegs(List<String> legs) {
-    return MIRROR + String.join(",", legs);
-  }
 
   /** What an element says, whatever it is. */
   static String of(Element disk) {
     List<Element> legs = legs(disk);
     return disk.hasAttribute(SOURCE) || legs.isEmpty()
         ? disk.getAttribute(SOURCE)
-        : ofLegs(legs.stream().map(leg -> leg.getAttribute(SOURCE).strip()).toList());
+        : MirrorSource.of(legs.stream().map(leg -> leg.getAttribute(SOURCE).strip()).toList());
   }
 
   /** Makes an element say something else. */
@@ -40,12 +30,12 @@ final class DiskSource {
     if (!disk.hasAttribute(SOURCE)) {
       legs(disk).forEach(disk::removeChild);
     }
-    if (!source.startsWith(MIRROR)) {
+    if (!MirrorSource.is(source)) {
       disk.setAttribute(SOURCE, source);
       return;
     }
     disk.removeAttribute(SOURCE);
-    for (String leg : BETWEEN_LEGS.split(source.substring(MIRROR.length()), -1)) {
+    for (String leg : MirrorSource.legs(source)) {
       // Where the disk has a namespace, its legs have it too.
       Element element =
           disk.getNamespaceURI() == null

@@ -6,6 +6,7 @@ import com.google.common.collect.ImmutableSet;
 import com.google.errorprone.annotations.FormatMethod;
 import com.google.errorprone.annotations.FormatString;
 import io.netchannel.libvirt.DomainDevices.Disk;
+import io.netchannel.net.MirrorSource;
 import java.io.IOException;
 import java.io.StringReader;
 import java.util.ArrayList;
@@ -208,8 +209,9 @@ public final class DomainXmlParser {
     ImmutableMap<String, String> attributes = attributes(name, element, DISK_ATTRIBUTES);
     String target = attributes.getOrDefault("target", "");
     checkTarget(name, target);
-    Optional<String> mirrored = legs(name, target, element, attributes);
-    String source = mirrored.orElseGet(() -> attributes.getOrDefault(DiskSource.SOURCE, ""));
+    String source =
+        legs(name, target, element, attributes)
+            .orElseGet(() -> attributes.getOrDefault(DiskSource.SOURCE, ""));
     StockDisk inherited = stock.get(target);
     if (source.isBlank()) {
       throw wrong(name, "disk %s has no source=; e.g. source=\"file:/dev/vdb\"", target);
@@ -231,7 +233,7 @@ public final class DomainXmlParser {
                   target,
                   attributes.get("readonly"));
         };
-    if (mirrored.isPresent() && (readOnly || attributes.containsKey(DomainMetadata.FOLLOW))) {
+    if (MirrorSource.is(source) && (readOnly || attributes.containsKey(DomainMetadata.FOLLOW))) {
       throw wrong(
           name,
           "disk %s has two legs: it is written to, and follows nobody; leave readonly= and follow="
@@ -268,7 +270,7 @@ public final class DomainXmlParser {
     if (attributes.containsKey(DiskSource.SOURCE)) {
       throw wrong(name, "disk %s has two legs and a source=; leave one of them out", target);
     }
-    return Optional.of(DiskSource.ofLegs(legs));
+    return Optional.of(MirrorSource.of(legs));
   }
 
   /**

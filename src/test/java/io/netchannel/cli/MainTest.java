@@ -50,6 +50,7 @@ final class MainTest {
           Map.of(
               "name", "hosta",
               "servedAgain", Map.of("disks", 2, "of", 3, "millis", 740),
+              "mirrorMemory", Map.of("inUseBytes", 3L << 20, "budgetBytes", 32L << 20),
               "peers",
                   List.of(
                       Map.of("name", "hostb", "address", "hostb:16515", "state", "connected"),
@@ -243,6 +244,7 @@ final class MainTest {
         .containsPattern(" Peer +Address +State +Problem")
         .containsPattern(" hostb +hostb:16515 +connected +-")
         .containsPattern(" hostc +hostc:16515 +unreachable +no route")
+        .contains(" mirror data:   3 of 32 MiB in use")
         .contains(" served again:  2 of 3 disks, the last one 740 ms after the start\n");
   }
 

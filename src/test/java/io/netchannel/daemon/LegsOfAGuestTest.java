@@ -268,6 +268,16 @@ final class LegsOfAGuestTest {
   }
 
   @Test
+  void theStatusHasTheMemoryOfSecondCopies() throws Exception {
+    guest.startGuest(BOTH);
+    awaitSync();
+    assertThat(Json.object(Json.object(ask(Map.of("command", "status"))).get("mirrorMemory")))
+        .containsEntry("users", 1)
+        .containsKeys("budgetBytes", "inUseBytes", "waiting");
+    guest.endGuest();
+  }
+
+  @Test
   void aDiskGetsASecondLegUnderItsGuest() throws Exception {
     guest.startGuest(A);
     guest.write(3);
@@ -278,7 +288,7 @@ final class LegsOfAGuestTest {
     guest.verify();
     guest.await("the XML names both", () -> guest.named().equals(BOTH));
     assertThatThrownBy(() -> add("netchannel://store/c"))
-        .hasMessageContaining("expected an export that is written to");
+        .hasMessageContainingAll("has two legs already, " + A + " and " + B, "drop one");
     guest.host.stopDaemon();
     guest.host.startDaemon();
     awaitSync();

@@ -173,6 +173,10 @@ final class DomainXmlParserTest {
             + " source='netchannel://b/w'/></n:disk> | has two legs: it is written to",
         "<n:disk target='xvdb' follow='p'><n:leg source='netchannel://a/w'/><n:leg"
             + " source='netchannel://b/w'/></n:disk> | follows nobody",
+        "<n:disk target='xvdb' follow='p' source='mirror:netchannel://a/w,netchannel://b/w'/> |"
+            + " has two legs",
+        "<n:disk target='xvdb' readonly='yes' source='mirror:netchannel://a/w,netchannel://b/w'/> |"
+            + " has two legs",
         "<n:disk target='xvdb'><n:leg source='netchannel://a/w' cache='no'/></n:disk> | attribute"
             + " cache of <leg> is unknown",
         "<n:disk target='xvdb' source='file:/a'><n:foot/></n:disk> | <n:foot> is unknown in it",

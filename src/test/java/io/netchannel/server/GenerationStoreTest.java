@@ -97,7 +97,7 @@ final class GenerationStoreTest {
     ImmutableList<String> legs =
         ImmutableList.of("netchannel://hosta/w", "netchannel+unix:///w?socket=/a b,c");
     Optional<MirrorRecord> record =
-        Optional.of(new MirrorRecord(new UUID(7, 7), 5, true, legs, legs));
+        Optional.of(new MirrorRecord(new UUID(7, 7), 5, true, 8 << 20, legs, legs));
     GenerationStore store = GenerationStore.open(file());
     store.put(entry("a/xvda", 3, true).withMirror(record));
     store.put(moved("b/xvda", 4, false).withMirror(record));

@@ -54,7 +54,7 @@ final class RecordingDisk implements Devices {
   /** Whether each write stays where it is until {@link #failWrites}, and all else goes on. */
   volatile boolean holdsWrites;
 
-  private final Queue<Completion> heldWrites = new ConcurrentLinkedQueue<>();
+  final Queue<Completion> heldWrites = new ConcurrentLinkedQueue<>();
 
   private List<Runnable> held = new ArrayList<>();
 
@@ -67,6 +67,7 @@ final class RecordingDisk implements Devices {
   /** What the last of them may have left. */
   volatile boolean mayHaveHole;
 
+  /** Another one than OK: nothing is changed. */
   volatile Outcome zeroOutcome = Outcome.OK;
 
   /** Told each write when it is done, one after the other. */
@@ -251,6 +252,9 @@ final class RecordingDisk implements Devices {
       start(
           outcome -> completion.complete(zeroOutcome),
           () -> {
+            if (zeroOutcome != Outcome.OK) {
+              return;
+            }
             content.put((int) offsetBytes, new byte[(int) lengthBytes], 0, (int) lengthBytes);
             zeroed.merge(offsetBytes, 1, Integer::sum);
             mayHaveHole = mayDeallocate;

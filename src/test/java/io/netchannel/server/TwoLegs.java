@@ -27,9 +27,11 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
+import java.util.Queue;
 import java.util.Random;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
@@ -44,6 +46,9 @@ final class TwoLegs implements AutoCloseable {
 
   /** Longer than anything takes here: a leg is silent when a test says that it has passed. */
   private static final Duration LEG_TIMEOUT = Duration.ofMinutes(10);
+
+  /** Of a leg that is opened again. */
+  private static final Duration FIRST_PAUSE = Duration.ofSeconds(1);
 
   private static final int BLOCK_BYTES = 4096;
 
@@ -77,6 +82,11 @@ final class TwoLegs implements AutoCloseable {
   /** What is not answered has not been for so long. */
   void legTimeoutPasses() {
     passedNanos.addAndGet(LEG_TIMEOUT.plusSeconds(1).toNanos());
+  }
+
+  /** Nobody has to wait. */
+  void passes(Duration time) {
+    passedNanos.addAndGet(time.toNanos());
   }
 
   /** What the authority of a leg knows. */
@@ -120,6 +130,12 @@ final class TwoLegs implements AutoCloseable {
     private final DeviceOpener devices;
     private volatile boolean dead;
 
+    /** How long legs that were away were to be left alone, one after the other. */
+    final Queue<Duration> pauses = new ConcurrentLinkedQueue<>();
+
+    /** What came by time within a second: the ticks of disks. */
+    private final AtomicLong ticks = new AtomicLong();
+
     /**
      * @param host whose it is: those of one host know the same
      */
@@ -150,11 +166,17 @@ final class TwoLegs implements AutoCloseable {
 
     /** Pauses between attempts are a tenth of what they are. */
     private void later(Duration delay, Runnable action) {
+      if (delay.compareTo(FIRST_PAUSE) >= 0) {
+        pauses.add(delay);
+      }
       CompletableFuture.delayedExecutor(delay.toMillis() / 10, TimeUnit.MILLISECONDS, executor)
           .execute(
               () -> {
                 if (!dead) {
                   action.run();
+                  if (delay.compareTo(FIRST_PAUSE) < 0) {
+                    ticks.incrementAndGet();
+                  }
                 }
               });
     }
@@ -184,6 +206,12 @@ final class TwoLegs implements AutoCloseable {
 
     void awaits(MirrorState state) {
       Waiting.until(state + " instead of " + status(), () -> status().mirror().state() == state);
+    }
+
+    /** Of a disk that is open. */
+    void awaitsTicks(int count) {
+      long until = ticks.get() + count;
+      Waiting.until(count + " ticks", () -> ticks.get() >= until);
     }
 
     void awaitsMembers(ServerHarness... hosts) {

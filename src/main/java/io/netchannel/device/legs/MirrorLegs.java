@@ -8,6 +8,7 @@ import io.netchannel.device.OpenOptions;
 import io.netchannel.device.legs.MirrorStart.LegAnswer;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
@@ -58,10 +59,15 @@ final class MirrorLegs {
     return found.stream().mapToLong(Long::longValue).max().orElseThrow();
   }
 
-  /** The one that is there first, for a look: it holds nothing that would have to be closed. */
+  /**
+   * The larger one of those that are there, for a look: the disk may be smaller, as its record says
+   * when it is opened. It holds nothing that would have to be closed.
+   */
   Device probe(OpenOptions options) throws DeviceException {
-    return answered(source -> environment.devices().get().open(source, options), Duration.ZERO)
-        .get(0);
+    return answered(source -> environment.devices().get().open(source, options), SECOND_BOUND)
+        .stream()
+        .max(Comparator.comparingLong(device -> device.geometry().sizeBytes()))
+        .orElseThrow();
   }
 
   @FunctionalInterface

@@ -281,7 +281,7 @@ final class MirrorOpening {
     Device device = opened.device().orElseThrow();
     MirrorRecord record = opened.answer().record().orElseThrow();
     String leg = opened.answer().leg();
-    Optional<DifferenceMap> map = found(device.geometry());
+    Optional<DifferenceMap> map = found(device.geometry().withSize(record.sizeBytes()));
     return device.hasLostWrites()
         || (map.isPresent()
             && !map.get().isOf(record.legs().indexOf(leg), opened.storage()));
@@ -299,21 +299,27 @@ final class MirrorOpening {
   private MirroredDisk disk(Start start, Opened chosen, Opened second) throws DeviceException {
     Device device = chosen.device().orElseThrow();
     Optional<Device> other = second.device();
-    // One that has another size by now, say, is left behind until it fits.
+    DeviceGeometry geometry = geometry(start, device, other);
+    Optional<String> misfit = Leg.misfit(geometry, device.geometry());
+    if (misfit.isPresent()) {
+      throw new DeviceException("%s: %s".formatted(start.disk(), misfit.get()));
+    }
+    boolean hasGrown =
+        start.record().filter(found -> found.sizeBytes() < geometry.sizeBytes()).isPresent();
+    // One that has other blocks by now, say, is left behind until it fits.
     boolean alike =
         start.other() == Other.ALIKE
-            && other
-                .filter(found -> Leg.misfit(device.geometry(), found.geometry()).isEmpty())
-                .isPresent();
-    MirrorRecord record = next(start, alike);
+            && !hasGrown
+            && other.filter(found -> Leg.misfit(geometry, found.geometry()).isEmpty()).isPresent();
+    MirrorRecord record = next(start, alike, geometry.sizeBytes());
     DifferenceMap map =
-        map(record, device.geometry(), alike ? List.of(chosen, second) : List.of(chosen), alike);
+        map(record, geometry, alike ? List.of(chosen, second) : List.of(chosen), alike);
     MirrorKeepers keepers = legs.keepers(user.name(), user.generation(), record);
     MirrorKeepers.await(
         keepers.begin(record, alike ? record.members() : ImmutableList.of(start.disk())));
-    Leg leader = new Leg(start.disk(), device.geometry());
+    Leg leader = new Leg(start.disk(), geometry);
     leader.put(device);
-    Leg follower = new Leg(record.other(start.disk()), device.geometry());
+    Leg follower = new Leg(record.other(start.disk()), geometry);
     follower.problem("is being opened");
     boolean compares = map.isFull() && start.record().isPresent();
     MirroredDisk mirrored =
@@ -325,7 +331,7 @@ final class MirrorOpening {
             follower,
             keepers,
             releases,
-            owner ->
+            (owner, nanoTime) ->
                 MirrorDevice.lasting(
                     leader,
                     follower,
@@ -334,7 +340,7 @@ final class MirrorOpening {
                     MirrorSettings.lasting(compares, environment.legTimeout()),
                     environment.buffers(),
                     owner,
-                    environment.nanoTime()),
+                    nanoTime),
             closed -> closed(closed, map));
     log.info(
         "{}: starts from {}, the other leg {}; {}",
@@ -360,16 +366,34 @@ final class MirrorOpening {
   }
 
   /** What holds while the guest runs: a leg that may differ is not up to date. */
-  private MirrorRecord next(Start start, boolean alike) {
+  private MirrorRecord next(Start start, boolean alike, long sizeBytes) {
     if (start.record().isEmpty()) {
       return MirrorRecord.first(
-          environment.ids().get(), user.generation(), legs.sources(), start.disk());
+          environment.ids().get(), user.generation(), sizeBytes, legs.sources(), start.disk());
     }
     MirrorRecord found = start.record().get();
     boolean stays = alike ? handedOver && !found.closed() : !found.isWhole();
-    return stays
+    return stays && found.sizeBytes() == sizeBytes
         ? found
-        : found.next(user.generation(), alike ? found.members() : ImmutableList.of(start.disk()));
+        : found.next(
+            user.generation(), alike ? found.members() : ImmutableList.of(start.disk()), sizeBytes);
+  }
+
+  /**
+   * As the leg's that is the disk, of the size that the mirror has. It grows with its legs, when it
+   * starts for a guest that was told no size yet, and both are there.
+   */
+  private DeviceGeometry geometry(Start start, Device device, Optional<Device> other) {
+    DeviceGeometry leg = device.geometry();
+    if (start.record().isEmpty()) {
+      return leg;
+    }
+    long sizeBytes = start.record().get().sizeBytes();
+    if (other.isPresent() && user.inheritance().isEmpty()) {
+      long both = Math.min(leg.sizeBytes(), other.get().geometry().sizeBytes());
+      sizeBytes = Math.max(sizeBytes, both);
+    }
+    return leg.withSize(sizeBytes);
   }
 
   private Optional<Device> near(Leg leader, Leg follower) {

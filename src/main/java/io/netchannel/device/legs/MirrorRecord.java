@@ -16,14 +16,15 @@ import java.util.stream.Collectors;
  * Which legs of a mirror have all that its guest was told is written: the members. What each leg's
  * authority, the host of the guest and the witness keep; immutable.
  *
- * <p>As a line of text: {@code MIRROR EPOCH open|closed LEG,LEG MEMBER[,MEMBER]}, where legs are
- * URL-encoded.
+ * <p>As a line of text: {@code MIRROR EPOCH open|closed BYTES LEG,LEG MEMBER[,MEMBER]}, where
+ * legs are URL-encoded.
  *
  * @param mirror who it is: two legs that name another one have nothing to do with each other
  * @param epoch ascends with each change; of two records of a mirror that with the higher one holds.
  *     From the highest bit on: how often a person has said which leg is the disk (11 bits), the
  *     generation that has made it (32), how many that one has made (20)
  * @param closed whether nothing has been written since all members were made equal and flushed
+ * @param sizeBytes of the disk: what a leg has beyond it is not used, whichever leg it is
  * @param legs both, by the source that the domain's XML has, in its order
  * @param members those that are up to date, of which the first is the disk where they differ
  */
@@ -31,6 +32,7 @@ public record MirrorRecord(
     UUID mirror,
     long epoch,
     boolean closed,
+    long sizeBytes,
     ImmutableList<String> legs,
     ImmutableList<String> members) {
   /** Of the text: four sources of a few hundred characters. */
@@ -47,6 +49,7 @@ public record MirrorRecord(
 
   public MirrorRecord {
     checkArgument(epoch > 0, "expected an epoch from 1 on, found %s", epoch);
+    checkArgument(sizeBytes > 0, "expected a size from 1 byte on, found %s", sizeBytes);
     checkArgument(
         legs.size() == 2 && ImmutableSet.copyOf(legs).size() == 2,
         "expected two different legs, found %s",
@@ -61,9 +64,10 @@ public record MirrorRecord(
   }
 
   /** The first one of a mirror: one leg is the disk, the other has nothing of it yet. */
-  static MirrorRecord first(UUID mirror, long generation, ImmutableList<String> legs, String disk) {
+  static MirrorRecord first(
+      UUID mirror, long generation, long sizeBytes, ImmutableList<String> legs, String disk) {
     return new MirrorRecord(
-        mirror, generation * GENERATION_STEP, false, legs, ImmutableList.of(disk));
+        mirror, generation * GENERATION_STEP, false, sizeBytes, legs, ImmutableList.of(disk));
   }
 
   /**
@@ -73,12 +77,17 @@ public record MirrorRecord(
    * @param generation whose user makes it; not older than that of this one
    */
   MirrorRecord next(long generation, ImmutableList<String> nextMembers) {
-    return new MirrorRecord(mirror, nextEpoch(generation), false, legs, nextMembers);
+    return new MirrorRecord(mirror, nextEpoch(generation), false, sizeBytes, legs, nextMembers);
+  }
+
+  /** The next one: as {@link #next}, of a disk that may have grown. */
+  MirrorRecord next(long generation, ImmutableList<String> nextMembers, long nextSizeBytes) {
+    return new MirrorRecord(mirror, nextEpoch(generation), false, nextSizeBytes, legs, nextMembers);
   }
 
   /** The next one: no guest writes any more. */
   MirrorRecord nextClosed(long generation) {
-    return new MirrorRecord(mirror, nextEpoch(generation), true, legs, members);
+    return new MirrorRecord(mirror, nextEpoch(generation), true, sizeBytes, legs, members);
   }
 
   private long nextEpoch(long generation) {
@@ -93,7 +102,12 @@ public record MirrorRecord(
    */
   MirrorRecord forced(String disk, long newestEpoch) {
     return new MirrorRecord(
-        mirror, (newestEpoch / FORCED_STEP + 1) * FORCED_STEP, false, legs, ImmutableList.of(disk));
+        mirror,
+        (newestEpoch / FORCED_STEP + 1) * FORCED_STEP,
+        false,
+        sizeBytes,
+        legs,
+        ImmutableList.of(disk));
   }
 
   /**
@@ -125,8 +139,9 @@ public record MirrorRecord(
 
   /** One line, printable ASCII. */
   public String encoded() {
-    return "%s %d %s %s %s"
-        .formatted(mirror, epoch, closed ? CLOSED : OPEN, encoded(legs), encoded(members));
+    return "%s %d %s %d %s %s"
+        .formatted(
+            mirror, epoch, closed ? CLOSED : OPEN, sizeBytes, encoded(legs), encoded(members));
   }
 
   private static String encoded(List<String> sources) {
@@ -143,15 +158,16 @@ public record MirrorRecord(
   public static MirrorRecord decode(String text) {
     List<String> words = Splitter.on(' ').splitToList(text);
     boolean isKnown =
-        words.size() == 5 && (words.get(2).equals(OPEN) || words.get(2).equals(CLOSED));
+        words.size() == 6 && (words.get(2).equals(OPEN) || words.get(2).equals(CLOSED));
     checkArgument(
-        isKnown, "expected \"MIRROR EPOCH open|closed LEGS MEMBERS\", found \"%s\"", text);
+        isKnown, "expected \"MIRROR EPOCH open|closed BYTES LEGS MEMBERS\", found \"%s\"", text);
     return new MirrorRecord(
         UUID.fromString(words.get(0)),
         Long.parseLong(words.get(1)),
         words.get(2).equals(CLOSED),
-        decoded(words.get(3)),
-        decoded(words.get(4)));
+        Long.parseLong(words.get(3)),
+        decoded(words.get(4)),
+        decoded(words.get(5)));
   }
 
   private static ImmutableList<String> decoded(String sources) {

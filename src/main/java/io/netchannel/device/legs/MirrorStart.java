@@ -285,7 +285,9 @@ final class MirrorStart {
                         .formatted(
                             third.who(),
                             third.record(),
-                            third.isWitness() ? "" : ", and the guest has run elsewhere since"))
+                            third.isWitness() || isFresh(third)
+                                ? ""
+                                : ", and the guest has run elsewhere since"))
             .collect(Collectors.joining("; "));
   }
 

@@ -18,6 +18,7 @@ import io.netchannel.time.Backoff;
 import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
@@ -27,6 +28,7 @@ import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
+import java.util.function.LongSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -45,6 +47,9 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
 
   private static final Duration FIRST_PAUSE = Duration.ofSeconds(1);
   private static final Duration LONGEST_PAUSE = Duration.ofSeconds(30);
+
+  /** A leg that was in sync for so long, and failed only then, is no leg that fails again. */
+  private static final Duration STEADY = Duration.ofMinutes(5);
 
   /** The guest has gone; without it the next start compares the legs. */
   private static final long LAST_FLUSH_SECONDS = 5;
@@ -81,6 +86,12 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
    */
   private volatile boolean hasLost;
 
+  /** Of the leg that is away; one after the other has them, from the first time on. */
+  private final Backoff pauses = pauses();
+
+  /** When both were recorded as up to date; empty when that is over, or was not yet. */
+  private volatile OptionalLong inSyncNanos = OptionalLong.empty();
+
   /** Under way, or done and not acted upon. */
   private final AtomicReference<LegDrop> dropping = new AtomicReference<>();
 
@@ -91,8 +102,8 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
    */
   private volatile boolean elsewhere;
 
-  /** Whether another host may go on with the legs: what that takes from here is no failure. */
-  private volatile boolean rests;
+  /** Rests where another host may go on with the legs: what that takes from here is no failure. */
+  private final WorkingTime time;
 
   /**
    * Around legs of which the leader is there.
@@ -121,13 +132,14 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
     this.keepers = keepers;
     this.releases = releases;
     this.whenClosed = whenClosed;
-    this.mirror = mirror.by(this);
+    this.time = new WorkingTime(environment.nanoTime());
+    this.mirror = mirror.by(this, time);
   }
 
   /** Makes the mirror of the legs. */
   @FunctionalInterface
   interface Made {
-    MirrorDevice by(MirrorOwner owner);
+    MirrorDevice by(MirrorOwner owner, LongSupplier nanoTime);
   }
 
   /**
@@ -137,6 +149,7 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
    */
   void willBeInSync(boolean handedOver) {
     changed = !handedOver;
+    inSyncNanos = OptionalLong.of(time.getAsLong());
     beginning = mirror::beginInSync;
   }
 
@@ -153,8 +166,7 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
     beginning =
         () ->
             opened.ifPresentOrElse(
-                present -> onExecutor(() -> comeBack(present, left, pauses())),
-                () -> reopenLater(left, pauses()));
+                present -> onExecutor(() -> comeBack(present, left)), () -> reopenLater(left));
   }
 
   @Override
@@ -204,7 +216,7 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
   private void tick() {
     if (!closed) {
       try {
-        if (!rests) {
+        if (!time.rests()) {
           mirror.tick();
           lookAtLegs();
           LegDrop drop = dropping.get();
@@ -223,8 +235,9 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
    * one whose host has lost its memory is not read.
    */
   private void lookAtLegs() {
-    first.look(environment.nanoTime().getAsLong());
-    second.look(environment.nanoTime().getAsLong());
+    long now = time.getAsLong();
+    first.look(now);
+    second.look(now);
     long limit = environment.legTimeout().toNanos();
     boolean firstAway = first.awayNanos() > limit;
     boolean firstLost = first.hasLostWrites();
@@ -259,6 +272,9 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
                 (done, failure) -> {
                   if (failure == null) {
                     log.info("{}: {}", user, keepers.record());
+                    if (members == Members.BOTH) {
+                      inSyncNanos = OptionalLong.of(time.getAsLong());
+                    }
                     recorded.complete(null);
                   } else if (failure instanceof Authority.UntoldException) {
                     log.warn(
@@ -318,7 +334,7 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
           "%s is not up to date, and the disk would go on with old data: drop it, or wait until `netchannel mirrors` says that it is"
               .formatted(stays.source()));
     }
-    if (rests || closing.get()) {
+    if (time.rests() || closing.get()) {
       throw new DeviceException("the guest is leaving, or has ended: drop the leg when it runs");
     }
     if (record.isWhole()) {
@@ -402,25 +418,36 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
         () -> {
           Optional<Inheritance> left = leg.giveUp(why);
           log.warn("{}: {} is away: {}", user, leg.source(), why);
-          reopenLater(lost ? Optional.empty() : left, pauses());
+          if (wasSteady()) {
+            pauses.reset();
+          }
+          inSyncNanos = OptionalLong.empty();
+          reopenLater(lost ? Optional.empty() : left);
         });
+  }
+
+  /** One that hangs under load is in sync again and again, and silent for a while then. */
+  private boolean wasSteady() {
+    long leastNanos = STEADY.plus(environment.legTimeout()).toNanos();
+    OptionalLong since = inSyncNanos;
+    return since.isPresent() && time.getAsLong() - since.getAsLong() > leastNanos;
   }
 
   private static Backoff pauses() {
     return new Backoff(FIRST_PAUSE, LONGEST_PAUSE);
   }
 
-  private void reopenLater(Optional<Inheritance> left, Backoff pauses) {
-    environment.later().run(pauses.next(), () -> onExecutor(() -> reopen(left, pauses)));
+  private void reopenLater(Optional<Inheritance> left) {
+    environment.later().run(pauses.next(), () -> onExecutor(() -> reopen(left)));
   }
 
-  private void reopen(Optional<Inheritance> left, Backoff pauses) {
+  private void reopen(Optional<Inheritance> left) {
     Leg leg = (Leg) mirror.follower();
     if (closed) {
       return;
     }
     if (dropping.get() != null) {
-      reopenLater(left, pauses); // unless it goes
+      reopenLater(left); // unless it goes
       return;
     }
     try {
@@ -429,16 +456,15 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
       OpenOptions.User as = new OpenOptions.User(user, keepers.generation(), left);
       comeBack(
           environment.devices().get().open(leg.source(), OpenOptions.anew(as).asLeg()),
-          left,
-          pauses);
+          left);
     } catch (DeviceException | RuntimeException e) {
       leg.problem(e.getMessage());
-      reopenLater(left, pauses);
+      reopenLater(left);
     }
   }
 
   /** Its server hears that it is behind before anything is written there. */
-  private void comeBack(Device opened, Optional<Inheritance> left, Backoff pauses) {
+  private void comeBack(Device opened, Optional<Inheritance> left) {
     Leg leg = (Leg) mirror.follower();
     boolean told = false;
     try {
@@ -461,7 +487,7 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
       }
       leg.problem(e.getMessage());
       if (!closed) {
-        reopenLater(left, pauses);
+        reopenLater(left);
       }
     }
   }
@@ -514,7 +540,7 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
 
   @Override
   public void rest() {
-    rests = true;
+    time.rest();
   }
 
   @Override
@@ -522,7 +548,7 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
     keepers.useGeneration(generation);
     mirror.useGeneration(generation);
     keepers.goOnHere();
-    rests = false;
+    time.goOn();
   }
 
   @Override

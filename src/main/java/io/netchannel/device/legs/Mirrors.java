@@ -1,6 +1,5 @@
 package io.netchannel.device.legs;
 
-import com.google.common.base.Splitter;
 import com.google.common.collect.ImmutableList;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
@@ -10,6 +9,7 @@ import io.netchannel.device.OpenOptions;
 import io.netchannel.device.Storage;
 import io.netchannel.device.memory.BufferBudget;
 import io.netchannel.device.mirror.MirrorStatus;
+import io.netchannel.net.MirrorSource;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -24,7 +24,6 @@ import java.util.concurrent.Executor;
 import java.util.function.LongSupplier;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
-import java.util.regex.Pattern;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -33,14 +32,9 @@ import org.slf4j.LoggerFactory;
  * netchannel://hosta/web1}. The states of one are in the package's description.
  */
 public final class Mirrors implements DeviceKind {
-  public static final String SCHEME = "mirror";
+  public static final String SCHEME = MirrorSource.SCHEME;
 
   private static final Logger log = LoggerFactory.getLogger(Mirrors.class);
-
-  private static final String LEG_SCHEME = "netchannel";
-
-  /** A leg begins there: the path of a socket may have a comma. */
-  private static final Pattern BETWEEN = Pattern.compile(",(?=" + LEG_SCHEME + ")");
 
   /** The authority of a leg, by its source. */
   @FunctionalInterface
@@ -126,6 +120,11 @@ public final class Mirrors implements DeviceKind {
     return releases.problems();
   }
 
+  /** Of what all disks here have for the second copies of data. */
+  public BufferBudget.Use memory() {
+    return environment.buffers().use();
+  }
+
   /** Of the disks that are open here. */
   public ImmutableList<Status> all() {
     return open.stream().map(Mirrors::status).collect(ImmutableList.toImmutableList());
@@ -147,35 +146,27 @@ public final class Mirrors implements DeviceKind {
 
   /** Both legs of a source without its scheme. */
   static ImmutableList<String> legs(String text) throws DeviceException {
-    List<String> legs = Splitter.on(BETWEEN).splitToList(text);
+    ImmutableList<String> legs = MirrorSource.legs(SCHEME + ":" + text);
     boolean fits =
         legs.size() == 2
             && !legs.get(0).equals(legs.get(1))
-            && legs.stream().allMatch(leg -> leg.startsWith(LEG_SCHEME));
+            && legs.stream().allMatch(leg -> leg.startsWith(MirrorSource.LEG_SCHEME));
     if (!fits) {
       throw new DeviceException(
           "%s:%s: expected two exports on two hosts, as %s:netchannel://hosta/NAME,netchannel://hostb/NAME"
               .formatted(SCHEME, text, SCHEME));
     }
-    return ImmutableList.copyOf(legs);
+    return legs;
   }
 
   /** Whether a source is one of the legs of another one. */
   public static boolean isLegOf(String leg, String source) {
-    return legsOf(source).contains(leg);
-  }
-
-  /** The legs of a source; empty when it has none. */
-  public static ImmutableList<String> legsOf(String source) {
-    return source.startsWith(SCHEME + ":")
-        ? ImmutableList.copyOf(
-            Splitter.on(BETWEEN).splitToList(source.substring(SCHEME.length() + 1)))
-        : ImmutableList.of();
+    return MirrorSource.legs(source).contains(leg);
   }
 
   /** The source of a disk with these legs. */
   public static String source(List<String> legs) {
-    return SCHEME + ":" + String.join(",", legs);
+    return MirrorSource.of(legs);
   }
 
   @Override

@@ -5,13 +5,13 @@
  *   SYNC --a leg fails, or is silent while the other is not--> DROPPING
  *     DROPPING --a newer epoch {the other}: at this host, its authority, the witness--> DEGRADED
  *     DROPPING --nobody was told: the other's authority is away--> SYNC, and from there again
- *   DEGRADED --the leg is open again, knows that it is behind, and was flushed--> RESYNC
+ *   DEGRADED --1 s .. 30 s; the leg is open again, knows that it is behind, and was flushed--> RESYNC
  *     RESYNC --the leg fails--> DEGRADED, its differences stay
  *     RESYNC --nothing differs, flushed--> JOINING --a newer epoch {both}--> SYNC
  *     JOINING --some may have been told and not all, or a leg fails--> DROPPING
  *     JOINING --nobody was told--> DEGRADED
  *   SYNC --both are silent--> SYNC: the guest waits, nothing fails
- *   any --its user has stopped for another host (rest)--> the same, until it goes on here
+ *   any --its user has stopped for another host (rest)--> the same, until it goes on here; that time does not count
  *   DEGRADED, RESYNC --the leg that is up to date is away--> the same: the guest waits
  *   any but DROPPING, JOINING --a person drops a leg, the other one is up to date, recorded alone--> OVER ({@code LegDrop})
  *
@@ -27,6 +27,10 @@
  * <p>Nothing is answered that only one leg has, before it is recorded that this leg alone is up to
  * date: a guest stands still for as long as a leg may be silent, plus that record. Reads need no
  * record: what one leg fails to read the other gives. A flush succeeds when it has at all members.
+ *
+ * <p>A leg is opened again after a pause, which is longer each time it fails again: only one that
+ * was in sync for minutes begins with the shortest one. So a leg that hangs under load does not stop
+ * the guest all the time.
  *
  * <p>A leg that is given up is closed, with its place at its server kept: what it has ends at once,
  * and the guest's buffers are free. Its server finishes all of it before the leg gets in again, so

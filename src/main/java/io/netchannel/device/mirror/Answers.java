@@ -150,7 +150,6 @@ final class Answers {
     if (!request.atLeader && !request.atFollower) {
       boolean leaderFails = followerHasIt;
       Outcome outcome = leaderFails ? request.leaderOutcome : request.followerOutcome;
-      legs.discardFails |= outcome == Outcome.UNSUPPORTED; // here, or at both
       if (request.kind == Kind.FLUSH) {
         states.flushFailed(); // of that leg nobody knows what it has lost
       }

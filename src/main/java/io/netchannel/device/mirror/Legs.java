@@ -2,6 +2,7 @@ package io.netchannel.device.mirror;
 
 import static com.google.common.base.Preconditions.checkArgument;
 
+import io.netchannel.device.BlockBuffers;
 import io.netchannel.device.Completion;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceGeometry;
@@ -19,7 +20,7 @@ final class Legs {
 
   volatile Device follower;
 
-  /** Of a lasting mirror: a discard has left its legs different, so no other one is tried. */
+  /** Of a lasting mirror: a leg had to write zeros for a discard, so no other one is tried. */
   volatile boolean discardFails;
 
   /** The one that is read from while both are up to date; null for the leader. */
@@ -151,5 +152,25 @@ final class Legs {
     } else {
       device.discard(request.offsetBytes, request.lengthBytes, done);
     }
+  }
+
+  /** Zeros as data, for a leg that cannot make them; {@code request} is at this leg until then. */
+  static void writeZeros(Device leg, MirroredRequest request, Completion done) {
+    new Parts(
+            (kind, offset, length, none, ended) ->
+                leg.write(offset, Zeros.DATA.slice(0, (int) length), ended),
+            MirroredRequest.Kind.WRITE,
+            request.offsetBytes,
+            request.lengthBytes,
+            Zeros.DATA.capacity(),
+            null,
+            done)
+        .begin();
+  }
+
+  /** Of all mirrors, made when it is first needed. */
+  private static final class Zeros {
+    /** Nobody changes it: a device only reads what it is to write. */
+    static final ByteBuffer DATA = BlockBuffers.allocate(1 << 20);
   }
 }

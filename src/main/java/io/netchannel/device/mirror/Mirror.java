@@ -11,6 +11,7 @@ import io.netchannel.device.memory.BufferBudget;
 import io.netchannel.device.memory.BufferLease;
 import io.netchannel.device.mirror.MirrorOwner.Members;
 import io.netchannel.device.mirror.MirroredRequest.Kind;
+import io.netchannel.device.mirror.MirroredRequest.Route;
 import java.nio.ByteBuffer;
 import java.util.Optional;
 import java.util.UUID;
@@ -278,6 +279,10 @@ final class Mirror {
   // ---- What happens
 
   private void leaderEnded(MirroredRequest request, Outcome outcome) {
+    if (mustWriteZeros(request, outcome)) {
+      Legs.writeZeros(request.leader, request, request.leaderDone);
+      return;
+    }
     synchronized (lock) {
       ended(request, outcome, true);
       advance();
@@ -286,12 +291,35 @@ final class Mirror {
   }
 
   private void followerEnded(MirroredRequest request, Outcome outcome) {
+    if (mustWriteZeros(request, outcome)) {
+      Legs.writeZeros(request.follower, request, request.followerDone);
+      return;
+    }
     synchronized (lock) {
       placement.releaseCopy(request);
       ended(request, outcome, false);
       advance();
     }
     work();
+  }
+
+  /**
+   * Whether a leg of a lasting mirror cannot make zeros where the other one does: it is no worse
+   * for that, and gets them as data. The guest is told of the next discard that there are none.
+   */
+  private boolean mustWriteZeros(MirroredRequest request, Outcome outcome) {
+    if (outcome != Outcome.UNSUPPORTED) {
+      return false;
+    }
+    synchronized (lock) {
+      boolean must =
+          request.kind == Kind.DISCARD
+              && request.sentTo == Route.BOTH
+              && states.isLasting()
+              && !states.isShut();
+      legs.discardFails |= must;
+      return must;
+    }
   }
 
   /** At the leg that was the leader, or the follower, when it was sent. */

@@ -127,7 +127,15 @@ public final class MirrorDevice implements Device {
     if (lengthBytes == 0) {
       completion.complete(Outcome.OK);
     } else if (lengthBytes > WRITE_PART_BYTES) {
-      inParts(Kind.WRITE, offsetBytes, lengthBytes, WRITE_PART_BYTES, data, completion);
+      new Parts(
+              mirror::submit,
+              Kind.WRITE,
+              offsetBytes,
+              lengthBytes,
+              WRITE_PART_BYTES,
+              data,
+              completion)
+          .begin();
     } else {
       mirror.submit(Kind.WRITE, offsetBytes, lengthBytes, data, completion);
     }
@@ -140,22 +148,26 @@ public final class MirrorDevice implements Device {
 
   /**
    * While there are two legs it makes zeros of the range, so that these stay alike. Where one of
-   * them cannot that is UNSUPPORTED: a promise that a switch would break is not made.
+   * them cannot that is UNSUPPORTED: a promise that a switch would break is not made. A leg of a
+   * lasting one that finds it out only then gets zeros as data, once.
    */
   @Override
   public void discard(long offsetBytes, long lengthBytes, Completion completion) {
     if (!mirror.legs.geometry.canDiscard() || mirror.legs.discardFails) {
       completion.complete(Outcome.UNSUPPORTED);
     } else if (lengthBytes > DISCARD_PART_BYTES) {
-      inParts(Kind.DISCARD, offsetBytes, lengthBytes, DISCARD_PART_BYTES, null, completion);
+      new Parts(
+              (kind, offset, length, none, done) -> discard(offset, length, done),
+              Kind.DISCARD,
+              offsetBytes,
+              lengthBytes,
+              DISCARD_PART_BYTES,
+              null,
+              completion)
+          .begin();
     } else {
       mirror.submit(Kind.DISCARD, offsetBytes, lengthBytes, null, completion);
     }
-  }
-
-  private void inParts(
-      Kind kind, long offset, long length, long part, ByteBuffer data, Completion completion) {
-    new Parts(mirror::submit, kind, offset, length, part, data, completion).begin();
   }
 
   @Override

@@ -87,6 +87,8 @@
  *     owner, who takes the mirror away for that. The same where the
  *     follower itself says that it has lost something ({@code Device.hasLostWrites}), also without
  *     a request</td></tr>
+ *   <tr><td>a discard</td><td>makes zeros at both. A leg of a lasting mirror that cannot, as it says
+ *     then, has not failed: zeros are written there, and no other discard is tried</td></tr>
  *   <tr><td>the leader fails</td><td>the guest hears of it as without a mirror; in SYNC the follower
  *     takes its place first, unless the switch is held or the follower is to be verified yet, and the
  *     guest gets that one's answer</td></tr>

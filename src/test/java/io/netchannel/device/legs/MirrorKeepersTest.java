@@ -27,7 +27,7 @@ final class MirrorKeepersTest {
   private static final ImmutableList<String> A = ImmutableList.of("A");
   private static final ImmutableList<String> B = ImmutableList.of("B");
   private static final MirrorRecord FIRST =
-      MirrorRecord.first(new UUID(7, 7), 1, BOTH, "A").next(1, BOTH);
+      MirrorRecord.first(new UUID(7, 7), 1, 4096, BOTH, "A").next(1, BOTH);
 
   /** What becomes of a record that it is told. */
   private enum Answer {

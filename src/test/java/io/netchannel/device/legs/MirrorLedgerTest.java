@@ -21,7 +21,7 @@ final class MirrorLedgerTest {
   private static final ImmutableList<String> LEGS =
       ImmutableList.of("netchannel://hosta/w", "netchannel://hostb/w");
   private static final MirrorRecord FIRST =
-      MirrorRecord.first(new UUID(7, 7), 1, LEGS, LEGS.get(0));
+      MirrorRecord.first(new UUID(7, 7), 1, 4096, LEGS, LEGS.get(0));
 
   @TempDir private Path directory;
 
@@ -60,7 +60,7 @@ final class MirrorLedgerTest {
         .as("of one epoch, and another one")
         .isPresent();
     assertThat(put(ledger, DISK, 3, both)).as("told twice").isEmpty();
-    MirrorRecord another = MirrorRecord.first(new UUID(8, 8), 1, LEGS, LEGS.get(1));
+    MirrorRecord another = MirrorRecord.first(new UUID(8, 8), 1, 4096, LEGS, LEGS.get(1));
     assertThat(put(ledger, DISK, 3, another)).as("another mirror").isEmpty();
     assertThat(open().get(DISK)).contains(new MirrorLedger.Entry(3, another));
   }

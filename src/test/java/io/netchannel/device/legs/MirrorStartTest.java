@@ -21,6 +21,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 final class MirrorStartTest {
   private static final ImmutableList<String> LEGS = ImmutableList.of("A", "B");
   private static final UUID MIRROR = new UUID(7, 7);
+  private static final long SIZE_BYTES = 8 << 20;
 
   /**
    * A record as "5AB" (epoch, members in order), "5AB." when it was closed, "5AB!" of another
@@ -32,6 +33,7 @@ final class MirrorStartTest {
         words.endsWith("!") ? new UUID(8, 8) : MIRROR,
         Long.parseLong(words.replaceAll("[^0-9]", "")),
         words.endsWith("."),
+        SIZE_BYTES,
         LEGS,
         ImmutableList.copyOf(Arrays.asList(members.split(""))));
   }
@@ -181,10 +183,19 @@ final class MirrorStartTest {
     }
   }
 
+  /** What this host was told last is said as it is. */
+  @Test
+  void doesNotSayThatAGuestRanElsewhereThatRanHereLast() {
+    assertThatThrownBy(() -> start("5AB", "away", "here 4AB", false))
+        .hasMessageContaining("this host knows epoch 4, up to date: A and B. Start it when")
+        .hasMessageNotContaining("elsewhere");
+  }
+
   @Test
   void refusesLegsOfAnotherPair() {
     MirrorRecord others =
-        new MirrorRecord(MIRROR, 5, false, ImmutableList.of("A", "C"), ImmutableList.of("A", "C"));
+        new MirrorRecord(
+            MIRROR, 5, false, SIZE_BYTES, ImmutableList.of("A", "C"), ImmutableList.of("A", "C"));
     LegAnswer a = new LegAnswer("A", 3, Optional.of(others), Optional.empty());
     assertThatThrownBy(() -> MirrorStart.decide(List.of(a, leg("B", "none")), List.of(), false))
         .hasMessageContainingAll("A is a leg of A and C", "release-export");
@@ -229,13 +240,14 @@ final class MirrorStartTest {
             MIRROR,
             5,
             true,
+            SIZE_BYTES,
             ImmutableList.of("netchannel://[::1]:1/a", "netchannel+unix:///b?socket=/x,y z"),
             ImmutableList.of("netchannel+unix:///b?socket=/x,y z"));
     assertThat(MirrorRecord.decode(written.encoded())).isEqualTo(written);
     assertThat(written.encoded()).matches("[ -~]+");
-    assertThatThrownBy(() -> MirrorRecord.decode("x 5 open A,B A"))
+    assertThatThrownBy(() -> MirrorRecord.decode("x 5 open 4096 A,B A"))
         .isInstanceOf(IllegalArgumentException.class);
-    assertThatThrownBy(() -> MirrorRecord.decode(MIRROR + " 5 open A,B C"))
+    assertThatThrownBy(() -> MirrorRecord.decode(MIRROR + " 5 open 4096 A,B C"))
         .hasMessageContaining("as members");
   }
 }

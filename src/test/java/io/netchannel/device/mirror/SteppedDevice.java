@@ -46,6 +46,9 @@ final class SteppedDevice implements Device {
 
   private final boolean zeroes;
 
+  /** Whether it finds out with each try that it cannot make zeros. */
+  boolean zeroFails;
+
   /** Looks at whoever calls. */
   Runnable onCall = () -> {};
 
@@ -136,11 +139,13 @@ final class SteppedDevice implements Device {
             first,
             count,
             () -> {
-              for (int i = 0; i < count; i++) {
+              for (int i = 0; i < count && !zeroFails; i++) {
                 change(first + i, 0);
               }
             },
-            completion));
+            outcome ->
+                completion.complete(
+                    zeroFails && outcome == Outcome.OK ? Outcome.UNSUPPORTED : outcome)));
   }
 
   @Override
