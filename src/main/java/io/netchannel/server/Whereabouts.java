@@ -114,11 +114,11 @@ final class Whereabouts {
    * Keeps which legs of a client's disk are up to date; durable when it returns, unchanged when it
    * throws. Of a newer generation than is known: no older one tells anything, or gets in, after it.
    *
-   * @param isAttached whether the client uses the export just now: no person's word counts then
+   * @param isInUse whether the client uses the export just now: no person's word counts then
    * @return why it is not kept; empty when it is
    */
   Optional<String> record(
-      String client, long generation, Optional<MirrorRecord> record, boolean isAttached)
+      String client, long generation, Optional<MirrorRecord> record, boolean isInUse)
       throws IOException {
     GenerationStore.Entry entry = generations.get(client).orElse(null);
     if (entry == null || generation < entry.generation()) {
@@ -128,16 +128,17 @@ final class Whereabouts {
     }
     MirrorRecord known = entry.mirror().orElse(null);
     boolean isNewer = generation > entry.generation();
-    if (isNewer && isAttached && record.filter(told -> told.isForcedAfter(known)).isPresent()) {
+    if (isNewer && isInUse && record.filter(told -> told.isForcedAfter(known)).isPresent()) {
       return Optional.of(
-          "export %s is in use by %s: stop its guest first".formatted(export, client));
+          "export %s is in use by %s: stop its guest first, on whatever host it runs"
+              .formatted(export, client));
     }
     if (known != null && record.isPresent() && !record.get().mayReplace(known)) {
       return Optional.of(
           "export %s knows %s already, and does not take %s"
               .formatted(export, known, record.get()));
     }
-    boolean fences = isNewer && !isAttached;
+    boolean fences = isNewer && !isInUse;
     if (entry.mirror().equals(record) && !fences) {
       generations.renew();
     } else {

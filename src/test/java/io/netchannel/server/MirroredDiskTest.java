@@ -23,9 +23,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.BooleanSupplier;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -649,12 +651,14 @@ final class MirroredDiskTest {
     Waiting.until("at a", () -> numberAt(legs.a, 0) == 1);
     legs.legTimeoutPasses();
     assertThat(answer(written)).isEqualTo(Outcome.OK);
-    assertThatThrownBy(() -> daemon.mirrors.forceLeg(TwoLegs.USER, leg(legs.a)))
+    assertThatThrownBy(() -> daemon.mirrors.forceLeg(TwoLegs.USER, leg(legs.a), false))
         .hasMessageContaining("stop its guest first");
     disk.close();
     legs.a.stop();
     legs.b.start();
-    var unused = daemon.mirrors.forceLeg(TwoLegs.USER, leg(legs.b));
+    assertThatThrownBy(() -> daemon.mirrors.forceLeg(TwoLegs.USER, leg(legs.b), false))
+        .hasMessageContainingAll(leg(legs.a), "cannot be asked", "--runs-nowhere");
+    var unused = daemon.mirrors.forceLeg(TwoLegs.USER, leg(legs.b), true);
     Device again = daemon.open(3);
     assertThat(read(again, 0)).as("what b has").isEqualTo(100);
     legs.a.start();
@@ -669,10 +673,10 @@ final class MirroredDiskTest {
   void aPersonsLastWordHolds() throws Exception {
     inSync().close();
     legs.a.stop();
-    MirrorRecord first = daemon.mirrors.forceLeg(TwoLegs.USER, leg(legs.b));
+    MirrorRecord first = daemon.mirrors.forceLeg(TwoLegs.USER, leg(legs.b), true);
     legs.b.stop();
     legs.a.start();
-    MirrorRecord last = daemon.mirrors.forceLeg(TwoLegs.USER, leg(legs.a));
+    MirrorRecord last = daemon.mirrors.forceLeg(TwoLegs.USER, leg(legs.a), true);
     assertThat(last.epoch()).isGreaterThan(first.epoch());
     assertThat(daemon.ledger.get(TwoLegs.USER).orElseThrow().record()).isEqualTo(last);
     assertThat(legs.recordAt(legs.a)).contains(last);
@@ -684,13 +688,97 @@ final class MirroredDiskTest {
     Device disk = inSync();
     Optional<MirrorRecord> before = legs.recordAt(host(which));
     try (Daemon elsewhere = legs.new Daemon("hostb")) {
-      assertThatThrownBy(() -> elsewhere.mirrors.forceLeg(TwoLegs.USER, leg(host(which))))
+      assertThatThrownBy(() -> elsewhere.mirrors.forceLeg(TwoLegs.USER, leg(host(which)), true))
           .isInstanceOf(DeviceException.class)
           .hasMessageContaining("stop its guest first");
       assertThat(elsewhere.ledger.get(TwoLegs.USER)).isEmpty();
     }
     assertThat(legs.recordAt(host(which))).isEqualTo(before);
     disk.close();
+  }
+
+  /** It goes on with a alone; b is there again, and its host does not reach it. */
+  private void goesOnWithoutB() throws Exception {
+    Device disk = inSync();
+    legs.b.stop();
+    CompletableFuture<Outcome> written = write(disk, 0, 1);
+    Waiting.until("at a", () -> numberAt(legs.a, 0) == 1);
+    legs.legTimeoutPasses();
+    assertThat(answer(written)).isEqualTo(Outcome.OK);
+    daemon.comesBackToNothing();
+    legs.b.start();
+  }
+
+  @Test
+  void nobodysWordIsTakenUnderAGuestThatUsesTheOtherLeg() throws Exception {
+    goesOnWithoutB();
+    Optional<MirrorRecord> before = legs.recordAt(legs.b);
+    try (Daemon elsewhere = legs.new Daemon("hostb")) {
+      assertThatThrownBy(() -> elsewhere.mirrors.forceLeg(TwoLegs.USER, leg(legs.b), true))
+          .isInstanceOf(DeviceException.class)
+          .hasMessageContainingAll(leg(legs.a), "in use", "stop its guest first");
+    }
+    assertThat(legs.recordAt(legs.b)).isEqualTo(before);
+  }
+
+  /** Its host is cut off from that leg when a person says so, and comes back. */
+  @Test
+  void aPersonsWordShutsOutWhoHasTheOtherLeg() throws Exception {
+    goesOnWithoutB();
+    daemon.kill();
+    try (Daemon elsewhere = legs.new Daemon("hostb")) {
+      MirrorRecord forced = force(elsewhere, legs.b);
+      assertThat(legs.recordAt(legs.a)).contains(forced);
+    }
+    OpenOptions before = OpenOptions.of(false, new OpenOptions.User(TwoLegs.USER, 1)).asLeg();
+    assertThatThrownBy(() -> legs.a.open(leg(legs.a), before)).hasMessageContaining("is over");
+  }
+
+  /** When the server knows that nobody is connected any more. */
+  private MirrorRecord force(Daemon at, ServerHarness leg) {
+    AtomicReference<MirrorRecord> forced = new AtomicReference<>();
+    Waiting.until(
+        "nobody is connected",
+        () -> {
+          try {
+            forced.set(at.mirrors.forceLeg(TwoLegs.USER, leg(leg), false));
+            return true;
+          } catch (DeviceException e) {
+            assertThat(e).hasMessageContaining("stop its guest first");
+            return false;
+          }
+        });
+    return forced.get();
+  }
+
+  /** It comes with the generation that it had. */
+  @Test
+  void aGuestThatWaitsHereGoesOnByAPersonsWord() throws Exception {
+    goesOnWithoutB();
+    daemon.kill();
+    daemon = legs.new Daemon("hosta");
+    var unused = force(daemon, legs.b);
+    Device again = daemon.open(1, Optional.of(Inheritance.UNTOLD));
+    assertThat(read(again, 0)).as("what b has").isEqualTo(100);
+    daemon.awaits(MirrorState.SYNC);
+    haveSameMarks();
+    again.close();
+  }
+
+  @Test
+  void aPersonsWordMakesOneOfTwoMirrors() throws Exception {
+    inSync().close();
+    MirrorRecord known = legs.recordAt(legs.b).orElseThrow();
+    MirrorRecord another =
+        new MirrorRecord(
+            new UUID(9, 9), known.epoch() + 7, false, known.legs(), known.members());
+    daemon.remote.records(leg(legs.b)).tell(TwoLegs.USER, 1, Optional.of(another));
+    assertThatThrownBy(() -> daemon.open(2)).hasMessageContainingAll("two different", "force-leg");
+    var unused = daemon.mirrors.forceLeg(TwoLegs.USER, leg(legs.a), false);
+    Device again = daemon.open(3);
+    daemon.awaits(MirrorState.SYNC);
+    haveSameMarks();
+    again.close();
   }
 
   // ---- A leg is dropped

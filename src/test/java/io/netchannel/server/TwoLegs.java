@@ -186,6 +186,11 @@ final class TwoLegs implements AutoCloseable {
           () -> status().record().members().equals(members));
     }
 
+    /** What it would try again it does not. */
+    void comesBackToNothing() {
+      dead = true;
+    }
+
     /** As kill -9 does: nothing more goes out, and nothing is put in order. */
     void kill() {
       dead = true;

@@ -55,7 +55,7 @@ final class MirrorKeepersTest {
       if (isAway) {
         throw new DeviceException("connection refused");
       }
-      return new Known(GENERATION, known);
+      return new Known(GENERATION, false, known);
     }
 
     @Override
