@@ -14,6 +14,7 @@ import io.netchannel.device.Inheritance;
 import io.netchannel.device.OpenOptions;
 import io.netchannel.device.Outcome;
 import io.netchannel.device.Requests;
+import io.netchannel.device.legs.Authority;
 import io.netchannel.device.legs.MirrorRecord;
 import io.netchannel.device.legs.Mirrors;
 import io.netchannel.device.mirror.MirrorState;
@@ -779,6 +780,60 @@ final class MirroredDiskTest {
     daemon.awaits(MirrorState.SYNC);
     haveSameMarks();
     again.close();
+  }
+
+  // ---- A leg is added
+
+  private Device add(Device present) throws DeviceException {
+    return daemon.mirrors.openAround(
+        legs.source().substring("mirror:".length()), present, ServerHarness.as(TwoLegs.USER, 1));
+  }
+
+  /** The witness is away; or this host cannot keep what its first leg was about to be told. */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void whatCannotBeRecordedAddsNoLeg(boolean isWitness) throws Exception {
+    ServerHarness witness = legs.withWitness();
+    daemon.close();
+    daemon = legs.new Daemon("hosta");
+    Device plain = legs.a.open(leg(legs.a), ServerHarness.as(TwoLegs.USER, 1));
+    Path file = directory.resolve("hosta.mirrors");
+    if (isWitness) {
+      witness.stop();
+    } else {
+      Files.createDirectories(file.resolve("in the way"));
+    }
+    assertThatThrownBy(() -> add(plain)).isInstanceOf(DeviceException.class);
+    assertThat(legs.recordAt(legs.a)).isEmpty();
+    assertThat(daemon.ledger.get(TwoLegs.USER)).isEmpty();
+    assertThat(directory.resolve("hosta")).isEmptyDirectory();
+    if (isWitness) {
+      witness.start();
+    } else {
+      Files.delete(file.resolve("in the way"));
+      Files.delete(file);
+    }
+    Device both = add(plain);
+    ((Mirrors.Added) both).begin();
+    daemon.awaits(MirrorState.SYNC);
+    both.close();
+  }
+
+  /** It may have the record, and is told that there is none. */
+  @Test
+  void whatWasRecordedOfALegThatIsNotAddedIsForgotten() throws Exception {
+    ServerHarness witness = legs.withWitness();
+    daemon.close();
+    daemon = legs.new Daemon("hosta");
+    Authority at = daemon.remote.records(leg(legs.a));
+    Device plain = legs.a.open(leg(legs.a), ServerHarness.as(TwoLegs.USER, 1));
+    daemon.witnessRefuses = true;
+    assertThatThrownBy(() -> add(plain)).hasMessageContaining("for a test");
+    assertThat(at.ask(TwoLegs.USER).record()).isEmpty();
+    assertThat(daemon.ledger.get(TwoLegs.USER)).isEmpty();
+    plain.close();
+    legs.a.open(leg(legs.a), ServerHarness.as(TwoLegs.USER, 2)).close();
+    witness.stop();
   }
 
   // ---- A leg is dropped

@@ -120,6 +120,9 @@ final class TwoLegs implements AutoCloseable {
     private final DeviceOpener devices;
     private volatile boolean dead;
 
+    /** What it is told, not what it is asked. */
+    volatile boolean witnessRefuses;
+
     /**
      * @param host whose it is: those of one host know the same
      */
@@ -130,7 +133,9 @@ final class TwoLegs implements AutoCloseable {
       devices = new DeviceOpener(true, remote.kinds());
       ledger = MirrorLedger.open(directory.resolve(host + ".mirrors"), executor);
       Optional<Authority> third =
-          witness.map(server -> remote.witness(HostAndPort.fromParts("127.0.0.1", server.port())));
+          witness.map(
+              server ->
+                  refusing(remote.witness(HostAndPort.fromParts("127.0.0.1", server.port()))));
       mirrors =
           new Mirrors(
               new Mirrors.Environment(
@@ -146,6 +151,24 @@ final class TwoLegs implements AutoCloseable {
                   UUID::randomUUID,
                   LEG_TIMEOUT,
                   source -> source.equals(leg(a))));
+    }
+
+    private Authority refusing(Authority real) {
+      return new Authority() {
+        @Override
+        public Known ask(String client) throws DeviceException {
+          return real.ask(client);
+        }
+
+        @Override
+        public void tell(String client, long generation, Optional<MirrorRecord> record)
+            throws DeviceException {
+          if (witnessRefuses) {
+            throw new DeviceException("the witness refuses for a test");
+          }
+          real.tell(client, generation, record);
+        }
+      };
     }
 
     /** Pauses between attempts are a tenth of what they are. */

@@ -322,20 +322,24 @@ final class MirrorKeepers {
         });
   }
 
-  /** There is no mirror after all: its only member may be a disk by itself. */
-  void forget() {
-    var unused =
-        inTurn(
-                () -> {
-                  legs.get(record.members().get(0)).tell(user, generation, Optional.empty());
-                  noteHere(Optional.empty());
-                })
-            .whenComplete(
-                (done, failure) -> {
-                  if (failure != null) {
-                    log.warn("{}: {}", user, failure.getMessage());
-                  }
-                });
+  /**
+   * There is no mirror after all: its only member may be a disk by itself.
+   *
+   * @return completes exceptionally, and that is logged, when one that may know of it cannot be
+   *     told
+   */
+  CompletableFuture<Void> forget() {
+    return inTurn(
+            () -> {
+              legs.get(record.members().get(0)).tell(user, generation, Optional.empty());
+              noteHere(Optional.empty());
+            })
+        .whenComplete(
+            (done, failure) -> {
+              if (failure != null) {
+                log.warn("{}: {}", user, failure.getMessage());
+              }
+            });
   }
 
   /** The guest has ended, and both legs are alike: the next start need not compare them. */

@@ -98,7 +98,8 @@ final class MirrorOpening {
   /**
    * Around a first leg that is open, and has been the only one.
    *
-   * @throws DeviceException when the second one cannot become a leg; nothing has changed then
+   * @throws DeviceException when the second one cannot become a leg; nothing has changed then, or
+   *     it says what has
    */
   MirroredDisk around(Device present) throws DeviceException {
     String first = legs.sources().get(0);
@@ -294,8 +295,14 @@ final class MirrorOpening {
     MirrorRecord record = next(start, alike);
     DifferenceMap map = map(device.geometry(), alike);
     MirrorKeepers keepers = legs.keepers(user.name(), user.generation(), record);
-    MirrorKeepers.await(
-        keepers.begin(record, alike ? record.members() : ImmutableList.of(start.disk())));
+    try {
+      record(start, alike, keepers);
+    } catch (DeviceException | RuntimeException e) {
+      if (!map.isFound()) {
+        remove(map);
+      }
+      throw e;
+    }
     Leg leader = new Leg(start.disk(), device.geometry());
     leader.put(device);
     Leg follower = new Leg(record.other(start.disk()), device.geometry());
@@ -335,15 +342,48 @@ final class MirrorOpening {
     return mirrored;
   }
 
+  /** What is recorded of a new mirror that does not begin is forgotten: it would be none. */
+  private static void record(Start start, boolean alike, MirrorKeepers keepers)
+      throws DeviceException {
+    MirrorRecord record = keepers.record();
+    boolean isNew = start.record().isEmpty();
+    if (isNew) {
+      keepers.checkCanGoOn(start.disk()); // before anybody hears of it
+    }
+    try {
+      MirrorKeepers.await(
+          keepers.begin(record, alike ? record.members() : ImmutableList.of(start.disk())));
+    } catch (DeviceException e) {
+      throw isNew ? forgotten(start.disk(), keepers, e) : e;
+    }
+  }
+
+  private static DeviceException forgotten(
+      String disk, MirrorKeepers keepers, DeviceException cause) {
+    try {
+      MirrorKeepers.await(keepers.forget());
+      return cause;
+    } catch (DeviceException e) {
+      return new DeviceException(
+          "%s; %s may have a record of both legs all the same (%s): should it refuse its guest alone, `netchannel release-export ... --moved` at its server"
+              .formatted(cause.getMessage(), disk, e.getMessage()),
+          cause);
+    }
+  }
+
   /** Its map is of use to a process that goes on with it. */
   private void closed(MirroredDisk disk, DifferenceMap map) {
     whenClosed.accept(disk);
     if (!disk.keepsPlace()) {
-      try {
-        maps.remove(user.name(), map);
-      } catch (IOException e) {
-        log.warn("{}: its map stays behind: {}", user.name(), e.toString());
-      }
+      remove(map);
+    }
+  }
+
+  private void remove(DifferenceMap map) {
+    try {
+      maps.remove(user.name(), map);
+    } catch (IOException e) {
+      log.warn("{}: its map stays behind: {}", user.name(), e.toString());
     }
   }
 
