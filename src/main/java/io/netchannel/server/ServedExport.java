@@ -485,7 +485,7 @@ final class ServedExport {
             return;
           }
           try {
-            whereabouts.note(session.client(), to);
+            whereabouts.note(session.client(), to, connection.isLeg());
           } catch (IOException e) {
             connection.notNoted(number, e.getMessage());
             return;

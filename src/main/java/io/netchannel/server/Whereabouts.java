@@ -17,6 +17,7 @@ import java.util.Optional;
  *   THE DISK --MOVED to T--> OUT OF DATE (T) --ATTACH anew--> PARTIAL (T) --ARRIVED--> THE DISK
  *   THE DISK --ATTACH anew---------------------------------> PARTIAL     --ARRIVED--> THE DISK
  *   PARTIAL  --MOVED to T--> OUT OF DATE (T)
+ *   A LEG    --ATTACH anew, and not as a leg---------------> PARTIAL     --ARRIVED--> THE DISK
  *
  *   OUT OF DATE, PARTIAL --ATTACH of a newer generation, not anew--> refused
  *                        --ATTACH of the same generation, DETACH, a release, a restart--> the same
@@ -92,15 +93,19 @@ final class Whereabouts {
    * Durable when it returns; unchanged when it throws.
    *
    * @param to empty when the disk has arrived here
+   * @param isLeg whether the client uses it as a leg: else a copy that has been completed over one
+   *     is the disk by itself
    */
-  void note(String client, Optional<Moved> to) throws IOException {
+  void note(String client, Optional<Moved> to, boolean isLeg) throws IOException {
     GenerationStore.Entry entry = generations.get(client).orElseThrow();
     Optional<OutOfDate> next =
         to.map(moved -> new OutOfDate(false, Optional.of(moved.to()), clock.instant()));
     if (isSame(entry.outOfDate(), next)) {
       generations.renew();
     } else {
-      generations.put(entry.with(next));
+      boolean isWhole = next.isEmpty() && entry.outOfDate().orElseThrow().partial();
+      generations.put(
+          (isWhole && !isLeg ? entry.withMirror(Optional.empty()) : entry).with(next));
     }
   }
 
