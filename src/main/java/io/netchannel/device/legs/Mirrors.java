@@ -160,10 +160,12 @@ public final class Mirrors implements DeviceKind {
     return ImmutableList.copyOf(legs);
   }
 
-  /** Whether a source is one of the legs of another one. */
-  public static boolean isLegOf(String leg, String source) {
+  /** The legs of a disk with two, else its source. */
+  public static ImmutableList<String> parts(String source) {
     return source.startsWith(SCHEME + ":")
-        && Splitter.on(BETWEEN).splitToList(source.substring(SCHEME.length() + 1)).contains(leg);
+        ? ImmutableList.copyOf(
+            Splitter.on(BETWEEN).splitToList(source.substring(SCHEME.length() + 1)))
+        : ImmutableList.of(source);
   }
 
   /** The source of a disk with these legs. */
