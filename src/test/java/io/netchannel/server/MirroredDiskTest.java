@@ -7,6 +7,7 @@ import static io.netchannel.server.TwoLegs.read;
 import static io.netchannel.server.TwoLegs.write;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.catchThrowable;
 
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
@@ -26,6 +27,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
@@ -733,6 +735,9 @@ final class MirroredDiskTest {
     }
     OpenOptions before = OpenOptions.of(false, new OpenOptions.User(TwoLegs.USER, 1)).asLeg();
     assertThatThrownBy(() -> legs.a.open(leg(legs.a), before)).hasMessageContaining("is over");
+    daemon = legs.new Daemon("hosta");
+    assertThatThrownBy(() -> daemon.open(1, Optional.of(Inheritance.UNTOLD)))
+        .hasMessageContaining("a person said there which leg is the disk");
   }
 
   /** When the server knows that nobody is connected any more. */
@@ -764,6 +769,41 @@ final class MirroredDiskTest {
     daemon.awaits(MirrorState.SYNC);
     haveSameMarks();
     again.close();
+  }
+
+  /** Who waits here tries to open it again and again. */
+  @Test
+  void aPersonsWordWaitsForWhoOpensTheDisk() throws Exception {
+    var unused = legs.withWitness();
+    inSync().close();
+    daemon.close();
+    daemon = legs.new Daemon("hosta");
+    daemon.witnessAnswers = new CompletableFuture<>();
+    CompletableFuture<Device> opening =
+        CompletableFuture.supplyAsync(
+            () -> {
+              try {
+                return daemon.open(2);
+              } catch (DeviceException e) {
+                throw new CompletionException(e);
+              }
+            });
+    daemon.witnessAsked.await();
+    AtomicReference<Throwable> refusal = new AtomicReference<>();
+    Thread person =
+        new Thread(
+            () ->
+                refusal.set(
+                    catchThrowable(
+                        () -> daemon.mirrors.forceLeg(TwoLegs.USER, leg(legs.b), false))));
+    person.start();
+    Waiting.until("it waits", () -> person.getState() == Thread.State.TIMED_WAITING);
+    assertThatThrownBy(() -> daemon.open(2)).hasMessageContaining("a person says just now");
+    daemon.witnessAnswers.complete(null);
+    Device disk = opening.get(60, TimeUnit.SECONDS);
+    person.join();
+    assertThat(refusal.get()).hasMessageContaining("in use here");
+    disk.close();
   }
 
   @Test

@@ -30,6 +30,7 @@ import java.util.Optional;
 import java.util.Random;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
@@ -120,6 +121,11 @@ final class TwoLegs implements AutoCloseable {
     private final DeviceOpener devices;
     private volatile boolean dead;
 
+    /** The witness is not asked before it completes. */
+    volatile CompletableFuture<Void> witnessAnswers = CompletableFuture.completedFuture(null);
+
+    final CountDownLatch witnessAsked = new CountDownLatch(1);
+
     /** What it is told, not what it is asked. */
     volatile boolean witnessRefuses;
 
@@ -157,6 +163,8 @@ final class TwoLegs implements AutoCloseable {
       return new Authority() {
         @Override
         public Known ask(String client) throws DeviceException {
+          witnessAsked.countDown();
+          witnessAnswers.join();
           return real.ask(client);
         }
 

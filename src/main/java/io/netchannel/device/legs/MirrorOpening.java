@@ -230,6 +230,12 @@ final class MirrorOpening {
   private void checkGenerations(List<LegAnswer> answers) throws DeviceException {
     long newest = user.inheritance().isPresent() ? user.generation() : user.generation() - 1;
     for (LegAnswer answer : answers) {
+      if (answer.generationBefore() > newest && recovers) {
+        throw new DeviceException(
+            "%s has generation %d of %s by now, and this guest %d: it was started on another host, or a person said there which leg is the disk. End this one"
+                .formatted(
+                    answer.leg(), answer.generationBefore(), user.name(), user.generation()));
+      }
       if (answer.generationBefore() > newest) {
         throw new DeviceException(
             "%s was used with generation %d by %s, which did not answer in time when the generation of this start was chosen (%d): start it again"
