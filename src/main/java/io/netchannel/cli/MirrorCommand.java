@@ -8,6 +8,7 @@ import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
@@ -128,7 +129,10 @@ final class MirrorCommand {
             + " alone, and the other one becomes a copy of it.",
         "",
         "For a start that was refused because which leg is up to date cannot be known, or because"
-            + " the one that is up to date is lost. What only that one had is lost then, too."
+            + " the one that is up to date is lost. What only that one had is lost then, too.",
+        "",
+        "Refused while the guest uses one of the legs, on whatever host. Of a leg that cannot be"
+            + " asked that is not known: then --runs-nowhere is needed, and has to be true."
       })
   static final class ForceLeg implements Callable<Integer> {
     @Mixin private OutputOptions output;
@@ -150,6 +154,13 @@ final class MirrorCommand {
         description = "The leg, as the domain's XML has it.")
     private String source;
 
+    @Option(
+        names = "--runs-nowhere",
+        description =
+            "Your word that the guest runs on no host, for an other leg that cannot be asked: should"
+                + " it run with that one alone, all that it writes there is lost.")
+    private boolean runsNowhere;
+
     @Override
     public Integer call() throws CommandFailedException {
       Map<String, Object> forced =
@@ -165,7 +176,9 @@ final class MirrorCommand {
                       "target",
                       target,
                       "source",
-                      source)));
+                      source,
+                      "runsNowhere",
+                      runsNowhere)));
       output.print(
           spec.commandLine().getOut(),
           forced,

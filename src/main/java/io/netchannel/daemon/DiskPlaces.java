@@ -1,5 +1,6 @@
 package io.netchannel.daemon;
 
+import com.google.common.collect.ImmutableList;
 import io.netchannel.coordinator.DiskJob;
 import io.netchannel.coordinator.DiskJobStore;
 import io.netchannel.coordinator.DiskKey;
@@ -77,11 +78,7 @@ final class DiskPlaces {
    * @throws DeviceException when it must not, or cannot be known
    */
   void checkTarget(UUID job, ServedDisk disk, String old, String source) throws DeviceException {
-    if (Mirrors.isLegOf(source, old)) {
-      throw new DeviceException(
-          "%s is a leg of the disk already: `netchannel mirrors` shows whether it is up to date"
-              .formatted(source));
-    }
+    checkNoLeg(disk, old, source);
     Storage target = devices.storage(source);
     Storage was = devices.storage(old);
     if (isSame(source, target, old, was)) {
@@ -104,6 +101,34 @@ final class DiskPlaces {
       }
     }
     jobs.storages(job, was.identity(), target.identity());
+  }
+
+  /** A leg would be copied over itself; however it is called. */
+  private void checkNoLeg(ServedDisk disk, String old, String source) throws DeviceException {
+    ImmutableList<String> legs = Mirrors.parts(old);
+    ImmutableList<String> targets = Mirrors.parts(source);
+    if (legs.size() + targets.size() == 2) {
+      return;
+    }
+    for (String leg : legs) {
+      for (String target : targets) {
+        if (isOne(target, leg)) {
+          throw new DeviceException(
+              "%s is a part of %s already%s: %s"
+                  .formatted(
+                      target,
+                      disk,
+                      leg.equals(target) ? "" : ", as " + leg,
+                      targets.size() == 1
+                          ? "`netchannel mirror drop %s %s %s` lets it go on with that leg alone"
+                              .formatted(
+                                  disk.details().guest().name(),
+                                  disk.target(),
+                                  legs.get(1 - legs.indexOf(leg)))
+                          : "`netchannel mirror add` and `netchannel mirror drop` change the legs of a disk"));
+        }
+      }
+    }
   }
 
   private void checkNotAnothers(String source, Storage target, ServedDisk other, String used)

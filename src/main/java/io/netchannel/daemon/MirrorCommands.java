@@ -139,7 +139,9 @@ final class MirrorCommands {
     String target = ControlCommands.text(request, "target");
     String leg = ControlCommands.text(request, "source");
     try {
-      MirrorRecord forced = mirrors.forceLeg(uuid(domain, others) + "/" + target, leg);
+      boolean runsNowhere = Boolean.TRUE.equals(request.get("runsNowhere"));
+      MirrorRecord forced =
+          mirrors.forceLeg(uuid(domain, others) + "/" + target, leg, runsNowhere);
       Map<String, Object> described = new LinkedHashMap<>();
       described.put("epoch", forced.epoch());
       described.put("upToDate", forced.members());

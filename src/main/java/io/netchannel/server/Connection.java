@@ -84,6 +84,9 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
   /** What both sides can; set before ATTACH. */
   private volatile Preamble agreed = Preamble.OURS;
 
+  /** Set with ATTACH. */
+  private volatile boolean leg;
+
   private boolean heard;
   private boolean broken;
 
@@ -152,6 +155,11 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
   /** Whether its client is told which storage an export has. */
   boolean hasStorage() {
     return agreed.hasStorage();
+  }
+
+  /** Whether its client has attached to the export as one of two legs. */
+  boolean isLeg() {
+    return leg;
   }
 
   boolean isOpen() {
@@ -544,6 +552,7 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
           if (attach.leg() && !agreed.hasRecords()) {
             throw new WireException("ATTACH: expected no LEG before version 4, found it");
           }
+          leg = attach.leg();
           exports.attach(this, attach);
         }
         case RECORD -> {

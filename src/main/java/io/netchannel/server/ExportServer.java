@@ -267,6 +267,7 @@ public final class ExportServer implements AutoCloseable {
       connection.recorded(
           new LegRecord.Known(
               known.map(MirrorLedger.Entry::generation).orElse(0L),
+              false,
               known.map(entry -> entry.record().encoded())));
     } catch (IOException e) {
       connection.refuse(

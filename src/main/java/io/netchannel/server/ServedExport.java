@@ -272,6 +272,12 @@ final class ServedExport {
     return Optional.ofNullable(sessions.get(client)).flatMap(Session::connection).isPresent();
   }
 
+  /** Connected, or let in and about to be. */
+  private boolean isInUse(String client) {
+    return isConnected(client)
+        || attaching.keySet().stream().anyMatch(session -> session.client().equals(client));
+  }
+
   /** Shuts out who was there before, and goes on when nothing of it is at the device. */
   private void settle(Connection connection, Attach attach, boolean takeOver) {
     Session session =
@@ -479,7 +485,7 @@ final class ServedExport {
             return;
           }
           try {
-            whereabouts.note(session.client(), to);
+            whereabouts.note(session.client(), to, connection.isLeg());
           } catch (IOException e) {
             connection.notNoted(number, e.getMessage());
             return;
@@ -509,11 +515,9 @@ final class ServedExport {
             if (removed) {
               why = Optional.of("export %s is not there any more".formatted(export.name()));
             } else if (asked.tells()) {
-              boolean isAttached =
-                  Optional.ofNullable(sessions.get(asked.client()))
-                      .flatMap(Session::connection)
-                      .isPresent();
-              why = whereabouts.record(asked.client(), asked.generation(), told, isAttached);
+              why =
+                  whereabouts.record(
+                      asked.client(), asked.generation(), told, isInUse(asked.client()));
             } else {
               generations.renew(); // who acts upon it must not find another one after a power cut
             }
@@ -532,6 +536,7 @@ final class ServedExport {
           connection.recorded(
               new LegRecord.Known(
                   entry.map(GenerationStore.Entry::generation).orElse(0L),
+                  isInUse(asked.client()),
                   entry.flatMap(GenerationStore.Entry::mirror).map(MirrorRecord::encoded)));
         });
   }

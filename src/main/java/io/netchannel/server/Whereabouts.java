@@ -17,6 +17,7 @@ import java.util.Optional;
  *   THE DISK --MOVED to T--> OUT OF DATE (T) --ATTACH anew--> PARTIAL (T) --ARRIVED--> THE DISK
  *   THE DISK --ATTACH anew---------------------------------> PARTIAL     --ARRIVED--> THE DISK
  *   PARTIAL  --MOVED to T--> OUT OF DATE (T)
+ *   A LEG    --ATTACH anew, and not as a leg---------------> PARTIAL     --ARRIVED--> THE DISK
  *
  *   OUT OF DATE, PARTIAL --ATTACH of a newer generation, not anew--> refused
  *                        --ATTACH of the same generation, DETACH, a release, a restart--> the same
@@ -92,15 +93,19 @@ final class Whereabouts {
    * Durable when it returns; unchanged when it throws.
    *
    * @param to empty when the disk has arrived here
+   * @param isLeg whether the client uses it as a leg: else a copy that has been completed over one
+   *     is the disk by itself
    */
-  void note(String client, Optional<Moved> to) throws IOException {
+  void note(String client, Optional<Moved> to, boolean isLeg) throws IOException {
     GenerationStore.Entry entry = generations.get(client).orElseThrow();
     Optional<OutOfDate> next =
         to.map(moved -> new OutOfDate(false, Optional.of(moved.to()), clock.instant()));
     if (isSame(entry.outOfDate(), next)) {
       generations.renew();
     } else {
-      generations.put(entry.with(next));
+      boolean isWhole = next.isEmpty() && entry.outOfDate().orElseThrow().partial();
+      generations.put(
+          (isWhole && !isLeg ? entry.withMirror(Optional.empty()) : entry).with(next));
     }
   }
 
@@ -114,11 +119,11 @@ final class Whereabouts {
    * Keeps which legs of a client's disk are up to date; durable when it returns, unchanged when it
    * throws. Of a newer generation than is known: no older one tells anything, or gets in, after it.
    *
-   * @param isAttached whether the client uses the export just now: no person's word counts then
+   * @param isInUse whether the client uses the export just now: no person's word counts then
    * @return why it is not kept; empty when it is
    */
   Optional<String> record(
-      String client, long generation, Optional<MirrorRecord> record, boolean isAttached)
+      String client, long generation, Optional<MirrorRecord> record, boolean isInUse)
       throws IOException {
     GenerationStore.Entry entry = generations.get(client).orElse(null);
     if (entry == null || generation < entry.generation()) {
@@ -128,16 +133,17 @@ final class Whereabouts {
     }
     MirrorRecord known = entry.mirror().orElse(null);
     boolean isNewer = generation > entry.generation();
-    if (isNewer && isAttached && record.filter(told -> told.isForcedAfter(known)).isPresent()) {
+    if (isNewer && isInUse && record.filter(told -> told.isForcedAfter(known)).isPresent()) {
       return Optional.of(
-          "export %s is in use by %s: stop its guest first".formatted(export, client));
+          "export %s is in use by %s: stop its guest first, on whatever host it runs"
+              .formatted(export, client));
     }
     if (known != null && record.isPresent() && !record.get().mayReplace(known)) {
       return Optional.of(
           "export %s knows %s already, and does not take %s"
               .formatted(export, known, record.get()));
     }
-    boolean fences = isNewer && !isAttached;
+    boolean fences = isNewer && !isInUse;
     if (entry.mirror().equals(record) && !fences) {
       generations.renew();
     } else {

@@ -75,16 +75,18 @@ public record LegRecord(
    * Payload of RECORDED: what is known here from now on.
    *
    * @param generation the newest of the client; 0 for none
+   * @param inUse whether the client is attached just now
    * @param record empty when there is none
    */
-  public record Known(long generation, Optional<String> record) {
+  public record Known(long generation, boolean inUse, Optional<String> record) {
     private static final int FIXED_BYTES = 12;
+    private static final int IN_USE = 1;
 
     static final int MAX_BYTES = FIXED_BYTES + MAX_RECORD_BYTES;
 
     public ByteBuf encoded(ByteBuf out) {
       String text = record.orElse("");
-      out.writeLong(generation).writeShort(text.length()).writeShort(0);
+      out.writeLong(generation).writeShort(text.length()).writeShort(inUse ? IN_USE : 0);
       out.writeCharSequence(text, StandardCharsets.US_ASCII);
       return out;
     }
@@ -94,11 +96,11 @@ public record LegRecord(
       Payload.atLeast("RECORDED", in, FIXED_BYTES);
       long generation = in.readLong();
       int bytes = in.readUnsignedShort();
-      int reserved = in.readUnsignedShort();
+      int flags = in.readUnsignedShort();
       Payload.check("RECORDED", generation >= 0, "a generation below 2^63", generation);
-      Payload.check("RECORDED", reserved == 0, "0 as reserved", reserved);
+      Payload.check("RECORDED", (flags & ~IN_USE) == 0, "flags 0 or 1", flags);
       Payload.exactly("RECORDED", in, bytes);
-      return new Known(generation, text(in, bytes));
+      return new Known(generation, flags == IN_USE, text(in, bytes));
     }
   }
 }

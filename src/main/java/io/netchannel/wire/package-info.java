@@ -126,7 +126,7 @@
  *                       as a witness
  *   10   2  client      RECORD only: length of the client's identity
  *           2  record   length of the record; 0: none, in a RECORD that tells: to be forgotten
- *           2  reserved
+ *           2  flags    RECORDED: 1 IN_USE: the client is attached just now. RECORD: 0
  *              name, client, record: printable ASCII
  * </pre>
  *

@@ -337,6 +337,43 @@ final class LegsOfAGuestTest {
     guest.endGuest();
   }
 
+  /** What is the disk already would be overwritten with itself, however it is called. */
+  @Test
+  void aDiskIsNotSwappedToItsOwnLeg() throws Exception {
+    guest.startGuest(BOTH);
+    awaitSync();
+    for (String leg : List.of(A, "netchannel://STORE/a")) {
+      assertThatThrownBy(() -> guest.swap(leg, Map.of()))
+          .hasMessageContaining("`netchannel mirror drop web1 xvdb %s`", B);
+    }
+    guest.write(3);
+    guest.verify();
+    drop(B);
+    guest.await("the XML names one", () -> guest.named().equals(A));
+    assertThatThrownBy(() -> guest.swap("mirror:netchannel://STORE/a," + B, Map.of()))
+        .hasMessageContaining("`netchannel mirror add`");
+    guest.endGuest();
+  }
+
+  /** The disk goes elsewhere, and comes back to one of the exports that were its legs. */
+  @Test
+  void aFormerLegIsADiskAgain() throws Exception {
+    Path plain = directory.resolve("plain.raw");
+    Files.write(plain, new byte[(int) SwappingHost.SIZE]);
+    guest.startGuest(BOTH);
+    guest.write(3);
+    awaitSync();
+    for (String source : List.of("file:" + plain, A)) {
+      guest.swap(source, Map.of());
+      guest.await("it is " + source, () -> guest.isIn("done") && guest.named().equals(source));
+      guest.write(4);
+    }
+    guest.endGuest();
+    guest.startGuest(A);
+    guest.verify();
+    guest.endGuest();
+  }
+
   private Map<String, Object> drop(String leg) throws ControlException {
     return Json.object(
         ask(

@@ -7,6 +7,7 @@ import static io.netchannel.server.TwoLegs.read;
 import static io.netchannel.server.TwoLegs.write;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.catchThrowable;
 
 import com.google.common.collect.ImmutableList;
 import io.netchannel.device.Device;
@@ -15,6 +16,7 @@ import io.netchannel.device.Inheritance;
 import io.netchannel.device.OpenOptions;
 import io.netchannel.device.Outcome;
 import io.netchannel.device.Requests;
+import io.netchannel.device.legs.Authority;
 import io.netchannel.device.legs.MirrorRecord;
 import io.netchannel.device.legs.Mirrors;
 import io.netchannel.device.mirror.MirrorState;
@@ -26,9 +28,13 @@ import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.BooleanSupplier;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -886,12 +892,14 @@ final class MirroredDiskTest {
     Waiting.until("at a", () -> numberAt(legs.a, 0) == 1);
     legs.legTimeoutPasses();
     assertThat(answer(written)).isEqualTo(Outcome.OK);
-    assertThatThrownBy(() -> daemon.mirrors.forceLeg(TwoLegs.USER, leg(legs.a)))
+    assertThatThrownBy(() -> daemon.mirrors.forceLeg(TwoLegs.USER, leg(legs.a), false))
         .hasMessageContaining("stop its guest first");
     disk.close();
     legs.a.stop();
     legs.b.start();
-    var unused = daemon.mirrors.forceLeg(TwoLegs.USER, leg(legs.b));
+    assertThatThrownBy(() -> daemon.mirrors.forceLeg(TwoLegs.USER, leg(legs.b), false))
+        .hasMessageContainingAll(leg(legs.a), "cannot be asked", "--runs-nowhere");
+    var unused = daemon.mirrors.forceLeg(TwoLegs.USER, leg(legs.b), true);
     Device again = daemon.open(3);
     assertThat(read(again, 0)).as("what b has").isEqualTo(100);
     legs.a.start();
@@ -906,10 +914,10 @@ final class MirroredDiskTest {
   void aPersonsLastWordHolds() throws Exception {
     inSync().close();
     legs.a.stop();
-    MirrorRecord first = daemon.mirrors.forceLeg(TwoLegs.USER, leg(legs.b));
+    MirrorRecord first = daemon.mirrors.forceLeg(TwoLegs.USER, leg(legs.b), true);
     legs.b.stop();
     legs.a.start();
-    MirrorRecord last = daemon.mirrors.forceLeg(TwoLegs.USER, leg(legs.a));
+    MirrorRecord last = daemon.mirrors.forceLeg(TwoLegs.USER, leg(legs.a), true);
     assertThat(last.epoch()).isGreaterThan(first.epoch());
     assertThat(daemon.ledger.get(TwoLegs.USER).orElseThrow().record()).isEqualTo(last);
     assertThat(legs.recordAt(legs.a)).contains(last);
@@ -921,13 +929,194 @@ final class MirroredDiskTest {
     Device disk = inSync();
     Optional<MirrorRecord> before = legs.recordAt(host(which));
     try (Daemon elsewhere = legs.new Daemon("hostb")) {
-      assertThatThrownBy(() -> elsewhere.mirrors.forceLeg(TwoLegs.USER, leg(host(which))))
+      assertThatThrownBy(() -> elsewhere.mirrors.forceLeg(TwoLegs.USER, leg(host(which)), true))
           .isInstanceOf(DeviceException.class)
           .hasMessageContaining("stop its guest first");
       assertThat(elsewhere.ledger.get(TwoLegs.USER)).isEmpty();
     }
     assertThat(legs.recordAt(host(which))).isEqualTo(before);
     disk.close();
+  }
+
+  /** It goes on with a alone; b is there again, and its host does not reach it. */
+  private void goesOnWithoutB() throws Exception {
+    Device disk = inSync();
+    legs.b.stop();
+    CompletableFuture<Outcome> written = write(disk, 0, 1);
+    Waiting.until("at a", () -> numberAt(legs.a, 0) == 1);
+    legs.legTimeoutPasses();
+    assertThat(answer(written)).isEqualTo(Outcome.OK);
+    daemon.comesBackToNothing();
+    legs.b.start();
+  }
+
+  @Test
+  void nobodysWordIsTakenUnderAGuestThatUsesTheOtherLeg() throws Exception {
+    goesOnWithoutB();
+    Optional<MirrorRecord> before = legs.recordAt(legs.b);
+    try (Daemon elsewhere = legs.new Daemon("hostb")) {
+      assertThatThrownBy(() -> elsewhere.mirrors.forceLeg(TwoLegs.USER, leg(legs.b), true))
+          .isInstanceOf(DeviceException.class)
+          .hasMessageContainingAll(leg(legs.a), "in use", "stop its guest first");
+    }
+    assertThat(legs.recordAt(legs.b)).isEqualTo(before);
+  }
+
+  /** Its host is cut off from that leg when a person says so, and comes back. */
+  @Test
+  void aPersonsWordShutsOutWhoHasTheOtherLeg() throws Exception {
+    goesOnWithoutB();
+    daemon.kill();
+    try (Daemon elsewhere = legs.new Daemon("hostb")) {
+      MirrorRecord forced = force(elsewhere, legs.b);
+      assertThat(legs.recordAt(legs.a)).contains(forced);
+    }
+    OpenOptions before = OpenOptions.of(false, new OpenOptions.User(TwoLegs.USER, 1)).asLeg();
+    assertThatThrownBy(() -> legs.a.open(leg(legs.a), before)).hasMessageContaining("is over");
+    daemon = legs.new Daemon("hosta");
+    assertThatThrownBy(() -> daemon.open(1, Optional.of(Inheritance.UNTOLD)))
+        .hasMessageContaining("a person said there which leg is the disk");
+  }
+
+  /** When the server knows that nobody is connected any more. */
+  private MirrorRecord force(Daemon at, ServerHarness leg) {
+    AtomicReference<MirrorRecord> forced = new AtomicReference<>();
+    Waiting.until(
+        "nobody is connected",
+        () -> {
+          try {
+            forced.set(at.mirrors.forceLeg(TwoLegs.USER, leg(leg), false));
+            return true;
+          } catch (DeviceException e) {
+            assertThat(e).hasMessageContaining("stop its guest first");
+            return false;
+          }
+        });
+    return forced.get();
+  }
+
+  /** It comes with the generation that it had. */
+  @Test
+  void aGuestThatWaitsHereGoesOnByAPersonsWord() throws Exception {
+    goesOnWithoutB();
+    daemon.kill();
+    daemon = legs.new Daemon("hosta");
+    var unused = force(daemon, legs.b);
+    Device again = daemon.open(1, Optional.of(Inheritance.UNTOLD));
+    assertThat(read(again, 0)).as("what b has").isEqualTo(100);
+    daemon.awaits(MirrorState.SYNC);
+    haveSameMarks();
+    again.close();
+  }
+
+  /** Who waits here tries to open it again and again. */
+  @Test
+  void aPersonsWordWaitsForWhoOpensTheDisk() throws Exception {
+    var unused = legs.withWitness();
+    inSync().close();
+    daemon.close();
+    daemon = legs.new Daemon("hosta");
+    daemon.witnessAnswers = new CompletableFuture<>();
+    CompletableFuture<Device> opening =
+        CompletableFuture.supplyAsync(
+            () -> {
+              try {
+                return daemon.open(2);
+              } catch (DeviceException e) {
+                throw new CompletionException(e);
+              }
+            });
+    daemon.witnessAsked.await();
+    AtomicReference<Throwable> refusal = new AtomicReference<>();
+    Thread person =
+        new Thread(
+            () ->
+                refusal.set(
+                    catchThrowable(
+                        () -> daemon.mirrors.forceLeg(TwoLegs.USER, leg(legs.b), false))));
+    person.start();
+    Waiting.until("it waits", () -> person.getState() == Thread.State.TIMED_WAITING);
+    assertThatThrownBy(() -> daemon.open(2)).hasMessageContaining("a person says just now");
+    daemon.witnessAnswers.complete(null);
+    Device disk = opening.get(60, TimeUnit.SECONDS);
+    person.join();
+    assertThat(refusal.get()).hasMessageContaining("in use here");
+    disk.close();
+  }
+
+  @Test
+  void aPersonsWordMakesOneOfTwoMirrors() throws Exception {
+    inSync().close();
+    MirrorRecord known = legs.recordAt(legs.b).orElseThrow();
+    MirrorRecord another =
+        new MirrorRecord(
+            new UUID(9, 9),
+            known.epoch() + 7,
+            false,
+            known.sizeBytes(),
+            known.legs(),
+            known.members());
+    daemon.remote.records(leg(legs.b)).tell(TwoLegs.USER, 1, Optional.of(another));
+    assertThatThrownBy(() -> daemon.open(2)).hasMessageContainingAll("two different", "force-leg");
+    var unused = daemon.mirrors.forceLeg(TwoLegs.USER, leg(legs.a), false);
+    Device again = daemon.open(3);
+    daemon.awaits(MirrorState.SYNC);
+    haveSameMarks();
+    again.close();
+  }
+
+  // ---- A leg is added
+
+  private Device add(Device present) throws DeviceException {
+    return daemon.mirrors.openAround(
+        legs.source().substring("mirror:".length()), present, ServerHarness.as(TwoLegs.USER, 1));
+  }
+
+  /** The witness is away; or this host cannot keep what its first leg was about to be told. */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void whatCannotBeRecordedAddsNoLeg(boolean isWitness) throws Exception {
+    ServerHarness witness = legs.withWitness();
+    daemon.close();
+    daemon = legs.new Daemon("hosta");
+    Device plain = legs.a.open(leg(legs.a), ServerHarness.as(TwoLegs.USER, 1));
+    Path file = directory.resolve("hosta.mirrors");
+    if (isWitness) {
+      witness.stop();
+    } else {
+      Files.createDirectories(file.resolve("in the way"));
+    }
+    assertThatThrownBy(() -> add(plain)).isInstanceOf(DeviceException.class);
+    assertThat(legs.recordAt(legs.a)).isEmpty();
+    assertThat(daemon.ledger.get(TwoLegs.USER)).isEmpty();
+    assertThat(directory.resolve("hosta")).isEmptyDirectory();
+    if (isWitness) {
+      witness.start();
+    } else {
+      Files.delete(file.resolve("in the way"));
+      Files.delete(file);
+    }
+    Device both = add(plain);
+    ((Mirrors.Added) both).begin();
+    daemon.awaits(MirrorState.SYNC);
+    both.close();
+  }
+
+  /** It may have the record, and is told that there is none. */
+  @Test
+  void whatWasRecordedOfALegThatIsNotAddedIsForgotten() throws Exception {
+    ServerHarness witness = legs.withWitness();
+    daemon.close();
+    daemon = legs.new Daemon("hosta");
+    Authority at = daemon.remote.records(leg(legs.a));
+    Device plain = legs.a.open(leg(legs.a), ServerHarness.as(TwoLegs.USER, 1));
+    daemon.witnessRefuses = true;
+    assertThatThrownBy(() -> add(plain)).hasMessageContaining("for a test");
+    assertThat(at.ask(TwoLegs.USER).record()).isEmpty();
+    assertThat(daemon.ledger.get(TwoLegs.USER)).isEmpty();
+    plain.close();
+    legs.a.open(leg(legs.a), ServerHarness.as(TwoLegs.USER, 2)).close();
+    witness.stop();
   }
 
   // ---- A leg is dropped

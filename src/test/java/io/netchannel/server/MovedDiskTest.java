@@ -14,6 +14,8 @@ import io.netchannel.device.DeviceOpener;
 import io.netchannel.device.OpenOptions;
 import io.netchannel.device.Outcome;
 import io.netchannel.device.Requests;
+import io.netchannel.device.legs.Authority;
+import io.netchannel.device.legs.MirrorRecord;
 import io.netchannel.device.remote.RemoteOptions;
 import io.netchannel.wire.Attach;
 import io.netchannel.wire.FrameHeader;
@@ -29,6 +31,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ThreadLocalRandom;
@@ -110,6 +113,48 @@ final class MovedDiskTest {
         .findAny()
         .orElseThrow()
         .moved();
+  }
+
+  // ---- a leg
+
+  private static final MirrorRecord OF_TWO =
+      new MirrorRecord(
+          new UUID(7, 7),
+          5L << 20,
+          false,
+          8L << 20,
+          ImmutableList.of("A", "B"),
+          ImmutableList.of("A", "B"));
+
+  private Authority authority() throws Exception {
+    return host.records(EXPORT);
+  }
+
+  /** It was one of two legs, the disk went elsewhere, and came back to this one alone. */
+  @Test
+  void aCopyOverALegIsTheDiskByItself() throws Exception {
+    open(1).close();
+    authority().tell(CLIENT, 1, Optional.of(OF_TWO));
+    Device anew = openAnew(2);
+    assertThat(authority().ask(CLIENT).record()).as("a part of a copy is no disk").contains(OF_TWO);
+    done(anew.arrived());
+    assertThat(authority().ask(CLIENT).record()).isEmpty();
+    anew.close();
+    open(3).close();
+  }
+
+  /** Both legs say that the disk is there: they are legs as before. */
+  @Test
+  void aLegThatWasLeftAndIsTheDiskAgainStaysALeg() throws Exception {
+    Device leg =
+        host.open(
+            host.source(EXPORT), OpenOptions.of(false, new OpenOptions.User(CLIENT, 1)).asLeg());
+    authority().tell(CLIENT, 1, Optional.of(OF_TWO));
+    done(leg.moved(TO));
+    done(leg.arrived());
+    leg.close();
+    assertThat(authority().ask(CLIENT).record()).contains(OF_TWO);
+    assertThatThrownBy(() -> open(2)).hasMessageContaining("is one of two legs");
   }
 
   // ---- the way there

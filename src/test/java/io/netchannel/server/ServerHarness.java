@@ -8,6 +8,7 @@ import io.netchannel.device.DeviceException;
 import io.netchannel.device.DeviceOpener;
 import io.netchannel.device.OpenOptions;
 import io.netchannel.device.memory.BufferBudget;
+import io.netchannel.device.legs.Authority;
 import io.netchannel.device.remote.OwnServer;
 import io.netchannel.device.remote.RemoteDevices;
 import io.netchannel.device.remote.RemoteOptions;
@@ -137,6 +138,13 @@ final class ServerHarness implements AutoCloseable {
         true,
         new RemoteDevices(clientTransport, executor, Optional.of(tls), options, new Random(7))
             .kinds());
+  }
+
+  /** What it keeps of an export that is a leg, as {@code hosta} asks. */
+  Authority records(String export) throws Exception {
+    return new RemoteDevices(
+            clientTransport, executor, Optional.of(tls("hosta")), QUICK, new Random(7))
+        .records(source(export));
   }
 
   /** Opens a device as a client in the server's own process. */

@@ -32,6 +32,7 @@ import java.util.Random;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
@@ -136,6 +137,14 @@ final class TwoLegs implements AutoCloseable {
     /** What came by time within a second: the ticks of disks. */
     private final AtomicLong ticks = new AtomicLong();
 
+    /** The witness is not asked before it completes. */
+    volatile CompletableFuture<Void> witnessAnswers = CompletableFuture.completedFuture(null);
+
+    final CountDownLatch witnessAsked = new CountDownLatch(1);
+
+    /** What it is told, not what it is asked. */
+    volatile boolean witnessRefuses;
+
     /**
      * @param host whose it is: those of one host know the same
      */
@@ -146,7 +155,9 @@ final class TwoLegs implements AutoCloseable {
       devices = new DeviceOpener(true, remote.kinds());
       ledger = MirrorLedger.open(directory.resolve(host + ".mirrors"), executor);
       Optional<Authority> third =
-          witness.map(server -> remote.witness(HostAndPort.fromParts("127.0.0.1", server.port())));
+          witness.map(
+              server ->
+                  refusing(remote.witness(HostAndPort.fromParts("127.0.0.1", server.port()))));
       mirrors =
           new Mirrors(
               new Mirrors.Environment(
@@ -162,6 +173,26 @@ final class TwoLegs implements AutoCloseable {
                   UUID::randomUUID,
                   LEG_TIMEOUT,
                   source -> source.equals(leg(a))));
+    }
+
+    private Authority refusing(Authority real) {
+      return new Authority() {
+        @Override
+        public Known ask(String client) throws DeviceException {
+          witnessAsked.countDown();
+          witnessAnswers.join();
+          return real.ask(client);
+        }
+
+        @Override
+        public void tell(String client, long generation, Optional<MirrorRecord> record)
+            throws DeviceException {
+          if (witnessRefuses) {
+            throw new DeviceException("the witness refuses for a test");
+          }
+          real.tell(client, generation, record);
+        }
+      };
     }
 
     /** Pauses between attempts are a tenth of what they are. */
@@ -219,6 +250,11 @@ final class TwoLegs implements AutoCloseable {
       Waiting.until(
           "members " + members + " instead of " + status(),
           () -> status().record().members().equals(members));
+    }
+
+    /** What it would try again it does not. */
+    void comesBackToNothing() {
+      dead = true;
     }
 
     /** As kill -9 does: nothing more goes out, and nothing is put in order. */

@@ -425,8 +425,10 @@ final class WireFormatTest {
     assertThat(LegRecord.decode(told.encoded(Unpooled.buffer()))).isEqualTo(told);
     LegRecord asked = LegRecord.ask(Optional.empty(), "6b0f/xvdb");
     assertThat(LegRecord.decode(asked.encoded(Unpooled.buffer()))).isEqualTo(asked);
-    LegRecord.Known known = new LegRecord.Known(3, Optional.of("who 4 open a,b a"));
-    assertThat(LegRecord.Known.decode(known.encoded(Unpooled.buffer()))).isEqualTo(known);
+    for (boolean inUse : new boolean[] {false, true}) {
+      LegRecord.Known known = new LegRecord.Known(3, inUse, Optional.of("who 4 open a,b a"));
+      assertThat(LegRecord.Known.decode(known.encoded(Unpooled.buffer()))).isEqualTo(known);
+    }
   }
 
   @Test
@@ -438,6 +440,8 @@ final class WireFormatTest {
     refusesRecord(told, bytes -> bytes.setShort(12, 2), "15 more bytes");
     refusesRecord(told, bytes -> bytes.setByte(29, 10), "record of printable ASCII");
     refusesRecord(told, bytes -> bytes.setByte(16, '.'), "name of an export");
+    ByteBuf known = new LegRecord.Known(3, true, Optional.of("r")).encoded(Unpooled.buffer());
+    refuses(LegRecord.Known::decode, known.setShort(10, 2), "flags 0 or 1");
   }
 
   private static void refusesRecord(LegRecord told, Consumer<ByteBuf> change, String why) {

@@ -12,9 +12,10 @@ public interface Authority {
    * What it knows of a disk.
    *
    * @param generation the newest that has used it, or told; 0: none
+   * @param inUse whether the disk's guest is connected to it just now, from whatever host
    * @param record empty when it knows of no mirror
    */
-  record Known(long generation, Optional<MirrorRecord> record) {}
+  record Known(long generation, boolean inUse, Optional<MirrorRecord> record) {}
 
   /**
    * What it knows.

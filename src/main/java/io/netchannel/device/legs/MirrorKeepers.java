@@ -139,14 +139,32 @@ final class MirrorKeepers {
     return inTurn(() -> put(first, told));
   }
 
-  /** A person says who is up to date: that leg first, which may be in use. */
-  CompletableFuture<Void> force(MirrorRecord forced) {
+  /**
+   * A person says who is up to date. First the other leg hears it, if it can be reached: a guest
+   * that has come into use there is not robbed of it, and one that comes later is refused.
+   */
+  CompletableFuture<Void> force(MirrorRecord forced, boolean tellsOther) {
+    String leg = forced.members().get(0);
     return inTurn(
         () -> {
-          tell(forced.members().get(0), forced);
+          if (tellsOther) {
+            tell(forced.other(leg), forced);
+          }
+          try {
+            tell(leg, forced);
+          } catch (DeviceException e) {
+            throw tellsOther ? halfTold(forced, leg, e) : e;
+          }
           noteHere(Optional.of(forced));
           tellWitness(forced);
         });
+  }
+
+  private static DeviceException halfTold(MirrorRecord forced, String leg, DeviceException cause) {
+    return new DeviceException(
+        "%s; %s knows already that %s is the disk: say it once more"
+            .formatted(cause.getMessage(), forced.other(leg), leg),
+        cause);
   }
 
   /** A leg may have a newer record, of who had it before this generation. */
@@ -304,20 +322,24 @@ final class MirrorKeepers {
         });
   }
 
-  /** There is no mirror after all: its only member may be a disk by itself. */
-  void forget() {
-    var unused =
-        inTurn(
-                () -> {
-                  legs.get(record.members().get(0)).tell(user, generation, Optional.empty());
-                  noteHere(Optional.empty());
-                })
-            .whenComplete(
-                (done, failure) -> {
-                  if (failure != null) {
-                    log.warn("{}: {}", user, failure.getMessage());
-                  }
-                });
+  /**
+   * There is no mirror after all: its only member may be a disk by itself.
+   *
+   * @return completes exceptionally, and that is logged, when one that may know of it cannot be
+   *     told
+   */
+  CompletableFuture<Void> forget() {
+    return inTurn(
+            () -> {
+              legs.get(record.members().get(0)).tell(user, generation, Optional.empty());
+              noteHere(Optional.empty());
+            })
+        .whenComplete(
+            (done, failure) -> {
+              if (failure != null) {
+                log.warn("{}: {}", user, failure.getMessage());
+              }
+            });
   }
 
   /** The guest has ended, and both legs are alike: the next start need not compare them. */

@@ -100,7 +100,8 @@ final class MirrorOpening {
   /**
    * Around a first leg that is open, and has been the only one.
    *
-   * @throws DeviceException when the second one cannot become a leg; nothing has changed then
+   * @throws DeviceException when the second one cannot become a leg; nothing has changed then, or
+   *     it says what has
    */
   MirroredDisk around(Device present) throws DeviceException {
     String first = legs.sources().get(0);
@@ -233,6 +234,12 @@ final class MirrorOpening {
   private void checkGenerations(List<LegAnswer> answers) throws DeviceException {
     long newest = user.inheritance().isPresent() ? user.generation() : user.generation() - 1;
     for (LegAnswer answer : answers) {
+      if (answer.generationBefore() > newest && recovers) {
+        throw new DeviceException(
+            "%s has generation %d of %s by now, and this guest %d: it was started on another host, or a person said there which leg is the disk. End this one"
+                .formatted(
+                    answer.leg(), answer.generationBefore(), user.name(), user.generation()));
+      }
       if (answer.generationBefore() > newest) {
         throw new DeviceException(
             "%s was used with generation %d by %s, which did not answer in time when the generation of this start was chosen (%d): start it again"
@@ -315,8 +322,14 @@ final class MirrorOpening {
     DifferenceMap map =
         map(record, geometry, alike ? List.of(chosen, second) : List.of(chosen), alike);
     MirrorKeepers keepers = legs.keepers(user.name(), user.generation(), record);
-    MirrorKeepers.await(
-        keepers.begin(record, alike ? record.members() : ImmutableList.of(start.disk())));
+    try {
+      record(start, alike, keepers);
+    } catch (DeviceException | RuntimeException e) {
+      if (!map.isFound()) {
+        maps.remove(user.name(), map);
+      }
+      throw e;
+    }
     Leg leader = new Leg(start.disk(), geometry);
     leader.put(device);
     Leg follower = new Leg(record.other(start.disk()), geometry);
@@ -355,6 +368,35 @@ final class MirrorOpening {
       mirrored.willCopy(other, recovers ? user.inheritance() : Optional.empty());
     }
     return mirrored;
+  }
+
+  /** What is recorded of a new mirror that does not begin is forgotten: it would be none. */
+  private static void record(Start start, boolean alike, MirrorKeepers keepers)
+      throws DeviceException {
+    MirrorRecord record = keepers.record();
+    boolean isNew = start.record().isEmpty();
+    if (isNew) {
+      keepers.checkCanGoOn(start.disk()); // before anybody hears of it
+    }
+    try {
+      MirrorKeepers.await(
+          keepers.begin(record, alike ? record.members() : ImmutableList.of(start.disk())));
+    } catch (DeviceException e) {
+      throw isNew ? forgotten(start.disk(), keepers, e) : e;
+    }
+  }
+
+  private static DeviceException forgotten(
+      String disk, MirrorKeepers keepers, DeviceException cause) {
+    try {
+      MirrorKeepers.await(keepers.forget());
+      return cause;
+    } catch (DeviceException e) {
+      return new DeviceException(
+          "%s; %s may have a record of both legs all the same (%s): should it refuse its guest alone, `netchannel release-export ... --moved` at its server"
+              .formatted(cause.getMessage(), disk, e.getMessage()),
+          cause);
+    }
   }
 
   /** Its map is of use to a process that goes on with it. */

@@ -296,16 +296,28 @@ final class MirrorStart {
       MirrorRecord known = third.record();
       if (!record.mayReplace(known)) {
         throw new DeviceException(
-            "%s knows %s, and %s only %s: start it when %s is there; %s"
+            "%s knows %s, and %s only %s: %s; %s"
                 .formatted(
                     third.who(),
                     known,
                     disk,
                     record,
-                    String.join(" and ", known.members()),
+                    whenThere(known.members()),
                     force(disk)));
       }
     }
+  }
+
+  /** A leg that is there, and is refused by its server, does not come by waiting. */
+  private String whenThere(List<String> members) {
+    return ImmutableList.of(first, second).stream()
+        .filter(leg -> members.contains(leg.leg()))
+        .map(
+            leg ->
+                leg.away()
+                    .map(why -> "start it when %s can be used (%s)".formatted(leg.leg(), why))
+                    .orElse("%s does not know of it".formatted(leg.leg())))
+        .collect(Collectors.joining(" and "));
   }
 
   private static String force(String leg) {

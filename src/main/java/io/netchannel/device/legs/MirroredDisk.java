@@ -182,7 +182,7 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
     whenClosed.accept(this);
     Leg added = (Leg) mirror.follower();
     spare.ifPresent(device -> releases.close(user, keepers.generation(), added.source(), device));
-    keepers.forget();
+    var unusedForgotten = keepers.forget();
     var unused = mirror.abort();
     mirror.dissolve();
   }

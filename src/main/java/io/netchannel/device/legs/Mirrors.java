@@ -1,6 +1,8 @@
 package io.netchannel.device.legs;
 
+import com.google.common.collect.HashMultiset;
 import com.google.common.collect.ImmutableList;
+import com.google.common.collect.Multiset;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.DeviceKind;
@@ -13,7 +15,7 @@ import io.netchannel.net.MirrorSource;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
@@ -21,9 +23,11 @@ import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
+import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
+import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -108,11 +112,13 @@ public final class Mirrors implements DeviceKind {
   private final MirrorMaps maps;
   private final LegReleases releases;
   private final Set<MirroredDisk> open = ConcurrentHashMap.newKeySet();
+  private final Turns turns;
 
   public Mirrors(Environment environment) {
     this.environment = environment;
     maps = new MirrorMaps(environment.maps());
     releases = new LegReleases(environment);
+    turns = new Turns(environment.nanoTime());
   }
 
   /** Legs that their servers keep for guests that have ended, each with why; for people. */
@@ -159,9 +165,9 @@ public final class Mirrors implements DeviceKind {
     return legs;
   }
 
-  /** Whether a source is one of the legs of another one. */
-  public static boolean isLegOf(String leg, String source) {
-    return MirrorSource.legs(source).contains(leg);
+  /** The legs of a disk with two, else its source. */
+  public static ImmutableList<String> parts(String source) {
+    return MirrorSource.is(source) ? MirrorSource.legs(source) : ImmutableList.of(source);
   }
 
   /** The source of a disk with these legs. */
@@ -192,9 +198,15 @@ public final class Mirrors implements DeviceKind {
           "%s:%s is for a disk of a guest that writes to it; else name one of its legs"
               .formatted(SCHEME, text));
     }
-    MirroredDisk disk = opening(legs, options).open();
-    open.add(disk);
-    return disk;
+    OpenOptions.User user = options.user().get();
+    turns.open(user.name());
+    try {
+      MirroredDisk disk = opening(legs, options).open();
+      open.add(disk);
+      return disk;
+    } finally {
+      turns.opened(user.name());
+    }
   }
 
   /** One to whose only leg another one was added. */
@@ -264,28 +276,35 @@ public final class Mirrors implements DeviceKind {
 
   /**
    * One leg is the disk from now on, whatever the other one may know; that becomes a copy of it.
-   * Refused while the leg is in use, and here while the disk is.
+   * Refused while the guest uses a leg that can be asked, and while the disk is open here. The
+   * other leg is told first: who still has it from a guest's host that is cut off, or was killed,
+   * does not get in any more.
    *
    * @param leg its source
+   * @param runsNowhere a person's word for a leg that cannot be asked
    * @return what is recorded
-   * @throws DeviceException when the leg cannot be told, or has no record
+   * @throws DeviceException when a leg cannot be told, or has no record
    */
-  public MirrorRecord forceLeg(String user, String leg) throws DeviceException {
+  public MirrorRecord forceLeg(String user, String leg, boolean runsNowhere)
+      throws DeviceException {
+    turns.force(user);
+    try {
+      return force(user, leg, runsNowhere);
+    } finally {
+      turns.forced(user);
+    }
+  }
+
+  private MirrorRecord force(String user, String leg, boolean runsNowhere) throws DeviceException {
     if (open.stream().anyMatch(disk -> disk.user().equals(user))) {
       throw new DeviceException(
           "%s is in use here with its legs: stop its guest first".formatted(user));
     }
     releases.withdraw(user, leg);
-    List<Authority.Known> known = new ArrayList<>();
-    known.add(environment.authorities().of(leg).ask(user));
-    environment
-        .knownHere(user)
-        .ifPresent(
-            entry ->
-                known.add(new Authority.Known(entry.generation(), Optional.of(entry.record()))));
+    Authority.Known at = notInUse(user, leg, environment.authorities().of(leg).ask(user));
+    Optional<MirrorLedger.Entry> here = environment.knownHere(user);
     MirrorRecord record =
-        known.stream()
-            .flatMap(each -> each.record().stream())
+        Stream.concat(at.record().stream(), here.map(MirrorLedger.Entry::record).stream())
             .findFirst()
             .filter(found -> found.legs().contains(leg))
             .orElseThrow(
@@ -293,31 +312,141 @@ public final class Mirrors implements DeviceKind {
                     new DeviceException(
                         "%s is no leg of %s, as far as it and this host know"
                             .formatted(leg, user)));
-    Authority other = environment.authorities().of(record.other(leg));
-    askIfThere(user, Optional.of(other)).ifPresent(known::add);
-    askIfThere(user, environment.witness()).ifPresent(known::add);
-    // A newer one than anybody's, so that the leg does not take it from under a guest elsewhere.
-    long generation = 1 + known.stream().mapToLong(Authority.Known::generation).max().orElseThrow();
-    long newestEpoch =
-        known.stream()
-            .flatMap(each -> each.record().stream())
-            .filter(each -> each.mirror().equals(record.mirror()))
-            .mapToLong(MirrorRecord::epoch)
-            .max()
-            .orElseThrow();
-    MirrorRecord forced = record.forced(leg, newestEpoch);
+    Optional<Authority.Known> other = other(user, record, leg, runsNowhere);
+    Optional<Authority.Known> witness = witness(user);
+    List<Authority.Known> asked =
+        Stream.of(Optional.of(at), other, witness).flatMap(Optional::stream).toList();
+    MirrorRecord forced =
+        record.forced(
+            leg,
+            Stream.concat(
+                    asked.stream().flatMap(each -> each.record().stream()),
+                    here.map(MirrorLedger.Entry::record).stream())
+                .mapToLong(MirrorRecord::epoch)
+                .max()
+                .orElseThrow());
     MirrorKeepers keepers =
-        new MirrorLegs(environment, record.legs()).keepers(user, generation, record);
-    MirrorKeepers.await(keepers.force(forced));
+        new MirrorLegs(environment, record.legs())
+            .keepers(user, generation(asked, here), record);
+    boolean tellsOther = other.filter(known -> known.generation() > 0).isPresent();
+    MirrorKeepers.await(keepers.force(forced, tellsOther));
     return forced;
   }
 
-  private static Optional<Authority.Known> askIfThere(String user, Optional<Authority> authority) {
+  /**
+   * A newer one than anybody's, so that no leg takes it from under a guest elsewhere. But the
+   * newest where this host has it: its guest waits here with it, or has ended.
+   */
+  private static long generation(
+      List<Authority.Known> asked, Optional<MirrorLedger.Entry> knownHere) {
+    long newest = asked.stream().mapToLong(Authority.Known::generation).max().orElseThrow();
+    long here = knownHere.map(MirrorLedger.Entry::generation).orElse(0L);
+    return here >= newest ? here : newest + 1;
+  }
+
+  /** What the leg knows that is not to be the disk; empty when nobody can ask it. */
+  private Optional<Authority.Known> other(
+      String user, MirrorRecord record, String leg, boolean runsNowhere) throws DeviceException {
+    String source = record.other(leg);
+    Authority.Known known;
     try {
-      return authority.isPresent() ? Optional.of(authority.get().ask(user)) : Optional.empty();
+      known = environment.authorities().of(source).ask(user);
+    } catch (DeviceException e) {
+      if (!runsNowhere) {
+        throw new DeviceException(
+            "whether the guest uses %s cannot be asked: %s. If it runs on no host, say so with --runs-nowhere: should it run with that leg alone, all that it writes there is lost at its next start"
+                .formatted(source, e.getMessage()),
+            e);
+      }
+      log.warn("{}: {} is not asked: {}", user, source, e.getMessage());
+      return Optional.empty();
+    }
+    if (known.record().filter(found -> !found.legs().containsAll(record.legs())).isPresent()) {
+      throw new DeviceException(
+          "%s is a leg of %s by now, and not of %s: let it be used as it is with `netchannel release-export ... --moved` at its server first"
+              .formatted(
+                  source,
+                  String.join(" and ", known.record().get().legs()),
+                  String.join(" and ", record.legs())));
+    }
+    return Optional.of(notInUse(user, source, known));
+  }
+
+  private static Authority.Known notInUse(String user, String leg, Authority.Known known)
+      throws DeviceException {
+    if (known.inUse()) {
+      throw new DeviceException(
+          "%s is in use by %s, generation %d: stop its guest first, on whatever host it runs"
+              .formatted(leg, user, known.generation()));
+    }
+    return known;
+  }
+
+  private Optional<Authority.Known> witness(String user) {
+    try {
+      return environment.witness().isPresent()
+          ? Optional.of(environment.witness().get().ask(user))
+          : Optional.empty();
     } catch (DeviceException e) {
       log.info("{}: {}", user, e.getMessage());
       return Optional.empty();
+    }
+  }
+
+  /**
+   * Of a disk that is being opened no person says meanwhile which leg it is, and the other way
+   * round. From any thread.
+   */
+  private static final class Turns {
+    /** Longer than legs keep one waiting that opens them. */
+    private static final Duration BOUND = Duration.ofMinutes(1);
+
+    private final LongSupplier nanoTime;
+    private final Multiset<String> opening = HashMultiset.create();
+    private final Set<String> forced = new HashSet<>();
+
+    Turns(LongSupplier nanoTime) {
+      this.nanoTime = nanoTime;
+    }
+
+    synchronized void open(String user) throws DeviceException {
+      if (forced.contains(user)) {
+        throw new DeviceException(
+            "a person says just now which leg of %s is the disk: try again".formatted(user));
+      }
+      opening.add(user);
+    }
+
+    synchronized void opened(String user) {
+      opening.remove(user);
+      notifyAll();
+    }
+
+    /** Waits for those that have begun to open it; others are refused. */
+    synchronized void force(String user) throws DeviceException {
+      if (!forced.add(user)) {
+        throw new DeviceException(
+            "somebody else says just now which leg of %s is the disk".formatted(user));
+      }
+      long endNanos = nanoTime.getAsLong() + BOUND.toNanos();
+      try {
+        while (opening.contains(user)) {
+          long leftNanos = endNanos - nanoTime.getAsLong();
+          if (leftNanos <= 0) {
+            forced.remove(user);
+            throw new DeviceException("%s is being opened just now: try again".formatted(user));
+          }
+          TimeUnit.NANOSECONDS.timedWait(this, leftNanos);
+        }
+      } catch (InterruptedException e) {
+        forced.remove(user);
+        Thread.currentThread().interrupt();
+        throw new DeviceException("interrupted while %s was opened".formatted(user), e);
+      }
+    }
+
+    synchronized void forced(String user) {
+      forced.remove(user);
     }
   }
 }

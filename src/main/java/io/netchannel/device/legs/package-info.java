@@ -52,6 +52,12 @@
  * one when the disk has arrived, or has left. A leg that comes back is opened anew as well, and
  * told that the disk is here once its authority knows from the record that it is behind.
  *
+ * <p>A person's word which leg is the disk ends every doubt, and is the one way to lose what was
+ * answered. It is not taken while the guest is connected to a leg that can be asked, from whatever
+ * host, nor while this host opens the disk; a leg that cannot be asked needs another word. The
+ * other leg hears it first, with a generation newer than all: who had it from another host is shut
+ * out. A guest of this host that waits keeps its generation, and goes on.
+ *
  * <p>A generation takes its epochs from a range of its own: the record that a host cut off has left
  * at a leg is older than all that the next start makes, and never another one of the same epoch.
  *

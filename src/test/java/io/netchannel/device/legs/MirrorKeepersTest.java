@@ -55,7 +55,7 @@ final class MirrorKeepersTest {
       if (isAway) {
         throw new DeviceException("connection refused");
       }
-      return new Known(GENERATION, known);
+      return new Known(GENERATION, false, known);
     }
 
     @Override
@@ -122,6 +122,22 @@ final class MirrorKeepersTest {
     assertThat(b.knownHere).containsExactly(alone);
     assertThat(here().members()).isEqualTo(BOTH);
     assertThat(b.known).contains(here());
+  }
+
+  /** So that nobody comes into use there between the question and the word. */
+  @Test
+  void ofAPersonsWordTheOtherLegHearsFirst() {
+    MirrorRecord forced = FIRST.forced("B", FIRST.epoch());
+    a.answer = Answer.REFUSES;
+    assertThat(failure(keepers.force(forced, true))).hasMessage("refused");
+    assertThat(b.known).as("nothing has changed").contains(FIRST);
+    a.answer = Answer.KEEPS;
+    b.answer = Answer.REFUSES;
+    assertThat(failure(keepers.force(forced, true))).hasMessageContaining("say it once more");
+    assertThat(here()).isEqualTo(FIRST);
+    b.answer = Answer.KEEPS;
+    keepers.force(forced, true).join();
+    assertThat(List.of(a.known, b.known, Optional.of(here()))).containsOnly(Optional.of(forced));
   }
 
   /** Once it may be somewhere no failure says that it is nowhere. */
