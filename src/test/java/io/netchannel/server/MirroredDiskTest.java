@@ -971,8 +971,11 @@ final class MirroredDiskTest {
       MirrorRecord forced = force(elsewhere, legs.b);
       assertThat(legs.recordAt(legs.a)).contains(forced);
     }
-    OpenOptions before = OpenOptions.of(false, new OpenOptions.User(TwoLegs.USER, 1)).asLeg();
-    assertThatThrownBy(() -> legs.a.open(leg(legs.a), before)).hasMessageContaining("is over");
+    for (long generation : new long[] {1, 2}) { // of the guest, of a start that has begun before
+      OpenOptions before =
+          OpenOptions.of(false, new OpenOptions.User(TwoLegs.USER, generation)).asLeg();
+      assertThatThrownBy(() -> legs.a.open(leg(legs.a), before)).hasMessageContaining("is over");
+    }
     daemon = legs.new Daemon("hosta");
     assertThatThrownBy(() -> daemon.open(1, Optional.of(Inheritance.UNTOLD)))
         .hasMessageContaining("a person said there which leg is the disk");

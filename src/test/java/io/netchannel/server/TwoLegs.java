@@ -180,7 +180,11 @@ final class TwoLegs implements AutoCloseable {
         @Override
         public Known ask(String client) throws DeviceException {
           witnessAsked.countDown();
-          witnessAnswers.join();
+          try {
+            witnessAnswers.get(20, TimeUnit.SECONDS);
+          } catch (Exception e) {
+            throw new DeviceException("the witness is silent for a test", e);
+          }
           return real.ask(client);
         }
 

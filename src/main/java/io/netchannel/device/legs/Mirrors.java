@@ -334,14 +334,15 @@ public final class Mirrors implements DeviceKind {
   }
 
   /**
-   * A newer one than anybody's, so that no leg takes it from under a guest elsewhere. But the
-   * newest where this host has it: its guest waits here with it, or has ended.
+   * A newer one than anybody's, and than that of a start elsewhere that has just asked for them: no
+   * leg takes it from under such a guest. But the newest where this host has it: its guest waits
+   * here with it, or has ended.
    */
   private static long generation(
       List<Authority.Known> asked, Optional<MirrorLedger.Entry> knownHere) {
     long newest = asked.stream().mapToLong(Authority.Known::generation).max().orElseThrow();
     long here = knownHere.map(MirrorLedger.Entry::generation).orElse(0L);
-    return here >= newest ? here : newest + 1;
+    return here >= newest ? here : newest + 2;
   }
 
   /** What the leg knows that is not to be the disk; empty when nobody can ask it. */
