@@ -157,8 +157,8 @@ final class MirrorCommand {
     @Option(
         names = "--runs-nowhere",
         description =
-            "Your word that the guest runs on no host, for an other leg that cannot be asked: should"
-                + " it run with that one alone, all that it writes there is lost.")
+            "Your word that the guest runs on no host, for an other leg that cannot be asked:"
+                + " should it run with that one alone, all that it writes there is lost.")
     private boolean runsNowhere;
 
     @Override

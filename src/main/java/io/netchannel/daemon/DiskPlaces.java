@@ -125,7 +125,8 @@ final class DiskPlaces {
                                   disk.details().guest().name(),
                                   disk.target(),
                                   legs.get(1 - legs.indexOf(leg)))
-                          : "`netchannel mirror add` and `netchannel mirror drop` change the legs of a disk"));
+                          : "`netchannel mirror add` and `netchannel mirror drop` change the legs"
+                              + " of a disk"));
         }
       }
     }

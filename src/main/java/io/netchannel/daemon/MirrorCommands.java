@@ -140,8 +140,7 @@ final class MirrorCommands {
     String leg = ControlCommands.text(request, "source");
     try {
       boolean runsNowhere = Boolean.TRUE.equals(request.get("runsNowhere"));
-      MirrorRecord forced =
-          mirrors.forceLeg(uuid(domain, others) + "/" + target, leg, runsNowhere);
+      MirrorRecord forced = mirrors.forceLeg(uuid(domain, others) + "/" + target, leg, runsNowhere);
       Map<String, Object> described = new LinkedHashMap<>();
       described.put("epoch", forced.epoch());
       described.put("upToDate", forced.members());

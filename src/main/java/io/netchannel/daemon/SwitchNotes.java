@@ -5,12 +5,12 @@ import io.netchannel.coordinator.DiskJob;
 import io.netchannel.coordinator.DiskJobStore;
 import io.netchannel.coordinator.DiskKey;
 import io.netchannel.coordinator.Moved;
-import io.netchannel.net.MirrorSource;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.Devices;
 import io.netchannel.device.OpenOptions;
 import io.netchannel.device.Storage;
+import io.netchannel.net.MirrorSource;
 import io.netchannel.time.Backoff;
 import java.time.Duration;
 import java.util.Map;
@@ -346,10 +346,7 @@ final class SwitchNotes implements AutoCloseable {
     }
     OpenOptions.User last =
         OpenOptions.User.disk(
-            disk.domain(),
-            disk.target(),
-            known == 0 ? word.generation() : known,
-            Optional.empty());
+            disk.domain(), disk.target(), known == 0 ? word.generation() : known, Optional.empty());
     say(
         source,
         options(source, job.leftSource(), OpenOptions.of(false, last)),

@@ -104,8 +104,7 @@ final class Whereabouts {
       generations.renew();
     } else {
       boolean isWhole = next.isEmpty() && entry.outOfDate().orElseThrow().partial();
-      generations.put(
-          (isWhole && !isLeg ? entry.withMirror(Optional.empty()) : entry).with(next));
+      generations.put((isWhole && !isLeg ? entry.withMirror(Optional.empty()) : entry).with(next));
     }
   }
 

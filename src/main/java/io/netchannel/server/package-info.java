@@ -57,8 +57,8 @@
  * <p>And which legs of the client's disk are up to date, where the export is one of two: kept with
  * the client's generation, told and asked over connections of their own. Where there is such a
  * record a newer generation is let in only by a client that knows of both legs. Who asks is told
- * whether the client is attached; while it is, no person's word is taken. A server is also
- * the witness of disks whose legs are elsewhere ({@code MirrorLedger} of {@code device.legs}).
+ * whether the client is attached; while it is, no person's word is taken. A server is also the
+ * witness of disks whose legs are elsewhere ({@code MirrorLedger} of {@code device.legs}).
  *
  * <p>A slot of a session:
  *

@@ -34,7 +34,6 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
-import java.util.function.BooleanSupplier;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -283,7 +282,8 @@ final class MirroredDiskTest {
     assertThat(daemon.status().mirror().state()).isEqualTo(MirrorState.SYNC);
     disk.moved("file:/srv/a.raw").get(60, TimeUnit.SECONDS);
     disk.close();
-    assertThatThrownBy(() -> daemon.open(4)).hasMessageContaining("was switched to file:/srv/a.raw");
+    assertThatThrownBy(() -> daemon.open(4))
+        .hasMessageContaining("was switched to file:/srv/a.raw");
   }
 
   private boolean isCopy(ServerHarness host) {

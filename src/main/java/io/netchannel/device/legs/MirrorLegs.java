@@ -133,8 +133,7 @@ final class MirrorLegs {
   CompletableFuture<Opened> open(LegAnswer before, OpenOptions options) {
     return begin(() -> opened(before, options))
         .exceptionally(
-            failure ->
-                Opened.away(LegAnswer.away(before.leg(), failure.getCause().getMessage())));
+            failure -> Opened.away(LegAnswer.away(before.leg(), failure.getCause().getMessage())));
   }
 
   private Opened opened(LegAnswer before, OpenOptions options) throws DeviceException {
@@ -143,8 +142,7 @@ final class MirrorLegs {
     Device device = environment.devices().get().open(source, options.asLeg());
     try {
       CompletableFuture<Optional<UUID>> storage = begin(() -> environment.storage(source));
-      Optional<MirrorRecord> record =
-          authority.ask(options.user().orElseThrow().name()).record();
+      Optional<MirrorRecord> record = authority.ask(options.user().orElseThrow().name()).record();
       MirrorKeepers.await(storage.thenAccept(known -> {}));
       return new Opened(
           new LegAnswer(source, before.generationBefore(), record, Optional.empty()),

@@ -41,9 +41,7 @@ final class MirrorMaps {
       map = DifferenceMap.create(file(user), sizeBytes);
     } catch (IOException e) {
       log.warn(
-          "{}: a restart of the daemon will compare all of the disk: {}",
-          file(user),
-          e.toString());
+          "{}: a restart of the daemon will compare all of the disk: {}", file(user), e.toString());
       map = DifferenceMap.inMemory(sizeBytes);
     }
     taken.put(user, map);

@@ -131,10 +131,8 @@ final class MirrorOpening {
       if (misfit.isPresent()) {
         throw new DeviceException(legs.sources().get(1) + ": " + misfit.get());
       }
-      Opened opened =
-          new Opened(answers.get(0), Optional.of(present), environment.storage(first));
-      MirroredDisk made =
-          disk(new Start(first, Other.BEHIND, Optional.empty()), opened, second);
+      Opened opened = new Opened(answers.get(0), Optional.of(present), environment.storage(first));
+      MirroredDisk made = disk(new Start(first, Other.BEHIND, Optional.empty()), opened, second);
       present.becomesLeg();
       return made;
     } catch (DeviceException | RuntimeException e) {
@@ -290,8 +288,7 @@ final class MirrorOpening {
     String leg = opened.answer().leg();
     Optional<DifferenceMap> map = found(device.geometry().withSize(record.sizeBytes()));
     return device.hasLostWrites()
-        || (map.isPresent()
-            && !map.get().isOf(record.legs().indexOf(leg), opened.storage()));
+        || (map.isPresent() && !map.get().isOf(record.legs().indexOf(leg), opened.storage()));
   }
 
   private MirroredDisk begin(Start start, List<Opened> opened) throws DeviceException {
@@ -452,8 +449,7 @@ final class MirrorOpening {
   private DifferenceMap map(
       MirrorRecord record, DeviceGeometry geometry, List<Opened> upToDate, boolean alike) {
     Optional<DifferenceMap> found = alike ? Optional.empty() : found(geometry);
-    DifferenceMap map =
-        found.orElseGet(() -> maps.create(user.name(), geometry.sizeBytes()));
+    DifferenceMap map = found.orElseGet(() -> maps.create(user.name(), geometry.sizeBytes()));
     for (Opened leg : upToDate) {
       map.legIs(record.legs().indexOf(leg.answer().leg()), leg.storage());
     }
@@ -464,8 +460,7 @@ final class MirrorOpening {
     try {
       if (recovers && !options.anew()) {
         return Optional.of(
-            maps.reopen(
-                user.name(), geometry.sizeBytes(), user.inheritance().get().unanswered()));
+            maps.reopen(user.name(), geometry.sizeBytes(), user.inheritance().get().unanswered()));
       }
     } catch (NoSuchFileException e) {
       log.debug("{}: all is compared", user.name());

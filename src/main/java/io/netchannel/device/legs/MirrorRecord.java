@@ -16,8 +16,8 @@ import java.util.stream.Collectors;
  * Which legs of a mirror have all that its guest was told is written: the members. What each leg's
  * authority, the host of the guest and the witness keep; immutable.
  *
- * <p>As a line of text: {@code MIRROR EPOCH open|closed BYTES LEG,LEG MEMBER[,MEMBER]}, where
- * legs are URL-encoded.
+ * <p>As a line of text: {@code MIRROR EPOCH open|closed BYTES LEG,LEG MEMBER[,MEMBER]}, where legs
+ * are URL-encoded.
  *
  * @param mirror who it is: two legs that name another one have nothing to do with each other
  * @param epoch ascends with each change; of two records of a mirror that with the higher one holds.

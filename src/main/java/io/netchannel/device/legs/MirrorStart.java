@@ -298,12 +298,7 @@ final class MirrorStart {
         throw new DeviceException(
             "%s knows %s, and %s only %s: %s; %s"
                 .formatted(
-                    third.who(),
-                    known,
-                    disk,
-                    record,
-                    whenThere(known.members()),
-                    force(disk)));
+                    third.who(), known, disk, record, whenThere(known.members()), force(disk)));
       }
     }
   }

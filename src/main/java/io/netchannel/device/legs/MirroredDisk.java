@@ -454,9 +454,7 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
       // It is a copy of the other one until it has heard that it is behind: whatever became of the
       // disk while it was away, that is no reason to keep it out.
       OpenOptions.User as = new OpenOptions.User(user, keepers.generation(), left);
-      comeBack(
-          environment.devices().get().open(leg.source(), OpenOptions.anew(as).asLeg()),
-          left);
+      comeBack(environment.devices().get().open(leg.source(), OpenOptions.anew(as).asLeg()), left);
     } catch (DeviceException | RuntimeException e) {
       leg.problem(e.getMessage());
       reopenLater(left);

@@ -326,8 +326,7 @@ public final class Mirrors implements DeviceKind {
                 .max()
                 .orElseThrow());
     MirrorKeepers keepers =
-        new MirrorLegs(environment, record.legs())
-            .keepers(user, generation(asked, here), record);
+        new MirrorLegs(environment, record.legs()).keepers(user, generation(asked, here), record);
     boolean tellsOther = other.filter(known -> known.generation() > 0).isPresent();
     MirrorKeepers.await(keepers.force(forced, tellsOther));
     return forced;

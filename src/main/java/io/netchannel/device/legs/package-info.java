@@ -29,8 +29,8 @@
  * record: what one leg fails to read the other gives. A flush succeeds when it has at all members.
  *
  * <p>A leg is opened again after a pause, which is longer each time it fails again: only one that
- * was in sync for minutes begins with the shortest one. So a leg that hangs under load does not stop
- * the guest all the time.
+ * was in sync for minutes begins with the shortest one. So a leg that hangs under load does not
+ * stop the guest all the time.
  *
  * <p>A leg that is given up is closed, with its place at its server kept: what it has ends at once,
  * and the guest's buffers are free. Its server finishes all of it before the leg gets in again, so
@@ -62,8 +62,8 @@
  * at a leg is older than all that the next start makes, and never another one of the same epoch.
  *
  * <p>Without intents: which regions were being written when a host lost power nobody knows, so legs
- * that were both in use are compared whole. After kill -9 the map on tmpfs knows, and the
- * requests in flight, which the next process opens the disk with.
+ * that were both in use are compared whole. After kill -9 the map on tmpfs knows, and the requests
+ * in flight, which the next process opens the disk with.
  *
  * <p>Invariants:
  *

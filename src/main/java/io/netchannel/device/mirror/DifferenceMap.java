@@ -124,8 +124,8 @@ public final class DifferenceMap {
    *     begun with it, or the host has lost power. Nothing is known of the legs then
    * @throws IOException when it is another device's, or something else
    */
-  public static DifferenceMap reopen(
-      Path file, long sizeBytes, List<Inheritance.Change> unanswered) throws IOException {
+  public static DifferenceMap reopen(Path file, long sizeBytes, List<Inheritance.Change> unanswered)
+      throws IOException {
     int bytes = bytesFor(sizeBytes);
     ByteBuffer memory;
     try (FileChannel channel =

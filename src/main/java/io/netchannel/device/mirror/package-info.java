@@ -58,10 +58,10 @@
  * <p>With the map in a file the next process goes on after kill -9: it has a mirror over the map
  * that it found, and issues again through that what was not answered. For a write that was at both
  * legs may have reached one of them, and has its bit only if it was answered so: whoever finds the
- * map says what the process before had not answered, as nobody may issue that again. A map
- * without a bit says nothing of what is durable: the follower is flushed before it is in sync
- * again. And the follower is not taken for zeros any more. Until the follower is open there is a
- * {@code TrackedDevice} in the mirror's place, which sets in the map what changes.
+ * map says what the process before had not answered, as nobody may issue that again. A map without
+ * a bit says nothing of what is durable: the follower is flushed before it is in sync again. And
+ * the follower is not taken for zeros any more. Until the follower is open there is a {@code
+ * TrackedDevice} in the mirror's place, which sets in the map what changes.
  *
  * <table>
  *   <caption>Rules</caption>

@@ -71,8 +71,7 @@ final class RemoteRecords implements Authority {
         CompletableFuture.supplyAsync(() -> to.connect(exchange), to.loop());
     try {
       LegRecord.Known known = await(exchange, connection, to);
-      return new Known(
-          known.generation(), known.inUse(), known.record().map(MirrorRecord::decode));
+      return new Known(known.generation(), known.inUse(), known.record().map(MirrorRecord::decode));
     } catch (IllegalArgumentException e) {
       throw new DeviceException(
           "%s: its record of the legs: %s".formatted(name(), e.getMessage()), e);
