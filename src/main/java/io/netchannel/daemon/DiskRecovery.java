@@ -181,8 +181,7 @@ final class DiskRecovery {
     }
     long generation = generation(disk, source);
     Inheritance left = Inheritance.killed(disk.changesBefore());
-    Device device =
-        devices.open(source, disk.details().openOptions(generation, Optional.of(left)));
+    Device device = devices.open(source, disk.details().openOptions(generation, Optional.of(left)));
     CompletableFuture<Void> recovered;
     try {
       checkSize(disk, source, device);

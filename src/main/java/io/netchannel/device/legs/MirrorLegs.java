@@ -137,8 +137,7 @@ final class MirrorLegs {
     Device device = environment.devices().get().open(source, options.asLeg());
     try {
       CompletableFuture<Optional<UUID>> storage = begin(() -> environment.storage(source));
-      Optional<MirrorRecord> record =
-          authority.ask(options.user().orElseThrow().name()).record();
+      Optional<MirrorRecord> record = authority.ask(options.user().orElseThrow().name()).record();
       MirrorKeepers.await(storage.thenAccept(known -> {}));
       return new Opened(
           new LegAnswer(source, before.generationBefore(), record, Optional.empty()),

@@ -130,10 +130,8 @@ final class MirrorOpening {
       if (misfit.isPresent()) {
         throw new DeviceException(legs.sources().get(1) + ": " + misfit.get());
       }
-      Opened opened =
-          new Opened(answers.get(0), Optional.of(present), environment.storage(first));
-      MirroredDisk made =
-          disk(new Start(first, Other.BEHIND, Optional.empty()), opened, second);
+      Opened opened = new Opened(answers.get(0), Optional.of(present), environment.storage(first));
+      MirroredDisk made = disk(new Start(first, Other.BEHIND, Optional.empty()), opened, second);
       present.becomesLeg();
       return made;
     } catch (DeviceException | RuntimeException e) {
@@ -386,8 +384,7 @@ final class MirrorOpening {
   private DifferenceMap map(
       MirrorRecord record, DeviceGeometry geometry, List<Opened> upToDate, boolean alike) {
     Optional<DifferenceMap> found = alike ? Optional.empty() : found(geometry);
-    DifferenceMap map =
-        found.orElseGet(() -> maps.create(user.name(), geometry.sizeBytes()));
+    DifferenceMap map = found.orElseGet(() -> maps.create(user.name(), geometry.sizeBytes()));
     for (Opened leg : upToDate) {
       map.legIs(record.legs().indexOf(leg.answer().leg()), leg.storage());
     }

@@ -543,7 +543,7 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
     return mirror.problem();
   }
 
-  /** While one that is up to date has all there is its flush fails, and the other one goes on. */
+  /** Only what no leg has that is up to date: one that has lost something is given up. */
   @Override
   public boolean hasLostWrites() {
     MirrorRecord record = keepers.record();
