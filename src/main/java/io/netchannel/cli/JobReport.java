@@ -123,6 +123,12 @@ final class JobReport {
     return Boolean.TRUE.equals(json.get("given"));
   }
 
+  /** What is to be said of one that {@link #isGiven}, and stays so. */
+  String notSaid() {
+    return "whether %s is %s by now the other host has not said: 'netchannel migrations'"
+        .formatted(text("target"), text("new"));
+  }
+
   /**
    * What to do about a copy that goes on until its guest goes, whatever has become of the command
    * that has begun it; empty for others.
@@ -157,6 +163,9 @@ final class JobReport {
 
   /** What to do about one that does not get on. */
   String wayOut() {
+    if (isGiven()) {
+      return notSaid();
+    }
     return isMirror()
         ? "'netchannel mirror drop %s %s' ends it".formatted(text("domain"), text("target"))
         : "'netchannel job %s %s --resume' tries it at once, --abort ends it"
