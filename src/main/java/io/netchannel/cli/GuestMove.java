@@ -17,7 +17,7 @@ import java.util.stream.Collectors;
  *   COPYING --all are in sync, at one look--> MOVING --libvirt has moved it--> SETTLING --> moved, with its disks
  *      |  ^                                      |                                +------> moved, a disk is not
  *      |  +--one is not any more--+              +--libvirt has not: a problem, with what has become of each copy,
- *      |                                            as soon as both hosts agree on which device is the disk
+ *      |                                            as soon as both hosts agree on where guest and disks are
  *      +--a copy ends, is paused for too long: a problem, with the copies that go on
  * </pre>
  *
@@ -211,16 +211,22 @@ final class GuestMove {
         : job.line() + "; that has not ended yet: 'netchannel migrations'";
   }
 
+  /** Whether its guest's migration has still to end, or has ended there and the copy has not. */
+  private static boolean isUndecided(JobReport job) {
+    return job.isGiven() || job.isMigrating() || (job.isElsewhere() && !isOver(job));
+  }
+
   /**
    * libvirt says that it has not moved. It may have failed after the guest was let run, or after
-   * its copies were given: then these are over.
+   * its copies were given: then these are over. Where it has lost the other host only, that may go
+   * on.
    */
   private Ended notMoved(String guest, String host, String why, List<JobReport> jobs)
       throws InterruptedException {
     long began = nanoTime.getAsLong();
     try {
       for (int i = 0; i < jobs.size(); i++) {
-        jobs.set(i, awaitEnd(host, jobs.get(i), job -> job.isGiven() || job.isEnding(), began));
+        jobs.set(i, awaitEnd(host, jobs.get(i), job -> isUndecided(job) || job.isEnding(), began));
       }
     } catch (CommandFailedException e) {
       return new Ended(
@@ -228,7 +234,7 @@ final class GuestMove {
           jobs,
           Optional.of("%s; what has become of its copies: %s".formatted(why, e.getMessage())));
     }
-    boolean moved = jobs.stream().anyMatch(GuestMove::hasGone);
+    boolean moved = jobs.stream().anyMatch(JobReport::hasArrived);
     StringBuilder words = new StringBuilder(why);
     if (moved) {
       words.append("; yet %s runs at %s".formatted(guest, host));
@@ -261,24 +267,29 @@ final class GuestMove {
     return now;
   }
 
-  /** How to go on with those that do, or to end them. */
+  /** What is not over: how to go on with those that do, or to end them. */
   private static String goOn(List<JobReport> jobs) {
+    List<String> words = new ArrayList<>();
+    for (JobReport job : jobs) {
+      if (job.isGiven() || (isUndecided(job) && !job.isMigrating())) {
+        words.add(notOver(job));
+      }
+    }
+    if (jobs.stream().anyMatch(job -> job.isMigrating() && !job.isGiven())) {
+      words.add("the migration is not over yet: 'netchannel migrations'");
+    }
     String ends =
         jobs.stream()
-            .filter(job -> !hasGone(job) && !hasEnded(job) && !job.isGiven())
+            .filter(job -> !isOver(job) && !job.isEnding() && !isUndecided(job))
             .map(
                 job ->
                     "'netchannel job %s %s --abort'"
                         .formatted(job.text("domain"), job.text("target")))
             .collect(Collectors.joining(", "));
-    String given =
-        jobs.stream()
-            .filter(JobReport::isGiven)
-            .map(job -> "; " + job.notSaid())
-            .collect(Collectors.joining());
-    return ends.isEmpty()
-        ? given
-        : "%s; copies go on: the same command tries again, %s ends it".formatted(given, ends);
+    if (!ends.isEmpty()) {
+      words.add("copies go on: the same command tries again, %s ends it".formatted(ends));
+    }
+    return words.stream().map(each -> "; " + each).collect(Collectors.joining());
   }
 
   private static boolean hasGone(JobReport job) {

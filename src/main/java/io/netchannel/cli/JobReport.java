@@ -123,6 +123,25 @@ final class JobReport {
     return Boolean.TRUE.equals(json.get("given"));
   }
 
+  /**
+   * Whether its guest migrates, or is about to: it may be elsewhere soon, with or without a copy.
+   */
+  boolean isMigrating() {
+    return Boolean.TRUE.equals(json.get("migrates"));
+  }
+
+  /** Whether its disk is another host's, or is about to be. */
+  boolean isElsewhere() {
+    return said("holder").isPresent();
+  }
+
+  /** Whether its disk has gone where it was to go, with its guest, as it is or as its copy. */
+  boolean hasArrived() {
+    return said("holder").filter(said("goesTo").orElse("")::equals).isPresent()
+        && !isMigrating()
+        && !isGiven();
+  }
+
   /** What is to be said of one that {@link #isGiven}, and stays so. */
   String notSaid() {
     return "whether %s is %s by now the other host has not said: 'netchannel migrations'"

@@ -149,16 +149,67 @@ final class GuestMoveTest {
             sync(),
             sync(),
             sync().with("given", true),
-            Told.done().with("new", "netchannel://hostb/web1-xvdb"));
+            Told.done()
+                .with("new", "netchannel://hostb/web1-xvdb")
+                .with("goesTo", "hostb")
+                .with("holder", "hostb"));
     assertThat(ended.moved()).isTrue();
     assertThat(ended.problem())
         .contains(
             "libvirt: it broke; yet web1 runs at hostb, with xvdb at netchannel://hostb/web1-xvdb");
   }
 
+  /** Its only disk was not in sync, and was taken over where it is. */
+  @Test
+  void aGuestThatRunsThereWithoutItsCopyIsSaid() throws Exception {
+    Told gone =
+        Told.in("aborted")
+            .with("goesTo", "hostb")
+            .with("holder", "hostb")
+            .with("reason", "its guest has gone to hostb, and the job with it");
+    GuestMove.Ended ended =
+        fails(
+            sync(),
+            sync(),
+            Told.in("paused").with("goesTo", "hostb").with("holder", "hostb"),
+            gone);
+    assertThat(ended.moved()).isTrue();
+    assertThat(ended.problem().orElseThrow())
+        .startsWith("libvirt: it broke; yet web1 runs at hostb; xvdb of web1: aborted: its guest")
+        .doesNotContain("--abort");
+  }
+
+  /** libvirt has lost the other host, whose hook goes on all the same. */
+  @Test
+  void aMigrationThatGoesOnIsWaitedFor() throws Exception {
+    GuestMove.Ended ended =
+        fails(
+            sync(),
+            sync(),
+            sync().with("migrates", true),
+            sync().with("migrates", true).with("given", true).with("holder", "hostb"),
+            Told.done().with("goesTo", "hostb").with("holder", "hostb"));
+    assertThat(ended.moved()).isTrue();
+    assertThat(ended.problem().orElseThrow()).contains("yet web1 runs at hostb, with xvdb at");
+  }
+
+  @Test
+  void aMigrationThatIsNotOverIsSaid() throws Exception {
+    GuestMove.Ended ended = fails(sync(), sync(), sync().with("migrates", true));
+    assertThat(ended.moved()).isFalse();
+    assertThat(ended.problem())
+        .contains("libvirt: it broke; the migration is not over yet: 'netchannel migrations'");
+    assertThat(Duration.ofNanos(now)).isBetween(Duration.ofMinutes(5), Duration.ofMinutes(6));
+  }
+
+  /** Its disk is about to be the other host's, which is not yet where its guest is. */
   @Test
   void whatTheOtherHostNeverSaysIsNotGuessed() throws Exception {
-    GuestMove.Ended ended = fails(sync(), sync(), sync().with("given", true));
+    GuestMove.Ended ended =
+        fails(
+            sync(),
+            sync(),
+            sync().with("given", true).with("migrates", true).with("holder", "hostb"));
     assertThat(ended.moved()).isFalse();
     assertThat(ended.problem())
         .contains(
