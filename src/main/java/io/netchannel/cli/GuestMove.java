@@ -7,6 +7,7 @@ import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.function.LongSupplier;
+import java.util.function.Predicate;
 import java.util.stream.Collectors;
 
 /**
@@ -16,9 +17,12 @@ import java.util.stream.Collectors;
  *   COPYING --all are in sync, at one look--> MOVING --libvirt has moved it--> SETTLING --> moved, with its disks
  *      |  ^                                      |                                +------> moved, a disk is not
  *      |  +--one is not any more--+              +--libvirt has not: a problem, with what has become of each copy,
- *      |                                            as soon as both hosts agree on which device is the disk
+ *      |                                            as soon as both hosts agree on where guest and disks are
  *      +--a copy ends, is paused for too long: a problem, with the copies that go on
  * </pre>
+ *
+ * Whatever libvirt says, the other host may not be heard for long: what it has not said by then is
+ * not guessed.
  */
 final class GuestMove {
   /** Soon enough for people. */
@@ -48,7 +52,7 @@ final class GuestMove {
   /**
    * One move.
    *
-   * @param patience with a copy that is paused, and with a daemon that is away
+   * @param patience with a copy that is paused, with a daemon that is away, and with the other host
    */
   GuestMove(
       JobWait.Daemon daemon,
@@ -86,25 +90,7 @@ final class GuestMove {
     } catch (CommandFailedException e) {
       return notMoved(guest, host, e.getMessage(), known);
     }
-    List<String> problems = new ArrayList<>();
-    for (int i = 0; i < known.size(); i++) {
-      try {
-        JobWait.Ended ended = wait(JobWait.Goal.SWITCHED).from(known.get(i));
-        known.set(i, ended.job());
-        ended.problem().ifPresent(problems::add);
-      } catch (CommandFailedException e) {
-        problems.add(
-            "what has become of %s is not known: %s"
-                .formatted(known.get(i).name(), e.getMessage()));
-      }
-    }
-    return new Ended(
-        true,
-        known,
-        problems.isEmpty()
-            ? Optional.empty()
-            : Optional.of(
-                "%s runs at %s, but %s".formatted(guest, host, String.join("; ", problems))));
+    return moved(guest, host, known);
   }
 
   /** Why they are not; empty when they were at one look. */
@@ -154,9 +140,13 @@ final class GuestMove {
   private List<JobReport> looks(List<JobReport> jobs)
       throws CommandFailedException, InterruptedException {
     for (int i = 0; i < jobs.size(); i++) {
-      jobs.set(i, wait(JobWait.Goal.IN_SYNC).look(jobs.get(i)));
+      jobs.set(i, look(jobs.get(i)));
     }
     return jobs;
+  }
+
+  private JobReport look(JobReport job) throws CommandFailedException, InterruptedException {
+    return wait(JobWait.Goal.IN_SYNC).look(job);
   }
 
   private void transfer(String guest, String host, Transfer transfer)
@@ -187,21 +177,64 @@ final class GuestMove {
     }
   }
 
+  /** libvirt says that it has moved: then its copies end, as soon as the other host says so too. */
+  private Ended moved(String guest, String host, List<JobReport> jobs) throws InterruptedException {
+    List<String> problems = new ArrayList<>();
+    long began = nanoTime.getAsLong();
+    for (int i = 0; i < jobs.size(); i++) {
+      try {
+        jobs.set(i, awaitEnd(host, jobs.get(i), job -> !isOver(job), began));
+        if (isOver(jobs.get(i))) {
+          JobWait.Ended ended = wait(JobWait.Goal.SWITCHED).from(jobs.get(i));
+          jobs.set(i, ended.job());
+          ended.problem().ifPresent(problems::add);
+        } else {
+          problems.add(notOver(jobs.get(i)));
+        }
+      } catch (CommandFailedException e) {
+        problems.add(
+            "what has become of %s is not known: %s".formatted(jobs.get(i).name(), e.getMessage()));
+      }
+    }
+    return new Ended(
+        true,
+        jobs,
+        problems.isEmpty()
+            ? Optional.empty()
+            : Optional.of(
+                "%s runs at %s, but %s".formatted(guest, host, String.join("; ", problems))));
+  }
+
+  private static String notOver(JobReport job) {
+    return job.isGiven()
+        ? job.notSaid()
+        : job.line() + "; that has not ended yet: 'netchannel migrations'";
+  }
+
+  /** Whether its guest's migration has still to end, or has ended there and the copy has not. */
+  private static boolean isUndecided(JobReport job) {
+    return job.isGiven() || job.isMigrating() || (job.isElsewhere() && !isOver(job));
+  }
+
   /**
    * libvirt says that it has not moved. It may have failed after the guest was let run, or after
-   * its copies were given: then these are over.
+   * its copies were given: then these are over. Where it has lost the other host only, that may go
+   * on.
    */
   private Ended notMoved(String guest, String host, String why, List<JobReport> jobs)
       throws InterruptedException {
+    long began = nanoTime.getAsLong();
     try {
-      awaitDecision(host, jobs);
+      for (int i = 0; i < jobs.size(); i++) {
+        jobs.set(i, awaitEnd(host, jobs.get(i), job -> isUndecided(job) || job.isEnding(), began));
+      }
     } catch (CommandFailedException e) {
       return new Ended(
           false,
           jobs,
           Optional.of("%s; what has become of its copies: %s".formatted(why, e.getMessage())));
     }
-    boolean moved = jobs.stream().anyMatch(GuestMove::hasGone);
+    boolean moved = jobs.stream().anyMatch(JobReport::hasArrived);
     StringBuilder words = new StringBuilder(why);
     if (moved) {
       words.append("; yet %s runs at %s".formatted(guest, host));
@@ -217,40 +250,46 @@ final class GuestMove {
   }
 
   /**
-   * Which device is the disk, where its copy was given: that is known when the hosts agree, and
-   * then the copy ends.
+   * Which device is the disk is known when the hosts agree, and then its copy ends.
+   *
+   * @param began when it was begun to wait for them
+   * @return as it was seen last, which may be before that
    */
-  private void awaitDecision(String host, List<JobReport> jobs)
+  private JobReport awaitEnd(
+      String host, JobReport job, Predicate<JobReport> isUndecided, long began)
       throws CommandFailedException, InterruptedException {
-    long began = nanoTime.getAsLong();
-    while (looks(jobs).stream().anyMatch(job -> job.isGiven() || job.isEnding())
-        && nanoTime.getAsLong() - began < patience.toNanos()) {
+    JobReport now = look(job);
+    while (isUndecided.test(now) && nanoTime.getAsLong() - began < patience.toNanos()) {
       line.show("deciding", "waiting for %s to say which disks it has".formatted(host));
       pause.last(LOOK);
+      now = look(now);
     }
+    return now;
   }
 
-  /** How to go on with those that do, or to end them. */
+  /** What is not over: how to go on with those that do, or to end them. */
   private static String goOn(List<JobReport> jobs) {
+    List<String> words = new ArrayList<>();
+    for (JobReport job : jobs) {
+      if (job.isGiven() || (isUndecided(job) && !job.isMigrating())) {
+        words.add(notOver(job));
+      }
+    }
+    if (jobs.stream().anyMatch(job -> job.isMigrating() && !job.isGiven())) {
+      words.add("the migration is not over yet: 'netchannel migrations'");
+    }
     String ends =
         jobs.stream()
-            .filter(job -> !hasGone(job) && !hasEnded(job) && !job.isGiven())
+            .filter(job -> !isOver(job) && !job.isEnding() && !isUndecided(job))
             .map(
                 job ->
                     "'netchannel job %s %s --abort'"
                         .formatted(job.text("domain"), job.text("target")))
             .collect(Collectors.joining(", "));
-    String given =
-        jobs.stream()
-            .filter(JobReport::isGiven)
-            .map(
-                job ->
-                    "; whether %s is %s by now the other host has not said: 'netchannel migrations'"
-                        .formatted(job.text("target"), job.text("new")))
-            .collect(Collectors.joining());
-    return ends.isEmpty()
-        ? given
-        : "%s; copies go on: the same command tries again, %s ends it".formatted(given, ends);
+    if (!ends.isEmpty()) {
+      words.add("copies go on: the same command tries again, %s ends it".formatted(ends));
+    }
+    return words.stream().map(each -> "; " + each).collect(Collectors.joining());
   }
 
   private static boolean hasGone(JobReport job) {
@@ -258,8 +297,14 @@ final class GuestMove {
   }
 
   private static boolean hasEnded(JobReport job) {
-    return job.state() == JobReport.State.ABORTED
-        || job.state() == JobReport.State.FAILED
-        || job.isEnding();
+    return isOver(job) ? !hasGone(job) : job.isEnding();
+  }
+
+  private static boolean isOver(JobReport job) {
+    return switch (job.state()) {
+      case SWITCHED, DONE, ABORTED, FAILED -> true;
+      case BEHIND, OPENING, COPYING, CONVERGING, FLUSHING, VERIFYING, SYNC, RECORDING, PAUSED ->
+          false;
+    };
   }
 }

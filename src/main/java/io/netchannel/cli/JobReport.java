@@ -124,6 +124,31 @@ final class JobReport {
   }
 
   /**
+   * Whether its guest migrates, or is about to: it may be elsewhere soon, with or without a copy.
+   */
+  boolean isMigrating() {
+    return Boolean.TRUE.equals(json.get("migrates"));
+  }
+
+  /** Whether its disk is another host's, or is about to be. */
+  boolean isElsewhere() {
+    return said("holder").isPresent();
+  }
+
+  /** Whether its disk has gone where it was to go, with its guest, as it is or as its copy. */
+  boolean hasArrived() {
+    return said("holder").filter(said("goesTo").orElse("")::equals).isPresent()
+        && !isMigrating()
+        && !isGiven();
+  }
+
+  /** What is to be said of one that {@link #isGiven}, and stays so. */
+  String notSaid() {
+    return "whether %s is %s by now the other host has not said: 'netchannel migrations'"
+        .formatted(text("target"), text("new"));
+  }
+
+  /**
    * What to do about a copy that goes on until its guest goes, whatever has become of the command
    * that has begun it; empty for others.
    */
@@ -157,6 +182,9 @@ final class JobReport {
 
   /** What to do about one that does not get on. */
   String wayOut() {
+    if (isGiven()) {
+      return notSaid();
+    }
     return isMirror()
         ? "'netchannel mirror drop %s %s' ends it".formatted(text("domain"), text("target"))
         : "'netchannel job %s %s --resume' tries it at once, --abort ends it"

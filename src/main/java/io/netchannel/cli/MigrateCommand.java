@@ -34,8 +34,9 @@ import picocli.CommandLine.Spec;
       "Ctrl-C before the guest is on its way ends it, and the copies.",
       "",
       "Exit status: 0 when the guest has moved, with --with-storage all of its disks with it; 1"
-          + " when it has not, a disk could not come along, or a copy was paused by an error for"
-          + " --wait-timeout; 2 for a command line that cannot be understood."
+          + " when it has not, a disk could not come along, or a copy was paused by an error, or"
+          + " HOST has not said which disks it has, for --wait-timeout; 2 for a command line that"
+          + " cannot be understood."
     })
 final class MigrateCommand implements Callable<Integer> {
   @Mixin private OutputOptions output;
@@ -76,8 +77,8 @@ final class MigrateCommand implements Callable<Integer> {
       paramLabel = "DURATION",
       converter = WaitOptions.DurationConverter.class,
       description =
-          "With --with-storage: how long a copy may be paused by an error, or the daemon be away"
-              + " (default: 5min).")
+          "With --with-storage: how long a copy may be paused by an error, the daemon be away, or"
+              + " HOST not say which disks it has (default: 5min).")
   private Duration patience;
 
   @Override

@@ -9,11 +9,11 @@ import java.util.concurrent.CountDownLatch;
  * What becomes of a move when its process is told to end (SIGINT, SIGTERM, SIGHUP).
  *
  * <pre>
- *   PREPARING --copies--> COPYING --moves--> MOVING --moved--> OVER
+ *   PREPARING --copies--> COPYING --moves--> MOVING --moved--> DECIDING --told to end--> said what shows its copies
  *      |                     |                  +--told to end--> waits until libvirt has done with the guest
  *      |                     +--told to end--> the copies are given up, and that is said
  *      +--told to end--> waits until the daemon has begun them, then likewise
- *   close: from each of them: there is nothing to do
+ *   close: from each of them to OVER: there is nothing to do
  * </pre>
  */
 final class MoveInterrupt {
@@ -21,6 +21,7 @@ final class MoveInterrupt {
     PREPARING,
     COPYING,
     MOVING,
+    DECIDING,
     OVER
   }
 
@@ -79,9 +80,9 @@ final class MoveInterrupt {
     state = next;
   }
 
-  /** It has arrived, or stays. */
+  /** It has arrived, or stays: libvirt has done with it. */
   synchronized void moved() {
-    state = State.OVER;
+    state = state == State.MOVING ? State.DECIDING : state;
     over.countDown();
   }
 
@@ -105,6 +106,10 @@ final class MoveInterrupt {
                 + ": is on its way, and libvirt is waited for; 'netchannel migrations' shows it");
         await(over);
       }
+      case DECIDING ->
+          say(
+              "%s: libvirt has done with it; 'netchannel jobs %s' shows what becomes of its copies"
+                  .formatted(guest(), guest()));
       case OVER -> {}
     }
   }
@@ -153,7 +158,10 @@ final class MoveInterrupt {
 
   /** All is over. Idempotent. */
   void close() {
-    moved();
+    synchronized (this) {
+      state = State.OVER;
+    }
+    over.countDown();
     prepared.countDown();
     try {
       Runtime.getRuntime().removeShutdownHook(hook);

@@ -296,7 +296,12 @@ public final class DiskJobStore {
 
   /** Whether the copies of a disk rest: its guest migrates, or has gone elsewhere. */
   public boolean rests(DiskKey disk) {
-    return migrations.migrates(disk.domain()) || holder(disk).isPresent();
+    return migrates(disk) || holder(disk).isPresent();
+  }
+
+  /** Whether the guest of a disk migrates, or is about to: it may yet be elsewhere. */
+  public boolean migrates(DiskKey disk) {
+    return migrations.migrates(disk.domain());
   }
 
   /** The host that a disk has gone to; empty when it is here, or was never here. */

@@ -128,7 +128,7 @@ final class DiskJobCommands {
   }
 
   private Map<String, Object> describe(SwapRunner runner) {
-    return DiskJobJson.of(runner, metadata, store.isGiven(runner.job()));
+    return DiskJobJson.of(runner, metadata, store);
   }
 
   private static boolean isTrue(Map<String, Object> request, String name) {

@@ -1,6 +1,7 @@
 package io.netchannel.daemon;
 
 import io.netchannel.coordinator.DiskJob;
+import io.netchannel.coordinator.DiskJobStore;
 import io.netchannel.coordinator.JobPhase;
 import io.netchannel.device.mirror.MirrorState;
 import io.netchannel.device.mirror.MirrorStatus;
@@ -14,12 +15,10 @@ import java.util.Optional;
 final class DiskJobJson {
   private DiskJobJson() {}
 
-  /**
-   * One of this host.
-   *
-   * @param given as {@link io.netchannel.coordinator.DiskJobStore#isGiven}
-   */
-  static Map<String, Object> of(SwapRunner runner, JobMetadata metadata, boolean given) {
+  /** One of this host. */
+  static Map<String, Object> of(SwapRunner runner, JobMetadata metadata, DiskJobStore store) {
+    boolean migrates =
+        store.migrates(runner.key()); // first: what follows is final when it does not
     DiskJob job = runner.job();
     Optional<MirrorStatus> mirror = runner.status();
     Map<String, Object> json = new LinkedHashMap<>();
@@ -55,7 +54,9 @@ final class DiskJobJson {
     json.put("throttled", mirror.map(MirrorStatus::throttled).orElse(false));
     json.put("pivot", pivot(job));
     json.put("goesTo", job.origin().goesAlong() ? job.origin().goesTo() : null);
-    json.put("given", given);
+    json.put("migrates", migrates);
+    json.put("given", store.isGiven(job));
+    json.put("holder", store.holder(runner.key()).orElse(null));
     json.put("bandwidth", job.settings().bytesPerSecond());
     json.put("untold", runner.untold().orElse(null));
     json.put("started", job.begun().toString());

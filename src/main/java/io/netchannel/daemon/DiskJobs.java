@@ -131,12 +131,26 @@ final class DiskJobs implements DiskRecovery.Jobs, MidPoints.Sources, AutoClosea
     environment.notes().start();
   }
 
-  /** Goes on with those that came with a guest which is here for good. Waits for nothing. */
+  /**
+   * Goes on with those that came with a guest which is here for good, also without their disks: it
+   * may have ended again. Waits for nothing.
+   */
   void stays(UUID domain) {
     for (DiskJob job : environment.jobs().all()) {
       if (job.isActive() && job.disk().domain().equals(domain)) {
-        midPoints.find(domain, job.disk().target()).ifPresent(runner(job)::takeUp);
+        SwapRunner runner = runner(job);
+        midPoints
+            .find(domain, job.disk().target())
+            .ifPresentOrElse(runner::takeUp, () -> inBackground(runner::goOnWithoutDisk));
       }
+    }
+  }
+
+  private void inBackground(Runnable work) {
+    try {
+      environment.executor().execute(work);
+    } catch (RejectedExecutionException e) {
+      log.debug("left for the next daemon, as this one is shutting down");
     }
   }
 
@@ -326,11 +340,7 @@ final class DiskJobs implements DiskRecovery.Jobs, MidPoints.Sources, AutoClosea
 
   @Override
   public void arrived(DiskDetails disk, String source) {
-    try {
-      environment.executor().execute(() -> places.arrived(disk, source));
-    } catch (RejectedExecutionException e) {
-      log.debug("{}: the daemon is shutting down", disk);
-    }
+    inBackground(() -> places.arrived(disk, source));
   }
 
   @Override

@@ -13,6 +13,8 @@ import java.util.Map;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** The clock goes only while it waits, as the daemon is the test, and so is libvirt. */
 final class GuestMoveTest {
@@ -45,7 +47,10 @@ final class GuestMoveTest {
         Duration.ofMinutes(5),
         new ProgressLine(new PrintWriter(out), false, () -> now),
         () -> now,
-        time -> now += time.toNanos());
+        time -> {
+          now += time.toNanos();
+          assertThat(Duration.ofNanos(now)).as("what it waits").isLessThan(Duration.ofHours(1));
+        });
   }
 
   private GuestMove.Ended run(Told... told) throws Exception {
@@ -62,7 +67,7 @@ final class GuestMoveTest {
     assertThat(asked).containsOnly("show");
     assertThat(out.toString())
         .contains("xvdb of web1: copying 41.3 of 96.0 GiB")
-        .contains("xvdb of web1: in sync, goes to hostb with its guest");
+        .contains("waiting for hostb to say which disks it has");
   }
 
   /** Between the looks of others it may lose it. */
@@ -144,21 +149,95 @@ final class GuestMoveTest {
             sync(),
             sync(),
             sync().with("given", true),
-            Told.done().with("new", "netchannel://hostb/web1-xvdb"));
+            Told.done()
+                .with("new", "netchannel://hostb/web1-xvdb")
+                .with("goesTo", "hostb")
+                .with("holder", "hostb"));
     assertThat(ended.moved()).isTrue();
     assertThat(ended.problem())
         .contains(
             "libvirt: it broke; yet web1 runs at hostb, with xvdb at netchannel://hostb/web1-xvdb");
   }
 
+  /** Its only disk was not in sync, and was taken over where it is. */
+  @Test
+  void aGuestThatRunsThereWithoutItsCopyIsSaid() throws Exception {
+    Told gone =
+        Told.in("aborted")
+            .with("goesTo", "hostb")
+            .with("holder", "hostb")
+            .with("reason", "its guest has gone to hostb, and the job with it");
+    GuestMove.Ended ended =
+        fails(
+            sync(),
+            sync(),
+            Told.in("paused").with("goesTo", "hostb").with("holder", "hostb"),
+            gone);
+    assertThat(ended.moved()).isTrue();
+    assertThat(ended.problem().orElseThrow())
+        .startsWith("libvirt: it broke; yet web1 runs at hostb; xvdb of web1: aborted: its guest")
+        .doesNotContain("--abort");
+  }
+
+  /** libvirt has lost the other host, whose hook goes on all the same. */
+  @Test
+  void aMigrationThatGoesOnIsWaitedFor() throws Exception {
+    GuestMove.Ended ended =
+        fails(
+            sync(),
+            sync(),
+            sync().with("migrates", true),
+            sync().with("migrates", true).with("given", true).with("holder", "hostb"),
+            Told.done().with("goesTo", "hostb").with("holder", "hostb"));
+    assertThat(ended.moved()).isTrue();
+    assertThat(ended.problem().orElseThrow()).contains("yet web1 runs at hostb, with xvdb at");
+  }
+
+  @Test
+  void aMigrationThatIsNotOverIsSaid() throws Exception {
+    GuestMove.Ended ended = fails(sync(), sync(), sync().with("migrates", true));
+    assertThat(ended.moved()).isFalse();
+    assertThat(ended.problem())
+        .contains("libvirt: it broke; the migration is not over yet: 'netchannel migrations'");
+    assertThat(Duration.ofNanos(now)).isBetween(Duration.ofMinutes(5), Duration.ofMinutes(6));
+  }
+
+  /** Its disk is about to be the other host's, which is not yet where its guest is. */
   @Test
   void whatTheOtherHostNeverSaysIsNotGuessed() throws Exception {
-    GuestMove.Ended ended = fails(sync(), sync(), sync().with("given", true));
+    GuestMove.Ended ended =
+        fails(
+            sync(),
+            sync(),
+            sync().with("given", true).with("migrates", true).with("holder", "hostb"));
     assertThat(ended.moved()).isFalse();
     assertThat(ended.problem())
         .contains(
             "libvirt: it broke; whether xvdb is netchannel://hostb/web1-xvdb by now the other host"
                 + " has not said: 'netchannel migrations'");
+  }
+
+  /** It died, say, before it told the source, whose disk has gone: nothing more is to come. */
+  @ParameterizedTest
+  @ValueSource(strings = {"sync", "paused"})
+  void whatTheOtherHostNeverSaysIsNotWaitedForForEverEither(String state) throws Exception {
+    GuestMove.Ended ended = run(sync(), sync(), sync().with("given", true).with("state", state));
+    assertThat(transfers).hasValue(1);
+    assertThat(ended.moved()).isTrue();
+    assertThat(ended.problem())
+        .contains(
+            "web1 runs at hostb, but whether xvdb is netchannel://hostb/web1-xvdb by now the other"
+                + " host has not said: 'netchannel migrations'");
+    assertThat(Duration.ofNanos(now)).isBetween(Duration.ofMinutes(5), Duration.ofMinutes(6));
+  }
+
+  @Test
+  void aCopyThatDoesNotEndAlthoughItsGuestHasGoneIsSaid() throws Exception {
+    GuestMove.Ended ended = run(sync(), sync(), Told.in("copying"));
+    assertThat(ended.moved()).isTrue();
+    assertThat(ended.problem().orElseThrow())
+        .startsWith("web1 runs at hostb, but xvdb of web1: copying 41.3 of 96.0 GiB")
+        .endsWith("; that has not ended yet: 'netchannel migrations'");
   }
 
   @Test

@@ -242,9 +242,11 @@ final class JobCommandsTest {
     assertThat(run("mirror add web1 xvdb netchannel://b/w --wait")).isZero();
     assertThat(out.toString())
         .isEqualTo(
-            "xvdb of web1: paused at 1.0 of 4.0 GiB (25 %)\n"
-                + "xvdb of web1: copying 1.0 of 4.0 GiB (25 %)\n"
-                + "xvdb of web1: in sync\n");
+            """
+            xvdb of web1: paused at 1.0 of 4.0 GiB (25 %)
+            xvdb of web1: copying 1.0 of 4.0 GiB (25 %)
+            xvdb of web1: in sync
+            """);
     assertThat(asked.get(0)).containsEntry("action", "add");
     assertThat(asked.get(3)).containsEntry("command", "mirrors");
   }

@@ -141,6 +141,16 @@ final class JobWaitTest {
     assertThat(seconds()).isEqualTo(300);
   }
 
+  /** An abort would be refused, and nothing is tried. */
+  @Test
+  void aPauseThatTheOtherHostIsToEndHasNoOtherWayOut() throws Exception {
+    Ended ended = run(Goal.IN_SYNC, Told.in("paused").with("given", true));
+    assertThat(ended.problem().orElseThrow())
+        .endsWith(
+            "whether xvdb is file:/dev/vg1/web1 by now the other host has not said: 'netchannel"
+                + " migrations'");
+  }
+
   @Test
   void aPauseMayEnd() throws Exception {
     Ended ended = run(Goal.SWITCHED, seconds -> seconds < 299 ? Told.in("paused") : Told.done());

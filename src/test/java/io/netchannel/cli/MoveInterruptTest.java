@@ -17,7 +17,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The command as a process of its own, told to end before the guest is on its way. */
+/** The command as a process of its own, told to end before its guest is at the destination. */
 @Timeout(120)
 final class MoveInterruptTest {
   @TempDir private Path directory;
@@ -27,11 +27,11 @@ final class MoveInterruptTest {
   private final CountDownLatch looks = new CountDownLatch(2);
   private final CountDownLatch asked = new CountDownLatch(1);
   private final CountDownLatch begins = new CountDownLatch(1);
+  private volatile Told told =
+      Told.in("copying").with("pivot", "manual").with("new", "netchannel://hostb/web1-xvdb");
 
   @BeforeEach
   void listen() throws Exception {
-    Told copying =
-        Told.in("copying").with("pivot", "manual").with("new", "netchannel://hostb/web1-xvdb");
     endpoint =
         ControlEndpoint.open(
             directory.resolve("s"),
@@ -43,12 +43,12 @@ final class MoveInterruptTest {
                     "domain", "web1",
                     "uuid", "6695eb01-f6a4-8304-79aa-97f2502e193f",
                     "host", "hostb",
-                    "jobs", List.of(copying.json()),
+                    "jobs", List.of(told.json()),
                     "staying", List.of());
               }
               actions.add(request.get("action"));
               looks.countDown();
-              return copying.json();
+              return told.json();
             });
   }
 
@@ -117,5 +117,25 @@ final class MoveInterruptTest {
     assertThat(actions).isEmpty();
     begins.countDown();
     areGivenUp(out.lines().map(line -> line + "\n").collect(Collectors.joining()));
+  }
+
+  /** There is no libvirt here; whatever it says, the other host may have the disk by now. */
+  @Test
+  void whatShowsCopiesThatAreDecidedOverIsSaid() throws Exception {
+    told = Told.in("sync").with("pivot", "manual").with("given", true);
+    begins.countDown();
+    start();
+    BufferedReader out = process.inputReader(StandardCharsets.UTF_8);
+    String line = out.readLine();
+    while (!line.startsWith("waiting for hostb to say")) {
+      line = out.readLine();
+    }
+    process.toHandle().destroy();
+    assertThat(out.lines())
+        .contains(
+            "web1: libvirt has done with it; 'netchannel jobs web1' shows what becomes of its"
+                + " copies");
+    assertThat(process.waitFor()).isNotZero();
+    assertThat(actions).doesNotContain("abort");
   }
 }

@@ -4,11 +4,16 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
 import com.google.common.collect.ImmutableMap;
+import io.netchannel.coordinator.DiskJob;
+import io.netchannel.coordinator.DiskJobStore;
+import io.netchannel.coordinator.DiskKey;
 import io.netchannel.vdevice.block.frontend.GuestIo;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Instant;
 import java.util.Map;
+import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
@@ -16,6 +21,8 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** What becomes of a job whose servers go away, that is given up, or whose guest ends. */
 @Timeout(180)
@@ -190,6 +197,31 @@ final class SwapLifeTest {
     host.awaitState("sync");
     assertThat(Files.mismatch(host.file("old"), host.file("new"))).isEqualTo(-1);
     assertThat((Long) host.job("show").get("copiedBytes")).isLessThan(SwappingHost.SIZE / 2);
+  }
+
+  /** The guest came with them, and had ended before both hosts had said that it is here. */
+  @ParameterizedTest
+  @CsvSource({"false, aborted, ''", "true, done, file:/new"})
+  void jobsThatCameGoOnWithoutTheirDisk(boolean isSwitched, String state, String named)
+      throws Exception {
+    DiskJobStore jobs = host.host.daemon().coordinator().jobs();
+    DiskJob job =
+        DiskJob.begin(
+            new UUID(0, 1),
+            new DiskKey(SwappingHost.DOMAIN, "xvdb"),
+            "web1",
+            "file:/old",
+            "file:/new",
+            new DiskJob.Origin(false, false, "hostb", "hosta"),
+            new DiskJob.Settings(true, true, false, false, 0),
+            Instant.EPOCH);
+    jobs.begin(job);
+    if (isSwitched) {
+      jobs.switched(job);
+    }
+    host.host.daemon().devices().stays(SwappingHost.DOMAIN);
+    host.awaitState(state);
+    assertThat(host.named()).isEqualTo(named);
   }
 
   private Path map() throws IOException {

@@ -128,8 +128,12 @@ final class MigrateWithStorageTest extends TravellingGuest {
           tell(hosts.a(), "'pause'");
           until("that it is paused", () -> state(hosts.a()).equals("paused"));
           progress();
+          assertThat(job(hosts.a()).path("migrates").asBoolean()).isTrue();
+          assertThat(job(hosts.a()).path("holder").isNull()).isTrue();
         });
     until("its end at the source", () -> state(hosts.a()).equals("aborted"));
+    until("the end of the migration", () -> !job(hosts.a()).path("migrates").asBoolean());
+    assertThat(job(hosts.a()).path("holder").asText()).isEqualTo(B);
     assertThat(job(hosts.a()).path("reason").asText())
         .isEqualTo("its guest has gone to %s, and the job with it".formatted(B));
     assertThat(ask(hosts.a(), "{'command':'migrations','which':'web1'}").toString())
