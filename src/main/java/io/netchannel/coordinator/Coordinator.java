@@ -358,7 +358,11 @@ public final class Coordinator implements MigrationHooks, PeerService {
 
   private PhaseReport report(UUID id) {
     Migration migration = store.get(id);
-    return new PhaseReport(migration.phase(), migration.detail());
+    boolean ended =
+        migration.direction() == Direction.OUTGOING
+            && migration.phase() == Phase.TAKE_OVER
+            && !context.devices().domainExists(migration.domain());
+    return new PhaseReport(migration.phase(), migration.detail(), ended);
   }
 
   private Optional<Migration> find(String caller, UUID id) {

@@ -94,7 +94,7 @@
  *    after TAKE_OVER    destination while its domain exists and the hook may be called again (it asks
  *                       for N+1 again first); else it gives up and the source reclaims with N+2
  *    after RESUME       destination while its domain exists; else it asks the source, and gives up
- *                       unless the source has let go
+ *                       unless the source has let go; with copies see "Jobs"
  *    after COMMIT       destination
  *    after ABORT        source
  * </pre>
@@ -167,8 +167,9 @@
  * </pre>
  *
  * What the destination has done with the copy before it gives it back counts for nothing: the guest
- * has not run there, and what was pending is the source's to finish. A crash between "given" and
- * the end leaves the source sealed, as without a copy, until the destination has said which.
+ * has not run there, or goes on at the source from before it did, and what was pending is the
+ * source's to finish. A crash between "given" and the end leaves the source sealed, as without a
+ * copy, until the destination has said which.
  *
  * <p>The end of the domain at the source decides nothing then: only one of both hosts can start it,
  * the destination from the copy after its COMMIT, the source from the old device after its ABORT.
@@ -176,6 +177,16 @@
  * which waits for the source as well, to commit; one that gives up by then does not, and says ABORT
  * when it has. Until there is an answer the domain neither starts at the source nor comes back
  * there.
+ *
+ * <p>From RESUME on the guest may have written to the copies alone, and that it has run is in
+ * memory and in xenstore: after a power cut nobody knows. So a destination in RESUME that has not
+ * the domain goes by the source's:
+ *
+ * <pre>
+ *   still there                 gives up: the guest goes on at the source
+ *   gone, or let go             COMMIT: nobody else can have it; true as well if it never ran
+ *   no answer                   waits; started here meanwhile: COMMIT, as nobody else serves it
+ * </pre>
  *
  * <h2>When the journal's storage fails</h2>
  *

@@ -270,6 +270,67 @@ final class MigrationSimulationTest {
     assertThat(left(world, "b")).containsExactly("file:/xvda for netchannel://b/xvda");
   }
 
+  /** Up to a guest that has written on its copies alone, and hosts that have lost their power. */
+  private static Simulation hasWrittenOnItsCopies() throws JournalException {
+    Simulation world =
+        new Simulation(Simulation.Guest.ALONG, SEED, 0, Simulation.Restart.LATE, false);
+    assertThat(world.arrives("a", "b")).isTrue();
+    assertThat(world.restored("b")).isTrue();
+    assertThat(world.writes("b")).isTrue();
+    world.losesDomain("a");
+    world.losesDomain("b");
+    world.stop("b");
+    return world;
+  }
+
+  @Test
+  void aGuestThatWroteOnItsCopiesStaysWithThem() throws JournalException {
+    Simulation world = hasWrittenOnItsCopies();
+    world.host("b").start();
+    world.host("b").coordinator().tick(); // before its source has asked
+    world.settle();
+    assertThat(phases(world)).containsOnly(Phase.COMMIT);
+    assertThat(left(world, "a")).containsExactly("file:/xvda for netchannel://b/xvda");
+  }
+
+  @Test
+  void whileItsSourceIsSilentAGuestThatWroteOnItsCopiesStaysWithThem() throws JournalException {
+    Simulation world = hasWrittenOnItsCopies();
+    world.stop("a");
+    world.host("b").start();
+    world.pass(Timeouts.DEFAULTS.hook().multipliedBy(2));
+    assertThat(world.host("b").coordinator().migrations().list().get(0).phase())
+        .isEqualTo(Phase.RESUME);
+    world.settle();
+    assertThat(phases(world)).containsOnly(Phase.COMMIT);
+  }
+
+  /** As nobody else can have it: the source is sealed until it is told. */
+  @Test
+  void whileItsSourceIsSilentItStartsAgainOnItsCopies() throws Exception {
+    Simulation world = hasWrittenOnItsCopies();
+    world.stop("a");
+    world.host("b").start();
+    Coordinator b = world.host("b").coordinator();
+    assertThat(b.incomingStarts(Simulation.NAME, Simulation.DOMAIN, true, false)).isFalse();
+    assertThat(b.migrations().list().get(0).phase()).isEqualTo(Phase.COMMIT);
+    world.settle();
+    assertThat(phases(world)).containsOnly(Phase.COMMIT);
+  }
+
+  @Test
+  void aGuestThatIsStillAtItsSourceGoesOnThere() throws JournalException {
+    Simulation world =
+        new Simulation(Simulation.Guest.ALONG, SEED, 0, Simulation.Restart.LATE, false);
+    assertThat(world.arrives("a", "b")).isTrue();
+    assertThat(world.restored("b")).isTrue();
+    world.stop("b");
+    world.losesDomain("b");
+    world.settle();
+    assertThat(phases(world)).containsOnly(Phase.ABORT);
+    world.assertOneOwner("given back");
+  }
+
   @Test
   void withoutADomainAnywhereBothHostsComeToTheSameEnd() throws JournalException {
     Random random = new Random(SEED);
@@ -287,8 +348,11 @@ final class MigrationSimulationTest {
       if (plan.nextBoolean()) {
         world.host("b").crashAtStep(world.host("b").steps() + 1 + plan.nextInt(120));
       }
+      boolean wrote = false;
       if (!world.arrives("a", "b") || !world.restored("b")) {
         world.end(world.host("b"));
+      } else {
+        wrote = plan.nextBoolean() && world.writes("b");
       }
       world.losesDomain("a");
       if (plan.nextBoolean()) {
@@ -303,6 +367,11 @@ final class MigrationSimulationTest {
         assertThat(left(world, "a").isEmpty())
             .as("seed %s: left after %s", seed, there.phase())
             .isEqualTo(there.phase() == Phase.ABORT);
+        if (wrote) {
+          assertThat(there.phase())
+              .as("seed %s: the copies alone have it", seed)
+              .isEqualTo(Phase.COMMIT);
+        }
         ends.add(there.phase());
       }
     }
