@@ -87,7 +87,7 @@ public final class Coordinator implements MigrationHooks, PeerService {
             new MigrationLocks(store),
             new Errands<>(executor),
             new Backoffs(nanoTime),
-            new Tells(byName, timeouts.tell(), nanoTime, executor));
+            new Tells(byName, timeouts.tell(), nanoTime, executor, store::told));
     this.orders = new DiskOrders(context);
     this.outgoing = new Outgoing(context, orders);
     this.incoming = new Incoming(context, orders);

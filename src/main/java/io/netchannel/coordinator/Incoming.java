@@ -394,6 +394,11 @@ final class Incoming {
               + domain
               + "; look where the guest runs before anything is done by hand");
     }
+    if (store.isElsewhereThanAt(caller, domain)) {
+      throw new MigrationRefusedException(
+          "%s knows no migration %s, but has had the disks of its domain %s since then; look where they are before anything is done by hand"
+              .formatted(context.host(), id, domain));
+    }
     Migration unknown =
         Migration.begin(
             id,
@@ -419,6 +424,7 @@ final class Incoming {
     for (Migration migration : store.active(Direction.INCOMING)) {
       log.warn("{}: in {} before a restart", migration.label(), migration.phase());
     }
+    store.untold().forEach(context.tells()::later);
   }
 
   /** Sees to bounds and to what a crash or a lost message left. */

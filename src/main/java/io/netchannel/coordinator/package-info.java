@@ -33,8 +33,8 @@
  * </pre>
  *
  * (1) Not where a disk goes as its copy, see "Jobs". Not in the picture: a destination that is
- * asked about a migration it does not know, and has not its domain, journals that migration as
- * ABORT at once.
+ * asked about a migration it does not know, and has had neither its domain nor its disks since,
+ * journals that migration as ABORT at once.
  *
  * <h2>The early seal</h2>
  *
@@ -111,8 +111,10 @@
  * tell, by [timeouts] sealed. At the destination it ends with its domain; on both sides [timeouts]
  * prepared is the last word. TAKE_OVER and REDIRECT at the destination are bounded by hook. A
  * source in TAKE_OVER asks again and again; a destination that has lost its journal and has not the
- * domain notes that it never will and says so. What remains is a peer that is down for ever: that
- * the disks stay sealed then is the price of never two.
+ * domain notes that it never will and says so. One that has only forgotten the migration knows the
+ * generations of its disks, and says so only when the source has the newest; it forgets none of
+ * which the source has not been told. What remains is a peer that is down for ever: that the disks
+ * stay sealed then is the price of never two.
  *
  * <p>All of these bounds are ages by the monotonic clock. The age of a phase that was in the
  * journal begins anew with the daemon that reads it: the time in which nobody was there to carry

@@ -305,6 +305,56 @@ final class MigrationSimulationTest {
     assertThat(phases(world)).containsOnly(Phase.COMMIT);
   }
 
+  private static Migration newest(Simulation world, String host) {
+    return world.host(host).coordinator().migrations().list().get(0);
+  }
+
+  @Test
+  void aSourceIsToldOfTheEndAlsoByTheNextDaemon() throws JournalException {
+    Simulation world =
+        new Simulation(Simulation.Guest.DISKS, SEED, 0, Simulation.Restart.LATE, false);
+    assertThat(world.restoresOnly("a", "b")).isTrue();
+    world.stop("a");
+    world.pass(Duration.ofSeconds(5));
+    assertThat(newest(world, "b").phase()).isEqualTo(Phase.COMMIT);
+    world.stop("b");
+    world.host("b").start();
+    assertThat(newest(world, "b").untold()).isTrue();
+    world.settle();
+    assertThat(newest(world, "b").untold()).isFalse();
+    world.stop("b");
+    world.host("b").start();
+    assertThat(newest(world, "b").untold()).as("durably").isFalse();
+  }
+
+  /** One that it has forgotten, and by which it may have what no other device has. */
+  @Test
+  void whoHasHadTheDisksSinceDoesNotForswearThem() throws Exception {
+    Simulation world =
+        new Simulation(Simulation.Guest.ALONG, SEED, 0, Simulation.Restart.AT_ONCE, false);
+    assertThat(world.migrate("a", "b")).isTrue();
+    world.settle();
+    world.end(world.host("b"));
+    Coordinator b = world.host("b").coordinator();
+    assertThatThrownBy(() -> b.status("a", new UUID(1, 1), Simulation.DOMAIN, Direction.INCOMING))
+        .isInstanceOf(MigrationRefusedException.class)
+        .hasMessageContaining("has had the disks of its domain");
+  }
+
+  @Test
+  void whoHasNotHadTheDisksForswearsWhatItDoesNotKnow() throws Exception {
+    Simulation world =
+        new Simulation(Simulation.Guest.ALONG, SEED, 0, Simulation.Restart.AT_ONCE, false);
+    world.setFaultPoints(
+        new ConfiguredFaults(Map.of(FaultPoints.Point.DESTINATION_TAKEN_OVER.key(), "fail")));
+    assertThat(world.migrate("a", "b")).isFalse();
+    Coordinator b = world.host("b").coordinator();
+    UUID unknown = new UUID(1, 1);
+    assertThat(b.status("a", unknown, Simulation.DOMAIN, Direction.INCOMING).phase())
+        .isEqualTo(Phase.ABORT);
+    assertThat(b.migrations().find(unknown)).isPresent();
+  }
+
   /** As nobody else can have it: the source is sealed until it is told. */
   @Test
   void whileItsSourceIsSilentItStartsAgainOnItsCopies() throws Exception {
