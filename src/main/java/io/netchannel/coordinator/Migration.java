@@ -12,7 +12,8 @@ import java.util.UUID;
  * @param peer name of the other host
  * @param disks every Netchannel disk of the domain, in order of target; none when it has only stock
  *     disks
- * @param jobs of a destination: those that come along, and are its own once it is COMMIT
+ * @param jobs of a destination: those that come along, and are its own once it is COMMIT; of a
+ *     source those that it has told of in PREPARE, as they were then
  * @param steps what happened, oldest first; never empty
  * @param untold of a destination where it is over: whether the source is still to be told how
  */

@@ -157,7 +157,7 @@ final class MigrationStore {
   }
 
   /**
-   * Registers a migration that leaves this host.
+   * Registers a migration that leaves this host, with the jobs that travel.
    *
    * @throws MigrationRefusedException when a disk of its domain was switched, and that is not over
    */
@@ -169,7 +169,10 @@ final class MigrationStore {
           "%s was switched to %s, and that is not over; see `netchannel jobs` and try again"
               .formatted(switched.get(0).label(), switched.get(0).newSource()));
     }
-    return apply(migration, Event.PREPARED, reason);
+    return apply(
+        migration.with(migration.disks(), jobs.carriedOf(migration.domain(), migration.peer())),
+        Event.PREPARED,
+        reason);
   }
 
   /** {@link #apply(Migration, Event, String, Map)} without a change of generations. */

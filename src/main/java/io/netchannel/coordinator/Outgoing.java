@@ -63,7 +63,7 @@ final class Outgoing {
       // Its jobs rest from now on, and then for as long as it migrates.
       store.hold(request.domain());
       prepareAlone(caller, request);
-      return context.jobs().carriedOf(request.domain(), caller);
+      return store.get(request.migration()).jobs().stream().map(DiskJob::carried).toList();
     } finally {
       store.release(request.domain());
       lock.unlock();

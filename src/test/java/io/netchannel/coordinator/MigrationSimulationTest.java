@@ -208,6 +208,53 @@ final class MigrationSimulationTest {
     assertThat(jobs(world, "a")).containsExactlyInAnyOrder(JobPhase.ABORTED, JobPhase.COPYING);
   }
 
+  /** Nor does the destination when it could not open it, and only goes on with the job. */
+  @Test
+  void whatIsGivenUpOnTheWayIsNotCopiedToWhereItCouldNotBeOpened() throws Exception {
+    Simulation world =
+        new Simulation(Simulation.Guest.ALONG, SEED, 0, Simulation.Restart.AT_ONCE, false);
+    world.setUnreached(Set.of("netchannel://b/xvda"));
+    assertThat(world.arrives("a", "b")).isTrue();
+    DiskJobStore known = world.host("a").coordinator().jobs();
+    DiskJob given = known.active(new DiskKey(Simulation.DOMAIN, "xvda")).orElseThrow();
+    assertThat(known.abort(given, "by hand")).isTrue();
+    assertThat(world.finish("a", "b")).isFalse();
+    world.settle();
+    world.assertOneOwner("given up on the way");
+    assertThat(jobs(world, "b")).isEmpty();
+    assertThat(newest(world, "a").detail())
+        .contains("xvda cannot go along: netchannel://b/xvda was given up on the way");
+  }
+
+  /** It is the destination's to give up from then on. */
+  @Test
+  void aJobThatTravelsIsNotGivenUpOnceItsGuestIsGiven() throws Exception {
+    Simulation world =
+        new Simulation(Simulation.Guest.ALONG, SEED, 0, Simulation.Restart.LATE, false);
+    world.setUnreached(Set.of("netchannel://b/xvda"));
+    assertThat(world.arrives("a", "b")).isTrue();
+    assertThat(world.restored("b")).isTrue();
+    DiskJobStore known = world.host("a").coordinator().jobs();
+    DiskJob stayed = known.active(new DiskKey(Simulation.DOMAIN, "xvda")).orElseThrow();
+    assertThat(known.isGiven(stayed)).isFalse();
+    assertThat(known.abort(stayed, "by hand")).isFalse();
+  }
+
+  /** A timeline does not tell what was decided and then refused. */
+  @Test
+  void aRefusalLeavesNoNoteOfADiskThatStays() throws Exception {
+    Simulation world =
+        new Simulation(Simulation.Guest.ALONG, SEED, 0, Simulation.Restart.AT_ONCE, false);
+    world.disk("xvda").losesCopy();
+    world.setUnreached(Set.of("file:/xvdb"));
+    world.disk("xvdb").losesCopy();
+    assertThat(world.migrate("a", "b")).isFalse();
+    Migrations here = world.host("a").coordinator().migrations();
+    assertThat(here.ownTimeline(newest(world, "a")))
+        .extracting(Migrations.Entry::detail)
+        .noneMatch(detail -> detail.startsWith("xvda stays"));
+  }
+
   /** What it has of the guest's last requests counts for nothing: the old ones are the disks. */
   @Test
   void whatIsGivenBackIsTheOldDisk() throws JournalException {
