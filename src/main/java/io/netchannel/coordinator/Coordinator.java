@@ -216,6 +216,15 @@ public final class Coordinator implements MigrationHooks, PeerService {
     incoming.newest(domain).ifPresent(migration -> store.note(migration.id(), text));
   }
 
+  /**
+   * What was given to a host that is gone for good, with all that it had, is this host's again.
+   *
+   * @throws MigrationRefusedException while that host answers, or when nothing is given
+   */
+  public void takeBack(Migration migration) throws MigrationRefusedException {
+    outgoing.takeBack(migration.id());
+  }
+
   // Hooks of libvirt
 
   @Override
@@ -362,7 +371,8 @@ public final class Coordinator implements MigrationHooks, PeerService {
         migration.direction() == Direction.OUTGOING
             && migration.phase() == Phase.TAKE_OVER
             && !context.devices().domainExists(migration.domain());
-    return new PhaseReport(migration.phase(), migration.detail(), ended);
+    String detail = incoming.goesBack(migration).orElse(migration.detail());
+    return new PhaseReport(migration.phase(), detail, ended);
   }
 
   private Optional<Migration> find(String caller, UUID id) {

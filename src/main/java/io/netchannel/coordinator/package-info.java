@@ -114,7 +114,8 @@
  * domain notes that it never will and says so. One that has only forgotten the migration knows the
  * generations of its disks, and says so only when the source has the newest; it forgets none of
  * which the source has not been told. What remains is a peer that is down for ever: that the disks
- * stay sealed then is the price of never two.
+ * stay sealed then, until a person says that it is lost and takes them back, is the price of never
+ * two.
  *
  * <p>All of these bounds are ages by the monotonic clock. The age of a phase that was in the
  * journal begins anew with the daemon that reads it: the time in which nobody was there to carry
@@ -149,7 +150,10 @@
  *  COMMIT: ABORTED here, with where it went    COMMIT: its own, in the same record; all is copied anew
  * </pre>
  *
- * One that brings a disk after its guest does not travel: where the guest is, it is asked anew.
+ * The source notes with PRECOPY which jobs it has told of: one that is given up before "given" ends
+ * the migration, as the destination would go on with it; after it nobody gives it up there.
+ *
+ * <p>One that brings a disk after its guest does not travel: where the guest is, it is asked anew.
  *
  * <p>One that takes a disk along with its guest ({@code GoingCopies}) does not rest: the new
  * device, which is of the destination, is kept alike until the disk is sealed. Which of the two
@@ -164,8 +168,9 @@
  *     disk, as it has seen in PREPARE -------> TAKE_OVER: where it is; the job goes on after COMMIT
  *     not alike, and it does not: ABORT
  *  COMMIT: TAKEN_OVER, the old device is left  COMMIT: the job its own, the old device is left
- *  given back: the old device is the disk,     ABORT: forgotten
- *     job ABORTED, in the record of N+2
+ *  given back, or taken back by hand: the      ABORT: forgotten
+ *     old device is the disk, job ABORTED, in
+ *     the record of N+2
  * </pre>
  *
  * What the destination has done with the copy before it gives it back counts for nothing: the guest

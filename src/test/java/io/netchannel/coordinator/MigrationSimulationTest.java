@@ -304,6 +304,60 @@ final class MigrationSimulationTest {
     assertThat(a.incomingStarts(Simulation.NAME, Simulation.DOMAIN, true, false)).isFalse();
   }
 
+  /** Up to a source that has given the disks to a host that is lost for good. */
+  private static Simulation hasGivenToALostHost() throws JournalException {
+    Simulation world =
+        new Simulation(Simulation.Guest.ALONG, SEED, 0, Simulation.Restart.LATE, false);
+    world.setFaultPoints(
+        point -> {
+          if (point == FaultPoints.Point.DESTINATION_TAKEN_OVER) {
+            world.host("b").crashAtStep(world.host("b").steps() + 1);
+          }
+        });
+    assertThat(world.migrate("a", "b")).isFalse();
+    assertThat(newest(world, "a").phase()).isEqualTo(Phase.TAKE_OVER);
+    return world;
+  }
+
+  @Test
+  void whatALostHostWasGivenIsTakenBackByHand() throws Exception {
+    Simulation world = hasGivenToALostHost();
+    world.losesDomain("a");
+    Coordinator a = world.host("a").coordinator();
+    assertThatThrownBy(() -> a.incomingStarts(Simulation.NAME, Simulation.DOMAIN, true, false))
+        .hasMessageContaining("netchannel migrations %s --take-back", newest(world, "a").id());
+    a.takeBack(newest(world, "a"));
+    assertThat(jobs(world, "a")).containsOnly(JobPhase.ABORTED);
+    assertThat(left(world, "a")).isEmpty();
+    assertThat(a.incomingStarts(Simulation.NAME, Simulation.DOMAIN, true, false)).isFalse();
+    assertThat(a.claimGeneration(Simulation.DOMAIN, "xvda")).isEqualTo(4);
+    assertThatThrownBy(() -> a.takeBack(newest(world, "a")))
+        .hasMessageContaining("has nothing to be taken back here: it is in ABORT");
+  }
+
+  @Test
+  void aGuestThatIsStillThereGoesOnWhenItsDisksAreTakenBack() throws Exception {
+    Simulation world = hasGivenToALostHost();
+    assertThat(world.disk("xvda").writers()).isEmpty();
+    world.host("a").coordinator().takeBack(newest(world, "a"));
+    assertThat(world.disk("xvda").writers()).containsEntry("a", 3L);
+    world.settle();
+    world.assertOneOwner("taken back");
+  }
+
+  @Test
+  void nothingIsTakenBackFromAHostThatAnswers() throws Exception {
+    Simulation world =
+        new Simulation(Simulation.Guest.ALONG, SEED, 0, Simulation.Restart.LATE, false);
+    assertThat(world.arrives("a", "b")).isTrue();
+    assertThat(world.restored("b")).isTrue();
+    Coordinator a = world.host("a").coordinator();
+    assertThatThrownBy(() -> a.takeBack(newest(world, "a")))
+        .isInstanceOf(MigrationRefusedException.class)
+        .hasMessageContaining("cannot be taken back, as b answers: it is in RESUME there");
+    assertThat(newest(world, "a").phase()).isEqualTo(Phase.TAKE_OVER);
+  }
+
   @Test
   void aSourceWithoutItsDomainLetsTheRestoredGuestHaveItsDisks() throws JournalException {
     Simulation world =
