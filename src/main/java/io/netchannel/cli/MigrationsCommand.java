@@ -46,6 +46,16 @@ final class MigrationsCommand implements Callable<Integer> {
               + " network, no script.")
   private Path html;
 
+  @Option(
+      names = "--take-back",
+      description = {
+        "The host that the disks were given to is lost for good, with all that it had: they are"
+            + " this host's again, each as the device that it was here. What the guest wrote there"
+            + " is not on them. Refused while that host answers; be sure that it is off and stays"
+            + " so."
+      })
+  private boolean takesBack;
+
   @Override
   public Integer call() throws CommandFailedException {
     Map<String, Object> request = new TreeMap<>(Map.of("command", "migrations"));
@@ -55,6 +65,9 @@ final class MigrationsCommand implements Callable<Integer> {
     if (html != null && which == null) {
       throw new CommandLine.ParameterException(
           spec.commandLine(), "--html is about one migration: give a DOMAIN or an ID");
+    }
+    if (takesBack) {
+      return takeBack();
     }
     Object found = control.call(request);
     if (html != null) {
@@ -69,6 +82,16 @@ final class MigrationsCommand implements Callable<Integer> {
           }
           newest(found).ifPresent(detail -> print(out, detail, found instanceof List<?>));
         });
+    return 0;
+  }
+
+  private int takeBack() throws CommandFailedException {
+    if (which == null || html != null) {
+      throw new CommandLine.ParameterException(
+          spec.commandLine(), "--take-back is about one migration: give a DOMAIN or an ID alone");
+    }
+    Object over = control.call(Map.of("command", "take-back", "which", which));
+    output.print(spec.commandLine().getOut(), over, out -> print(out, List.of(Json.object(over))));
     return 0;
   }
 

@@ -189,7 +189,7 @@ final class Admission {
   /** A domain that another host serves would have two writers. */
   private void checkPlainStart(String domainName, UUID domain) throws MigrationRefusedException {
     outgoing.comesAgain(domain);
-    incoming.domainEnded(domain);
+    incoming.comesAgain(domain);
     PeerQueries.Answers answers = queries.whoServes(domain);
     ImmutableMap<String, ServedDomain> ours = withOurDisks(answers);
     if (!ours.isEmpty()) {

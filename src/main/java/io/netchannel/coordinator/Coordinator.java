@@ -87,7 +87,7 @@ public final class Coordinator implements MigrationHooks, PeerService {
             new MigrationLocks(store),
             new Errands<>(executor),
             new Backoffs(nanoTime),
-            new Tells(byName, timeouts.tell(), nanoTime, executor));
+            new Tells(byName, timeouts.tell(), nanoTime, executor, store::told));
     this.orders = new DiskOrders(context);
     this.outgoing = new Outgoing(context, orders);
     this.incoming = new Incoming(context, orders);
@@ -214,6 +214,15 @@ public final class Coordinator implements MigrationHooks, PeerService {
    */
   public void note(UUID domain, String text) {
     incoming.newest(domain).ifPresent(migration -> store.note(migration.id(), text));
+  }
+
+  /**
+   * What was given to a host that is gone for good, with all that it had, is this host's again.
+   *
+   * @throws MigrationRefusedException while that host answers, or when nothing is given
+   */
+  public void takeBack(Migration migration) throws MigrationRefusedException {
+    outgoing.takeBack(migration.id());
   }
 
   // Hooks of libvirt
@@ -358,7 +367,12 @@ public final class Coordinator implements MigrationHooks, PeerService {
 
   private PhaseReport report(UUID id) {
     Migration migration = store.get(id);
-    return new PhaseReport(migration.phase(), migration.detail());
+    boolean ended =
+        migration.direction() == Direction.OUTGOING
+            && migration.phase() == Phase.TAKE_OVER
+            && !context.devices().domainExists(migration.domain());
+    String detail = incoming.goesBack(migration).orElse(migration.detail());
+    return new PhaseReport(migration.phase(), detail, ended);
   }
 
   private Optional<Migration> find(String caller, UUID id) {

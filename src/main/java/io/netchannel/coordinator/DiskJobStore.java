@@ -174,8 +174,7 @@ public final class DiskJobStore {
    * @return whether it is given up; false when it is switched, given or over
    */
   public synchronized boolean abort(DiskJob job, String reason) throws JournalException {
-    if (find(job.id()).filter(known -> known.phase() == JobPhase.COPYING).isEmpty()
-        || isGiven(job)) {
+    if (!isCopying(job) || hasLeft(job)) {
       return false;
     }
     DiskJob next = next(job, JobEvent.ABORTED, reason);
@@ -313,12 +312,11 @@ public final class DiskJobStore {
    * What travels with a guest to a host: jobs that people have begun, and that are not at their
    * end; of those that take a disk along the ones to that host.
    */
-  ImmutableList<PeerMessages.CarriedJob> carriedOf(UUID domain, String host) {
+  ImmutableList<DiskJob> carriedOf(UUID domain, String host) {
     return all().stream()
         .filter(job -> job.phase() == JobPhase.COPYING && job.disk().domain().equals(domain))
         .filter(job -> !job.origin().follows())
         .filter(job -> !job.origin().goesAlong() || job.origin().goesTo().equals(host))
-        .map(DiskJob::carried)
         .collect(ImmutableList.toImmutableList());
   }
 
@@ -352,15 +350,51 @@ public final class DiskJobStore {
         .anyMatch(moved -> moved.key().equals(job.disk()) && moved.copy().equals(job.newSource()));
   }
 
+  /** Whether its guest has been given to another host, which may have the job by now. */
+  private boolean hasLeft(DiskJob job) {
+    return migrations
+        .active(Direction.OUTGOING, job.disk().domain())
+        .filter(migration -> migration.phase() == Phase.TAKE_OVER)
+        .stream()
+        .flatMap(migration -> migration.jobs().stream())
+        .anyMatch(carried -> carried.id().equals(job.id()));
+  }
+
+  private boolean isCopying(DiskJob job) {
+    return find(job.id()).filter(known -> known.phase() == JobPhase.COPYING).isPresent();
+  }
+
+  /**
+   * The destination goes on with the jobs that it was told of in PREPARE: also with one that has
+   * been given up since, to whose new device its owner may have written by then.
+   *
+   * @throws JobRefusedException when there is one
+   */
+  void checkCarried(Migration sealed) throws JobRefusedException {
+    for (DiskJob carried : sealed.jobs()) {
+      if (!isCopying(carried)) {
+        throw new JobRefusedException(
+            givenUpOnTheWay(carried.disk().target(), carried.newSource()));
+      }
+    }
+  }
+
+  /** For people. */
+  static String givenUpOnTheWay(String target, String copy) {
+    return "%s cannot go along: %s was given up on the way; migrate again".formatted(target, copy);
+  }
+
   /**
    * TAKE_OVER of a migration, some of whose disks are their copies from now on; durable when it
    * returns.
    *
-   * @throws JobRefusedException when one of them is not copied any more
+   * @throws JobRefusedException when one of them is not copied any more, or another job that
+   *     travels was given up
    */
   synchronized Migration give(
       Migration migration, String reason, Map<DiskKey, Generation> generations)
       throws JournalException, JobRefusedException {
+    checkCarried(migration);
     for (Migration.MovedDisk moved : migration.disks()) {
       boolean goes =
           going(moved.key(), migration.peer())

@@ -3,6 +3,7 @@ package io.netchannel.coordinator;
 import com.google.common.collect.ImmutableList;
 import io.netchannel.coordinator.Migration.MovedDisk;
 import io.netchannel.coordinator.PeerMessages.Claim;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
@@ -13,8 +14,9 @@ import java.util.stream.Collectors;
  * gives them away: its disks are sealed, so what is alike then stays so.
  *
  * <pre>
- *   a disk that came to PREPARE with a job that goes to the destination
+ *   a disk that came to PREPARE with a job, also one that the destination only goes on with
  *     given up since ----------------------------------------------> refused: the guest goes on here
+ *   of the others those whose job goes to the destination
  *     alike, and the destination can take over with the copy -----> the copy is the disk
  *     not, and the destination reaches it where it is ------------> it stays there, the job goes on
  *                                                                   at the destination
@@ -32,19 +34,28 @@ final class GoingCopies {
    * A sealed migration with the copies that are the disks from its TAKE_OVER on.
    *
    * @throws MigrationRefusedException when a disk could be had nowhere
+   * @throws JobRefusedException when a job was given up on the way
    */
-  Migration chosen(Migration sealed, List<Claim> claims) throws MigrationRefusedException {
+  Migration chosen(Migration sealed, List<Claim> claims)
+      throws MigrationRefusedException, JobRefusedException {
     Map<String, Claim> byTarget =
         claims.stream().collect(Collectors.toMap(Claim::target, Function.identity()));
+    context.jobs().checkCarried(sealed);
     ImmutableList.Builder<MovedDisk> disks = ImmutableList.builder();
+    List<String> stay = new ArrayList<>();
     for (MovedDisk moved : sealed.disks()) {
-      disks.add(chosen(sealed, moved, byTarget.get(moved.target())));
+      disks.add(chosen(sealed, moved, byTarget.get(moved.target()), stay));
     }
+    stay.forEach(why -> context.store().note(sealed.id(), why));
     return sealed.withDisks(disks.build());
   }
 
-  /** One disk, which the destination has looked at in PREPARE, where it is and at its copy. */
-  private MovedDisk chosen(Migration sealed, MovedDisk moved, Claim claim)
+  /**
+   * One disk, which the destination has looked at in PREPARE, where it is and at its copy.
+   *
+   * @param stay gets the words for one that has a copy and stays where it is
+   */
+  private MovedDisk chosen(Migration sealed, MovedDisk moved, Claim claim, List<String> stay)
       throws MigrationRefusedException {
     String expected = claim.copy();
     String going =
@@ -53,10 +64,8 @@ final class GoingCopies {
       return moved;
     }
     if (going.isEmpty()) {
-      // The destination would go on copying to what its owner may have another use for by now.
       throw new MigrationRefusedException(
-          "%s cannot go along: %s was given up on the way; migrate again"
-              .formatted(moved.target(), expected.isEmpty() ? "its copy" : expected));
+          DiskJobStore.givenUpOnTheWay(moved.target(), expected.isEmpty() ? "its copy" : expected));
     }
     LocalDevices.Copy copy = context.devices().copyOf(sealed.domain(), moved.target());
     String why = copy.why();
@@ -75,11 +84,7 @@ final class GoingCopies {
           "%s cannot go along, and %s %s: %s"
               .formatted(moved.target(), who, moved.disk().source(), why));
     }
-    context
-        .store()
-        .note(
-            sealed.id(),
-            "%s stays at %s: %s".formatted(moved.target(), moved.disk().source(), why));
+    stay.add("%s stays at %s: %s".formatted(moved.target(), moved.disk().source(), why));
     return moved;
   }
 }

@@ -297,6 +297,24 @@ final class Incoming {
     }
   }
 
+  /**
+   * The domain is about to be on this host anew, after it had come and has ended. Until this host
+   * says that it gives its copies up nobody else serves the disks: so they are here for good.
+   *
+   * @throws MigrationRefusedException when that is not durable
+   */
+  void comesAgain(UUID domain) throws MigrationRefusedException {
+    domainEnded(domain);
+    Migration resumed = store.active(Direction.INCOMING, domain).orElse(null);
+    if (resumed == null || resumed.phase() != Phase.RESUME || !resumed.hasCopies()) {
+      return;
+    }
+    commit(resumed.id(), "started again on " + context.host());
+    if (store.get(resumed.id()).phase() == Phase.RESUME) {
+      throw context.refused(resumed, "is not over yet; try again");
+    }
+  }
+
   /** Whether the migration that brings this domain goes on; ends it here when not. */
   boolean isExpected(Migration migration) throws MigrationRefusedException {
     try (MigrationLocks.Held held = context.locks().lock(migration, context.timeouts().prepare())) {
@@ -350,13 +368,17 @@ final class Incoming {
 
   /** The source has let go, or will when this host commits. */
   void committedBySource(UUID id) {
+    store.find(id).ifPresent(known -> commit(id, "released by " + known.peer()));
+  }
+
+  private void commit(UUID id, String reason) {
     context
         .locks()
         .ifFree(
             id,
             migration -> {
               if (migration.phase() == Phase.RESUME && ends.givingUp(id).isEmpty()) {
-                ends.commit(migration, "released by " + migration.peer());
+                ends.commit(migration, reason);
               }
             });
   }
@@ -371,6 +393,11 @@ final class Incoming {
               + " but has its domain "
               + domain
               + "; look where the guest runs before anything is done by hand");
+    }
+    if (store.isElsewhereThanAt(caller, domain)) {
+      throw new MigrationRefusedException(
+          "%s knows no migration %s, but has had the disks of its domain %s since then; look where they are before anything is done by hand"
+              .formatted(context.host(), id, domain));
     }
     Migration unknown =
         Migration.begin(
@@ -397,6 +424,7 @@ final class Incoming {
     for (Migration migration : store.active(Direction.INCOMING)) {
       log.warn("{}: in {} before a restart", migration.label(), migration.phase());
     }
+    store.untold().forEach(context.tells()::later);
   }
 
   /** Sees to bounds and to what a crash or a lost message left. */
@@ -439,11 +467,15 @@ final class Incoming {
       }
       case RESUME -> {
         if (!exists) {
-          ends.hasEnded(migration);
+          if (!migration.hasCopies() || context.backoff().isDue(migration.id())) {
+            ends.hasEnded(migration);
+          }
         } else if (devices.guestHasRun(migration.domain())) {
           ends.commit(migration, "the guest runs here");
         } else if (context.backoff().isDue(migration.id())
-            && ends.sourceSays(migration).filter(phase -> phase == Phase.COMMIT).isPresent()) {
+            && ends.sourceSays(migration)
+                .filter(says -> says.phase() == Phase.COMMIT)
+                .isPresent()) {
           ends.commit(migration, "released by " + migration.peer());
         } else if (migration.disks().isEmpty() && age.compareTo(timeouts.hook()) > 0) {
           // Nothing here or there depends on it, and nobody sees its requests.

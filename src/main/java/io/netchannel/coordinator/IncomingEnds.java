@@ -32,6 +32,8 @@ import org.slf4j.LoggerFactory;
 final class IncomingEnds {
   private static final Logger log = LoggerFactory.getLogger(IncomingEnds.class);
 
+  private static final String RAN_HERE = "the guest was here last and has ended";
+
   /** Devices that stop, and why; {@code problem} is what keeps them, for people. */
   private static final class GivingUp {
     private final String reason;
@@ -230,8 +232,13 @@ final class IncomingEnds {
 
   /** Its domain has ended on this host. */
   void ended(Migration migration) {
-    if (migration.phase() == Phase.RESUME && hasMovedForGood(migration)) {
-      commit(migration, "the guest ran here and has ended");
+    Optional<Boolean> moved =
+        migration.phase() == Phase.RESUME ? hasMovedForGood(migration) : Optional.of(false);
+    if (moved.isEmpty()) {
+      return;
+    }
+    if (moved.get()) {
+      commit(migration, RAN_HERE);
     } else {
       String holder = end(migration, "the domain has ended on " + context.host(), unhurried());
       log.info("{}: {}", migration.label(), holder);
@@ -242,28 +249,42 @@ final class IncomingEnds {
    * Likewise of one that had been restored, found by a look at it: does not wait for its devices.
    */
   void hasEnded(Migration resumed) {
-    if (hasMovedForGood(resumed)) {
-      commit(resumed, "the guest ran here and has ended");
-    } else {
-      beginToGiveUp(resumed, "the domain has ended on " + context.host());
-    }
+    hasMovedForGood(resumed)
+        .ifPresent(
+            moved -> {
+              if (moved) {
+                commit(resumed, RAN_HERE);
+              } else {
+                beginToGiveUp(resumed, "the domain has ended on " + context.host());
+              }
+            });
   }
 
-  /** Whether the guest has run here or the source has let go; else the source may still run it. */
-  private boolean hasMovedForGood(Migration migration) {
-    return devices.guestHasRun(migration.domain())
-        || sourceSays(migration).filter(phase -> phase == Phase.COMMIT).isPresent();
+  /**
+   * Whether the guest, whose domain is not here any more, has run here or the source has let go;
+   * else the source may still run it. Empty while that is not known: a guest that has run on its
+   * copies has written what no other device has.
+   */
+  private Optional<Boolean> hasMovedForGood(Migration resumed) {
+    if (devices.guestHasRun(resumed.domain())) {
+      return Optional.of(true);
+    }
+    Optional<Boolean> source =
+        sourceSays(resumed).map(says -> says.phase() == Phase.COMMIT || says.domainEnded());
+    return resumed.hasCopies() ? source : Optional.of(source.orElse(false));
   }
 
   /** What the source says of it; empty when it does not answer. */
-  Optional<Phase> sourceSays(Migration migration) {
+  Optional<PhaseReport> sourceSays(Migration migration) {
     try {
       return Optional.of(
           context
               .peer(migration.peer())
               .status(
-                  migration.id(), migration.domain(), Direction.OUTGOING, context.timeouts().tell())
-              .phase());
+                  migration.id(),
+                  migration.domain(),
+                  Direction.OUTGOING,
+                  context.timeouts().tell()));
     } catch (PeerException e) {
       log.warn("{}: {}", migration.label(), e.getMessage());
       return Optional.empty();

@@ -208,7 +208,8 @@ final class JournalCodec {
             .setDomainName(m.domainName())
             .setDomain(m.domain().toString())
             .setPeer(m.peer())
-            .setPhase(m.phase().name());
+            .setPhase(m.phase().name())
+            .setUntold(m.untold());
     for (Migration.MovedDisk moved : m.disks()) {
       LocalDevices.Disk disk = moved.disk();
       proto.addDisks(
@@ -267,6 +268,7 @@ final class JournalCodec {
                 s ->
                     new Migration.Step(
                         Phase.valueOf(s.getPhase()), instant(s.getAtEpochMicros()), s.getDetail()))
-            .toList());
+            .toList(),
+        m.getUntold());
   }
 }

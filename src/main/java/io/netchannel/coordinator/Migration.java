@@ -12,8 +12,10 @@ import java.util.UUID;
  * @param peer name of the other host
  * @param disks every Netchannel disk of the domain, in order of target; none when it has only stock
  *     disks
- * @param jobs of a destination: those that come along, and are its own once it is COMMIT
+ * @param jobs of a destination: those that come along, and are its own once it is COMMIT; of a
+ *     source those that it has told of in PREPARE, as they were then
  * @param steps what happened, oldest first; never empty
+ * @param untold of a destination where it is over: whether the source is still to be told how
  */
 public record Migration(
     UUID id,
@@ -24,7 +26,8 @@ public record Migration(
     Phase phase,
     List<MovedDisk> disks,
     List<DiskJob> jobs,
-    List<Step> steps) {
+    List<Step> steps,
+    boolean untold) {
 
   /**
    * A disk that moves.
@@ -130,13 +133,14 @@ public record Migration(
         Phase.PREPARE,
         disks.stream().map(MovedDisk::of).collect(ImmutableList.toImmutableList()),
         List.of(),
-        List.of(new Step(Phase.PREPARE, at, "")));
+        List.of(new Step(Phase.PREPARE, at, "")),
+        false);
   }
 
   Migration moved(Phase to, Instant at, String detail) {
     List<Step> more =
         ImmutableList.<Step>builder().addAll(steps).add(new Step(to, at, detail)).build();
-    return new Migration(id, direction, domainName, domain, peer, to, disks, jobs, more);
+    return new Migration(id, direction, domainName, domain, peer, to, disks, jobs, more, untold);
   }
 
   /** With a note; unchanged when it has too many. */
@@ -149,7 +153,14 @@ public record Migration(
   }
 
   Migration with(List<MovedDisk> changed, List<DiskJob> come) {
-    return new Migration(id, direction, domainName, domain, peer, phase, changed, come, steps);
+    return new Migration(
+        id, direction, domainName, domain, peer, phase, changed, come, steps, untold);
+  }
+
+  /** The same, of which its source is to be told, or not any more. */
+  Migration untold(boolean isToBeTold) {
+    return new Migration(
+        id, direction, domainName, domain, peer, phase, disks, jobs, steps, isToBeTold);
   }
 
   /** When the phase it is in was entered. */

@@ -26,7 +26,10 @@ import org.slf4j.LoggerFactory;
 public final class MigrationJournal implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(MigrationJournal.class);
 
-  /** Migrations that are over and still listed; the active ones are kept whatever their number. */
+  /**
+   * Migrations that are over and still listed; the active ones are kept whatever their number, and
+   * so are those of which their source is still to be told.
+   */
   static final int KEPT_MIGRATIONS = 100;
 
   /** Likewise of jobs; one of which somebody is still to be told is kept as well. */
@@ -121,6 +124,16 @@ public final class MigrationJournal implements AutoCloseable {
   Optional<Generation> generation(DiskKey key) {
     synchronized (memory) {
       return Optional.ofNullable(generations.get(key));
+    }
+  }
+
+  /** What is known of each disk of a domain. */
+  ImmutableList<Generation> generations(UUID domain) {
+    synchronized (memory) {
+      return generations.entrySet().stream()
+          .filter(each -> each.getKey().domain().equals(domain))
+          .map(Map.Entry::getValue)
+          .collect(ImmutableList.toImmutableList());
     }
   }
 
@@ -286,7 +299,10 @@ public final class MigrationJournal implements AutoCloseable {
   private void prune() {
     forgetOldest(
         migrations,
-        migrations.values().stream().filter(m -> !m.isActive()).map(Migration::id).toList(),
+        migrations.values().stream()
+            .filter(m -> !m.isActive() && !m.untold())
+            .map(Migration::id)
+            .toList(),
         KEPT_MIGRATIONS);
     written.keySet().retainAll(migrations.keySet());
     forgetRepeated();

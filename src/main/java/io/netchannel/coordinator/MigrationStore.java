@@ -82,6 +82,11 @@ final class MigrationStore {
     return journal.generation(key);
   }
 
+  /** Whether a disk of the domain was last had by another host than a peer, this one included. */
+  boolean isElsewhereThanAt(String peer, UUID domain) {
+    return journal.generations(domain).stream().anyMatch(known -> !known.holder().equals(peer));
+  }
+
   /**
    * How long a migration has been in its phase, by the monotonic clock. One that was in it before
    * this daemon started is as old as this daemon: what the wall clock said then is for people only,
@@ -152,7 +157,7 @@ final class MigrationStore {
   }
 
   /**
-   * Registers a migration that leaves this host.
+   * Registers a migration that leaves this host, with the jobs that travel.
    *
    * @throws MigrationRefusedException when a disk of its domain was switched, and that is not over
    */
@@ -164,7 +169,10 @@ final class MigrationStore {
           "%s was switched to %s, and that is not over; see `netchannel jobs` and try again"
               .formatted(switched.get(0).label(), switched.get(0).newSource()));
     }
-    return apply(migration, Event.PREPARED, reason);
+    return apply(
+        migration.with(migration.disks(), jobs.carriedOf(migration.domain(), migration.peer())),
+        Event.PREPARED,
+        reason);
   }
 
   /** {@link #apply(Migration, Event, String, Map)} without a change of generations. */
@@ -235,7 +243,8 @@ final class MigrationStore {
     boolean haveCome = moved.direction() == Direction.INCOMING && moved.phase() == Phase.COMMIT;
     List<DiskJob> jobs = haveCome ? moved.jobs() : decided;
     List<Moved> moves = haveCome ? movesOf(moved) : left;
-    Migration next = moved.isActive() ? moved : moved.with(moved.disks(), List.of());
+    Migration next =
+        moved.isActive() ? moved : moved.with(moved.disks(), List.of()).untold(isToBeTold(moved));
     // Before anybody sees it: a new one must not look as old as this daemon.
     enteredNanos.putIfAbsent(next.id(), nanoTime.getAsLong());
     switch (to.durability()) {
@@ -251,6 +260,38 @@ final class MigrationStore {
       journal.removeOldManifests();
     }
     return next;
+  }
+
+  /** A source that has asked about what was not known here has its answer. */
+  private boolean isToBeTold(Migration over) {
+    return over.direction() == Direction.INCOMING && find(over.id()).isPresent();
+  }
+
+  /** Those that are over and of which their source is still to be told, oldest first. */
+  List<Migration> untold() {
+    return all().stream().filter(Migration::untold).toList();
+  }
+
+  /**
+   * The other host knows how it has ended, or is not to be told: for good, if the journal can be
+   * written, else until a restart tells it once more.
+   */
+  synchronized void told(UUID id) {
+    holdNotes(id);
+    try {
+      find(id).filter(Migration::untold).ifPresent(over -> putTold(over.untold(false)));
+    } finally {
+      addHeldNotes(id);
+    }
+  }
+
+  private void putTold(Migration over) {
+    try {
+      journal.put(JournalRecord.of(over, ImmutableMap.of()));
+    } catch (JournalException e) {
+      log.warn("{}: a restart tells {} once more: {}", over.label(), over.peer(), e.getMessage());
+      journal.putVolatile(over);
+    }
   }
 
   /**

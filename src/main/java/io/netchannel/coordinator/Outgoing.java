@@ -63,7 +63,7 @@ final class Outgoing {
       // Its jobs rest from now on, and then for as long as it migrates.
       store.hold(request.domain());
       prepareAlone(caller, request);
-      return context.jobs().carriedOf(request.domain(), caller);
+      return store.get(request.migration()).jobs().stream().map(DiskJob::carried).toList();
     } finally {
       store.release(request.domain());
       lock.unlock();
@@ -270,7 +270,8 @@ final class Outgoing {
       switch (migration.phase()) {
         case PREPARE, PRECOPY, SEAL, HAND_OVER ->
             ends.abort(migration, migration.peer() + ": " + reason);
-        case TAKE_OVER -> ends.reclaim(migration, reason);
+        case TAKE_OVER ->
+            ends.reclaim(migration, "given back by " + migration.peer() + ": " + reason);
         case REDIRECT, RESUME, COMMIT, ABORT ->
             log.debug("{}: told of an abort in phase {}", migration.label(), migration.phase());
       }
@@ -317,13 +318,57 @@ final class Outgoing {
     if (given == null || given.phase() != Phase.TAKE_OVER || !given.hasCopies()) {
       return;
     }
-    askDestination(given);
+    String answer = askDestination(given);
     if (store.get(given.id()).isActive()) {
       throw context.refused(
           given,
-          "has given the disks to %s with their copies, and %s has not said yet whether it has them for good; start netchanneld there and try again"
-              .formatted(given.peer(), given.peer()));
+          "has given the disks to %s with their copies, and %s has not said yet whether it has them for good: %s"
+              .formatted(given.peer(), given.peer(), answer));
     }
+  }
+
+  /**
+   * A person's word that the destination is gone for good, with all that it had: what it was given
+   * is this host's again, copies are the old devices.
+   *
+   * @throws MigrationRefusedException while the destination answers, or when nothing is given
+   */
+  void takeBack(UUID id) throws MigrationRefusedException {
+    Migration given = store.get(id);
+    checkGiven(given);
+    try {
+      PhaseReport report = status(given);
+      throw context.refused(
+          given,
+          "cannot be taken back, as %s answers: it is in %s there: %s"
+              .formatted(given.peer(), report.phase(), report.detail()));
+    } catch (PeerException e) {
+      switch (e.kind()) {
+        case NO_ANSWER -> log.warn("{}: is taken back by hand: {}", given.label(), e.getMessage());
+        case REFUSED ->
+            throw context.refused(
+                given,
+                "cannot be taken back, as %s answers: %s".formatted(given.peer(), e.getMessage()),
+                e);
+      }
+    }
+    try (MigrationLocks.Held held = context.locks().lock(given, context.timeouts().tell())) {
+      checkGiven(held.migration());
+      ends.reclaim(held.migration(), "taken back by hand, as %s is lost".formatted(given.peer()));
+    }
+  }
+
+  private void checkGiven(Migration migration) throws MigrationRefusedException {
+    if (migration.direction() != Direction.OUTGOING || migration.phase() != Phase.TAKE_OVER) {
+      throw context.refused(
+          migration, "has nothing to be taken back here: it is in " + words(migration));
+    }
+  }
+
+  private PhaseReport status(Migration given) throws PeerException {
+    return context
+        .peer(given.peer())
+        .status(given.id(), given.domain(), Direction.INCOMING, context.timeouts().tell());
   }
 
   /**
@@ -393,16 +438,12 @@ final class Outgoing {
     return "the guest runs again on " + context.host();
   }
 
-  private void askDestination(Migration migration) {
+  /**
+   * @return what it has said, and what can be done, for people
+   */
+  private String askDestination(Migration migration) {
     try {
-      PhaseReport report =
-          context
-              .peer(migration.peer())
-              .status(
-                  migration.id(),
-                  migration.domain(),
-                  Direction.INCOMING,
-                  context.timeouts().tell());
+      PhaseReport report = status(migration);
       if (report.phase() == Phase.RESUME && !devices.domainExists(migration.domain())) {
         // It waits for our word as we for its: it decides, so that both come to the same end.
         report = context.peer(migration.peer()).commit(migration.id(), context.timeouts().tell());
@@ -413,13 +454,28 @@ final class Outgoing {
         case PREPARE, PRECOPY, SEAL, HAND_OVER, TAKE_OVER, REDIRECT, RESUME ->
             log.info("{}: {} says {}", migration.label(), migration.peer(), report.phase());
       }
-    } catch (PeerException | MigrationRefusedException e) {
-      log.warn(
-          "{}: stays sealed, {} may have it: {}",
-          migration.label(),
-          migration.peer(),
-          e.getMessage());
+      return "it is in %s there: %s; try again when it is over"
+          .formatted(report.phase(), report.detail());
+    } catch (PeerException e) {
+      return switch (e.kind()) {
+        case NO_ANSWER ->
+            staysSealed(migration, e)
+                + "; start netchanneld there and try again. If %s is lost for good, with all that it had: `netchannel migrations %s --take-back`"
+                    .formatted(migration.peer(), migration.id());
+        case REFUSED -> staysSealed(migration, e);
+      };
+    } catch (MigrationRefusedException e) {
+      return staysSealed(migration, e);
     }
+  }
+
+  private static String staysSealed(Migration migration, Exception e) {
+    log.warn(
+        "{}: stays sealed, {} may have it: {}",
+        migration.label(),
+        migration.peer(),
+        e.getMessage());
+    return e.getMessage();
   }
 
   PhaseReport report(UUID id) {

@@ -72,7 +72,7 @@ final class OutgoingEnds {
     return aborted;
   }
 
-  /** Goes on with N+2, after the destination has given N+1 up. */
+  /** Goes on with N+2, after the destination has given N+1 up, or will never have it again. */
   void reclaim(Migration migration, String reason) throws MigrationRefusedException {
     Migration over;
     try {
@@ -80,9 +80,7 @@ final class OutgoingEnds {
           context
               .jobs()
               .givenBack(
-                  migration,
-                  "given back by " + migration.peer() + ": " + reason,
-                  Generation.of(migration, d -> d.disk().generation() + 2, ""));
+                  migration, reason, Generation.of(migration, d -> d.disk().generation() + 2, ""));
     } catch (JournalException e) {
       throw context.refused(migration, "cannot be reclaimed yet: " + e.getMessage(), e);
     }

@@ -169,8 +169,17 @@ public final class PeerMessages {
    */
   public record Timeline(Instant now, List<TimelineStep> steps) {}
 
-  /** The phase a migration has at the answering host, and why. */
-  public record PhaseReport(Phase phase, String detail) {}
+  /**
+   * The phase a migration has at the answering host, and why.
+   *
+   * @param domainEnded of a source in TAKE_OVER: whether its domain has gone, so that it never goes
+   *     on there by itself
+   */
+  public record PhaseReport(Phase phase, String detail, boolean domainEnded) {
+    public PhaseReport(Phase phase, String detail) {
+      this(phase, detail, false);
+    }
+  }
 
   private PeerMessages() {}
 }

@@ -7,6 +7,7 @@ import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
+import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -22,17 +23,24 @@ final class Tells {
   private final Duration bound;
   private final Backoffs backoff;
   private final Errands<String> errands;
+  private final Consumer<UUID> told;
   private final Map<UUID, Migration> untold = new ConcurrentHashMap<>();
 
   /**
    * @param executor for calls that nobody waits for: one at a time to each peer
+   * @param told hears of each migration of which nobody is to be told any more
    */
   Tells(
-      ImmutableMap<String, Peer> peers, Duration bound, LongSupplier nanoTime, Executor executor) {
+      ImmutableMap<String, Peer> peers,
+      Duration bound,
+      LongSupplier nanoTime,
+      Executor executor,
+      Consumer<UUID> told) {
     this.peers = peers;
     this.bound = bound;
     this.backoff = new Backoffs(nanoTime);
     this.errands = new Errands<>(executor);
+    this.told = told;
   }
 
   /**
@@ -109,5 +117,6 @@ final class Tells {
   private void done(Migration over) {
     untold.remove(over.id());
     backoff.forget(over.id());
+    told.accept(over.id());
   }
 }

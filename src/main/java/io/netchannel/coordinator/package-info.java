@@ -33,8 +33,8 @@
  * </pre>
  *
  * (1) Not where a disk goes as its copy, see "Jobs". Not in the picture: a destination that is
- * asked about a migration it does not know, and has not its domain, journals that migration as
- * ABORT at once.
+ * asked about a migration it does not know, and has had neither its domain nor its disks since,
+ * journals that migration as ABORT at once.
  *
  * <h2>The early seal</h2>
  *
@@ -94,7 +94,7 @@
  *    after TAKE_OVER    destination while its domain exists and the hook may be called again (it asks
  *                       for N+1 again first); else it gives up and the source reclaims with N+2
  *    after RESUME       destination while its domain exists; else it asks the source, and gives up
- *                       unless the source has let go
+ *                       unless the source has let go; with copies see "Jobs"
  *    after COMMIT       destination
  *    after ABORT        source
  * </pre>
@@ -111,8 +111,11 @@
  * tell, by [timeouts] sealed. At the destination it ends with its domain; on both sides [timeouts]
  * prepared is the last word. TAKE_OVER and REDIRECT at the destination are bounded by hook. A
  * source in TAKE_OVER asks again and again; a destination that has lost its journal and has not the
- * domain notes that it never will and says so. What remains is a peer that is down for ever: that
- * the disks stay sealed then is the price of never two.
+ * domain notes that it never will and says so. One that has only forgotten the migration knows the
+ * generations of its disks, and says so only when the source has the newest; it forgets none of
+ * which the source has not been told. What remains is a peer that is down for ever: that the disks
+ * stay sealed then, until a person says that it is lost and takes them back, is the price of never
+ * two.
  *
  * <p>All of these bounds are ages by the monotonic clock. The age of a phase that was in the
  * journal begins anew with the daemon that reads it: the time in which nobody was there to carry
@@ -147,7 +150,10 @@
  *  COMMIT: ABORTED here, with where it went    COMMIT: its own, in the same record; all is copied anew
  * </pre>
  *
- * One that brings a disk after its guest does not travel: where the guest is, it is asked anew.
+ * The source notes with PRECOPY which jobs it has told of: one that is given up before "given" ends
+ * the migration, as the destination would go on with it; after it nobody gives it up there.
+ *
+ * <p>One that brings a disk after its guest does not travel: where the guest is, it is asked anew.
  *
  * <p>One that takes a disk along with its guest ({@code GoingCopies}) does not rest: the new
  * device, which is of the destination, is kept alike until the disk is sealed. Which of the two
@@ -162,13 +168,15 @@
  *     disk, as it has seen in PREPARE -------> TAKE_OVER: where it is; the job goes on after COMMIT
  *     not alike, and it does not: ABORT
  *  COMMIT: TAKEN_OVER, the old device is left  COMMIT: the job its own, the old device is left
- *  given back: the old device is the disk,     ABORT: forgotten
- *     job ABORTED, in the record of N+2
+ *  given back, or taken back by hand: the      ABORT: forgotten
+ *     old device is the disk, job ABORTED, in
+ *     the record of N+2
  * </pre>
  *
  * What the destination has done with the copy before it gives it back counts for nothing: the guest
- * has not run there, and what was pending is the source's to finish. A crash between "given" and
- * the end leaves the source sealed, as without a copy, until the destination has said which.
+ * has not run there, or goes on at the source from before it did, and what was pending is the
+ * source's to finish. A crash between "given" and the end leaves the source sealed, as without a
+ * copy, until the destination has said which.
  *
  * <p>The end of the domain at the source decides nothing then: only one of both hosts can start it,
  * the destination from the copy after its COMMIT, the source from the old device after its ABORT.
@@ -176,6 +184,16 @@
  * which waits for the source as well, to commit; one that gives up by then does not, and says ABORT
  * when it has. Until there is an answer the domain neither starts at the source nor comes back
  * there.
+ *
+ * <p>From RESUME on the guest may have written to the copies alone, and that it has run is in
+ * memory and in xenstore: after a power cut nobody knows. So a destination in RESUME that has not
+ * the domain goes by the source's:
+ *
+ * <pre>
+ *   still there                 gives up: the guest goes on at the source
+ *   gone, or let go             COMMIT: nobody else can have it; true as well if it never ran
+ *   no answer                   waits; started here meanwhile: COMMIT, as nobody else serves it
+ * </pre>
  *
  * <h2>When the journal's storage fails</h2>
  *

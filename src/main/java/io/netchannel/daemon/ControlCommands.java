@@ -3,6 +3,7 @@ package io.netchannel.daemon;
 import com.google.common.collect.ImmutableMap;
 import io.netchannel.coordinator.Coordinator;
 import io.netchannel.coordinator.Migration;
+import io.netchannel.coordinator.MigrationRefusedException;
 import io.netchannel.coordinator.Migrations;
 import io.netchannel.coordinator.peer.Peers;
 import io.netchannel.device.legs.Mirrors;
@@ -92,6 +93,7 @@ final class ControlCommands implements ControlEndpoint.Handler {
       case "attach-disk" -> attach(request);
       case "detach-disk" -> detach(request);
       case "migrations" -> migrations(optional(request, "which"));
+      case "take-back" -> takeBack(text(request, "which"));
       case "swap" -> {
         ServedDisk disk = disk(request);
         refuseWhileMigrating(disk.guest());
@@ -363,20 +365,37 @@ final class ControlCommands implements ControlEndpoint.Handler {
     if (one.isPresent()) {
       return detail(one.get());
     }
+    List<Migration> found = migrationsOf(which.get());
+    // A domain is asked about for its newest migration; one timeline is one question to a peer.
+    return Stream.concat(Stream.of(detail(found.get(0))), found.stream().skip(1).map(this::summary))
+        .toList();
+  }
+
+  /** Of a domain, newest first. */
+  private List<Migration> migrationsOf(String domain) throws ControlException {
     List<Migration> found =
         migrations.list().stream()
             .filter(
                 migration ->
-                    migration.domainName().equals(which.get())
-                        || migration.domain().toString().equalsIgnoreCase(which.get()))
+                    migration.domainName().equals(domain)
+                        || migration.domain().toString().equalsIgnoreCase(domain))
             .toList();
     if (found.isEmpty()) {
-      throw new ControlException(
-          "no migration and no migrated domain \"" + which.get() + "\" here");
+      throw new ControlException("no migration and no migrated domain \"" + domain + "\" here");
     }
-    // A domain is asked about for its newest migration; one timeline is one question to a peer.
-    return Stream.concat(Stream.of(detail(found.get(0))), found.stream().skip(1).map(this::summary))
-        .toList();
+    return found;
+  }
+
+  /** Of a migration, or of the newest one of a domain. */
+  private Object takeBack(String which) throws ControlException {
+    Optional<Migration> one = uuid(which).flatMap(migrations::find);
+    Migration migration = one.isPresent() ? one.get() : migrationsOf(which).get(0);
+    try {
+      coordinator.takeBack(migration);
+    } catch (MigrationRefusedException e) {
+      throw new ControlException(e.getMessage(), e);
+    }
+    return summary(migrations.find(migration.id()).orElse(migration));
   }
 
   private Map<String, Object> summary(Migration migration) {

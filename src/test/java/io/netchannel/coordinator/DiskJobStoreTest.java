@@ -69,6 +69,7 @@ final class DiskJobStoreTest {
     jobs.end(job(3), JobEvent.ABORTED, "by hand");
     jobs.begin(job(2));
     assertThat(jobs.carriedOf(DOMAIN, "hostb"))
+        .extracting(DiskJob::carried)
         .containsExactly(new PeerMessages.CarriedJob("xvdb", "file:/new2", true, SETTINGS, false));
     assertThat(jobs.carriedOf(new UUID(0, 0), "hostb")).isEmpty();
     var unused = jobs.switched(job(2));
@@ -83,7 +84,7 @@ final class DiskJobStoreTest {
     DiskJob along = along();
     jobs.begin(along);
     assertThat(jobs.carriedOf(DOMAIN, "hostc")).isEmpty();
-    PeerMessages.CarriedJob carried = jobs.carriedOf(DOMAIN, "hostb").get(0);
+    PeerMessages.CarriedJob carried = jobs.carriedOf(DOMAIN, "hostb").get(0).carried();
     assertThat(carried.takesOver()).isTrue();
     assertThat(carried.settings().switches()).isTrue();
     assertThat(jobs.copiesOf(DOMAIN))

@@ -361,6 +361,22 @@ final class MigrationJournalTest {
   }
 
   @Test
+  void whatASourceWasNotToldOfIsNotForgotten() throws JournalException {
+    MemoryFiles disk = disk();
+    MigrationJournal journal = open(disk);
+    Migration first = migration(0).moved(Phase.COMMIT, Instant.EPOCH, "over").untold(true);
+    journal.put(JournalRecord.of(first, Map.of()));
+    for (int number = 1; number <= MigrationJournal.KEPT_MIGRATIONS + 1; number++) {
+      Migration over = migration(number).moved(Phase.COMMIT, Instant.EPOCH, "over");
+      journal.put(JournalRecord.of(over, Map.of()));
+    }
+    journal = open(disk);
+    assertThat(journal.migration(first.id())).contains(first);
+    journal.put(JournalRecord.of(first.untold(false), Map.of()));
+    assertThat(open(disk).migration(first.id())).isEmpty();
+  }
+
+  @Test
   void isCompacted() throws JournalException {
     try (MigrationJournal journal = MigrationJournal.open(directory)) {
       Path log = directory.resolve("journal");

@@ -208,6 +208,53 @@ final class MigrationSimulationTest {
     assertThat(jobs(world, "a")).containsExactlyInAnyOrder(JobPhase.ABORTED, JobPhase.COPYING);
   }
 
+  /** Nor does the destination when it could not open it, and only goes on with the job. */
+  @Test
+  void whatIsGivenUpOnTheWayIsNotCopiedToWhereItCouldNotBeOpened() throws Exception {
+    Simulation world =
+        new Simulation(Simulation.Guest.ALONG, SEED, 0, Simulation.Restart.AT_ONCE, false);
+    world.setUnreached(Set.of("netchannel://b/xvda"));
+    assertThat(world.arrives("a", "b")).isTrue();
+    DiskJobStore known = world.host("a").coordinator().jobs();
+    DiskJob given = known.active(new DiskKey(Simulation.DOMAIN, "xvda")).orElseThrow();
+    assertThat(known.abort(given, "by hand")).isTrue();
+    assertThat(world.finish("a", "b")).isFalse();
+    world.settle();
+    world.assertOneOwner("given up on the way");
+    assertThat(jobs(world, "b")).isEmpty();
+    assertThat(newest(world, "a").detail())
+        .contains("xvda cannot go along: netchannel://b/xvda was given up on the way");
+  }
+
+  /** It is the destination's to give up from then on. */
+  @Test
+  void aJobThatTravelsIsNotGivenUpOnceItsGuestIsGiven() throws Exception {
+    Simulation world =
+        new Simulation(Simulation.Guest.ALONG, SEED, 0, Simulation.Restart.LATE, false);
+    world.setUnreached(Set.of("netchannel://b/xvda"));
+    assertThat(world.arrives("a", "b")).isTrue();
+    assertThat(world.restored("b")).isTrue();
+    DiskJobStore known = world.host("a").coordinator().jobs();
+    DiskJob stayed = known.active(new DiskKey(Simulation.DOMAIN, "xvda")).orElseThrow();
+    assertThat(known.isGiven(stayed)).isFalse();
+    assertThat(known.abort(stayed, "by hand")).isFalse();
+  }
+
+  /** A timeline does not tell what was decided and then refused. */
+  @Test
+  void aRefusalLeavesNoNoteOfADiskThatStays() throws Exception {
+    Simulation world =
+        new Simulation(Simulation.Guest.ALONG, SEED, 0, Simulation.Restart.AT_ONCE, false);
+    world.disk("xvda").losesCopy();
+    world.setUnreached(Set.of("file:/xvdb"));
+    world.disk("xvdb").losesCopy();
+    assertThat(world.migrate("a", "b")).isFalse();
+    Migrations here = world.host("a").coordinator().migrations();
+    assertThat(here.ownTimeline(newest(world, "a")))
+        .extracting(Migrations.Entry::detail)
+        .noneMatch(detail -> detail.startsWith("xvda stays"));
+  }
+
   /** What it has of the guest's last requests counts for nothing: the old ones are the disks. */
   @Test
   void whatIsGivenBackIsTheOldDisk() throws JournalException {
@@ -257,6 +304,60 @@ final class MigrationSimulationTest {
     assertThat(a.incomingStarts(Simulation.NAME, Simulation.DOMAIN, true, false)).isFalse();
   }
 
+  /** Up to a source that has given the disks to a host that is lost for good. */
+  private static Simulation hasGivenToALostHost() throws JournalException {
+    Simulation world =
+        new Simulation(Simulation.Guest.ALONG, SEED, 0, Simulation.Restart.LATE, false);
+    world.setFaultPoints(
+        point -> {
+          if (point == FaultPoints.Point.DESTINATION_TAKEN_OVER) {
+            world.host("b").crashAtStep(world.host("b").steps() + 1);
+          }
+        });
+    assertThat(world.migrate("a", "b")).isFalse();
+    assertThat(newest(world, "a").phase()).isEqualTo(Phase.TAKE_OVER);
+    return world;
+  }
+
+  @Test
+  void whatALostHostWasGivenIsTakenBackByHand() throws Exception {
+    Simulation world = hasGivenToALostHost();
+    world.losesDomain("a");
+    Coordinator a = world.host("a").coordinator();
+    assertThatThrownBy(() -> a.incomingStarts(Simulation.NAME, Simulation.DOMAIN, true, false))
+        .hasMessageContaining("netchannel migrations %s --take-back", newest(world, "a").id());
+    a.takeBack(newest(world, "a"));
+    assertThat(jobs(world, "a")).containsOnly(JobPhase.ABORTED);
+    assertThat(left(world, "a")).isEmpty();
+    assertThat(a.incomingStarts(Simulation.NAME, Simulation.DOMAIN, true, false)).isFalse();
+    assertThat(a.claimGeneration(Simulation.DOMAIN, "xvda")).isEqualTo(4);
+    assertThatThrownBy(() -> a.takeBack(newest(world, "a")))
+        .hasMessageContaining("has nothing to be taken back here: it is in ABORT");
+  }
+
+  @Test
+  void aGuestThatIsStillThereGoesOnWhenItsDisksAreTakenBack() throws Exception {
+    Simulation world = hasGivenToALostHost();
+    assertThat(world.disk("xvda").writers()).isEmpty();
+    world.host("a").coordinator().takeBack(newest(world, "a"));
+    assertThat(world.disk("xvda").writers()).containsEntry("a", 3L);
+    world.settle();
+    world.assertOneOwner("taken back");
+  }
+
+  @Test
+  void nothingIsTakenBackFromAHostThatAnswers() throws Exception {
+    Simulation world =
+        new Simulation(Simulation.Guest.ALONG, SEED, 0, Simulation.Restart.LATE, false);
+    assertThat(world.arrives("a", "b")).isTrue();
+    assertThat(world.restored("b")).isTrue();
+    Coordinator a = world.host("a").coordinator();
+    assertThatThrownBy(() -> a.takeBack(newest(world, "a")))
+        .isInstanceOf(MigrationRefusedException.class)
+        .hasMessageContaining("cannot be taken back, as b answers: it is in RESUME there");
+    assertThat(newest(world, "a").phase()).isEqualTo(Phase.TAKE_OVER);
+  }
+
   @Test
   void aSourceWithoutItsDomainLetsTheRestoredGuestHaveItsDisks() throws JournalException {
     Simulation world =
@@ -268,6 +369,117 @@ final class MigrationSimulationTest {
     assertThat(phases(world)).containsOnly(Phase.COMMIT);
     assertThat(jobs(world, "a")).containsOnly(JobPhase.TAKEN_OVER);
     assertThat(left(world, "b")).containsExactly("file:/xvda for netchannel://b/xvda");
+  }
+
+  /** Up to a guest that has written on its copies alone, and hosts that have lost their power. */
+  private static Simulation hasWrittenOnItsCopies() throws JournalException {
+    Simulation world =
+        new Simulation(Simulation.Guest.ALONG, SEED, 0, Simulation.Restart.LATE, false);
+    assertThat(world.arrives("a", "b")).isTrue();
+    assertThat(world.restored("b")).isTrue();
+    assertThat(world.writes("b")).isTrue();
+    world.losesDomain("a");
+    world.losesDomain("b");
+    world.stop("b");
+    return world;
+  }
+
+  @Test
+  void aGuestThatWroteOnItsCopiesStaysWithThem() throws JournalException {
+    Simulation world = hasWrittenOnItsCopies();
+    world.host("b").start();
+    world.host("b").coordinator().tick(); // before its source has asked
+    world.settle();
+    assertThat(phases(world)).containsOnly(Phase.COMMIT);
+    assertThat(left(world, "a")).containsExactly("file:/xvda for netchannel://b/xvda");
+  }
+
+  @Test
+  void whileItsSourceIsSilentAGuestThatWroteOnItsCopiesStaysWithThem() throws JournalException {
+    Simulation world = hasWrittenOnItsCopies();
+    world.stop("a");
+    world.host("b").start();
+    world.pass(Timeouts.DEFAULTS.hook().multipliedBy(2));
+    assertThat(world.host("b").coordinator().migrations().list().get(0).phase())
+        .isEqualTo(Phase.RESUME);
+    world.settle();
+    assertThat(phases(world)).containsOnly(Phase.COMMIT);
+  }
+
+  private static Migration newest(Simulation world, String host) {
+    return world.host(host).coordinator().migrations().list().get(0);
+  }
+
+  @Test
+  void aSourceIsToldOfTheEndAlsoByTheNextDaemon() throws JournalException {
+    Simulation world =
+        new Simulation(Simulation.Guest.DISKS, SEED, 0, Simulation.Restart.LATE, false);
+    assertThat(world.restoresOnly("a", "b")).isTrue();
+    world.stop("a");
+    world.pass(Duration.ofSeconds(5));
+    assertThat(newest(world, "b").phase()).isEqualTo(Phase.COMMIT);
+    world.stop("b");
+    world.host("b").start();
+    assertThat(newest(world, "b").untold()).isTrue();
+    world.settle();
+    assertThat(newest(world, "b").untold()).isFalse();
+    world.stop("b");
+    world.host("b").start();
+    assertThat(newest(world, "b").untold()).as("durably").isFalse();
+  }
+
+  /** One that it has forgotten, and by which it may have what no other device has. */
+  @Test
+  void whoHasHadTheDisksSinceDoesNotForswearThem() throws Exception {
+    Simulation world =
+        new Simulation(Simulation.Guest.ALONG, SEED, 0, Simulation.Restart.AT_ONCE, false);
+    assertThat(world.migrate("a", "b")).isTrue();
+    world.settle();
+    world.end(world.host("b"));
+    Coordinator b = world.host("b").coordinator();
+    assertThatThrownBy(() -> b.status("a", new UUID(1, 1), Simulation.DOMAIN, Direction.INCOMING))
+        .isInstanceOf(MigrationRefusedException.class)
+        .hasMessageContaining("has had the disks of its domain");
+  }
+
+  @Test
+  void whoHasNotHadTheDisksForswearsWhatItDoesNotKnow() throws Exception {
+    Simulation world =
+        new Simulation(Simulation.Guest.ALONG, SEED, 0, Simulation.Restart.AT_ONCE, false);
+    world.setFaultPoints(
+        new ConfiguredFaults(Map.of(FaultPoints.Point.DESTINATION_TAKEN_OVER.key(), "fail")));
+    assertThat(world.migrate("a", "b")).isFalse();
+    Coordinator b = world.host("b").coordinator();
+    UUID unknown = new UUID(1, 1);
+    assertThat(b.status("a", unknown, Simulation.DOMAIN, Direction.INCOMING).phase())
+        .isEqualTo(Phase.ABORT);
+    assertThat(b.migrations().find(unknown)).isPresent();
+  }
+
+  /** As nobody else can have it: the source is sealed until it is told. */
+  @Test
+  void whileItsSourceIsSilentItStartsAgainOnItsCopies() throws Exception {
+    Simulation world = hasWrittenOnItsCopies();
+    world.stop("a");
+    world.host("b").start();
+    Coordinator b = world.host("b").coordinator();
+    assertThat(b.incomingStarts(Simulation.NAME, Simulation.DOMAIN, true, false)).isFalse();
+    assertThat(b.migrations().list().get(0).phase()).isEqualTo(Phase.COMMIT);
+    world.settle();
+    assertThat(phases(world)).containsOnly(Phase.COMMIT);
+  }
+
+  @Test
+  void aGuestThatIsStillAtItsSourceGoesOnThere() throws JournalException {
+    Simulation world =
+        new Simulation(Simulation.Guest.ALONG, SEED, 0, Simulation.Restart.LATE, false);
+    assertThat(world.arrives("a", "b")).isTrue();
+    assertThat(world.restored("b")).isTrue();
+    world.stop("b");
+    world.losesDomain("b");
+    world.settle();
+    assertThat(phases(world)).containsOnly(Phase.ABORT);
+    world.assertOneOwner("given back");
   }
 
   @Test
@@ -287,8 +499,11 @@ final class MigrationSimulationTest {
       if (plan.nextBoolean()) {
         world.host("b").crashAtStep(world.host("b").steps() + 1 + plan.nextInt(120));
       }
+      boolean wrote = false;
       if (!world.arrives("a", "b") || !world.restored("b")) {
         world.end(world.host("b"));
+      } else {
+        wrote = plan.nextBoolean() && world.writes("b");
       }
       world.losesDomain("a");
       if (plan.nextBoolean()) {
@@ -303,6 +518,11 @@ final class MigrationSimulationTest {
         assertThat(left(world, "a").isEmpty())
             .as("seed %s: left after %s", seed, there.phase())
             .isEqualTo(there.phase() == Phase.ABORT);
+        if (wrote) {
+          assertThat(there.phase())
+              .as("seed %s: the copies alone have it", seed)
+              .isEqualTo(Phase.COMMIT);
+        }
         ends.add(there.phase());
       }
     }

@@ -439,16 +439,16 @@ final class Simulation {
     return restored;
   }
 
-  /** It runs, and goes on with what the disks have there. */
-  private void writes(String host) {
-    disks
-        .values()
-        .forEach(
-            disk -> {
-              if (disk.writers().containsKey(host)) {
-                disk.write(nodes(host).getOrDefault(disk.target(), disk.source()));
-              }
-            });
+  /**
+   * It runs, and goes on with what the disks have there.
+   *
+   * @return whether they are served there
+   */
+  boolean writes(String host) {
+    List<SimulatedDisk> served =
+        disks.values().stream().filter(disk -> disk.writers().containsKey(host)).toList();
+    served.forEach(disk -> disk.write(nodes(host).getOrDefault(disk.target(), disk.source())));
+    return !served.isEmpty();
   }
 
   /** Hook "started". */
@@ -473,10 +473,15 @@ final class Simulation {
 
   /** The daemon is killed and started again. */
   void restart(String name) {
+    stop(name);
+    startAll();
+  }
+
+  /** The daemon is killed; with {@link Restart#LATE} it stays so. */
+  void stop(String name) {
     SimulatedHost host = host(name);
     host.crashAtStep(host.steps() + 1);
     assertThat(hook(host, () -> host.coordinator().incomingAnnounced("nobody"))).isFalse();
-    startAll();
   }
 
   /** It goes without a hook. */
@@ -550,7 +555,7 @@ final class Simulation {
     long endNanos = nowNanos + time.toNanos();
     while (nowNanos - endNanos < 0) {
       nowNanos += TICK.toNanos();
-      for (SimulatedHost host : List.of(a, b)) {
+      for (SimulatedHost host : random.nextBoolean() ? List.of(a, b) : List.of(b, a)) {
         hook(host, () -> host.coordinator().tick());
         tellMigrations(host);
       }

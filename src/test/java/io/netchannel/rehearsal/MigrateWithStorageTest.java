@@ -98,6 +98,8 @@ final class MigrateWithStorageTest extends TravellingGuest {
     libvirt.define(definedAs("file:" + local()));
     assertThatThrownBy(() -> virsh.start(hosts.a()))
         .hasMessageContaining("was switched to " + volumeAtB());
+    assertThatThrownBy(() -> hosts.a().command("{\"command\":\"take-back\",\"which\":\"web1\"}"))
+        .hasMessageContaining("has nothing to be taken back here: it is in COMMIT");
   }
 
   /** Whoever does not know yet where the disk is is told it all the same. */

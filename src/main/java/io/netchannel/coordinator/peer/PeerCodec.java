@@ -171,10 +171,12 @@ final class PeerCodec {
     return PhaseReply.newBuilder()
         .setPhase(report.phase().name())
         .setDetail(report.detail())
+        .setDomainEnded(report.domainEnded())
         .build();
   }
 
   static PhaseReport fromProto(PhaseReply reply) {
-    return new PhaseReport(Phase.valueOf(reply.getPhase()), reply.getDetail());
+    return new PhaseReport(
+        Phase.valueOf(reply.getPhase()), reply.getDetail(), reply.getDomainEnded());
   }
 }
