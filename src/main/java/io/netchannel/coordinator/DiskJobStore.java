@@ -174,7 +174,7 @@ public final class DiskJobStore {
    * @return whether it is given up; false when it is switched, given or over
    */
   public synchronized boolean abort(DiskJob job, String reason) throws JournalException {
-    if (!isCopying(job) || hasLeft(job)) {
+    if (!isCopying(job) || isGiven(job) || hasLeft(job)) {
       return false;
     }
     DiskJob next = next(job, JobEvent.ABORTED, reason);

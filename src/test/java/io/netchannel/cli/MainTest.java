@@ -83,6 +83,8 @@ final class MainTest {
                   "source", "file:/dev/vdd",
                   "clients", List.of(Map.of("client", "g1/xvdb", "generation", 4))));
       case "migrations" -> migrations(String.valueOf(request.get("which")));
+      case "take-back" ->
+          Map.of("id", "1", "domain", request.get("which"), "outcome", "taken back by hand");
       default -> throw new ControlException("no running domain \"g9\" on this host");
     };
   }
@@ -316,6 +318,14 @@ final class MainTest {
     assertThat(control("migrations", "2", "--html", file.toString())).isEqualTo(1);
     assertThat(err.toString()).contains("is in precopy");
     assertThat(file).doesNotExist();
+  }
+
+  @Test
+  void whatIsTakenBackIsOfOneMigration() {
+    assertThat(control("migrations", "--take-back")).isEqualTo(1);
+    assertThat(err.toString()).contains("give a DOMAIN or an ID");
+    assertThat(control("migrations", "g1", "--take-back")).isZero();
+    assertThat(out.toString()).containsPattern("1 +g1 .*taken back by hand");
   }
 
   @Test
