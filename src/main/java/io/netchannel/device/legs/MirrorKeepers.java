@@ -238,6 +238,19 @@ final class MirrorKeepers {
     legs.get(leg).tell(user, generation, Optional.of(what));
   }
 
+  /**
+   * Whether a leg has a record of this mirror.
+   *
+   * @throws DeviceException when it cannot be asked
+   */
+  boolean isLeg(String leg) throws DeviceException {
+    return legs.get(leg)
+        .ask(user)
+        .record()
+        .filter(found -> found.mirror().equals(record.mirror()))
+        .isPresent();
+  }
+
   /** One that is not a member hears so before it gets anything. */
   CompletableFuture<Void> tellBehind(String leg) {
     return inTurn(
