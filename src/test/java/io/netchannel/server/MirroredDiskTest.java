@@ -286,6 +286,19 @@ final class MirroredDiskTest {
         .hasMessageContaining("was switched to file:/srv/a.raw");
   }
 
+  /** One that has left and does not answer is given up, and its place kept to be told. */
+  @Test
+  void aDiskThatHasLeftLeavesNoMap() throws Exception {
+    Device disk = inSync();
+    Path map = directory.resolve("hosta").resolve(TwoLegs.USER.replace('/', '-'));
+    assertThat(map).exists();
+    legs.b.stop();
+    var unused = disk.moved("file:/srv/a.raw");
+    disk.keepPlace();
+    disk.close();
+    assertThat(map).doesNotExist();
+  }
+
   private boolean isCopy(ServerHarness host) {
     return host.exports().stream()
         .flatMap(each -> each.moved().stream())

@@ -192,9 +192,12 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
     return user;
   }
 
-  /** Whether a process after this one goes on with it. */
+  /**
+   * Whether a process after this one goes on with it, and with its map: not where the disk is
+   * elsewhere. What was left only hears where that is; what becomes the disk is opened anew.
+   */
   boolean keepsPlace() {
-    return keepsPlace;
+    return keepsPlace && !elsewhere;
   }
 
   MirrorStatus status() {
