@@ -1,6 +1,8 @@
 package io.netchannel.daemon;
 
+import com.google.common.collect.HashMultimap;
 import com.google.common.collect.ImmutableList;
+import com.google.common.collect.SetMultimap;
 import io.netchannel.coordinator.DiskJob;
 import io.netchannel.coordinator.DiskJobStore;
 import io.netchannel.coordinator.DiskKey;
@@ -13,8 +15,10 @@ import io.netchannel.device.Storage;
 import io.netchannel.net.MirrorSource;
 import io.netchannel.time.Backoff;
 import java.time.Duration;
+import java.util.HashSet;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
@@ -127,6 +131,39 @@ final class SwitchNotes implements AutoCloseable {
     }
   }
 
+  /** Something for one export. */
+  @FunctionalInterface
+  private interface Telling {
+    void tell(String export) throws DeviceException;
+  }
+
+  /**
+   * Tells each export of a source that has not heard it: one that is away, maybe for good, keeps
+   * nothing from the other one.
+   *
+   * @param heard those that have, to which it adds: nothing is said twice to one that answered,
+   *     where a person may have said something else meanwhile
+   * @throws DeviceException when not all have: the first reason that may pass, else the first
+   */
+  private void tellEach(String source, Set<String> heard, Telling telling) throws DeviceException {
+    Optional<DeviceException> kept = Optional.empty();
+    for (String export : exports(source)) {
+      try {
+        if (!heard.contains(export)) {
+          telling.tell(export);
+          heard.add(export);
+        }
+      } catch (DeviceException e) {
+        if (kept.filter(first -> !first.isLasting() || e.isLasting()).isEmpty()) {
+          kept = Optional.of(e);
+        }
+      }
+    }
+    if (kept.isPresent()) {
+      throw kept.get();
+    }
+  }
+
   /** As what one of them is opened. */
   private static OpenOptions options(String export, String source, OpenOptions options) {
     return export.equals(source) ? options : options.asLeg();
@@ -148,6 +185,7 @@ final class SwitchNotes implements AutoCloseable {
       Consumer<String> problem) {
     CompletableFuture<Void> told = new CompletableFuture<>();
     Backoff pauses = new Backoff(FIRST_PAUSE, LONGEST_PAUSE);
+    Set<String> heard = new HashSet<>();
     new Runnable() {
       @Override
       public void run() {
@@ -157,7 +195,7 @@ final class SwitchNotes implements AutoCloseable {
         var unused =
             used.get()
                 .map(device -> device.arrived().orTimeout(BOUND.toMillis(), TimeUnit.MILLISECONDS))
-                .orElseGet(() -> arrivedWithoutGuest(job.newSource(), user.get()))
+                .orElseGet(() -> arrivedWithoutGuest(job.newSource(), user.get(), heard))
                 .whenComplete(
                     (done, failure) -> {
                       if (failure == null) {
@@ -174,16 +212,19 @@ final class SwitchNotes implements AutoCloseable {
   }
 
   /** At a device that nobody here has open. */
-  private CompletableFuture<Void> arrivedWithoutGuest(String source, OpenOptions.User user) {
+  private CompletableFuture<Void> arrivedWithoutGuest(
+      String source, OpenOptions.User user, Set<String> heard) {
     if (!hasServer(source)) {
       return CompletableFuture.completedFuture(null);
     }
     return CompletableFuture.runAsync(
         () -> {
           try {
-            for (String export : exports(source)) {
-              say(export, options(export, source, OpenOptions.anew(user)), Device::arrived);
-            }
+            tellEach(
+                source,
+                heard,
+                export ->
+                    say(export, options(export, source, OpenOptions.anew(user)), Device::arrived));
           } catch (DeviceException e) {
             throw new CompletionException(e);
           }
@@ -256,6 +297,10 @@ final class SwitchNotes implements AutoCloseable {
   private final class Left {
     private final UUID id;
     private final Backoff pauses = new Backoff(FIRST_PAUSE, LONGEST_PAUSE);
+
+    /** The exports that have answered, by what they were told. */
+    private final SetMultimap<DiskJob.Untold, String> heard = HashMultimap.create();
+
     private volatile Optional<String> problem = Optional.empty();
 
     private Left(UUID id) {
@@ -277,9 +322,8 @@ final class SwitchNotes implements AutoCloseable {
         return;
       }
       try {
-        for (String export : exports(job.leftSource())) {
-          tell(job, job.untold().orElseThrow(), export);
-        }
+        DiskJob.Untold word = job.untold().orElseThrow();
+        tellEach(job.leftSource(), heard.get(word), export -> tell(job, word, export));
         answered(job);
       } catch (DeviceException e) {
         if (e.isLasting() && !saysMoved(job)) {

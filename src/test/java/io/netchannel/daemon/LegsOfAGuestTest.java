@@ -21,12 +21,17 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Queue;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** A guest whose disk has two legs, both exports of a device server beside its host. */
 @Timeout(180)
@@ -40,6 +45,12 @@ final class LegsOfAGuestTest {
   private SwappingHost guest;
   private final Queue<Completion> held = new ConcurrentLinkedQueue<>();
   private volatile boolean holds;
+
+  /** Legs that whoever opens one alone does not find. */
+  private final Set<String> away = ConcurrentHashMap.newKeySet();
+
+  /** Whether no server notes where the disk is: of devices that are opened while it is set. */
+  private volatile boolean notesNothing;
 
   /** What the device that holds writes was opened with last. */
   private volatile Optional<Inheritance> left = Optional.empty();
@@ -96,7 +107,33 @@ final class LegsOfAGuestTest {
 
     @Override
     public Device open(String text, OpenOptions options) throws DeviceException {
-      return storage.devices().open(scheme + text, options);
+      checkThere(text);
+      Device device = storage.devices().open(scheme + text, options);
+      return notesNothing ? notNoting(device) : device;
+    }
+
+    private Device notNoting(Device opened) {
+      return new ForwardingDevice(opened) {
+        @Override
+        public CompletableFuture<Void> moved(String to) {
+          return notesNothing ? notNoted() : device.moved(to);
+        }
+
+        @Override
+        public CompletableFuture<Void> arrived() {
+          return notesNothing ? notNoted() : device.arrived();
+        }
+      };
+    }
+
+    private CompletableFuture<Void> notNoted() {
+      return CompletableFuture.failedFuture(new DeviceException("not noted, for the test"));
+    }
+
+    private void checkThere(String text) throws DeviceException {
+      if (away.contains(scheme + text)) {
+        throw new DeviceException(scheme + text + " is away, for the test");
+      }
     }
 
     @Override
@@ -108,6 +145,7 @@ final class LegsOfAGuestTest {
     @Override
     public long newestGeneration(String text, String user, boolean readOnly)
         throws DeviceException {
+      checkThere(text);
       return storage.devices().newestGeneration(scheme + text, user, readOnly);
     }
 
@@ -246,6 +284,93 @@ final class LegsOfAGuestTest {
     return Json.objects(ask(Map.of("command", "exports"))).stream()
         .filter(export -> !((List<?>) export.get("moved")).isEmpty())
         .count();
+  }
+
+  private boolean isMoved(String name) {
+    return !list(name, "moved").isEmpty();
+  }
+
+  private List<?> list(String name, String what) {
+    try {
+      return Json.objects(ask(Map.of("command", "exports"))).stream()
+          .filter(export -> export.get("name").equals(name))
+          .map(export -> (List<?>) export.get(what))
+          .findFirst()
+          .orElseThrow();
+    } catch (ControlException e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  private void awaitNothingToSay() {
+    guest.await(
+        "there is nothing to say",
+        () -> guest.host.daemon().coordinator().jobs().untold().isEmpty());
+  }
+
+  /** Another host could start the guest from it: one leg is enough where the record says so. */
+  @ParameterizedTest
+  @CsvSource({"a,b", "b,a"})
+  void aLegIsToldThatTheDiskHasLeftWhileTheOtherIsAway(String gone, String there)
+      throws Exception {
+    notesNothing = true;
+    guest.startGuest(BOTH);
+    guest.write(3);
+    awaitSync();
+    away.add("netchannel://store/" + gone);
+    guest.swap(guest.make("file", "plain"), Map.of());
+    guest.awaitState("done");
+    assertThat(moved()).isZero();
+    notesNothing = false;
+    guest.await(
+        "the one that is there is told", () -> isMoved(there) && list(there, "clients").isEmpty());
+    assertThat(isMoved(gone)).isFalse();
+    String client = String.valueOf(Json.object(list(there, "moved").get(0)).get("client"));
+    var unused =
+        ask(Map.of("command", "release-export", "name", there, "client", client, "moved", true));
+    away.clear();
+    guest.await("so is the other one", () -> isMoved(gone));
+    awaitNothingToSay();
+    assertThat(isMoved(there)).as("a person has said otherwise since").isFalse();
+  }
+
+  @ParameterizedTest
+  @CsvSource({"a,b", "b,a"})
+  void aLegIsToldThatTheDiskHasComeWhileTheOtherIsAway(String gone, String there)
+      throws Exception {
+    guest.startGuest(guest.make("file", "plain"));
+    guest.write(3);
+    notesNothing = true;
+    guest.swap(BOTH, Map.of("pivot", "manual"));
+    awaitSync();
+    away.add("netchannel://store/" + gone);
+    guest.job("pivot");
+    guest.await("the XML names both", () -> guest.named().equals(BOTH));
+    assertThat(moved()).as("parts of a copy").isEqualTo(2);
+    guest.endGuest();
+    notesNothing = false;
+    guest.await("the one that is there is told", () -> !isMoved(there));
+    assertThat(isMoved(gone)).isTrue();
+    away.clear();
+    guest.await("so is the other one", () -> !isMoved(gone));
+  }
+
+  /** Its daemon has ended, and so has its guest. */
+  @ParameterizedTest
+  @CsvSource({"a,b", "b,a"})
+  void aLegOfASwapIsGivenFreeWhileTheOtherIsAway(String gone, String there) throws Exception {
+    guest.startGuest(guest.make("file", "plain"));
+    guest.write(3);
+    guest.swap(BOTH, Map.of("pivot", "manual"));
+    awaitSync();
+    assertThat(inUse()).isEqualTo(2);
+    away.add("netchannel://store/" + gone);
+    guest.restartDaemon(false);
+    guest.await("the one that is there is free", () -> list(there, "clients").isEmpty());
+    assertThat(list(gone, "clients")).isNotEmpty();
+    away.clear();
+    guest.await("so is the other one", () -> inUse() == 0);
+    awaitNothingToSay();
   }
 
   /** Its guest may never ask for that again: who opens the disk knows what to make alike. */

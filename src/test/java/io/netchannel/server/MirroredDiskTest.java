@@ -286,6 +286,19 @@ final class MirroredDiskTest {
         .hasMessageContaining("was switched to file:/srv/a.raw");
   }
 
+  /** One that has left and does not answer is given up, and its place kept to be told. */
+  @Test
+  void aDiskThatHasLeftLeavesNoMap() throws Exception {
+    Device disk = inSync();
+    Path map = directory.resolve("hosta").resolve(TwoLegs.USER.replace('/', '-'));
+    assertThat(map).exists();
+    legs.b.stop();
+    var unused = disk.moved("file:/srv/a.raw");
+    disk.keepPlace();
+    disk.close();
+    assertThat(map).doesNotExist();
+  }
+
   private boolean isCopy(ServerHarness host) {
     return host.exports().stream()
         .flatMap(each -> each.moved().stream())
@@ -909,6 +922,44 @@ final class MirroredDiskTest {
     again.close();
   }
 
+  /** Its host is lost before that leg has heard that the disk is here. */
+  @Test
+  void aPersonsWordStartsALegThatWasAboutToBeBack() throws Exception {
+    Device disk = inSync();
+    legs.b.stop();
+    CompletableFuture<Outcome> written = write(disk, 0, 1);
+    Waiting.until("at a", () -> numberAt(legs.a, 0) == 1);
+    legs.legTimeoutPasses();
+    assertThat(answer(written)).isEqualTo(Outcome.OK);
+    daemon.arrivesNowhere = true;
+    legs.b.start();
+    daemon.arrivedAsked.await();
+    daemon.kill();
+    legs.a.stop();
+    daemon = legs.new Daemon("hosta");
+    var unused = force(daemon, legs.b, true);
+    Device again = daemon.open(3);
+    assertThat(read(again, 0)).as("what b has").isEqualTo(100);
+    again.close();
+  }
+
+  /** What a server knows as a part of a copy no word which leg is the disk makes whole. */
+  @Test
+  void aPersonsWordStartsNoLegOfAFirstCopy() throws Exception {
+    var unused = daemon.openAnew(1);
+    daemon.awaits(MirrorState.SYNC);
+    legs.b.stop();
+    legs.legTimeoutPasses();
+    daemon.awaitsMembers(legs.a);
+    legs.b.start();
+    daemon.awaits(MirrorState.SYNC);
+    daemon.kill();
+    legs.a.stop();
+    daemon = legs.new Daemon("hosta");
+    var unusedToo = force(daemon, legs.b, true);
+    assertThatThrownBy(() -> daemon.open(3)).hasMessageContaining("a part of a copy");
+  }
+
   /** This host knows of the first one, and the leg of the second one does not. */
   @Test
   void aPersonsLastWordHolds() throws Exception {
@@ -983,12 +1034,16 @@ final class MirroredDiskTest {
 
   /** When the server knows that nobody is connected any more. */
   private MirrorRecord force(Daemon at, ServerHarness leg) {
+    return force(at, leg, false);
+  }
+
+  private MirrorRecord force(Daemon at, ServerHarness leg, boolean runsNowhere) {
     AtomicReference<MirrorRecord> forced = new AtomicReference<>();
     Waiting.until(
         "nobody is connected",
         () -> {
           try {
-            forced.set(at.mirrors.forceLeg(TwoLegs.USER, leg(leg), false));
+            forced.set(at.mirrors.forceLeg(TwoLegs.USER, leg(leg), runsNowhere));
             return true;
           } catch (DeviceException e) {
             assertThat(e).hasMessageContaining("stop its guest first");

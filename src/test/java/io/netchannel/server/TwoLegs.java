@@ -8,10 +8,13 @@ import io.netchannel.device.BlockBuffers;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.DeviceOpener;
+import io.netchannel.device.Devices;
+import io.netchannel.device.ForwardingDevice;
 import io.netchannel.device.Inheritance;
 import io.netchannel.device.OpenOptions;
 import io.netchannel.device.Outcome;
 import io.netchannel.device.Requests;
+import io.netchannel.device.Storage;
 import io.netchannel.device.legs.Authority;
 import io.netchannel.device.legs.MirrorLedger;
 import io.netchannel.device.legs.MirrorRecord;
@@ -145,6 +148,11 @@ final class TwoLegs implements AutoCloseable {
     /** What it is told, not what it is asked. */
     volatile boolean witnessRefuses;
 
+    /** Whether no leg hears that the disk is here. */
+    volatile boolean arrivesNowhere;
+
+    final CountDownLatch arrivedAsked = new CountDownLatch(1);
+
     /**
      * @param host whose it is: those of one host know the same
      */
@@ -161,7 +169,7 @@ final class TwoLegs implements AutoCloseable {
       mirrors =
           new Mirrors(
               new Mirrors.Environment(
-                  () -> devices,
+                  this::legs,
                   remote::records,
                   third,
                   ledger,
@@ -173,6 +181,34 @@ final class TwoLegs implements AutoCloseable {
                   UUID::randomUUID,
                   LEG_TIMEOUT,
                   source -> source.equals(leg(a))));
+    }
+
+    private Devices legs() {
+      return new Devices() {
+        @Override
+        public Device open(String source, OpenOptions options) throws DeviceException {
+          return new ForwardingDevice(devices.open(source, options)) {
+            @Override
+            public CompletableFuture<Void> arrived() {
+              if (arrivesNowhere) {
+                arrivedAsked.countDown();
+                return new CompletableFuture<>();
+              }
+              return device.arrived();
+            }
+          };
+        }
+
+        @Override
+        public String place(String source) throws DeviceException {
+          return devices.place(source);
+        }
+
+        @Override
+        public Storage storage(String source) throws DeviceException {
+          return devices.storage(source);
+        }
+      };
     }
 
     private Authority refusing(Authority real) {

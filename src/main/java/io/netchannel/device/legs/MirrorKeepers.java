@@ -5,6 +5,7 @@ import com.google.common.collect.ImmutableMap;
 import com.google.common.util.concurrent.MoreExecutors;
 import io.netchannel.device.DeviceException;
 import io.netchannel.files.UncertainFileException;
+import java.io.IOException;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
@@ -46,6 +47,9 @@ final class MirrorKeepers {
 
   /** The last one that somebody may have been told of; the record, or one that not all have. */
   private MirrorRecord asked;
+
+  /** What this host knew of another mirror of the user when this one began. */
+  private Optional<MirrorLedger.Entry> before = Optional.empty();
 
   /**
    * @param legs the authorities, by source
@@ -136,7 +140,19 @@ final class MirrorKeepers {
    * @param told those legs that are there: also one that is behind has to know it
    */
   CompletableFuture<Void> begin(MirrorRecord first, ImmutableList<String> told) {
-    return inTurn(() -> put(first, told));
+    return inTurn(
+        () -> {
+          before = knownHere().filter(known -> !known.record().mirror().equals(first.mirror()));
+          put(first, told);
+        });
+  }
+
+  private Optional<MirrorLedger.Entry> knownHere() throws DeviceException {
+    try {
+      return ledger.get(user);
+    } catch (IOException e) {
+      throw new DeviceException("this host: " + e.getMessage(), e);
+    }
   }
 
   /**
@@ -155,7 +171,7 @@ final class MirrorKeepers {
           } catch (DeviceException e) {
             throw tellsOther ? halfTold(forced, leg, e) : e;
           }
-          noteHere(Optional.of(forced));
+          noteHere(forced);
           tellWitness(forced);
         });
   }
@@ -186,7 +202,7 @@ final class MirrorKeepers {
     try {
       if (!next.isWhole()) {
         checkReachable(told);
-        noteHere(Optional.of(next));
+        noteHere(next);
         asked = next;
         isSomewhere = true;
       }
@@ -196,7 +212,7 @@ final class MirrorKeepers {
         isSomewhere = true;
       }
       if (next.isWhole()) {
-        noteHere(Optional.of(next));
+        noteHere(next);
       }
       tellWitness(next);
     } catch (Authority.UntoldException e) {
@@ -238,6 +254,19 @@ final class MirrorKeepers {
     legs.get(leg).tell(user, generation, Optional.of(what));
   }
 
+  /**
+   * Whether a leg has a record of this mirror.
+   *
+   * @throws DeviceException when it cannot be asked
+   */
+  boolean isLeg(String leg) throws DeviceException {
+    return legs.get(leg)
+        .ask(user)
+        .record()
+        .filter(found -> found.mirror().equals(record.mirror()))
+        .isPresent();
+  }
+
   /** One that is not a member hears so before it gets anything. */
   CompletableFuture<Void> tellBehind(String leg) {
     return inTurn(
@@ -249,10 +278,14 @@ final class MirrorKeepers {
         });
   }
 
-  private void noteHere(Optional<MirrorRecord> what) throws DeviceException {
+  private void noteHere(MirrorRecord what) throws DeviceException {
+    awaitHere(ledger.put(user, generation, Optional.of(what)));
+  }
+
+  private static void awaitHere(CompletableFuture<Optional<String>> kept) throws DeviceException {
     Optional<String> why;
     try {
-      why = ledger.put(user, generation, what).get();
+      why = kept.get();
     } catch (ExecutionException e) {
       String words = "this host: " + e.getCause().getMessage();
       throw e.getCause() instanceof UncertainFileException
@@ -279,7 +312,7 @@ final class MirrorKeepers {
                     learn(leg);
                   }
                   if (asked.equals(record)) {
-                    noteHere(Optional.of(record));
+                    noteHere(record);
                   } else {
                     put(asked.next(generation, record.members()), record.members());
                   }
@@ -323,7 +356,8 @@ final class MirrorKeepers {
   }
 
   /**
-   * There is no mirror after all: its only member may be a disk by itself.
+   * There is no mirror after all: its only member may be a disk by itself. This host knows what it
+   * knew before: the user's disk may have two legs already, and be about to leave them.
    *
    * @return completes exceptionally, and that is logged, when one that may know of it cannot be
    *     told
@@ -332,7 +366,7 @@ final class MirrorKeepers {
     return inTurn(
             () -> {
               legs.get(record.members().get(0)).tell(user, generation, Optional.empty());
-              noteHere(Optional.empty());
+              awaitHere(ledger.forget(user, record.mirror(), before));
             })
         .whenComplete(
             (done, failure) -> {

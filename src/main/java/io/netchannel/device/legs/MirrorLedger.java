@@ -15,6 +15,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
@@ -116,12 +117,22 @@ public final class MirrorLedger {
    */
   public CompletableFuture<Optional<String>> put(
       String client, long generation, Optional<MirrorRecord> record) {
+    return inTurn(() -> keep(client, generation, record));
+  }
+
+  /** Something that may wait for the storage. */
+  @FunctionalInterface
+  private interface Step {
+    Optional<String> run() throws IOException;
+  }
+
+  private CompletableFuture<Optional<String>> inTurn(Step step) {
     CompletableFuture<Optional<String>> kept = new CompletableFuture<>();
     try {
       inTurn.execute(
           () -> {
             try {
-              kept.complete(keep(client, generation, record));
+              kept.complete(step.run());
             } catch (IOException | RuntimeException | Error e) {
               kept.completeExceptionally(e);
             }
@@ -130,6 +141,25 @@ public final class MirrorLedger {
       kept.completeExceptionally(new IOException("the daemon is shutting down", e));
     }
     return kept;
+  }
+
+  /**
+   * Forgets a mirror; durable when it completes. Nothing where another one of the client is known.
+   *
+   * @param before what was known when that mirror began, which is so again
+   * @return as {@link #put}
+   */
+  public CompletableFuture<Optional<String>> forget(
+      String client, UUID mirror, Optional<Entry> before) {
+    return inTurn(
+        () -> {
+          checkReadable();
+          Entry known = entries.get(client);
+          if (known != null && known.record().mirror().equals(mirror)) {
+            replace(client, before);
+          }
+          return Optional.empty();
+        });
   }
 
   private Optional<String> keep(String client, long generation, Optional<MirrorRecord> record)
@@ -145,12 +175,16 @@ public final class MirrorLedger {
       return Optional.of(
           "%s: %s is known already, not %s".formatted(client, known.record(), record.get()));
     }
+    replace(client, record.map(told -> new Entry(generation, told)));
+    return Optional.empty();
+  }
+
+  private void replace(String client, Optional<Entry> entry) throws IOException {
     Map<String, Entry> changed = new LinkedHashMap<>(entries);
     changed.remove(client);
-    record.ifPresent(told -> changed.put(client, new Entry(generation, told)));
+    entry.ifPresent(told -> changed.put(client, told));
     write(changed);
     entries = ImmutableMap.copyOf(changed);
-    return Optional.empty();
   }
 
   private void write(Map<String, Entry> changed) throws IOException {

@@ -5,6 +5,7 @@ import io.netchannel.device.Completion;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.DeviceGeometry;
+import io.netchannel.device.Devices;
 import io.netchannel.device.Extents;
 import io.netchannel.device.Inheritance;
 import io.netchannel.device.OpenOptions;
@@ -191,9 +192,12 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
     return user;
   }
 
-  /** Whether a process after this one goes on with it. */
+  /**
+   * Whether a process after this one goes on with it, and with its map: not where the disk is
+   * elsewhere. What was left only hears where that is; what becomes the disk is opened anew.
+   */
   boolean keepsPlace() {
-    return keepsPlace;
+    return keepsPlace && !elsewhere;
   }
 
   MirrorStatus status() {
@@ -451,14 +455,32 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
       return;
     }
     try {
-      // It is a copy of the other one until it has heard that it is behind: whatever became of the
-      // disk while it was away, that is no reason to keep it out.
-      OpenOptions.User as = new OpenOptions.User(user, keepers.generation(), left);
-      comeBack(environment.devices().get().open(leg.source(), OpenOptions.anew(as).asLeg()), left);
+      comeBack(opened(leg.source(), new OpenOptions.User(user, keepers.generation(), left)), left);
     } catch (DeviceException | RuntimeException e) {
       leg.problem(e.getMessage());
       reopenLater(left);
     }
+  }
+
+  /**
+   * A leg that was one before hears that it is behind, and stays a leg: should this host be lost
+   * now, a person may still say that it is the disk. Anew it would be a part of a copy for its
+   * server until it has heard that the disk is here, and no person's word which leg is the disk
+   * ends that: a first copy, which never was the disk, looks the same there and has the same
+   * record, and has to stay refused.
+   */
+  private Device opened(String leg, OpenOptions.User as) throws DeviceException {
+    Devices devices = environment.devices().get();
+    if (!elsewhere && keepers.isLeg(leg)) {
+      try {
+        MirrorKeepers.await(keepers.tellBehind(leg));
+        return devices.open(leg, OpenOptions.of(false, as).asLeg());
+      } catch (DeviceException e) {
+        log.debug("{}: {}", user, e.getMessage());
+      }
+    }
+    // Whatever became of the disk while it was away, that is no reason to keep it out.
+    return devices.open(leg, OpenOptions.anew(as).asLeg());
   }
 
   /** Its server hears that it is behind before anything is written there. */

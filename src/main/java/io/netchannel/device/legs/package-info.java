@@ -49,8 +49,10 @@
  * is all there is.
  *
  * <p>As the new device of a disk that is elsewhere each leg is opened anew, and told with the other
- * one when the disk has arrived, or has left. A leg that comes back is opened anew as well, and
- * told that the disk is here once its authority knows from the record that it is behind.
+ * one when the disk has arrived, or has left. A leg that comes back is told that it is behind, and
+ * opened as the leg that it is; where its authority does not let it in so, or it has no record of
+ * the mirror yet, it is opened anew as well, and told that the disk is here once its authority
+ * knows from the record that it is behind.
  *
  * <p>A person's word which leg is the disk ends every doubt, and is the one way to lose what was
  * answered. It is not taken while the guest is connected to a leg that can be asked, from whatever

@@ -189,4 +189,51 @@ final class MirrorKeepersTest {
     assertThat(here().epoch()).isGreaterThan(whole.epoch());
     assertThat(a.known).contains(here());
   }
+
+  private MirrorKeepers another(Optional<Authority> witness, MirrorRecord first) {
+    a.known = Optional.empty();
+    return new MirrorKeepers(
+        USER,
+        GENERATION + 1,
+        ImmutableMap.of("A", a, "B", b),
+        ledger,
+        witness,
+        Runnable::run,
+        first);
+  }
+
+  /** As the new device of a disk that has two legs: it stays as it was. */
+  @Test
+  void aMirrorThatDoesNotBeginLeavesWhatThisHostKnewOfAnother() {
+    MirrorRecord first = MirrorRecord.first(new UUID(8, 8), GENERATION + 1, 4096, BOTH, "A");
+    Leg witness = new Leg();
+    witness.answer = Answer.REFUSES;
+    MirrorKeepers another = another(Optional.of(witness), first);
+    assertThat(failure(another.begin(first, A))).hasMessage("refused");
+    assertThat(here()).as("it was noted here").isEqualTo(first);
+    another.forget().join();
+    assertThat(a.known).isEmpty();
+    assertThat(here()).isEqualTo(FIRST);
+    keepers.record(A).join();
+    assertThat(here().members()).as("with its own generation").isEqualTo(A);
+  }
+
+  /** It was not noted here, and is not what is forgotten. */
+  @Test
+  void aMirrorThatWasNotNotedForgetsNoOther() {
+    MirrorRecord first = MirrorRecord.first(new UUID(8, 8), GENERATION + 1, 4096, BOTH, "A");
+    MirrorKeepers another = another(Optional.empty(), first);
+    a.isAway = true;
+    assertThat(failure(another.begin(first, A))).hasMessage("connection refused");
+    a.isAway = false;
+    another.forget().join();
+    assertThat(here()).isEqualTo(FIRST);
+  }
+
+  @Test
+  void aMirrorThatIsNoneIsForgotten() throws Exception {
+    keepers.begin(FIRST.next(GENERATION, A), A).join();
+    keepers.forget().join();
+    assertThat(ledger.get(USER)).isEmpty();
+  }
 }
