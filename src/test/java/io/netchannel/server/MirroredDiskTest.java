@@ -983,12 +983,16 @@ final class MirroredDiskTest {
 
   /** When the server knows that nobody is connected any more. */
   private MirrorRecord force(Daemon at, ServerHarness leg) {
+    return force(at, leg, false);
+  }
+
+  private MirrorRecord force(Daemon at, ServerHarness leg, boolean runsNowhere) {
     AtomicReference<MirrorRecord> forced = new AtomicReference<>();
     Waiting.until(
         "nobody is connected",
         () -> {
           try {
-            forced.set(at.mirrors.forceLeg(TwoLegs.USER, leg(leg), false));
+            forced.set(at.mirrors.forceLeg(TwoLegs.USER, leg(leg), runsNowhere));
             return true;
           } catch (DeviceException e) {
             assertThat(e).hasMessageContaining("stop its guest first");
@@ -1427,6 +1431,76 @@ final class MirroredDiskTest {
     assertThat(numberAt(host(which), 3 * REGION_BLOCKS)).isEqualTo(103);
     haveSameMarks();
     again.close();
+  }
+
+  /** The other one has all that was answered, and is only away. */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void killedWhileTheLegThatIsThereIsAnotherStorage(boolean isForced) throws Exception {
+    var unused = inSync();
+    daemon.kill();
+    legs.a.stop();
+    legs.b.stop();
+    isAnotherFile(legs.a);
+    legs.a.start();
+    assertThatThrownBy(this::recovered)
+        .isInstanceOf(DeviceException.class)
+        .hasMessageContainingAll("another storage", leg(legs.b), "can be used", "force-leg");
+    if (isForced) {
+      var unusedRecord = force(daemon, legs.a, true);
+    }
+    legs.b.start();
+    Device again = recovered();
+    assertThat(read(again, 3 * REGION_BLOCKS)).isEqualTo(isForced ? 0 : 103);
+    daemon.awaits(MirrorState.SYNC);
+    haveSameMarks();
+    again.close();
+  }
+
+  @Test
+  void killedWhileTheLegThatIsThereLosesItsMemory() throws Exception {
+    Device disk = inSync();
+    assertThat(answer(write(disk, 3 * REGION_BLOCKS, 3333))).isEqualTo(Outcome.OK);
+    daemon.kill();
+    legs.a.stop();
+    legs.b.stop();
+    legs.a.loseStorage();
+    try (Device other = legs.a.disk.open("memory", OpenOptions.plain(false))) {
+      assertThat(answer(write(other, 3 * REGION_BLOCKS, 0))).isEqualTo(Outcome.OK);
+    }
+    legs.a.start();
+    assertThatThrownBy(this::recovered).hasMessageContainingAll("has lost", "can be used");
+    assertThatThrownBy(this::recovered).as("it stays so").hasMessageContaining("has lost");
+    legs.b.start();
+    Device again = recovered();
+    assertThat(read(again, 3 * REGION_BLOCKS)).isEqualTo(3333);
+    daemon.awaits(MirrorState.SYNC);
+    haveSameMarks();
+    again.close();
+  }
+
+  /** Killed while both were told that they are up to date, once more, and only the first knows. */
+  @Test
+  void anotherStorageDoesNotOverwriteALegThatKnowsLess() throws Exception {
+    var unused = inSync();
+    MirrorRecord known = legs.recordAt(legs.a).orElseThrow();
+    MirrorRecord next =
+        new MirrorRecord(
+            known.mirror(),
+            known.epoch() + 1,
+            false,
+            known.sizeBytes(),
+            known.legs(),
+            known.members());
+    daemon.remote.records(leg(legs.a)).tell(TwoLegs.USER, 1, Optional.of(next));
+    daemon.kill();
+    legs.a.stop();
+    isAnotherFile(legs.a);
+    legs.a.start();
+    assertThatThrownBy(this::recovered)
+        .isInstanceOf(DeviceException.class)
+        .hasMessageContainingAll(leg(legs.b), "does not know of it", "force-leg");
+    assertThat(numberAt(legs.b, 3 * REGION_BLOCKS)).isEqualTo(103);
   }
 
   @Test

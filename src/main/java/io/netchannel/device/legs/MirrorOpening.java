@@ -262,23 +262,38 @@ final class MirrorOpening {
   /**
    * Of two legs that both were up to date one that has lost what it had not made durable is not the
    * disk, nor one that is another storage than before: the other one may have it.
+   *
+   * @throws DeviceException when that one is away, or does not know that it was up to date
    */
-  private Start remembering(Start start, List<Opened> opened) {
+  private Start remembering(Start start, List<Opened> opened) throws DeviceException {
     Opened chosen = opened.get(legs.sources().indexOf(start.disk()));
     Opened other = opened.get(1 - opened.indexOf(chosen));
-    boolean mayBeOther =
-        start.other() == Other.MAY_DIFFER
-            && other.device().isPresent()
-            && other.answer().record().equals(chosen.answer().record());
-    if (!mayBeOther || !hasLost(chosen) || hasLost(other)) {
+    if (start.other() != Other.MAY_DIFFER || !hasLost(chosen)) {
+      return start;
+    }
+    String leg = other.answer().leg();
+    if (!other.answer().record().equals(chosen.answer().record())) {
+      throw new DeviceException(
+          "%s has lost what was not flushed there, or is another storage, and %s was up to date, too: %s; %s"
+              .formatted(
+                  start.disk(),
+                  leg,
+                  other
+                      .answer()
+                      .away()
+                      .map(why -> "start it when that can be used (%s)".formatted(why))
+                      .orElse("that does not know of it"),
+                  MirrorStart.force(start.disk())));
+    }
+    if (hasLost(other)) {
       return start;
     }
     log.warn(
         "{}: {} has lost what was not flushed there, or is another storage, so {} is the disk",
         user.name(),
         start.disk(),
-        other.answer().leg());
-    return new Start(other.answer().leg(), Other.MAY_DIFFER, start.record());
+        leg);
+    return new Start(leg, Other.MAY_DIFFER, start.record());
   }
 
   /** Of a leg that was up to date, and is open. */
