@@ -22,6 +22,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -40,6 +41,12 @@ final class LegsOfAGuestTest {
   private SwappingHost guest;
   private final Queue<Completion> held = new ConcurrentLinkedQueue<>();
   private volatile boolean holds;
+
+  /** How many were opened for a copy. */
+  private final AtomicInteger copies = new AtomicInteger();
+
+  /** Which of those has lost writes. */
+  private volatile int loses;
 
   /** What the device that holds writes was opened with last. */
   private volatile Optional<Inheritance> left = Optional.empty();
@@ -96,7 +103,17 @@ final class LegsOfAGuestTest {
 
     @Override
     public Device open(String text, OpenOptions options) throws DeviceException {
-      return storage.devices().open(scheme + text, options);
+      Device opened = storage.devices().open(scheme + text, options);
+      if (!options.anew()) {
+        return opened;
+      }
+      int number = copies.incrementAndGet();
+      return new ForwardingDevice(opened) {
+        @Override
+        public boolean hasLostWrites() {
+          return number == loses || device.hasLostWrites();
+        }
+      };
     }
 
     @Override
@@ -198,6 +215,42 @@ final class LegsOfAGuestTest {
     guest.write(7);
     guest.endGuest();
     assertThat(guest.refusedStart(BOTH)).contains("a part of a copy");
+  }
+
+  /** The legs have the generation of the disk already. */
+  @Test
+  void aSwapToTwoLegsGoesOnAfterARestart() throws Exception {
+    guest.startGuest(guest.make("file", "plain"));
+    guest.write(3);
+    guest.swap(BOTH, Map.of("pivot", "manual"));
+    awaitSync();
+    guest.restartDaemon(true);
+    guest.awaitState("sync");
+    guest.write(4);
+    guest.job("pivot");
+    guest.awaitState("done");
+    guest.verify();
+    guest.endGuest();
+    areAlike();
+  }
+
+  /** With the generation that they have been given free with just now, or are about to be. */
+  @Test
+  void aSwapToTwoLegsThatHaveLostSomethingOpensThemAnew() throws Exception {
+    guest.startGuest(guest.make("file", "plain"));
+    guest.write(3);
+    guest.swap(BOTH, Map.of("pivot", "manual"));
+    awaitSync();
+    loses = copies.get();
+    guest.await("they are opened anew", () -> copies.get() > loses);
+    guest.awaitState("sync");
+    assertThat(inUse()).isEqualTo(2);
+    guest.write(4);
+    guest.job("pivot");
+    guest.awaitState("done");
+    guest.verify();
+    guest.endGuest();
+    areAlike();
   }
 
   /** Both servers kept its place for the next daemon. */

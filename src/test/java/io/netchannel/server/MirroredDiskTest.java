@@ -737,9 +737,8 @@ final class MirroredDiskTest {
     daemon.kill();
     legs.b.stop();
     daemon = legs.new Daemon("hosta");
-    String source = legs.source().substring(Mirrors.SCHEME.length() + 1);
     assertThat(directory.resolve("hosta")).isNotEmptyDirectory();
-    daemon.mirrors.giveFree(source, ServerHarness.as(TwoLegs.USER, 1));
+    giveFree(1);
     assertThat(directory.resolve("hosta")).isEmptyDirectory();
     Waiting.until("a is free", () -> isHeld(legs.a).equals(Optional.of(false)));
     legs.b.start();
@@ -755,14 +754,60 @@ final class MirroredDiskTest {
   void aLegThatANewerGenerationHasIsNotGivenFree() throws Exception {
     inSync().close();
     Device again = daemon.open(2);
-    String source = legs.source().substring(Mirrors.SCHEME.length() + 1);
-    daemon.mirrors.giveFree(source, ServerHarness.as(TwoLegs.USER, 1));
+    giveFree(1);
     assertThat(directory.resolve("hosta")).isNotEmptyDirectory();
     Waiting.until("both were asked", () -> daemon.mirrors.held().isEmpty());
     assertThat(isHeld(legs.a)).contains(true);
     assertThat(isHeld(legs.b)).contains(true);
     assertThat(answer(write(again, 0, 1))).isEqualTo(Outcome.OK);
     again.close();
+  }
+
+  private void giveFree(long generation) throws DeviceException {
+    String source = legs.source().substring(Mirrors.SCHEME.length() + 1);
+    daemon.mirrors.giveFree(source, ServerHarness.as(TwoLegs.USER, generation));
+  }
+
+  /** It is open again with the same generation. */
+  @Test
+  void aLegThatItsDiskHasAgainIsNotGivenFree() throws Exception {
+    Device disk = inSync();
+    legs.b.stop();
+    CompletableFuture<Outcome> written = write(disk, 0, 1);
+    Waiting.until("at a", () -> numberAt(legs.a, 0) == 1);
+    legs.legTimeoutPasses();
+    assertThat(answer(written)).isEqualTo(Outcome.OK);
+    disk.close();
+    legs.a.stop();
+    assertThatThrownBy(() -> daemon.open(1, Optional.of(Inheritance.UNTOLD)))
+        .hasMessageContaining("neither leg");
+    assertThat(daemon.mirrors.held()).as("it has not opened").hasSize(1);
+    legs.a.start();
+    Device again = daemon.open(1, Optional.of(Inheritance.UNTOLD));
+    assertThat(daemon.mirrors.held()).isEmpty();
+    legs.b.start();
+    daemon.awaits(MirrorState.SYNC);
+    assertThat(isHeld(legs.b)).contains(true);
+    again.close();
+  }
+
+  /** One by itself, which is no leg any more, or not yet: by the same generation, too. */
+  @Test
+  void aLegThatSomebodyIsConnectedToIsNotGivenFree() throws Exception {
+    Device plain = legs.a.open(leg(legs.a), ServerHarness.as(TwoLegs.USER, 1));
+    giveFree(1);
+    Waiting.until(
+        "it is in use",
+        () ->
+            daemon.mirrors.held().stream()
+                .anyMatch(held -> held.contains("somebody is connected")));
+    assertThat(answer(write(plain, 3, 33))).isEqualTo(Outcome.OK);
+    Device both = add(plain);
+    assertThat(daemon.mirrors.held()).isEmpty();
+    ((Mirrors.Added) both).begin();
+    daemon.awaits(MirrorState.SYNC);
+    both.close();
+    assertThat(isHeld(legs.a)).contains(false);
   }
 
   // ---- Starts

@@ -227,10 +227,12 @@ final class MirrorOpening {
 
   /**
    * A leg that was too slow to be asked for its generation may have a newer one than this start
-   * has, or the same of another life: this one would be taken for that, or be half of a disk.
+   * has, or the same of another life: this one would be taken for that, or be half of a disk. What
+   * becomes a copy of a disk has its generation, also when it is opened once more.
    */
   private void checkGenerations(List<LegAnswer> answers) throws DeviceException {
-    long newest = user.inheritance().isPresent() ? user.generation() : user.generation() - 1;
+    boolean mayHaveThis = user.inheritance().isPresent() || options.anew();
+    long newest = mayHaveThis ? user.generation() : user.generation() - 1;
     for (LegAnswer answer : answers) {
       if (answer.generationBefore() > newest && recovers) {
         throw new DeviceException(
