@@ -618,7 +618,7 @@ final class MirroredDiskTest {
   }
 
   private static void isAnotherFile(ServerHarness host) throws Exception {
-    host.disk.isAnother();
+    var unused = host.disk.isAnother();
     try (Device other = host.disk.open("memory", OpenOptions.plain(false))) {
       for (int region = 0; region < 8; region++) {
         assertThat(answer(write(other, region * REGION_BLOCKS, 0))).isEqualTo(Outcome.OK);
@@ -1096,6 +1096,52 @@ final class MirroredDiskTest {
     disk.close();
   }
 
+  /** Either one of its legs. */
+  @Test
+  void noLegIsBeingGivenFreeWhileAPersonSpeaks() throws Exception {
+    var unused = legs.withWitness();
+    daemon.close();
+    daemon = legs.new Daemon("hosta");
+    inSync().close();
+    daemon.close();
+    legs.b.stop();
+    daemon = legs.new Daemon("hosta");
+    giveFree(1);
+    Waiting.until("a is free", () -> daemon.mirrors.held().size() == 1);
+    daemon.witnessAnswers = new CompletableFuture<>();
+    CompletableFuture<Throwable> refusal =
+        CompletableFuture.supplyAsync(
+            () -> catchThrowable(() -> daemon.mirrors.forceLeg(TwoLegs.USER, leg(legs.a), true)));
+    daemon.witnessAsked.await();
+    assertThat(daemon.mirrors.held()).isEmpty();
+    daemon.witnessAnswers.complete(null);
+    assertThat(refusal.get(60, TimeUnit.SECONDS)).isNull();
+    assertThat(daemon.mirrors.held()).as("it goes on").hasSize(1);
+    legs.b.start();
+    Waiting.until("b is free", () -> daemon.mirrors.held().isEmpty());
+  }
+
+  /** The disk has grown while the leg was behind: its guest was told so. */
+  @Test
+  void aPersonsWordMakesNoDiskSmaller() throws Exception {
+    inSync().close();
+    MirrorRecord known = legs.recordAt(legs.a).orElseThrow();
+    MirrorRecord grown =
+        new MirrorRecord(
+            known.mirror(),
+            known.epoch() + 1,
+            false,
+            known.sizeBytes() + REGION_BYTES,
+            known.legs(),
+            ImmutableList.of(leg(legs.a)));
+    daemon.remote.records(leg(legs.a)).tell(TwoLegs.USER, 1, Optional.of(grown));
+    MirrorRecord forced = daemon.mirrors.forceLeg(TwoLegs.USER, leg(legs.b), false);
+    assertThat(forced.sizeBytes()).isEqualTo(grown.sizeBytes());
+    assertThatThrownBy(() -> daemon.open(3))
+        .isInstanceOf(DeviceException.class)
+        .hasMessageContainingAll(leg(legs.b), "at least " + grown.sizeBytes());
+  }
+
   @Test
   void aPersonsWordMakesOneOfTwoMirrors() throws Exception {
     inSync().close();
@@ -1521,6 +1567,37 @@ final class MirroredDiskTest {
     assertThat(read(again, 3 * REGION_BLOCKS)).isEqualTo(3333);
     daemon.awaits(MirrorState.SYNC);
     haveSameMarks();
+    again.close();
+  }
+
+  /** A start is refused before anybody was told of it: the map stays that of the one before. */
+  @Test
+  void aStartThatIsNotRecordedTakesNoOtherStorageForTheSame() throws Exception {
+    var unused = inSync();
+    daemon.kill();
+    Path ledger = directory.resolve("hosta.mirrors");
+    byte[] known = Files.readAllBytes(ledger);
+    legs.a.stop();
+    legs.b.stop();
+    isAnotherFile(legs.a);
+    UUID before = legs.b.disk.isAnother();
+    legs.a.start();
+    legs.b.start();
+    daemon = legs.new Daemon("hosta");
+    Files.delete(ledger);
+    Files.createDirectories(ledger.resolve("in the way"));
+    assertThatThrownBy(() -> daemon.open(1, Optional.of(Inheritance.UNTOLD)))
+        .isInstanceOf(DeviceException.class)
+        .hasMessageContaining("this host");
+    daemon.kill();
+    Files.delete(ledger.resolve("in the way"));
+    Files.delete(ledger);
+    Files.write(ledger, known);
+    legs.b.stop();
+    legs.b.disk.is(before);
+    legs.b.start();
+    Device again = recovered();
+    assertThat(read(again, 3 * REGION_BLOCKS)).isEqualTo(103);
     again.close();
   }
 

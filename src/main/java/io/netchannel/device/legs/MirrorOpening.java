@@ -333,8 +333,7 @@ final class MirrorOpening {
             && !hasGrown
             && other.filter(found -> Leg.misfit(geometry, found.geometry()).isEmpty()).isPresent();
     MirrorRecord record = next(start, alike, geometry.sizeBytes());
-    DifferenceMap map =
-        map(record, geometry, alike ? List.of(chosen, second) : List.of(chosen), alike);
+    DifferenceMap map = map(geometry, alike);
     MirrorKeepers keepers = legs.keepers(user.name(), user.generation(), record);
     try {
       record(start, alike, keepers);
@@ -343,6 +342,11 @@ final class MirrorOpening {
         maps.remove(user.name(), map);
       }
       throw e;
+    }
+    // Not before that is recorded: else the next process takes another storage for the same. The
+    // storage of a leg that is not up to date is asked for when it is there.
+    for (Opened leg : alike ? List.of(chosen, second) : List.of(chosen)) {
+      map.legIs(record.legs().indexOf(leg.answer().leg()), leg.storage());
     }
     Leg leader = new Leg(start.disk(), geometry);
     leader.put(device);
@@ -459,18 +463,10 @@ final class MirrorOpening {
         .findFirst();
   }
 
-  /**
-   * That of the process before, where there was one: else of legs of which nothing is known. The
-   * storage of a leg that is not up to date is asked for when it is there.
-   */
-  private DifferenceMap map(
-      MirrorRecord record, DeviceGeometry geometry, List<Opened> upToDate, boolean alike) {
+  /** That of the process before, where there was one: else of legs of which nothing is known. */
+  private DifferenceMap map(DeviceGeometry geometry, boolean alike) {
     Optional<DifferenceMap> found = alike ? Optional.empty() : found(geometry);
-    DifferenceMap map = found.orElseGet(() -> maps.create(user.name(), geometry.sizeBytes()));
-    for (Opened leg : upToDate) {
-      map.legIs(record.legs().indexOf(leg.answer().leg()), leg.storage());
-    }
-    return map;
+    return found.orElseGet(() -> maps.create(user.name(), geometry.sizeBytes()));
   }
 
   private Optional<DifferenceMap> found(DeviceGeometry geometry) {

@@ -333,18 +333,23 @@ public final class Mirrors implements DeviceKind {
     Optional<Authority.Known> witness = witness(user);
     List<Authority.Known> asked =
         Stream.of(Optional.of(at), other, witness).flatMap(Optional::stream).toList();
+    List<MirrorRecord> known =
+        Stream.concat(
+                asked.stream().flatMap(each -> each.record().stream()),
+                here.map(MirrorLedger.Entry::record).stream())
+            .toList();
     MirrorRecord forced =
         record.forced(
             leg,
-            Stream.concat(
-                    asked.stream().flatMap(each -> each.record().stream()),
-                    here.map(MirrorLedger.Entry::record).stream())
-                .mapToLong(MirrorRecord::epoch)
+            known.stream().mapToLong(MirrorRecord::epoch).max().orElseThrow(),
+            known.stream()
+                .filter(found -> found.mirror().equals(record.mirror()))
+                .mapToLong(MirrorRecord::sizeBytes)
                 .max()
                 .orElseThrow());
     MirrorKeepers keepers =
         new MirrorLegs(environment, record.legs()).keepers(user, generation(asked, here), record);
-    boolean tellsOther = other.filter(known -> known.generation() > 0).isPresent();
+    boolean tellsOther = other.filter(each -> each.generation() > 0).isPresent();
     MirrorKeepers.await(keepers.force(forced, tellsOther));
     return forced;
   }
