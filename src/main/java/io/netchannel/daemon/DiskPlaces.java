@@ -110,6 +110,12 @@ final class DiskPlaces {
     if (legs.size() + targets.size() == 2) {
       return;
     }
+    if (legs.size() == targets.size()) {
+      // Who keeps records of legs keeps those of one mirror for a disk.
+      throw new DeviceException(
+          "%s has two legs, and %s names two others: swap it to one of those, then `netchannel mirror add %s %s` the other one"
+              .formatted(disk, source, disk.details().guest().name(), disk.target()));
+    }
     for (String leg : legs) {
       for (String target : targets) {
         if (isOne(target, leg)) {

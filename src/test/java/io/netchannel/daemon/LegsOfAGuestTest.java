@@ -25,6 +25,7 @@ import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -51,6 +52,12 @@ final class LegsOfAGuestTest {
 
   /** Whether no server notes where the disk is: of devices that are opened while it is set. */
   private volatile boolean notesNothing;
+
+  /** How many were opened for a copy. */
+  private final AtomicInteger copies = new AtomicInteger();
+
+  /** Which of those has lost writes. */
+  private volatile int loses;
 
   /** What the device that holds writes was opened with last. */
   private volatile Optional<Inheritance> left = Optional.empty();
@@ -108,8 +115,18 @@ final class LegsOfAGuestTest {
     @Override
     public Device open(String text, OpenOptions options) throws DeviceException {
       checkThere(text);
-      Device device = storage.devices().open(scheme + text, options);
+      Device opened = storage.devices().open(scheme + text, options);
+      Device device = options.anew() ? copy(opened, copies.incrementAndGet()) : opened;
       return notesNothing ? notNoting(device) : device;
+    }
+
+    private Device copy(Device opened, int number) {
+      return new ForwardingDevice(opened) {
+        @Override
+        public boolean hasLostWrites() {
+          return number == loses || device.hasLostWrites();
+        }
+      };
     }
 
     private Device notNoting(Device opened) {
@@ -236,6 +253,42 @@ final class LegsOfAGuestTest {
     guest.write(7);
     guest.endGuest();
     assertThat(guest.refusedStart(BOTH)).contains("a part of a copy");
+  }
+
+  /** The legs have the generation of the disk already. */
+  @Test
+  void aSwapToTwoLegsGoesOnAfterARestart() throws Exception {
+    guest.startGuest(guest.make("file", "plain"));
+    guest.write(3);
+    guest.swap(BOTH, Map.of("pivot", "manual"));
+    awaitSync();
+    guest.restartDaemon(true);
+    guest.awaitState("sync");
+    guest.write(4);
+    guest.job("pivot");
+    guest.awaitState("done");
+    guest.verify();
+    guest.endGuest();
+    areAlike();
+  }
+
+  /** With the generation that they have been given free with just now, or are about to be. */
+  @Test
+  void aSwapToTwoLegsThatHaveLostSomethingOpensThemAnew() throws Exception {
+    guest.startGuest(guest.make("file", "plain"));
+    guest.write(3);
+    guest.swap(BOTH, Map.of("pivot", "manual"));
+    awaitSync();
+    loses = copies.get();
+    guest.await("they are opened anew", () -> copies.get() > loses);
+    guest.awaitState("sync");
+    assertThat(inUse()).isEqualTo(2);
+    guest.write(4);
+    guest.job("pivot");
+    guest.awaitState("done");
+    guest.verify();
+    guest.endGuest();
+    areAlike();
   }
 
   /** Both servers kept its place for the next daemon. */
@@ -471,6 +524,9 @@ final class LegsOfAGuestTest {
       assertThatThrownBy(() -> guest.swap(leg, Map.of()))
           .hasMessageContaining("`netchannel mirror drop web1 xvdb %s`", B);
     }
+    assertThatThrownBy(
+            () -> guest.swap("mirror:netchannel://hosta/c,netchannel://hostb/c", Map.of()))
+        .hasMessageContainingAll("two others", "`netchannel mirror add web1 xvdb`");
     guest.write(3);
     guest.verify();
     drop(B);

@@ -631,7 +631,7 @@ final class MirroredDiskTest {
   }
 
   private static void isAnotherFile(ServerHarness host) throws Exception {
-    host.disk.isAnother();
+    var unused = host.disk.isAnother();
     try (Device other = host.disk.open("memory", OpenOptions.plain(false))) {
       for (int region = 0; region < 8; region++) {
         assertThat(answer(write(other, region * REGION_BLOCKS, 0))).isEqualTo(Outcome.OK);
@@ -750,9 +750,8 @@ final class MirroredDiskTest {
     daemon.kill();
     legs.b.stop();
     daemon = legs.new Daemon("hosta");
-    String source = legs.source().substring(Mirrors.SCHEME.length() + 1);
     assertThat(directory.resolve("hosta")).isNotEmptyDirectory();
-    daemon.mirrors.giveFree(source, ServerHarness.as(TwoLegs.USER, 1));
+    giveFree(1);
     assertThat(directory.resolve("hosta")).isEmptyDirectory();
     Waiting.until("a is free", () -> isHeld(legs.a).equals(Optional.of(false)));
     legs.b.start();
@@ -768,14 +767,60 @@ final class MirroredDiskTest {
   void aLegThatANewerGenerationHasIsNotGivenFree() throws Exception {
     inSync().close();
     Device again = daemon.open(2);
-    String source = legs.source().substring(Mirrors.SCHEME.length() + 1);
-    daemon.mirrors.giveFree(source, ServerHarness.as(TwoLegs.USER, 1));
+    giveFree(1);
     assertThat(directory.resolve("hosta")).isNotEmptyDirectory();
     Waiting.until("both were asked", () -> daemon.mirrors.held().isEmpty());
     assertThat(isHeld(legs.a)).contains(true);
     assertThat(isHeld(legs.b)).contains(true);
     assertThat(answer(write(again, 0, 1))).isEqualTo(Outcome.OK);
     again.close();
+  }
+
+  private void giveFree(long generation) throws DeviceException {
+    String source = legs.source().substring(Mirrors.SCHEME.length() + 1);
+    daemon.mirrors.giveFree(source, ServerHarness.as(TwoLegs.USER, generation));
+  }
+
+  /** It is open again with the same generation. */
+  @Test
+  void aLegThatItsDiskHasAgainIsNotGivenFree() throws Exception {
+    Device disk = inSync();
+    legs.b.stop();
+    CompletableFuture<Outcome> written = write(disk, 0, 1);
+    Waiting.until("at a", () -> numberAt(legs.a, 0) == 1);
+    legs.legTimeoutPasses();
+    assertThat(answer(written)).isEqualTo(Outcome.OK);
+    disk.close();
+    legs.a.stop();
+    assertThatThrownBy(() -> daemon.open(1, Optional.of(Inheritance.UNTOLD)))
+        .hasMessageContaining("neither leg");
+    assertThat(daemon.mirrors.held()).as("it has not opened").hasSize(1);
+    legs.a.start();
+    Device again = daemon.open(1, Optional.of(Inheritance.UNTOLD));
+    assertThat(daemon.mirrors.held()).isEmpty();
+    legs.b.start();
+    daemon.awaits(MirrorState.SYNC);
+    assertThat(isHeld(legs.b)).contains(true);
+    again.close();
+  }
+
+  /** One by itself, which is no leg any more, or not yet: by the same generation, too. */
+  @Test
+  void aLegThatSomebodyIsConnectedToIsNotGivenFree() throws Exception {
+    Device plain = legs.a.open(leg(legs.a), ServerHarness.as(TwoLegs.USER, 1));
+    giveFree(1);
+    Waiting.until(
+        "it is in use",
+        () ->
+            daemon.mirrors.held().stream()
+                .anyMatch(held -> held.contains("somebody is connected")));
+    assertThat(answer(write(plain, 3, 33))).isEqualTo(Outcome.OK);
+    Device both = add(plain);
+    assertThat(daemon.mirrors.held()).isEmpty();
+    ((Mirrors.Added) both).begin();
+    daemon.awaits(MirrorState.SYNC);
+    both.close();
+    assertThat(isHeld(legs.a)).contains(false);
   }
 
   // ---- Starts
@@ -1100,6 +1145,52 @@ final class MirroredDiskTest {
     person.join();
     assertThat(refusal.get()).hasMessageContaining("in use here");
     disk.close();
+  }
+
+  /** Either one of its legs. */
+  @Test
+  void noLegIsBeingGivenFreeWhileAPersonSpeaks() throws Exception {
+    var unused = legs.withWitness();
+    daemon.close();
+    daemon = legs.new Daemon("hosta");
+    inSync().close();
+    daemon.close();
+    legs.b.stop();
+    daemon = legs.new Daemon("hosta");
+    giveFree(1);
+    Waiting.until("a is free", () -> daemon.mirrors.held().size() == 1);
+    daemon.witnessAnswers = new CompletableFuture<>();
+    CompletableFuture<Throwable> refusal =
+        CompletableFuture.supplyAsync(
+            () -> catchThrowable(() -> daemon.mirrors.forceLeg(TwoLegs.USER, leg(legs.a), true)));
+    daemon.witnessAsked.await();
+    assertThat(daemon.mirrors.held()).isEmpty();
+    daemon.witnessAnswers.complete(null);
+    assertThat(refusal.get(60, TimeUnit.SECONDS)).isNull();
+    assertThat(daemon.mirrors.held()).as("it goes on").hasSize(1);
+    legs.b.start();
+    Waiting.until("b is free", () -> daemon.mirrors.held().isEmpty());
+  }
+
+  /** The disk has grown while the leg was behind: its guest was told so. */
+  @Test
+  void aPersonsWordMakesNoDiskSmaller() throws Exception {
+    inSync().close();
+    MirrorRecord known = legs.recordAt(legs.a).orElseThrow();
+    MirrorRecord grown =
+        new MirrorRecord(
+            known.mirror(),
+            known.epoch() + 1,
+            false,
+            known.sizeBytes() + REGION_BYTES,
+            known.legs(),
+            ImmutableList.of(leg(legs.a)));
+    daemon.remote.records(leg(legs.a)).tell(TwoLegs.USER, 1, Optional.of(grown));
+    MirrorRecord forced = daemon.mirrors.forceLeg(TwoLegs.USER, leg(legs.b), false);
+    assertThat(forced.sizeBytes()).isEqualTo(grown.sizeBytes());
+    assertThatThrownBy(() -> daemon.open(3))
+        .isInstanceOf(DeviceException.class)
+        .hasMessageContainingAll(leg(legs.b), "at least " + grown.sizeBytes());
   }
 
   @Test
@@ -1482,6 +1573,107 @@ final class MirroredDiskTest {
     assertThat(numberAt(host(which), 3 * REGION_BLOCKS)).isEqualTo(103);
     haveSameMarks();
     again.close();
+  }
+
+  /** The other one has all that was answered, and is only away. */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void killedWhileTheLegThatIsThereIsAnotherStorage(boolean isForced) throws Exception {
+    var unused = inSync();
+    daemon.kill();
+    legs.a.stop();
+    legs.b.stop();
+    isAnotherFile(legs.a);
+    legs.a.start();
+    assertThatThrownBy(this::recovered)
+        .isInstanceOf(DeviceException.class)
+        .hasMessageContainingAll("another storage", leg(legs.b), "can be used", "force-leg");
+    if (isForced) {
+      var unusedRecord = force(daemon, legs.a, true);
+    }
+    legs.b.start();
+    Device again = recovered();
+    assertThat(read(again, 3 * REGION_BLOCKS)).isEqualTo(isForced ? 0 : 103);
+    daemon.awaits(MirrorState.SYNC);
+    haveSameMarks();
+    again.close();
+  }
+
+  @Test
+  void killedWhileTheLegThatIsThereLosesItsMemory() throws Exception {
+    Device disk = inSync();
+    assertThat(answer(write(disk, 3 * REGION_BLOCKS, 3333))).isEqualTo(Outcome.OK);
+    daemon.kill();
+    legs.a.stop();
+    legs.b.stop();
+    legs.a.loseStorage();
+    try (Device other = legs.a.disk.open("memory", OpenOptions.plain(false))) {
+      assertThat(answer(write(other, 3 * REGION_BLOCKS, 0))).isEqualTo(Outcome.OK);
+    }
+    legs.a.start();
+    assertThatThrownBy(this::recovered).hasMessageContainingAll("has lost", "can be used");
+    assertThatThrownBy(this::recovered).as("it stays so").hasMessageContaining("has lost");
+    legs.b.start();
+    Device again = recovered();
+    assertThat(read(again, 3 * REGION_BLOCKS)).isEqualTo(3333);
+    daemon.awaits(MirrorState.SYNC);
+    haveSameMarks();
+    again.close();
+  }
+
+  /** A start is refused before anybody was told of it: the map stays that of the one before. */
+  @Test
+  void aStartThatIsNotRecordedTakesNoOtherStorageForTheSame() throws Exception {
+    var unused = inSync();
+    daemon.kill();
+    Path ledger = directory.resolve("hosta.mirrors");
+    byte[] known = Files.readAllBytes(ledger);
+    legs.a.stop();
+    legs.b.stop();
+    isAnotherFile(legs.a);
+    UUID before = legs.b.disk.isAnother();
+    legs.a.start();
+    legs.b.start();
+    daemon = legs.new Daemon("hosta");
+    Files.delete(ledger);
+    Files.createDirectories(ledger.resolve("in the way"));
+    assertThatThrownBy(() -> daemon.open(1, Optional.of(Inheritance.UNTOLD)))
+        .isInstanceOf(DeviceException.class)
+        .hasMessageContaining("this host");
+    daemon.kill();
+    Files.delete(ledger.resolve("in the way"));
+    Files.delete(ledger);
+    Files.write(ledger, known);
+    legs.b.stop();
+    legs.b.disk.is(before);
+    legs.b.start();
+    Device again = recovered();
+    assertThat(read(again, 3 * REGION_BLOCKS)).isEqualTo(103);
+    again.close();
+  }
+
+  /** Killed while both were told that they are up to date, once more, and only the first knows. */
+  @Test
+  void anotherStorageDoesNotOverwriteALegThatKnowsLess() throws Exception {
+    var unused = inSync();
+    MirrorRecord known = legs.recordAt(legs.a).orElseThrow();
+    MirrorRecord next =
+        new MirrorRecord(
+            known.mirror(),
+            known.epoch() + 1,
+            false,
+            known.sizeBytes(),
+            known.legs(),
+            known.members());
+    daemon.remote.records(leg(legs.a)).tell(TwoLegs.USER, 1, Optional.of(next));
+    daemon.kill();
+    legs.a.stop();
+    isAnotherFile(legs.a);
+    legs.a.start();
+    assertThatThrownBy(this::recovered)
+        .isInstanceOf(DeviceException.class)
+        .hasMessageContainingAll(leg(legs.b), "does not know of it", "force-leg");
+    assertThat(numberAt(legs.b, 3 * REGION_BLOCKS)).isEqualTo(103);
   }
 
   @Test

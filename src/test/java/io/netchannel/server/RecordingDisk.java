@@ -149,9 +149,19 @@ final class RecordingDisk implements Devices {
     }
   }
 
-  /** From now on it is another one, under the same name. */
-  void isAnother() {
+  /**
+   * From now on it is another one, under the same name.
+   *
+   * @return the one it was
+   */
+  UUID isAnother() {
+    UUID before = id;
     id = UUID.randomUUID();
+    return before;
+  }
+
+  void is(UUID one) {
+    id = one;
   }
 
   void failWrites() {

@@ -6,11 +6,13 @@ import io.netchannel.device.DeviceException;
 import io.netchannel.device.OpenOptions;
 import io.netchannel.time.Backoff;
 import java.time.Duration;
+import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Predicate;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -20,8 +22,9 @@ import org.slf4j.LoggerFactory;
  *
  * <pre>
  *   HELD --its server says that the place is free, or a newer generation's--> forgotten
- *    ^  |
- *    +--+ it does not: 1 s, 2 s ... 30 s
+ *    ^  |  --its disk is opened with the same generation, or a person speaks of it--> withdrawn
+ *    |  |       withdrawn --it does not open, or was spoken of--> HELD
+ *    +--+ it does not, or somebody is connected: 1 s, 2 s ... 30 s
  * </pre>
  *
  * Not remembered beyond this process: after that, and at any time, `netchannel release-export` at
@@ -44,14 +47,16 @@ final class LegReleases {
   }
 
   /**
-   * Begins to.
+   * Begins to; nothing where it is done already.
    *
    * @param generation with which the leg was used last; a newer one's place is not touched
    */
   void release(String user, long generation, String leg) {
     Held place = new Held(user, generation, leg);
-    held.add(place);
-    place.begin();
+    if (held.stream().noneMatch(place::isSame)) {
+      held.add(place);
+      place.begin();
+    }
   }
 
   /** Closes a leg that nobody goes on with. */
@@ -63,15 +68,37 @@ final class LegReleases {
   }
 
   /**
-   * A person speaks of a leg now, which must not seem to be in use: what is under way there is
-   * waited for, within a bound, and nothing begins any more.
+   * A person speaks of a disk's legs now, none of which must seem to be in use.
+   *
+   * @return holds them again
    */
-  void withdraw(String user, String leg) {
-    for (Held place : ImmutableList.copyOf(held)) {
-      if (place.user.equals(user) && place.leg.equals(leg) && held.remove(place)) {
-        place.awaitAttempt();
-      }
-    }
+  Runnable withdraw(String user) {
+    return withdraw(place -> place.user.equals(user));
+  }
+
+  /**
+   * A disk is about to be opened with the generation that its legs may be held for: nobody may take
+   * them from it.
+   *
+   * @return holds them again, for a disk that does not open
+   */
+  Runnable withdraw(OpenOptions.User user, List<String> legs) {
+    return withdraw(
+        place ->
+            place.user.equals(user.name())
+                && place.generation == user.generation()
+                && legs.contains(place.leg));
+  }
+
+  /** What is under way is waited for, within a bound, and nothing begins any more. */
+  private Runnable withdraw(Predicate<Held> which) {
+    ImmutableList<Held> withdrawn =
+        held.stream().filter(which).filter(held::remove).collect(ImmutableList.toImmutableList());
+    CompletableFuture.allOf(
+            withdrawn.stream().map(place -> place.attempt).toArray(CompletableFuture[]::new))
+        .completeOnTimeout(null, WITHDRAW_SECONDS, TimeUnit.SECONDS)
+        .join();
+    return () -> withdrawn.forEach(place -> release(place.user, place.generation, place.leg));
   }
 
   /** What is still held, and why. */
@@ -93,6 +120,10 @@ final class LegReleases {
       this.leg = leg;
     }
 
+    private boolean isSame(Held other) {
+      return user.equals(other.user) && generation == other.generation && leg.equals(other.leg);
+    }
+
     private void begin() {
       CompletableFuture<Void> begun = new CompletableFuture<>();
       attempt = begun;
@@ -112,17 +143,17 @@ final class LegReleases {
       }
     }
 
-    private void awaitAttempt() {
-      attempt.completeOnTimeout(null, WITHDRAW_SECONDS, TimeUnit.SECONDS).join();
-    }
-
     private void attempt() {
       if (!held.contains(this)) {
         return;
       }
       try {
-        if (environment.authorities().of(leg).ask(user).generation() == generation) {
-          giveFree();
+        Authority.Known known = environment.authorities().of(leg).ask(user);
+        if (!held.contains(this)) {
+          return;
+        }
+        if (known.generation() == generation) {
+          giveFree(known);
         }
         held.remove(this);
         log.info("{}: {} is free", user, leg);
@@ -132,7 +163,11 @@ final class LegReleases {
       }
     }
 
-    private void giveFree() throws DeviceException {
+    /** Also one leg by itself may be its disk again, with the same generation. */
+    private void giveFree(Authority.Known known) throws DeviceException {
+      if (known.inUse()) {
+        throw new DeviceException("somebody is connected to it");
+      }
       OpenOptions.User last = new OpenOptions.User(user, generation);
       Device device = environment.devices().get().open(leg, OpenOptions.of(false, last).asLeg());
       device.close();

@@ -227,10 +227,12 @@ final class MirrorOpening {
 
   /**
    * A leg that was too slow to be asked for its generation may have a newer one than this start
-   * has, or the same of another life: this one would be taken for that, or be half of a disk.
+   * has, or the same of another life: this one would be taken for that, or be half of a disk. What
+   * becomes a copy of a disk has its generation, also when it is opened once more.
    */
   private void checkGenerations(List<LegAnswer> answers) throws DeviceException {
-    long newest = user.inheritance().isPresent() ? user.generation() : user.generation() - 1;
+    boolean mayHaveThis = user.inheritance().isPresent() || options.anew();
+    long newest = mayHaveThis ? user.generation() : user.generation() - 1;
     for (LegAnswer answer : answers) {
       if (answer.generationBefore() > newest && recovers) {
         throw new DeviceException(
@@ -262,23 +264,38 @@ final class MirrorOpening {
   /**
    * Of two legs that both were up to date one that has lost what it had not made durable is not the
    * disk, nor one that is another storage than before: the other one may have it.
+   *
+   * @throws DeviceException when that one is away, or does not know that it was up to date
    */
-  private Start remembering(Start start, List<Opened> opened) {
+  private Start remembering(Start start, List<Opened> opened) throws DeviceException {
     Opened chosen = opened.get(legs.sources().indexOf(start.disk()));
     Opened other = opened.get(1 - opened.indexOf(chosen));
-    boolean mayBeOther =
-        start.other() == Other.MAY_DIFFER
-            && other.device().isPresent()
-            && other.answer().record().equals(chosen.answer().record());
-    if (!mayBeOther || !hasLost(chosen) || hasLost(other)) {
+    if (start.other() != Other.MAY_DIFFER || !hasLost(chosen)) {
+      return start;
+    }
+    String leg = other.answer().leg();
+    if (!other.answer().record().equals(chosen.answer().record())) {
+      throw new DeviceException(
+          "%s has lost what was not flushed there, or is another storage, and %s was up to date, too: %s; %s"
+              .formatted(
+                  start.disk(),
+                  leg,
+                  other
+                      .answer()
+                      .away()
+                      .map(why -> "start it when that can be used (%s)".formatted(why))
+                      .orElse("that does not know of it"),
+                  MirrorStart.force(start.disk())));
+    }
+    if (hasLost(other)) {
       return start;
     }
     log.warn(
         "{}: {} has lost what was not flushed there, or is another storage, so {} is the disk",
         user.name(),
         start.disk(),
-        other.answer().leg());
-    return new Start(other.answer().leg(), Other.MAY_DIFFER, start.record());
+        leg);
+    return new Start(leg, Other.MAY_DIFFER, start.record());
   }
 
   /** Of a leg that was up to date, and is open. */
@@ -316,8 +333,7 @@ final class MirrorOpening {
             && !hasGrown
             && other.filter(found -> Leg.misfit(geometry, found.geometry()).isEmpty()).isPresent();
     MirrorRecord record = next(start, alike, geometry.sizeBytes());
-    DifferenceMap map =
-        map(record, geometry, alike ? List.of(chosen, second) : List.of(chosen), alike);
+    DifferenceMap map = map(geometry, alike);
     MirrorKeepers keepers = legs.keepers(user.name(), user.generation(), record);
     try {
       record(start, alike, keepers);
@@ -326,6 +342,11 @@ final class MirrorOpening {
         maps.remove(user.name(), map);
       }
       throw e;
+    }
+    // Not before that is recorded: else the next process takes another storage for the same. The
+    // storage of a leg that is not up to date is asked for when it is there.
+    for (Opened leg : alike ? List.of(chosen, second) : List.of(chosen)) {
+      map.legIs(record.legs().indexOf(leg.answer().leg()), leg.storage());
     }
     Leg leader = new Leg(start.disk(), geometry);
     leader.put(device);
@@ -442,18 +463,10 @@ final class MirrorOpening {
         .findFirst();
   }
 
-  /**
-   * That of the process before, where there was one: else of legs of which nothing is known. The
-   * storage of a leg that is not up to date is asked for when it is there.
-   */
-  private DifferenceMap map(
-      MirrorRecord record, DeviceGeometry geometry, List<Opened> upToDate, boolean alike) {
+  /** That of the process before, where there was one: else of legs of which nothing is known. */
+  private DifferenceMap map(DeviceGeometry geometry, boolean alike) {
     Optional<DifferenceMap> found = alike ? Optional.empty() : found(geometry);
-    DifferenceMap map = found.orElseGet(() -> maps.create(user.name(), geometry.sizeBytes()));
-    for (Opened leg : upToDate) {
-      map.legIs(record.legs().indexOf(leg.answer().leg()), leg.storage());
-    }
-    return map;
+    return found.orElseGet(() -> maps.create(user.name(), geometry.sizeBytes()));
   }
 
   private Optional<DifferenceMap> found(DeviceGeometry geometry) {

@@ -99,13 +99,14 @@ public record MirrorRecord(
    * A person says that one leg is the disk, whatever the other may know.
    *
    * @param newestEpoch of all that is known of the mirror
+   * @param largestBytes of all that is known of it: the guest may have been told so
    */
-  MirrorRecord forced(String disk, long newestEpoch) {
+  MirrorRecord forced(String disk, long newestEpoch, long largestBytes) {
     return new MirrorRecord(
         mirror,
         (newestEpoch / FORCED_STEP + 1) * FORCED_STEP,
         false,
-        sizeBytes,
+        largestBytes,
         legs,
         ImmutableList.of(disk));
   }

@@ -315,7 +315,8 @@ final class MirrorStart {
         .collect(Collectors.joining(" and "));
   }
 
-  private static String force(String leg) {
+  /** For people. */
+  static String force(String leg) {
     return "`netchannel mirror force-leg GUEST DISK %s` is your word that it is the disk"
         .formatted(leg);
   }

@@ -201,11 +201,28 @@ public final class Mirrors implements DeviceKind {
     OpenOptions.User user = options.user().get();
     turns.open(user.name());
     try {
-      MirroredDisk disk = opening(legs, options).open();
-      open.add(disk);
-      return disk;
+      return opened(user, legs, opening(legs, options)::open);
     } finally {
       turns.opened(user.name());
+    }
+  }
+
+  @FunctionalInterface
+  private interface Opening {
+    MirroredDisk open() throws DeviceException;
+  }
+
+  /** It may have been open with the same generation before, and its legs may be held of that. */
+  private MirroredDisk opened(OpenOptions.User user, MirrorLegs legs, Opening opening)
+      throws DeviceException {
+    Runnable holdAgain = releases.withdraw(user, legs.sources());
+    try {
+      MirroredDisk disk = opening.open();
+      open.add(disk);
+      return disk;
+    } catch (DeviceException | RuntimeException e) {
+      holdAgain.run();
+      throw e;
     }
   }
 
@@ -253,9 +270,8 @@ public final class Mirrors implements DeviceKind {
   public Device openAround(String text, Device present, OpenOptions options)
       throws DeviceException {
     MirrorLegs legs = new MirrorLegs(environment, legs(text));
-    MirroredDisk disk = opening(legs, options).around(present);
-    open.add(disk);
-    return disk;
+    return opened(
+        options.user().orElseThrow(), legs, () -> opening(legs, options).around(present));
   }
 
   private MirrorOpening opening(MirrorLegs legs, OpenOptions options) {
@@ -288,9 +304,11 @@ public final class Mirrors implements DeviceKind {
   public MirrorRecord forceLeg(String user, String leg, boolean runsNowhere)
       throws DeviceException {
     turns.force(user);
+    Runnable holdAgain = releases.withdraw(user);
     try {
       return force(user, leg, runsNowhere);
     } finally {
+      holdAgain.run();
       turns.forced(user);
     }
   }
@@ -300,7 +318,6 @@ public final class Mirrors implements DeviceKind {
       throw new DeviceException(
           "%s is in use here with its legs: stop its guest first".formatted(user));
     }
-    releases.withdraw(user, leg);
     Authority.Known at = notInUse(user, leg, environment.authorities().of(leg).ask(user));
     Optional<MirrorLedger.Entry> here = environment.knownHere(user);
     MirrorRecord record =
@@ -316,18 +333,23 @@ public final class Mirrors implements DeviceKind {
     Optional<Authority.Known> witness = witness(user);
     List<Authority.Known> asked =
         Stream.of(Optional.of(at), other, witness).flatMap(Optional::stream).toList();
+    List<MirrorRecord> known =
+        Stream.concat(
+                asked.stream().flatMap(each -> each.record().stream()),
+                here.map(MirrorLedger.Entry::record).stream())
+            .toList();
     MirrorRecord forced =
         record.forced(
             leg,
-            Stream.concat(
-                    asked.stream().flatMap(each -> each.record().stream()),
-                    here.map(MirrorLedger.Entry::record).stream())
-                .mapToLong(MirrorRecord::epoch)
+            known.stream().mapToLong(MirrorRecord::epoch).max().orElseThrow(),
+            known.stream()
+                .filter(found -> found.mirror().equals(record.mirror()))
+                .mapToLong(MirrorRecord::sizeBytes)
                 .max()
                 .orElseThrow());
     MirrorKeepers keepers =
         new MirrorLegs(environment, record.legs()).keepers(user, generation(asked, here), record);
-    boolean tellsOther = other.filter(known -> known.generation() > 0).isPresent();
+    boolean tellsOther = other.filter(each -> each.generation() > 0).isPresent();
     MirrorKeepers.await(keepers.force(forced, tellsOther));
     return forced;
   }

@@ -38,7 +38,7 @@
  * is back, by this process or a person. Whoever comes back is flushed first: one whose host has
  * lost its memory fails that, and is copied whole. So is one that is another storage than before,
  * as its server says: the map names both, also for the next process, for which such a leg is not
- * the disk if the other one may be.
+ * the disk if the other one may be: with that one away the guest waits.
  *
  * <p>Who keeps a {@link io.netchannel.device.legs.MirrorRecord}: the authority of each member,
  * beside the disk's generation, and of a leg that comes back before anything is written there; this

@@ -127,7 +127,7 @@ final class MirrorKeepersTest {
   /** So that nobody comes into use there between the question and the word. */
   @Test
   void ofAPersonsWordTheOtherLegHearsFirst() {
-    MirrorRecord forced = FIRST.forced("B", FIRST.epoch());
+    MirrorRecord forced = FIRST.forced("B", FIRST.epoch(), FIRST.sizeBytes());
     a.answer = Answer.REFUSES;
     assertThat(failure(keepers.force(forced, true))).hasMessage("refused");
     assertThat(b.known).as("nothing has changed").contains(FIRST);

@@ -204,7 +204,7 @@ final class MirrorStartTest {
   /** What a person says holds against all that the legs come to by themselves. */
   @Test
   void aPersonsWordHolds() throws Exception {
-    MirrorRecord forced = record("5AB").forced("B", 5);
+    MirrorRecord forced = record("5AB").forced("B", 5, 4096);
     LegAnswer b = new LegAnswer("B", 3, Optional.of(forced), Optional.empty());
     MirrorRecord other = record("5AB");
     for (int generation = 1; generation <= 1000; generation++) {
@@ -226,7 +226,7 @@ final class MirrorStartTest {
     MirrorRecord newer = before.next(8, ImmutableList.of("B"));
     assertThat(newer.epoch()).isGreaterThan(older.epoch());
     assertThat(newer.next(7, LEGS).epoch()).isGreaterThan(newer.epoch());
-    MirrorRecord forced = newer.forced("A", newer.epoch());
+    MirrorRecord forced = newer.forced("A", newer.epoch(), newer.sizeBytes());
     assertThat(forced.next(9, LEGS).epoch()).isGreaterThan(forced.epoch());
     assertThat(forced.next(9, LEGS).epoch())
         .isGreaterThan(forced.next(8, ImmutableList.of("A")).epoch());
