@@ -364,8 +364,7 @@ final class LegsOfAGuestTest {
   /** Another host could start the guest from it: one leg is enough where the record says so. */
   @ParameterizedTest
   @CsvSource({"a,b", "b,a"})
-  void aLegIsToldThatTheDiskHasLeftWhileTheOtherIsAway(String gone, String there)
-      throws Exception {
+  void aLegIsToldThatTheDiskHasLeftWhileTheOtherIsAway(String gone, String there) throws Exception {
     notesNothing = true;
     guest.startGuest(BOTH);
     guest.write(3);
@@ -389,8 +388,7 @@ final class LegsOfAGuestTest {
 
   @ParameterizedTest
   @CsvSource({"a,b", "b,a"})
-  void aLegIsToldThatTheDiskHasComeWhileTheOtherIsAway(String gone, String there)
-      throws Exception {
+  void aLegIsToldThatTheDiskHasComeWhileTheOtherIsAway(String gone, String there) throws Exception {
     guest.startGuest(guest.make("file", "plain"));
     guest.write(3);
     notesNothing = true;

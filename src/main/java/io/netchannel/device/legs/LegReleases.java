@@ -93,7 +93,9 @@ final class LegReleases {
   /** What is under way is waited for, within a bound, and nothing begins any more. */
   private Runnable withdraw(Predicate<Held> which) {
     ImmutableList<Held> withdrawn =
-        held.stream().filter(which).filter(held::remove).collect(ImmutableList.toImmutableList());
+        ImmutableList.copyOf(held).stream()
+            .filter(place -> which.test(place) && held.remove(place))
+            .collect(ImmutableList.toImmutableList());
     CompletableFuture.allOf(
             withdrawn.stream().map(place -> place.attempt).toArray(CompletableFuture[]::new))
         .completeOnTimeout(null, WITHDRAW_SECONDS, TimeUnit.SECONDS)

@@ -270,8 +270,7 @@ public final class Mirrors implements DeviceKind {
   public Device openAround(String text, Device present, OpenOptions options)
       throws DeviceException {
     MirrorLegs legs = new MirrorLegs(environment, legs(text));
-    return opened(
-        options.user().orElseThrow(), legs, () -> opening(legs, options).around(present));
+    return opened(options.user().orElseThrow(), legs, () -> opening(legs, options).around(present));
   }
 
   private MirrorOpening opening(MirrorLegs legs, OpenOptions options) {
