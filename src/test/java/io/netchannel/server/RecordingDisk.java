@@ -84,6 +84,16 @@ final class RecordingDisk implements Devices {
     now.forEach(executor::execute);
   }
 
+  /** Does the first of what is held; all else stays held. */
+  void release(int count) {
+    List<Runnable> now;
+    synchronized (this) {
+      now = new ArrayList<>(held.subList(0, count));
+      held.subList(0, count).clear();
+    }
+    now.forEach(executor::execute);
+  }
+
   synchronized int held() {
     return held.size();
   }

@@ -46,8 +46,10 @@ import java.util.Optional;
 import java.util.Random;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.TimeUnit;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.TrustManager;
 import org.junit.jupiter.api.AfterEach;
@@ -255,15 +257,7 @@ final class RemoteDeviceTest {
     host.disk.hold();
     old.write(0, 1, 0, 100);
     Waiting.until("it is at the device", () -> host.disk.held() == 1);
-    RemoteOptions impatient =
-        new RemoteOptions(
-            Duration.ofSeconds(2),
-            QUICK.connect(),
-            QUICK.ping(),
-            QUICK.silence(),
-            QUICK.firstDelay(),
-            QUICK.longestDelay(),
-            Optional.empty());
+    RemoteOptions impatient = opensFor(Duration.ofSeconds(2));
     assertThatThrownBy(() -> host.open("hosta", host.unixSource(EXPORT), as(CLIENT, 2), impatient))
         .isInstanceOf(DeviceException.class)
         .hasMessageContaining("its device has not finished what it was given before");
@@ -505,6 +499,92 @@ final class RemoteDeviceTest {
     }
   }
 
+  /** Part of it is told to one that is cut then, and is replaced before all is told. */
+  @Test
+  void whatWasToldToOneThatIsNeverOpenIsToldToTheNext() throws Exception {
+    Device old = host.open(host.source(EXPORT), as(CLIENT, 1));
+    Inheritance inheritance = holdWrites(old);
+    try (CuttingProxy proxy = new CuttingProxy(host.port(), host.executor, seed)) {
+      proxy.heal();
+      CompletableFuture<Device> first = opening(host.source(EXPORT), inheritance);
+      Waiting.until("taken over", () -> host.exports().toString().contains("generation=2"));
+      CompletableFuture<Device> second =
+          opening(ServerHarness.source(EXPORT, proxy.port()), inheritance);
+      Waiting.until("attached", () -> host.from(EXPORT).isPresent());
+      assertThat(first).failsWithin(Duration.ofSeconds(30));
+      host.disk.release(20);
+      Waiting.until("answered", () -> host.disk.writes.size() == 20 && running() == 20);
+      String before = host.from(EXPORT).orElseThrow();
+      proxy.cutNow();
+      Waiting.until(
+          "attached again", () -> host.from(EXPORT).filter(a -> !a.equals(before)).isPresent());
+      CompletableFuture<Device> third = opening(host.source(EXPORT), inheritance);
+      assertThat(second).failsWithin(Duration.ofSeconds(30));
+      host.disk.release();
+      allAreKnown(third.get(30, TimeUnit.SECONDS), inheritance);
+    }
+    old.close();
+  }
+
+  @Test
+  void whoGivesUpToOpenWhatItTakesOverLeavesItToTheNext() throws Exception {
+    Device old = host.open(host.source(EXPORT), as(CLIENT, 1));
+    Inheritance inheritance = holdWrites(old);
+    CompletableFuture<Device> first = opening(host.source(EXPORT), inheritance);
+    Waiting.until("taken over", () -> host.exports().toString().contains("generation=2"));
+    CompletableFuture<Device> second =
+        opening(host.source(EXPORT), inheritance, opensFor(Duration.ofSeconds(3)));
+    assertThat(first).failsWithin(Duration.ofSeconds(30));
+    assertThat(second).as("does not wait for what runs").failsWithin(Duration.ofSeconds(30));
+    host.disk.release();
+    allAreKnown(opening(host.source(EXPORT), inheritance).get(30, TimeUnit.SECONDS), inheritance);
+    old.close();
+  }
+
+  private Inheritance holdWrites(Device device) {
+    host.disk.hold();
+    for (int i = 1; i <= 40; i++) {
+      int number = i;
+      var unused = Requests.submit(done -> device.write(number * 512L, buffer(number), done));
+    }
+    Waiting.until("at the device", () -> host.disk.begun.get() == 40);
+    return inheritance(device.custody().orElseThrow().join());
+  }
+
+  private CompletableFuture<Device> opening(String source, Inheritance inheritance) {
+    return opening(source, inheritance, QUICK);
+  }
+
+  private CompletableFuture<Device> opening(
+      String source, Inheritance inheritance, RemoteOptions options) {
+    return CompletableFuture.supplyAsync(
+        () -> {
+          try {
+            return host.open("hosta", source, inheriting(2, Optional.of(inheritance)), options);
+          } catch (Exception e) {
+            throw new CompletionException(e);
+          }
+        },
+        host.executor);
+  }
+
+  private void allAreKnown(Device newer, Inheritance inheritance) {
+    assertThat(inheritance.writes()).hasSize(40);
+    for (RequestName write : inheritance.writes()) {
+      assertThat(newer.inherited(write)).contains(Outcome.OK);
+    }
+    assertThat(host.disk.writes).hasSize(40).allSatisfy((number, times) -> assertThat(times).isOne());
+    newer.close();
+  }
+
+  private int running() {
+    return host.exports().stream()
+        .filter(each -> each.export().name().equals(EXPORT))
+        .flatMap(each -> each.clients().stream())
+        .mapToInt(ExportStatus.Client::running)
+        .sum();
+  }
+
   @Test
   void aServerThatForgotKnowsNothingOfIt() throws Exception {
     Device old = host.open(host.source(EXPORT), as(CLIENT, 1));
@@ -654,6 +734,17 @@ final class RemoteDeviceTest {
     assertThat(Requests.join(write)).isEqualTo(Outcome.IO_ERROR);
     old.close();
     host.start();
+  }
+
+  private static RemoteOptions opensFor(Duration bound) {
+    return new RemoteOptions(
+        bound,
+        QUICK.connect(),
+        QUICK.ping(),
+        QUICK.silence(),
+        QUICK.firstDelay(),
+        QUICK.longestDelay(),
+        Optional.empty());
   }
 
   private static Inheritance inheritance(Custody custody) {

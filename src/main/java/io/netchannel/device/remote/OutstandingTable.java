@@ -1,6 +1,7 @@
 package io.netchannel.device.remote;
 
 import com.google.common.collect.ImmutableList;
+import io.netchannel.wire.Attach;
 import io.netchannel.wire.Attached;
 import io.netchannel.wire.WireException;
 import java.util.Arrays;
@@ -72,13 +73,15 @@ final class OutstandingTable {
     bytes -= request.windowBytes();
   }
 
-  boolean holds(RemoteRequest request) {
-    return request.slot < bySlot.length && bySlot[request.slot] == request;
+  /** Null when it is not there any more. */
+  RemoteRequest find(int slot, long sequence) {
+    RemoteRequest found = slot < bySlot.length ? bySlot[slot] : null;
+    return found == null || found.sequence != sequence ? null : found;
   }
 
   RemoteRequest get(int slot, long sequence) throws WireException {
-    RemoteRequest found = slot < bySlot.length ? bySlot[slot] : null;
-    if (found == null || found.sequence != sequence) {
+    RemoteRequest found = find(slot, sequence);
+    if (found == null) {
       throw new WireException(
           "expected a reply to an outstanding request, found one for slot %d, sequence %d"
               .formatted(slot, sequence));
@@ -106,13 +109,13 @@ final class OutstandingTable {
   }
 
   /** Whether a server's answer can be true: it knows no request outside of its own slots. */
-  void check(List<RemoteRequest> listed, List<Attached.Fate> fates, int slots)
+  void check(List<Attach.Unanswered> listed, List<Attached.Fate> fates, int slots)
       throws WireException {
     for (int i = 0; i < listed.size(); i++) {
-      if (fates.get(i).state() == Attached.State.RUNNING && listed.get(i).slot >= slots) {
+      if (fates.get(i).state() == Attached.State.RUNNING && listed.get(i).slot() >= slots) {
         throw new WireException(
             "ATTACHED: expected nothing running in slot %d of %d"
-                .formatted(listed.get(i).slot, slots));
+                .formatted(listed.get(i).slot(), slots));
       }
     }
   }

@@ -116,6 +116,8 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
   /** Fates of the writes it was opened with; complete when it is opened. */
   private final Map<RequestName, Outcome> inherited = new ConcurrentHashMap<>();
 
+  private final boolean inherits;
+
   private RemoteDevice(RemoteLink link, OpenOptions.User user, boolean readOnly, boolean anew) {
     this.link = link;
     this.notes = new PlaceNotes(link.address().toString(), anew);
@@ -123,6 +125,7 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
     this.generation = user.generation();
     this.requests = new RequestQueue(generation);
     this.readOnly = readOnly;
+    this.inherits = user.inheritance().isPresent();
     user.inheritance().ifPresent(this::inherit);
     this.backoff =
         Backoff.scattered(
@@ -166,10 +169,10 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
       }
       return device;
     } catch (ExecutionException e) {
-      device.close();
+      device.giveUp();
       throw new DeviceException(e.getCause().getMessage(), e.getCause());
     } catch (TimeoutException e) {
-      device.close();
+      device.giveUp();
       throw new DeviceException(
           "%s: expected an answer within %d s, found: %s"
               .formatted(
@@ -178,10 +181,21 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
                   RemoteLink.words(device.lastProblem)),
           e);
     } catch (InterruptedException e) {
-      device.close();
+      device.giveUp();
       Thread.currentThread().interrupt();
       throw new DeviceException(link.address() + ": interrupted while it was opened", e);
     }
+  }
+
+  /**
+   * Not opened. Where it was to take over, whoever tries again asks for the same writes, and what
+   * became of them is lost with the place.
+   */
+  private void giveUp() {
+    if (inherits) {
+      keepPlace();
+    }
+    close();
   }
 
   // ---- Device, on any thread
@@ -657,6 +671,7 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
   /** It is open when the fates of all that it inherited are known. */
   private void openedWhenKnown() {
     if (!opened.isDone() && first.isPresent() && !requests.hasInherited()) {
+      requests.forgetInherited();
       opened.complete(geometryOf(first.get().geometry()));
     }
   }

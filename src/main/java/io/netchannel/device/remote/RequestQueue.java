@@ -1,6 +1,7 @@
 package io.netchannel.device.remote;
 
 import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableSet;
 import io.netchannel.device.Completion;
 import io.netchannel.device.Outcome;
 import io.netchannel.wire.Attach;
@@ -15,6 +16,7 @@ import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Predicate;
+import java.util.stream.Stream;
 
 /**
  * The requests of a device from when they are taken in to their end, in order. Belongs to the
@@ -48,7 +50,13 @@ final class RequestQueue {
   private ArrayDeque<RemoteRequest> waiting = new ArrayDeque<>();
 
   /** What the server was asked about last. */
-  private List<RemoteRequest> listed = ImmutableList.of();
+  private ImmutableList<Attach.Unanswered> listed = ImmutableList.of();
+
+  /**
+   * Asked about each time, also those whose fates are known: whoever asks for them keeps them at
+   * the server, for another try to open the device if this one fails.
+   */
+  private ImmutableSet<Attach.Unanswered> inherited = ImmutableSet.of();
 
   private long lastSequence;
   private int maxRequestBytes;
@@ -68,10 +76,16 @@ final class RequestQueue {
     // A number that a kept outcome has must not be given again.
     writes.forEach(write -> lastSequence = Math.max(lastSequence, write.sequence));
     outstanding = OutstandingTable.of(writes);
+    inherited = writes.stream().map(RequestQueue::name).collect(ImmutableSet.toImmutableSet());
   }
 
   boolean hasInherited() {
     return outstanding.hasInherited();
+  }
+
+  /** The device is open: what became of its inherited writes is its user's to keep. */
+  void forgetInherited() {
+    inherited = ImmutableSet.of();
   }
 
   int size() {
@@ -161,12 +175,18 @@ final class RequestQueue {
     outstanding.remove(request);
   }
 
-  /** What an ATTACH asks about. */
-  List<Attach.Unanswered> list() {
-    listed = outstanding.unanswered();
-    return listed.stream()
-        .map(request -> new Attach.Unanswered(request.slot, request.sequence))
-        .toList();
+  /** What an ATTACH asks about, in order. */
+  ImmutableList<Attach.Unanswered> list() {
+    listed =
+        Stream.concat(outstanding.unanswered().stream().map(RequestQueue::name), inherited.stream())
+            .distinct()
+            .sorted(Comparator.comparingLong(Attach.Unanswered::sequence))
+            .collect(ImmutableList.toImmutableList());
+    return listed;
+  }
+
+  private static Attach.Unanswered name(RemoteRequest request) {
+    return new Attach.Unanswered(request.slot, request.sequence);
   }
 
   /**
@@ -189,9 +209,9 @@ final class RequestQueue {
     OutstandingTable before = outstanding;
     outstanding = new OutstandingTable(attached.window().slots(), attached.window().bytes());
     for (int i = 0; i < listed.size(); i++) {
-      RemoteRequest request = listed.get(i);
+      RemoteRequest request = before.find(listed.get(i).slot(), listed.get(i).sequence());
       Attached.Fate fate = attached.fates().get(i);
-      if (before.holds(request)) {
+      if (request != null) {
         switch (fate.state()) {
           case DONE -> {
             before.remove(request);

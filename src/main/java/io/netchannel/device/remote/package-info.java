@@ -33,6 +33,9 @@
  *       as long as the server may know it. After a lost connection the server says of each write,
  *       flush, discard and zero whether it is done, runs or is unknown; what is unknown, and every
  *       read, is sent again in the old order before anything new ({@code RequestQueue.attached}).
+ *   <li>Writes of the generation before are asked for with each ATTACH until all their fates are
+ *       known and the device is open: what nobody asks for the server forgets, and an opening that
+ *       fails takes with it what it was told. It leaves the place as it is.
  *   <li>What an older server's version has not ({@code ZERO}, {@code EXTENTS}, {@code MOVED}) is
  *       not sent, nor sent again where such a server comes back: zeros are unsupported then, all is
  *       data, and {@code Device.moved} fails.
