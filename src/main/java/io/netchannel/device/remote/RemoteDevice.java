@@ -120,8 +120,6 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
   /** Fates of the writes it was opened with; complete when it is opened. */
   private final Map<RequestName, Outcome> inherited = new ConcurrentHashMap<>();
 
-  private final boolean inherits;
-
   private RemoteDevice(RemoteLink link, OpenOptions.User user, OpenOptions options) {
     this.link = link;
     this.leg = options.leg();
@@ -130,7 +128,6 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
     this.generation = user.generation();
     this.requests = new RequestQueue(generation);
     this.readOnly = options.readOnly();
-    this.inherits = user.inheritance().isPresent();
     user.inheritance().ifPresent(this::inherit);
     this.backoff =
         Backoff.scattered(
@@ -174,10 +171,10 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
       }
       return device;
     } catch (ExecutionException e) {
-      device.giveUp();
+      device.giveUp(user);
       throw new DeviceException(e.getCause().getMessage(), e.getCause());
     } catch (TimeoutException e) {
-      device.giveUp();
+      device.giveUp(user);
       throw new DeviceException(
           "%s: expected an answer within %d s, found: %s"
               .formatted(
@@ -186,7 +183,7 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
                   RemoteLink.words(device.lastProblem)),
           e);
     } catch (InterruptedException e) {
-      device.giveUp();
+      device.giveUp(user);
       Thread.currentThread().interrupt();
       throw new DeviceException(link.address() + ": interrupted while it was opened", e);
     }
@@ -196,8 +193,8 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
    * Not opened. Where it was to take over, whoever tries again asks for the same writes, and what
    * became of them is lost with the place.
    */
-  private void giveUp() {
-    if (inherits) {
+  private void giveUp(OpenOptions.User user) {
+    if (user.inheritance().isPresent()) {
       keepPlace();
     }
     close();

@@ -7,11 +7,8 @@ import io.netchannel.device.DeviceGeometry;
 import io.netchannel.device.Outcome;
 import io.netchannel.wire.Attach;
 import io.netchannel.wire.Attached;
-import io.netchannel.wire.FrameHeader;
 import io.netchannel.wire.Preamble;
 import io.netchannel.wire.Refusal;
-import io.netchannel.wire.Status;
-import io.netchannel.wire.WireException;
 import java.nio.ByteBuffer;
 import java.util.Optional;
 import java.util.UUID;
@@ -21,16 +18,14 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 
 /** Asks a server what an export is like, without a session. */
-final class RemoteProbe implements RemoteConnection.Owner {
-  private final RemoteLink link;
+final class RemoteProbe extends Question<Attached> {
   private final Attach attach;
-  private final CompletableFuture<Attached> answer = new CompletableFuture<>();
 
   /** Whether its version does; set before the answer is there. */
   private volatile boolean tellsStorage;
 
   private RemoteProbe(RemoteLink link, Attach attach) {
-    this.link = link;
+    super(link);
     this.attach = attach;
   }
 
@@ -87,34 +82,8 @@ final class RemoteProbe implements RemoteConnection.Owner {
   }
 
   @Override
-  public ByteBuffer target(FrameHeader header) throws WireException {
-    throw new WireException("expected no reply to a probe, found %s".formatted(header));
-  }
-
-  @Override
-  public void reply(FrameHeader header) throws WireException {
-    throw new WireException("expected no reply to a probe, found %s".formatted(header));
-  }
-
-  @Override
-  public void noted(long number, Status status, String words) throws WireException {
-    throw new WireException("expected nothing noted for a probe, found number " + number);
-  }
-
-  @Override
-  public void readComplete() {}
-
-  @Override
-  public void detached() {}
-
-  @Override
   public void refused(Refusal reason, String text) {
     answer.completeExceptionally(link.refusal(reason, text));
-  }
-
-  @Override
-  public void lost(Throwable cause) {
-    answer.completeExceptionally(new DeviceException(link.problem(cause), cause));
   }
 
   /** A device for who only asks for its geometry. */

@@ -5,13 +5,10 @@ import io.netchannel.device.legs.Authority;
 import io.netchannel.device.legs.MirrorRecord;
 import io.netchannel.wire.Attach;
 import io.netchannel.wire.Attached;
-import io.netchannel.wire.FrameHeader;
 import io.netchannel.wire.LegRecord;
 import io.netchannel.wire.Preamble;
 import io.netchannel.wire.Refusal;
-import io.netchannel.wire.Status;
 import io.netchannel.wire.WireException;
-import java.nio.ByteBuffer;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
@@ -123,20 +120,17 @@ final class RemoteRecords implements Authority {
     return mayBeTold ? new UntoldException(why, cause) : new DeviceException(why, cause);
   }
 
-  /** One question; on its event loop. */
-  private static final class Exchange implements RemoteConnection.Owner {
+  private static final class Exchange extends Question<LegRecord.Known> {
     private final LegRecord said;
     private final String name;
-    private final RemoteLink link;
-    private final CompletableFuture<LegRecord.Known> answer = new CompletableFuture<>();
 
     /** Whether it was sent what changes something, and has not said what became of that. */
     private volatile boolean mayBeTold;
 
     private Exchange(LegRecord said, String name, RemoteLink link) {
+      super(link);
       this.said = said;
       this.name = name;
-      this.link = link;
     }
 
     @Override
@@ -163,11 +157,6 @@ final class RemoteRecords implements Authority {
     }
 
     @Override
-    public void lost(Throwable cause) {
-      answer.completeExceptionally(new DeviceException(link.problem(cause), cause));
-    }
-
-    @Override
     public Attach attach(Preamble agreed) {
       throw new IllegalStateException("a record is sent in place of it");
     }
@@ -176,26 +165,5 @@ final class RemoteRecords implements Authority {
     public void attached(Attached attached, Preamble agreed) throws WireException {
       throw new WireException("expected no ATTACHED, found " + attached);
     }
-
-    @Override
-    public ByteBuffer target(FrameHeader header) throws WireException {
-      throw new WireException("expected no reply, found %s".formatted(header));
-    }
-
-    @Override
-    public void reply(FrameHeader header) throws WireException {
-      throw new WireException("expected no reply, found %s".formatted(header));
-    }
-
-    @Override
-    public void noted(long number, Status status, String words) throws WireException {
-      throw new WireException("expected nothing noted, found number " + number);
-    }
-
-    @Override
-    public void readComplete() {}
-
-    @Override
-    public void detached() {}
   }
 }
