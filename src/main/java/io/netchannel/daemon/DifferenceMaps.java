@@ -40,13 +40,7 @@ final class DifferenceMaps {
 
   /** A new one, of devices of which nothing is known. */
   DifferenceMap create(UUID job, long sizeBytes) {
-    try {
-      return DifferenceMap.create(file(job), sizeBytes);
-    } catch (IOException e) {
-      log.warn(
-          "{}: a restart of the daemon will compare all of the disk: {}", file(job), e.toString());
-      return DifferenceMap.inMemory(sizeBytes);
-    }
+    return DifferenceMap.createOrInMemory(file(job), sizeBytes);
   }
 
   /**

@@ -36,14 +36,7 @@ final class MirrorMaps {
 
   /** A new one, of legs of which nothing is known. */
   synchronized DifferenceMap create(String user, long sizeBytes) {
-    DifferenceMap map;
-    try {
-      map = DifferenceMap.create(file(user), sizeBytes);
-    } catch (IOException e) {
-      log.warn(
-          "{}: a restart of the daemon will compare all of the disk: {}", file(user), e.toString());
-      map = DifferenceMap.inMemory(sizeBytes);
-    }
+    DifferenceMap map = DifferenceMap.createOrInMemory(file(user), sizeBytes);
     taken.put(user, map);
     return map;
   }

@@ -17,6 +17,8 @@ import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Where two legs may differ: a bit for each region. Guarded by its mirror's lock, once it has one.
@@ -40,6 +42,8 @@ import java.util.UUID;
  * </pre>
  */
 public final class DifferenceMap {
+  private static final Logger log = LoggerFactory.getLogger(DifferenceMap.class);
+
   /** 2 MiB of map for each TiB; a copy of one takes a disk about as long as its seek. */
   static final int REGION_BYTES = 64 << 10;
 
@@ -149,6 +153,16 @@ public final class DifferenceMap {
 
   private static ByteBuffer map(FileChannel channel, Path file, int bytes) throws IOException {
     return MappedFile.map(channel, file, bytes, "a map of differences");
+  }
+
+  /** As {@link #create}; where there is no room for it in memory only, which is said in the log. */
+  public static DifferenceMap createOrInMemory(Path file, long sizeBytes) {
+    try {
+      return create(file, sizeBytes);
+    } catch (IOException e) {
+      log.warn("{}: a restart of the daemon will compare all of the disk: {}", file, e.toString());
+      return inMemory(sizeBytes);
+    }
   }
 
   /** A map that dies with the process, of legs of which nothing is known. */
