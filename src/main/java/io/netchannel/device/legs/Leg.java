@@ -37,6 +37,9 @@ final class Leg implements Device {
   /** Null when it is not PRESENT; changed under the monitor, as are those below. */
   private volatile Device device;
 
+  /** What is being given up, or null: it has ended when its close returns, for who calls it. */
+  private Device leaving;
+
   private volatile String problem = "";
   private boolean keepsPlace;
   private boolean closed;
@@ -138,13 +141,17 @@ final class Leg implements Device {
       given = device;
       device = null;
       problem = why;
-    }
-    if (given == null) {
-      return Optional.empty();
+      if (given == null) {
+        return Optional.empty();
+      }
+      leaving = given;
     }
     Inheritance left = custodyOf(given).orElse(Inheritance.UNTOLD);
     given.keepPlace(); // so that it does not wait for what runs there
     given.close();
+    synchronized (this) {
+      leaving = leaving == given ? null : leaving;
+    }
     return Optional.of(left);
   }
 
@@ -287,15 +294,21 @@ final class Leg implements Device {
   @Override
   public void close() {
     Device present;
+    Device before;
     synchronized (this) {
       closed = true;
       present = device;
+      before = leaving;
       if (present != null && keepsPlace) {
         present.keepPlace();
       }
     }
     if (present != null) {
       present.close();
+    }
+    if (before != null) {
+      before.keepPlace(); // as who gives it up is about to say
+      before.close();
     }
   }
 }
