@@ -4,10 +4,16 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** Files whose bytes are memory: on tmpfs they outlive the process, whatever ends it. */
 public final class MappedFile {
+  private static final Logger log = LoggerFactory.getLogger(MappedFile.class);
+
   private static final int CHUNK_BYTES = 64 << 10;
 
   private MappedFile() {}
@@ -39,6 +45,33 @@ public final class MappedFile {
           e);
     }
     return channel.map(FileChannel.MapMode.READ_WRITE, 0, sizeBytes);
+  }
+
+  /**
+   * Removes a file that nobody uses any more, and gives its room back at once. A mapping is there
+   * until the garbage collector comes to it, and with it would be the room of a file that is only
+   * deleted: nobody sees what takes it.
+   *
+   * @param file nothing where there is none
+   */
+  public static void remove(Path file) throws IOException {
+    giveRoomBack(file);
+    Files.deleteIfExists(file);
+  }
+
+  private static void giveRoomBack(Path file) {
+    try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
+      long sizeBytes = channel.size();
+      if (sizeBytes > 0) {
+        channel.truncate(0);
+        // As long as before: a stray access finds zeros, where beyond the end it would be a SIGBUS.
+        var unused = channel.write(ByteBuffer.allocate(1), sizeBytes - 1);
+      }
+    } catch (NoSuchFileException e) {
+      log.debug("{}: is not there", file);
+    } catch (IOException e) {
+      log.warn("{}: gives its room back later: {}", file, e.toString());
+    }
   }
 
   /** Writes each byte once: what is there as it was, zeros beyond the old end. */

@@ -302,11 +302,11 @@ public final class InflightTable implements AutoCloseable {
     return next;
   }
 
-  /** Removes the file: the virtual disk has gone for good. */
+  /** Removes the file: the virtual disk has gone for good, and nothing here is used any more. */
   void remove() {
     if (file != null) {
       try {
-        Files.deleteIfExists(file);
+        MappedFile.remove(file);
       } catch (IOException e) {
         throw new UncheckedIOException(file + ": cannot be removed", e);
       }

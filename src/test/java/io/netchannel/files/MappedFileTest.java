@@ -59,6 +59,25 @@ final class MappedFileTest {
     }
   }
 
+  /** The garbage collector may take days to come to it. */
+  @Test
+  void theRoomOfOneThatIsRemovedIsThereAtOnce() throws Exception {
+    Path small = Files.createDirectory(directory.resolve("small"));
+    run("mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", small.toString());
+    try {
+      ByteBuffer before = map(small.resolve("before"));
+      MappedFile.remove(small.resolve("before"));
+      assertThat(small.resolve("before")).doesNotExist();
+      ByteBuffer next = map(small.resolve("next"));
+
+      next.put(0, (byte) 7);
+      assertThat(before.get(BYTES - 1)).as("still mapped").isZero();
+      MappedFile.remove(small.resolve("none"));
+    } finally {
+      run("umount", "-l", small.toString());
+    }
+  }
+
   private static ByteBuffer map(Path file) throws IOException {
     try (FileChannel channel =
         FileChannel.open(
