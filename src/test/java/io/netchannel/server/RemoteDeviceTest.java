@@ -430,13 +430,7 @@ final class RemoteDeviceTest {
   @Test
   void theNextGenerationLearnsWhatBecameOfWhatWasLeft() throws Exception {
     Device old = host.open(host.source(EXPORT), as(CLIENT, 1));
-    host.disk.hold();
-    List<CompletableFuture<Outcome>> left = new ArrayList<>();
-    for (int i = 1; i <= 40; i++) {
-      int number = i;
-      left.add(Requests.submit(done -> old.write(number * 512L, buffer(number), done)));
-    }
-    Waiting.until("at the device", () -> host.disk.begun.get() == 40);
+    List<CompletableFuture<Outcome>> left = heldWrites(old);
     Custody custody = old.custody().orElseThrow().join();
     assertThat(custody.writes()).hasSize(40);
     assertThat(left).noneMatch(CompletableFuture::isDone);
@@ -499,6 +493,27 @@ final class RemoteDeviceTest {
     }
   }
 
+  /** It hears of some of it, is cut, and comes again before the next one does. */
+  @Test
+  void whatWasLeftIsKeptThoughWhoLeftItHearsOfIt() throws Exception {
+    try (CuttingProxy proxy = new CuttingProxy(host.port(), host.executor, seed)) {
+      proxy.heal();
+      Device old = host.open(ServerHarness.source(EXPORT, proxy.port()), as(CLIENT, 1));
+      List<CompletableFuture<Outcome>> left = heldWrites(old);
+      Inheritance inheritance = inheritance(old.custody().orElseThrow().join());
+      host.disk.release(20);
+      Waiting.until("heard", () -> left.stream().filter(CompletableFuture::isDone).count() == 20);
+      String before = host.from(EXPORT).orElseThrow();
+      proxy.cutNow();
+      Waiting.until(
+          "attached again", () -> host.from(EXPORT).filter(a -> !a.equals(before)).isPresent());
+      CompletableFuture<Device> opening = opening(host.source(EXPORT), inheritance);
+      host.disk.release();
+      allAreKnown(opening.get(30, TimeUnit.SECONDS), inheritance);
+      old.close();
+    }
+  }
+
   /** Part of it is told to one that is cut then, and is replaced before all is told. */
   @Test
   void whatWasToldToOneThatIsNeverOpenIsToldToTheNext() throws Exception {
@@ -542,13 +557,20 @@ final class RemoteDeviceTest {
   }
 
   private Inheritance holdWrites(Device device) {
+    var unused = heldWrites(device);
+    return inheritance(device.custody().orElseThrow().join());
+  }
+
+  /** 40 that are at the device. */
+  private List<CompletableFuture<Outcome>> heldWrites(Device device) {
     host.disk.hold();
+    List<CompletableFuture<Outcome>> writes = new ArrayList<>();
     for (int i = 1; i <= 40; i++) {
       int number = i;
-      var unused = Requests.submit(done -> device.write(number * 512L, buffer(number), done));
+      writes.add(Requests.submit(done -> device.write(number * 512L, buffer(number), done)));
     }
     Waiting.until("at the device", () -> host.disk.begun.get() == 40);
-    return inheritance(device.custody().orElseThrow().join());
+    return writes;
   }
 
   private CompletableFuture<Device> opening(String source, Inheritance inheritance) {

@@ -52,6 +52,15 @@ final class OutstandingTable {
     put(request);
   }
 
+  /** Gives one that was sent before the slot it had, by which others know it, if that is free. */
+  void addAgain(RemoteRequest request) {
+    if (request.slot < bySlot.length && isFree(request.slot)) {
+      addAt(request);
+    } else {
+      add(request);
+    }
+  }
+
   /** Leaves it in its slot, which must be free. */
   void addAt(RemoteRequest request) {
     int at = 0;
@@ -71,6 +80,11 @@ final class OutstandingTable {
     bySlot[request.slot] = null;
     freeSlots[free++] = request.slot;
     bytes -= request.windowBytes();
+  }
+
+  /** Also of one that is not within the window. */
+  boolean isFree(int slot) {
+    return slot >= bySlot.length || bySlot[slot] == null;
   }
 
   /** Null when it is not there any more. */

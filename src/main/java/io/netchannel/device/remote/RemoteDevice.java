@@ -305,11 +305,9 @@ final class RemoteDevice implements Device, RemoteConnection.Owner {
 
   private Custody custodyNow() {
     ImmutableMap.Builder<Completion, RequestName> writes = ImmutableMap.builder();
-    for (RemoteRequest request : requests.unanswered()) {
+    for (RemoteRequest request : requests.leave()) {
       // A part of a request that was split has a completion that nobody else knows.
-      if (request.type == FrameType.WRITE || request.type == FrameType.ZERO) {
-        writes.put(request.completion, new RequestName(request.slot, request.sequence));
-      }
+      writes.put(request.completion, new RequestName(request.slot, request.sequence));
     }
     return new Custody(unflushed.left(), writes.buildKeepingLast());
   }

@@ -13,10 +13,11 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Predicate;
-import java.util.stream.Stream;
 
 /**
  * The requests of a device from when they are taken in to their end, in order. Belongs to the
@@ -53,10 +54,11 @@ final class RequestQueue {
   private ImmutableList<Attach.Unanswered> listed = ImmutableList.of();
 
   /**
-   * Asked about each time, also those whose fates are known: whoever asks for them keeps them at
-   * the server, for another try to open the device if this one fails.
+   * Asked about each time, also those whose fates are known: whoever opens the device next asks for
+   * them, and the server forgets what nobody asks for. Until it is open what it was opened with,
+   * for another try if this one fails; afterwards what it has left.
    */
-  private ImmutableSet<Attach.Unanswered> inherited = ImmutableSet.of();
+  private ImmutableSet<Attach.Unanswered> keptForNext = ImmutableSet.of();
 
   private long lastSequence;
   private int maxRequestBytes;
@@ -69,6 +71,7 @@ final class RequestQueue {
   void use(long generation) {
     long before = (generation & MAX_GENERATION_PART) << GENERATION_SHIFT;
     lastSequence = Math.max(lastSequence, before);
+    keptForNext = ImmutableSet.of(); // nobody else goes on with what it has left
   }
 
   /** Writes of the generation before, to be asked for and not sent. */
@@ -76,7 +79,7 @@ final class RequestQueue {
     // A number that a kept outcome has must not be given again.
     writes.forEach(write -> lastSequence = Math.max(lastSequence, write.sequence));
     outstanding = OutstandingTable.of(writes);
-    inherited = writes.stream().map(RequestQueue::name).collect(ImmutableSet.toImmutableSet());
+    keepForNext(writes);
   }
 
   boolean hasInherited() {
@@ -85,7 +88,7 @@ final class RequestQueue {
 
   /** The device is open: what became of its inherited writes is its user's to keep. */
   void forgetInherited() {
-    inherited = ImmutableSet.of();
+    keptForNext = ImmutableSet.of();
   }
 
   int size() {
@@ -97,9 +100,18 @@ final class RequestQueue {
     return outstanding.size();
   }
 
-  /** Those at the server whose fate matters; a read is just done again. */
-  List<RemoteRequest> unanswered() {
-    return outstanding.unanswered();
+  /** The writes at the server, which the next generation may ask for by their names. */
+  List<RemoteRequest> leave() {
+    List<RemoteRequest> left =
+        outstanding.unanswered().stream()
+            .filter(request -> request.type == FrameType.WRITE || request.type == FrameType.ZERO)
+            .toList();
+    keepForNext(left);
+    return left;
+  }
+
+  private void keepForNext(List<RemoteRequest> writes) {
+    keptForNext = writes.stream().map(RequestQueue::name).collect(ImmutableSet.toImmutableSet());
   }
 
   boolean isTooLarge(RemoteRequest request) {
@@ -154,8 +166,10 @@ final class RequestQueue {
     if (next.sequence == 0) {
       next.sequence = ++lastSequence;
       next.covered = covered;
+      outstanding.add(next);
+    } else {
+      outstanding.addAgain(next);
     }
-    outstanding.add(next);
     return next;
   }
 
@@ -177,11 +191,17 @@ final class RequestQueue {
 
   /** What an ATTACH asks about, in order. */
   ImmutableList<Attach.Unanswered> list() {
-    listed =
-        Stream.concat(outstanding.unanswered().stream().map(RequestQueue::name), inherited.stream())
-            .distinct()
-            .sorted(Comparator.comparingLong(Attach.Unanswered::sequence))
-            .collect(ImmutableList.toImmutableList());
+    SortedMap<Long, Attach.Unanswered> bySequence = new TreeMap<>();
+    for (Attach.Unanswered kept : keptForNext) {
+      // Otherwise it is outstanding itself, or another one has the place of its outcome.
+      if (outstanding.isFree(kept.slot())) {
+        bySequence.put(kept.sequence(), kept);
+      }
+    }
+    for (RemoteRequest request : outstanding.unanswered()) {
+      bySequence.put(request.sequence, name(request));
+    }
+    listed = ImmutableList.copyOf(bySequence.values());
     return listed;
   }
 
@@ -247,6 +267,7 @@ final class RequestQueue {
     all.addAll(waiting);
     outstanding = outstanding.emptied();
     waiting = new ArrayDeque<>();
+    keptForNext = ImmutableSet.of(); // what runs at the server has nobody here who takes its reply
     return all;
   }
 }

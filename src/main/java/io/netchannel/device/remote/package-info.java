@@ -35,7 +35,9 @@
  *       read, is sent again in the old order before anything new ({@code RequestQueue.attached}).
  *   <li>Writes of the generation before are asked for with each ATTACH until all their fates are
  *       known and the device is open: what nobody asks for the server forgets, and an opening that
- *       fails takes with it what it was told. It leaves the place as it is.
+ *       fails takes with it what it was told. It leaves the place as it is. So are the writes of
+ *       custody from then on, by who has left them: it may lose its connection and come again
+ *       before the next generation does, and has perhaps heard of some of them.
  *   <li>What an older server's version has not ({@code ZERO}, {@code EXTENTS}, {@code MOVED}) is
  *       not sent, nor sent again where such a server comes back: zeros are unsupported then, all is
  *       data, and {@code Device.moved} fails.
