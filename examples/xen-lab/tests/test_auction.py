@@ -230,7 +230,7 @@ class Goals(unittest.TestCase):
 
     def test_rates_have_their_bounds(self):
         self.assertEqual(self.missed(course(swap_rate=6)), [])
-        self.assertEqual(self.missed(course(swap_rate=5)), ["rate in the swap, of a guest born at its host"])
+        self.assertEqual(self.missed(course(swap_rate=5)), ["rate in the swap, of that before the migration"])
         self.assertEqual(self.missed(course(after_rate=9)), [])
         self.assertEqual(self.missed(course(after_rate=8)), ["rate after the switch, of a guest born at its host"])
 

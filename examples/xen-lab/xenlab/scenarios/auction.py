@@ -55,8 +55,8 @@ def run(context):
     missed = [str(goal) for goal in goals if not goal.met]
     expect(not missed, "; ".join(missed))
     in_swap, after = (goal.found for goal in goals[-2:])
-    context.figures["summary"] = (f"{len(course.interactions)} interactions, {books.written} writes each once; rate in the swap {in_swap}, "
-                                  f"after it {after} of a guest born at hostb")
+    context.figures["summary"] = (f"{len(course.interactions)} interactions, {books.written} writes each once; rate in the swap {in_swap} of "
+                                  f"that before, after it {after} of a guest born at hostb")
     product.remove_export(a, EXPORT)
 
 
