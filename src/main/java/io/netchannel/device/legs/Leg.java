@@ -150,7 +150,9 @@ final class Leg implements Device {
     given.keepPlace(); // so that it does not wait for what runs there
     given.close();
     synchronized (this) {
-      leaving = leaving == given ? null : leaving;
+      if (leaving == given) {
+        leaving = null;
+      }
     }
     return Optional.of(left);
   }
