@@ -10,7 +10,7 @@ import io.netchannel.device.Inheritance;
 import io.netchannel.device.OpenOptions;
 import io.netchannel.midpoint.Manifest;
 import io.netchannel.midpoint.MidPoint;
-import io.netchannel.vdevice.block.VirtualDisk;
+import io.netchannel.vdevice.VirtualDevice;
 import io.netchannel.xen.Domains;
 import io.netchannel.xen.XenStore;
 import java.time.Duration;
@@ -108,7 +108,8 @@ final class HostDevices implements LocalDevices {
   public boolean guestHasRun(UUID domain) {
     return midPoints.ofDomain(domain).stream()
             .map(ServedDisk::status)
-            .anyMatch(status -> status.disk() == VirtualDisk.State.CONNECTED || status.taken() > 0)
+            .anyMatch(
+                status -> status.disk() == VirtualDevice.State.CONNECTED || status.taken() > 0)
         || Guest.byUuid(store, domain).map(stockDisks::hasConnected).orElse(false);
   }
 

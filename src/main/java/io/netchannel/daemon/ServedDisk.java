@@ -9,10 +9,10 @@ import io.netchannel.midpoint.MidPoint;
 import io.netchannel.midpoint.MidPointId;
 import io.netchannel.midpoint.MidPointMemory;
 import io.netchannel.midpoint.MidPointStatus;
+import io.netchannel.vdevice.VirtualDevice;
 import io.netchannel.vdevice.block.VbdAddress;
 import io.netchannel.vdevice.block.VbdNodes;
 import io.netchannel.vdevice.block.VbdNodes.Detail;
-import io.netchannel.vdevice.block.VirtualDisk;
 import io.netchannel.xen.EventChannels;
 import io.netchannel.xen.GrantTable;
 import io.netchannel.xen.XenStore;
@@ -254,7 +254,7 @@ final class ServedDisk {
                     new MidPointId(guest().name(), guest().uuid(), guest().domid(), target()),
                     MidPoint.State.EXPECTING,
                     0,
-                    VirtualDisk.State.PREPARED,
+                    VirtualDevice.State.PREPARED,
                     0,
                     0,
                     0,

@@ -11,6 +11,7 @@ import io.netchannel.midpoint.CommandQueue.Command;
 import io.netchannel.midpoint.Counters.Counter;
 import io.netchannel.midpoint.Manifest.Entry;
 import io.netchannel.midpoint.PendingTable.Fate;
+import io.netchannel.vdevice.VirtualDevice;
 import io.netchannel.vdevice.block.BlockGeometry;
 import io.netchannel.vdevice.block.BlockRequest;
 import io.netchannel.vdevice.block.VirtualDisk;
@@ -66,10 +67,10 @@ public final class MidPoint implements Agent {
   private final CommandQueue commands;
   private final CompletableFuture<Void> retired = new CompletableFuture<>();
   private final CompletableFuture<Void> nothingIssued = new CompletableFuture<>();
-  private final VirtualDisk.Handler handler = new DiskHandler();
+  private final VirtualDevice.Handler<BlockRequest> handler = new DiskHandler();
 
   private volatile State state = State.EXPECTING;
-  private volatile VirtualDisk.State diskState;
+  private volatile VirtualDevice.State diskState;
   private final long offeredBytesBefore;
   private volatile long generation;
 
@@ -257,7 +258,7 @@ public final class MidPoint implements Agent {
         newDevice,
         future -> {
           begin(newDevice, newGeneration);
-          if (disk.state() == VirtualDisk.State.CONNECTED) {
+          if (disk.state() == VirtualDevice.State.CONNECTED) {
             flow.recover();
           } else {
             // The frontend has begun again meanwhile and will resubmit everything.
@@ -655,11 +656,11 @@ public final class MidPoint implements Agent {
   }
 
   private boolean isConnected() {
-    return disk.state() == VirtualDisk.State.CONNECTED;
+    return disk.state() == VirtualDevice.State.CONNECTED;
   }
 
   private void offerIfPrepared() {
-    if (disk.state() == VirtualDisk.State.PREPARED && !connectionLost) {
+    if (disk.state() == VirtualDevice.State.PREPARED && !connectionLost) {
       DeviceGeometry geometry = device.geometry();
       disk.offer(
           new BlockGeometry(
@@ -677,14 +678,14 @@ public final class MidPoint implements Agent {
 
   private int settle() {
     int work = settlement.feed(flow) + flow.issueHeld() + follow();
-    if (disk.state() == VirtualDisk.State.GONE || !settlement.isFinished(flow)) {
+    if (disk.state() == VirtualDevice.State.GONE || !settlement.isFinished(flow)) {
       return work;
     }
     List<Entry> known = flow.takeSettled();
     flow.release(Fate.SETTLED, true);
     // After Closed there is no resubmission: that frontend has given its requests up itself.
     Settlement finished = settlement;
-    flow.replay(disk.state() == VirtualDisk.State.CLOSED ? null : finished.replayMap(known));
+    flow.replay(disk.state() == VirtualDevice.State.CLOSED ? null : finished.replayMap(known));
     inflight.clear();
     connectionLost = false;
     settlement = null;
@@ -755,7 +756,7 @@ public final class MidPoint implements Agent {
   }
 
   private int sealOn() {
-    if (disk.state() == VirtualDisk.State.GONE) {
+    if (disk.state() == VirtualDevice.State.GONE) {
       failSeal(new IllegalStateException(id + ": the domain went away during the seal"));
       return 1;
     }
@@ -807,7 +808,7 @@ public final class MidPoint implements Agent {
       return;
     }
     become(State.SERVING, reason);
-    if (settlement == null && !connectionLost && disk.state() != VirtualDisk.State.GONE) {
+    if (settlement == null && !connectionLost && disk.state() != VirtualDevice.State.GONE) {
       flow.answering(true);
       flow.answerDone();
       flow.publish();
@@ -817,7 +818,7 @@ public final class MidPoint implements Agent {
   // The end
 
   private void noteGone() {
-    if (departing || diskClosed || disk.state() != VirtualDisk.State.GONE) {
+    if (departing || diskClosed || disk.state() != VirtualDevice.State.GONE) {
       return;
     }
     log.info("{}: its frontend has gone", id);
@@ -866,7 +867,7 @@ public final class MidPoint implements Agent {
     flow.manifestDropped();
     flow.closeBuffers();
     inflight.clear(); // not before the trace has what became of them: a crash would take that along
-    if (disk.state() == VirtualDisk.State.GONE) {
+    if (disk.state() == VirtualDevice.State.GONE) {
       finishDisk();
     }
     nothingIssued.complete(null);
@@ -888,7 +889,7 @@ public final class MidPoint implements Agent {
     }
   }
 
-  private final class DiskHandler implements VirtualDisk.Handler {
+  private final class DiskHandler implements VirtualDevice.Handler<BlockRequest> {
     @Override
     public void onRequest(BlockRequest request) {
       flow.take(request);

@@ -1,6 +1,6 @@
 package io.netchannel.midpoint;
 
-import io.netchannel.vdevice.block.VirtualDisk;
+import io.netchannel.vdevice.VirtualDevice;
 
 /**
  * A look at a mid-point from outside. Counters are since its start; they are read one by one, not
@@ -22,7 +22,7 @@ public record MidPointStatus(
     MidPointId id,
     MidPoint.State state,
     long generation,
-    VirtualDisk.State disk,
+    VirtualDevice.State disk,
     long taken,
     long answered,
     int pending,

@@ -12,6 +12,7 @@ import io.netchannel.device.memory.Chunk;
 import io.netchannel.midpoint.Counters.Counter;
 import io.netchannel.midpoint.Manifest.Entry;
 import io.netchannel.midpoint.PendingTable.Fate;
+import io.netchannel.vdevice.VirtualDevice;
 import io.netchannel.vdevice.block.BlockOperation;
 import io.netchannel.vdevice.block.BlockRequest;
 import io.netchannel.vdevice.block.ResponseStatus;
@@ -250,7 +251,7 @@ final class RequestFlow {
     List<BlockRequest> unanswered =
         disk.reattach(
             slots.stream().map(InflightTable.Slot::encoded).toList(), inflight.requestConsumers());
-    connected = disk.state() == VirtualDisk.State.CONNECTED;
+    connected = disk.state() == VirtualDevice.State.CONNECTED;
     if (!connected) {
       // The rings cannot be used any more; the virtual disk has logged why and closed itself.
       inflight.clear();

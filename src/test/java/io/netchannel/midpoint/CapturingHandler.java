@@ -1,11 +1,12 @@
 package io.netchannel.midpoint;
 
+import io.netchannel.vdevice.VirtualDevice;
 import io.netchannel.vdevice.block.BlockRequest;
-import io.netchannel.vdevice.block.VirtualDisk;
 import java.util.function.Consumer;
 
 /** Gives requests to a test. */
-record CapturingHandler(Consumer<BlockRequest> requests) implements VirtualDisk.Handler {
+record CapturingHandler(Consumer<BlockRequest> requests)
+    implements VirtualDevice.Handler<BlockRequest> {
   @Override
   public void onRequest(BlockRequest request) {
     requests.accept(request);

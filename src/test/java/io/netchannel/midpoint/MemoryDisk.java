@@ -80,7 +80,7 @@ final class MemoryDisk implements VirtualDisk {
   }
 
   @Override
-  public int poll(Handler handler, int maxRequests) {
+  public int poll(Handler<BlockRequest> handler, int maxRequests) {
     if (leaving != null) {
       boolean was = state == State.CONNECTED;
       state = leaving;

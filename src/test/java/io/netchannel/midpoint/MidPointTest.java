@@ -8,9 +8,9 @@ import io.netchannel.midpoint.MidPoint.State;
 import io.netchannel.midpoint.ScriptedDevice.Kind;
 import io.netchannel.midpoint.SharedRings.Request;
 import io.netchannel.midpoint.SharedRings.Response;
+import io.netchannel.vdevice.VirtualDevice;
 import io.netchannel.vdevice.block.BlockOperation;
 import io.netchannel.vdevice.block.ResponseStatus;
-import io.netchannel.vdevice.block.VirtualDisk;
 import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -37,7 +37,7 @@ final class MidPointTest {
     host.await(host.midPoint.serve(host.device, 1));
     host.disk.connect(rings);
     host.work();
-    assertThat(host.disk.state()).isEqualTo(VirtualDisk.State.CONNECTED);
+    assertThat(host.disk.state()).isEqualTo(VirtualDevice.State.CONNECTED);
   }
 
   private Request push(BlockOperation operation, int sector, int sectors, byte[] data) {
@@ -266,7 +266,7 @@ final class MidPointTest {
     write(1, 1);
     write(1, 2);
     host.work();
-    host.disk.disconnect(VirtualDisk.State.GONE);
+    host.disk.disconnect(VirtualDevice.State.GONE);
     host.work();
     assertThat(host.midPoint.status().state()).isEqualTo(State.SERVING);
     assertThat(host.device.closed).isFalse();
@@ -284,7 +284,7 @@ final class MidPointTest {
     connect();
     write(1, 1);
     host.work();
-    host.disk.disconnect(VirtualDisk.State.CLOSED);
+    host.disk.disconnect(VirtualDevice.State.CLOSED);
     finish();
     SharedRings again = new SharedRings(1);
     again.push(0, new Request(0, BlockOperation.WRITE, 0, SECTOR_BYTES, DiskModel.content(5)));
@@ -503,11 +503,11 @@ final class MidPointTest {
     connect();
     write(1, 1);
     finish();
-    host.disk.disconnect(VirtualDisk.State.PREPARED);
+    host.disk.disconnect(VirtualDevice.State.PREPARED);
     SharedRings again = new SharedRings(1);
     host.disk.connect(again);
     finish();
-    assertThat(host.disk.state()).isEqualTo(VirtualDisk.State.CONNECTED);
+    assertThat(host.disk.state()).isEqualTo(VirtualDevice.State.CONNECTED);
     host.nanos += Duration.ofMillis(SimulatedHost.LIMITS.replayMillis()).toNanos();
     host.work();
     again.push(0, new Request(0, BlockOperation.WRITE, 512, SECTOR_BYTES, DiskModel.content(1)));
@@ -522,7 +522,7 @@ final class MidPointTest {
     write(1, 1);
     read(2);
     finish();
-    host.disk.disconnect(VirtualDisk.State.PREPARED);
+    host.disk.disconnect(VirtualDevice.State.PREPARED);
     SharedRings again = new SharedRings(1);
     host.disk.connect(again);
     finish();
@@ -543,7 +543,7 @@ final class MidPointTest {
     write(1, 1);
     read(2);
     finish();
-    host.disk.disconnect(VirtualDisk.State.PREPARED);
+    host.disk.disconnect(VirtualDevice.State.PREPARED);
     SharedRings again = new SharedRings(1);
     host.disk.connect(again);
     finish();

@@ -3,8 +3,8 @@ package io.netchannel.midpoint;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.netchannel.device.StorageState;
+import io.netchannel.vdevice.VirtualDevice;
 import io.netchannel.vdevice.block.BlockOperation;
-import io.netchannel.vdevice.block.VirtualDisk;
 import java.io.BufferedWriter;
 import java.io.IOException;
 import java.io.StringWriter;
@@ -181,7 +181,7 @@ final class MidPointTraceTest {
   void whatIsAtTheDeviceOfADepartingFrontendHasItsOutcome() {
     StringWriter out = new StringWriter();
     SimulatedHost host = busy(out, InflightTable.inMemory(SimulatedHost.LIMITS));
-    host.disk.disconnect(VirtualDisk.State.GONE);
+    host.disk.disconnect(VirtualDevice.State.GONE);
     host.work();
     host.midPoint.close();
     assertThat(told(out)).isEqualTo(ENDED);

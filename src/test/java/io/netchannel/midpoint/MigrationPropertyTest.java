@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.netchannel.device.Inheritance;
 import io.netchannel.midpoint.SimulatedHost.Killed;
-import io.netchannel.vdevice.block.VirtualDisk;
+import io.netchannel.vdevice.VirtualDevice;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.Random;
@@ -181,13 +181,13 @@ final class MigrationPropertyTest {
       SharedRings rings = guest.resumeElsewhere();
       host.disk.connect(rings);
       while (!taken.isDone()) {
-        assertThat(host.disk.state()).isEqualTo(VirtualDisk.State.PREPARED);
+        assertThat(host.disk.state()).isEqualTo(VirtualDevice.State.PREPARED);
         host.work();
         host.completeSome();
       }
       taken.join();
       CompletableFuture<Void> retiring = source.midPoint.retire();
-      source.disk.disconnect(VirtualDisk.State.GONE);
+      source.disk.disconnect(VirtualDevice.State.GONE);
       for (int i = 0; i < 3; i++) {
         source.work();
       }
@@ -222,7 +222,7 @@ final class MigrationPropertyTest {
 
     private void reconnect() {
       guest.halt();
-      host.disk.disconnect(VirtualDisk.State.PREPARED);
+      host.disk.disconnect(VirtualDevice.State.PREPARED);
       host.disk.connect(guest.resumeElsewhere());
     }
 

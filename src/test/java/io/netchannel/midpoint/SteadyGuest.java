@@ -2,13 +2,13 @@ package io.netchannel.midpoint;
 
 import com.google.common.collect.ImmutableMap;
 import io.netchannel.device.Device;
+import io.netchannel.vdevice.VirtualDevice;
 import io.netchannel.vdevice.block.ResponseStatus;
 import io.netchannel.vdevice.block.RingLayout;
 import io.netchannel.vdevice.block.Vbd;
 import io.netchannel.vdevice.block.VbdAddress;
 import io.netchannel.vdevice.block.VbdLimits;
 import io.netchannel.vdevice.block.VbdNodes;
-import io.netchannel.vdevice.block.VirtualDisk;
 import io.netchannel.vdevice.block.frontend.FrontRing;
 import io.netchannel.xen.GrantTable;
 import io.netchannel.xen.XenStore;
@@ -85,7 +85,7 @@ final class SteadyGuest implements AutoCloseable {
       guest.write(frontend + "/state", "3");
     }
     work();
-    if (midPoint.status().disk() != VirtualDisk.State.CONNECTED) {
+    if (midPoint.status().disk() != VirtualDevice.State.CONNECTED) {
       throw new IllegalStateException("the guest is not connected: " + midPoint.status());
     }
   }

@@ -4,6 +4,7 @@ import io.netchannel.vdevice.BackRing;
 import io.netchannel.vdevice.GuestLog;
 import io.netchannel.vdevice.RingBrokenException;
 import io.netchannel.vdevice.SharedRing;
+import io.netchannel.vdevice.VirtualDevice;
 import io.netchannel.vdevice.block.RingLayout.Wire;
 import io.netchannel.xen.EventChannels;
 import io.netchannel.xen.GrantTable;
@@ -31,7 +32,7 @@ public class RingBenchmark {
   private final ByteBuffer memory =
       ByteBuffer.allocateDirect(GrantTable.PAGE_BYTES).order(ByteOrder.LITTLE_ENDIAN);
   private final BlockGeometry geometry = new BlockGeometry(1 << 30, 512, 4096, false, true, 0);
-  private final VirtualDisk.Handler handler = new AnswerAtOnce();
+  private final VirtualDevice.Handler<BlockRequest> handler = new AnswerAtOnce();
   private RequestParser parser;
   private RingRequest request;
   private BlockRing ring;
@@ -83,7 +84,7 @@ public class RingBenchmark {
     return taken;
   }
 
-  private static final class AnswerAtOnce implements VirtualDisk.Handler {
+  private static final class AnswerAtOnce implements VirtualDevice.Handler<BlockRequest> {
     @Override
     public void onRequest(BlockRequest request) {
       request.respond(ResponseStatus.OKAY);

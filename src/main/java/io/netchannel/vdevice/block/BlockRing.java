@@ -3,6 +3,7 @@ package io.netchannel.vdevice.block;
 import io.netchannel.vdevice.BackRing;
 import io.netchannel.vdevice.GuestLog;
 import io.netchannel.vdevice.RingBrokenException;
+import io.netchannel.vdevice.VirtualDevice;
 import io.netchannel.xen.EventChannels;
 import io.netchannel.xen.GrantTable;
 import io.netchannel.xen.XenException;
@@ -90,7 +91,7 @@ final class BlockRing {
    * @return how many were taken; when fewer than {@code max}, the frontend notifies about the next
    *     one, unless so many are held that releasing one has to come first
    */
-  int take(VirtualDisk.Handler handler, int max) throws RingBrokenException {
+  int take(VirtualDevice.Handler<BlockRequest> handler, int max) throws RingBrokenException {
     int taken = 0;
     do {
       int waiting = ring.waiting();

@@ -138,7 +138,7 @@ public final class Vbd implements VirtualDisk {
   }
 
   @Override
-  public int poll(Handler handler, int maxRequests) {
+  public int poll(Handler<BlockRequest> handler, int maxRequests) {
     int done = 0;
     if (!closed && frontendChanged.get() && frontendChanged.getAndSet(false)) {
       done += follow(handler);
@@ -150,7 +150,7 @@ public final class Vbd implements VirtualDisk {
   }
 
   /** Does what the frontend's state asks for; returns 1 when the state of this disk changed. */
-  private int follow(Handler handler) {
+  private int follow(Handler<BlockRequest> handler) {
     State before = state;
     try {
       Optional<String> text = store.read(address.frontendPath() + VbdNodes.STATE);
@@ -167,7 +167,7 @@ public final class Vbd implements VirtualDisk {
     return state == before ? 0 : 1;
   }
 
-  private void frontendIs(XenbusState frontend, Handler handler) {
+  private void frontendIs(XenbusState frontend, Handler<BlockRequest> handler) {
     if (state == State.GONE) {
       return;
     }
@@ -181,7 +181,7 @@ public final class Vbd implements VirtualDisk {
     }
   }
 
-  private void frontendInitialising(Handler handler) {
+  private void frontendInitialising(Handler<BlockRequest> handler) {
     switch (state) {
       case CONNECTED -> prepareAgain(handler, "frontend starts again");
       case CLOSED -> {
@@ -193,7 +193,7 @@ public final class Vbd implements VirtualDisk {
     }
   }
 
-  private void frontendReady(XenbusState frontend, Handler handler) {
+  private void frontendReady(XenbusState frontend, Handler<BlockRequest> handler) {
     switch (state) {
       case OFFERED -> connect(handler);
       case CONNECTED -> {
@@ -229,7 +229,7 @@ public final class Vbd implements VirtualDisk {
     }
   }
 
-  private void frontendClosed(Handler handler) {
+  private void frontendClosed(Handler<BlockRequest> handler) {
     frontendWasClosed = true;
     disconnect();
     if (backendState != XenbusState.CLOSED) {
@@ -255,7 +255,7 @@ public final class Vbd implements VirtualDisk {
     }
   }
 
-  private void connect(Handler handler) {
+  private void connect(Handler<BlockRequest> handler) {
     disconnect(); // of an attempt that xenstore made fail
     try {
       ConnectionParameters parameters =
@@ -282,7 +282,7 @@ public final class Vbd implements VirtualDisk {
     handler.onConnected();
   }
 
-  private int takeRequests(Handler handler, int maxRequests) {
+  private int takeRequests(Handler<BlockRequest> handler, int maxRequests) {
     int taken = 0;
     ImmutableList<BlockRing> present = rings;
     int first = firstRing++;
@@ -390,7 +390,7 @@ public final class Vbd implements VirtualDisk {
   // ---- how a connection ends
 
   /** What the frontend did cannot be served. */
-  private void fail(Handler handler, String reason) {
+  private void fail(Handler<BlockRequest> handler, String reason) {
     disconnect();
     try {
       if (!store.exists(address.frontendPath() + VbdNodes.STATE)) {
@@ -417,13 +417,13 @@ public final class Vbd implements VirtualDisk {
         nodes -> nodes.write(VbdNodes.errorPath(address) + "/error", EINVAL + " " + reason));
   }
 
-  private void prepareAgain(Handler handler, String reason) {
+  private void prepareAgain(Handler<BlockRequest> handler, String reason) {
     disconnect();
     switchBackend(XenbusState.INITIALISING, nodes -> {});
     end(handler, State.PREPARED, reason);
   }
 
-  private void gone(Handler handler, String reason) {
+  private void gone(Handler<BlockRequest> handler, String reason) {
     disconnect();
     end(handler, State.GONE, reason);
   }
@@ -435,7 +435,7 @@ public final class Vbd implements VirtualDisk {
     connection = Optional.empty();
   }
 
-  private void end(Handler handler, State next, String reason) {
+  private void end(Handler<BlockRequest> handler, State next, String reason) {
     boolean wasConnected = state == State.CONNECTED;
     change(next, reason);
     if (wasConnected) {

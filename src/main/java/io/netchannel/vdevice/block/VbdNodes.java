@@ -2,6 +2,7 @@ package io.netchannel.vdevice.block;
 
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
+import io.netchannel.vdevice.VirtualDevice;
 import io.netchannel.vdevice.XenbusState;
 import io.netchannel.xen.XenStore;
 import io.netchannel.xen.XenStoreOperations;
@@ -140,7 +141,7 @@ public final class VbdNodes {
 
   /**
    * Asks the frontend to let go of the disk (hot unplug): the backend's state becomes Closing; the
-   * disk is {@link VirtualDisk.State#GONE} when the frontend has closed.
+   * disk is {@link VirtualDevice.State#GONE} when the frontend has closed.
    */
   public static void requestClose(XenStore store, VbdAddress address) {
     store.transaction(

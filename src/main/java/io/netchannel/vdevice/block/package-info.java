@@ -13,7 +13,7 @@
  * </pre>
  *
  * The handshake, frontend's states on the left, ours on the right; {@code []} is {@link
- * io.netchannel.vdevice.block.VirtualDisk.State}:
+ * io.netchannel.vdevice.VirtualDevice.State}:
  *
  * <pre>
  *   Initialising (1)                        Initialising (1)  [PREPARED]

@@ -2,7 +2,7 @@ package io.netchannel.vdevice.block;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.netchannel.vdevice.block.VirtualDisk.State;
+import io.netchannel.vdevice.VirtualDevice.State;
 import io.netchannel.vdevice.block.frontend.Blkfront;
 import io.netchannel.vdevice.block.frontend.BlkfrontOptions;
 import io.netchannel.vdevice.block.frontend.GuestIo;

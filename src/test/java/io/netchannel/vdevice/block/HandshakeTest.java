@@ -3,8 +3,8 @@ package io.netchannel.vdevice.block;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.netchannel.vdevice.VirtualDevice.State;
 import io.netchannel.vdevice.XenbusState;
-import io.netchannel.vdevice.block.VirtualDisk.State;
 import io.netchannel.vdevice.block.frontend.Blkfront;
 import io.netchannel.vdevice.block.frontend.BlkfrontOptions;
 import io.netchannel.xen.XenStore;

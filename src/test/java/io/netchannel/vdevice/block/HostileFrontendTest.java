@@ -3,8 +3,8 @@ package io.netchannel.vdevice.block;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.netchannel.vdevice.SharedRing;
+import io.netchannel.vdevice.VirtualDevice.State;
 import io.netchannel.vdevice.block.RingLayout.Wire;
-import io.netchannel.vdevice.block.VirtualDisk.State;
 import io.netchannel.vdevice.block.frontend.FrontRing;
 import io.netchannel.xen.XenStore;
 import io.netchannel.xen.embedded.EmbeddedDomain;

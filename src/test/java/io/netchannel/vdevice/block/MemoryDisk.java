@@ -1,5 +1,6 @@
 package io.netchannel.vdevice.block;
 
+import io.netchannel.vdevice.VirtualDevice;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
@@ -7,7 +8,7 @@ import java.util.List;
 /**
  * A disk in memory behind a {@link VirtualDisk}: holds requests until it is told to answer them.
  */
-final class MemoryDisk implements VirtualDisk.Handler {
+final class MemoryDisk implements VirtualDevice.Handler<BlockRequest> {
   final byte[] content;
   final List<BlockRequest> held = new ArrayList<>();
   final List<String> log = new ArrayList<>();

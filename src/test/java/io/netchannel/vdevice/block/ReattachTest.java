@@ -4,8 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.google.common.collect.ImmutableList;
+import io.netchannel.vdevice.VirtualDevice.State;
 import io.netchannel.vdevice.XenbusState;
-import io.netchannel.vdevice.block.VirtualDisk.State;
 import io.netchannel.vdevice.block.frontend.Blkfront;
 import io.netchannel.vdevice.block.frontend.BlkfrontOptions;
 import io.netchannel.vdevice.block.frontend.GuestIo;
