@@ -9,8 +9,8 @@ import io.netchannel.coordinator.peer.Peers;
 import io.netchannel.device.legs.Mirrors;
 import io.netchannel.midpoint.MidPointMemory;
 import io.netchannel.midpoint.MidPointStatus;
+import io.netchannel.vdevice.DeviceNodes;
 import io.netchannel.vdevice.block.DiskName;
-import io.netchannel.vdevice.block.VbdNodes;
 import io.netchannel.xen.XenStore;
 import java.time.Clock;
 import java.time.Duration;
@@ -311,7 +311,7 @@ final class ControlCommands implements ControlEndpoint.Handler {
     ServedDisk disk = disk(request);
     refuseWhileMigrating(guest);
     Map<String, Object> described = describe(disk);
-    VbdNodes.requestClose(store, disk.address());
+    DeviceNodes.requestClose(store, disk.address());
     try {
       await(disk.midPoint().retired(), bound);
     } catch (ControlException e) {

@@ -4,8 +4,10 @@ import com.google.common.collect.ImmutableMap;
 import io.netchannel.coordinator.DiskKey;
 import io.netchannel.device.Inheritance;
 import io.netchannel.device.OpenOptions;
+import io.netchannel.vdevice.DeviceAddress;
+import io.netchannel.vdevice.DeviceDetail;
 import io.netchannel.vdevice.block.DiskName;
-import io.netchannel.vdevice.block.VbdAddress;
+import io.netchannel.vdevice.block.VbdNodes;
 import io.netchannel.vdevice.block.VbdNodes.Detail;
 import java.util.Map;
 import java.util.Optional;
@@ -62,20 +64,20 @@ record DiskDetails(
   }
 
   /** What the nodes at {@code address} say; empty when something is missing or malformed. */
-  static Optional<DiskDetails> parse(VbdAddress address, Map<String, String> nodes) {
+  static Optional<DiskDetails> parse(DeviceAddress address, Map<String, String> nodes) {
     try {
       Guest guest =
           new Guest(
-              required(nodes, Detail.DOMAIN),
-              UUID.fromString(required(nodes, Detail.UUID)),
+              required(nodes, DeviceDetail.DOMAIN),
+              UUID.fromString(required(nodes, DeviceDetail.UUID)),
               address.domid());
       return Optional.of(
           new DiskDetails(
               guest,
               required(nodes, Detail.DEV),
               required(nodes, Detail.MODE).equals(READ_ONLY),
-              Optional.ofNullable(nodes.get(Detail.PARAMS)),
-              Long.parseLong(required(nodes, Detail.GENERATION)),
+              Optional.ofNullable(nodes.get(DeviceDetail.PARAMS)),
+              Long.parseLong(required(nodes, DeviceDetail.GENERATION)),
               YES.equals(nodes.get(Detail.INHERITED))));
     } catch (IllegalArgumentException e) {
       return Optional.empty();
@@ -103,18 +105,18 @@ record DiskDetails(
     return OpenOptions.User.diskName(guest.uuid(), target);
   }
 
-  VbdAddress address() {
-    return new VbdAddress(guest.domid(), DiskName.devid(target), BACKEND_DOMID);
+  DeviceAddress address() {
+    return VbdNodes.TYPE.address(guest.domid(), DiskName.devid(target), BACKEND_DOMID);
   }
 
   ImmutableMap<String, String> nodes() {
     ImmutableMap.Builder<String, String> nodes = ImmutableMap.builder();
-    nodes.put(Detail.DOMAIN, guest.name());
-    nodes.put(Detail.UUID, guest.uuid().toString());
+    nodes.put(DeviceDetail.DOMAIN, guest.name());
+    nodes.put(DeviceDetail.UUID, guest.uuid().toString());
     nodes.put(Detail.DEV, target);
     nodes.put(Detail.MODE, readOnly ? READ_ONLY : READ_WRITE);
-    nodes.put(Detail.GENERATION, Long.toString(generation));
-    source.ifPresent(text -> nodes.put(Detail.PARAMS, text));
+    nodes.put(DeviceDetail.GENERATION, Long.toString(generation));
+    source.ifPresent(text -> nodes.put(DeviceDetail.PARAMS, text));
     if (inherited) {
       nodes.put(Detail.INHERITED, YES);
     }

@@ -1,6 +1,7 @@
 package io.netchannel.daemon;
 
-import io.netchannel.vdevice.block.VbdAddress;
+import io.netchannel.vdevice.DeviceAddress;
+import io.netchannel.vdevice.DeviceNodes;
 import io.netchannel.vdevice.block.VbdLimits;
 import io.netchannel.vdevice.block.VbdNodes;
 import io.netchannel.xen.XenStore;
@@ -66,7 +67,7 @@ public final class InheritedDisks {
    * @throws IllegalStateException when blkback does not let go: the disk must not be served then
    */
   Take take(Guest guest, String target) {
-    VbdAddress address = DiskDetails.expecting(guest, target, false).address();
+    DeviceAddress address = DiskDetails.expecting(guest, target, false).address();
     String libxl = libxlBackend(address);
     Optional<String> backend = store.read(address.frontendPath() + "/backend");
     if (backend.isEmpty()) {
@@ -93,14 +94,14 @@ public final class InheritedDisks {
   }
 
   /** What libxl's nodes say; after a restart in between, what we made of them. */
-  private DiskDetails details(Guest guest, String target, VbdAddress address, String libxl) {
+  private DiskDetails details(Guest guest, String target, DeviceAddress address, String libxl) {
     Optional<String> params = store.read(libxl + "/params");
     boolean readOnly = store.read(libxl + "/mode").orElse("w").equals("r");
     if (params.isPresent()) {
       return new DiskDetails(guest, target, readOnly, Optional.of("file:" + params.get()), 0)
           .asInherited();
     }
-    return DiskDetails.parse(address, VbdNodes.details(store, address))
+    return DiskDetails.parse(address, DeviceNodes.details(store, address))
         .filter(ours -> ours.source().isPresent())
         .orElseThrow(
             () ->
@@ -109,7 +110,7 @@ public final class InheritedDisks {
                         .formatted(libxl)));
   }
 
-  private void release(VbdAddress address, String libxl) {
+  private void release(DeviceAddress address, String libxl) {
     store.transaction(
         nodes -> {
           nodes.remove(libxl);
@@ -126,7 +127,7 @@ public final class InheritedDisks {
     }
   }
 
-  private static String libxlBackend(VbdAddress address) {
+  private static String libxlBackend(DeviceAddress address) {
     return "/local/domain/%d/backend/vbd/%d/%d"
         .formatted(DiskDetails.BACKEND_DOMID, address.domid(), address.devid());
   }

@@ -10,7 +10,8 @@ import io.netchannel.device.Devices;
 import io.netchannel.device.OpenOptions;
 import io.netchannel.midpoint.ManifestBudget;
 import io.netchannel.midpoint.MidPointLimits;
-import io.netchannel.vdevice.block.VbdAddress;
+import io.netchannel.vdevice.DeviceAddress;
+import io.netchannel.vdevice.DeviceNodes;
 import io.netchannel.vdevice.block.VbdLimits;
 import io.netchannel.vdevice.block.VbdNodes;
 import java.io.IOException;
@@ -237,7 +238,7 @@ public final class MidPoints implements AutoCloseable {
   }
 
   private void publishNodes(DiskDetails details) {
-    VbdNodes.Outcome outcome =
+    DeviceNodes.Outcome outcome =
         VbdNodes.publish(
             environment.store(), details.address(), details.nodes(), VbdLimits.DEFAULT);
     switch (outcome) {
@@ -297,11 +298,12 @@ public final class MidPoints implements AutoCloseable {
   CompletableFuture<Void> recover(DiskRecovery found, Executor executor) {
     recovery = Optional.of(found);
     List<CompletableFuture<Void>> tried = new ArrayList<>();
-    Map<VbdAddress, Optional<DiskDetails>> stale = new LinkedHashMap<>();
-    for (VbdAddress address : VbdNodes.list(environment.store(), DiskDetails.BACKEND_DOMID)) {
+    Map<DeviceAddress, Optional<DiskDetails>> stale = new LinkedHashMap<>();
+    for (DeviceAddress address :
+        DeviceNodes.list(environment.store(), VbdNodes.TYPE, DiskDetails.BACKEND_DOMID)) {
       try {
         Optional<DiskDetails> details =
-            DiskDetails.parse(address, VbdNodes.details(environment.store(), address));
+            DiskDetails.parse(address, DeviceNodes.details(environment.store(), address));
         if (details.isPresent() && isAlive(details.get())) {
           ServedDisk disk = new ServedDisk(environment, details.get(), this::forget);
           keep(disk);
@@ -331,7 +333,8 @@ public final class MidPoints implements AutoCloseable {
     }
   }
 
-  private void removeStale(VbdAddress address, Optional<DiskDetails> details, Executor executor) {
+  private void removeStale(
+      DeviceAddress address, Optional<DiskDetails> details, Executor executor) {
     try {
       log.info("domid {} vbd {}: stale nodes removed", address.domid(), address.devid());
       ServedDisk.removeLeftovers(environment, address);
@@ -341,7 +344,7 @@ public final class MidPoints implements AutoCloseable {
     }
   }
 
-  private static void cannotBeServedAgain(VbdAddress address, Throwable why) {
+  private static void cannotBeServedAgain(DeviceAddress address, Throwable why) {
     log.error(
         "domid {} vbd {}: cannot be served again: {}",
         address.domid(),

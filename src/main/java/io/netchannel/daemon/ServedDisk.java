@@ -9,9 +9,9 @@ import io.netchannel.midpoint.MidPoint;
 import io.netchannel.midpoint.MidPointId;
 import io.netchannel.midpoint.MidPointMemory;
 import io.netchannel.midpoint.MidPointStatus;
+import io.netchannel.vdevice.DeviceAddress;
+import io.netchannel.vdevice.DeviceNodes;
 import io.netchannel.vdevice.VirtualDevice;
-import io.netchannel.vdevice.block.VbdAddress;
-import io.netchannel.vdevice.block.VbdNodes;
 import io.netchannel.vdevice.block.VbdNodes.Detail;
 import io.netchannel.xen.EventChannels;
 import io.netchannel.xen.GrantTable;
@@ -98,7 +98,7 @@ final class ServedDisk {
   static final Duration END_BOUND = Duration.ofSeconds(20);
 
   private final Environment environment;
-  private final VbdAddress address;
+  private final DeviceAddress address;
   private final Consumer<ServedDisk> whenGone;
   private final CompletableFuture<Void> gone = new CompletableFuture<>();
 
@@ -204,8 +204,8 @@ final class ServedDisk {
   }
 
   /** Removes what a disk that nobody serves has left. */
-  static void removeLeftovers(Environment environment, VbdAddress address) throws IOException {
-    VbdNodes.remove(environment.store(), address);
+  static void removeLeftovers(Environment environment, DeviceAddress address) throws IOException {
+    DeviceNodes.remove(environment.store(), address);
     Files.deleteIfExists(inflightFile(environment, address));
   }
 
@@ -221,7 +221,7 @@ final class ServedDisk {
     return details;
   }
 
-  VbdAddress address() {
+  DeviceAddress address() {
     return address;
   }
 
@@ -479,12 +479,12 @@ final class ServedDisk {
   }
 
   private void noteNode(String name, String value) {
-    if (!VbdNodes.setDetail(environment.store(), address, name, value)) {
+    if (!DeviceNodes.setDetail(environment.store(), address, name, value)) {
       throw new IllegalStateException(this + " has been removed from xenstore");
     }
   }
 
-  private static Path inflightFile(Environment environment, VbdAddress address) {
+  private static Path inflightFile(Environment environment, DeviceAddress address) {
     return environment.inflightDirectory().resolve(address.domid() + "-" + address.devid());
   }
 

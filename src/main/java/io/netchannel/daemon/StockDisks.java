@@ -4,7 +4,7 @@ import com.google.common.collect.ImmutableList;
 import io.netchannel.coordinator.LocalDevices.Drained;
 import io.netchannel.coordinator.LocalDevices.StockDisk;
 import io.netchannel.vdevice.XenbusState;
-import io.netchannel.vdevice.block.VbdAddress;
+import io.netchannel.vdevice.block.VbdNodes;
 import io.netchannel.xen.Domains;
 import io.netchannel.xen.GrantTable;
 import io.netchannel.xen.XenStore;
@@ -142,7 +142,7 @@ final class StockDisks implements AutoCloseable {
     String backend = store.read(frontend + "/backend").orElse("");
     Matcher parts = BACKEND.matcher(backend);
     if (!parts.matches()
-        || parts.group(2).equals(VbdAddress.BACKEND_TYPE)
+        || parts.group(2).equals(VbdNodes.TYPE.backend())
         || Integer.parseInt(parts.group(3)) != guest.domid()) {
       return Optional.empty();
     }

@@ -26,6 +26,14 @@ public final class GuestLog {
     this.device = device;
   }
 
+  /** Of one device: "guest web1 (domain 7), vbd 51728". */
+  public static GuestLog of(Logger logger, String guestName, DeviceAddress address) {
+    return new GuestLog(
+        logger,
+        "guest %s (domain %d), %s %d"
+            .formatted(guestName, address.domid(), address.type(), address.devid()));
+  }
+
   /** The guest has done something wrong. */
   public void warn(String message) {
     String line = limited(++warnings, message);

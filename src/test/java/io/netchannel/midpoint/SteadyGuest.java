@@ -2,11 +2,11 @@ package io.netchannel.midpoint;
 
 import com.google.common.collect.ImmutableMap;
 import io.netchannel.device.Device;
+import io.netchannel.vdevice.DeviceAddress;
 import io.netchannel.vdevice.VirtualDevice;
 import io.netchannel.vdevice.block.ResponseStatus;
 import io.netchannel.vdevice.block.RingLayout;
 import io.netchannel.vdevice.block.Vbd;
-import io.netchannel.vdevice.block.VbdAddress;
 import io.netchannel.vdevice.block.VbdLimits;
 import io.netchannel.vdevice.block.VbdNodes;
 import io.netchannel.vdevice.block.frontend.FrontRing;
@@ -50,7 +50,7 @@ final class SteadyGuest implements AutoCloseable {
     XenStore store = hypervisor.xenStore(0);
     store.write("/local/domain/" + domain.domid() + "/name", "guest");
     domain.unpause();
-    VbdAddress address = new VbdAddress(domain.domid(), DEVID, 0);
+    DeviceAddress address = VbdNodes.TYPE.address(domain.domid(), DEVID, 0);
     VbdNodes.publish(store, address, ImmutableMap.of(), VbdLimits.DEFAULT);
     Vbd vbd =
         new Vbd(

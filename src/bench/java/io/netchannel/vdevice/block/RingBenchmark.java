@@ -1,7 +1,11 @@
 package io.netchannel.vdevice.block;
 
+import com.google.common.collect.ImmutableList;
 import io.netchannel.vdevice.BackRing;
 import io.netchannel.vdevice.GuestLog;
+import io.netchannel.vdevice.GuestMemory;
+import io.netchannel.vdevice.MappedQueue;
+import io.netchannel.vdevice.RequestRing;
 import io.netchannel.vdevice.RingBrokenException;
 import io.netchannel.vdevice.SharedRing;
 import io.netchannel.vdevice.VirtualDevice;
@@ -35,7 +39,7 @@ public class RingBenchmark {
   private final VirtualDevice.Handler<BlockRequest> handler = new AnswerAtOnce();
   private RequestParser parser;
   private RingRequest request;
-  private BlockRing ring;
+  private RequestRing<RingRequest> ring;
   private int producer;
 
   @Setup
@@ -47,19 +51,19 @@ public class RingBenchmark {
         RingLayout.writeSegment(memory, layout.segmentOffset(position, segment), 8 + segment, 0, 7);
       }
     }
-    GuestMemory guest = new GuestMemory(1, new EmbeddedHypervisor(Runnable::run).grantTable(0));
+    GuestMemory guest =
+        new GuestMemory(
+            1,
+            new EmbeddedHypervisor(Runnable::run).grantTable(0),
+            VbdLimits.HIGHEST_INDIRECT_SEGMENTS);
+    GuestLog log = new GuestLog(LoggerFactory.getLogger(RingBenchmark.class), "benchmark");
     parser = new RequestParser(layout, geometry, VbdLimits.DEFAULT, guest);
     ring =
-        new BlockRing(
-            0,
-            layout,
-            new Mapping(),
-            new Channel(),
+        new RequestRing<>(
+            new MappedQueue(0, ImmutableList.of(new Mapping()), new Channel(), log),
             new BackRing(memory, layout.slotBytes()),
-            parser,
-            guest,
-            new GuestLog(LoggerFactory.getLogger(RingBenchmark.class), "benchmark"));
-    request = new RingRequest(ring);
+            new BlockFormat(layout, geometry, VbdLimits.DEFAULT, guest, log));
+    request = new RingRequest(ring, 0, guest);
     parser.slot().put(0, memory, SharedRing.HEADER_BYTES, layout.slotBytes());
   }
 

@@ -2,6 +2,7 @@ package io.netchannel.vdevice.block;
 
 import static io.netchannel.vdevice.block.RingLayout.SECTOR_BYTES;
 
+import io.netchannel.vdevice.GuestMemory;
 import io.netchannel.vdevice.block.RingLayout.Wire;
 import io.netchannel.xen.GrantCopy;
 import io.netchannel.xen.GrantTable;

@@ -1,5 +1,8 @@
 package io.netchannel.vdevice.block;
 
+import io.netchannel.vdevice.GuestMemory;
+import io.netchannel.vdevice.RequestRing;
+import io.netchannel.vdevice.TakenRequest;
 import io.netchannel.vdevice.block.RingLayout.Wire;
 import io.netchannel.xen.GrantCopy;
 import java.nio.ByteBuffer;
@@ -8,30 +11,29 @@ import java.util.Arrays;
 import java.util.Optional;
 
 /**
- * A request taken off a ring: private copies of everything, nothing of it in shared memory any
- * more. Belongs to its ring's pool.
+ * A disk's request, taken off a ring.
  *
- * <p>Encoded (little endian, at most {@link BlockRequest#MAX_ENCODED_BYTES}):
+ * <p>Encoded (little endian, at most {@link BlockRequest#MAX_ENCODED_BYTES}); the kind's own 16
+ * bits in the head are the operation on the ring:
  *
  * <pre>
- *    0  index of the response in the low half, 1 in the high half; 0 when there is none
- *    8  format (16 bits), operation on the ring (16), queue (32)
- *   16  id
+ *    0  head ({@link TakenRequest})
  *   24  offset in bytes
  *   32  length in bytes
  *   40  number of segments (32), unused (160)
  *   64  segments: grant reference (32), offset in page (16), length (16)
  * </pre>
  */
-final class RingRequest implements BlockRequest {
-  private static final long ANSWERED = 1L << 32;
+final class RingRequest extends TakenRequest implements BlockRequest {
   private static final int FORMAT = 1;
+  private static final int OFFSET = HEAD_BYTES;
+  private static final int LENGTH = OFFSET + Long.BYTES;
+  private static final int SEGMENT_COUNT = LENGTH + Long.BYTES;
   private static final int HEADER_BYTES = 64;
   private static final int SEGMENT_BYTES = 8;
 
-  private final BlockRing ring;
+  private final GuestMemory guest;
 
-  private long id;
   private BlockOperation operation = BlockOperation.READ;
   private int wireOperation;
   private long offsetBytes;
@@ -42,23 +44,21 @@ final class RingRequest implements BlockRequest {
   private int[] pageOffsets = new int[RingLayout.MAX_DIRECT_SEGMENTS];
   private int[] segmentBytes = new int[RingLayout.MAX_DIRECT_SEGMENTS];
 
-  private boolean answered;
-  private int responseIndex;
-  private boolean released;
+  /** What it was answered with. */
+  private ResponseStatus status = ResponseStatus.OKAY;
 
-  RingRequest(BlockRing ring) {
-    this.ring = ring;
+  RingRequest(RequestRing<RingRequest> ring, int place, GuestMemory guest) {
+    super(ring, place);
+    this.guest = guest;
   }
 
   /** Starts a new use. */
   void reset(long newId, int newWireOperation) {
-    id = newId;
+    begin(newId);
     wireOperation = newWireOperation;
     offsetBytes = 0;
     lengthBytes = 0;
     segments = 0;
-    answered = false;
-    released = false;
   }
 
   /**
@@ -92,16 +92,6 @@ final class RingRequest implements BlockRequest {
   }
 
   @Override
-  public int queue() {
-    return ring.queue();
-  }
-
-  @Override
-  public long id() {
-    return id;
-  }
-
-  @Override
   public BlockOperation operation() {
     return operation;
   }
@@ -128,37 +118,24 @@ final class RingRequest implements BlockRequest {
 
   private boolean copy(GrantCopy.Direction direction, ByteBuffer data) {
     checkHeld();
-    GrantCopy batch = ring.guest().batch(direction, data);
+    GrantCopy batch = guest.batch(direction, data);
     int position = 0;
     for (int segment = 0; segment < segments; segment++) {
       batch.add(references[segment], pageOffsets[segment], segmentBytes[segment], position);
       position += segmentBytes[segment];
     }
-    return ring.isConnected() && ring.guest().copy(batch);
+    return isConnected() && guest.copy(batch);
   }
 
   @Override
-  public int respond(ResponseStatus status) {
-    checkHeld();
-    if (answered) {
-      throw new IllegalStateException(this + " is answered a second time");
-    }
-    answered = true;
-    responseIndex = ring.respond(this, status);
-    return responseIndex;
+  public int respond(ResponseStatus newStatus) {
+    status = newStatus;
+    return answer();
   }
 
   @Override
-  public boolean seen() {
-    checkHeld();
-    return answered && ring.seen(responseIndex);
-  }
-
-  @Override
-  public void release() {
-    checkHeld();
-    released = true;
-    ring.release(this);
+  protected void writeResponse(ByteBuffer memory, int slot) {
+    RingLayout.writeResponse(memory, slot, id(), wireOperation, status.code());
   }
 
   @Override
@@ -167,11 +144,7 @@ final class RingRequest implements BlockRequest {
     int start = target.position();
     ByteOrder order = target.order();
     target.order(ByteOrder.LITTLE_ENDIAN);
-    target.putLong(answered ? ANSWERED | Integer.toUnsignedLong(responseIndex) : 0);
-    target.putShort((short) FORMAT);
-    target.putShort((short) wireOperation);
-    target.putInt(ring.queue());
-    target.putLong(id);
+    encodeHead(target, FORMAT, wireOperation);
     target.putLong(offsetBytes);
     target.putLong(lengthBytes);
     target.putInt(segments);
@@ -184,29 +157,15 @@ final class RingRequest implements BlockRequest {
     target.order(order);
   }
 
-  /** The queue of an encoded request. */
-  static int encodedQueue(ByteBuffer encoded) {
-    return view(encoded).getInt(12);
-  }
-
-  /**
-   * Whether an encoded request has an answer which a frontend sees that is shown those before
-   * {@code published}.
-   */
-  static boolean encodedAnswerSeen(ByteBuffer encoded, int published) {
-    long answer = view(encoded).getLong(0);
-    return answer != 0 && published - (int) answer > 0;
-  }
-
   /** What an encoded request changes; empty when nothing. */
   static Optional<Change> encodedChange(ByteBuffer encoded) {
     ByteBuffer in = view(encoded);
-    long lengthBytes = in.getLong(32);
-    return switch (operationOf(in.getShort(10))) {
+    long lengthBytes = in.getLong(LENGTH);
+    return switch (operationOf(encodedOwn(in))) {
       case WRITE, WRITE_BARRIER, DISCARD ->
           lengthBytes == 0
               ? Optional.empty()
-              : Optional.of(new Change(in.getLong(24), lengthBytes));
+              : Optional.of(new Change(in.getLong(OFFSET), lengthBytes));
       case READ, FLUSH -> Optional.empty();
     };
   }
@@ -214,8 +173,8 @@ final class RingRequest implements BlockRequest {
   /** Becomes the request that was encoded, not answered. */
   void decode(ByteBuffer encoded) {
     ByteBuffer in = view(encoded);
-    int format = in.getShort(8);
-    int count = in.remaining() < HEADER_BYTES ? -1 : in.getInt(40);
+    int format = encodedFormat(in);
+    int count = in.remaining() < HEADER_BYTES ? -1 : in.getInt(SEGMENT_COUNT);
     if (format != FORMAT
         || count < 0
         || count > VbdLimits.HIGHEST_INDIRECT_SEGMENTS
@@ -225,8 +184,8 @@ final class RingRequest implements BlockRequest {
                   .formatted(format, count, in.remaining(), FORMAT)
               + " the same version of this program");
     }
-    reset(in.getLong(16), in.getShort(10));
-    set(operationOf(wireOperation), in.getLong(24));
+    reset(encodedId(in), encodedOwn(in));
+    set(operationOf(wireOperation), in.getLong(OFFSET));
     for (int segment = 0; segment < count; segment++) {
       int position = HEADER_BYTES + segment * SEGMENT_BYTES;
       addSegment(
@@ -234,7 +193,7 @@ final class RingRequest implements BlockRequest {
           Short.toUnsignedInt(in.getShort(position + 4)),
           Short.toUnsignedInt(in.getShort(position + 6)));
     }
-    length(in.getLong(32));
+    length(in.getLong(LENGTH));
   }
 
   /** What an operation on the ring means; an indirect request has been looked into before. */
@@ -249,19 +208,9 @@ final class RingRequest implements BlockRequest {
     };
   }
 
-  private static ByteBuffer view(ByteBuffer encoded) {
-    return encoded.slice().order(ByteOrder.LITTLE_ENDIAN);
-  }
-
-  private void checkHeld() {
-    if (released) {
-      throw new IllegalStateException(this + " is used after its release");
-    }
-  }
-
   @Override
   public String toString() {
     return "%s of %d bytes at %d (queue %d, id %s)"
-        .formatted(operation, lengthBytes, offsetBytes, ring.queue(), Long.toUnsignedString(id));
+        .formatted(operation, lengthBytes, offsetBytes, queue(), Long.toUnsignedString(id()));
   }
 }

@@ -1,6 +1,8 @@
 package io.netchannel.vdevice.block;
 
 import com.google.common.collect.ImmutableList;
+import io.netchannel.vdevice.FrontendNodes;
+import io.netchannel.vdevice.HandshakeException;
 import io.netchannel.vdevice.RingBrokenException;
 import io.netchannel.vdevice.SharedRing;
 import io.netchannel.xen.GrantTable;
@@ -79,11 +81,11 @@ public final class StockRings implements AutoCloseable {
       throws HandshakeException {
     String directory = frontend + queue;
     Optional<Integer> first = Optional.empty();
-    if (ConnectionParameters.optional(store, frontend, "ring-page-order").isPresent()) {
-      first = ConnectionParameters.optional(store, directory, "ring-ref0");
+    if (FrontendNodes.optional(store, frontend, "ring-page-order").isPresent()) {
+      first = FrontendNodes.optional(store, directory, "ring-ref0");
     }
     if (first.isEmpty()) {
-      first = ConnectionParameters.optional(store, directory, "ring-ref");
+      first = FrontendNodes.optional(store, directory, "ring-ref");
     }
     return first.orElseThrow(
         () -> new HandshakeException(directory + " names no ring (ring-ref or ring-ref0)"));
@@ -92,7 +94,7 @@ public final class StockRings implements AutoCloseable {
   private static int bounded(
       XenStoreOperations store, String frontend, String name, int highest, int otherwise)
       throws HandshakeException {
-    int value = ConnectionParameters.optional(store, frontend, name).orElse(otherwise);
+    int value = FrontendNodes.optional(store, frontend, name).orElse(otherwise);
     if (value < otherwise || value > highest) {
       throw new HandshakeException(
           "%s/%s is %s, expected %d to %d"

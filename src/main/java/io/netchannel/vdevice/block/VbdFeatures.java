@@ -1,5 +1,6 @@
 package io.netchannel.vdevice.block;
 
+import com.google.common.collect.ImmutableMap;
 import io.netchannel.xen.XenStoreOperations;
 import java.util.Optional;
 
@@ -21,10 +22,11 @@ final class VbdFeatures {
    * What does not depend on the disk. A resumed blkfront reads these at once, without waiting for
    * InitWait, so they are there from the first moment on.
    */
-  static void writeLimits(XenStoreOperations store, String backend, VbdLimits limits) {
-    write(store, backend, "feature-max-indirect-segments", limits.maxIndirectSegments());
-    write(store, backend, "multi-queue-max-queues", limits.maxQueues());
-    write(store, backend, "max-ring-page-order", limits.maxRingPageOrder());
+  static ImmutableMap<String, String> limits(VbdLimits limits) {
+    return ImmutableMap.of(
+        "feature-max-indirect-segments", Integer.toString(limits.maxIndirectSegments()),
+        "multi-queue-max-queues", Integer.toString(limits.maxQueues()),
+        "max-ring-page-order", Integer.toString(limits.maxRingPageOrder()));
   }
 
   /**

@@ -22,12 +22,6 @@ public record VbdLimits(int maxQueues, int maxRingPageOrder, int maxIndirectSegm
   public static final VbdLimits DEFAULT =
       new VbdLimits(4, HIGHEST_RING_PAGE_ORDER, HIGHEST_INDIRECT_SEGMENTS);
 
-  /**
-   * How many requests of one ring may be held by us, per slot of the ring: those not answered,
-   * which a ring bounds, and those answered and not known to be seen, which only this bounds.
-   */
-  static final int HELD_REQUESTS_PER_SLOT = 2;
-
   public VbdLimits {
     check("maxQueues", maxQueues, 1, HIGHEST_QUEUES);
     check("maxRingPageOrder", maxRingPageOrder, 0, HIGHEST_RING_PAGE_ORDER);

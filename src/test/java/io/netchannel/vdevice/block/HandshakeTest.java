@@ -3,6 +3,8 @@ package io.netchannel.vdevice.block;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.netchannel.vdevice.DeviceAddress;
+import io.netchannel.vdevice.DeviceNodes;
 import io.netchannel.vdevice.VirtualDevice.State;
 import io.netchannel.vdevice.XenbusState;
 import io.netchannel.vdevice.block.frontend.Blkfront;
@@ -22,7 +24,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 final class HandshakeTest {
   private final TestHost host = new TestHost();
   private final EmbeddedDomain domain = host.domain();
-  private final VbdAddress address = host.publish(domain, VbdLimits.DEFAULT);
+  private final DeviceAddress address = host.publish(domain, VbdLimits.DEFAULT);
   private final MemoryDisk disk = new MemoryDisk(1 << 20);
   private final Vbd vbd = host.vbd(address, VbdLimits.DEFAULT);
 
@@ -159,7 +161,7 @@ final class HandshakeTest {
   @Test
   void aDetachedDiskIsGoneWhenTheFrontendHasClosed() {
     Blkfront front = connected();
-    VbdNodes.requestClose(host.store, address);
+    DeviceNodes.requestClose(host.store, address);
     settle(front);
     assertThat(vbd.state()).isEqualTo(State.GONE);
     vbd.close(true);
@@ -249,7 +251,7 @@ final class HandshakeTest {
 
   @Test
   void anOfferToADomainThatHasGoneIsGone() {
-    VbdNodes.remove(host.store, address);
+    DeviceNodes.remove(host.store, address);
     vbd.offer(disk.geometry());
     assertThat(vbd.state()).isEqualTo(State.GONE);
     assertThat(host.node(address.backendPath())).isEmpty();

@@ -2,6 +2,7 @@ package io.netchannel.vdevice.block;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.netchannel.vdevice.DeviceAddress;
 import io.netchannel.vdevice.SharedRing;
 import io.netchannel.vdevice.VirtualDevice.State;
 import io.netchannel.vdevice.block.RingLayout.Wire;
@@ -36,7 +37,7 @@ final class HostileFrontendTest {
 
   private final TestHost host = new TestHost();
   private final EmbeddedDomain domain = host.domain();
-  private final VbdAddress address = host.publish(domain, VbdLimits.DEFAULT);
+  private final DeviceAddress address = host.publish(domain, VbdLimits.DEFAULT);
   private final MemoryDisk disk = new MemoryDisk(SECTORS * 512);
   private final Vbd vbd = host.vbd(address, VbdLimits.DEFAULT);
 
@@ -297,7 +298,7 @@ final class HostileFrontendTest {
     assertThat(vbd.state()).isEqualTo(State.CLOSED);
     assertThat(disk.held).isEmpty();
     assertThat(disk.disconnections).isEqualTo(1);
-    assertThat(host.node(VbdNodes.errorPath(address) + "/error").orElseThrow())
+    assertThat(host.node(address.errorPath() + "/error").orElseThrow())
         .contains("req_prod is " + Integer.toUnsignedString(producer));
     assertThat(vbd.poll(disk, 64)).isZero();
     domain.destroy();
@@ -364,7 +365,7 @@ final class HostileFrontendTest {
       connect(each, disk.geometry());
     }
     EmbeddedDomain other = host.domain();
-    VbdAddress otherAddress = host.publish(other, VbdLimits.DEFAULT);
+    DeviceAddress otherAddress = host.publish(other, VbdLimits.DEFAULT);
     MemoryDisk otherDisk = new MemoryDisk(4096);
     Vbd otherVbd = host.vbd(otherAddress, VbdLimits.DEFAULT);
     otherVbd.offer(otherDisk.geometry());

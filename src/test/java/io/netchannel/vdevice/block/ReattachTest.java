@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.google.common.collect.ImmutableList;
+import io.netchannel.vdevice.DeviceAddress;
 import io.netchannel.vdevice.VirtualDevice.State;
 import io.netchannel.vdevice.XenbusState;
 import io.netchannel.vdevice.block.frontend.Blkfront;
@@ -24,7 +25,7 @@ import org.junit.jupiter.api.Test;
 final class ReattachTest {
   private final TestHost host = new TestHost();
   private final EmbeddedDomain domain = host.domain();
-  private final VbdAddress address = host.publish(domain, VbdLimits.DEFAULT);
+  private final DeviceAddress address = host.publish(domain, VbdLimits.DEFAULT);
   private final MemoryDisk disk = new MemoryDisk(1 << 20);
   private final Blkfront front =
       host.blkfront(domain, BlkfrontOptions.DEFAULT.withQueues(2).withMerge(false));
@@ -201,7 +202,7 @@ final class ReattachTest {
     assertThat(vbd.reattach(ImmutableList.of(), consumers)).isEmpty();
     assertThat(vbd.state()).isEqualTo(State.CLOSED);
     assertThat(host.backendState(address)).isEqualTo(XenbusState.CLOSING);
-    assertThat(host.node(VbdNodes.errorPath(address) + "/error").orElseThrow())
+    assertThat(host.node(address.errorPath() + "/error").orElseThrow())
         .contains("1 requests were taken, but only 0 are accounted for");
   }
 

@@ -3,6 +3,7 @@ package io.netchannel.vdevice.block;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.netchannel.vdevice.HandshakeException;
 import io.netchannel.vdevice.SharedRing;
 import io.netchannel.xen.XenException;
 import io.netchannel.xen.embedded.EmbeddedDomain;

@@ -1,6 +1,8 @@
 package io.netchannel.vdevice.block;
 
 import com.google.common.collect.ImmutableMap;
+import io.netchannel.vdevice.DeviceAddress;
+import io.netchannel.vdevice.DeviceDetail;
 import io.netchannel.vdevice.XenbusState;
 import io.netchannel.vdevice.block.frontend.Blkfront;
 import io.netchannel.vdevice.block.frontend.BlkfrontOptions;
@@ -32,22 +34,22 @@ final class TestHost {
     return domain;
   }
 
-  VbdAddress address(EmbeddedDomain domain) {
-    return new VbdAddress(domain.domid(), DEVID, 0);
+  DeviceAddress address(EmbeddedDomain domain) {
+    return VbdNodes.TYPE.address(domain.domid(), DEVID, 0);
   }
 
   /** Publishes a disk for {@code domain}. */
-  VbdAddress publish(EmbeddedDomain domain, VbdLimits limits) {
-    VbdAddress address = address(domain);
+  DeviceAddress publish(EmbeddedDomain domain, VbdLimits limits) {
+    DeviceAddress address = address(domain);
     VbdNodes.publish(
         store,
         address,
-        ImmutableMap.of(VbdNodes.Detail.PARAMS, "file:/dev/vdb", VbdNodes.Detail.MODE, "w"),
+        ImmutableMap.of(DeviceDetail.PARAMS, "file:/dev/vdb", VbdNodes.Detail.MODE, "w"),
         limits);
     return address;
   }
 
-  Vbd vbd(VbdAddress address, VbdLimits limits) {
+  Vbd vbd(DeviceAddress address, VbdLimits limits) {
     return new Vbd(address, "guest", store, grants, events, limits, () -> wakes++);
   }
 
@@ -55,11 +57,11 @@ final class TestHost {
     return store.read(path);
   }
 
-  XenbusState backendState(VbdAddress address) {
+  XenbusState backendState(DeviceAddress address) {
     return state(address.backendPath());
   }
 
-  XenbusState frontendState(VbdAddress address) {
+  XenbusState frontendState(DeviceAddress address) {
     return state(address.frontendPath());
   }
 

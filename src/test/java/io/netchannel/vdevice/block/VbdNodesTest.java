@@ -4,8 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.google.common.collect.ImmutableMap;
+import io.netchannel.vdevice.DeviceAddress;
+import io.netchannel.vdevice.DeviceDetail;
+import io.netchannel.vdevice.DeviceNodes;
+import io.netchannel.vdevice.DeviceNodes.Outcome;
 import io.netchannel.vdevice.block.VbdNodes.Detail;
-import io.netchannel.vdevice.block.VbdNodes.Outcome;
 import io.netchannel.xen.XenStorePermission;
 import io.netchannel.xen.XenStorePermission.Access;
 import io.netchannel.xen.embedded.EmbeddedDomain;
@@ -18,16 +21,16 @@ import org.junit.jupiter.params.provider.ValueSource;
 final class VbdNodesTest {
   private static final ImmutableMap<String, String> DETAILS =
       ImmutableMap.of(
-          Detail.PARAMS, "file:/dev/vdb",
+          DeviceDetail.PARAMS, "file:/dev/vdb",
           Detail.DEV, "xvdb",
-          Detail.DOMAIN, "web1",
-          Detail.UUID, "e2ad8a1c-5f0e-4a52-9d5d-5be24d2d2f3b",
-          Detail.GENERATION, "3",
+          DeviceDetail.DOMAIN, "web1",
+          DeviceDetail.UUID, "e2ad8a1c-5f0e-4a52-9d5d-5be24d2d2f3b",
+          DeviceDetail.GENERATION, "3",
           Detail.MODE, "w");
 
   private final TestHost host = new TestHost();
   private final EmbeddedDomain domain = host.domain();
-  private final VbdAddress address = host.address(domain);
+  private final DeviceAddress address = host.address(domain);
 
   private Outcome publish() {
     return VbdNodes.publish(host.store, address, DETAILS, VbdLimits.DEFAULT);
@@ -66,18 +69,19 @@ final class VbdNodesTest {
     assertThat(host.store.permissions(frontend + "/state"))
         .containsExactly(
             new XenStorePermission(1, Access.NONE), new XenStorePermission(0, Access.READ));
-    assertThat(VbdNodes.details(host.store, address)).isEqualTo(DETAILS);
-    assertThat(VbdNodes.list(host.store, 0)).containsExactly(address);
+    assertThat(DeviceNodes.details(host.store, address)).isEqualTo(DETAILS);
+    assertThat(DeviceNodes.list(host.store, VbdNodes.TYPE, 0)).containsExactly(address);
     assertThat(publish()).isEqualTo(Outcome.ALREADY);
   }
 
   @Test
   void changesADetailOnlyWhileTheBackendIsThere() {
     publish();
-    assertThat(VbdNodes.setDetail(host.store, address, Detail.GENERATION, "4")).isTrue();
-    assertThat(VbdNodes.details(host.store, address)).containsEntry(Detail.GENERATION, "4");
-    VbdNodes.remove(host.store, address);
-    assertThat(VbdNodes.setDetail(host.store, address, Detail.GENERATION, "5")).isFalse();
+    assertThat(DeviceNodes.setDetail(host.store, address, DeviceDetail.GENERATION, "4")).isTrue();
+    assertThat(DeviceNodes.details(host.store, address))
+        .containsEntry(DeviceDetail.GENERATION, "4");
+    DeviceNodes.remove(host.store, address);
+    assertThat(DeviceNodes.setDetail(host.store, address, DeviceDetail.GENERATION, "5")).isFalse();
     assertThat(host.node(address.backendPath())).isEmpty();
   }
 
@@ -123,15 +127,15 @@ final class VbdNodesTest {
   @Test
   void removesEverythingAndNothingElse() {
     publish();
-    VbdAddress other = new VbdAddress(1, 51744, 0);
+    DeviceAddress other = VbdNodes.TYPE.address(1, 51744, 0);
     VbdNodes.publish(host.store, other, DETAILS, VbdLimits.DEFAULT);
-    host.store.write(VbdNodes.errorPath(address) + "/error", "22 x");
-    VbdNodes.remove(host.store, address);
-    assertThat(VbdNodes.list(host.store, 0)).containsExactly(other);
+    host.store.write(address.errorPath() + "/error", "22 x");
+    DeviceNodes.remove(host.store, address);
+    assertThat(DeviceNodes.list(host.store, VbdNodes.TYPE, 0)).containsExactly(other);
     assertThat(host.node(address.frontendPath())).isEmpty();
     assertThat(host.node(other.frontendPath() + "/state")).contains("1");
-    VbdNodes.remove(host.store, other);
-    VbdNodes.remove(host.store, other);
+    DeviceNodes.remove(host.store, other);
+    DeviceNodes.remove(host.store, other);
     assertThat(host.store.directory("/local/domain/0/backend/netchannel")).isEmpty();
     assertThat(host.store.directory("/local/domain/0/error/backend/netchannel")).isEmpty();
   }
@@ -140,7 +144,7 @@ final class VbdNodesTest {
   void leavesAFrontendThatPointsElsewhereByNow() {
     publish();
     host.store.write(address.frontendPath() + "/backend", "/local/domain/0/backend/vbd/1/51728");
-    VbdNodes.remove(host.store, address);
+    DeviceNodes.remove(host.store, address);
     assertThat(host.node(address.frontendPath() + "/state")).contains("1");
     assertThat(host.node(address.backendPath())).isEmpty();
   }

@@ -1,8 +1,5 @@
-package io.netchannel.vdevice.block;
+package io.netchannel.vdevice;
 
-import io.netchannel.vdevice.BackRing;
-import io.netchannel.vdevice.RingBrokenException;
-import io.netchannel.vdevice.SharedRing;
 import java.nio.ByteBuffer;
 import java.util.List;
 import java.util.stream.IntStream;
@@ -19,16 +16,16 @@ final class TakenBefore {
   private final List<ByteBuffer> taken;
   private final boolean[] answered;
   private final int[] consumers;
-  private final RingLayout layout;
+  private final int slotBytes;
 
-  TakenBefore(List<ByteBuffer> taken, int[] consumers, ConnectionParameters parameters)
+  TakenBefore(List<ByteBuffer> taken, int[] consumers, FrontendRings parameters)
       throws RingBrokenException {
     this.taken = taken;
     this.consumers = consumers;
-    layout = parameters.layout();
+    slotBytes = parameters.slotBytes();
     answered = new boolean[taken.size()];
     for (ByteBuffer encoded : taken) {
-      int queue = RingRequest.encodedQueue(encoded);
+      int queue = TakenRequest.encodedQueue(encoded);
       if (queue < 0 || queue >= parameters.queues().size()) {
         throw new RingBrokenException(
             "a request was taken from queue %d, the frontend has %d"
@@ -42,12 +39,12 @@ final class TakenBefore {
     int published = SharedRing.readIndex(memory, SharedRing.RSP_PROD_OFFSET);
     int unanswered = 0;
     for (int i = 0; i < answered.length; i++) {
-      if (RingRequest.encodedQueue(taken.get(i)) == queue) {
-        answered[i] = RingRequest.encodedAnswerSeen(taken.get(i), published);
+      if (TakenRequest.encodedQueue(taken.get(i)) == queue) {
+        answered[i] = TakenRequest.encodedAnswerSeen(taken.get(i), published);
         unanswered += answered[i] ? 0 : 1;
       }
     }
-    BackRing ring = BackRing.attach(memory, layout.slotBytes(), published, unanswered);
+    BackRing ring = BackRing.attach(memory, slotBytes, published, unanswered);
     // Requests refused as malformed were answered without having been recorded: consumers may lag.
     if (queue < consumers.length && consumers[queue] - ring.consumer() > 0) {
       throw new RingBrokenException(

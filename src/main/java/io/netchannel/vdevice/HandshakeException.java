@@ -1,10 +1,10 @@
-package io.netchannel.vdevice.block;
+package io.netchannel.vdevice;
 
 /** A frontend's nodes say what cannot be used. */
 public final class HandshakeException extends Exception {
   private static final long serialVersionUID = 1L;
 
-  HandshakeException(String message) {
+  public HandshakeException(String message) {
     super(message);
   }
 }

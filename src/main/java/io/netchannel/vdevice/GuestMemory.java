@@ -1,4 +1,4 @@
-package io.netchannel.vdevice.block;
+package io.netchannel.vdevice;
 
 import io.netchannel.xen.GrantCopy;
 import io.netchannel.xen.GrantTable;
@@ -6,27 +6,27 @@ import io.netchannel.xen.XenException;
 import java.nio.ByteBuffer;
 
 /** Copies between our buffers and the pages of one guest; one batch, used again and again. */
-final class GuestMemory {
+public final class GuestMemory {
   private final int domid;
   private final GrantTable grants;
-  private final GrantCopy batch = new GrantCopy(VbdLimits.HIGHEST_INDIRECT_SEGMENTS);
+  private final GrantCopy batch;
 
-  GuestMemory(int domid, GrantTable grants) {
+  /**
+   * @param maxSegments of a batch
+   */
+  public GuestMemory(int domid, GrantTable grants, int maxSegments) {
     this.domid = domid;
     this.grants = grants;
-  }
-
-  GrantTable.Mapping map(int[] references) {
-    return grants.map(domid, references);
+    batch = new GrantCopy(maxSegments);
   }
 
   /** The batch, empty. */
-  GrantCopy batch(GrantCopy.Direction direction, ByteBuffer local) {
+  public GrantCopy batch(GrantCopy.Direction direction, ByteBuffer local) {
     return batch.reset(domid, direction, local);
   }
 
   /** False when a grant was refused, or the guest has gone. */
-  boolean copy(GrantCopy filled) {
+  public boolean copy(GrantCopy filled) {
     if (filled.count() == 0) {
       return true;
     }
