@@ -63,6 +63,7 @@ final class ArchitectureTest {
           .put("device.remote", ImmutableSet.of("wire", "tls"))
           .put("server", ImmutableSet.of("device", "wire", "tls"))
           .put("midpoint", ImmutableSet.of("vdevice", "device"))
+          .put("midpoint.block", ImmutableSet.of("vdevice", "device"))
           .put("libvirt", ImmutableSet.of())
           .put("coordinator", ImmutableSet.of())
           .put("text", ImmutableSet.of())
@@ -116,6 +117,8 @@ final class ArchitectureTest {
           // One that serves no guests wires its host to an empty one.
           .putAll("xen.embedded", "daemon", "rehearsal", "vdevice.block.frontend")
           .put("vdevice.block.frontend", "rehearsal")
+          // What mid-points share knows no kind of device.
+          .putAll("midpoint.block", "daemon", "rehearsal")
           .build();
 
   private static final JavaClasses PRODUCT =

@@ -1,12 +1,9 @@
 package io.netchannel.midpoint;
 
-import io.netchannel.device.Outcome;
 import io.netchannel.device.memory.BufferBudget;
 import io.netchannel.device.memory.BufferLease;
 import io.netchannel.midpoint.PendingTable.Fate;
-import io.netchannel.vdevice.block.BlockOperation;
-import io.netchannel.vdevice.block.BlockRequest;
-import io.netchannel.vdevice.block.ResponseStatus;
+import io.netchannel.vdevice.VirtualRequest;
 import java.nio.ByteBuffer;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.OperationsPerInvocation;
@@ -27,15 +24,15 @@ public class PendingTableBenchmark {
   @Param({"1", "32", "256"})
   public int depth;
 
-  private final BlockRequest request = new Request();
-  private final PendingRequest[] entries = new PendingRequest[REQUESTS];
-  private PendingTable table;
+  private final Request request = new Request();
+  private final Entry[] entries = new Entry[REQUESTS];
+  private PendingTable<Request, Entry> table;
   private long sequence;
 
   @Setup
   public void fill() {
     BufferLease buffers = new BufferBudget(1 << 20).lease("guest", 1 << 20, () -> {});
-    table = new PendingTable(REQUESTS, buffers, new CompletionQueue(), () -> {});
+    table = new PendingTable<>(REQUESTS, buffers, () -> {}, unused -> new Entry());
   }
 
   @Benchmark
@@ -43,12 +40,13 @@ public class PendingTableBenchmark {
   public void request() {
     for (int done = 0; done < REQUESTS; done += depth) {
       for (int i = 0; i < depth; i++) {
-        entries[i] = table.take(request, sequence++, 1, i);
-        table.issued(entries[i]);
+        entries[i] = table.newEntry();
+        entries[i].become(request, sequence++, 1, i);
+        table.issued(table.hold(entries[i]));
       }
       for (int i = 0; i < depth; i++) {
-        PendingRequest entry = entries[i * STRIDE & (depth - 1)];
-        table.done(entry, Outcome.OK);
+        Entry entry = entries[i * STRIDE & (depth - 1)];
+        table.done(entry);
         table.answered(entry);
       }
       table.published();
@@ -58,7 +56,20 @@ public class PendingTableBenchmark {
     }
   }
 
-  private static final class Request implements BlockRequest {
+  private static final class Entry extends PendingRequest<Request, Entry> {
+    @Override
+    protected void read(Request taken) {}
+
+    @Override
+    protected long bufferBytes() {
+      return 4096;
+    }
+
+    @Override
+    public void describe(MidPointTrace trace) {}
+  }
+
+  private static final class Request implements VirtualRequest {
     @Override
     public int queue() {
       return 0;
@@ -66,36 +77,6 @@ public class PendingTableBenchmark {
 
     @Override
     public long id() {
-      return 0;
-    }
-
-    @Override
-    public BlockOperation operation() {
-      return BlockOperation.READ;
-    }
-
-    @Override
-    public long offsetBytes() {
-      return 0;
-    }
-
-    @Override
-    public long lengthBytes() {
-      return 4096;
-    }
-
-    @Override
-    public boolean copyFromGuest(ByteBuffer data) {
-      return true;
-    }
-
-    @Override
-    public boolean copyToGuest(ByteBuffer data) {
-      return true;
-    }
-
-    @Override
-    public int respond(ResponseStatus status) {
       return 0;
     }
 

@@ -249,7 +249,7 @@ final class ControlCommands implements ControlEndpoint.Handler {
     device.put("source", details.source().orElse(null));
     device.put("mode", details.readOnly() ? "ro" : "rw");
     device.put("state", state(disk));
-    device.put("frontend", MigrationJson.lowerCase(status.disk()));
+    device.put("frontend", MigrationJson.lowerCase(status.frontend()));
     device.put("generation", details.generation());
     device.put("sizeBytes", disk.sizeBytes());
     device.put("problem", disk.problem().orElse(null));

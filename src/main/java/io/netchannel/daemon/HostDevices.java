@@ -9,7 +9,8 @@ import io.netchannel.device.DeviceException;
 import io.netchannel.device.Inheritance;
 import io.netchannel.device.OpenOptions;
 import io.netchannel.midpoint.Manifest;
-import io.netchannel.midpoint.MidPoint;
+import io.netchannel.midpoint.block.BlockManifest;
+import io.netchannel.midpoint.block.BlockMidPoint;
 import io.netchannel.vdevice.VirtualDevice;
 import io.netchannel.xen.Domains;
 import io.netchannel.xen.XenStore;
@@ -109,7 +110,7 @@ final class HostDevices implements LocalDevices {
     return midPoints.ofDomain(domain).stream()
             .map(ServedDisk::status)
             .anyMatch(
-                status -> status.disk() == VirtualDevice.State.CONNECTED || status.taken() > 0)
+                status -> status.frontend() == VirtualDevice.State.CONNECTED || status.taken() > 0)
         || Guest.byUuid(store, domain).map(stockDisks::hasConnected).orElse(false);
   }
 
@@ -287,7 +288,7 @@ final class HostDevices implements LocalDevices {
 
   private CompletableFuture<Void> openAndTakeOver(
       ServedDisk served, Disk disk, boolean isCopy, ByteString manifest) throws DeviceException {
-    Manifest decoded = served.decode(manifest);
+    BlockManifest decoded = served.decode(manifest);
     midPoints.arrives(served);
     // A manifest that says nothing of it comes from who has waited for all and flushed it.
     Inheritance left = decoded.inheritance().orElse(Inheritance.ENDED);
@@ -297,7 +298,7 @@ final class HostDevices implements LocalDevices {
             ? details.copyOptions(disk.generation())
             : details.openOptions(disk.generation(), Optional.of(left));
     Device device = midPoints.open(served, disk.source(), disk.generation(), options);
-    MidPoint midPoint;
+    BlockMidPoint midPoint;
     try {
       check(disk, device.geometry().sizeBytes());
       midPoint = served.midPoint();
@@ -351,7 +352,7 @@ final class HostDevices implements LocalDevices {
         details.generation());
   }
 
-  private static Sealed sealed(ServedDisk disk, Manifest manifest) {
+  private static Sealed sealed(ServedDisk disk, BlockManifest manifest) {
     Manifest.Encoded encoded = manifest.encoded();
     return new Sealed(
         describe(disk),

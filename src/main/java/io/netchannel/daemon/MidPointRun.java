@@ -2,10 +2,10 @@ package io.netchannel.daemon;
 
 import io.netchannel.midpoint.AgentRunner;
 import io.netchannel.midpoint.InflightTable;
-import io.netchannel.midpoint.MidPoint;
 import io.netchannel.midpoint.MidPointId;
-import io.netchannel.midpoint.MidPointLimits;
 import io.netchannel.midpoint.MidPointTrace;
+import io.netchannel.midpoint.block.BlockLimits;
+import io.netchannel.midpoint.block.BlockMidPoint;
 import io.netchannel.vdevice.block.Vbd;
 import io.netchannel.vdevice.block.VbdLimits;
 import java.io.IOException;
@@ -19,7 +19,7 @@ import java.util.function.Consumer;
  */
 final class MidPointRun {
   private final AgentRunner runner;
-  private final MidPoint midPoint;
+  private final BlockMidPoint midPoint;
 
   /**
    * Starts over the nodes and the in-flight table that are there.
@@ -35,8 +35,8 @@ final class MidPointRun {
       Consumer<Throwable> failed)
       throws IOException {
     Guest guest = details.guest();
-    MidPointLimits limits = MidPointLimits.defaults();
-    InflightTable table = InflightTable.open(inflightFile, limits);
+    BlockLimits limits = BlockLimits.defaults();
+    InflightTable table = BlockMidPoint.inflight(inflightFile, limits);
     MidPointTrace trace = trace(environment, details);
     runner = new AgentRunner(failed);
     Vbd vbd;
@@ -55,7 +55,7 @@ final class MidPointRun {
       throw e;
     }
     midPoint =
-        new MidPoint(
+        new BlockMidPoint(
             new MidPointId(guest.name(), guest.uuid(), guest.domid(), details.target()),
             vbd,
             table,
@@ -78,7 +78,7 @@ final class MidPointRun {
         environment.traceDirectory().get().resolve(name), environment.clock());
   }
 
-  MidPoint midPoint() {
+  BlockMidPoint midPoint() {
     return midPoint;
   }
 

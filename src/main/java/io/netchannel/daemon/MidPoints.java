@@ -9,7 +9,7 @@ import io.netchannel.device.DeviceGeometry;
 import io.netchannel.device.Devices;
 import io.netchannel.device.OpenOptions;
 import io.netchannel.midpoint.ManifestBudget;
-import io.netchannel.midpoint.MidPointLimits;
+import io.netchannel.midpoint.block.BlockLimits;
 import io.netchannel.vdevice.DeviceAddress;
 import io.netchannel.vdevice.DeviceNodes;
 import io.netchannel.vdevice.block.VbdLimits;
@@ -123,7 +123,7 @@ public final class MidPoints implements AutoCloseable {
   /** As {@link LocalDevices#manifestRoom}: what that many disks may have pending, if it fits. */
   LocalDevices.ManifestRoom manifestRoom(int disks) {
     ManifestBudget manifests = environment.memory().manifests();
-    long bytes = manifests.take(disks * MidPointLimits.defaults().bufferBytes());
+    long bytes = manifests.take(disks * BlockLimits.defaults().common().bufferBytes());
     AtomicBoolean open = new AtomicBoolean(true);
     return new LocalDevices.ManifestRoom() {
       @Override

@@ -4,11 +4,12 @@ import com.google.common.collect.ImmutableList;
 import com.google.protobuf.ByteString;
 import io.netchannel.device.Device;
 import io.netchannel.device.Inheritance;
-import io.netchannel.midpoint.Manifest;
 import io.netchannel.midpoint.MidPoint;
 import io.netchannel.midpoint.MidPointId;
 import io.netchannel.midpoint.MidPointMemory;
 import io.netchannel.midpoint.MidPointStatus;
+import io.netchannel.midpoint.block.BlockManifest;
+import io.netchannel.midpoint.block.BlockMidPoint;
 import io.netchannel.vdevice.DeviceAddress;
 import io.netchannel.vdevice.DeviceNodes;
 import io.netchannel.vdevice.VirtualDevice;
@@ -122,7 +123,7 @@ final class ServedDisk {
   /** The manifest that was decoded last, and of which bytes. */
   private ByteString encodedManifest = ByteString.EMPTY;
 
-  private Manifest decodedManifest;
+  private BlockManifest decodedManifest;
 
   /**
    * One without a mid-point yet.
@@ -230,7 +231,7 @@ final class ServedDisk {
    *
    * @throws IllegalStateException when there is none, with why
    */
-  MidPoint midPoint() {
+  BlockMidPoint midPoint() {
     return run.orElseThrow(
             () ->
                 new IllegalStateException(
@@ -238,7 +239,7 @@ final class ServedDisk {
         .midPoint();
   }
 
-  /** As {@link MidPoint#changesBefore}. */
+  /** As {@link BlockMidPoint#changesBefore}. */
   ImmutableList<Inheritance.Change> changesBefore() {
     return midPoint().changesBefore().stream()
         .map(change -> new Inheritance.Change(change.offsetBytes(), change.lengthBytes()))
@@ -403,9 +404,9 @@ final class ServedDisk {
    * @param encoded its checksum was verified by who brought it
    * @throws IllegalArgumentException when it is not a manifest
    */
-  synchronized Manifest decode(ByteString encoded) {
+  synchronized BlockManifest decode(ByteString encoded) {
     if (decodedManifest == null || !isSame(encoded, encodedManifest)) {
-      decodedManifest = Manifest.decodeVerified(encoded.asReadOnlyByteBuffer());
+      decodedManifest = BlockManifest.decodeVerified(encoded.asReadOnlyByteBuffer());
       encodedManifest = encoded;
     }
     return decodedManifest;

@@ -5,8 +5,9 @@ import java.util.Map;
 import java.util.concurrent.atomic.AtomicLong;
 
 /** Written by the agent's thread alone, so that no locked instruction is needed; read by any. */
-final class Counters {
-  enum Counter {
+public final class Counters {
+  /** What is counted; see {@link MidPointStatus}. */
+  public enum Counter {
     TAKEN,
     ANSWERED,
     PENDING,
@@ -26,7 +27,7 @@ final class Counters {
     }
   }
 
-  void add(Counter counter, long amount) {
+  public void add(Counter counter, long amount) {
     AtomicLong value = values.get(counter);
     value.setRelease(value.getPlain() + amount);
   }

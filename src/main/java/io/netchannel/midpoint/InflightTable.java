@@ -4,8 +4,7 @@ import static com.google.common.base.Preconditions.checkArgument;
 import static com.google.common.base.Preconditions.checkState;
 
 import io.netchannel.files.MappedFile;
-import io.netchannel.vdevice.block.BlockRequest;
-import io.netchannel.vdevice.block.BlockRequest.Change;
+import io.netchannel.vdevice.VirtualRequest;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.invoke.MethodHandles;
@@ -13,6 +12,7 @@ import java.lang.invoke.VarHandle;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -20,9 +20,9 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * The taken requests in a mapped file on tmpfs, so that a restarted daemon knows them: the idea of
- * vhost-user's inflight region. Survives the process (kill -9 at any instruction), not the host:
- * the guest does not survive that either.
+ * The taken requests of one virtual device in a mapped file on tmpfs, so that a restarted daemon
+ * knows them: the idea of vhost-user's inflight region. Survives the process (kill -9 at any
+ * instruction), not the host: the guest does not survive that either.
  *
  * <p>Stores are made in this order, each a release store, and a reader may find any prefix of it:
  *
@@ -53,12 +53,94 @@ public final class InflightTable implements AutoCloseable {
       MethodHandles.byteBufferViewVarHandle(long[].class, ByteOrder.nativeOrder());
 
   /**
+   * Where things are in the in-flight file of a kind of device. Native byte order: the file never
+   * leaves its host.
+   *
+   * <pre>
+   *   header   0 magic (8)   8 version (4)   12 slots (4)   16 next sequence (8)
+   *           64 request consumer of queue 0..15 (4 each)
+   *   slot     0 state (4)   4 queue (4)     8 sequence (8)  16 id (8)  24 generation (8)
+   *           32 request consumer after it (4)  36 length of encoding A (4)  40 of B (4)
+   *           64 encoding A   then encoding B
+   * </pre>
+   *
+   * A slot has two encodings because the one that says "answered" must not overwrite the one that
+   * is valid before: a process may die in the middle of a copy. The state says which one counts.
+   *
+   * @param magic of the kind
+   * @param encodedBytes what its requests are at most when they are encoded
+   */
+  public record Layout(long magic, int encodedBytes) {
+    static final int VERSION = 1;
+
+    static final int MAGIC_OFFSET = 0;
+    static final int VERSION_OFFSET = 8;
+    static final int SLOTS_OFFSET = 12;
+    static final int NEXT_SEQUENCE_OFFSET = 16;
+    static final int CONSUMERS_OFFSET = 64;
+
+    /** Linux' blkfront uses at most 4 rings, and one per CPU is the most anybody asks for. */
+    static final int MAX_QUEUES = 16;
+
+    static final int HEADER_BYTES = 4096;
+
+    static final int STATE = 0;
+    static final int QUEUE = 4;
+    static final int SEQUENCE = 8;
+    static final int ID = 16;
+    static final int GENERATION = 24;
+    static final int CONSUMER = 32;
+    static final int LENGTH_A = 36;
+    static final int LENGTH_B = 40;
+    static final int ENCODING_A = 64;
+
+    static final int FREE = 0;
+    static final int TAKEN_A = 1;
+    static final int TAKEN_B = 2;
+    static final int ANSWERED_A = 3;
+    static final int ANSWERED_B = 4;
+
+    /**
+     * Of a kind.
+     *
+     * @param magic eight letters that name it
+     */
+    public static Layout of(String magic, int encodedBytes) {
+      byte[] letters = magic.getBytes(StandardCharsets.US_ASCII);
+      return new Layout(ByteBuffer.wrap(letters).getLong(), encodedBytes);
+    }
+
+    int encodingB() {
+      return ENCODING_A + encodedBytes;
+    }
+
+    /** Whole cache lines. */
+    int slotBytes() {
+      return (ENCODING_A + 2 * encodedBytes + 63) & ~63;
+    }
+
+    int slotOffset(int slot) {
+      return HEADER_BYTES + slot * slotBytes();
+    }
+
+    int fileBytes(int slots) {
+      return Math.addExact(HEADER_BYTES, Math.multiplyExact(slots, slotBytes()));
+    }
+
+    static boolean isA(int state) {
+      return state == TAKEN_A || state == ANSWERED_A;
+    }
+  }
+
+  /**
    * A request that an earlier process had taken and perhaps answered.
    *
-   * @param encoded as {@link BlockRequest#encode} wrote it last
+   * @param encoded as {@link VirtualRequest#encode} wrote it last
    */
-  record Slot(int slot, long sequence, long generation, int queue, long id, ByteBuffer encoded) {}
+  public record Slot(
+      int slot, long sequence, long generation, int queue, long id, ByteBuffer encoded) {}
 
+  private final Layout layout;
   private final ByteBuffer memory;
 
   /** The same memory; its position and limit are those of the encoding being written. */
@@ -71,27 +153,29 @@ public final class InflightTable implements AutoCloseable {
   private int freeCount;
 
   /** {@code onStore} runs after each store: tests look at every prefix. */
-  InflightTable(ByteBuffer memory, Path file, Runnable onStore) {
+  InflightTable(Layout layout, ByteBuffer memory, Path file, Runnable onStore) {
+    this.layout = layout;
     this.memory = memory.order(ByteOrder.nativeOrder());
     encodings = memory.duplicate();
     this.file = file;
     this.onStore = onStore;
-    slots = getInt(InflightLayout.SLOTS_OFFSET);
+    slots = getInt(Layout.SLOTS_OFFSET);
     freeSlots = new int[slots];
     for (int slot = slots - 1; slot >= 0; slot--) {
-      if (state(slot) == InflightLayout.FREE) {
+      if (state(slot) == Layout.FREE) {
         freeSlots[freeCount++] = slot;
       }
     }
   }
 
   /**
-   * Maps the table of one virtual disk, and makes it when it is not there.
+   * Maps the table of one virtual device, and makes it when it is not there.
    *
    * @param file under /run/netchannel/inflight, see {@code names}; its directory is made if needed
    * @throws IOException when it cannot be mapped, or is the file of another version
    */
-  public static InflightTable open(Path file, MidPointLimits limits) throws IOException {
+  public static InflightTable open(Path file, Layout layout, MidPointLimits limits)
+      throws IOException {
     Path directory = file.toAbsolutePath().getParent();
     if (directory != null) {
       Files.createDirectories(directory);
@@ -100,54 +184,47 @@ public final class InflightTable implements AutoCloseable {
         FileChannel.open(
             file, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
       long found = channel.size();
-      int expected = InflightLayout.fileBytes(limits.maxPending());
+      int expected = layout.fileBytes(limits.maxPending());
       // A smaller one was not finished by a process that died; it has never held a request.
       long sizeBytes = Math.max(found, expected);
       if (sizeBytes > Integer.MAX_VALUE) {
         throw new IOException(file + ": " + found + " bytes is no in-flight table; remove it");
       }
       ByteBuffer memory = MappedFile.map(channel, file, sizeBytes, "its requests in flight");
-      format(memory, limits.maxPending(), file);
-      return new InflightTable(memory, file, () -> {});
+      format(layout, memory, limits.maxPending(), file);
+      return new InflightTable(layout, memory, file, () -> {});
     }
   }
 
-  /** A table that dies with the process: for the embedded hypervisor, whose guests do so too. */
-  public static InflightTable inMemory(MidPointLimits limits) {
-    ByteBuffer memory =
-        ByteBuffer.allocateDirect(InflightLayout.fileBytes(limits.maxPending()) + 64)
-            .alignedSlice(64);
-    return inMemory(memory, limits);
-  }
-
-  static InflightTable inMemory(ByteBuffer memory, MidPointLimits limits) {
+  /** A table that dies with the process. */
+  static InflightTable inMemory(Layout layout, ByteBuffer memory, MidPointLimits limits) {
     try {
-      format(memory, limits.maxPending(), null);
+      format(layout, memory, limits.maxPending(), null);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
-    return new InflightTable(memory, null, () -> {});
+    return new InflightTable(layout, memory, null, () -> {});
   }
 
-  private static void format(ByteBuffer memory, int slots, Path file) throws IOException {
+  private static void format(Layout layout, ByteBuffer memory, int slots, Path file)
+      throws IOException {
     memory.order(ByteOrder.nativeOrder());
-    long magic = memory.getLong(InflightLayout.MAGIC_OFFSET);
+    long magic = memory.getLong(Layout.MAGIC_OFFSET);
     if (magic == 0) {
-      memory.putInt(InflightLayout.VERSION_OFFSET, InflightLayout.VERSION);
-      memory.putInt(InflightLayout.SLOTS_OFFSET, slots);
-      LONG.setRelease(memory, InflightLayout.NEXT_SEQUENCE_OFFSET, 1L);
-      LONG.setRelease(memory, InflightLayout.MAGIC_OFFSET, InflightLayout.MAGIC);
+      memory.putInt(Layout.VERSION_OFFSET, Layout.VERSION);
+      memory.putInt(Layout.SLOTS_OFFSET, slots);
+      LONG.setRelease(memory, Layout.NEXT_SEQUENCE_OFFSET, 1L);
+      LONG.setRelease(memory, Layout.MAGIC_OFFSET, layout.magic());
       return;
     }
-    int version = memory.getInt(InflightLayout.VERSION_OFFSET);
-    int found = memory.getInt(InflightLayout.SLOTS_OFFSET);
-    if (magic != InflightLayout.MAGIC || version != InflightLayout.VERSION) {
+    int version = memory.getInt(Layout.VERSION_OFFSET);
+    int found = memory.getInt(Layout.SLOTS_OFFSET);
+    if (magic != layout.magic() || version != Layout.VERSION) {
       throw new IOException(
           "%s: expected an in-flight table of version %d, found magic %x version %d; finish with the netchannel that wrote it, or remove the file when its guest is gone"
-              .formatted(file, InflightLayout.VERSION, magic, version));
+              .formatted(file, Layout.VERSION, magic, version));
     }
-    if (found <= 0
-        || found > (memory.capacity() - InflightLayout.HEADER_BYTES) / InflightLayout.SLOT_BYTES) {
+    if (found <= 0 || found > (memory.capacity() - Layout.HEADER_BYTES) / layout.slotBytes()) {
       throw new IOException(
           "%s: %d slots do not fit into its %d bytes; remove it when its guest is gone"
               .formatted(file, found, memory.capacity()));
@@ -165,7 +242,7 @@ public final class InflightTable implements AutoCloseable {
 
   /** The sequence the next request taken gets. */
   long nextSequence() {
-    return getLong(InflightLayout.NEXT_SEQUENCE_OFFSET);
+    return getLong(Layout.NEXT_SEQUENCE_OFFSET);
   }
 
   /**
@@ -174,51 +251,50 @@ public final class InflightTable implements AutoCloseable {
    * @param consumerAfter index of the request after it in its queue
    * @return its slot
    */
-  int take(BlockRequest request, long sequence, long generation, int consumerAfter) {
+  int take(VirtualRequest request, long sequence, long generation, int consumerAfter) {
     checkState(freeCount > 0, "the in-flight table is full: its user must ask hasFree() first");
     checkQueue(request.queue());
     int slot = freeSlots[--freeCount];
-    int base = InflightLayout.slotOffset(slot);
-    putInt(base + InflightLayout.QUEUE, request.queue());
-    putLong(base + InflightLayout.SEQUENCE, sequence);
-    putLong(base + InflightLayout.ID, request.id());
-    putLong(base + InflightLayout.GENERATION, generation);
-    putInt(base + InflightLayout.CONSUMER, consumerAfter);
+    int base = layout.slotOffset(slot);
+    putInt(base + Layout.QUEUE, request.queue());
+    putLong(base + Layout.SEQUENCE, sequence);
+    putLong(base + Layout.ID, request.id());
+    putLong(base + Layout.GENERATION, generation);
+    putInt(base + Layout.CONSUMER, consumerAfter);
     encode(base, true, request);
-    putInt(base + InflightLayout.STATE, InflightLayout.TAKEN_A);
-    putLong(InflightLayout.NEXT_SEQUENCE_OFFSET, sequence + 1);
+    putInt(base + Layout.STATE, Layout.TAKEN_A);
+    putLong(Layout.NEXT_SEQUENCE_OFFSET, sequence + 1);
     consumed(request.queue(), consumerAfter);
     return slot;
   }
 
   /** The response has been given, and is not visible yet. */
-  void answered(int slot, BlockRequest request) {
-    int base = InflightLayout.slotOffset(slot);
-    boolean toA = !InflightLayout.isA(state(slot));
+  void answered(int slot, VirtualRequest request) {
+    int base = layout.slotOffset(slot);
+    boolean toA = !Layout.isA(state(slot));
     encode(base, toA, request);
-    putInt(
-        base + InflightLayout.STATE, toA ? InflightLayout.ANSWERED_A : InflightLayout.ANSWERED_B);
+    putInt(base + Layout.STATE, toA ? Layout.ANSWERED_A : Layout.ANSWERED_B);
   }
 
   /** The response of an earlier process was lost: the request is to be answered again. */
-  void takenAgain(int slot, BlockRequest request) {
-    int base = InflightLayout.slotOffset(slot);
-    boolean toA = !InflightLayout.isA(state(slot));
+  void takenAgain(int slot, VirtualRequest request) {
+    int base = layout.slotOffset(slot);
+    boolean toA = !Layout.isA(state(slot));
     encode(base, toA, request);
-    putInt(base + InflightLayout.STATE, toA ? InflightLayout.TAKEN_A : InflightLayout.TAKEN_B);
+    putInt(base + Layout.STATE, toA ? Layout.TAKEN_A : Layout.TAKEN_B);
   }
 
   /** Only after the response is visible, or when nobody will ever ask for it. */
   void forget(int slot) {
-    checkState(state(slot) != InflightLayout.FREE, "slot %s is free already", slot);
-    putInt(InflightLayout.slotOffset(slot) + InflightLayout.STATE, InflightLayout.FREE);
+    checkState(state(slot) != Layout.FREE, "slot %s is free already", slot);
+    putInt(layout.slotOffset(slot) + Layout.STATE, Layout.FREE);
     freeSlots[freeCount++] = slot;
   }
 
   /** The queue's consumer: also malformed requests, which never come here, move it. */
   void consumed(int queue, int consumer) {
     checkQueue(queue);
-    int offset = InflightLayout.CONSUMERS_OFFSET + queue * Integer.BYTES;
+    int offset = Layout.CONSUMERS_OFFSET + queue * Integer.BYTES;
     if (getInt(offset) != consumer) {
       putInt(offset, consumer);
     }
@@ -228,59 +304,52 @@ public final class InflightTable implements AutoCloseable {
   void clear() {
     freeCount = 0;
     for (int slot = slots - 1; slot >= 0; slot--) {
-      if (state(slot) != InflightLayout.FREE) {
-        putInt(InflightLayout.slotOffset(slot) + InflightLayout.STATE, InflightLayout.FREE);
+      if (state(slot) != Layout.FREE) {
+        putInt(layout.slotOffset(slot) + Layout.STATE, Layout.FREE);
       }
       freeSlots[freeCount++] = slot;
     }
-    for (int queue = 0; queue < InflightLayout.MAX_QUEUES; queue++) {
+    for (int queue = 0; queue < Layout.MAX_QUEUES; queue++) {
       consumed(queue, 0);
     }
   }
 
   /** What an earlier process left, in order of sequence. */
-  List<Slot> recovered() {
+  public List<Slot> recovered() {
     List<Slot> found = new ArrayList<>();
     for (int slot = 0; slot < slots; slot++) {
       int state = state(slot);
-      if (state == InflightLayout.FREE) {
+      if (state == Layout.FREE) {
         continue;
       }
-      int base = InflightLayout.slotOffset(slot);
-      boolean a = InflightLayout.isA(state);
-      int lengthBytes = getInt(base + (a ? InflightLayout.LENGTH_A : InflightLayout.LENGTH_B));
-      int start = base + (a ? InflightLayout.ENCODING_A : InflightLayout.ENCODING_B);
+      int base = layout.slotOffset(slot);
+      boolean a = Layout.isA(state);
+      int lengthBytes = getInt(base + (a ? Layout.LENGTH_A : Layout.LENGTH_B));
+      int start = base + (a ? Layout.ENCODING_A : layout.encodingB());
       found.add(
           new Slot(
               slot,
-              getLong(base + InflightLayout.SEQUENCE),
-              getLong(base + InflightLayout.GENERATION),
-              getInt(base + InflightLayout.QUEUE),
-              getLong(base + InflightLayout.ID),
+              getLong(base + Layout.SEQUENCE),
+              getLong(base + Layout.GENERATION),
+              getInt(base + Layout.QUEUE),
+              getLong(base + Layout.ID),
               memory.slice(start, lengthBytes)));
     }
     found.sort((left, right) -> Long.compare(left.sequence(), right.sequence()));
     return found;
   }
 
-  /** What an earlier process may have been changing when it ended, in any order. */
-  List<Change> changes() {
-    return recovered().stream()
-        .flatMap(slot -> BlockRequest.encodedChange(slot.encoded()).stream())
-        .toList();
-  }
-
   /** Per queue, the index of the next request to take, as an earlier process left it. */
   int[] requestConsumers() {
-    int[] consumers = new int[InflightLayout.MAX_QUEUES];
+    int[] consumers = new int[Layout.MAX_QUEUES];
     for (int queue = 0; queue < consumers.length; queue++) {
-      consumers[queue] = getInt(InflightLayout.CONSUMERS_OFFSET + queue * Integer.BYTES);
+      consumers[queue] = getInt(Layout.CONSUMERS_OFFSET + queue * Integer.BYTES);
     }
     for (int slot = 0; slot < slots; slot++) {
-      if (state(slot) != InflightLayout.FREE) {
-        int base = InflightLayout.slotOffset(slot);
-        int queue = getInt(base + InflightLayout.QUEUE);
-        int after = getInt(base + InflightLayout.CONSUMER);
+      if (state(slot) != Layout.FREE) {
+        int base = layout.slotOffset(slot);
+        int queue = getInt(base + Layout.QUEUE);
+        int after = getInt(base + Layout.CONSUMER);
         // Ring indices are free running and wrap: the difference tells which one is further.
         if (after - consumers[queue] > 0) {
           consumers[queue] = after;
@@ -294,15 +363,14 @@ public final class InflightTable implements AutoCloseable {
   long recoveredNextSequence() {
     long next = nextSequence();
     for (int slot = 0; slot < slots; slot++) {
-      if (state(slot) != InflightLayout.FREE) {
-        next =
-            Math.max(next, getLong(InflightLayout.slotOffset(slot) + InflightLayout.SEQUENCE) + 1);
+      if (state(slot) != Layout.FREE) {
+        next = Math.max(next, getLong(layout.slotOffset(slot) + Layout.SEQUENCE) + 1);
       }
     }
     return next;
   }
 
-  /** Removes the file: the virtual disk has gone for good, and nothing here is used any more. */
+  /** Removes the file: the virtual device has gone for good, and nothing here is used any more. */
   void remove() {
     if (file != null) {
       try {
@@ -317,17 +385,17 @@ public final class InflightTable implements AutoCloseable {
   @Override
   public void close() {}
 
-  private void encode(int base, boolean toA, BlockRequest request) {
-    int start = base + (toA ? InflightLayout.ENCODING_A : InflightLayout.ENCODING_B);
-    encodings.limit(start + BlockRequest.MAX_ENCODED_BYTES).position(start);
+  private void encode(int base, boolean toA, VirtualRequest request) {
+    int start = base + (toA ? Layout.ENCODING_A : layout.encodingB());
+    encodings.limit(start + layout.encodedBytes()).position(start);
     request.encode(encodings);
     onStore.run();
     int lengthBytes = encodings.position() - start;
-    putInt(base + (toA ? InflightLayout.LENGTH_A : InflightLayout.LENGTH_B), lengthBytes);
+    putInt(base + (toA ? Layout.LENGTH_A : Layout.LENGTH_B), lengthBytes);
   }
 
   private int state(int slot) {
-    return getInt(InflightLayout.slotOffset(slot) + InflightLayout.STATE);
+    return getInt(layout.slotOffset(slot) + Layout.STATE);
   }
 
   private int getInt(int offset) {
@@ -350,9 +418,9 @@ public final class InflightTable implements AutoCloseable {
 
   private static void checkQueue(int queue) {
     checkArgument(
-        queue >= 0 && queue < InflightLayout.MAX_QUEUES,
+        queue >= 0 && queue < Layout.MAX_QUEUES,
         "queue %s: expected 0 to %s",
         queue,
-        InflightLayout.MAX_QUEUES - 1);
+        Layout.MAX_QUEUES - 1);
   }
 }

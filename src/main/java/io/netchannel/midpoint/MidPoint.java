@@ -1,44 +1,37 @@
 package io.netchannel.midpoint;
 
-import static com.google.common.base.Preconditions.checkArgument;
 import static com.google.common.base.Preconditions.checkState;
 
-import com.google.common.collect.ImmutableList;
-import io.netchannel.device.Device;
-import io.netchannel.device.DeviceGeometry;
-import io.netchannel.device.memory.BufferLease;
+import io.netchannel.device.Backend;
 import io.netchannel.midpoint.CommandQueue.Command;
 import io.netchannel.midpoint.Counters.Counter;
-import io.netchannel.midpoint.Manifest.Entry;
 import io.netchannel.midpoint.PendingTable.Fate;
-import io.netchannel.vdevice.VirtualDevice;
-import io.netchannel.vdevice.block.BlockGeometry;
-import io.netchannel.vdevice.block.BlockRequest;
-import io.netchannel.vdevice.block.VirtualDisk;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
-import java.util.function.LongSupplier;
 import java.util.function.UnaryOperator;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The mid-point of one virtual disk: between the guest's requests and the device they go to. The
- * state diagram and the invariants are in the package's description.
+ * The mid-point of one virtual device: between the guest's requests and the device they go to. What
+ * kind of device that is its {@link DeviceFlow} knows; this is what happens when. The state diagram
+ * and the invariants are in the package's description.
  *
  * <p>Everything happens in {@link #doWork}, on one thread. Commands may be given on any thread;
  * their futures complete on the agent's, exceptionally with {@link IllegalStateException} where the
  * command does not fit the state.
+ *
+ * @param <B> what requests go to
+ * @param <M> what is handed over of them
  */
-public final class MidPoint implements Agent {
+public class MidPoint<B extends Backend, M extends Manifest> implements Agent {
   private static final Logger log = LoggerFactory.getLogger(MidPoint.class);
 
+  /** What others see of it. */
   public enum State {
     /**
      * Nodes are published, so the frontend waits; there is no device yet, or it is being taken
@@ -54,121 +47,68 @@ public final class MidPoint implements Agent {
     RETIRED
   }
 
+  private enum Phase {
+    EXPECTING,
+    /**
+     * It has its device: what is pending from elsewhere is being finished. Or that failed, and it
+     * waits to be retired.
+     */
+    STARTING,
+    SERVING,
+    SEALING,
+    SEALED,
+    /** Waits for what is at the device; the rest is dropped. From outside it is what it was. */
+    DROPPING,
+    /** Likewise after a seal: what the manifest has is the destination's. */
+    RELEASING,
+    RETIRED
+  }
+
+  /** Who goes on where {@link #close} leaves it. */
+  private enum Successor {
+    ANOTHER_PROCESS,
+    NOBODY
+  }
+
   private final MidPointId id;
-  private final VirtualDisk disk;
-  private final InflightTable inflight;
-  private final MidPointLimits limits;
+  private final DeviceFlow<B, M, ?, ?> flow;
   private final MidPointTrace trace;
-  private final LongSupplier nanoTime;
-  private final Runnable wake;
-  private final Milestones milestones;
-  private final Counters counters = new Counters();
-  private final RequestFlow flow;
   private final CommandQueue commands;
   private final CompletableFuture<Void> retired = new CompletableFuture<>();
   private final CompletableFuture<Void> nothingIssued = new CompletableFuture<>();
-  private final VirtualDevice.Handler<BlockRequest> handler = new DiskHandler();
 
   private volatile State state = State.EXPECTING;
-  private volatile VirtualDevice.State diskState;
-  private final long offeredBytesBefore;
   private volatile long generation;
+  private volatile Successor successor = Successor.ANOTHER_PROCESS;
 
-  /** Nobody goes on after {@link #close}. */
-  private volatile boolean abandoned;
+  private Phase phase = Phase.EXPECTING;
 
-  private Device device;
-  private Settlement settlement;
-  private Seal seal;
-  private Manifest manifest;
+  /** Null before STARTING, and in what an EXPECTING one is sealed to. */
+  private B device;
 
-  /** What {@link #takeOver} will be given, as far as is known; null for nothing. */
-  private Staged staged;
+  /** Who waits for a take-over that goes on; else null. */
+  private CompletableFuture<Void> takeOver;
 
-  /** The frontend began again or left: what it had pending is finished before it may connect. */
-  private boolean connectionLost;
+  /** While SEALING; else null. */
+  private Seal<M> seal;
 
-  /** Waiting for the device, then RETIRED. */
-  private boolean departing;
+  /** While SEALED, unless a process before this one has sealed; else null. */
+  private M manifest;
 
   /** Wait for what the devices before have of them. */
   private final List<CompletableFuture<Void>> exchanges = new ArrayList<>();
 
-  private boolean diskClosed;
-  private boolean stalled;
-  private long replayDeadlineNanos;
-
   /**
-   * A mid-point that expects its device, with memory for requests of its own.
+   * A mid-point that expects its device.
    *
-   * @param disk published already, not offered; owned by the mid-point from now on
-   * @param table likewise
-   * @param nanoTime of a monotonic clock
-   * @param wake makes somebody call {@link #doWork} soon; called on any thread
+   * @param flow its virtual device is published already, not offered; owned by the mid-point from
+   *     now on, with all it has
    */
-  public MidPoint(
-      MidPointId id,
-      VirtualDisk disk,
-      InflightTable table,
-      MidPointLimits limits,
-      MidPointTrace trace,
-      LongSupplier nanoTime,
-      Runnable wake) {
-    this(
-        id,
-        disk,
-        table,
-        limits,
-        MidPointMemory.unshared(limits),
-        trace,
-        nanoTime,
-        wake,
-        Milestones.IGNORED);
-  }
-
-  /**
-   * Likewise.
-   *
-   * @param memory of all disks of the host
-   * @param milestones hears of a guest that is taken over
-   */
-  public MidPoint(
-      MidPointId id,
-      VirtualDisk disk,
-      InflightTable table,
-      MidPointLimits limits,
-      MidPointMemory memory,
-      MidPointTrace trace,
-      LongSupplier nanoTime,
-      Runnable wake,
-      Milestones milestones) {
-    this.id = id;
-    this.disk = disk;
-    this.inflight = table;
-    this.limits = limits;
-    this.trace = trace;
-    this.nanoTime = nanoTime;
-    this.wake = wake;
-    commands = new CommandQueue(wake);
-    this.milestones = milestones;
-    diskState = disk.state();
-    offeredBytesBefore = disk.offered().map(BlockGeometry::sizeBytes).orElse(0L);
-    BufferLease buffers = memory.buffers().lease(id.toString(), limits.bufferBytes(), wake);
-    flow = new RequestFlow(disk, table, limits, buffers, memory.manifests(), trace, counters, wake);
-  }
-
-  /** The size that a process before told the guest; 0 when none did. On any thread. */
-  public long offeredBytesBefore() {
-    return offeredBytesBefore;
-  }
-
-  /**
-   * What a process before may have been changing when it ended, and did not answer. It is forgotten
-   * with the first device: {@link #recover} issues it again if the guest still asks for it. On any
-   * thread.
-   */
-  public List<BlockRequest.Change> changesBefore() {
-    return inflight.changes();
+  protected MidPoint(DeviceFlow<B, M, ?, ?> flow) {
+    this.flow = flow;
+    id = flow.id();
+    trace = flow.trace();
+    commands = new CommandQueue(flow.wake());
   }
 
   /**
@@ -177,14 +117,15 @@ public final class MidPoint implements Agent {
    * @param newDevice owned by the mid-point from now on, also when the command fails; one that it
    *     does not take is closed when the future completes
    */
-  public CompletableFuture<Void> serve(Device newDevice, long newGeneration) {
+  public final CompletableFuture<Void> serve(B newDevice, long newGeneration) {
     return commandWith(
         newDevice,
         future -> {
-          begin(newDevice, newGeneration);
-          inflight.clear();
-          become(State.SERVING, "serve");
-          offerIfPrepared();
+          start(newDevice, newGeneration);
+          flow.handOver().unstage();
+          flow.begin();
+          become(Phase.SERVING, "serve");
+          flow.offerIfPrepared();
           future.complete(null);
         });
   }
@@ -193,13 +134,13 @@ public final class MidPoint implements Agent {
    * Prepares a {@link #takeOver} with this manifest, so that it has less to do while the guest
    * stands still. Another one takes its place. The state stays EXPECTING.
    */
-  public CompletableFuture<Void> stage(Manifest expected) {
+  public final CompletableFuture<Void> stage(M expected) {
     return command(
         future -> {
-          if (state != State.EXPECTING || device != null || departing) {
+          if (phase != Phase.EXPECTING) {
             throw unfit("stage a manifest");
           }
-          staged = new Staged(expected);
+          flow.handOver().stage(expected);
           trace.stage(expected.generation(), expected.pending());
           trace.flush();
           future.complete(null);
@@ -207,43 +148,22 @@ public final class MidPoint implements Agent {
   }
 
   /**
-   * Serves a guest that was served elsewhere: finishes what the manifest has, then offers the disk.
-   * The future completes then. When it fails the mid-point has to be retired.
+   * Serves a guest that was served elsewhere: finishes what the manifest has, then offers the
+   * device. The future completes then. When it fails the mid-point has to be retired.
    *
    * @param newDevice as for {@link #serve}
    */
-  public CompletableFuture<Void> takeOver(
-      Device newDevice, long newGeneration, Manifest handedOver) {
+  public final CompletableFuture<Void> takeOver(B newDevice, long newGeneration, M handedOver) {
     return commandWith(
         newDevice,
         future -> {
-          long sizeBytes = newDevice.geometry().sizeBytes();
-          checkArgument(
-              handedOver.entries().isEmpty() || handedOver.diskBytes() <= sizeBytes,
-              "%s: the device is smaller: %s bytes here, %s at the source; give both the same"
-                  + " device",
-              id,
-              sizeBytes,
-              handedOver.diskBytes());
-          checkArgument(
-              handedOver.storage().isEmpty() || newDevice.custody().isPresent(),
-              "%s: the source has left requests to the server of its device, and this device has no"
-                  + " server; give both the same device",
-              id);
-          Manifest ended = handedOver.ended(newDevice::inherited);
-          Staged prepared = staged != null && staged.isOf(ended) ? staged : new Staged(ended);
-          begin(newDevice, newGeneration);
-          inflight.clear();
-          handedOver.entries().forEach(entry -> adopted(entry, newDevice));
-          counters.add(Counter.ADOPTED, handedOver.pending());
-          settlement = prepared.settlement(future);
-          flow.resumption(new Resumption(handedOver.entries(), milestones));
+          flow.handOver().check(handedOver, newDevice);
+          start(newDevice, newGeneration);
+          flow.begin();
+          flow.handOver().takeOver(handedOver, newDevice);
+          flow.counters().add(Counter.ADOPTED, handedOver.pending());
+          takeOver = future;
         });
-  }
-
-  private void adopted(Entry entry, Device newDevice) {
-    trace.adopt(entry);
-    entry.name().flatMap(newDevice::inherited).ifPresent(outcome -> trace.done(entry, outcome));
   }
 
   /**
@@ -253,21 +173,18 @@ public final class MidPoint implements Agent {
    * @param newDevice as for {@link #serve}
    * @param wasSealed the process before had sealed it: answers nothing until unsealed or retired
    */
-  public CompletableFuture<Void> recover(Device newDevice, long newGeneration, boolean wasSealed) {
+  public final CompletableFuture<Void> recover(B newDevice, long newGeneration, boolean wasSealed) {
     return commandWith(
         newDevice,
         future -> {
-          begin(newDevice, newGeneration);
-          if (disk.state() == VirtualDevice.State.CONNECTED) {
-            flow.recover();
+          start(newDevice, newGeneration);
+          flow.handOver().unstage();
+          flow.recover();
+          if (wasSealed) {
+            become(Phase.SEALED, "recover");
           } else {
-            // The frontend has begun again meanwhile and will resubmit everything.
-            inflight.clear();
-          }
-          become(wasSealed ? State.SEALED : State.SERVING, "recover");
-          flow.answering(!wasSealed);
-          if (!wasSealed) {
-            offerIfPrepared();
+            become(Phase.SERVING, "recover");
+            flow.offerIfPrepared();
           }
           future.complete(null);
         });
@@ -282,10 +199,10 @@ public final class MidPoint implements Agent {
    *     block. What it throws is the future's failure, and nothing has changed
    * @return completes when all that the device before was given here has ended
    */
-  public CompletableFuture<Void> exchange(UnaryOperator<Device> around) {
+  public final CompletableFuture<Void> exchange(UnaryOperator<B> around) {
     return command(
         future -> {
-          if (state != State.SERVING || departing) {
+          if (phase != Phase.SERVING) {
             throw unfit("exchange the device");
           }
           device = around.apply(device);
@@ -296,10 +213,10 @@ public final class MidPoint implements Agent {
   }
 
   /** Goes on with a newer generation, here and at the device. Fits SERVING only. */
-  public CompletableFuture<Void> useGeneration(long newer) {
+  public final CompletableFuture<Void> useGeneration(long newer) {
     return command(
         future -> {
-          if (state != State.SERVING || departing) {
+          if (phase != Phase.SERVING) {
             throw unfit("use a newer generation");
           }
           setGeneration(newer);
@@ -309,15 +226,15 @@ public final class MidPoint implements Agent {
   }
 
   /**
-   * Stops taking requests, waits for those at the device, flushes the device and gives what is
-   * pending. Where the device has an authority that finishes them ({@link Device#custody}) it does
-   * neither. The guest must be suspended. Sealed already: the same manifest again.
+   * Stops taking requests and gives what is pending when nothing of this generation can happen at
+   * the device any more: all there has ended, or its authority ends it. The guest must be
+   * suspended. Sealed already: the same manifest again.
    *
    * @param bound how long it may take; then the future fails with {@link TimeoutException} and the
    *     mid-point goes on serving
    */
-  public CompletableFuture<Manifest> seal(Duration bound) {
-    return seal(bound, Long.MAX_VALUE, manifest -> {});
+  public final CompletableFuture<M> seal(Duration bound) {
+    return seal(bound, Long.MAX_VALUE, known -> {});
   }
 
   /**
@@ -325,25 +242,24 @@ public final class MidPoint implements Agent {
    *
    * @param dataBytes how much of data the manifest may have; the rest of the requests is in it
    *     without data
-   * @param known told the manifest as soon as nothing is at the device any more, while the device
-   *     is flushed: it may travel, and counts only when the future completes. On the agent's
-   *     thread; must neither block nor throw. Not told when it is sealed, or being sealed, already
+   * @param known told the manifest as soon as it is known, while what makes it count goes on: it
+   *     may travel, and counts only when the future completes. On the agent's thread; must neither
+   *     block nor throw. Not told when it is sealed, or being sealed, already
    */
-  public CompletableFuture<Manifest> seal(
-      Duration bound, long dataBytes, Consumer<Manifest> known) {
-    return command(future -> pass(startSeal(bound, dataBytes, known), future));
+  public final CompletableFuture<M> seal(Duration bound, long dataBytes, Consumer<M> known) {
+    return command(future -> pass(startSeal(new Seal.Terms<>(bound, dataBytes, known)), future));
   }
 
   /** Undoes a seal, also one that is going on: answers and issues what is pending and goes on. */
-  public CompletableFuture<Void> unseal(long newGeneration) {
+  public final CompletableFuture<Void> unseal(long newGeneration) {
     return command(
         future -> {
-          switch (state) {
-            case EXPECTING, SERVING -> {}
+          switch (phase) {
+            case EXPECTING, STARTING, SERVING, DROPPING -> {}
             case SEALING -> failSeal(new IllegalStateException(id + ": unsealed meanwhile"));
             case SEALED -> {
               manifest = null;
-              flow.manifestDropped();
+              flow.handOver().drop();
               setGeneration(newGeneration);
               if (device != null) {
                 device.useGeneration(newGeneration);
@@ -351,7 +267,7 @@ public final class MidPoint implements Agent {
               trace.event(generation, "unseal");
               goOn("unseal");
             }
-            case RETIRED -> throw unfit("unseal");
+            case RELEASING, RETIRED -> throw unfit("unseal");
           }
           setGeneration(newGeneration);
           future.complete(null);
@@ -363,10 +279,10 @@ public final class MidPoint implements Agent {
    * device is closed. The nodes stay until the domain goes. A mid-point that was closed meanwhile,
    * as its domain went at the same time, has nothing issued either.
    */
-  public CompletableFuture<Void> retire() {
+  public final CompletableFuture<Void> retire() {
     return commands.give(
         future -> {
-          if (state != State.RETIRED) {
+          if (phase != Phase.RETIRED) {
             depart();
           }
           pass(nothingIssued, future);
@@ -375,20 +291,21 @@ public final class MidPoint implements Agent {
   }
 
   /**
-   * Completes when the mid-point is RETIRED and its virtual disk is closed, nodes and all: it can
+   * Completes when the mid-point is RETIRED and its virtual device is closed, nodes and all: it can
    * be forgotten. Exceptionally when it was closed before.
    */
-  public CompletableFuture<Void> retired() {
+  public final CompletableFuture<Void> retired() {
     return retired.copy();
   }
 
   /** From any thread. */
-  public MidPointStatus status() {
+  public final MidPointStatus status() {
+    Counters counters = flow.counters();
     return new MidPointStatus(
         id,
         state,
         generation,
-        diskState,
+        flow.link().frontend(),
         counters.get(Counter.TAKEN),
         counters.get(Counter.ANSWERED),
         (int) counters.get(Counter.PENDING),
@@ -401,35 +318,31 @@ public final class MidPoint implements Agent {
   }
 
   @Override
-  public String roleName() {
+  public final String roleName() {
     return "mid-point " + id;
   }
 
   @Override
-  public int doWork() {
+  public final int doWork() {
     if (commands.isClosed()) {
       return 0;
     }
     int work = commands.run();
-    flow.answering(state == State.SERVING && !departing && settlement == null && !connectionLost);
     work += flow.reap() + noteExchanged();
-    if (departing) {
-      work += follow() + depart();
-    } else {
-      work +=
-          switch (state) {
-            case EXPECTING -> settlement == null ? follow() : settle();
-            case SERVING -> serveOn();
-            case SEALING -> follow() + sealOn();
-            case SEALED, RETIRED -> follow();
-          };
-    }
+    work +=
+        switch (phase) {
+          case EXPECTING, SEALED, RETIRED -> flow.follow();
+          case STARTING -> takeOver == null ? flow.follow() : settle();
+          case SERVING -> flow.link().isLost() ? settle() : flow.serve();
+          case SEALING -> flow.follow() + sealOn();
+          case DROPPING, RELEASING -> flow.follow() + depart();
+        };
     noteGone();
-    if (!departing) {
+    if (!isDeparting()) {
       flow.share();
     }
     if (work > 0) {
-      counters.set(Counter.PENDING, flow.table().open().size());
+      flow.counters().set(Counter.PENDING, flow.table().openCount());
       trace.flush();
     } else {
       flow.rest();
@@ -448,11 +361,11 @@ public final class MidPoint implements Agent {
   }
 
   /**
-   * Its domain has gone or its disk is taken away, so no process goes on where {@link #close}
+   * Its domain has gone or its device is taken away, so no process goes on where {@link #close}
    * leaves it: that drops what is pending. From any thread, before the close.
    */
-  public void abandon() {
-    abandoned = true;
+  public final void abandon() {
+    successor = Successor.NOBODY;
   }
 
   /**
@@ -460,13 +373,13 @@ public final class MidPoint implements Agent {
    * tells in its trace what becomes of the requests. Unless nobody will.
    */
   @Override
-  public void close() {
+  public final void close() {
     if (commands.isClosed()) {
       return;
     }
     commands.close();
     try {
-      if ((abandoned || departing) && state != State.RETIRED) {
+      if (isDeparting() || (successor == Successor.NOBODY && phase != Phase.RETIRED)) {
         departNow();
       }
     } finally {
@@ -478,8 +391,8 @@ public final class MidPoint implements Agent {
   private void departNow() {
     if (depart() == 0) {
       device.close(); // waits for what is running
-      if (state != State.SEALED) {
-        flow.leaving(true); // what has steps left has no outcome: nothing more gets to the device
+      if (phase == Phase.DROPPING) {
+        flow.leave(); // what has steps left has no outcome: nothing more gets to the device
       }
       flow.reap();
       depart();
@@ -492,27 +405,25 @@ public final class MidPoint implements Agent {
     if (seal != null) {
       seal.result().completeExceptionally(reason);
     }
-    if (settlement != null && settlement.settled() != null) {
-      settlement.settled().completeExceptionally(reason);
+    if (takeOver != null) {
+      takeOver.completeExceptionally(reason);
     }
     commands.run(); // what came too late; it need not wait for the device
     try {
       if (device != null) {
         device.close(); // waits for what is running
       }
-      flow.replay(null);
-      flow.manifestDropped();
-      flow.closeBuffers();
+      flow.releaseMemory();
       nothingIssued.complete(null);
     } finally {
       exchanges.forEach(each -> each.completeExceptionally(reason));
       nothingIssued.completeExceptionally(reason);
       try {
-        closeDisk(false);
+        flow.link().close(false);
       } finally {
         retired.completeExceptionally(reason);
         try {
-          inflight.close();
+          flow.inflight().close();
         } finally {
           trace.close();
           commands.run();
@@ -528,7 +439,7 @@ public final class MidPoint implements Agent {
   }
 
   /** A command that brings a device: nobody else would close it when it is not taken. */
-  private CompletableFuture<Void> commandWith(Device brought, Command<Void> command) {
+  private CompletableFuture<Void> commandWith(B brought, Command<Void> command) {
     return commands.give(
         future -> {
           try {
@@ -543,7 +454,7 @@ public final class MidPoint implements Agent {
         });
   }
 
-  private void closeUnlessTaken(Device brought) {
+  private void closeUnlessTaken(B brought) {
     if (brought != device) {
       brought.close();
     }
@@ -566,11 +477,11 @@ public final class MidPoint implements Agent {
             });
   }
 
-  private void begin(Device newDevice, long newGeneration) {
-    if (state != State.EXPECTING || device != null || departing) {
+  private void start(B newDevice, long newGeneration) {
+    if (phase != Phase.EXPECTING) {
       throw unfit("start serving");
     }
-    staged = null;
+    phase = Phase.STARTING;
     device = newDevice;
     flow.device(newDevice);
     setGeneration(newGeneration);
@@ -589,127 +500,63 @@ public final class MidPoint implements Agent {
                 command,
                 state,
                 device == null ? " without a device" : "",
-                departing ? " and its frontend or owner has left" : ""));
+                isDeparting() ? " and its frontend or owner has left" : ""));
   }
 
-  private void become(State next, String reason) {
-    log.info("{}: {} -> {} ({}, generation {})", id, state, next, reason, generation);
-    if (next == State.SERVING && state == State.EXPECTING) {
+  private boolean isDeparting() {
+    return phase == Phase.DROPPING || phase == Phase.RELEASING;
+  }
+
+  private void become(Phase next, String reason) {
+    log.info("{}: {} -> {} ({}, generation {})", id, phase, next, reason, generation);
+    if (phase == Phase.STARTING && next == Phase.SERVING) {
       trace.event(generation, "serve");
     }
-    if (next == State.SEALED && device != null) {
+    if (next == Phase.SERVING) {
+      flow.open();
+    }
+    if (next == Phase.SEALED && device != null) {
       device.rest();
     }
-    state = next;
-  }
-
-  // Serving
-
-  private int serveOn() {
-    if (connectionLost && settlement == null) {
-      settlement = new Settlement(ImmutableList.of(), Optional.empty(), null);
-    }
-    if (settlement != null) {
-      return settle();
-    }
-    flow.publish();
-    int work = flow.sweep() + flow.issueHeld();
-    int budget = flow.pollBudget();
-    int polled = poll(budget);
-    flow.publish();
-    work += polled + relieve(budget > 0 && polled == 0);
-    offerIfPrepared();
-    if (flow.isResuming() && isConnected() && nanoTime.getAsLong() - replayDeadlineNanos >= 0) {
-      flow.replay(null);
-      flow.resumptionExpired();
-    }
-    return work;
-  }
-
-  /**
-   * A virtual disk stops giving requests when too many are kept. That a frontend has seen answers
-   * need not ever become known, so the oldest are given up then; at the second fruitless poll,
-   * because a request may have come just after the first.
-   */
-  private int relieve(boolean fruitless) {
-    boolean waiting = fruitless && isConnected() && disk.untaken() > 0;
-    int work = 0;
-    if (waiting && stalled) {
-      work = flow.giveUpOldest(limits.pollBatch());
-    } else if (waiting) {
-      work = 1;
-    }
-    stalled = waiting;
-    return work;
-  }
-
-  private int poll(int maxRequests) {
-    int work = disk.poll(handler, maxRequests);
-    flow.rememberConsumers();
-    diskState = disk.state();
-    return work;
-  }
-
-  /** The handshake only: requests stay on the rings. */
-  private int follow() {
-    return diskClosed ? 0 : poll(0);
-  }
-
-  private boolean isConnected() {
-    return disk.state() == VirtualDevice.State.CONNECTED;
-  }
-
-  private void offerIfPrepared() {
-    if (disk.state() == VirtualDevice.State.PREPARED && !connectionLost) {
-      DeviceGeometry geometry = device.geometry();
-      disk.offer(
-          new BlockGeometry(
-              geometry.sizeBytes(),
-              geometry.logicalBlockBytes(),
-              geometry.physicalBlockBytes(),
-              geometry.readOnly(),
-              geometry.canFlush(),
-              geometry.canDiscard() ? geometry.discardGranularityBytes() : 0));
-      diskState = disk.state();
-    }
+    phase = next;
+    state =
+        switch (next) {
+          case EXPECTING, STARTING -> State.EXPECTING;
+          case SERVING -> State.SERVING;
+          case SEALING -> State.SEALING;
+          case SEALED -> State.SEALED;
+          case DROPPING, RELEASING -> state;
+          case RETIRED -> State.RETIRED;
+        };
   }
 
   // Settling: what is pending is finished, then the frontend may connect
 
   private int settle() {
-    int work = settlement.feed(flow) + flow.issueHeld() + follow();
-    if (disk.state() == VirtualDevice.State.GONE || !settlement.isFinished(flow)) {
+    int work = flow.settle() + flow.follow();
+    if (flow.link().isGone() || !flow.isSettled()) {
       return work;
     }
-    List<Entry> known = flow.takeSettled();
-    flow.release(Fate.SETTLED, true);
-    // After Closed there is no resubmission: that frontend has given its requests up itself.
-    Settlement finished = settlement;
-    flow.replay(disk.state() == VirtualDevice.State.CLOSED ? null : finished.replayMap(known));
-    inflight.clear();
-    connectionLost = false;
-    settlement = null;
-    if (state == State.EXPECTING) {
-      become(State.SERVING, "taken over " + known.size() + " requests");
+    int known = flow.endSettlement();
+    if (phase == Phase.STARTING) {
+      become(Phase.SERVING, "taken over " + known + " requests");
     }
-    offerIfPrepared();
-    if (finished.settled() != null) {
-      finished.settled().complete(null);
+    flow.offerIfPrepared();
+    if (takeOver != null) {
+      CompletableFuture<Void> waiting = takeOver;
+      takeOver = null;
+      waiting.complete(null);
     }
     return work + 1;
   }
 
   // Sealing
 
-  private CompletableFuture<Manifest> startSeal(
-      Duration bound, long dataBytes, Consumer<Manifest> known) {
-    if (departing || (state == State.EXPECTING && settlement != null)) {
-      throw unfit("seal");
-    }
-    switch (state) {
+  private CompletableFuture<M> startSeal(Seal.Terms<M> terms) {
+    switch (phase) {
       case EXPECTING -> {
-        manifest = new Manifest(generation, 0, 0, List.of());
-        become(State.SEALED, "nothing to seal");
+        manifest = flow.handOver().nothing();
+        become(Phase.SEALED, "nothing to seal");
         return CompletableFuture.completedFuture(manifest);
       }
       case SERVING -> {}
@@ -723,44 +570,21 @@ public final class MidPoint implements Agent {
             id);
         return CompletableFuture.completedFuture(manifest);
       }
-      case RETIRED -> throw unfit("seal");
+      case STARTING, DROPPING, RELEASING, RETIRED -> throw unfit("seal");
     }
-    flow.answering(false);
-    seal =
-        new Seal(
-            new Seal.Parts(id, generation, flow, device, trace, wake),
-            bound,
-            dataBytes,
-            nanoTime.getAsLong(),
-            known);
-    flow.leaving(seal.leaves());
-    become(State.SEALING, "seal");
-    if (settlement == null && !connectionLost) {
-      flow.publish();
-      flow.sweep();
-      takeTheRest();
-    }
+    seal = flow.handOver().seal(terms);
+    flow.quiet();
+    become(Phase.SEALING, "seal");
+    flow.takeTheRest();
     return seal.result();
   }
 
-  /** Requests still on the rings travel too; those that find no room the guest resubmits anyway. */
-  private void takeTheRest() {
-    // As many as there are now: a guest that runs after all must not keep us here.
-    int rest = isConnected() ? disk.untaken() : 0;
-    int polled = 1;
-    while (rest > 0 && polled > 0 && isConnected()) {
-      polled = poll(Math.min(rest, flow.pollBudget()));
-      rest -= polled;
-    }
-    flow.publish();
-  }
-
   private int sealOn() {
-    if (disk.state() == VirtualDevice.State.GONE) {
+    if (flow.link().isGone()) {
       failSeal(new IllegalStateException(id + ": the domain went away during the seal"));
       return 1;
     }
-    return switch (seal.advance(nanoTime.getAsLong())) {
+    return switch (seal.advance()) {
       case WAITS -> 0;
       case SEALED -> {
         finishSeal();
@@ -774,26 +598,26 @@ public final class MidPoint implements Agent {
   }
 
   private void finishSeal() {
-    Seal finished = seal;
+    Seal<M> finished = seal;
     seal = null;
     manifest = finished.manifest();
     trace.flush();
-    counters.add(Counter.HANDED_OVER, manifest.pending());
-    become(State.SEALED, manifest.pending() + " pending, " + finished.incomplete() + " incomplete");
+    flow.counters().add(Counter.HANDED_OVER, manifest.pending());
+    become(Phase.SEALED, manifest.pending() + " pending, " + finished.incomplete() + " incomplete");
     finished.result().complete(manifest);
   }
 
   private void failSeal(Exception reason) {
-    Seal failed = giveUpSeal();
+    Seal<M> failed = giveUpSeal();
     goOn("seal failed");
     failed.result().completeExceptionally(reason);
   }
 
   /** What the trace says of it is taken back; its result is the caller's to complete. */
-  private Seal giveUpSeal() {
-    Seal failed = seal;
+  private Seal<M> giveUpSeal() {
+    Seal<M> failed = seal;
     seal = null;
-    flow.manifestDropped();
+    flow.handOver().drop();
     if (failed.manifest() != null) {
       trace.event(generation, "unseal");
     }
@@ -802,28 +626,23 @@ public final class MidPoint implements Agent {
 
   /** After a seal that is undone. */
   private void goOn(String reason) {
-    flow.leaving(false);
     if (device == null) {
-      become(State.EXPECTING, reason);
-      return;
-    }
-    become(State.SERVING, reason);
-    if (settlement == null && !connectionLost && disk.state() != VirtualDevice.State.GONE) {
-      flow.answering(true);
-      flow.answerDone();
-      flow.publish();
+      become(Phase.EXPECTING, reason);
+    } else {
+      become(Phase.SERVING, reason);
+      flow.goOn();
     }
   }
 
   // The end
 
   private void noteGone() {
-    if (departing || diskClosed || disk.state() != VirtualDevice.State.GONE) {
+    if (isDeparting() || flow.link().isClosed() || !flow.link().isGone()) {
       return;
     }
     log.info("{}: its frontend has gone", id);
-    if (state == State.RETIRED) {
-      finishDisk();
+    if (phase == Phase.RETIRED) {
+      finishDevice();
     } else {
       depart();
     }
@@ -831,83 +650,52 @@ public final class MidPoint implements Agent {
 
   /** One step towards RETIRED: waits for what is at the device, drops the rest. */
   private int depart() {
-    departing = true;
-    staged = null;
-    flow.answering(false);
+    if (!isDeparting()) {
+      phase = phase == Phase.SEALED ? Phase.RELEASING : Phase.DROPPING;
+    }
+    flow.quiet();
+    flow.handOver().unstage();
     if (seal != null) {
       giveUpSeal()
           .result()
           .completeExceptionally(new IllegalStateException(id + ": retired during the seal"));
     }
-    if (settlement != null && settlement.settled() != null) {
-      settlement
-          .settled()
-          .completeExceptionally(new IllegalStateException(id + ": retired during the take-over"));
+    if (takeOver != null) {
+      takeOver.completeExceptionally(
+          new IllegalStateException(id + ": retired during the take-over"));
+      takeOver = null;
     }
-    settlement = null;
     // What a manifest has is the destination's; anything else is lost with the frontend.
-    boolean handedOver = state == State.SEALED;
+    boolean handedOver = phase == Phase.RELEASING;
     flow.release(handedOver ? Fate.HANDED_OVER : Fate.ABANDONED, !handedOver);
-    flow.settled().clear();
+    flow.dropSettled();
     if (flow.table().issuedCount() > 0) {
       if (handedOver) {
         device.relinquish();
+      } else {
+        flow.depart();
       }
       return 0;
     }
-    departing = false;
-    flow.replay(null);
     if (device != null) {
       device.close();
     }
-    become(State.RETIRED, handedOver ? "handed over" : "dropped");
+    become(Phase.RETIRED, handedOver ? "handed over" : "dropped");
     trace.event(generation, "retire");
     trace.flush();
     manifest = null;
-    flow.manifestDropped();
-    flow.closeBuffers();
-    inflight.clear(); // not before the trace has what became of them: a crash would take that along
-    if (disk.state() == VirtualDevice.State.GONE) {
-      finishDisk();
+    flow.releaseMemory();
+    flow.begin(); // not before the trace has what became of it: a crash would take that along
+    if (flow.link().isGone()) {
+      finishDevice();
     }
     nothingIssued.complete(null);
     return 1;
   }
 
-  private void finishDisk() {
-    closeDisk(true);
-    inflight.remove();
+  private void finishDevice() {
+    flow.link().close(true);
+    flow.inflight().remove();
     retired.complete(null);
-  }
-
-  private void closeDisk(boolean removeNodes) {
-    if (!diskClosed) {
-      diskClosed = true;
-      flow.connected(false);
-      disk.close(removeNodes);
-      diskState = disk.state();
-    }
-  }
-
-  private final class DiskHandler implements VirtualDevice.Handler<BlockRequest> {
-    @Override
-    public void onRequest(BlockRequest request) {
-      flow.take(request);
-    }
-
-    @Override
-    public void onConnected() {
-      flow.connected(true);
-      flow.resumed();
-      replayDeadlineNanos =
-          nanoTime.getAsLong() + TimeUnit.MILLISECONDS.toNanos(limits.replayMillis());
-    }
-
-    @Override
-    public void onDisconnected() {
-      flow.connected(false);
-      flow.answering(false);
-      connectionLost = true;
-    }
   }
 }

@@ -3,12 +3,12 @@ package io.netchannel.midpoint;
 import java.util.UUID;
 
 /**
- * Whose disk a mid-point serves.
+ * Whose device a mid-point serves.
  *
  * @param domainName for people
  * @param domain stays the same when the domain moves
  * @param domid the domain's id on this host
- * @param target the disk's name in the domain's XML: "xvdb"
+ * @param target the device's name in the domain: of a disk "xvdb", as its XML has it
  */
 public record MidPointId(String domainName, UUID domain, int domid, String target) {
   @Override

@@ -11,8 +11,7 @@ import io.netchannel.device.memory.BufferBudget;
 public record MidPointMemory(BufferBudget buffers, ManifestBudget manifests) {
 
   /** Of a mid-point that has nobody to share with. */
-  static MidPointMemory unshared(MidPointLimits limits) {
-    return new MidPointMemory(
-        new BufferBudget(limits.bufferBytes()), new ManifestBudget(2 * limits.bufferBytes()));
+  public static MidPointMemory unshared(long bufferBytes) {
+    return new MidPointMemory(new BufferBudget(bufferBytes), new ManifestBudget(2 * bufferBytes));
   }
 }

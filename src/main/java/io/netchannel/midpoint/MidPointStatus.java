@@ -7,7 +7,7 @@ import io.netchannel.vdevice.VirtualDevice;
  * as one snapshot.
  *
  * @param generation the one it was started or unsealed with; 0 while EXPECTING
- * @param disk the frontend's connection
+ * @param frontend the frontend's connection
  * @param taken requests taken off the rings
  * @param answered responses given
  * @param pending requests taken and not answered
@@ -15,14 +15,14 @@ import io.netchannel.vdevice.VirtualDevice;
  * @param handedOver entries of manifests made here
  * @param adopted entries of manifests taken over here
  * @param errors responses that were not OKAY
- * @param bytesRead of answered reads
- * @param bytesWritten of answered writes
+ * @param bytesRead of answered reads, of USB from the device
+ * @param bytesWritten of answered writes, of USB to the device
  */
 public record MidPointStatus(
     MidPointId id,
     MidPoint.State state,
     long generation,
-    VirtualDevice.State disk,
+    VirtualDevice.State frontend,
     long taken,
     long answered,
     int pending,

@@ -1,8 +1,5 @@
 package io.netchannel.midpoint;
 
-import io.netchannel.device.Outcome;
-import io.netchannel.vdevice.block.BlockOperation;
-import io.netchannel.vdevice.block.ResponseStatus;
 import java.io.IOException;
 import java.io.Writer;
 import java.nio.file.Files;
@@ -21,16 +18,29 @@ import org.slf4j.LoggerFactory;
  *   {"t":epoch micros,"gen":1,"seq":7,"e":"take","q":0,"id":3,"op":"write","off":4096,"len":4096}
  * </pre>
  *
- * Events of a request: take, replay, issue, hold (it came back without an outcome), done (outcome),
- * answer (status), seen, drop, hand (state), adopt (state). Events of the mid-point: stage
- * (pending; gen is the source's), serve, seal (pending, incomplete), unseal, retire. A request is
- * named by the generation it was taken in and its sequence; sequences go on over generations of one
- * mid-point. {@code adopt}, and what is done for an adopted entry, names it as the source did.
+ * What a request asks for, from "op" on, is its kind's to say.
+ *
+ * <p>Events of a request: take, replay, issue, hold (it came back without an outcome), done
+ * (outcome), answer (status), seen, drop, hand (state), adopt (state). Events of the mid-point:
+ * stage (pending; gen is the source's), serve, seal (pending, incomplete), unseal, retire. A
+ * request is named by the generation it was taken in and its sequence; sequences go on over
+ * generations of one mid-point. {@code adopt}, and what is done for an adopted entry, names it as
+ * the source did.
  *
  * <p>Owned by one thread. A trace that cannot be written is given up with a log line; the guest's
  * I/O is more important.
  */
 public final class MidPointTrace implements AutoCloseable {
+  /** A request as a trace names it. */
+  public interface Subject {
+    long generation();
+
+    long sequence();
+
+    /** Writes what it asks for, by {@link #word} and {@link #number}. */
+    void describe(MidPointTrace trace);
+  }
+
   private static final Logger log = LoggerFactory.getLogger(MidPointTrace.class);
   private static final long MICROS_PER_SECOND = 1_000_000;
   private static final int NANOS_PER_MICRO = 1_000;
@@ -65,37 +75,39 @@ public final class MidPointTrace implements AutoCloseable {
         Files.newBufferedWriter(file, StandardOpenOption.CREATE, StandardOpenOption.APPEND), clock);
   }
 
-  void take(PendingRequest request) {
+  void take(PendingRequest<?, ?> request) {
     if (writer != null) {
       begin(request, "take");
-      number("q", request.request.queue());
-      number("id", request.request.id());
-      range(request.operation, request.offsetBytes, request.lengthBytes);
+      number("q", request.request().queue());
+      number("id", request.request().id());
+      request.describe(this);
       end();
     }
   }
 
-  void replay(PendingRequest request) {
+  /** It was answered from what is known of what was done elsewhere. */
+  public void replay(Subject request) {
     event(request, "replay");
   }
 
-  void issue(PendingRequest request) {
+  void issue(Subject request) {
     event(request, "issue");
   }
 
-  void hold(PendingRequest request) {
+  /** It came back from the device without an outcome. */
+  public void hold(Subject request) {
     event(request, "hold");
   }
 
-  void seen(PendingRequest request) {
+  void seen(Subject request) {
     event(request, "seen");
   }
 
-  void drop(PendingRequest request) {
+  void drop(Subject request) {
     event(request, "drop");
   }
 
-  void done(PendingRequest request, Outcome outcome) {
+  public void done(Subject request, Enum<?> outcome) {
     if (writer != null) {
       begin(request, "done");
       word("outcome", outcome);
@@ -103,7 +115,7 @@ public final class MidPointTrace implements AutoCloseable {
     }
   }
 
-  void answer(PendingRequest request, ResponseStatus status) {
+  void answer(Subject request, Enum<?> status) {
     if (writer != null) {
       begin(request, "answer");
       word("status", status);
@@ -111,24 +123,18 @@ public final class MidPointTrace implements AutoCloseable {
     }
   }
 
-  void hand(Manifest.Entry entry) {
-    entry("hand", entry);
+  /** It is in a manifest that is made. */
+  public void hand(Subject entry, Enum<?> state) {
+    entry("hand", entry, state);
   }
 
-  void adopt(Manifest.Entry entry) {
-    entry("adopt", entry);
+  /** It is in a manifest that is taken over. */
+  public void adopt(Subject entry, Enum<?> state) {
+    entry("adopt", entry, state);
   }
 
-  /** Of an adopted request that was at the device. */
-  void done(Manifest.Entry entry, Outcome outcome) {
-    if (writer != null) {
-      begin(entry.generation(), entry.sequence(), "done");
-      word("outcome", outcome);
-      end();
-    }
-  }
-
-  void seal(long generation, int pending, int incomplete) {
+  /** A manifest is known. */
+  public void seal(long generation, int pending, int incomplete) {
     if (writer != null) {
       begin(generation, "seal");
       number("pending", pending);
@@ -177,24 +183,24 @@ public final class MidPointTrace implements AutoCloseable {
     }
   }
 
-  private void event(PendingRequest request, String name) {
+  private void event(Subject request, String name) {
     if (writer != null) {
       begin(request, name);
       end();
     }
   }
 
-  private void entry(String name, Manifest.Entry entry) {
+  private void entry(String name, Subject entry, Enum<?> state) {
     if (writer != null) {
-      begin(entry.generation(), entry.sequence(), name);
-      range(entry.operation(), entry.offsetBytes(), entry.lengthBytes());
-      word("state", entry.state());
+      begin(entry, name);
+      entry.describe(this);
+      word("state", state);
       end();
     }
   }
 
-  private void begin(PendingRequest request, String name) {
-    begin(request.generation, request.sequence, name);
+  private void begin(Subject request, String name) {
+    begin(request.generation(), request.sequence(), name);
   }
 
   private void begin(long generation, long sequence, String name) {
@@ -217,19 +223,15 @@ public final class MidPointTrace implements AutoCloseable {
         .append(now.getEpochSecond() * MICROS_PER_SECOND + now.getNano() / NANOS_PER_MICRO);
   }
 
-  private void number(String name, long value) {
+  /** For {@link Subject#describe}. */
+  public void number(String name, long value) {
     line.append(",\"").append(name).append("\":").append(value);
   }
 
-  private void word(String name, Enum<?> value) {
+  /** For {@link Subject#describe}. */
+  public void word(String name, Enum<?> value) {
     line.append(",\"").append(name).append("\":\"");
     line.append(value.name().toLowerCase(Locale.ROOT)).append('"');
-  }
-
-  private void range(BlockOperation operation, long offsetBytes, long lengthBytes) {
-    word("op", operation);
-    number("off", offsetBytes);
-    number("len", lengthBytes);
   }
 
   private void end() {

@@ -1,18 +1,15 @@
 package io.netchannel.midpoint;
 
-import io.netchannel.device.Completion;
-import io.netchannel.device.Outcome;
 import io.netchannel.device.memory.Chunk;
-import io.netchannel.vdevice.block.BlockOperation;
-import io.netchannel.vdevice.block.BlockRequest;
+import io.netchannel.vdevice.VirtualRequest;
 import java.nio.ByteBuffer;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * One entry of the pending table, and the completion token the device gets. Pooled: everything but
- * {@link #complete} belongs to the agent's thread.
+ * One entry of the pending table, and with what its kind adds the completion token that the device
+ * gets. Pooled: everything but the completion belongs to the agent's thread.
  *
  * <pre>
  *   FREE --take/adopt--> HELD --issue--> ISSUED --outcome--> DONE --respond--> ANSWERED
@@ -23,12 +20,17 @@ import org.slf4j.LoggerFactory;
  *     +----- release -----+------------------------------------+---------------UNSEEN
  * </pre>
  *
- * A request with data and a flush has up to three steps at the device; to the table it is one.
+ * A request may have several steps at the device; to the table it is one.
+ *
+ * @param <R> the guest's request
+ * @param <P> the kind's own entries
  */
-final class PendingRequest implements Completion {
+public abstract class PendingRequest<R extends VirtualRequest, P extends PendingRequest<R, P>>
+    implements MidPointTrace.Subject {
   private static final Logger log = LoggerFactory.getLogger(PendingRequest.class);
 
-  enum State {
+  /** How far it has come. */
+  public enum State {
     FREE,
     /**
      * Taken and not at the device: it waits for an earlier request, for memory or for an unseal.
@@ -44,151 +46,140 @@ final class PendingRequest implements Completion {
     UNSEEN
   }
 
-  /** Where a request with a flush is. */
-  enum Step {
-    FLUSH_BEFORE,
-    TRANSFER,
-    FLUSH_AFTER
-  }
-
-  private final CompletionQueue completions;
-  private final Runnable wake;
-
   /**
    * Guards against a second completion, which would give this request's outcome to the next user.
    */
   private final AtomicBoolean atDevice = new AtomicBoolean();
 
-  PendingRequest nextCompleted;
+  P nextCompleted;
 
-  /** Which list of the table it is in, and its neighbours there; only for {@link PendingList}. */
-  PendingList list;
+  /** Which list of the table it is in, and its neighbours there; only for {@link PendingTable}. */
+  PendingTable.Chain<R, P> list;
 
-  PendingRequest previous;
-  PendingRequest next;
+  P previous;
+  P next;
 
-  State state = State.FREE;
-  Step step = Step.TRANSFER;
-  long sequence;
-  long generation;
-  BlockOperation operation = BlockOperation.READ;
-  long offsetBytes;
-  long lengthBytes;
-
-  /** The guest's request; null when it was adopted from a manifest. */
-  BlockRequest request;
-
-  /** Data to be written when it was adopted; null otherwise. */
-  ByteBuffer adoptedData;
+  private State state = State.FREE;
+  private long sequence;
+  private long generation;
+  private R request;
 
   /** Its slot of the in-flight table; -1 when it was adopted. */
-  int slot = -1;
-
-  /** Data, or null: not there yet, none needed, or given up. */
-  ByteBuffer buffer;
+  private int slot = -1;
 
   /** What the buffer is part of; null without one. */
-  Chunk chunk;
-
-  Outcome outcome = Outcome.OK;
+  private Chunk chunk;
 
   /** To which of its flow's devices it was given last. */
   int deviceNumber;
 
-  /**
-   * A later request changes the range, so what is known of the range through this one is not kept.
-   */
-  boolean superseded;
+  /** Becomes a guest's request, or with null for it one that comes from elsewhere. */
+  final void become(R taken, long newSequence, long newGeneration, int newSlot) {
+    request = taken;
+    sequence = newSequence;
+    generation = newGeneration;
+    slot = newSlot;
+    if (taken != null) {
+      read(taken);
+    }
+  }
 
-  PendingRequest(CompletionQueue completions, Runnable wake) {
-    this.completions = completions;
-    this.wake = wake;
+  /** Remembers what the guest asks for. */
+  protected abstract void read(R taken);
+
+  /** How long a buffer it needs; 0 for none. */
+  protected abstract long bufferBytes();
+
+  /** Whether its data is of use when it has been answered: until somebody else needs the memory. */
+  protected boolean isWorthKeeping() {
+    return false;
+  }
+
+  /** Whether it changes what is at the device. */
+  protected boolean changesData() {
+    return false;
+  }
+
+  /** For the next use. */
+  protected void reset() {}
+
+  /** The guest's request; null when it was adopted from a manifest. */
+  public final R request() {
+    return request;
   }
 
   @Override
-  public void complete(Outcome result) {
-    if (!atDevice.compareAndSet(true, false)) {
-      // Completions must not throw: the device's thread has other requests to serve.
-      log.error(
-          "bug in a device: completed twice, {} of {} bytes at {}; the second outcome {} is"
-              + " ignored",
-          operation,
-          lengthBytes,
-          offsetBytes,
-          result);
-      return;
-    }
-    outcome = result;
-    completions.push(this);
-    wake.run();
+  public final long sequence() {
+    return sequence;
   }
 
-  void leaveForDevice() {
+  @Override
+  public final long generation() {
+    return generation;
+  }
+
+  public final State state() {
+    return state;
+  }
+
+  /** After it in its list, or null; to be asked for before anything is done with it. */
+  public final P next() {
+    return next;
+  }
+
+  public final boolean isUnfinished() {
+    return state == State.HELD || state == State.ISSUED;
+  }
+
+  final int slot() {
+    return slot;
+  }
+
+  /** Data, or null: not there yet, none needed, or given up. */
+  public final ByteBuffer buffer() {
+    return chunk == null ? null : chunk.buffer();
+  }
+
+  final void hold(Chunk acquired) {
+    chunk = acquired;
+  }
+
+  final Chunk takeChunk() {
+    Chunk taken = chunk;
+    chunk = null;
+    return taken;
+  }
+
+  final void state(State newState) {
+    state = newState;
+  }
+
+  final void free() {
+    state = State.FREE;
+    request = null;
+    slot = -1;
+    nextCompleted = null;
+    reset();
+  }
+
+  final void leaveForDevice() {
     if (!atDevice.compareAndSet(false, true)) {
       throw new IllegalStateException("request " + sequence + " is at the device already");
     }
   }
 
-  boolean isUnfinished() {
-    return state == State.HELD || state == State.ISSUED;
-  }
-
-  boolean changesData() {
-    return switch (operation) {
-      case READ -> false;
-      case WRITE, WRITE_BARRIER, DISCARD -> true;
-      case FLUSH -> lengthBytes > 0;
-    };
-  }
-
-  /** Whether its data comes from the guest. */
-  boolean carriesData() {
-    return operation != BlockOperation.DISCARD && changesData() && lengthBytes > 0;
-  }
-
-  void hold(Chunk acquired) {
-    chunk = acquired;
-    buffer = acquired.buffer();
-  }
-
-  boolean needsBuffer() {
-    return carriesData() || (operation == BlockOperation.READ && lengthBytes > 0);
-  }
-
-  boolean overlaps(PendingRequest other) {
-    return lengthBytes > 0
-        && other.lengthBytes > 0
-        && offsetBytes < other.offsetBytes + other.lengthBytes
-        && other.offsetBytes < offsetBytes + lengthBytes;
-  }
-
-  Step firstStep() {
-    return switch (operation) {
-      case READ, WRITE, DISCARD -> Step.TRANSFER;
-      case WRITE_BARRIER, FLUSH -> Step.FLUSH_BEFORE;
-    };
-  }
-
-  /** The step after this one, or null when the request is finished. */
-  Step nextStep() {
-    return switch (step) {
-      case FLUSH_BEFORE -> lengthBytes > 0 ? Step.TRANSFER : null;
-      case TRANSFER -> firstStep() == Step.FLUSH_BEFORE ? Step.FLUSH_AFTER : null;
-      case FLUSH_AFTER -> null;
-    };
-  }
-
-  /** Only for the table. */
-  void reset() {
-    state = State.FREE;
-    step = Step.TRANSFER;
-    request = null;
-    adoptedData = null;
-    slot = -1;
-    buffer = null;
-    chunk = null;
-    outcome = Outcome.OK;
-    superseded = false;
-    nextCompleted = null;
+  /**
+   * The device says that it is done; on any thread. Does not throw: the device's thread has other
+   * requests to serve.
+   *
+   * @return false when it has said so before: what it says now is not to be believed
+   */
+  protected final boolean leaveDevice(Object outcome) {
+    if (atDevice.compareAndSet(true, false)) {
+      return true;
+    }
+    log.error(
+        "bug in a device: completed twice, {}; the second outcome {} is ignored", this, outcome);
+    return false;
   }
 }

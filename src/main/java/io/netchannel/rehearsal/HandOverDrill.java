@@ -11,7 +11,7 @@ import io.netchannel.coordinator.PeerService;
 import io.netchannel.coordinator.peer.PeerAddress;
 import io.netchannel.coordinator.peer.PeerServer;
 import io.netchannel.coordinator.peer.Peers;
-import io.netchannel.midpoint.Manifest;
+import io.netchannel.midpoint.block.BlockManifest;
 import io.netchannel.rehearsal.host.HostPair;
 import io.netchannel.tls.HostTls;
 import io.netchannel.tls.TlsException;
@@ -86,17 +86,19 @@ final class HandOverDrill implements PeerService {
   }
 
   private int repeat(Peer source, Rehearsal.Pace pace) throws IOException, InterruptedException {
-    BlockingQueue<Manifest> arrived = new LinkedBlockingQueue<>();
+    BlockingQueue<BlockManifest> arrived = new LinkedBlockingQueue<>();
     CompletableFuture<List<SealedDisk>> call =
         source.sealWhenSuspended(
-            MIGRATION, BOUND, disk -> arrived.add(Manifest.decode(disk.manifest().toByteArray())));
+            MIGRATION,
+            BOUND,
+            disk -> arrived.add(BlockManifest.decode(disk.manifest().toByteArray())));
     Consumer<SealedDisk> there = caller.orTimeout(BOUND.toSeconds(), TimeUnit.SECONDS).join();
-    Manifest manifest = manifest();
+    BlockManifest manifest = manifest();
     int times = 0;
     while (times < TIMES && pace.next()) {
       ByteString encoded = ByteString.copyFrom(manifest.encode());
       there.accept(SealedDisk.of("disk" + times, manifest.pending(), 0, encoded));
-      Manifest found = arrived.poll(BOUND.toSeconds(), TimeUnit.SECONDS);
+      BlockManifest found = arrived.poll(BOUND.toSeconds(), TimeUnit.SECONDS);
       if (!manifest.equals(found)) {
         throw new IOException("a manifest came as " + found + ": " + call);
       }
@@ -106,21 +108,21 @@ final class HandOverDrill implements PeerService {
     return times;
   }
 
-  private static Manifest manifest() {
-    List<Manifest.Entry> entries = new ArrayList<>();
+  private static BlockManifest manifest() {
+    List<BlockManifest.Entry> entries = new ArrayList<>();
     for (int i = 0; i < REQUESTS; i++) {
       boolean read = i % 2 == 0;
       entries.add(
-          new Manifest.Entry(
+          new BlockManifest.Entry(
               i,
               1,
               read ? BlockOperation.READ : BlockOperation.WRITE,
               (long) i * REQUEST_BYTES,
               REQUEST_BYTES,
-              Manifest.State.ANSWERED,
+              BlockManifest.State.ANSWERED,
               ByteBuffer.allocate(read ? REQUEST_BYTES : DIGESTS_BYTES)));
     }
-    return new Manifest(1, (long) REQUESTS * REQUEST_BYTES, 0, entries);
+    return new BlockManifest(1, (long) REQUESTS * REQUEST_BYTES, 0, entries);
   }
 
   @Override

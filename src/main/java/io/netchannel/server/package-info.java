@@ -107,8 +107,8 @@
  *       was either not sent before that write was answered, or both were outstanding together, in
  *       which case any order of the two is theirs to accept ({@code Device}); so no repeated write
  *       can land over a newer one that had to come after it. The mid-point never has two
- *       overlapping writes outstanding at all ({@code midpoint.IssueOrder}), so for guests not even
- *       that happens: a write that is done twice is the same bytes twice, with nothing between.
+ *       overlapping writes outstanding at all ({@code midpoint.block}), so for guests not even that
+ *       happens: a write that is done twice is the same bytes twice, with nothing between.
  *   <li>Nothing of the server before is still on its way to the device: a new one starts only when
  *       it has the lock of the state directory, which the kernel gives free with the last thread of
  *       the old one, and a thread does not end within a system call.

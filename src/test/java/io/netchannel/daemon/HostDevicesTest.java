@@ -7,7 +7,7 @@ import com.google.protobuf.ByteString;
 import io.netchannel.coordinator.LocalDevices;
 import io.netchannel.coordinator.LocalDevices.StockDisk;
 import io.netchannel.device.DeviceException;
-import io.netchannel.midpoint.Manifest;
+import io.netchannel.midpoint.block.BlockManifest;
 import io.netchannel.vdevice.block.BlockOperation;
 import io.netchannel.vdevice.block.frontend.BlkfrontOptions;
 import io.netchannel.xen.embedded.EmbeddedDomain;
@@ -236,7 +236,7 @@ final class HostDevicesTest {
 
   @Test
   void aManifestIsStagedWhereThereIsAMidPointAndTakenOverOnce() throws Exception {
-    ByteString manifest = ByteString.copyFrom(new Manifest(4, 1 << 20, 0, List.of()).encode());
+    ByteString manifest = ByteString.copyFrom(new BlockManifest(4, 1 << 20, 0, List.of()).encode());
     assertThat(devices.stage(MIXED, "xvdb", manifest)).as("no such mid-point yet").isCompleted();
     ServedDisk disk = mixed();
     get(devices.stage(MIXED, "xvdb", manifest));
@@ -259,10 +259,10 @@ final class HostDevicesTest {
   @Test
   void aDeviceThatTheMidPointRefusesDoesNotStayOpen() throws Exception {
     ServedDisk disk = mixed();
-    Manifest.Entry pending =
-        new Manifest.Entry(
-            1, 4, BlockOperation.FLUSH, 0, 0, Manifest.State.UNISSUED, ByteBuffer.allocate(0));
-    Manifest ofAnother = new Manifest(4, 2 << 20, 0, List.of(pending));
+    BlockManifest.Entry pending =
+        new BlockManifest.Entry(
+            1, 4, BlockOperation.FLUSH, 0, 0, BlockManifest.State.UNISSUED, ByteBuffer.allocate(0));
+    BlockManifest ofAnother = new BlockManifest(4, 2 << 20, 0, List.of(pending));
     assertThat(
             devices.takeOver(
                 disk.guest().domid(),
@@ -282,10 +282,10 @@ final class HostDevicesTest {
     int known = 1 << 19;
     LocalDevices.Disk atSource = new LocalDevices.Disk(MIXED, "xvdb", image(), false, known, 5);
     get(devices.probe(atSource));
-    Manifest.Entry pending =
-        new Manifest.Entry(
-            1, 4, BlockOperation.FLUSH, 0, 0, Manifest.State.UNISSUED, ByteBuffer.allocate(0));
-    Manifest manifest = new Manifest(4, known, 0, List.of(pending));
+    BlockManifest.Entry pending =
+        new BlockManifest.Entry(
+            1, 4, BlockOperation.FLUSH, 0, 0, BlockManifest.State.UNISSUED, ByteBuffer.allocate(0));
+    BlockManifest manifest = new BlockManifest(4, known, 0, List.of(pending));
     var takenOver =
         devices.takeOver(
             disk.guest().domid(), atSource, false, ByteString.copyFrom(manifest.encode()));

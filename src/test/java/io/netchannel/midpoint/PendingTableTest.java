@@ -3,35 +3,26 @@ package io.netchannel.midpoint;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
-import io.netchannel.device.Outcome;
 import io.netchannel.device.memory.BufferBudget;
 import io.netchannel.device.memory.BufferLease;
 import io.netchannel.midpoint.PendingTable.Fate;
-import io.netchannel.vdevice.block.BlockOperation;
-import java.nio.ByteBuffer;
 import org.junit.jupiter.api.Test;
 
 final class PendingTableTest {
-  private final CompletionQueue completions = new CompletionQueue();
   private final BufferLease buffers = new BufferBudget(1 << 20).lease("guest", 1 << 20, () -> {});
   private int wakes;
-  private final PendingTable table = new PendingTable(2, buffers, completions, () -> wakes++);
+  private final PendingTable<TestRequest, Entry> table =
+      new PendingTable<>(2, buffers, () -> wakes++, Entry::new);
 
-  private PendingRequest adopt(long sequence) {
-    return table.adopt(
-        new Manifest.Entry(
-            sequence,
-            1,
-            BlockOperation.READ,
-            0,
-            512,
-            Manifest.State.UNISSUED,
-            ByteBuffer.allocate(0)));
+  private Entry adopt(long sequence) {
+    Entry entry = table.newEntry();
+    entry.become(null, sequence, 1, -1);
+    return table.hold(entry);
   }
 
   @Test
   void aRequestThatIsHeldOrAtTheDeviceCannotBeForgotten() {
-    PendingRequest request = adopt(7);
+    Entry request = adopt(7);
     assertThatIllegalStateException()
         .isThrownBy(() -> table.release(request, Fate.SETTLED))
         .withMessageContaining("request 7 would be lost");
@@ -40,7 +31,7 @@ final class PendingTableTest {
       assertThatIllegalStateException().isThrownBy(() -> table.release(request, fate));
     }
     assertThatIllegalStateException().isThrownBy(() -> table.releaseBuffer(request));
-    table.done(request, Outcome.OK);
+    table.done(request);
     assertThatIllegalStateException().isThrownBy(() -> table.release(request, Fate.SEEN));
     table.release(request, Fate.SETTLED);
     assertThat(table.freeCount()).isEqualTo(2);
@@ -49,8 +40,8 @@ final class PendingTableTest {
 
   @Test
   void anAnswerThatIsNotVisibleCannotBeForgotten() {
-    PendingRequest request = adopt(1);
-    table.done(request, Outcome.OK);
+    Entry request = adopt(1);
+    table.done(request);
     table.answered(request);
     assertThatIllegalStateException().isThrownBy(() -> table.release(request, Fate.GIVEN_UP));
     assertThat(table.unseenCount()).isZero();
@@ -62,26 +53,53 @@ final class PendingTableTest {
 
   @Test
   void aSecondCompletionChangesNothing() {
-    PendingRequest request = adopt(1);
+    Entry request = adopt(1);
     table.issued(request);
     request.leaveForDevice();
-    request.complete(Outcome.OK);
-    request.complete(Outcome.IO_ERROR);
-    assertThat(completions.takeAll()).isSameAs(request);
-    assertThat(completions.takeAll()).isNull();
-    assertThat(request.outcome).isEqualTo(Outcome.OK);
+    request.complete("first");
+    request.complete("second");
+    assertThat(table.takeCompleted()).isSameAs(request);
+    assertThat(table.takeCompleted()).isNull();
+    assertThat(request.outcome).isEqualTo("first");
     assertThat(wakes).isEqualTo(1);
   }
 
   @Test
   void completionsKeepTheirOrder() {
-    PendingRequest first = adopt(1);
-    PendingRequest second = adopt(2);
+    Entry first = adopt(1);
+    Entry second = adopt(2);
     assertThat(table.hasFree()).isFalse();
-    completions.push(first);
-    completions.push(second);
-    assertThat(completions.takeAll()).isSameAs(first);
+    table.completed(first);
+    table.completed(second);
+    assertThat(table.takeCompleted()).isSameAs(first);
     assertThat(first.nextCompleted).isSameAs(second);
     assertThat(second.nextCompleted).isNull();
+  }
+
+  private static final class Entry extends PendingRequest<TestRequest, Entry> {
+    private final PendingTable<TestRequest, Entry> table;
+    private String outcome = "";
+
+    Entry(PendingTable<TestRequest, Entry> table) {
+      this.table = table;
+    }
+
+    void complete(String result) {
+      if (leaveDevice(result)) {
+        outcome = result;
+        table.completed(this);
+      }
+    }
+
+    @Override
+    protected void read(TestRequest taken) {}
+
+    @Override
+    protected long bufferBytes() {
+      return 0;
+    }
+
+    @Override
+    public void describe(MidPointTrace trace) {}
   }
 }

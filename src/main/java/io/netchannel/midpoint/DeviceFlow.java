@@ -1,0 +1,663 @@
+package io.netchannel.midpoint;
+
+import static com.google.common.base.Preconditions.checkState;
+
+import io.netchannel.device.Backend;
+import io.netchannel.device.memory.BufferLease;
+import io.netchannel.device.memory.Chunk;
+import io.netchannel.midpoint.Counters.Counter;
+import io.netchannel.midpoint.PendingTable.Fate;
+import io.netchannel.vdevice.VirtualDevice;
+import io.netchannel.vdevice.VirtualRequest;
+import java.nio.ByteBuffer;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Function;
+import java.util.function.LongSupplier;
+
+/**
+ * The way of a virtual device's requests through a mid-point, and what a kind of device makes of
+ * it: taken, filled with data, ordered, issued, completed, answered, forgotten. {@link MidPoint}
+ * decides which of these steps happen when. Owned by the agent's thread.
+ *
+ * <pre>
+ *   onRequest --> taken --> [hold] --> fill, issue --> submit --> device
+ *   device --> PendingTable.completed --> reap --> completed --> answer --> publish --> sweep
+ * </pre>
+ *
+ * What may be done with requests is its mode:
+ *
+ * <pre>
+ *   QUIET --open--> OPEN --quiet--> QUIET
+ *   QUIET, OPEN --leave--> LEAVING --left: the manifest is made--> LEFT
+ *   LEAVING, LEFT --open: the seal is undone--> OPEN
+ * </pre>
+ *
+ * and whether they can be answered at all is the link to their frontend ({@link FrontendLink}).
+ *
+ * @param <B> what the requests go to
+ * @param <M> its kind's manifest
+ * @param <R> the guest's requests
+ * @param <P> how they are remembered
+ */
+public abstract class DeviceFlow<
+        B extends Backend,
+        M extends Manifest,
+        R extends VirtualRequest,
+        P extends PendingRequest<R, P>>
+    implements VirtualDevice.Handler<R> {
+
+  /**
+   * What a flow has of its mid-point.
+   *
+   * @param inflight owned by the flow from now on
+   * @param buffers for the data of requests
+   * @param wake makes somebody call {@link MidPoint#doWork} soon; called on any thread
+   */
+  public record Parts(
+      MidPointId id,
+      InflightTable inflight,
+      MidPointLimits limits,
+      BufferLease buffers,
+      MidPointTrace trace,
+      LongSupplier nanoTime,
+      Runnable wake) {}
+
+  /** What may be done with requests. */
+  protected enum Mode {
+    /** None is answered. */
+    QUIET,
+    OPEN,
+    /**
+     * As QUIET, and what is at the device is left to its authority: nothing more is given to the
+     * device, and what comes back without success says nothing.
+     */
+    LEAVING,
+    /**
+     * A manifest has been made of what is leaving: what is still heard of it is the destination's
+     * to tell.
+     */
+    LEFT
+  }
+
+  /** Whether a request has what it needs for the device. */
+  protected enum Fill {
+    READY,
+    NO_MEMORY,
+    /** The guest's memory cannot be read. */
+    REFUSED
+  }
+
+  private final Parts parts;
+  private final VirtualDevice<R> virtual;
+  private final InflightTable inflight;
+  private final BufferLease buffers;
+  private final MidPointTrace trace;
+  private final FrontendLink<R> link;
+  private final Counters counters = new Counters();
+  private final PendingTable<R, P> table;
+
+  private Mode mode = Mode.QUIET;
+
+  private B device;
+
+  /** Which one it is, and how many requests it has; how many those before it have. */
+  private int deviceNumber;
+
+  private int atDevice;
+  private int atDeviceBefore;
+  private long generation;
+  private long nextSequence = 1;
+
+  /**
+   * Whether a request that was taken waits for memory: then no later one is given any, nor taken.
+   * Or a later one could hold what an earlier one needs, and wait for that one itself.
+   */
+  private boolean starved;
+
+  /**
+   * One without a device.
+   *
+   * @param entries makes the entries of its table
+   */
+  protected DeviceFlow(
+      VirtualDevice<R> virtual, Parts parts, Function<PendingTable<R, P>, P> entries) {
+    this.virtual = virtual;
+    this.parts = parts;
+    inflight = parts.inflight();
+    buffers = parts.buffers();
+    trace = parts.trace();
+    table = new PendingTable<>(inflight.slots(), buffers, parts.wake(), entries);
+    link = new FrontendLink<>(virtual, inflight);
+  }
+
+  // What a kind of device decides
+
+  /** It was taken, is HELD, and is what its guest waits for. */
+  protected abstract void taken(P entry);
+
+  /** Whether a request that is HELD must stay so for the sake of others. */
+  protected abstract boolean mustWait(P entry);
+
+  /** Puts into a buffer what the device needs of a request; false when that is refused. */
+  protected abstract boolean load(P entry, ByteBuffer buffer);
+
+  /** Gives a request, ISSUED, to the device, as {@link #leaveForDevice} says. */
+  protected abstract void submit(P entry);
+
+  /** It cannot be issued: its guest's memory was refused. */
+  protected abstract void refused(P entry);
+
+  /** The device has completed it. */
+  protected abstract void completed(P entry);
+
+  /** Gives the guest the outcome of a request that is DONE, and says so ({@link #responded}). */
+  protected abstract void answer(P entry);
+
+  /** Offers the device that is there to a frontend that waits. */
+  protected abstract void offer(B offered);
+
+  /** As many requests as surely have room in what buffers can be had now. */
+  protected abstract int roomFor(BufferLease available);
+
+  /** A process before had taken it and not answered it; it is HELD. */
+  protected void takenBefore(P entry) {}
+
+  /** The frontend is connected. */
+  protected void connected() {}
+
+  /** A round of serving is over. */
+  protected void served() {}
+
+  /** Its mid-point departs: what never ends by itself at the device is asked to. */
+  protected void depart() {}
+
+  /** How what is pending leaves for another mid-point, and comes from one. */
+  protected abstract HandOver<B, M> handOver();
+
+  /** Goes on with what is to be finished without a guest to answer to; returns how much. */
+  protected abstract int settle();
+
+  /** Whether all of that is in the table, or finished. */
+  protected abstract boolean isFed();
+
+  /**
+   * All of it is finished.
+   *
+   * @param resubmits whether the frontend sends again what it has not seen answered
+   * @return how many requests that were
+   */
+  protected abstract int settled(boolean resubmits);
+
+  /** What is known through finished requests is forgotten, also in the middle of them. */
+  protected abstract void dropSettled();
+
+  // What it is and has
+
+  public final MidPointId id() {
+    return parts.id();
+  }
+
+  protected final long nowNanos() {
+    return parts.nanoTime().getAsLong();
+  }
+
+  public final MidPointTrace trace() {
+    return trace;
+  }
+
+  protected final Counters counters() {
+    return counters;
+  }
+
+  public final PendingTable<R, P> table() {
+    return table;
+  }
+
+  public final Runnable wake() {
+    return parts.wake();
+  }
+
+  public final B device() {
+    return device;
+  }
+
+  public final long generation() {
+    return generation;
+  }
+
+  protected final Mode mode() {
+    return mode;
+  }
+
+  /** Whether requests may be answered now; otherwise they stay DONE. */
+  protected final boolean answers() {
+    return mode == Mode.OPEN && link.isUp();
+  }
+
+  final FrontendLink<R> link() {
+    return link;
+  }
+
+  final void device(B newDevice) {
+    device = newDevice;
+    deviceNumber++;
+    atDeviceBefore += atDevice;
+    atDevice = 0;
+  }
+
+  /** Whether something that was given to a device before this one has not ended. */
+  final boolean isAtDeviceBefore() {
+    return atDeviceBefore > 0;
+  }
+
+  final void generation(long newGeneration) {
+    generation = newGeneration;
+  }
+
+  final void open() {
+    mode = Mode.OPEN;
+  }
+
+  /** What is leaving, or has left, goes on to. */
+  final void quiet() {
+    mode = mode == Mode.OPEN ? Mode.QUIET : mode;
+  }
+
+  /** What is at the device is left to its authority, or to nobody. */
+  public final void leave() {
+    mode = Mode.LEAVING;
+  }
+
+  public final void left() {
+    mode = Mode.LEFT;
+  }
+
+  // From the guest to the device
+
+  /** Takes a request off the guest's hands. */
+  @Override
+  public final void onRequest(R request) {
+    while (!table.hasFree() || !inflight.hasFree()) {
+      checkState(table.unseenCount() > 0, "more requests were polled than allowed");
+      forget(table.firstUnseen(), Fate.GIVEN_UP);
+    }
+    long sequence = nextSequence++;
+    int slot =
+        inflight.take(request, sequence, generation, virtual.requestConsumer(request.queue()));
+    P entry = hold(request, sequence, generation, slot);
+    counters.add(Counter.TAKEN, 1);
+    trace.take(entry);
+    taken(entry);
+  }
+
+  private P hold(R request, long sequence, long itsGeneration, int slot) {
+    P entry = table.newEntry();
+    entry.become(request, sequence, itsGeneration, slot);
+    return table.hold(entry);
+  }
+
+  /** A request from elsewhere; to be filled in and then held. */
+  public final P adopt(long sequence, long itsGeneration) {
+    P entry = table.newEntry();
+    entry.become(null, sequence, itsGeneration, -1);
+    return entry;
+  }
+
+  /** Gets it its buffer, with what the device needs in it. */
+  protected final Fill fill(P entry) {
+    long lengthBytes = entry.bufferBytes();
+    if (lengthBytes == 0 || entry.buffer() != null) {
+      return Fill.READY;
+    }
+    if (entry.request() != null && !link.isUp()) {
+      return Fill.REFUSED;
+    }
+    Chunk chunk = starved ? null : acquire(lengthBytes);
+    if (chunk == null) {
+      starved = true;
+      return Fill.NO_MEMORY;
+    }
+    if (!load(entry, chunk.buffer())) {
+      buffers.release(chunk);
+      return Fill.REFUSED;
+    }
+    entry.hold(chunk);
+    return Fill.READY;
+  }
+
+  /** Data that is only kept goes before anybody waits. */
+  private Chunk acquire(long lengthBytes) {
+    Chunk chunk = buffers.acquire(lengthBytes);
+    while (chunk == null && table.giveUpOldestBuffer()) {
+      chunk = buffers.acquire(lengthBytes);
+    }
+    return chunk == null && buffers.await() ? buffers.acquire(lengthBytes) : chunk;
+  }
+
+  /** False when it has to stay held for want of memory. */
+  protected final boolean issue(P entry) {
+    return switch (fill(entry)) {
+      case NO_MEMORY -> false;
+      case REFUSED -> {
+        refused(entry);
+        yield true;
+      }
+      case READY -> {
+        table.issued(entry);
+        trace.issue(entry);
+        submit(entry);
+        yield true;
+      }
+    };
+  }
+
+  /** Before it is given to {@link #device}, once for each completion. */
+  protected final void leaveForDevice(P entry) {
+    entry.leaveForDevice();
+    entry.deviceNumber = deviceNumber;
+    atDevice++;
+  }
+
+  /**
+   * Issues what was held and has nothing to wait for any more. After {@link #publish}, so that no
+   * request passes another one's answer.
+   */
+  public final int issueHeld() {
+    int count = 0;
+    starved = false;
+    P entry = table.firstOpen();
+    while (entry != null && table.heldCount() > 0) {
+      P next = entry.next; // one that is refused leaves the list
+      if (entry.state() == PendingRequest.State.HELD) {
+        count += issueOrFill(entry) ? 1 : 0;
+      }
+      entry = next;
+    }
+    return count;
+  }
+
+  /** A guest's request gets its memory in its turn also when it has to wait for something else. */
+  private boolean issueOrFill(P entry) {
+    if (!mustWait(entry)) {
+      return issue(entry);
+    }
+    if (entry.request() != null) {
+      var unused = fill(entry); // one that is refused ends when it is issued
+    }
+    return false;
+  }
+
+  // From the device to the guest
+
+  /** Takes note of what the device has completed. */
+  public final int reap() {
+    int count = 0;
+    P entry = table.takeCompleted();
+    while (entry != null) {
+      P next = entry.nextCompleted;
+      entry.nextCompleted = null;
+      if (entry.deviceNumber == deviceNumber) {
+        atDevice--;
+      } else {
+        atDeviceBefore--;
+      }
+      completed(entry);
+      entry = next;
+      count++;
+    }
+    return count;
+  }
+
+  /** Its response is on the ring. */
+  protected final void responded(P entry, Enum<?> status, boolean failed) {
+    inflight.answered(entry.slot(), entry.request());
+    counters.add(Counter.ANSWERED, 1);
+    if (failed) {
+      counters.add(Counter.ERRORS, 1);
+    }
+    trace.answer(entry, status);
+    table.answered(entry);
+  }
+
+  /** Answers what was finished while that was not allowed. */
+  private void answerDone() {
+    P entry = table.firstOpen();
+    while (entry != null) {
+      P next = entry.next; // one that is answered leaves the list
+      if (entry.state() == PendingRequest.State.DONE) {
+        answer(entry);
+      }
+      entry = next;
+    }
+  }
+
+  /** Makes the responses visible. */
+  private void publish() {
+    link.publish();
+    table.published();
+  }
+
+  /** Forgets what the frontend has seen. */
+  private int sweep() {
+    int count = 0;
+    P entry = table.firstUnseen();
+    while (entry != null) {
+      P next = entry.next; // one that is forgotten leaves the list
+      if (entry.request().seen()) {
+        trace.seen(entry);
+        forget(entry, Fate.SEEN);
+        count++;
+      }
+      entry = next;
+    }
+    return count;
+  }
+
+  private void forget(P entry, Fate fate) {
+    inflight.forget(entry.slot());
+    table.release(entry, fate);
+  }
+
+  // The frontend
+
+  /** One round of serving. */
+  final int serve() {
+    publish();
+    int work = sweep() + issueHeld();
+    int budget = pollBudget();
+    int polled = link.poll(this, budget);
+    publish();
+    work += polled + relieve(budget > 0 && polled == 0);
+    offerIfPrepared();
+    served();
+    return work;
+  }
+
+  /**
+   * How many requests may be taken now; each may be as long as a request can be. The others wait on
+   * their rings, but for one: how long it is tells how much is missing.
+   */
+  private int pollBudget() {
+    if (starved) {
+      return 0;
+    }
+    int entries = table.freeCount() + table.unseenCount();
+    int batch = Math.min(parts.limits().pollBatch(), Math.max(1, roomFor(buffers)));
+    return Math.min(batch, entries);
+  }
+
+  /**
+   * A virtual device stops giving requests when too many are kept. That a frontend has seen answers
+   * need not ever become known, so the oldest are given up then; at the second fruitless poll,
+   * because a request may have come just after the first.
+   */
+  private int relieve(boolean foundNothing) {
+    return switch (link.fruitless(foundNothing)) {
+      case 0 -> 0;
+      case 1 -> 1;
+      default -> giveUpOldest(parts.limits().pollBatch());
+    };
+  }
+
+  /** Forgets the oldest answered requests although the frontend may not have seen them. */
+  private int giveUpOldest(int count) {
+    int given = Math.min(count, table.unseenCount());
+    for (int i = 0; i < given; i++) {
+      forget(table.firstUnseen(), Fate.GIVEN_UP);
+    }
+    return given;
+  }
+
+  /** The handshake only: requests stay on the rings. */
+  final int follow() {
+    return link.poll(this, 0);
+  }
+
+  protected final boolean isConnected() {
+    return link.isConnected();
+  }
+
+  final void offerIfPrepared() {
+    if (link.isOfferable()) {
+      offer(device);
+      link.offered();
+    }
+  }
+
+  @Override
+  public final void onConnected() {
+    link.connected();
+    connected();
+  }
+
+  @Override
+  public final void onDisconnected() {
+    link.disconnected();
+  }
+
+  // Beginnings and ends
+
+  /** Nothing was pending. */
+  final void begin() {
+    inflight.clear();
+  }
+
+  /**
+   * Makes the table again from what an earlier process left and the rings tell. Nothing is issued.
+   */
+  final void recover() {
+    if (!isConnected()) {
+      // The frontend has begun again meanwhile and will resubmit everything.
+      inflight.clear();
+      return;
+    }
+    List<InflightTable.Slot> slots = inflight.recovered();
+    nextSequence = inflight.recoveredNextSequence();
+    List<R> unanswered =
+        virtual.reattach(
+            slots.stream().map(InflightTable.Slot::encoded).toList(), inflight.requestConsumers());
+    if (!isConnected()) {
+      // The rings cannot be used any more; the virtual device has logged why and closed itself.
+      inflight.clear();
+      return;
+    }
+    link.connected();
+    // Before slots are forgotten: a slot may be all that tells how far its queue was consumed.
+    link.rememberConsumers();
+    Map<Integer, R> bySlot = Recovery.bySlot(slots, unanswered);
+    for (InflightTable.Slot slot : slots) {
+      R request = bySlot.get(slot.slot());
+      if (request == null) {
+        inflight.forget(slot.slot());
+      } else {
+        inflight.takenAgain(slot.slot(), request);
+        P entry = hold(request, slot.sequence(), slot.generation(), slot.slot());
+        trace.take(entry);
+        takenBefore(entry);
+      }
+    }
+  }
+
+  /** Whether all that was pending is finished, when nobody is to be answered. */
+  final boolean isSettled() {
+    return isFed() && table.heldCount() == 0 && table.issuedCount() == 0;
+  }
+
+  /**
+   * All that was pending is finished; what is known through it is kept for a frontend that sends
+   * its requests again.
+   *
+   * @return how many that were
+   */
+  final int endSettlement() {
+    int known = settled(link.resubmits());
+    release(Fate.SETTLED, true);
+    inflight.clear();
+    link.settled();
+    return known;
+  }
+
+  /** A seal has begun: what can still be taken travels too. */
+  final void takeTheRest() {
+    if (link.isLost()) {
+      return;
+    }
+    publish();
+    int unused = sweep();
+    // As many as there are now: a guest that runs after all must not keep us here. Those that find
+    // no room the guest resubmits anyway.
+    int rest = link.untaken();
+    int polled = 1;
+    while (rest > 0 && polled > 0 && isConnected()) {
+      polled = link.poll(this, Math.min(rest, pollBudget()));
+      rest -= polled;
+    }
+    publish();
+  }
+
+  /** Goes on after a seal that is undone. */
+  final void goOn() {
+    open();
+    if (link.isUp()) {
+      answerDone();
+      publish();
+    }
+  }
+
+  /** Empties the table of all that is not at the device. The in-flight file stays as it is. */
+  final void release(Fate fate, boolean traceDrop) {
+    for (P entry : table.all()) {
+      if (entry.state() != PendingRequest.State.ISSUED) {
+        if (traceDrop) {
+          trace.drop(entry);
+        }
+        table.release(entry, fate);
+      }
+    }
+  }
+
+  /** Lets others have what they wait for: what is free, and data that is only kept. */
+  final void share() {
+    while (buffers.owes() && table.giveUpOldestBuffer()) {
+      buffers.giveBack();
+    }
+    buffers.giveBack();
+  }
+
+  /** There was nothing to do. */
+  final void rest() {
+    buffers.rest();
+  }
+
+  /** Nothing is at the device any more, nor will be. */
+  final void releaseMemory() {
+    dropSettled();
+    handOver().drop();
+    buffers.close();
+  }
+
+  final InflightTable inflight() {
+    return inflight;
+  }
+}
