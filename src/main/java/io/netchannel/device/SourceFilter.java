@@ -8,6 +8,8 @@ public interface SourceFilter<D extends Backend> {
   @FunctionalInterface
   interface Kind<D extends Backend> {
     /**
+     * Reads them.
+     *
      * @param text what follows the filter's name and its colon
      */
     SourceFilter<D> parse(String text) throws DeviceException;

@@ -14,6 +14,8 @@ public final class SourceOptions {
   private final Map<String, String> values = new HashMap<>();
 
   /**
+   * Reads them.
+   *
    * @param owner what they are of, for messages: "filter delay"
    * @param known the options it has
    * @throws DeviceException when an option is unknown, doubled or has no value

@@ -22,6 +22,8 @@ public final class UsbOpener {
   private final Map<String, SourceFilter.Kind<UsbDevice>> filters;
 
   /**
+   * Knows these.
+   *
    * @param kinds by their schemes
    * @param filters by their names
    */
