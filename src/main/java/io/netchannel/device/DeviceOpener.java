@@ -5,15 +5,12 @@ import com.google.common.collect.ImmutableSet;
 import com.google.common.collect.ImmutableSortedMap;
 import io.netchannel.device.file.FileDevice;
 import io.netchannel.device.filter.DelayFilter;
-import io.netchannel.device.filter.DeviceFilter;
 import io.netchannel.device.filter.ErrorFilter;
 import io.netchannel.device.filter.TraceFilter;
 import io.netchannel.device.nbd.NbdDevice;
 import io.netchannel.device.nbd.NbdPlace;
 import io.netchannel.device.nbd.NbdUri;
 import java.time.Clock;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
@@ -34,15 +31,14 @@ import java.util.function.LongSupplier;
  *   filter  := "delay:" options   {@link DelayFilter}
  *            | "error:" options   {@link ErrorFilter}
  *            | "trace:" path      {@link TraceFilter}
- *   options := name "=" value { "," name "=" value }
+ *   options := name "=" value { "," name "=" value }    {@link SourceOptions}
  * </pre>
  *
  * for example {@code trace:/var/log/netchannel/x.jsonl!delay:read=300ms,write=300ms!file:/dev/vdb}.
- * The outermost filter comes first. What follows the device's scheme is all its own and may contain
- * '!'. A new kind is one more entry in the maps below.
+ * How it is taken apart is that of every source ({@link SourceText}). A new kind is one more entry
+ * in the maps below.
  */
 public final class DeviceOpener implements Devices, AutoCloseable {
-  private static final char FILTER_END = '!';
   private static final String FILE = "file";
   private static final String CACHED_FILE = "file+cache";
 
@@ -58,14 +54,8 @@ public final class DeviceOpener implements Devices, AutoCloseable {
     void usedByPath(Storage storage) throws DeviceException;
   }
 
-  /** Reads the options of a filter. */
-  @FunctionalInterface
-  private interface FilterKind {
-    DeviceFilter parse(String text) throws DeviceException;
-  }
-
   private final Map<String, DeviceKind> devices;
-  private final Map<String, FilterKind> filters;
+  private final Map<String, SourceFilter.Kind<Device>> filters;
   private final ScheduledExecutorService timer;
   private volatile Optional<ServedStorage> served = Optional.empty();
 
@@ -183,27 +173,28 @@ public final class DeviceOpener implements Devices, AutoCloseable {
 
   @Override
   public Device open(String source, OpenOptions options) throws DeviceException {
-    return parse(source).open(options);
+    SourceText<Device, DeviceKind> parsed = parse(source);
+    return parsed.around(parsed.kind().open(parsed.text(), options));
   }
 
   @Override
   public Device openAround(String source, Device present, OpenOptions options)
       throws DeviceException {
-    Parsed parsed = parse(source);
-    return parsed.kind.openAround(parsed.text, present, options);
+    SourceText<Device, DeviceKind> parsed = parse(source);
+    return parsed.kind().openAround(parsed.text(), present, options);
   }
 
   @Override
   public long newestGeneration(String source, String user, boolean readOnly)
       throws DeviceException {
-    Parsed parsed = parse(source);
-    return parsed.kind.newestGeneration(parsed.text, user, readOnly);
+    SourceText<Device, DeviceKind> parsed = parse(source);
+    return parsed.kind().newestGeneration(parsed.text(), user, readOnly);
   }
 
   @Override
   public void giveFree(String source, OpenOptions options) throws DeviceException {
-    Parsed parsed = parse(source);
-    parsed.kind.giveFree(parsed.text, options);
+    SourceText<Device, DeviceKind> parsed = parse(source);
+    parsed.kind().giveFree(parsed.text(), options);
   }
 
   /**
@@ -212,27 +203,27 @@ public final class DeviceOpener implements Devices, AutoCloseable {
    * @throws DeviceException when it names unknown things or options
    */
   public void check(String source) throws DeviceException {
-    Parsed parsed = parse(source);
-    parsed.kind.check(parsed.text);
+    SourceText<Device, DeviceKind> parsed = parse(source);
+    parsed.kind().check(parsed.text());
   }
 
   @Override
   public void checkUnused(String source) throws DeviceException {
-    Parsed parsed = parse(source);
-    parsed.kind.checkUnused(parsed.text);
+    SourceText<Device, DeviceKind> parsed = parse(source);
+    parsed.kind().checkUnused(parsed.text());
   }
 
   @Override
   public void create(String source, long sizeBytes) throws DeviceException {
-    Parsed parsed = parse(source);
-    parsed.kind.create(parsed.text, sizeBytes);
+    SourceText<Device, DeviceKind> parsed = parse(source);
+    parsed.kind().create(parsed.text(), sizeBytes);
   }
 
   @Override
   public Storage storage(String source) throws DeviceException {
-    Parsed parsed = parse(source);
-    Optional<Storage> told = parsed.kind.storage(parsed.text);
-    return told.isPresent() ? told.get() : Storage.called(ImmutableSet.of(parsed.place()));
+    SourceText<Device, DeviceKind> parsed = parse(source);
+    Optional<Storage> told = parsed.kind().storage(parsed.text());
+    return told.isPresent() ? told.get() : Storage.called(ImmutableSet.of(place(parsed)));
   }
 
   /** What it exports is asked of this server from now on. */
@@ -259,7 +250,7 @@ public final class DeviceOpener implements Devices, AutoCloseable {
 
   @Override
   public String place(String source) throws DeviceException {
-    return parse(source).place();
+    return place(parse(source));
   }
 
   /** Ends the timer; devices that are still open complete what they hold back without delay. */
@@ -268,60 +259,12 @@ public final class DeviceOpener implements Devices, AutoCloseable {
     timer.shutdown();
   }
 
-  private record Parsed(
-      List<DeviceFilter> outermostFirst, String scheme, DeviceKind kind, String text) {
-    String place() {
-      return (scheme.equals(CACHED_FILE) ? FILE : scheme) + ":" + text;
-    }
-
-    Device open(OpenOptions options) throws DeviceException {
-      Device device = kind.open(text, options);
-      for (int i = outermostFirst.size() - 1; i >= 0; i--) {
-        try {
-          device = outermostFirst.get(i).around(device);
-        } catch (DeviceException | RuntimeException e) {
-          device.close();
-          throw e;
-        }
-      }
-      return device;
-    }
+  private static String place(SourceText<Device, DeviceKind> source) {
+    String scheme = source.scheme();
+    return (scheme.equals(CACHED_FILE) ? FILE : scheme) + ":" + source.text();
   }
 
-  private Parsed parse(String source) throws DeviceException {
-    List<DeviceFilter> found = new ArrayList<>();
-    String rest = source;
-    while (true) {
-      int colon = rest.indexOf(':');
-      if (colon <= 0) {
-        throw new DeviceException(
-            "\"%s\" does not start with a kind of device and a colon; %s"
-                .formatted(rest, known(source)));
-      }
-      String word = rest.substring(0, colon);
-      String text = rest.substring(colon + 1);
-      DeviceKind kind = devices.get(word);
-      if (kind != null) {
-        return new Parsed(found, word, kind, text);
-      }
-      FilterKind filter = filters.get(word);
-      if (filter == null) {
-        throw new DeviceException(
-            "\"%s\" is no known kind of device or filter; %s".formatted(word, known(source)));
-      }
-      int end = text.indexOf(FILTER_END);
-      if (end < 0) {
-        throw new DeviceException(
-            "filter %s is not followed by '!' and a device; %s".formatted(word, known(source)));
-      }
-      found.add(filter.parse(text.substring(0, end)));
-      rest = text.substring(end + 1);
-    }
-  }
-
-  private String known(String source) {
-    return "known devices: %s; known filters: %s (in the source \"%s\")"
-        .formatted(
-            String.join(", ", devices.keySet()), String.join(", ", filters.keySet()), source);
+  private SourceText<Device, DeviceKind> parse(String source) throws DeviceException {
+    return SourceText.parse(source, devices, filters);
   }
 }

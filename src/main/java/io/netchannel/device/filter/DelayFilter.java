@@ -4,6 +4,8 @@ import io.netchannel.device.Completion;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.ForwardingDevice;
+import io.netchannel.device.SourceFilter;
+import io.netchannel.device.SourceOptions;
 import io.netchannel.threads.LastResort;
 import java.nio.ByteBuffer;
 import java.time.Duration;
@@ -60,9 +62,9 @@ public final class DelayFilter extends ForwardingDevice {
   }
 
   /** Reads the options of the text form. */
-  public static DeviceFilter parse(String text, ScheduledExecutorService timer)
+  public static SourceFilter<Device> parse(String text, ScheduledExecutorService timer)
       throws DeviceException {
-    FilterOptions options = new FilterOptions("delay", text, OPTIONS);
+    SourceOptions options = new SourceOptions("filter delay", text, OPTIONS);
     Delays delays =
         new Delays(
             options.duration("read"),

@@ -5,6 +5,8 @@ import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.ForwardingDevice;
 import io.netchannel.device.Outcome;
+import io.netchannel.device.SourceFilter;
+import io.netchannel.device.SourceOptions;
 import java.nio.ByteBuffer;
 import java.util.List;
 import java.util.Random;
@@ -41,8 +43,8 @@ public final class ErrorFilter extends ForwardingDevice {
   }
 
   /** Reads the options of the text form. */
-  public static DeviceFilter parse(String text) throws DeviceException {
-    FilterOptions options = new FilterOptions("error", text, OPTIONS);
+  public static SourceFilter<Device> parse(String text) throws DeviceException {
+    SourceOptions options = new SourceOptions("filter error", text, OPTIONS);
     Random random = new Random(options.number("seed", 0));
     Failures failures =
         new Failures(
@@ -63,7 +65,7 @@ public final class ErrorFilter extends ForwardingDevice {
     return device -> new ErrorFilter(device, failures, failure);
   }
 
-  private static BooleanSupplier rule(FilterOptions options, String name, Random random)
+  private static BooleanSupplier rule(SourceOptions options, String name, Random random)
       throws DeviceException {
     String value = options.text(name).orElse(null);
     if (value == null) {

@@ -4,6 +4,7 @@ import io.netchannel.device.Completion;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.ForwardingDevice;
+import io.netchannel.device.SourceFilter;
 import io.netchannel.text.PathText;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -58,7 +59,7 @@ public final class TraceFilter extends ForwardingDevice {
   }
 
   /** Reads the text form: an absolute path. */
-  public static DeviceFilter parse(String text, Clock clock) throws DeviceException {
+  public static SourceFilter<Device> parse(String text, Clock clock) throws DeviceException {
     if (!text.startsWith("/")) {
       throw new DeviceException(
           "filter trace needs an absolute path, not \"%s\"; for example trace:/var/log/vdb.jsonl"

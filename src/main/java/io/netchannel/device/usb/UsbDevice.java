@@ -65,4 +65,18 @@ public interface UsbDevice extends Backend {
   default Optional<CompletableFuture<Map<Urb, RequestName>>> custody() {
     return Optional.empty();
   }
+
+  /**
+   * Takes up a URB of the generation before, which it was opened with ({@link
+   * UsbOpenOptions.User#inherited}): it completes as if it had been submitted here, with the data
+   * that came meanwhile. As often as it was inherited, which is once.
+   *
+   * @param urb as the one before, with room for its data; of an OUT transfer the data is not looked
+   *     at
+   * @return false when the authority does not know it: it was never done and never will be by
+   *     itself, and the URB is still its owner's
+   */
+  default boolean takeUp(RequestName name, Urb urb, UrbCompletion completion) {
+    return false;
+  }
 }

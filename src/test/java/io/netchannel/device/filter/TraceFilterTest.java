@@ -11,6 +11,7 @@ import io.netchannel.device.DeviceException;
 import io.netchannel.device.Extents;
 import io.netchannel.device.Outcome;
 import io.netchannel.device.Requests;
+import io.netchannel.device.SourceFilter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
@@ -80,7 +81,7 @@ final class TraceFilterTest {
     assertThatThrownBy(() -> TraceFilter.parse("x.jsonl", CLOCK))
         .isInstanceOf(DeviceException.class)
         .hasMessageContaining("absolute path");
-    DeviceFilter filter = TraceFilter.parse(directory + "/none/x.jsonl", CLOCK);
+    SourceFilter<Device> filter = TraceFilter.parse(directory + "/none/x.jsonl", CLOCK);
     assertThatThrownBy(() -> filter.around(device))
         .isInstanceOf(DeviceException.class)
         .hasMessageContaining("/none/x.jsonl");
