@@ -43,6 +43,7 @@ public final class ParserFuzz {
           Target.of("wire frames", WireFuzz.Frames::fuzzerTestOneInput),
           Target.of("wire ATTACH", WireFuzz.AttachPayload::fuzzerTestOneInput),
           Target.of("wire ATTACHED", WireFuzz.AttachedPayload::fuzzerTestOneInput),
+          Target.of("wire ATTACHED to USB", WireFuzz.AttachedUsbPayload::fuzzerTestOneInput),
           Target.of("wire EXTENTS", WireFuzz.ZeroRunsPayload::fuzzerTestOneInput),
           Target.of("wire MOVED", WireFuzz.MovedPayload::fuzzerTestOneInput),
           Target.of(

@@ -7,6 +7,7 @@ import io.netchannel.tls.TlsProblem;
 import io.netchannel.wire.Attach;
 import io.netchannel.wire.Attached;
 import io.netchannel.wire.DirectReceive;
+import io.netchannel.wire.ExportKind;
 import io.netchannel.wire.FrameHeader;
 import io.netchannel.wire.FrameReader;
 import io.netchannel.wire.FrameType;
@@ -92,9 +93,7 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
 
   // Since ATTACHED.
   private ServedExport export;
-  private Session session;
-  private Attached.Geometry geometry;
-  private boolean writable;
+  private Session<?> session;
 
   /** Whether a MOVED or ARRIVED waits for its NOTED. */
   private boolean noting;
@@ -200,8 +199,7 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
    *
    * @param runningBytes what of the window is in use already, by requests of connections before
    */
-  void attached(
-      ServedExport to, Session newSession, boolean mayWrite, int runningBytes, Attached attached) {
+  void attached(ServedExport to, Session<?> newSession, int runningBytes, Attached attached) {
     onLoop(
         () -> {
           if (state != State.ATTACHING) {
@@ -211,12 +209,13 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
           state = State.ATTACHED;
           export = to;
           session = newSession;
-          writable = mayWrite;
           outstandingBytes = runningBytes;
-          geometry = attached.geometry();
           memory =
               new ClientMemory(
-                  buffers, "client " + this, limits.windowBytes(), () -> onLoop(this::resume));
+                  buffers,
+                  "client " + this,
+                  newSession.window().bytes(),
+                  () -> onLoop(this::resume));
           answer(attached);
         });
   }
@@ -549,6 +548,9 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
           if (attach.anew() && !agreed.hasMoved()) {
             throw new WireException("ATTACH: expected no ANEW in version 1, found it");
           }
+          if (attach.kind() == ExportKind.USB && !agreed.hasUsb()) {
+            throw new WireException("ATTACH: expected no USB before version 5, found it");
+          }
           if (attach.leg() && !agreed.hasRecords()) {
             throw new WireException("ATTACH: expected no LEG before version 4, found it");
           }
@@ -624,24 +626,19 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
       throw new WireException("%s: expected a sequence above %d".formatted(header, lastSequence));
     }
     lastSequence = header.sequence();
-    if (header.slot() >= limits.slots()) {
-      throw new WireException("%s: expected a slot below %d".formatted(header, limits.slots()));
+    int slots = session.window().slots();
+    if (header.slot() >= slots) {
+      throw new WireException("%s: expected a slot below %d".formatted(header, slots));
     }
-    int block = geometry.logicalBlockBytes();
-    if (header.offsetBytes() % block != 0
-        || header.lengthBytes() % block != 0
-        || header.lengthBytes() > geometry.sizeBytes() - header.offsetBytes()) {
-      throw new WireException(
-          "%s: expected blocks of %d bytes within %d"
-              .formatted(header, block, geometry.sizeBytes()));
-    }
+    session.check(header);
   }
 
   private void checkWindow(int bytes) throws WireException {
-    if (outstandingBytes + bytes > limits.windowBytes()) {
+    int window = session.window().bytes();
+    if (outstandingBytes + bytes > window) {
       throw new WireException(
           "expected at most %d bytes outstanding, found %d"
-              .formatted(limits.windowBytes(), outstandingBytes + bytes));
+              .formatted(window, outstandingBytes + bytes));
     }
   }
 
@@ -654,7 +651,7 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
     if (data != null) {
       outstandingBytes += data.readableBytes();
     }
-    session.submit(this, header, data, writable);
+    session.submit(this, header, data);
   }
 
   private void answerFinished() {

@@ -306,7 +306,7 @@ public final class ExportServer implements AutoCloseable {
       throw new ExportException(
           "export %s cannot be served: %s".formatted(export.name(), e.getMessage()), e);
     }
-    ServedExport served = new ServedExport(export, generations, parts, writers);
+    ServedExport served = new DiskExport(export, generations, parts, writers);
     if (exports.putIfAbsent(export.name(), served) != null) {
       throw new ExportException(
           "there is an export named %s; remove it first".formatted(export.name()));
@@ -335,7 +335,7 @@ public final class ExportServer implements AutoCloseable {
    * @param seen how it was found by {@link #left}; when it is not so any more it stays
    */
   public void removeIfLeft(String name, ExportLeft seen) throws ExportException {
-    ServedExport served = served(name);
+    DiskExport served = disk(name);
     remove(served, served.removeIfLeft(seen));
   }
 
@@ -358,7 +358,7 @@ public final class ExportServer implements AutoCloseable {
    * elsewhere and has gone on there.
    */
   public void forgetMoved(String name, String client) throws ExportException {
-    await(served(name).forgetMoved(client));
+    await(disk(name).forgetMoved(client));
   }
 
   /**
@@ -387,7 +387,7 @@ public final class ExportServer implements AutoCloseable {
    * @throws ExportException when there is none of that name
    */
   public CompletableFuture<ExportUse> use(String name, String client) throws ExportException {
-    return served(name).use(client);
+    return disk(name).use(client);
   }
 
   /**
@@ -397,7 +397,7 @@ public final class ExportServer implements AutoCloseable {
    * @throws ExportException when there is none of that name
    */
   public CompletableFuture<Optional<ExportLeft>> left(String name) throws ExportException {
-    return served(name).left();
+    return disk(name).left();
   }
 
   /**
@@ -448,6 +448,13 @@ public final class ExportServer implements AutoCloseable {
           "no export named %s; there are: %s".formatted(name, String.join(", ", exports.keySet())));
     }
     return served;
+  }
+
+  private DiskExport disk(String name) throws ExportException {
+    if (served(name) instanceof DiskExport disk) {
+      return disk;
+    }
+    throw new ExportException("export %s is not a disk".formatted(name));
   }
 
   private static void await(CompletableFuture<Void> done) throws ExportException {

@@ -3,12 +3,8 @@ package io.netchannel.server;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableSet;
 import com.google.common.util.concurrent.MoreExecutors;
-import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
-import io.netchannel.device.DeviceGeometry;
-import io.netchannel.device.OpenOptions;
 import io.netchannel.device.legs.MirrorRecord;
-import io.netchannel.files.UncertainFileException;
 import io.netchannel.wire.Attach;
 import io.netchannel.wire.Attached;
 import io.netchannel.wire.LegRecord;
@@ -21,72 +17,115 @@ import java.util.HashSet;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
-import java.util.concurrent.RejectedExecutionException;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * One export: who may use it, its device, its clients' sessions. What changes who uses it happens
- * on one executor, one after the other; requests do not pass through here.
+ * One export: who may use it, and its clients' sessions. What changes who uses it happens on one
+ * executor, one after the other; requests do not pass through here. The device, and what a client
+ * is told of it, is its kind's to know.
  */
-final class ServedExport {
+abstract class ServedExport {
   private static final Logger log = LoggerFactory.getLogger(ServedExport.class);
 
   private static final String SHUTTING_DOWN = "the device server is shutting down";
 
   private final Export export;
   private final GenerationStore generations;
-  private final Whereabouts whereabouts;
   private final ServerParts parts;
-  private final Writers writers;
   private final Executor serial;
 
   // All below is used on serial only, but for unfinished().
-  private final Map<String, Session> sessions = new ConcurrentHashMap<>();
+  private final Map<String, Session<?>> sessions = new ConcurrentHashMap<>();
 
   /** What their clients had at the device is waited for. */
-  private volatile ImmutableList<Session> dismissed = ImmutableList.of();
+  private volatile ImmutableList<Session<?>> dismissed = ImmutableList.of();
 
   /** Of each session, whose ATTACH waits for the session to settle. */
-  private final Map<Session, Connection> attaching = new HashMap<>();
+  private final Map<Session<?>, Connection> attaching = new HashMap<>();
 
   /** Clients that did not hold it before, and have not been told that they do now. */
   private final Set<String> untold = new HashSet<>();
 
-  private Device device;
   private boolean removed;
 
   /** Whether the server is; the export is there again with the next one. */
   private boolean closing;
 
-  /** The storage that is this export's to write; empty while nobody holds it. */
-  private Optional<UUID> claimed = Optional.empty();
-
-  ServedExport(Export export, GenerationStore generations, ServerParts parts, Writers writers) {
+  ServedExport(Export export, GenerationStore generations, ServerParts parts) {
     this.export = export;
     this.generations = generations;
-    this.whereabouts = new Whereabouts(export.name(), generations, parts.clock());
     this.parts = parts;
-    this.writers = writers;
     this.serial = MoreExecutors.newSequentialExecutor(parts.executor());
-    if (!export.readOnly() && !generations.held().isEmpty()) {
-      serial.execute(this::claimAgain);
-    }
   }
 
-  Export export() {
+  // ---- what its kind has of its own, on the export's executor
+
+  /** What the device is called as that of a generation: another one is not its client's. */
+  abstract String place() throws DeviceException;
+
+  /** Opens the device if it is not open. */
+  abstract void openDevice() throws DeviceException;
+
+  /** Whether it is. */
+  abstract boolean isOpen();
+
+  /** Waits for what is running. */
+  abstract void closeDevice();
+
+  /** Nobody holds the export, or it is not there any more, and the device is not open. */
+  abstract void unheld();
+
+  /** Why a client with this generation is not let in, beside those of all kinds. */
+  abstract Optional<String> refusal(GenerationStore.Entry known, Attach attach);
+
+  /** Why what is here is not the client's, from this ATTACH on. */
+  abstract Optional<OutOfDate> outOfDate(Attach attach);
+
+  /** Of the device, which is open. */
+  abstract Session<?> newSession(String client);
+
+  /** What a client is told that is let in. */
+  abstract Attached.Body told(Connection connection, Attach attach, Session<?> session);
+
+  /** What a client is told that only asks. */
+  abstract Attached.Body toldOnProbe(Connection connection, Attach attach) throws DeviceException;
+
+  /** A client says where its disk is; see {@link DiskExport}. */
+  abstract void note(Connection connection, Session<?> session, long number, Optional<Moved> to);
+
+  /** A client asks or tells which legs of its disk are up to date; see {@link DiskExport}. */
+  abstract void record(Connection connection, LegRecord asked, Optional<MirrorRecord> told);
+
+  /** Clients of which this is not the disk any more. */
+  abstract ImmutableList<ExportStatus.Elsewhere> elsewhere();
+
+  final Executor serial() {
+    return serial;
+  }
+
+  final boolean isRemoved() {
+    return removed;
+  }
+
+  /** Whether the session is a client's, over this connection. */
+  final boolean isCurrent(Session<?> session, Connection connection) {
+    return sessions.get(session.client()) == session
+        && session.connection().equals(Optional.of(connection));
+  }
+
+  final Export export() {
     return export;
   }
 
   // ---- clients
 
-  void attach(Connection connection, Attach attach) {
+  final void attach(Connection connection, Attach attach) {
     // At once: who is not let in does not wait in line with who is, behind an open that hangs.
     Optional<String> denied = denied(connection);
     if (denied.isPresent()) {
@@ -122,6 +161,12 @@ final class ServedExport {
       return Refused.because(
           Refusal.UNKNOWN_EXPORT, "export %s is not there any more".formatted(export.name()));
     }
+    if (attach.kind() != export.kind()) {
+      return Refused.because(
+          Refusal.UNKNOWN_EXPORT,
+          "export %s is %s here, and not %s"
+              .formatted(export.name(), export.kind().words(), attach.kind().words()));
+    }
     if (export.readOnly() && !attach.readOnly()) {
       return Refused.because(
           Refusal.READ_ONLY,
@@ -141,7 +186,7 @@ final class ServedExport {
                   .formatted(attach.generation(), attach.client(), export.name(), newest),
               newest));
     }
-    Optional<String> moved = known.flatMap(entry -> whereabouts.refusal(entry, attach));
+    Optional<String> moved = known.flatMap(entry -> refusal(entry, attach));
     if (moved.isPresent()) {
       return Refused.because(Refusal.UNAVAILABLE, moved.get());
     }
@@ -160,7 +205,7 @@ final class ServedExport {
     Optional<GenerationStore.Entry> holder = known.filter(GenerationStore.Entry::held);
     String place;
     try {
-      place = parts.devices().place(export.source());
+      place = place();
       Optional<String> another = holder.flatMap(entry -> another(entry, place));
       if (another.isPresent()) {
         return Refused.because(Refusal.UNAVAILABLE, another.get());
@@ -169,7 +214,7 @@ final class ServedExport {
     } catch (DeviceException e) {
       return Refused.because(Refusal.UNAVAILABLE, e.getMessage());
     }
-    Optional<OutOfDate> outOfDate = whereabouts.from(attach);
+    Optional<OutOfDate> outOfDate = outOfDate(attach);
     try {
       if (attach.generation() > newest || holder.isEmpty()) {
         generations.put(
@@ -221,7 +266,7 @@ final class ServedExport {
                     holder.client()));
   }
 
-  private Optional<String> denied(Connection connection) {
+  final Optional<String> denied(Connection connection) {
     if (connection.isLocal()) {
       return Optional.empty();
     }
@@ -248,9 +293,7 @@ final class ServedExport {
           generations.get(attach.client()).map(GenerationStore.Entry::generation).orElse(0L);
       connection.probed(
           new Attached(
-              parts.storage(),
-              connection.hasStorage() ? identity().orElse(Attached.UNTOLD) : parts.storage(),
-              geometry(connection, attach.readOnly()),
+              toldOnProbe(connection, attach),
               Attached.Window.NONE,
               generation,
               ImmutableList.of()));
@@ -273,23 +316,14 @@ final class ServedExport {
   }
 
   /** Connected, or let in and about to be. */
-  private boolean isInUse(String client) {
+  final boolean isInUse(String client) {
     return isConnected(client)
         || attaching.keySet().stream().anyMatch(session -> session.client().equals(client));
   }
 
   /** Shuts out who was there before, and goes on when nothing of it is at the device. */
   private void settle(Connection connection, Attach attach, boolean takeOver) {
-    Session session =
-        sessions.computeIfAbsent(
-            attach.client(),
-            client ->
-                new Session(
-                    client,
-                    device,
-                    export.readOnly(),
-                    parts.limits().slots(),
-                    new StorageNote(client)));
+    Session<?> session = sessions.computeIfAbsent(attach.client(), this::newSession);
     dismiss(session.fence(), attach, takeOver);
     dismiss(Optional.ofNullable(attaching.put(session, connection)), attach, takeOver);
     CompletableFuture<Void> unused =
@@ -318,7 +352,7 @@ final class ServedExport {
     }
   }
 
-  private void finish(Connection connection, Attach attach, Session session) {
+  private void finish(Connection connection, Attach attach, Session<?> session) {
     if (!attaching.remove(session, connection)) {
       return; // another one has come
     }
@@ -327,25 +361,16 @@ final class ServedExport {
       return;
     }
     untold.remove(attach.client());
-    UUID lastStorage = generations.get(attach.client()).orElseThrow().storage();
-    Attached.Window window =
-        new Attached.Window(parts.limits().slots(), parts.limits().windowBytes());
+    Attached.Body body = told(connection, attach, session);
     session.use(
         connection,
-        attach.unanswered(),
+        attach,
         (fates, runningBytes) ->
             connection.attached(
                 this,
                 session,
-                !attach.readOnly(),
                 runningBytes,
-                new Attached(
-                    parts.storage(),
-                    lastStorage,
-                    geometry(connection, attach.readOnly()),
-                    window,
-                    attach.generation(),
-                    fates)));
+                new Attached(body, session.window(), attach.generation(), fates)));
     log.info(
         "export {}: {} attached from {}, generation {}{}, {} requests unanswered",
         export.name(),
@@ -373,84 +398,8 @@ final class ServedExport {
     }
   }
 
-  /**
-   * Keeps in mind on which storage a client has lost nothing: the one of its last flush. Not that
-   * of its last ATTACHED, which may never have arrived; and a client that knows of lost writes may
-   * be killed before its guest does. While that is another storage, who comes again in its name is
-   * told so, and fails its flushes too.
-   */
-  private final class StorageNote implements Session.Flushes {
-    private final String client;
-    private volatile boolean noted;
-    private volatile boolean failed;
-
-    private StorageNote(String client) {
-      this.client = client;
-    }
-
-    @Override
-    public void succeeded() {
-      if (!noted && !failed) {
-        onSerial(() -> noted = !failed && note(parts.storage()));
-      }
-    }
-
-    @Override
-    public void failed(Runnable told) {
-      failed = true;
-      onSerial(
-          () -> {
-            note(GenerationStore.LOST);
-            told.run();
-          });
-    }
-
-    private void onSerial(Runnable task) {
-      try {
-        serial.execute(task);
-      } catch (RejectedExecutionException e) {
-        // The server has ended without this device's answer: nothing is noted, nobody is told.
-        log.debug("export {}: flushed too late", export.name());
-      }
-    }
-
-    private boolean note(UUID storage) {
-      Optional<GenerationStore.Entry> entry =
-          generations.get(client).filter(GenerationStore.Entry::held);
-      if (removed || entry.isEmpty() || entry.get().storage().equals(storage)) {
-        return !removed && entry.isPresent();
-      }
-      try {
-        generations.put(entry.get().with(storage));
-        return true;
-      } catch (IOException e) {
-        // What stays noted lets flushes fail that might succeed, and never the other way around.
-        log.error(
-            "export {}: {}: its storage cannot be noted: {}",
-            export.name(),
-            client,
-            e.getMessage());
-        return false;
-      }
-    }
-  }
-
-  private Attached.Geometry geometry(Connection to, boolean readOnly) {
-    DeviceGeometry found = device.geometry();
-    boolean writes = !readOnly && !found.readOnly();
-    return new Attached.Geometry(
-        found.sizeBytes(),
-        found.logicalBlockBytes(),
-        found.physicalBlockBytes(),
-        !writes,
-        found.canFlush(),
-        writes && found.canDiscard(),
-        writes ? found.discardGranularityBytes() : 0,
-        writes && found.canZero() && to.hasZero());
-  }
-
   /** The client gives it free. */
-  void detach(Connection connection, Session session) {
+  final void detach(Connection connection, Session<?> session) {
     serial.execute(
         () -> {
           if (sessions.get(session.client()) != session || !session.end(connection)) {
@@ -470,77 +419,6 @@ final class ServedExport {
         });
   }
 
-  /**
-   * The client says where its disk is from now on, and is told when that is durable. What comes
-   * over a connection that is not the client's any more is dropped: it says it again over the next
-   * one.
-   *
-   * @param to empty when it has arrived here
-   */
-  void note(Connection connection, Session session, long number, Optional<Moved> to) {
-    serial.execute(
-        () -> {
-          if (sessions.get(session.client()) != session
-              || !session.connection().equals(Optional.of(connection))) {
-            return;
-          }
-          try {
-            whereabouts.note(session.client(), to, connection.isLeg());
-          } catch (IOException e) {
-            connection.notNoted(number, e.getMessage());
-            return;
-          }
-          log.info(
-              "export {}: the disk of {} is {}",
-              export.name(),
-              session.client(),
-              to.map(moved -> moved.to() + " from now on, and this is out of date").orElse("here"));
-          connection.noted(number);
-        });
-  }
-
-  /**
-   * A client asks or tells which legs of its disk are up to date: also one that is not attached.
-   */
-  void record(Connection connection, LegRecord asked, Optional<MirrorRecord> told) {
-    Optional<String> denied = denied(connection);
-    if (denied.isPresent()) {
-      connection.refuse(Refusal.DENIED, denied.get(), 0);
-      return;
-    }
-    serial.execute(
-        () -> {
-          Optional<String> why = Optional.empty();
-          try {
-            if (removed) {
-              why = Optional.of("export %s is not there any more".formatted(export.name()));
-            } else if (asked.tells()) {
-              why =
-                  whereabouts.record(
-                      asked.client(), asked.generation(), told, isInUse(asked.client()));
-            } else {
-              generations.renew(); // who acts upon it must not find another one after a power cut
-            }
-          } catch (UncertainFileException e) {
-            log.warn("export {}: the record of its legs: {}", export.name(), e.getMessage());
-            connection.close(); // it may be there: neither a refusal nor an answer
-            return;
-          } catch (IOException e) {
-            why = Optional.of("the record of its legs cannot be stored: " + e.getMessage());
-          }
-          if (why.isPresent()) {
-            connection.refuse(Refusal.UNAVAILABLE, why.get(), 0);
-            return;
-          }
-          Optional<GenerationStore.Entry> entry = generations.get(asked.client());
-          connection.recorded(
-              new LegRecord.Known(
-                  entry.map(GenerationStore.Entry::generation).orElse(0L),
-                  isInUse(asked.client()),
-                  entry.flatMap(GenerationStore.Entry::mirror).map(MirrorRecord::encoded)));
-        });
-  }
-
   private void free(String client) throws IOException {
     sessions.remove(client);
     untold.remove(client);
@@ -552,79 +430,23 @@ final class ServedExport {
     releaseUnheld();
   }
 
-  // ---- the device
-
-  private void openDevice() throws DeviceException {
-    if (device == null) {
-      if (!export.readOnly()) {
-        parts.devices().checkUnused(export.source());
-      }
-      if (!export.readOnly()) {
-        claim();
-      }
-      try {
-        device = parts.devices().open(export.source(), OpenOptions.plain(export.readOnly()));
-      } catch (DeviceException | RuntimeException e) {
-        releaseUnheld();
-        throw e;
-      }
-    }
-  }
-
-  private void claim() throws DeviceException {
-    Optional<UUID> storage = parts.devices().storage(export.source()).identity();
-    if (!storage.equals(claimed)) {
-      release();
-    }
-    if (storage.isPresent()) {
-      Optional<String> other = writers.claim(storage.get(), export.name());
-      if (other.isPresent()) {
-        throw new DeviceException(
-            "export %s and export %s are one storage, %s, and a client of %s may write to it: two"
-                    .formatted(export.name(), other.get(), export.source(), other.get())
-                + " writers would destroy what is on it; end that use, or export one of them"
-                + " read-only");
-      }
-      claimed = storage;
-    }
-  }
-
-  /** Which storage it is; empty when that is not told. May have to wait for it. */
-  private Optional<UUID> identity() throws DeviceException {
-    return claimed.isPresent() ? claimed : parts.devices().storage(export.source()).identity();
-  }
-
-  private void release() {
-    claimed.ifPresent(storage -> writers.release(storage, export.name()));
-    claimed = Optional.empty();
-  }
-
-  /** After a restart of the server: its client comes back, and nobody else is to be there then. */
-  private void claimAgain() {
-    try {
-      claim();
-    } catch (DeviceException e) {
-      log.warn("{}", e.getMessage());
-    }
-  }
-
   private void closeUnused() {
-    if (sessions.isEmpty() && device != null) {
-      device.close();
-      device = null;
+    if (sessions.isEmpty() && isOpen()) {
+      closeDevice();
     }
     releaseUnheld();
   }
 
-  private void releaseUnheld() {
-    if (device == null && (removed || generations.held().isEmpty())) {
-      release();
+  /** Also when the device could not be opened. */
+  final void releaseUnheld() {
+    if (!isOpen() && (removed || generations.held().isEmpty())) {
+      unheld();
     }
   }
 
   // ---- administration
 
-  CompletableFuture<ExportStatus> status() {
+  final CompletableFuture<ExportStatus> status() {
     return CompletableFuture.supplyAsync(
         () ->
             new ExportStatus(
@@ -633,21 +455,12 @@ final class ServedExport {
                 generations.held().stream()
                     .map(this::client)
                     .collect(ImmutableList.toImmutableList()),
-                whereabouts.status()),
+                elsewhere()),
         serial);
   }
 
-  /** What it is to a client. */
-  CompletableFuture<ExportUse> use(String client) {
-    return CompletableFuture.supplyAsync(() -> whereabouts.use(client), serial);
-  }
-
-  CompletableFuture<Optional<ExportLeft>> left() {
-    return CompletableFuture.supplyAsync(whereabouts::left, serial);
-  }
-
   private ExportStatus.Client client(GenerationStore.Entry entry) {
-    Optional<Session> session = Optional.ofNullable(sessions.get(entry.client()));
+    Optional<Session<?>> session = Optional.ofNullable(sessions.get(entry.client()));
     Instant since = entry.since();
     return new ExportStatus.Client(
         entry.client(),
@@ -663,7 +476,7 @@ final class ServedExport {
    * @param force also when a client holds it
    * @return completes exceptionally with {@link ExportException} when it is in use
    */
-  CompletableFuture<Void> remove(boolean force) {
+  final CompletableFuture<Void> remove(boolean force) {
     CompletableFuture<Void> result = new CompletableFuture<>();
     serial.execute(
         () -> {
@@ -684,29 +497,7 @@ final class ServedExport {
     return result;
   }
 
-  /**
-   * Ends it while nobody needs it, as was seen before.
-   *
-   * @return completes exceptionally with {@link ExportException} when that does not hold any more
-   */
-  CompletableFuture<Void> removeIfLeft(ExportLeft seen) {
-    CompletableFuture<Void> result = new CompletableFuture<>();
-    serial.execute(
-        () -> {
-          if (whereabouts.left().equals(Optional.of(seen))) {
-            end();
-            result.complete(null);
-          } else {
-            result.completeExceptionally(
-                new ExportException(
-                    "export %s has come into use, or may be used as it is, just now"
-                        .formatted(export.name())));
-          }
-        });
-    return result;
-  }
-
-  private void end() {
+  final void end() {
     removed = true;
     dismissAll("export %s is not there any more".formatted(export.name()));
   }
@@ -718,7 +509,7 @@ final class ServedExport {
    * @return completes exceptionally with {@link ExportException} when there is no such client, or
    *     when that cannot be stored
    */
-  CompletableFuture<Void> release(String client) {
+  final CompletableFuture<Void> release(String client) {
     CompletableFuture<Void> result = new CompletableFuture<>();
     serial.execute(
         () -> {
@@ -737,7 +528,7 @@ final class ServedExport {
             result.completeExceptionally(new ExportException(e.getMessage(), e));
             return;
           }
-          Optional<Session> session = Optional.ofNullable(sessions.get(client));
+          Optional<Session<?>> session = Optional.ofNullable(sessions.get(client));
           CompletableFuture<Void> settled = CompletableFuture.completedFuture(null);
           if (session.isPresent()) {
             String why = "the administrator has taken export %s away".formatted(export.name());
@@ -753,32 +544,6 @@ final class ServedExport {
                     return null;
                   },
                   serial);
-        });
-    return result;
-  }
-
-  /**
-   * A person says that it is a client's disk as it is, although that was switched to elsewhere.
-   *
-   * @return completes exceptionally with {@link ExportException} when there is nothing of that kind
-   *     to forget, when the client holds it, or when that cannot be stored
-   */
-  CompletableFuture<Void> forgetMoved(String client) {
-    CompletableFuture<Void> result = new CompletableFuture<>();
-    serial.execute(
-        () -> {
-          if (removed) {
-            result.completeExceptionally(
-                new ExportException("export %s is not there any more".formatted(export.name())));
-            return;
-          }
-          try {
-            whereabouts.forget(client);
-            log.warn("export {}: may be used as the disk of {} as it is", export.name(), client);
-            result.complete(null);
-          } catch (ExportException e) {
-            result.completeExceptionally(e);
-          }
         });
     return result;
   }
@@ -808,7 +573,7 @@ final class ServedExport {
   }
 
   /** Sessions stay as they are on disk: their clients will come again. */
-  CompletableFuture<Void> close() {
+  final CompletableFuture<Void> close() {
     return CompletableFuture.runAsync(
         () -> {
           closing = true;
@@ -819,10 +584,10 @@ final class ServedExport {
   }
 
   /** Requests at the device; on any thread, also while the device hangs. */
-  int unfinished() {
+  final int unfinished() {
     // First those that are not dismissed: what leaves them meanwhile is among the dismissed by
     // then.
-    ImmutableList<Session> stay = ImmutableList.copyOf(sessions.values());
+    ImmutableList<Session<?>> stay = ImmutableList.copyOf(sessions.values());
     return Stream.concat(stay.stream(), dismissed.stream())
         .distinct()
         .mapToInt(Session::atDevice)
@@ -830,7 +595,7 @@ final class ServedExport {
   }
 
   private void dismissAll(String why) {
-    for (Session session : sessions.values()) {
+    for (Session<?> session : sessions.values()) {
       session.fence().ifPresent(at -> at.refuse(Refusal.UNAVAILABLE, why, 0));
     }
     attaching.values().forEach(at -> at.refuse(Refusal.UNAVAILABLE, why, 0));

@@ -2,68 +2,29 @@ package io.netchannel.server;
 
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableSet;
-import io.netchannel.device.Device;
-import io.netchannel.device.Extents;
 import io.netchannel.wire.Attach;
+import io.netchannel.wire.Attached;
 import io.netchannel.wire.Attached.Fate;
 import io.netchannel.wire.FrameHeader;
-import io.netchannel.wire.FrameType;
 import io.netchannel.wire.FrameWriter;
 import io.netchannel.wire.Stages;
-import io.netchannel.wire.Status;
 import io.netchannel.wire.WireException;
-import io.netchannel.wire.ZeroRuns;
 import io.netty.buffer.ByteBuf;
-import java.nio.ByteBuffer;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
+import java.util.stream.IntStream;
 
 /**
  * What a client has at the device, and which of its connections may give it more: at most one, and
- * that is decided in the same lock in which a request is given to the device. See the package for
- * its states.
+ * that is decided in the same lock in which a request is counted as given to the device. See the
+ * package for its states. What a request is, is its kind's to know.
+ *
+ * @param <S> what its kind keeps of a request
  */
-final class Session {
-  /**
-   * What its client's flushes tell, which outlives the session; called outside of its lock.
-   *
-   * <p>Who knows that writes were lost sends no flush. So one that comes says that its client has
-   * seen this storage in an ATTACHED, and has lost nothing before it.
-   */
-  interface Flushes {
-    /** One has succeeded. */
-    void succeeded();
-
-    /**
-     * One has failed: what was written may be lost although the storage stays the same.
-     *
-     * @param told to be run when that is noted, or cannot be
-     */
-    void failed(Runnable told);
-  }
-
+abstract class Session<S extends Slot> {
   private final String client;
-
-  /**
-   * A hand-over to a thread of the device costs more than such a copy from memory. Writes of any
-   * length cost less without: a longer read is better copied while the one before it is sent.
-   */
-  private static final int QUICK_BYTES = 64 << 10;
-
-  private final Device device;
-
-  /** Runs on the connection's thread what is in memory. */
-  private final Device quick;
-
-  /**
-   * Runs there also what waits for the storage, as long as nothing else has to wait with it: for a
-   * device in memory that does so now and then.
-   */
-  private final Device alone;
-
-  private final boolean readOnly;
-  private final Slot[] slots;
-  private final Flushes flushes;
+  private final Attached.Window window;
+  private final ImmutableList<S> slots;
 
   // All below is guarded by this.
   private Connection current;
@@ -72,24 +33,46 @@ final class Session {
   private CompletableFuture<Void> settled = CompletableFuture.completedFuture(null);
 
   /**
-   * @param readOnly whether the device refuses writes
+   * @param window what its client may have outstanding
    */
-  Session(String client, Device device, boolean readOnly, int slots, Flushes flushes) {
+  Session(String client, Attached.Window window) {
     this.client = client;
-    this.flushes = flushes;
-    this.device = device;
-    this.quick = device.onCallersThread(false);
-    this.alone = quick == device ? device : device.onCallersThread(true);
-    this.readOnly = readOnly;
-    this.slots = new Slot[slots];
-    for (int i = 0; i < slots; i++) {
-      this.slots[i] = new Slot(this, i);
-    }
+    this.window = window;
+    this.slots =
+        IntStream.range(0, window.slots())
+            .mapToObj(this::newSlot)
+            .collect(ImmutableList.toImmutableList());
   }
 
   String client() {
     return client;
   }
+
+  Attached.Window window() {
+    return window;
+  }
+
+  // ---- what its kind has of its own
+
+  /** Called by the constructor: only takes the session as it is. */
+  abstract S newSlot(int number);
+
+  /**
+   * Whether a request is within what the device is.
+   *
+   * @throws WireException when it is not
+   */
+  abstract void check(FrameHeader request) throws WireException;
+
+  /**
+   * A request gets its slot; in the session's lock.
+   *
+   * @param isAlone whether nothing else is at the device
+   */
+  abstract void begin(S slot, Connection from, FrameHeader request, boolean isAlone);
+
+  /** Gives it to the device, or finishes it; outside of the lock. */
+  abstract void start(S slot, FrameHeader request);
 
   // ---- requests, on the connection's event loop
 
@@ -97,15 +80,12 @@ final class Session {
    * Gives a request to the device, unless {@code from} is not the connection of this session any
    * more: then it is dropped, and its client will ask for its fate.
    *
-   * @param data of a write, or room for a read; owned by the session from now on
-   * @param writable whether this client may write
+   * @param data what is given to the device, or room for what comes from it; null for none. Owned
+   *     by the session from now on
    * @throws WireException when the slot is not free
    */
-  void submit(Connection from, FrameHeader request, ByteBuf data, boolean writable)
-      throws WireException {
-    Slot slot;
-    boolean refused;
-    Device at;
+  void submit(Connection from, FrameHeader request, ByteBuf data) throws WireException {
+    S slot;
     synchronized (this) {
       if (current != from) {
         if (data != null) {
@@ -113,7 +93,7 @@ final class Session {
         }
         return;
       }
-      slot = slots[request.slot()];
+      slot = slots.get(request.slot());
       if (slot.state == Slot.State.RUNNING || slot.queued) {
         if (data != null) {
           data.release();
@@ -123,93 +103,24 @@ final class Session {
       }
       slot.releaseData();
       slot.state = Slot.State.RUNNING;
-      slot.type = request.type();
       slot.sequence = request.sequence();
       slot.data = data;
       slot.windowBytes = data == null ? 0 : data.readableBytes();
       slot.orphan = false;
-      refused = changes(request.type()) && (readOnly || !writable);
-      at = deviceFor(request, from.hasOwnThread(), atDevice++ == 0);
+      begin(slot, from, request, atDevice++ == 0);
     }
     // From here on it counts as being at the device: a fence that comes now waits for it. Outside
     // of the lock, as what is run on this thread may take its time.
-    if (refused) {
-      completed(slot, Status.UNSUPPORTED);
-    } else {
-      start(slot, request, data, at);
-    }
+    start(slot, request);
   }
 
-  private static boolean changes(FrameType type) {
-    return type == FrameType.WRITE || type == FrameType.DISCARD || type == FrameType.ZERO;
-  }
-
-  private Device deviceFor(FrameHeader request, boolean mayWait, boolean isAlone) {
-    boolean isLongRead = request.type() == FrameType.READ && request.lengthBytes() > QUICK_BYTES;
-    if (!mayWait || isLongRead) {
-      return device;
-    }
-    return isAlone ? alone : quick;
-  }
-
-  private void start(Slot slot, FrameHeader request, ByteBuf data, Device at) {
-    long offset = request.offsetBytes();
-    Stages.ISSUED.pass(request.sequence());
-    switch (request.type()) {
-      case READ -> at.read(offset, buffer(data, request.lengthBytes()), slot);
-      case WRITE -> at.write(offset, buffer(data, request.lengthBytes()), slot);
-      case FLUSH -> device.flush(slot);
-      case DISCARD -> device.discard(offset, request.lengthBytes(), slot);
-      case ZERO -> device.zero(offset, request.lengthBytes(), request.mayDeallocate(), slot);
-      case EXTENTS -> {
-        CompletableFuture<Void> unused =
-            device
-                .extents(offset, request.lengthBytes())
-                .thenAccept(found -> told(slot, found, data));
-      }
-      case ATTACH, ATTACHED, REFUSED, REPLY, DETACH, DETACHED, PING, PONG ->
-          throw new IllegalArgumentException(request.toString());
-      case MOVED, ARRIVED, NOTED, RECORD, RECORDED ->
-          throw new IllegalArgumentException(request.toString());
-    }
-  }
-
-  private void told(Slot slot, Extents found, ByteBuf data) {
-    data.clear();
-    new ZeroRuns(
-            found.zeros().stream()
-                .map(run -> new ZeroRuns.Run(run.offsetBytes(), run.lengthBytes()))
-                .collect(ImmutableList.toImmutableList()))
-        .encode(data);
-    completed(slot, Status.OK);
-  }
-
-  private static ByteBuffer buffer(ByteBuf data, long lengthBytes) {
-    return data.internalNioBuffer(0, (int) lengthBytes);
-  }
-
-  /** On any thread, exactly once for each request. */
-  void completed(Slot slot, Status status) {
-    if (slot.type == FrameType.FLUSH) {
-      switch (status) {
-        case OK, UNSUPPORTED -> flushes.succeeded();
-        case IO_ERROR, NO_SPACE -> {
-          // Noted before it is told: its client may be killed as soon as it knows.
-          flushes.failed(() -> finished(slot, status));
-          return;
-        }
-      }
-    }
-    finished(slot, status);
-  }
-
-  private void finished(Slot slot, Status status) {
+  /** On any thread, exactly once for each request; its outcome is in the slot. */
+  final void finished(S slot) {
     Connection to;
     CompletableFuture<Void> nothingAwaited = null;
     boolean wake = false;
     Stages.FINISHED.pass(slot.sequence);
     synchronized (this) {
-      slot.status = status;
       slot.state = Slot.State.FINISHED;
       atDevice--;
       to = current;
@@ -238,7 +149,7 @@ final class Session {
 
   /** Nobody to be told at the moment: the outcome waits for an ATTACH that asks for it. */
   private static void keep(Slot slot) {
-    slot.releaseData();
+    slot.keep();
     if (!slot.isKept()) {
       slot.free();
     }
@@ -251,7 +162,7 @@ final class Session {
    * @return how much of the window is free again; nothing when the connection is not the session's
    *     any more
    */
-  int takeReply(Connection from, Slot slot, FrameWriter writer) {
+  final int takeReply(Connection from, Slot slot, FrameWriter writer) {
     ByteBuf data;
     int freed;
     synchronized (this) {
@@ -259,17 +170,8 @@ final class Session {
         return 0;
       }
       slot.queued = false;
-      data = slot.data;
-      slot.data = null;
       freed = slot.windowBytes;
-      boolean answers = slot.type == FrameType.READ || slot.type == FrameType.EXTENTS;
-      boolean carries = answers && slot.status == Status.OK;
-      if (!carries && data != null) {
-        data.release();
-        data = null;
-      }
-      int payloadBytes = carries ? data.readableBytes() : 0;
-      writer.header().reply(slot.status, slot.number, slot.sequence, payloadBytes);
+      data = slot.reply(writer.header());
       if (!slot.isKept()) {
         slot.free();
       }
@@ -287,14 +189,14 @@ final class Session {
    *
    * @return how many; 0 also when it is not the session's connection any more
    */
-  synchronized int finished(Connection of, Slot[] to) {
+  final synchronized int finished(Connection of, Slot[] to) {
     return current == of ? of.replies().drain(to) : of.replies().stop();
   }
 
   // ---- who may use it, on the export's executor
 
   /** From now on nothing new gets to the device. Returns the connection that could. */
-  synchronized Optional<Connection> fence() {
+  final synchronized Optional<Connection> fence() {
     Connection before = current;
     current = null;
     for (Slot slot : slots) {
@@ -307,7 +209,7 @@ final class Session {
   }
 
   /** A connection was lost. */
-  synchronized void lost(Connection connection) {
+  final synchronized void lost(Connection connection) {
     if (current == connection) {
       var unused = fence();
     }
@@ -361,11 +263,11 @@ final class Session {
   }
 
   /** The connection is the session's from now on; after {@link #settle} has settled. */
-  synchronized void use(
-      Connection connection, ImmutableList<Attach.Unanswered> listed, Answer answer) {
+  synchronized void use(Connection connection, Attach attach, Answer answer) {
     current = connection;
     answer.tell(
-        listed.stream().map(this::fate).collect(ImmutableList.toImmutableList()), runningBytes());
+        attach.unanswered().stream().map(this::fate).collect(ImmutableList.toImmutableList()),
+        runningBytes());
   }
 
   private int runningBytes() {
@@ -379,18 +281,18 @@ final class Session {
   }
 
   private Fate fate(Attach.Unanswered request) {
-    if (request.slot() >= slots.length) {
+    if (request.slot() >= slots.size()) {
       return Fate.UNKNOWN;
     }
-    Slot slot = slots[request.slot()];
+    Slot slot = slots.get(request.slot());
     if (slot.state == Slot.State.FREE || slot.sequence != request.sequence()) {
       return Fate.UNKNOWN;
     }
-    return slot.state == Slot.State.RUNNING ? Fate.RUNNING : Fate.done(slot.status);
+    return slot.state == Slot.State.RUNNING ? Fate.RUNNING : slot.fate();
   }
 
   /** Gives it up, if nothing is running and {@code connection} is the session's. */
-  synchronized boolean end(Connection connection) {
+  final synchronized boolean end(Connection connection) {
     if (current != connection || running() > 0) {
       return false;
     }
@@ -399,7 +301,7 @@ final class Session {
   }
 
   /** Requests without a reply. */
-  synchronized int running() {
+  final synchronized int running() {
     int running = 0;
     for (Slot slot : slots) {
       if (slot.state == Slot.State.RUNNING || slot.queued) {
@@ -409,11 +311,11 @@ final class Session {
     return running;
   }
 
-  synchronized int atDevice() {
+  final synchronized int atDevice() {
     return atDevice;
   }
 
-  synchronized Optional<Connection> connection() {
+  final synchronized Optional<Connection> connection() {
     return Optional.ofNullable(current);
   }
 }

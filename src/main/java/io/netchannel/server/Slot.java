@@ -1,16 +1,14 @@
 package io.netchannel.server;
 
-import io.netchannel.device.Completion;
-import io.netchannel.device.Outcome;
-import io.netchannel.wire.FrameType;
-import io.netchannel.wire.Status;
+import io.netchannel.wire.Attached.Fate;
+import io.netchannel.wire.FrameHeader;
 import io.netty.buffer.ByteBuf;
 
 /**
  * One request of a session and, afterwards, its outcome until the client uses the slot again. All
  * fields are guarded by the session. Used again and again: a request makes no object here.
  */
-final class Slot implements Completion {
+abstract class Slot {
   enum State {
     FREE,
     /** At the device. */
@@ -20,14 +18,11 @@ final class Slot implements Completion {
   }
 
   final int number;
-  private final Session session;
 
   State state = State.FREE;
-  FrameType type = FrameType.FLUSH;
   long sequence;
-  Status status = Status.OK;
 
-  /** What is written or was read; null when the request has none, or it has been given on. */
+  /** What goes to the device or came from it; null when there is none, or it has been given on. */
   ByteBuf data;
 
   /** What the request has of its client's window. */
@@ -42,27 +37,26 @@ final class Slot implements Completion {
   /** The client does not care for it any more: nothing of it is kept. */
   boolean orphan;
 
-  Slot(Session session, int number) {
-    this.session = session;
+  Slot(int number) {
     this.number = number;
   }
 
-  @Override
-  public void complete(Outcome outcome) {
-    session.completed(
-        this,
-        switch (outcome) {
-          case OK -> Status.OK;
-          case IO_ERROR -> Status.IO_ERROR;
-          case NO_SPACE -> Status.NO_SPACE;
-          case UNSUPPORTED -> Status.UNSUPPORTED;
-        });
-  }
+  /** Whether its outcome matters after a lost connection. */
+  abstract boolean isKept();
 
-  /** Whether its outcome matters after a lost connection; a read is just done again. */
-  boolean isKept() {
-    return type.isKept();
-  }
+  /** Of one that is finished: what a client is told that asks. */
+  abstract Fate fate();
+
+  /** Of one that is finished: lets go of the data that nobody can ask for any more. */
+  abstract void keep();
+
+  /**
+   * Of one that is finished: its reply.
+   *
+   * @param header is filled
+   * @return the payload, which is the caller's; null for none
+   */
+  abstract ByteBuf reply(FrameHeader header);
 
   void releaseData() {
     if (data != null) {

@@ -3,6 +3,11 @@
  * guest's disk stays an export when the guest comes to it, so that there is one authority, with one
  * set of rules, wherever the guest is. The formats are in {@code wire}.
  *
+ * <p>An export is a disk, or a USB device. Who may use it, generations, fences, slots and what
+ * becomes of them are the same for both ({@code ServedExport}, {@code Session}, {@code Slot}); what
+ * a request is, what an outcome is and what a client is told of the device are its kind's own ({@code
+ * DiskExport}, {@code DiskSession}, {@code DiskSlot}).
+ *
  * <p>Whom an export admits: of other hosts those that its list of names allows. This host itself
  * always: the disk is its own. Only root gets at the Unix socket.
  *

@@ -8,6 +8,7 @@ import java.util.List;
 /**
  * Payload of ATTACH: a client asks for an export.
  *
+ * @param kind what it takes the export for
  * @param export its name
  * @param client who asks; the same for every life of the same disk of the same guest
  * @param generation 0 with probe
@@ -20,6 +21,7 @@ import java.util.List;
  * @param unanswered its writes, flushes and discards without a reply, ascending
  */
 public record Attach(
+    ExportKind kind,
     String export,
     String client,
     long generation,
@@ -44,6 +46,9 @@ public record Attach(
   /** Since version 4. */
   private static final int LEG = 8;
 
+  /** Since version 5. */
+  private static final int USB = 16;
+
   static final int MAX_BYTES =
       FIXED_BYTES
           + Names.MAX_EXPORT_BYTES
@@ -51,7 +56,8 @@ public record Attach(
           + Wire.MAX_SLOTS * Unanswered.BYTES;
 
   public static Attach probe(String export, String client, boolean readOnly) {
-    return new Attach(export, client, 0, readOnly, true, false, false, ImmutableList.of());
+    return new Attach(
+        ExportKind.DISK, export, client, 0, readOnly, true, false, false, ImmutableList.of());
   }
 
   public static Attach session(
@@ -61,6 +67,7 @@ public record Attach(
       boolean readOnly,
       List<Unanswered> unanswered) {
     return new Attach(
+        ExportKind.DISK,
         export,
         client,
         generation,
@@ -73,12 +80,18 @@ public record Attach(
 
   /** The same of a client that is going to overwrite all there is. */
   public Attach asAnew() {
-    return new Attach(export, client, generation, false, false, true, leg, unanswered);
+    return new Attach(kind, export, client, generation, false, false, true, leg, unanswered);
   }
 
   /** The same of a client that has another leg beside this one, and knows which is up to date. */
   public Attach asLeg() {
-    return new Attach(export, client, generation, readOnly, probe, anew, true, unanswered);
+    return new Attach(kind, export, client, generation, readOnly, probe, anew, true, unanswered);
+  }
+
+  /** The same of who takes it for a USB device: that is neither read-only, nor copied, nor a leg. */
+  public Attach asUsb() {
+    return new Attach(
+        ExportKind.USB, export, client, generation, false, probe, false, false, unanswered);
   }
 
   public int encodedBytes() {
@@ -88,7 +101,11 @@ public record Attach(
   public void encode(ByteBuf out) {
     out.writeLong(generation);
     out.writeShort(
-        (readOnly ? READ_ONLY : 0) | (probe ? PROBE : 0) | (anew ? ANEW : 0) | (leg ? LEG : 0));
+        (readOnly ? READ_ONLY : 0)
+            | (probe ? PROBE : 0)
+            | (anew ? ANEW : 0)
+            | (leg ? LEG : 0)
+            | (kind == ExportKind.USB ? USB : 0));
     out.writeShort(export.length()).writeShort(client.length()).writeShort(unanswered.size());
     out.writeCharSequence(export, StandardCharsets.US_ASCII);
     out.writeCharSequence(client, StandardCharsets.US_ASCII);
@@ -107,7 +124,12 @@ public record Attach(
     int count = in.readUnsignedShort();
     boolean probe = (flags & PROBE) != 0;
     Payload.check(
-        "ATTACH", (flags & ~(READ_ONLY | PROBE | ANEW | LEG)) == 0, "no unknown flags", flags);
+        "ATTACH",
+        (flags & ~(READ_ONLY | PROBE | ANEW | LEG | USB)) == 0,
+        "no unknown flags",
+        flags);
+    boolean usb = (flags & USB) != 0;
+    Payload.check("ATTACH", !usb || (flags & ~PROBE) == USB, "USB with PROBE at most", flags);
     boolean anew = (flags & ANEW) != 0;
     Payload.check("ATTACH", !anew || (flags & ~LEG) == ANEW, "ANEW of who writes", flags);
     Payload.check(
@@ -125,6 +147,7 @@ public record Attach(
       unanswered.add(each);
     }
     return new Attach(
+        usb ? ExportKind.USB : ExportKind.DISK,
         export,
         client,
         generation,

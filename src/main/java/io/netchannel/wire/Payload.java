@@ -1,6 +1,7 @@
 package io.netchannel.wire;
 
 import io.netty.buffer.ByteBuf;
+import java.util.UUID;
 
 /** Checks that the payloads of ATTACH and ATTACHED have in common. */
 final class Payload {
@@ -18,5 +19,13 @@ final class Payload {
 
   static void exactly(String type, ByteBuf in, long bytes) throws WireException {
     check(type, in.readableBytes() == bytes, bytes + " more bytes", in.readableBytes());
+  }
+
+  static void encode(UUID uuid, ByteBuf out) {
+    out.writeLong(uuid.getMostSignificantBits()).writeLong(uuid.getLeastSignificantBits());
+  }
+
+  static UUID uuid(ByteBuf in) {
+    return new UUID(in.readLong(), in.readLong());
   }
 }

@@ -67,6 +67,11 @@ public record Preamble(int oldest, int newest, int maxPayloadBytes) {
     return newest >= Wire.RECORD_VERSION;
   }
 
+  /** Whether a connection that is like this can be one to a USB device. */
+  public boolean hasUsb() {
+    return newest >= Wire.USB_VERSION;
+  }
+
   /**
    * What a connection with {@code other} is like.
    *

@@ -4,7 +4,7 @@ package io.netchannel.wire;
 public enum Refusal {
   /** Another one took over with a newer generation: final. */
   STALE(1),
-  /** No export of that name. */
+  /** No export of that name, or it is of another kind. */
   UNKNOWN_EXPORT(2),
   /** The client's certificate is not among those the export names. */
   DENIED(3),

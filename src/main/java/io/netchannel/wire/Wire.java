@@ -3,7 +3,7 @@ package io.netchannel.wire;
 /** Numbers that both sides agree on. See the package for the formats. */
 public final class Wire {
   /** The newest version that this code speaks. */
-  public static final int VERSION = 4;
+  public static final int VERSION = 5;
 
   /** The oldest one: a server that is updated before its clients, or after them, serves them. */
   public static final int OLDEST_VERSION = 1;
@@ -19,6 +19,9 @@ public final class Wire {
 
   /** Since when there are RECORD, RECORDED and, of ATTACH, LEG. */
   public static final int RECORD_VERSION = 4;
+
+  /** Since when there are USB devices. */
+  public static final int USB_VERSION = 5;
 
   /** Of the device server; beside the peers' 16515. */
   public static final int DEFAULT_PORT = 16516;

@@ -17,7 +17,8 @@
  *
  * The version of the connection is the smaller of the two newest; when that is older than one of
  * the two oldest, whoever notices closes. The largest payload is the smaller of the two. This is
- * version 4, which has RECORD, RECORDED and LEG beyond version 3; in that one the answer to a PROBE
+ * version 5, which has USB devices beyond version 4: before, every export is a disk. Version 4 has
+ * RECORD, RECORDED and LEG beyond version 3; in that one the answer to a PROBE
  * says which storage the export has. Version 2 has ZERO, EXTENTS, CAN_ZERO, MOVED, ARRIVED, NOTED
  * and ANEW beyond version 1; in a connection of version 1 they break the rules, so its server tells
  * no CAN_ZERO, and its client sends none of the others. All that follows is frames:
@@ -80,7 +81,8 @@
  *    8   2  flags       1 READ_ONLY: no writes wanted; 2 PROBE: only asks, no session is made;
  *                       4 ANEW: knows that what is here is not its disk, and overwrites all of it
  *                       until ARRIVED; never with one of the others; 8 LEG: knows that what is
- *                       here may be a leg of a mirror
+ *                       here may be a leg of a mirror; 16 USB: takes the export for a USB device,
+ *                       and not for a disk; only with PROBE
  *   10   2  name        length of the export's name, 1 .. 64
  *   12   2  client      length of the client's identity, 1 .. 128
  *   14   2  count       of unanswered requests
@@ -89,7 +91,22 @@
  *           count times:  2 slot, 8 sequence
  * </pre>
  *
- * ATTACHED, with as many fates as ATTACH had requests, in the same order:
+ * Where the export is of another kind than the client takes it for it is REFUSED as one that is not
+ * there, in words. ATTACHED begins with what its kind has, then comes the same for all, with as many
+ * fates as ATTACH had requests, in the same order:
+ *
+ * <pre>
+ *    0  54  of a disk, or of a USB device
+ *   54   2  slots       requests that may be outstanding: slots 0 .. slots - 1; 0 after PROBE
+ *   56   4  window      bytes that requests may have outstanding
+ *   60   2  count       of fates
+ *   62   2  port        bytes of the port, for a USB device; of a disk reserved
+ *   64   8  generation  the newest the server knows for this client; 0: none
+ *   72      count times:  1 state: 0 UNKNOWN, 1 RUNNING, 2 DONE;  1 status, when DONE; otherwise 0
+ *           port
+ * </pre>
+ *
+ * Of a disk:
  *
  * <pre>
  *    0  16  storage     another value than before: what was not flushed may be lost
@@ -102,12 +119,26 @@
  *   44   4  physical    unit that is written without reading first
  *   48   4  granularity of discards; 0: none
  *   52   2  flags       1 READ_ONLY, 2 CAN_FLUSH, 4 CAN_DISCARD, 8 CAN_ZERO
- *   54   2  slots       requests that may be outstanding: slots 0 .. slots - 1; 0 after PROBE
- *   56   4  window      bytes that requests may have outstanding
- *   60   2  count       of fates
- *   62   2  reserved
- *   64   8  generation  the newest the server knows for this client; 0: none
- *   72      count times:  1 state: 0 UNKNOWN, 1 RUNNING, 2 DONE;  1 status, when DONE; otherwise 0
+ * </pre>
+ *
+ * Of a USB device, and what is at its port:
+ *
+ * <pre>
+ *    0  16  session     another value than before: what was sent before may have been done, and
+ *                       nobody knows what became of it
+ *   16  38  reserved
+ *
+ *    0   4  incarnation of what is plugged, or was last; 0: nothing yet
+ *    4   1  speed       1 low, 2 full, 3 high; 0: nothing is plugged, and what follows is 0
+ *    5   1  configuration  that is set; 0: none
+ *    6   1  alternates  how many of them
+ *    7   1  halted      how many endpoints are
+ *    8   2  serial      length, 0 .. 378
+ *   10   4  descriptors length, 18 .. 32768
+ *   14      alternates times, ascending:  1 interface, 1 its alternate setting
+ *           halted times, ascending:  1 address of an endpoint
+ *           serial number, without control characters
+ *           descriptors as the device has them
  * </pre>
  *
  * The REPLY to EXTENTS, with 0 to 256 runs of zeros in ascending order, within the range, none over

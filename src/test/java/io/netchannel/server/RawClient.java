@@ -3,6 +3,7 @@ package io.netchannel.server;
 import com.google.common.collect.ImmutableList;
 import io.netchannel.wire.Attach;
 import io.netchannel.wire.Attached;
+import io.netchannel.wire.ExportKind;
 import io.netchannel.wire.FrameHeader;
 import io.netchannel.wire.FrameReader;
 import io.netchannel.wire.FrameType;
@@ -25,7 +26,7 @@ final class RawClient implements AutoCloseable, FrameReader.Receiver {
   /** A frame as it came. */
   record Frame(FrameType type, int status, int slot, long sequence, ByteBuf payload) {
     Attached attached() throws WireException {
-      return Attached.decode(payload.duplicate());
+      return Attached.decode(payload.duplicate(), ExportKind.DISK);
     }
 
     Refusal refusal() throws WireException {

@@ -20,6 +20,7 @@ import io.netchannel.device.RequestName;
 import io.netchannel.device.Requests;
 import io.netchannel.device.remote.RemoteOptions;
 import io.netchannel.wire.Attached;
+import io.netchannel.wire.AttachedDisk;
 import io.netchannel.wire.FrameHeader;
 import io.netchannel.wire.FrameType;
 import io.netchannel.wire.Preamble;
@@ -285,11 +286,9 @@ final class RemoteDeviceTest {
 
   private static void detachEverybody(ServerSocketChannel fake, List<SocketChannel> clients) {
     Attached attached =
-        new Attached(
+        new Attached(new AttachedDisk(new UUID(1, 1),
             new UUID(1, 1),
-            new UUID(1, 1),
-            new Attached.Geometry(1 << 20, 512, 512, false, true, false, 0, false),
-            new Attached.Window(4, 1 << 20),
+            new AttachedDisk.Geometry(1 << 20, 512, 512, false, true, false, 0, false)), new Attached.Window(4, 1 << 20),
             1,
             ImmutableList.of());
     try {

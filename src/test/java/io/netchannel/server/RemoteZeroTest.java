@@ -176,7 +176,7 @@ final class RemoteZeroTest {
     }
     try (RawClient client = host.raw()) {
       client.ask(Attach.session(EXPORT, CLIENT, 2, true, ImmutableList.of()));
-      assertThat(client.expect(FrameType.ATTACHED).attached().geometry().canZero()).isFalse();
+      assertThat(client.expect(FrameType.ATTACHED).attached().disk().geometry().canZero()).isFalse();
       client.zero(0, 1, 0, 512, true);
       assertThat(client.expect(FrameType.REPLY).status()).isEqualTo(3); // UNSUPPORTED
     }
@@ -283,14 +283,14 @@ final class RemoteZeroTest {
   void anOlderClientIsToldOfNoZeros() throws Exception {
     RawClient old = host.raw().ofVersionOne();
     Attached attached = old.attach(1);
-    assertThat(attached.geometry().canZero()).isFalse();
-    assertThat(attached.geometry().canDiscard()).isTrue();
+    assertThat(attached.disk().geometry().canZero()).isFalse();
+    assertThat(attached.disk().geometry().canDiscard()).isTrue();
     old.write(0, 1, 0, 101);
     old.expect(FrameType.REPLY);
     old.zero(1, 2, 0, 512, true);
     assertThat(old.expectRefusal(Refusal.PROTOCOL).text())
         .contains("expected a type of frame from 1 to 12");
-    assertThat(host.raw().attach(1).geometry().canZero()).isTrue();
+    assertThat(host.raw().attach(1).disk().geometry().canZero()).isTrue();
   }
 
   @Test

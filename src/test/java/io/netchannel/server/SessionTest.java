@@ -51,6 +51,18 @@ final class SessionTest {
 
   /** A client whose name nobody else has, as a tool's, that is ended while the storage is slow. */
   @Test
+  void aDiskIsNotGivenAsAUsbDevice() throws Exception {
+    Attach wrong =
+        Attach.session(
+                ServerHarness.EXPORT, ServerHarness.CLIENT, 1, false, ImmutableList.of())
+            .asUsb();
+    try (RawClient client = host.raw()) {
+      assertThat(client.ask(wrong).expectRefusal(Refusal.UNKNOWN_EXPORT).text())
+          .isEqualTo("export vol7 is a disk here, and not a USB device");
+    }
+  }
+
+  @Test
   void whoGoesBeforeItIsAttachedHoldsNothing() throws Exception {
     host.disk.lateOpens = new CountDownLatch(1);
     RawClient gone = host.raw().ask(1);
@@ -318,7 +330,7 @@ final class SessionTest {
     Attached seen =
         host.raw().ask(Attach.probe(EXPORT, CLIENT, false)).expect(FrameType.ATTACHED).attached();
     assertThat(seen.generation()).isEqualTo(3);
-    assertThat(seen.geometry().sizeBytes()).isEqualTo(RecordingDisk.SIZE_BYTES);
+    assertThat(seen.disk().geometry().sizeBytes()).isEqualTo(RecordingDisk.SIZE_BYTES);
     assertThat(seen.window()).isEqualTo(Attached.Window.NONE);
     user.write(0, 1, 0, 1);
     user.expect(FrameType.REPLY);
@@ -347,8 +359,8 @@ final class SessionTest {
       RawClient reader = host.raw();
       reader.ask(Attach.session("iso", client, 1, true, ImmutableList.of()));
       Attached attached = reader.expect(FrameType.ATTACHED).attached();
-      assertThat(attached.geometry().readOnly()).isTrue();
-      assertThat(attached.geometry().canDiscard()).isFalse();
+      assertThat(attached.disk().geometry().readOnly()).isTrue();
+      assertThat(attached.disk().geometry().canDiscard()).isFalse();
       reader.request(FrameType.READ, 0, 1, 0, 512);
       assertThat(reader.expect(FrameType.REPLY).payload().readableBytes()).isEqualTo(512);
       reader.write(0, 2, 0, 5);

@@ -4,6 +4,7 @@ import com.google.common.collect.ImmutableList;
 import com.google.common.util.concurrent.Uninterruptibles;
 import io.netchannel.wire.Attach;
 import io.netchannel.wire.Attached;
+import io.netchannel.wire.AttachedDisk;
 import io.netchannel.wire.FrameHeader;
 import io.netchannel.wire.FrameReader;
 import io.netchannel.wire.FrameType;
@@ -154,11 +155,9 @@ final class VersionedServer implements AutoCloseable {
 
     private Attached attached(Attach attach) {
       boolean zero = ours.hasZero();
-      return new Attached(
+      return new Attached(new AttachedDisk(STORAGE,
           STORAGE,
-          STORAGE,
-          new Attached.Geometry(1 << 20, 512, 4096, false, true, false, 0, zero),
-          new Attached.Window(16, 1 << 20),
+          new AttachedDisk.Geometry(1 << 20, 512, 4096, false, true, false, 0, zero)), new Attached.Window(16, 1 << 20),
           attach.generation(),
           attach.unanswered().stream()
               .map(request -> Attached.Fate.UNKNOWN)

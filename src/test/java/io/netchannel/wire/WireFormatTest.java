@@ -4,12 +4,15 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableMap;
+import com.google.common.collect.ImmutableSet;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufUtil;
 import io.netty.buffer.Unpooled;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
@@ -24,12 +27,32 @@ import org.junit.jupiter.params.provider.ValueSource;
 final class WireFormatTest {
   static final UUID STORAGE = UUID.fromString("00112233-4455-6677-8899-aabbccddeeff");
 
-  static final Attached ATTACHED =
+  /** Of 18 bytes. */
+  private static final byte[] DEVICE_DESCRIPTOR =
+      ByteBufUtil.decodeHexDump("120100020000004009120300000001020301");
+
+  static final Attached ATTACHED_USB =
       new Attached(
-          STORAGE,
+          new AttachedUsb(
+              UUID.fromString("00112233-4455-6677-8899-aabbccddeeff"),
+              new UsbPort(
+                  4,
+                  Optional.of(
+                      new UsbPort.Plugged(
+                          3,
+                          1,
+                          ImmutableMap.of(1, 2, 0, 0),
+                          ImmutableSet.of(0x82, 2),
+                          "NC42",
+                          DEVICE_DESCRIPTOR)))),
+          new Attached.Window(16, 1 << 20),
+          7,
+          ImmutableList.of(Attached.Fate.RUNNING));
+
+  static final Attached ATTACHED =
+      new Attached(new AttachedDisk(STORAGE,
           new UUID(0x1111L, 0x2222L),
-          new Attached.Geometry(1L << 30, 512, 4096, false, true, true, 4096, true),
-          new Attached.Window(256, 1 << 24),
+          new AttachedDisk.Geometry(1L << 30, 512, 4096, false, true, true, 4096, true)), new Attached.Window(256, 1 << 24),
           7,
           ImmutableList.of(
               Attached.Fate.UNKNOWN, Attached.Fate.RUNNING, Attached.Fate.done(Status.NO_SPACE)));
@@ -224,7 +247,89 @@ final class WireFormatTest {
                 + "0100"
                 + "0202");
     assertThat(out.readableBytes()).isEqualTo(ATTACHED.encodedBytes());
-    assertThat(Attached.decode(out)).isEqualTo(ATTACHED);
+    assertThat(Attached.decode(out, ExportKind.DISK)).isEqualTo(ATTACHED);
+  }
+
+  @Test
+  void attachedToUsb() throws Exception {
+    ByteBuf out = Unpooled.buffer();
+    ATTACHED_USB.encode(out);
+    assertThat(ByteBufUtil.hexDump(out))
+        .isEqualTo(
+            "00112233445566778899aabbccddeeff"
+                + "00".repeat(38)
+                + "0010"
+                + "00100000"
+                + "0001"
+                + "002a"
+                + "0000000000000007"
+                + "0100"
+                + "00000004"
+                + "03"
+                + "01"
+                + "02"
+                + "02"
+                + "0004"
+                + "00000012"
+                + "0000"
+                + "0102"
+                + "0282"
+                + "4e433432"
+                + ByteBufUtil.hexDump(DEVICE_DESCRIPTOR));
+    assertThat(out.readableBytes()).isEqualTo(ATTACHED_USB.encodedBytes());
+    assertThat(Attached.decode(out, ExportKind.USB)).isEqualTo(ATTACHED_USB);
+  }
+
+  @Test
+  void anEmptyPort() throws Exception {
+    ByteBuf out = Unpooled.buffer();
+    UsbPort empty = new UsbPort(2, Optional.empty());
+    empty.encode(out);
+    assertThat(ByteBufUtil.hexDump(out)).isEqualTo("00000002" + "00".repeat(10));
+    assertThat(UsbPort.decode(out)).isEqualTo(empty);
+  }
+
+  @Test
+  void whatIsTooLongForAPortIsCut() throws Exception {
+    byte[] descriptors = Arrays.copyOf(DEVICE_DESCRIPTOR, 2 * UsbPort.MAX_DESCRIPTORS_BYTES);
+    UsbPort.Plugged plugged =
+        new UsbPort.Plugged(
+            1,
+            0,
+            ImmutableMap.of(),
+            ImmutableSet.of(),
+            "\u20ac".repeat(500) + "\n",
+            descriptors);
+    ByteBuf out = Unpooled.buffer();
+    new UsbPort(1, Optional.of(plugged)).encode(out);
+    UsbPort.Plugged understood = UsbPort.decode(out).plugged().orElseThrow();
+    assertThat(understood.serial()).isEqualTo("\u20ac".repeat(126));
+    assertThat(understood.descriptors()).hasSize(UsbPort.MAX_DESCRIPTORS_BYTES);
+  }
+
+  @Test
+  void hostilePorts() {
+    refusesUsb(bytes -> bytes.setByte(16, 1), "0 as reserved");
+    refusesUsb(bytes -> bytes.setByte(53, 1), "0 as reserved");
+    refusesUsb(bytes -> bytes.setShort(62, 0x2b), "more bytes");
+    refusesUsb(bytes -> bytes.setInt(74, 0), "an incarnation from 1 on");
+    refusesUsb(bytes -> bytes.setInt(74, -1), "below 2^31");
+    refusesUsb(bytes -> bytes.setByte(78, 0), "nothing of what is not plugged");
+    refusesUsb(bytes -> bytes.setByte(78, 4), "a speed of 0 to 3");
+    refusesUsb(bytes -> bytes.setByte(80, 3), "more bytes");
+    refusesUsb(bytes -> bytes.setShort(82, 379), "a short serial number");
+    refusesUsb(bytes -> bytes.setInt(84, -1), "short descriptors");
+    refusesUsb(bytes -> bytes.setShort(82, 5).setInt(84, 17), "descriptors");
+    refusesUsb(bytes -> bytes.setByte(90, 0), "ascending interfaces");
+    refusesUsb(bytes -> bytes.setByte(93, 2), "ascending endpoints");
+    refusesUsb(bytes -> bytes.setByte(94, 10), "a serial number of text");
+    refusesUsb(bytes -> bytes.setByte(94, 0xff), "a serial number of text");
+  }
+
+  private static void refusesUsb(UnaryOperator<ByteBuf> change, String why) {
+    ByteBuf out = Unpooled.buffer();
+    ATTACHED_USB.encode(out);
+    refuses(in -> Attached.decode(in, ExportKind.USB), change.apply(out), why);
   }
 
   @Test
@@ -475,7 +580,10 @@ final class WireFormatTest {
     refuses(ATTACH, bytes -> bytes.setLong(0, 0), "a generation");
     refuses(ATTACH, bytes -> bytes.setLong(0, -1), "a generation");
     refuses(ATTACH, bytes -> bytes.setShort(8, 3), "a generation");
-    refuses(ATTACH, bytes -> bytes.setShort(8, 16), "no unknown flags");
+    refuses(ATTACH, bytes -> bytes.setShort(8, 32), "no unknown flags");
+    refuses(ATTACH, bytes -> bytes.setShort(8, 17), "USB with PROBE at most");
+    refuses(ATTACH, bytes -> bytes.setShort(8, 20), "USB with PROBE at most");
+    refuses(ATTACH, bytes -> bytes.setShort(8, 24), "USB with PROBE at most");
     refuses(ATTACH, bytes -> bytes.setShort(8, 5), "ANEW of who writes");
     refuses(ATTACH, bytes -> bytes.setLong(0, 0).setShort(8, 6), "ANEW of who writes");
     refuses(ATTACH, bytes -> bytes.setShort(10, 5), "more bytes");
@@ -542,7 +650,7 @@ final class WireFormatTest {
   private static void refusesAttached(UnaryOperator<ByteBuf> change, String why) {
     ByteBuf out = Unpooled.buffer();
     ATTACHED.encode(out);
-    refuses(Attached::decode, change.apply(out), why);
+    refuses(in -> Attached.decode(in, ExportKind.DISK), change.apply(out), why);
   }
 
   @Test

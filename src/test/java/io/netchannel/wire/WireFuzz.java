@@ -47,6 +47,15 @@ public final class WireFuzz {
   }
 
   /** See {@link Frames}. */
+  public static final class AttachedUsbPayload {
+    private AttachedUsbPayload() {}
+
+    public static void fuzzerTestOneInput(byte[] input) {
+      attachedUsb(input);
+    }
+  }
+
+  /** See {@link Frames}. */
   public static final class ZeroRunsPayload {
     private ZeroRunsPayload() {}
 
@@ -102,9 +111,18 @@ public final class WireFuzz {
   }
 
   public static void attached(byte[] input) {
+    attached(input, ExportKind.DISK);
+  }
+
+  /** What is told of a USB device. */
+  public static void attachedUsb(byte[] input) {
+    attached(input, ExportKind.USB);
+  }
+
+  private static void attached(byte[] input, ExportKind kind) {
     ByteBuf again = Unpooled.buffer();
     try {
-      Attached attached = Attached.decode(Unpooled.wrappedBuffer(input));
+      Attached attached = Attached.decode(Unpooled.wrappedBuffer(input), kind);
       if (attached.encodedBytes() != input.length) {
         throw new AssertionError(attached + " is said to have " + attached.encodedBytes());
       }

@@ -39,7 +39,8 @@ final class WireFuzzTest {
                     false,
                     ImmutableList.of(
                         new Attach.Unanswered(0, 5), new Attach.Unanswered(7, 1L << 40)))),
-            encoded(Attach.session("vol7", "6b0f/xvdb", 4, false, ImmutableList.of()).asAnew())));
+            encoded(Attach.session("vol7", "6b0f/xvdb", 4, false, ImmutableList.of()).asAnew()),
+            encoded(Attach.session("stick", "6b0f/usb0", 4, false, ImmutableList.of()).asUsb())));
   }
 
   @Test
@@ -47,6 +48,13 @@ final class WireFuzzTest {
     ByteBuf out = Unpooled.buffer();
     WireFormatTest.ATTACHED.encode(out);
     mutate(WireFuzz::attached, List.of(ByteBufUtil.getBytes(out)));
+  }
+
+  @Test
+  void attachedToUsb() {
+    ByteBuf out = Unpooled.buffer();
+    WireFormatTest.ATTACHED_USB.encode(out);
+    mutate(WireFuzz::attachedUsb, List.of(ByteBufUtil.getBytes(out)));
   }
 
   @Test

@@ -1,24 +1,35 @@
 package io.netchannel.device.remote;
 
 import java.util.ArrayDeque;
+import java.util.function.Supplier;
 
 /**
  * Requests on their way from any thread to the event loop, and those that wait to be used again.
+ *
+ * @param <R> the requests of a kind of devices
  */
-final class Inbox {
+final class Inbox<R extends RemoteRequest> {
   /** What is kept for later; as many as a server lets be outstanding, and some that wait. */
   private static final int MAX_IDLE = 1024;
 
-  private final ArrayDeque<RemoteRequest> idle = new ArrayDeque<>();
-  private ArrayDeque<RemoteRequest> arrived = new ArrayDeque<>();
+  private final Supplier<R> maker;
+  private final ArrayDeque<R> idle = new ArrayDeque<>();
+  private ArrayDeque<R> arrived = new ArrayDeque<>();
   private boolean awake;
 
-  synchronized RemoteRequest obtain() {
-    RemoteRequest request = idle.pollLast();
-    return request == null ? new RemoteRequest() : request;
+  /**
+   * @param maker makes one
+   */
+  Inbox(Supplier<R> maker) {
+    this.maker = maker;
   }
 
-  synchronized void giveBack(RemoteRequest request) {
+  synchronized R obtain() {
+    R request = idle.pollLast();
+    return request == null ? maker.get() : request;
+  }
+
+  synchronized void giveBack(R request) {
     request.clear();
     if (idle.size() < MAX_IDLE) {
       idle.addLast(request);
@@ -30,7 +41,7 @@ final class Inbox {
    *
    * @return whether the event loop has to be woken
    */
-  synchronized boolean add(RemoteRequest request) {
+  synchronized boolean add(R request) {
     arrived.addLast(request);
     boolean wake = !awake;
     awake = true;
@@ -42,8 +53,8 @@ final class Inbox {
    *
    * @param empty is used from now on
    */
-  synchronized ArrayDeque<RemoteRequest> take(ArrayDeque<RemoteRequest> empty) {
-    ArrayDeque<RemoteRequest> taken = arrived;
+  synchronized ArrayDeque<R> take(ArrayDeque<R> empty) {
+    ArrayDeque<R> taken = arrived;
     arrived = empty;
     awake = false;
     return taken;

@@ -4,14 +4,19 @@ import com.google.common.collect.ImmutableList;
 import io.netchannel.wire.Attach;
 import io.netchannel.wire.Attached;
 import io.netchannel.wire.WireException;
-import java.util.Arrays;
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Objects;
 
-/** Requests that were sent and are not answered, by slot, within the server's window. */
-final class OutstandingTable {
-  private final RemoteRequest[] bySlot;
+/**
+ * Requests that were sent and are not answered, by slot, within the server's window.
+ *
+ * @param <R> the requests of a kind of devices
+ */
+final class OutstandingTable<R extends RemoteRequest> {
+  private final List<R> bySlot;
   private final int[] freeSlots;
   private final int windowBytes;
   private int free;
@@ -19,7 +24,7 @@ final class OutstandingTable {
 
   OutstandingTable(int slots, int windowBytes) {
     this.windowBytes = windowBytes;
-    bySlot = new RemoteRequest[slots];
+    bySlot = new ArrayList<>(Collections.nCopies(slots, null));
     freeSlots = new int[slots];
     for (int i = slots - 1; i >= 0; i--) {
       freeSlots[free++] = i;
@@ -27,34 +32,34 @@ final class OutstandingTable {
   }
 
   /** One that has these in their slots, to be asked for. */
-  static OutstandingTable of(List<RemoteRequest> requests) {
+  static <R extends RemoteRequest> OutstandingTable<R> of(List<R> requests) {
     int slots = requests.stream().mapToInt(request -> request.slot + 1).max().orElse(0);
-    OutstandingTable table = new OutstandingTable(slots, 0);
+    OutstandingTable<R> table = new OutstandingTable<>(slots, 0);
     requests.forEach(table::addAt);
     return table;
   }
 
-  OutstandingTable emptied() {
-    return new OutstandingTable(bySlot.length, windowBytes);
+  OutstandingTable<R> emptied() {
+    return new OutstandingTable<>(bySlot.size(), windowBytes);
   }
 
   int size() {
-    return bySlot.length - free;
+    return bySlot.size() - free;
   }
 
-  boolean hasRoomFor(RemoteRequest request) {
+  boolean hasRoomFor(R request) {
     return free > 0 && bytes + request.windowBytes() <= windowBytes;
   }
 
   /** Gives it a slot. */
-  void add(RemoteRequest request) {
+  void add(R request) {
     request.slot = freeSlots[--free];
     put(request);
   }
 
   /** Gives one that was sent before the slot it had, by which others know it, if that is free. */
-  void addAgain(RemoteRequest request) {
-    if (request.slot < bySlot.length && isFree(request.slot)) {
+  void addAgain(R request) {
+    if (request.slot < bySlot.size() && isFree(request.slot)) {
       addAt(request);
     } else {
       add(request);
@@ -62,7 +67,7 @@ final class OutstandingTable {
   }
 
   /** Leaves it in its slot, which must be free. */
-  void addAt(RemoteRequest request) {
+  void addAt(R request) {
     int at = 0;
     while (freeSlots[at] != request.slot) {
       at++;
@@ -71,30 +76,30 @@ final class OutstandingTable {
     put(request);
   }
 
-  private void put(RemoteRequest request) {
-    bySlot[request.slot] = request;
+  private void put(R request) {
+    bySlot.set(request.slot, request);
     bytes += request.windowBytes();
   }
 
-  void remove(RemoteRequest request) {
-    bySlot[request.slot] = null;
+  void remove(R request) {
+    bySlot.set(request.slot, null);
     freeSlots[free++] = request.slot;
     bytes -= request.windowBytes();
   }
 
   /** Also of one that is not within the window. */
   boolean isFree(int slot) {
-    return slot >= bySlot.length || bySlot[slot] == null;
+    return slot >= bySlot.size() || bySlot.get(slot) == null;
   }
 
   /** Null when it is not there any more. */
-  RemoteRequest find(int slot, long sequence) {
-    RemoteRequest found = slot < bySlot.length ? bySlot[slot] : null;
+  R find(int slot, long sequence) {
+    R found = slot < bySlot.size() ? bySlot.get(slot) : null;
     return found == null || found.sequence != sequence ? null : found;
   }
 
-  RemoteRequest get(int slot, long sequence) throws WireException {
-    RemoteRequest found = find(slot, sequence);
+  R get(int slot, long sequence) throws WireException {
+    R found = find(slot, sequence);
     if (found == null) {
       throw new WireException(
           "expected a reply to an outstanding request, found one for slot %d, sequence %d"
@@ -104,21 +109,21 @@ final class OutstandingTable {
   }
 
   boolean hasInherited() {
-    return Arrays.stream(bySlot).anyMatch(request -> request != null && request.inherited);
+    return bySlot.stream().anyMatch(request -> request != null && request.inherited);
   }
 
   /** In the order in which they were sent first. */
-  List<RemoteRequest> inOrder() {
-    return Arrays.stream(bySlot)
+  List<R> inOrder() {
+    return bySlot.stream()
         .filter(Objects::nonNull)
-        .sorted(Comparator.comparingLong(request -> request.sequence))
+        .sorted(Comparator.comparingLong((R request) -> request.sequence))
         .collect(ImmutableList.toImmutableList());
   }
 
   /** Those whose fate matters; a read is just done again. */
-  List<RemoteRequest> unanswered() {
+  List<R> unanswered() {
     return inOrder().stream()
-        .filter(request -> request.type.isKept())
+        .filter(RemoteRequest::isKept)
         .collect(ImmutableList.toImmutableList());
   }
 

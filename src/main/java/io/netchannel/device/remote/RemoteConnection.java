@@ -5,6 +5,7 @@ import io.netchannel.wire.AddressRace;
 import io.netchannel.wire.Attach;
 import io.netchannel.wire.Attached;
 import io.netchannel.wire.DirectReceive;
+import io.netchannel.wire.ExportKind;
 import io.netchannel.wire.FrameHeader;
 import io.netchannel.wire.FrameReader;
 import io.netchannel.wire.FrameType;
@@ -42,7 +43,7 @@ final class RemoteConnection extends ChannelInboundHandlerAdapter implements Fra
   /** Who uses it. */
   interface Owner {
     /** Made when it is sent: what is unanswered then, as far as the server knows of such. */
-    Attach attach(Preamble agreed);
+    Attach attach(Preamble agreed) throws WireException;
 
     void attached(Attached attached, Preamble agreed) throws WireException;
 
@@ -86,6 +87,9 @@ final class RemoteConnection extends ChannelInboundHandlerAdapter implements Fra
 
   /** What both sides can; null before the server's preamble. */
   private Preamble agreed;
+
+  /** What the ATTACH was for. */
+  private ExportKind asked = ExportKind.DISK;
 
   private boolean isAttached;
   private boolean over;
@@ -254,6 +258,7 @@ final class RemoteConnection extends ChannelInboundHandlerAdapter implements Fra
       writer.header().control(FrameType.RECORD, out.readableBytes());
     } else {
       Attach attach = owner.attach(agreed);
+      asked = attach.kind();
       out = Unpooled.buffer(attach.encodedBytes());
       attach.encode(out);
       writer.header().control(FrameType.ATTACH, out.readableBytes());
@@ -287,8 +292,10 @@ final class RemoteConnection extends ChannelInboundHandlerAdapter implements Fra
           throw new WireException("ATTACHED: expected once, found again");
         }
         isAttached = true;
-        Attached attached = Attached.decode(payload);
-        if (attached.geometry().canZero() && !agreed.hasZero()) {
+        Attached attached = Attached.decode(payload, asked);
+        if (asked == ExportKind.DISK
+            && attached.disk().geometry().canZero()
+            && !agreed.hasZero()) {
           throw new WireException("ATTACHED: expected no CAN_ZERO in version 1, found it");
         }
         owner.attached(attached, agreed);

@@ -130,7 +130,7 @@ public final class RemoteDevices {
     if (openOptions.probe()) {
       return new RemoteProbe.Looked(
           RemoteDevice.geometryOf(
-              RemoteProbe.ask(link, user.name(), openOptions.readOnly()).geometry()));
+              RemoteProbe.ask(link, user.name(), openOptions.readOnly()).disk().geometry()));
     }
     return RemoteDevice.open(link, user, openOptions);
   }

@@ -7,6 +7,7 @@ import io.netchannel.device.DeviceGeometry;
 import io.netchannel.device.Outcome;
 import io.netchannel.wire.Attach;
 import io.netchannel.wire.Attached;
+import io.netchannel.wire.AttachedDisk;
 import io.netchannel.wire.Preamble;
 import io.netchannel.wire.Refusal;
 import java.nio.ByteBuffer;
@@ -42,8 +43,8 @@ final class RemoteProbe extends Question<Attached> {
   static Optional<UUID> storage(RemoteLink link, String client) throws DeviceException {
     // Also of an export that is read-only.
     RemoteProbe probe = new RemoteProbe(link, Attach.probe(link.address().export(), client, true));
-    UUID told = probe.ask().lastStorage();
-    return probe.tellsStorage && !told.equals(Attached.UNTOLD)
+    UUID told = probe.ask().disk().lastStorage();
+    return probe.tellsStorage && !told.equals(AttachedDisk.UNTOLD)
         ? Optional.of(told)
         : Optional.empty();
   }

@@ -2,11 +2,8 @@ package io.netchannel.device.remote;
 
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableSet;
-import io.netchannel.device.Completion;
-import io.netchannel.device.Outcome;
 import io.netchannel.wire.Attach;
 import io.netchannel.wire.Attached;
-import io.netchannel.wire.FrameType;
 import io.netchannel.wire.Status;
 import io.netchannel.wire.WireException;
 import java.util.ArrayDeque;
@@ -15,8 +12,6 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.SortedMap;
 import java.util.TreeMap;
-import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Predicate;
 
 /**
@@ -28,8 +23,10 @@ import java.util.function.Predicate;
  *              ^                                         |  ^
  *              +-- attached: UNKNOWN, to be sent again --+  +-- attached: RUNNING
  * </pre>
+ *
+ * @param <R> the requests of a kind of devices
  */
-final class RequestQueue {
+final class RequestQueue<R extends RemoteRequest> {
   /**
    * A generation's part of a sequence number is above these bits. The server compares numbers only:
    * after a take-over that was given up, what one generation asks for must not be taken for what
@@ -39,16 +36,27 @@ final class RequestQueue {
 
   private static final long MAX_GENERATION_PART = Long.MAX_VALUE >> GENERATION_SHIFT;
 
-  /** Is told of a request that the server did before it was asked for it again. */
-  @FunctionalInterface
-  interface Done {
-    void accept(RemoteRequest request, Status status);
+  /**
+   * Is told what a server knows of requests that it was asked for.
+   *
+   * @param <R> the requests of a kind of devices
+   */
+  interface Fates<R> {
+    /** It is done, and not outstanding any more. */
+    void done(R request, Status status);
+
+    /**
+     * The server does not know it.
+     *
+     * @return whether it is to be sent again; otherwise it is not outstanding any more
+     */
+    boolean unknown(R request);
   }
 
-  private OutstandingTable outstanding = new OutstandingTable(0, 0);
+  private OutstandingTable<R> outstanding = new OutstandingTable<>(0, 0);
 
   /** Those with a sequence number first. */
-  private ArrayDeque<RemoteRequest> waiting = new ArrayDeque<>();
+  private ArrayDeque<R> waiting = new ArrayDeque<>();
 
   /** What the server was asked about last. */
   private ImmutableList<Attach.Unanswered> listed = ImmutableList.of();
@@ -61,7 +69,6 @@ final class RequestQueue {
   private ImmutableSet<Attach.Unanswered> keptForNext = ImmutableSet.of();
 
   private long lastSequence;
-  private int maxRequestBytes;
 
   RequestQueue(long generation) {
     use(generation);
@@ -74,8 +81,8 @@ final class RequestQueue {
     keptForNext = ImmutableSet.of(); // nobody else goes on with what it has left
   }
 
-  /** Writes of the generation before, to be asked for and not sent. */
-  void inherit(List<RemoteRequest> writes) {
+  /** What the generation before has left, to be asked for and not sent. */
+  void inherit(List<R> writes) {
     // A number that a kept outcome has must not be given again.
     writes.forEach(write -> lastSequence = Math.max(lastSequence, write.sequence));
     outstanding = OutstandingTable.of(writes);
@@ -86,7 +93,7 @@ final class RequestQueue {
     return outstanding.hasInherited();
   }
 
-  /** The device is open: what became of its inherited writes is its user's to keep. */
+  /** The device is open: what became of its inherited requests is its user's to keep. */
   void forgetInherited() {
     keptForNext = ImmutableSet.of();
   }
@@ -100,72 +107,34 @@ final class RequestQueue {
     return outstanding.size();
   }
 
-  /** The writes at the server, which the next generation may ask for by their names. */
-  List<RemoteRequest> leave() {
-    List<RemoteRequest> left =
-        outstanding.unanswered().stream()
-            .filter(request -> request.type == FrameType.WRITE || request.type == FrameType.ZERO)
-            .toList();
+  /**
+   * What is at the server and the next generation may ask for by its name.
+   *
+   * @param some of what is unanswered
+   */
+  List<R> leave(Predicate<R> some) {
+    List<R> left = outstanding.unanswered().stream().filter(some).toList();
     keepForNext(left);
     return left;
   }
 
-  private void keepForNext(List<RemoteRequest> writes) {
+  private void keepForNext(List<R> writes) {
     keptForNext = writes.stream().map(RequestQueue::name).collect(ImmutableSet.toImmutableSet());
   }
 
-  boolean isTooLarge(RemoteRequest request) {
-    return request.movesData() && request.lengthBytes > maxRequestBytes;
-  }
-
-  void add(RemoteRequest request) {
+  void add(R request) {
     waiting.add(request);
   }
 
-  /**
-   * Adds requests of the largest size that the server takes instead; the worst outcome is that of
-   * all.
-   */
-  void addParts(RemoteRequest whole) {
-    int parts = (int) ((whole.lengthBytes + maxRequestBytes - 1) / maxRequestBytes);
-    AtomicInteger left = new AtomicInteger(parts);
-    AtomicReference<Outcome> worst = new AtomicReference<>(Outcome.OK);
-    Completion completion = whole.completion;
-    Completion each =
-        outcome -> {
-          if (outcome != Outcome.OK) {
-            worst.set(outcome);
-          }
-          if (left.decrementAndGet() == 0) {
-            completion.complete(worst.get());
-          }
-        };
-    for (int i = 0; i < parts; i++) {
-      int from = i * maxRequestBytes;
-      RemoteRequest part = new RemoteRequest();
-      part.type = whole.type;
-      part.offsetBytes = whole.offsetBytes + from;
-      part.lengthBytes = Math.min(maxRequestBytes, whole.lengthBytes - from);
-      part.data = whole.data.slice(whole.position + from, (int) part.lengthBytes);
-      part.completion = each;
-      waiting.add(part);
-    }
-  }
-
-  /**
-   * The next to be sent, with its slot and number; null when none waits or the window is full.
-   *
-   * @param covered by a flush that is sent for the first time
-   */
-  RemoteRequest next(long covered) {
-    RemoteRequest next = waiting.peek();
+  /** The next to be sent, with its slot and number; null when none waits or the window is full. */
+  R next() {
+    R next = waiting.peek();
     if (next == null || !outstanding.hasRoomFor(next)) {
       return null;
     }
     waiting.remove();
     if (next.sequence == 0) {
       next.sequence = ++lastSequence;
-      next.covered = covered;
       outstanding.add(next);
     } else {
       outstanding.addAgain(next);
@@ -173,19 +142,18 @@ final class RequestQueue {
     return next;
   }
 
-  /** Takes out those of some types that have not been sent, or would be sent again. */
-  List<RemoteRequest> removeWaiting(Predicate<FrameType> types) {
-    List<RemoteRequest> removed =
-        waiting.stream().filter(request -> types.test(request.type)).toList();
+  /** Takes out some of those that have not been sent, or would be sent again. */
+  List<R> removeWaiting(Predicate<R> some) {
+    List<R> removed = waiting.stream().filter(some).toList();
     waiting.removeAll(removed);
     return removed;
   }
 
-  RemoteRequest get(int slot, long sequence) throws WireException {
+  R get(int slot, long sequence) throws WireException {
     return outstanding.get(slot, sequence);
   }
 
-  void answered(RemoteRequest request) {
+  void answered(R request) {
     outstanding.remove(request);
   }
 
@@ -198,7 +166,7 @@ final class RequestQueue {
         bySequence.put(kept.sequence(), kept);
       }
     }
-    for (RemoteRequest request : outstanding.unanswered()) {
+    for (R request : outstanding.unanswered()) {
       bySequence.put(request.sequence, name(request));
     }
     listed = ImmutableList.copyOf(bySequence.values());
@@ -224,25 +192,24 @@ final class RequestQueue {
   }
 
   /** What is done is told, what runs stays where it is, all else is sent again, in order. */
-  void attached(Attached attached, int maxPayloadBytes, Done done) {
-    maxRequestBytes = Math.min(maxPayloadBytes, attached.window().bytes());
-    OutstandingTable before = outstanding;
-    outstanding = new OutstandingTable(attached.window().slots(), attached.window().bytes());
+  void attached(Attached attached, Fates<R> fates) {
+    OutstandingTable<R> before = outstanding;
+    outstanding = new OutstandingTable<>(attached.window().slots(), attached.window().bytes());
     for (int i = 0; i < listed.size(); i++) {
-      RemoteRequest request = before.find(listed.get(i).slot(), listed.get(i).sequence());
+      R request = before.find(listed.get(i).slot(), listed.get(i).sequence());
       Attached.Fate fate = attached.fates().get(i);
       if (request != null) {
         switch (fate.state()) {
           case DONE -> {
             before.remove(request);
-            done.accept(request, fate.status());
+            fates.done(request, fate.status());
           }
           case RUNNING -> {
             before.remove(request);
             outstanding.addAt(request);
           }
           case UNKNOWN -> {
-            if (request.inherited) {
+            if (!fates.unknown(request)) {
               before.remove(request);
             }
           }
@@ -251,19 +218,19 @@ final class RequestQueue {
     }
     listed = ImmutableList.of();
     // Those that wait since the time before last may come between: where something ran meanwhile.
-    List<RemoteRequest> again = new ArrayList<>(before.inOrder());
+    List<R> again = new ArrayList<>(before.inOrder());
     while (!waiting.isEmpty() && waiting.peek().sequence > 0) {
       again.add(waiting.remove());
     }
-    again.sort(Comparator.comparingLong(request -> request.sequence));
+    again.sort(Comparator.comparingLong((R request) -> request.sequence));
     for (int i = again.size() - 1; i >= 0; i--) {
       waiting.addFirst(again.get(i));
     }
   }
 
   /** Empties it. */
-  List<RemoteRequest> removeAll() {
-    List<RemoteRequest> all = new ArrayList<>(outstanding.inOrder());
+  List<R> removeAll() {
+    List<R> all = new ArrayList<>(outstanding.inOrder());
     all.addAll(waiting);
     outstanding = outstanding.emptied();
     waiting = new ArrayDeque<>();

@@ -2,7 +2,7 @@ package io.netchannel.device.remote;
 
 import io.netchannel.device.Outcome;
 import io.netchannel.device.StorageState;
-import io.netchannel.wire.Attached;
+import io.netchannel.wire.AttachedDisk;
 import java.util.Optional;
 import java.util.UUID;
 
@@ -65,7 +65,7 @@ final class UnflushedWrites {
    *
    * @return whether writes were lost by that
    */
-  boolean attached(Attached attached) {
+  boolean attached(AttachedDisk attached) {
     boolean another = !storage.orElse(attached.lastStorage()).equals(attached.storage());
     storage = Optional.of(attached.storage());
     boolean loses = another && completed > flushed;

@@ -5,6 +5,10 @@
  * server the one of this process ({@code OwnServer}), the same is said without network and without
  * TLS, over a channel within the process; that is found out anew for each connection.
  *
+ * <p>The connection, the next one after it, the generation and what is outstanding are the same for
+ * all kinds of devices ({@code RemoteAttachment}, {@code RequestQueue}); what its requests are is a
+ * kind's own ({@code RemoteDevice} for disks).
+ *
  * <pre>
  *               connect            ATTACHED                  close, nothing outstanding
  *   WAITING ----------> CONNECTING ----------> ATTACHED --------------------------> DETACHING

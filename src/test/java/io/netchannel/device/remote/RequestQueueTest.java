@@ -5,8 +5,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.google.common.collect.ImmutableList;
 import io.netchannel.wire.Attach.Unanswered;
 import io.netchannel.wire.Attached;
+import io.netchannel.wire.AttachedDisk;
 import io.netchannel.wire.Attached.Fate;
 import io.netchannel.wire.FrameType;
+import io.netchannel.wire.Status;
 import java.util.List;
 import java.util.UUID;
 import java.util.stream.IntStream;
@@ -17,7 +19,7 @@ import org.junit.jupiter.api.Test;
 final class RequestQueueTest {
   private static final int WRITES = 3;
 
-  private final RequestQueue queue = new RequestQueue(1);
+  private final RequestQueue<DiskRequest> queue = new RequestQueue<>(1);
 
   @BeforeEach
   void attach() {
@@ -27,7 +29,7 @@ final class RequestQueueTest {
 
   @Test
   void whatWasLeftIsAskedForAlsoWhenItIsKnown() {
-    List<RemoteRequest> sent = send(WRITES);
+    List<DiskRequest> sent = send(WRITES);
     ImmutableList<Unanswered> left = leave();
     queue.answered(sent.get(0));
     queue.answered(sent.get(2));
@@ -36,7 +38,7 @@ final class RequestQueueTest {
 
   @Test
   void whoGoesOnItselfAsksForWhatItDoesNotKnow() {
-    List<RemoteRequest> sent = send(WRITES);
+    List<DiskRequest> sent = send(WRITES);
     ImmutableList<Unanswered> left = leave();
     queue.answered(sent.get(0));
     queue.use(2);
@@ -54,7 +56,7 @@ final class RequestQueueTest {
 
   @Test
   void whatIsSentAgainHasTheNameThatItWasLeftUnder() {
-    List<RemoteRequest> sent = send(WRITES);
+    List<DiskRequest> sent = send(WRITES);
     queue.answered(sent.get(0));
     ImmutableList<Unanswered> left = leave();
     queue.list();
@@ -78,29 +80,37 @@ final class RequestQueueTest {
 
   private void attach(int slots, Fate... fates) {
     Attached attached =
-        new Attached(
+        new Attached(new AttachedDisk(new UUID(1, 1),
             new UUID(1, 1),
-            new UUID(1, 1),
-            new Attached.Geometry(1 << 20, 512, 512, false, true, false, 0, false),
-            new Attached.Window(slots, 1 << 20),
+            new AttachedDisk.Geometry(1 << 20, 512, 512, false, true, false, 0, false)), new Attached.Window(slots, 1 << 20),
             1,
             ImmutableList.copyOf(fates));
-    queue.attached(attached, 1 << 20, (request, status) -> {});
+    queue.attached(
+        attached,
+        new RequestQueue.Fates<>() {
+          @Override
+          public void done(DiskRequest request, Status status) {}
+
+          @Override
+          public boolean unknown(DiskRequest request) {
+            return true;
+          }
+        });
   }
 
-  private static RemoteRequest write() {
-    RemoteRequest write = new RemoteRequest();
+  private static DiskRequest write() {
+    DiskRequest write = new DiskRequest();
     write.type = FrameType.WRITE;
     write.lengthBytes = 512;
     return write;
   }
 
-  private List<RemoteRequest> send(int count) {
-    return IntStream.range(0, count).mapToObj(i -> queue.next(0)).toList();
+  private List<DiskRequest> send(int count) {
+    return IntStream.range(0, count).mapToObj(i -> queue.next()).toList();
   }
 
   private ImmutableList<Unanswered> leave() {
-    return queue.leave().stream()
+    return queue.leave(DiskRequest::writes).stream()
         .map(write -> new Unanswered(write.slot, write.sequence))
         .collect(ImmutableList.toImmutableList());
   }
