@@ -46,6 +46,7 @@ public record UsbPort(int incarnation, Optional<Plugged> plugged) {
    * @param serial without control characters; empty for none
    * @param descriptors as the device has them; {@link #MAX_DESCRIPTORS_BYTES} at most
    */
+  @SuppressWarnings("ArrayRecordComponent") // copied in and out
   public record Plugged(
       int speed,
       int configuration,
@@ -139,7 +140,7 @@ public record UsbPort(int incarnation, Optional<Plugged> plugged) {
     Payload.exactly(
         frame, in, 2L * alternateCount + haltedCount + serialBytes + descriptorBytes);
     if (speed == 0) {
-      long more = configuration + in.readableBytes();
+      long more = (long) configuration + in.readableBytes();
       Payload.check(frame, more == 0, "nothing of what is not plugged", more);
       return new UsbPort(incarnation, Optional.empty());
     }
