@@ -21,8 +21,13 @@ final class WorkingTime implements LongSupplier {
 
   @Override
   public long getAsLong() {
-    State now = state;
-    return now.rests ? now.nanos : nanoTime.getAsLong() - now.nanos;
+    while (true) {
+      State now = state;
+      long nanos = now.rests ? now.nanos : nanoTime.getAsLong() - now.nanos;
+      if (state.equals(now)) { // else it has begun to rest in between, perhaps long ago
+        return nanos;
+      }
+    }
   }
 
   void rest() {

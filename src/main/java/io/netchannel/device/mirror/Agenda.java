@@ -33,6 +33,7 @@ final class Agenda {
   }
 
   private final Object lock;
+  private final Errands errands;
   private final RequestPool pool;
   private final Doer doer;
   private final RequestQueue requests = new RequestQueue();
@@ -44,8 +45,9 @@ final class Agenda {
   private boolean toTell;
   private boolean isOver;
 
-  Agenda(Object lock, RequestPool pool, Doer doer) {
+  Agenda(Object lock, Errands errands, RequestPool pool, Doer doer) {
     this.lock = lock;
+    this.errands = errands;
     this.pool = pool;
     this.doer = doer;
   }
@@ -150,6 +152,9 @@ final class Agenda {
       } else {
         return false;
       }
+      if (placed != null || guest != null) {
+        errands.begin();
+      }
     }
     if (flush) {
       doer.flushFollower();
@@ -160,12 +165,28 @@ final class Agenda {
     } else if (leave) {
       doer.followerAway(lost);
     } else if (placed != null) {
-      doer.send(placed);
+      sendNow(placed);
     } else if (guest != null) {
-      guest.complete(answer);
+      answerNow(guest, answer);
     } else {
       doer.tell(over);
     }
     return true;
+  }
+
+  private void sendNow(MirroredRequest placed) {
+    try {
+      doer.send(placed);
+    } finally {
+      errands.end();
+    }
+  }
+
+  private void answerNow(Completion guest, Outcome outcome) {
+    try {
+      guest.complete(outcome);
+    } finally {
+      errands.end();
+    }
   }
 }

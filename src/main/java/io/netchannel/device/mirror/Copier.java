@@ -27,6 +27,12 @@ import java.util.function.LongSupplier;
 final class Copier {
   private static final int PASSES_WITHOUT_LOCK = 3;
 
+  /**
+   * What the leader is asked about at once, and what is made zeros at once: a long hole, or long
+   * data, is a few questions, and no request keeps a follower long.
+   */
+  private static final int MOST_ASKED_REGIONS = (4 << 20) / DifferenceMap.REGION_BYTES;
+
   private static final String SOURCE = "source";
   private static final String TARGET = "target";
 
@@ -65,6 +71,23 @@ final class Copier {
   private int pass;
   private long passBeganWith;
   private long cursor;
+
+  /**
+   * How many regions the next copy may have. Twice as many with each hole, as more of it may
+   * follow; with data what a copy has memory for.
+   */
+  private int spanRegions = RegionSpan.MOST_REGIONS;
+
+  /** How many regions the leader is asked about. Twice as many with each answer without holes. */
+  private int askedRegions = RegionSpan.MOST_REGIONS;
+
+  /**
+   * Regions, from the first one to before the end, that the leader has told to be data. They are
+   * read without asking again: one that has become a hole since has zeros as good as any.
+   */
+  private long dataFirst;
+
+  private long dataEnd;
 
   /** Whether it has not found a region to copy; such passes end once in a tick at most. */
   private boolean passIsEmpty;
@@ -237,8 +260,9 @@ final class Copier {
 
   /** Null when there is no memory, or it would be too much for this second. */
   private RegionCopy claim(long region) {
+    int most = isHot() || known == Follower.ALIKE ? RegionSpan.MOST_REGIONS : spanRegions;
     int regions = 1;
-    while (regions < RegionSpan.MOST_REGIONS
+    while (regions < most
         && region + regions < map.regions()
         && map.isSet(region + regions)
         && isClaimable(region + regions)) {
@@ -248,12 +272,16 @@ final class Copier {
     if (!pace.take(bytes, nanoTime.getAsLong())) {
       return null;
     }
-    Chunk data = buffers.acquireOrAwait(bytes);
-    Chunk compared = data != null && known == Follower.ALIKE ? buffers.acquireOrAwait(bytes) : null;
-    if (data == null || (known == Follower.ALIKE && compared == null)) {
-      release(data);
-      pace.giveBack(bytes);
-      return null;
+    Chunk data = null;
+    Chunk compared = null;
+    if (regions <= RegionSpan.MOST_REGIONS) {
+      data = buffers.acquireOrAwait(bytes);
+      compared = data != null && known == Follower.ALIKE ? buffers.acquireOrAwait(bytes) : null;
+      if (data == null || (known == Follower.ALIKE && compared == null)) {
+        release(data);
+        pace.giveBack(bytes);
+        return null;
+      }
     }
     RegionCopy copy = new RegionCopy(region, regions, map.sizeBytes(), isHot(), data, compared);
     copies.add(copy);
@@ -295,27 +323,75 @@ final class Copier {
       ByteBuffer buffer = copy.compared.buffer().clear().limit(copy.lengthBytes);
       legs.follower.read(copy.offsetBytes, buffer, outcome -> read(copy, TARGET, outcome));
     }
-    // Asked when it is claimed, not ahead: what is written from now on makes the copy stale.
+    long askedBytes;
+    synchronized (lock) {
+      boolean isData = dataFirst <= copy.firstRegion && copy.lastRegion() < dataEnd;
+      int regions = isData ? 0 : Math.max(copy.regions, askedRegions);
+      long most = map.sizeBytes() - copy.offsetBytes;
+      askedBytes = Math.min((long) regions * DifferenceMap.REGION_BYTES, most);
+    }
+    if (askedBytes == 0) {
+      told(copy, false);
+      return;
+    }
+    // Holes count for what was claimed before: what is written from now on makes the copy stale.
     var unused =
         legs.leader
-            .extents(copy.offsetBytes, copy.lengthBytes)
-            .thenAccept(extents -> read(copy, isZero(copy, extents)));
+            .extents(copy.offsetBytes, askedBytes)
+            .thenAccept(extents -> told(copy, extents, copy.offsetBytes + askedBytes));
   }
 
-  private static boolean isZero(RegionCopy copy, Extents extents) {
-    long end = copy.offsetBytes + copy.lengthBytes;
-    return extents.zeros().stream()
-        .anyMatch(run -> run.offsetBytes() <= copy.offsetBytes && end <= run.endBytes());
+  private void told(RegionCopy copy, Extents extents, long askedEndBytes) {
+    boolean hole = false;
+    long dataEndBytes = askedEndBytes;
+    for (Extents.Run run : extents.zeros()) {
+      hole |=
+          run.offsetBytes() <= copy.offsetBytes
+              && copy.offsetBytes + copy.lengthBytes <= run.endBytes();
+      dataEndBytes = Math.min(dataEndBytes, run.offsetBytes());
+    }
+    synchronized (lock) {
+      askedRegions =
+          dataEndBytes < askedEndBytes
+              ? RegionSpan.MOST_REGIONS
+              : Math.min(MOST_ASKED_REGIONS, 2 * askedRegions);
+      dataFirst = copy.firstRegion;
+      dataEnd = DifferenceMap.firstRegion(dataEndBytes);
+      spanRegions =
+          hole
+              ? Math.min(MOST_ASKED_REGIONS, Math.max(spanRegions, 2 * copy.regions))
+              : RegionSpan.MOST_REGIONS;
+    }
+    told(copy, hole);
   }
 
-  private void read(RegionCopy copy, boolean zero) {
-    ByteBuffer buffer = copy.data.buffer().clear().limit(copy.lengthBytes);
-    if (zero) {
-      ZeroRuns.fill(buffer);
+  private void told(RegionCopy copy, boolean hole) {
+    boolean tooLong;
+    synchronized (lock) {
+      copy.hole = hole;
+      tooLong = !hole && copy.data == null;
+      if (tooLong) {
+        giveBack(copy);
+      }
+    }
+    if (tooLong) {
+      owner.work();
+    } else if (hole) {
+      if (copy.compared != null) {
+        ZeroRuns.fill(copy.data.buffer().clear().limit(copy.lengthBytes));
+      }
       read(copy, SOURCE, Outcome.OK);
     } else {
+      ByteBuffer buffer = copy.data.buffer().clear().limit(copy.lengthBytes);
       legs.leader.read(copy.offsetBytes, buffer, outcome -> read(copy, SOURCE, outcome));
     }
+  }
+
+  /** More of it is data than there is memory for: it is claimed again, in parts. */
+  private void giveBack(RegionCopy copy) {
+    pace.giveBack((long) copy.regions * DifferenceMap.REGION_BYTES);
+    cursor = Math.min(cursor, copy.firstRegion);
+    end(copy);
   }
 
   private void read(RegionCopy copy, String leg, Outcome outcome) {
@@ -358,6 +434,10 @@ final class Copier {
   }
 
   private void write(RegionCopy copy, int from, int end) {
+    if (copy.hole && copy.compared == null) {
+      zero(copy, from, end);
+      return;
+    }
     ByteBuffer data = copy.data.buffer();
     int at = from;
     while (at < end) {
@@ -372,7 +452,11 @@ final class Copier {
           && !isThere(copy, runEnd, end)) {
         runEnd = Math.min(end, runEnd + ZeroRuns.BLOCK_BYTES);
       }
-      write(copy, at, runEnd, zero);
+      if (zero) {
+        zero(copy, at, runEnd);
+      } else {
+        write(copy, at, data.slice(at, runEnd - at));
+      }
       at = runEnd;
     }
   }
@@ -385,41 +469,48 @@ final class Copier {
             < 0;
   }
 
-  private void write(RegionCopy copy, int from, int end, boolean zero) {
+  private void write(RegionCopy copy, int from, ByteBuffer data) {
+    synchronized (lock) {
+      copiedBytes += data.remaining();
+      copy.outstanding++;
+    }
+    legs.follower.write(copy.offsetBytes + from, data, outcome -> written(copy, outcome));
+  }
+
+  private void zero(RegionCopy copy, int from, int end) {
     long offset = copy.offsetBytes + from;
-    ByteBuffer data = copy.data.buffer().slice(from, end - from);
-    Completion done = outcome -> written(copy, outcome);
+    int length = end - from;
     boolean zeroing;
     synchronized (lock) {
-      if (zero && known == Follower.ZERO) {
-        zeroBytes += end - from;
-        return;
-      }
-      zeroing = zero && canZero;
-      if (zeroing) {
-        zeroBytes += end - from;
+      zeroing = canZero;
+      if (zeroing || known == Follower.ZERO) {
+        zeroBytes += length;
       } else {
-        copiedBytes += end - from;
+        copiedBytes += length;
+      }
+      if (known == Follower.ZERO) {
+        return;
       }
       copy.outstanding++;
     }
+    Completion done = outcome -> written(copy, outcome);
     if (zeroing) {
       legs.follower.zero(
           offset,
-          end - from,
+          length,
           true,
           outcome -> {
             if (outcome == Outcome.UNSUPPORTED) {
               synchronized (lock) {
                 canZero = false;
               }
-              legs.follower.write(offset, data, done); // which is zeros
+              Legs.writeZeros(legs.follower, offset, length, done);
             } else {
               done.complete(outcome);
             }
           });
     } else {
-      legs.follower.write(offset, data, done);
+      Legs.writeZeros(legs.follower, offset, length, done);
     }
   }
 

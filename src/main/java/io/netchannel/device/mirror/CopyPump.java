@@ -12,6 +12,7 @@ package io.netchannel.device.mirror;
  */
 final class CopyPump {
   private final Object lock;
+  private final Errands errands;
   private final MirrorStates states;
   private final Copier copier;
   private final Verification verification;
@@ -19,8 +20,10 @@ final class CopyPump {
   /** Guarded by the mirror's lock. */
   private boolean pumping;
 
-  CopyPump(Object lock, MirrorStates states, Copier copier, Verification verification) {
+  CopyPump(
+      Object lock, Errands errands, MirrorStates states, Copier copier, Verification verification) {
     this.lock = lock;
+    this.errands = errands;
     this.states = states;
     this.copier = copier;
     this.verification = verification;
@@ -56,11 +59,16 @@ final class CopyPump {
           pumping = false;
           return true;
         }
+        errands.begin();
       }
-      if (copy != null) {
-        copier.begin(copy);
-      } else {
-        verification.begin(comparison);
+      try {
+        if (copy != null) {
+          copier.begin(copy);
+        } else {
+          verification.begin(comparison);
+        }
+      } finally {
+        errands.end();
       }
     }
   }

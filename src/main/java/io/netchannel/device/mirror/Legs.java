@@ -154,14 +154,14 @@ final class Legs {
     }
   }
 
-  /** Zeros as data, for a leg that cannot make them; {@code request} is at this leg until then. */
-  static void writeZeros(Device leg, MirroredRequest request, Completion done) {
+  /** Zeros as data, for a leg that cannot make them; all of them are at this leg until then. */
+  static void writeZeros(Device leg, long offsetBytes, long lengthBytes, Completion done) {
     new Parts(
             (kind, offset, length, none, ended) ->
                 leg.write(offset, Zeros.DATA.slice(0, (int) length), ended),
             MirroredRequest.Kind.WRITE,
-            request.offsetBytes,
-            request.lengthBytes,
+            offsetBytes,
+            lengthBytes,
             Zeros.DATA.capacity(),
             null,
             done)

@@ -52,13 +52,17 @@ final class Mirror {
   private final LongSupplier nanoTime;
   private final ActiveRanges active = new ActiveRanges();
   private final RequestPool pool = new RequestPool(this::leaderEnded, this::followerEnded);
-  private final Agenda agenda = new Agenda(lock, pool, new Doer());
+  private final Errands errands = new Errands(lock, this::giveMemoryBackIfUnused);
+  private final Agenda agenda = new Agenda(lock, errands, pool, new Doer());
   private final Copier copier;
   private final Verification verification;
   private final Differences differences;
   private final Placement placement;
   private final Answers answers;
   private final CopyPump pump;
+
+  /** Whether its memory goes back as soon as nothing has any of it. */
+  private boolean givesMemoryBack;
 
   /** Whether its legs are others' now: the one that was left is closed, the survivor is in use. */
   private boolean dissolved;
@@ -104,7 +108,7 @@ final class Mirror {
         new Placement(
             legs, states, active, differences, copier, verification, buffers, agenda, nanoTime);
     answers = new Answers(legs, states, active, differences, pace, agenda, pool, nanoTime);
-    pump = new CopyPump(lock, states, copier, verification);
+    pump = new CopyPump(lock, errands, states, copier, verification);
   }
 
   // ---- For its device
@@ -117,9 +121,16 @@ final class Mirror {
       request = pool.take();
       request.begin(kind, offsetBytes, lengthBytes, data, completion, nanoTime.getAsLong());
       placed = placement.placeOrPark(request);
+      if (placed) {
+        errands.begin();
+      }
     }
     if (placed) {
-      Legs.send(request);
+      try {
+        Legs.send(request);
+      } finally {
+        errands.end();
+      }
     }
   }
 
@@ -246,7 +257,7 @@ final class Mirror {
           "expected a mirror that is over and has nothing under way, found one that is %s",
           states.state());
       dissolved = true;
-      buffers.close();
+      giveMemoryBack();
       leg = states.state() == MirrorState.ALONE ? legs.leader : legs.follower;
     }
     leg.close();
@@ -272,6 +283,23 @@ final class Mirror {
     (disk == legs.leader ? legs.follower : legs.leader).close();
     left.completeExceptionally(new IllegalStateException("the mirror was closed"));
     synchronized (lock) {
+      // A leg that is closed takes nothing, but who is on his way to it has the guest's memory.
+      errands.awaitOthers();
+      giveMemoryBack();
+    }
+  }
+
+  private void giveMemoryBack() {
+    givesMemoryBack = true;
+    giveMemoryBackIfUnused();
+  }
+
+  /**
+   * A leg may tell of its holes after its close, and who is on his way may be the one that closes
+   * it: the memory is not another's yet.
+   */
+  private void giveMemoryBackIfUnused() {
+    if (givesMemoryBack && copier.isIdle() && verification.isIdle() && errands.areDone()) {
       buffers.close();
     }
   }
@@ -280,7 +308,7 @@ final class Mirror {
 
   private void leaderEnded(MirroredRequest request, Outcome outcome) {
     if (mustWriteZeros(request, outcome)) {
-      Legs.writeZeros(request.leader, request, request.leaderDone);
+      Legs.writeZeros(request.leader, request.offsetBytes, request.lengthBytes, request.leaderDone);
       return;
     }
     synchronized (lock) {
@@ -292,7 +320,8 @@ final class Mirror {
 
   private void followerEnded(MirroredRequest request, Outcome outcome) {
     if (mustWriteZeros(request, outcome)) {
-      Legs.writeZeros(request.follower, request, request.followerDone);
+      Legs.writeZeros(
+          request.follower, request.offsetBytes, request.lengthBytes, request.followerDone);
       return;
     }
     synchronized (lock) {
@@ -373,6 +402,7 @@ final class Mirror {
     }
     states.step();
     placement.unpark();
+    giveMemoryBackIfUnused();
     if (states.hasLeft()) {
       agenda.tellThatItIsOver();
     }

@@ -9,8 +9,9 @@ import java.util.BitSet;
  *
  * <pre>
  *   LOCKED --what is changing there has ended--> READING --all read--> WRITING --all written--> ended: bits cleared
- *                                                   |                     |
- *                        +--claimed, nothing there--+  stale or failed ---+--> ended: bits stay
+ *                                                   |  |                  |
+ *                        +--claimed, nothing there--+  |  stale or failed-+--> ended: bits stay
+ *                                                      +--no hole, and no memory for data--> ended, claimed again in parts
  * </pre>
  */
 final class RegionCopy extends RegionSpan {
@@ -24,10 +25,14 @@ final class RegionCopy extends RegionSpan {
   /** Whether changes of its regions wait until it has ended. */
   final boolean locked;
 
+  /** Null where only a hole is copied, as more regions than a chunk has. */
   final Chunk data;
 
   /** What the follower has now; null where that does not matter. */
   final Chunk compared;
+
+  /** Whether the leader has a hole there. Set before it is read. */
+  boolean hole;
 
   /** By region: it was changed meanwhile. */
   final BitSet stale;

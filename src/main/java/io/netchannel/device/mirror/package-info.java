@@ -72,7 +72,8 @@
  *     follower is late then, the bits are set until it has ended ({@code late}). Without memory, or
  *     with an older write late at the same place, it goes to the leader only</td></tr>
  *   <tr><td>a copy</td><td>of regions that nothing is changing, at either leg. Their bits are
- *     cleared when it is written, unless something has changed them meanwhile</td></tr>
+ *     cleared when it is written, unless something has changed them meanwhile. Where the leader has
+ *     a hole the follower is told to make zeros, of more regions at once the longer it is</td></tr>
  *   <tr><td>hot regions</td><td>from the fourth pass on changes wait for the one copy that is under
  *     way there</td></tr>
  *   <tr><td>a guest that changes more than is copied</td><td>is answered when both legs have its
@@ -126,6 +127,8 @@
  *     device, completion or owner</td></tr>
  *   <tr><td>{@code Agenda} (calls that decisions lead to), {@code CopyPump} (copies and comparisons
  *     that begin), {@code Copier}, {@code Verification}</td><td>take work out under the lock and do it without</td></tr>
+ *   <tr><td>{@code Errands}</td><td>are the threads between a decision and what it leads to, for
+ *     which the close waits</td></tr>
  *   <tr><td>{@code Legs}, {@code Parts}</td><td>are used without: the devices, long requests</td></tr>
  * </table>
  *

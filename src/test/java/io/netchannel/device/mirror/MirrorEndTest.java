@@ -3,16 +3,23 @@ package io.netchannel.device.mirror;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.google.common.util.concurrent.Uninterruptibles;
+import io.netchannel.device.Completion;
 import io.netchannel.device.Device;
+import io.netchannel.device.Extents;
 import io.netchannel.device.ForwardingDevice;
 import io.netchannel.device.Outcome;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -102,6 +109,103 @@ final class MirrorEndTest extends SteppedMirror {
 
     assertThat(answers).allSatisfy(answer -> assertThat(answer.outcome).isNotNull());
     assertThat(mirror.left()).isCompletedExceptionally();
+    assertThat(budget.use().users()).isZero();
+  }
+
+  /** He has the guest's memory, which is another's when the mirror is closed. */
+  @Test
+  void theCloseWaitsForWhoIsOnHisWayToALeg() throws Exception {
+    CountDownLatch isOnHisWay = new CountDownLatch(1);
+    CountDownLatch goesOn = new CountDownLatch(1);
+    Device slowToReach =
+        new ForwardingDevice(follower) {
+          @Override
+          public void write(long offsetBytes, ByteBuffer data, Completion completion) {
+            if (Thread.currentThread().getName().equals("guest")) {
+              isOnHisWay.countDown();
+              Uninterruptibles.awaitUninterruptibly(goesOn);
+            }
+            super.write(offsetBytes, data, completion);
+          }
+        };
+    MirrorDevice mirror = mirror(leader, slowToReach, settings(false, false, false, true));
+    toSync(mirror);
+    Thread guest = new Thread(() -> write(mirror, 0, 7), "guest");
+    guest.start();
+    isOnHisWay.await();
+    Thread closing = new Thread(mirror::close);
+    closing.start();
+    while (closing.getState() != Thread.State.WAITING) {
+      assertThat(closing.isAlive()).as("it waits").isTrue();
+      Thread.onSpinWait();
+    }
+    assertThat(follower.closes).as("nothing is begun there meanwhile").isEqualTo(1);
+    assertThat(budget.use().users()).isEqualTo(1);
+    goesOn.countDown();
+    guest.join();
+    closing.join();
+
+    assertThat(budget.use().users()).isZero();
+  }
+
+  /** A leg may complete before it has returned, and what that leads to is the guest's to choose. */
+  @Test
+  void whoIsOnHisWayMayCloseIt() throws Exception {
+    AtomicReference<MirrorDevice> closed = new AtomicReference<>();
+    Device closesOnTheWay =
+        new ForwardingDevice(follower) {
+          @Override
+          public void write(long offsetBytes, ByteBuffer data, Completion completion) {
+            Optional.ofNullable(closed.get()).ifPresent(MirrorDevice::close);
+            super.write(offsetBytes, data, completion);
+          }
+        };
+    MirrorDevice mirror = mirror(leader, closesOnTheWay, settings(false, false, false, true));
+    toSync(mirror);
+    closed.set(mirror);
+    Answer write =
+        CompletableFuture.supplyAsync(() -> write(mirror, 0, 7)).get(60, TimeUnit.SECONDS);
+
+    assertThat(write.outcome).isEqualTo(Outcome.IO_ERROR);
+    assertThat(budget.use().users()).isZero();
+  }
+
+  /** Nobody has its request, and it never ends. */
+  @Test
+  void aLegThatThrowsHoldsUpNoClose() throws Exception {
+    Device throwing =
+        new ForwardingDevice(follower) {
+          @Override
+          public void write(long offsetBytes, ByteBuffer data, Completion completion) {
+            if (data.remaining() == BLOCK) {
+              throw new IllegalStateException("of a test");
+            }
+            super.write(offsetBytes, data, completion);
+          }
+        };
+    MirrorDevice mirror = mirror(leader, throwing, settings(false, false, false, true));
+    toSync(mirror);
+    assertThatThrownBy(() -> write(mirror, 0, 7)).hasMessage("of a test");
+    CompletableFuture.runAsync(mirror::close).get(60, TimeUnit.SECONDS);
+
+    assertThat(budget.use().users()).isZero();
+  }
+
+  @Test
+  void theMemoryOfACopyIsNobodyElsesUntilItHasEnded() {
+    CompletableFuture<Extents> holes = new CompletableFuture<>();
+    Device late =
+        new ForwardingDevice(leader) {
+          @Override
+          public CompletableFuture<Extents> extents(long offsetBytes, long lengthBytes) {
+            return holes;
+          }
+        };
+    MirrorDevice mirror = mirror(late, follower, settings(false, false, false, true));
+    mirror.close();
+    assertThat(budget.use().users()).as("the leader tells yet").isEqualTo(1);
+    holes.complete(Extents.ALL_DATA);
+
     assertThat(budget.use().users()).isZero();
   }
 

@@ -11,6 +11,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.ArrayDeque;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Queue;
@@ -28,12 +29,15 @@ import java.util.stream.IntStream;
 final class MirrorModelRun {
   private static final int BLOCK = SteppedDevice.BLOCK_BYTES;
   private static final int REGION_BLOCKS = DifferenceMap.REGION_BYTES / BLOCK;
-  private static final int BLOCKS = 2 * REGION_BLOCKS + 3;
-  private static final long BYTES = (long) BLOCKS * BLOCK;
 
   /** The blocks the guest uses: both sides of the borders of regions, and the short last one. */
   private static final int[] USED = {
-    0, 1, REGION_BLOCKS - 1, REGION_BLOCKS, REGION_BLOCKS + 1, 2 * REGION_BLOCKS, BLOCKS - 1
+    0, 1, REGION_BLOCKS - 1, REGION_BLOCKS, REGION_BLOCKS + 1, 2 * REGION_BLOCKS
+  };
+
+  /** What a copy has memory for, and a hole behind it that is copied as one. */
+  private static final int[] USED_IF_LONG = {
+    0, 3 * REGION_BLOCKS, 5 * REGION_BLOCKS, 9 * REGION_BLOCKS - 1, 9 * REGION_BLOCKS
   };
 
   private static final int STEPS = 120;
@@ -77,13 +81,15 @@ final class MirrorModelRun {
   private final boolean overlaps;
   private final boolean verifies;
   private final boolean damages;
+  private final int blocks;
+  private final long bytes;
+  private final int[] used;
   private final SteppedDevice leader;
   private final SteppedDevice follower;
   private final List<SteppedDevice> legs;
   private final MirrorInvariants invariants;
-  private final ByteBuffer memory =
-      ByteBuffer.allocateDirect(DifferenceMap.bytesFor(BYTES) + 8).alignedSlice(8);
-  private final GuestModel guest = new GuestModel(BLOCKS);
+  private final ByteBuffer memory;
+  private final GuestModel guest;
   private final boolean zeroFollower;
 
   /** One unit is not always enough for what copier and follower would have at once. */
@@ -132,8 +138,15 @@ final class MirrorModelRun {
     overlaps = random.nextInt(4) == 0;
     verifies = random.nextBoolean();
     damages = verifies && random.nextBoolean();
-    leader = new SteppedDevice("leader", BLOCKS, 0, true);
-    follower = new SteppedDevice("follower", BLOCKS, zeroFollower ? 0 : -1, bothZero);
+    boolean isLong = random.nextInt(5) == 0;
+    blocks = (isLong ? 10 : 2) * REGION_BLOCKS + 3;
+    bytes = (long) blocks * BLOCK;
+    used = Arrays.copyOf(isLong ? USED_IF_LONG : USED, (isLong ? USED_IF_LONG : USED).length + 1);
+    used[used.length - 1] = blocks - 1;
+    memory = ByteBuffer.allocateDirect(DifferenceMap.bytesFor(bytes) + 8).alignedSlice(8);
+    guest = new GuestModel(blocks);
+    leader = new SteppedDevice("leader", blocks, 0, true);
+    follower = new SteppedDevice("follower", blocks, zeroFollower ? 0 : -1, bothZero);
     legs = List.of(leader, follower);
     invariants = new MirrorInvariants(guest, leader, follower);
     legs.forEach(leg -> leg.onCall = this::expectNoLock);
@@ -143,12 +156,12 @@ final class MirrorModelRun {
 
   private DifferenceMap newMap() {
     memory.putLong(0, 0);
-    return DifferenceMap.allDiffering(memory, BYTES, this::stored);
+    return DifferenceMap.allDiffering(memory, bytes, this::stored);
   }
 
   private DifferenceMap foundMap() {
     try {
-      return DifferenceMap.reopen(memory, BYTES, this::stored);
+      return DifferenceMap.reopen(memory, bytes, this::stored);
     } catch (IOException e) {
       throw new AssertionError(e);
     }
@@ -337,9 +350,9 @@ final class MirrorModelRun {
     MirrorStatus status = mirror.status();
     if (damages
         && status.state() == MirrorState.FLUSHING
-        && status.uncomparedBytes() == BYTES
+        && status.uncomparedBytes() == bytes
         && random.nextBoolean()) {
-      int block = random.nextInt(BLOCKS);
+      int block = random.nextInt(blocks);
       say("DAMAGE " + block);
       saw(Event.DAMAGE);
       follower.damage(block);
@@ -369,8 +382,8 @@ final class MirrorModelRun {
     if (guest.open().size() >= 4) {
       return;
     }
-    int first = USED[random.nextInt(USED.length)];
-    int count = first + 2 <= BLOCKS && random.nextInt(3) == 0 ? 2 : 1;
+    int first = used[random.nextInt(used.length)];
+    int count = first + 2 <= blocks && random.nextInt(3) == 0 ? 2 : 1;
     Kind kind =
         switch (random.nextInt(10)) {
           case 0, 1 -> Kind.READ;
@@ -515,7 +528,7 @@ final class MirrorModelRun {
   }
 
   private void losePower() {
-    if (IntStream.range(0, BLOCKS).anyMatch(follower::wasDamaged)) {
+    if (IntStream.range(0, blocks).anyMatch(follower::wasDamaged)) {
       return; // what was found, and repaired, may be lost again: nobody looks after the switch
     }
     say("POWER");

@@ -11,14 +11,15 @@ import org.junit.jupiter.api.Test;
 
 /**
  * The mirror itself, on legs whose requests end one by one in any order, against what a guest may
- * expect of one disk. Two and a bit regions, a guest that writes, reads, flushes and discards, in
- * some runs without looking what it has open; errors at either leg, a silent follower, one whose
- * flushes fail until it is opened anew, another one in its place, one that is damaged behind the
- * mirror's back before it is verified; pauses, switches that are held, an orderly close at any
- * moment, kill -9 between any two stores of the map, loss of power with any subset of unflushed
- * blocks lost. The next process goes on with the map that it finds, at first without the follower
- * or not, and issues again what was not answered, sooner or later. After each step all invariants
- * are looked at; each run ends with a switch and a follower that has it all, or is found not to.
+ * expect of one disk. Two and a bit regions, or ten of which most are a hole, a guest that writes,
+ * reads, flushes and discards, in some runs without looking what it has open; errors at either leg,
+ * a silent follower, one whose flushes fail until it is opened anew, another one in its place, one
+ * that is damaged behind the mirror's back before it is verified; pauses, switches that are held,
+ * an orderly close at any moment, kill -9 between any two stores of the map, loss of power with any
+ * subset of unflushed blocks lost. The next process goes on with the map that it finds, at first
+ * without the follower or not, and issues again what was not answered, sooner or later. After each
+ * step all invariants are looked at; each run ends with a switch and a follower that has it all, or
+ * is found not to.
  */
 final class MirrorModelTest {
   private static final int RUNS = 1_000;

@@ -8,7 +8,6 @@ import io.netchannel.device.Extents;
 import io.netchannel.device.Outcome;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Random;
@@ -182,19 +181,26 @@ final class SteppedDevice implements Device {
     int first = (int) (offsetBytes / BLOCK_BYTES);
     int count = (int) (lengthBytes / BLOCK_BYTES);
     CompletableFuture<Extents> found = new CompletableFuture<>();
-    Extents.Run[] hole = new Extents.Run[1];
+    List<Extents.Run> holes = new ArrayList<>();
     add(
         new Step(
             "%s tells holes %d+%d".formatted(name, first, count),
             first,
             0,
             () -> {
-              boolean zero = Arrays.stream(current, first, first + count).allMatch(v -> v == 0);
-              hole[0] = zero ? new Extents.Run(offsetBytes, lengthBytes) : null;
+              for (int block = first; block < first + count; block++) {
+                int begin = block;
+                while (block < first + count && current[block] == 0) {
+                  block++;
+                }
+                if (block > begin && holes.size() < Extents.MAX_RUNS) {
+                  holes.add(
+                      new Extents.Run(
+                          (long) begin * BLOCK_BYTES, (long) (block - begin) * BLOCK_BYTES));
+                }
+              }
             },
-            outcome ->
-                found.complete(
-                    hole[0] == null ? Extents.ALL_DATA : new Extents(ImmutableList.of(hole[0])))));
+            outcome -> found.complete(new Extents(ImmutableList.copyOf(holes)))));
     return found;
   }
 
