@@ -25,6 +25,13 @@ public interface RequestFormat<Q extends VirtualRequest> {
   boolean parse(Q request);
 
   /**
+   * Serves the queue's other rings, if it has any; before requests are taken.
+   *
+   * @throws RingBrokenException when what is there cannot be: the device is closed then
+   */
+  default void serveOtherRings() throws RingBrokenException {}
+
+  /**
    * Fills {@code request}, not answered, from what {@link VirtualRequest#encode} has written.
    *
    * @throws IllegalArgumentException when that was another version of this program

@@ -81,6 +81,7 @@ public final class RequestRing<Q extends VirtualRequest> {
    *     one, unless so many are held that releasing one has to come first
    */
   public int take(VirtualDevice.Handler<? super Q> handler, int max) throws RingBrokenException {
+    format.serveOtherRings();
     int taken = 0;
     do {
       int waiting = ring.waiting();

@@ -33,7 +33,7 @@ public abstract class TakenRequest implements VirtualRequest {
   private long id;
   private boolean answered;
   private int responseIndex;
-  private boolean released;
+  private boolean released = true;
 
   /** One more of {@code ring}, which gives it its {@code place} ({@link RequestFormat}). */
   protected TakenRequest(RequestRing<?> ring, int place) {
@@ -63,8 +63,9 @@ public abstract class TakenRequest implements VirtualRequest {
     return ring.isConnected();
   }
 
-  protected final boolean isAnswered() {
-    return answered;
+  /** Whether it is taken, and neither answered nor given back. */
+  protected final boolean isOutstanding() {
+    return !answered && !released;
   }
 
   /**
@@ -73,10 +74,7 @@ public abstract class TakenRequest implements VirtualRequest {
    * @return the index of the response in its ring
    */
   protected final int answer() {
-    checkHeld();
-    if (answered) {
-      throw new IllegalStateException(this + " is answered a second time");
-    }
+    checkUnanswered();
     answered = true;
     responseIndex = ring.respond(this);
     return responseIndex;
@@ -96,6 +94,13 @@ public abstract class TakenRequest implements VirtualRequest {
     checkHeld();
     released = true;
     ring.release(place);
+  }
+
+  protected final void checkUnanswered() {
+    checkHeld();
+    if (answered) {
+      throw new IllegalStateException(this + " is answered a second time");
+    }
   }
 
   protected final void checkHeld() {

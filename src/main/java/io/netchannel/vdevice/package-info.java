@@ -1,7 +1,7 @@
 /**
  * What all virtual devices share: the xenbus states two ends go through, the nodes, and the
- * mechanics of a shared ring. {@code vdevice.block} speaks the protocol of disks over it, others
- * may be beside it. Where requests go is nobody's business here.
+ * mechanics of a shared ring. {@code vdevice.block} speaks the protocol of disks over it, {@code
+ * vdevice.usb} that of USB controllers. Where requests go is nobody's business here.
  *
  * <pre>
  *  DeviceNodes          makes and removes the nodes of both ends     (DeviceType, DeviceAddress)

@@ -1,0 +1,203 @@
+package io.netchannel.vdevice.usb;
+
+import io.netchannel.vdevice.GuestLog;
+import io.netchannel.vdevice.GuestMemory;
+import io.netchannel.vdevice.RequestFormat;
+import io.netchannel.vdevice.RequestRing;
+import io.netchannel.vdevice.RingBrokenException;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+
+/** The requests of one connection: how they are made, and which of them are outstanding. */
+final class UrbRing implements RequestFormat<RingUrb> {
+  private final int slots;
+  private final UrbParser parser;
+  private final IsoDescriptors descriptors;
+  private final GuestMemory guest;
+  private final PlugRing plugs;
+  private final RingRelief relief;
+  private final GuestLog log;
+
+  /** All that were ever needed: twice as many as slots at most. */
+  private final List<RingUrb> requests = new ArrayList<>();
+
+  /** Of the next request. */
+  private long sequence;
+
+  /** Counts what was taken and what was answered: it stands still while nothing happens. */
+  private long progress;
+
+  UrbRing(
+      int slots,
+      UrbParser parser,
+      IsoDescriptors descriptors,
+      GuestMemory guest,
+      PlugRing plugs,
+      RingRelief relief,
+      GuestLog log) {
+    this.slots = slots;
+    this.parser = parser;
+    this.descriptors = descriptors;
+    this.guest = guest;
+    this.plugs = plugs;
+    this.relief = relief;
+    this.log = log;
+  }
+
+  /** Whether this device has not gone. */
+  boolean isThere(int device) {
+    return device == parser.device();
+  }
+
+  GuestMemory guest() {
+    return guest;
+  }
+
+  IsoDescriptors descriptors() {
+    return descriptors;
+  }
+
+  @Override
+  public RingUrb newRequest(RequestRing<RingUrb> ring, int place) {
+    RingUrb request = new RingUrb(ring, place, this);
+    requests.add(request);
+    return request;
+  }
+
+  @Override
+  public ByteBuffer slot() {
+    return parser.slot();
+  }
+
+  @Override
+  public boolean parse(RingUrb request) {
+    boolean repeated = isOutstanding(parser.id());
+    Optional<UrbParser.Refusal> refusal = parser.parse(request, sequence++);
+    if (refusal.isPresent()) {
+      return refuse(request, refusal.get().errno(), refusal.get().reason());
+    }
+    if (repeated) {
+      return refuse(request, -UsbifStatus.INVAL, "its id is that of one that has no answer yet");
+    }
+    if (request.isUnlink()) {
+      long target = sequenceOf(request.unlinkedId());
+      if (target != RingUrb.NO_TARGET && unlinkOf(target).isPresent()) {
+        return refuse(request, -UsbifStatus.INVAL, "another unlink of it has no answer yet");
+      }
+      request.target(target);
+    }
+    return true;
+  }
+
+  private boolean refuse(RingUrb request, int errno, String reason) {
+    log.warn("bad request refused: %s: %s".formatted(request, reason));
+    request.refuse(errno);
+    return false;
+  }
+
+  private boolean isOutstanding(int id) {
+    for (int i = 0; i < requests.size(); i++) {
+      if (requests.get(i).isWaiting() && requests.get(i).id() == id) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** Of the URB that has this id and no answer; {@link RingUrb#NO_TARGET} when there is none. */
+  private long sequenceOf(int id) {
+    for (int i = 0; i < requests.size(); i++) {
+      RingUrb request = requests.get(i);
+      if (request.isWaiting() && !request.isUnlink() && request.id() == id) {
+        return request.sequence();
+      }
+    }
+    return RingUrb.NO_TARGET;
+  }
+
+  /** The URB with this number, while it has no answer. */
+  Optional<UrbRequest> urb(long number) {
+    for (int i = 0; i < requests.size(); i++) {
+      RingUrb request = requests.get(i);
+      if (request.isWaiting() && !request.isUnlink() && request.sequence() == number) {
+        return Optional.of(request);
+      }
+    }
+    return Optional.empty();
+  }
+
+  /** The unlink of the URB with this number, while it has no answer. */
+  Optional<UrbRequest> unlinkOf(long number) {
+    for (int i = 0; i < requests.size(); i++) {
+      RingUrb request = requests.get(i);
+      if (request.isWaiting() && request.isUnlink() && request.target() == number) {
+        return Optional.of(request);
+      }
+    }
+    return Optional.empty();
+  }
+
+  @Override
+  public void serveOtherRings() throws RingBrokenException {
+    plugs.serve();
+  }
+
+  @Override
+  public void decode(ByteBuffer encoded, RingUrb request) {
+    request.decode(encoded);
+    parser.taken(request);
+    sequence = Math.max(sequence, request.sequence() + 1);
+  }
+
+  void begun() {
+    progress++;
+  }
+
+  void ended() {
+    progress++;
+  }
+
+  // ---- for RingRelief
+
+  long progress() {
+    return progress;
+  }
+
+  /** Whether every slot has an IN that waits for its device. */
+  boolean isFullOfParkedIns() {
+    int parked = 0;
+    for (int i = 0; i < requests.size(); i++) {
+      parked += requests.get(i).isParkedIn() ? 1 : 0;
+    }
+    return parked >= slots;
+  }
+
+  /** Whether one was relieved and is not answered yet. */
+  boolean isRelieving() {
+    for (int i = 0; i < requests.size(); i++) {
+      if (requests.get(i).isWaiting() && requests.get(i).isRelieved()) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** Whether an empty answer does it no harm. */
+  boolean isRelievable(RingUrb request) {
+    return request.isParkedIn() && relief.allows(request.endpointNumber());
+  }
+
+  /** The IN that has waited longest, of those that may be answered empty. */
+  Optional<RingUrb> oldestRelievable() {
+    RingUrb oldest = null;
+    for (int i = 0; i < requests.size(); i++) {
+      RingUrb request = requests.get(i);
+      if (isRelievable(request) && (oldest == null || request.sequence() < oldest.sequence())) {
+        oldest = request;
+      }
+    }
+    return Optional.ofNullable(oldest);
+  }
+}

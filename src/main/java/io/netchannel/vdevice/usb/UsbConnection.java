@@ -1,0 +1,43 @@
+package io.netchannel.vdevice.usb;
+
+import com.google.common.collect.ImmutableList;
+import io.netchannel.vdevice.FrontendNodes;
+import io.netchannel.vdevice.FrontendRings;
+import io.netchannel.vdevice.HandshakeException;
+import io.netchannel.vdevice.QueueNodes;
+import io.netchannel.xen.XenStoreOperations;
+
+/** What a frontend has published about its two rings, which share an event channel. */
+record UsbConnection(QueueNodes queue) implements FrontendRings {
+  /** In the queue: that of plug events. */
+  static final int PLUG_RING = 1;
+
+  /**
+   * Reads the nodes under {@code frontend}.
+   *
+   * @throws HandshakeException when a node is missing or is no number
+   */
+  static UsbConnection read(XenStoreOperations store, String frontend) throws HandshakeException {
+    return new UsbConnection(
+        new QueueNodes(
+            ImmutableList.of(
+                ImmutableList.of(FrontendNodes.required(store, frontend, "urb-ring-ref")),
+                ImmutableList.of(FrontendNodes.required(store, frontend, "conn-ring-ref"))),
+            FrontendNodes.required(store, frontend, "event-channel")));
+  }
+
+  @Override
+  public ImmutableList<QueueNodes> queues() {
+    return ImmutableList.of(queue);
+  }
+
+  @Override
+  public int slotBytes() {
+    return UrbLayout.SLOT_BYTES;
+  }
+
+  @Override
+  public String toString() {
+    return queue.toString();
+  }
+}

@@ -1,0 +1,229 @@
+package io.netchannel.vdevice.usb;
+
+import io.netchannel.vdevice.BackRing;
+import io.netchannel.vdevice.DeviceAddress;
+import io.netchannel.vdevice.DeviceNodes;
+import io.netchannel.vdevice.DeviceProtocol;
+import io.netchannel.vdevice.GuestLog;
+import io.netchannel.vdevice.GuestMemory;
+import io.netchannel.vdevice.HandshakeException;
+import io.netchannel.vdevice.MappedQueue;
+import io.netchannel.vdevice.RequestRing;
+import io.netchannel.vdevice.RingBrokenException;
+import io.netchannel.vdevice.VirtualDevice;
+import io.netchannel.vdevice.XenbusBackend;
+import io.netchannel.xen.EventChannels;
+import io.netchannel.xen.GrantTable;
+import io.netchannel.xen.XenStore;
+import io.netchannel.xen.XenStoreException;
+import io.netchannel.xen.XenStoreOperations;
+import java.nio.ByteBuffer;
+import java.util.List;
+import java.util.Optional;
+import org.slf4j.LoggerFactory;
+
+/** The usbif backend an unmodified xen-hcd talks to: a controller with one port. */
+public final class UsbPort implements VirtualDevice<UrbRequest> {
+  /** Highest speed that io/usbif.h has (USBIF_SPEED_HIGH). */
+  private static final int HIGHEST_SPEED = 3;
+
+  /** A copy's parts are cut by packets and by segments. */
+  private static final int MAX_COPIES = UrbRequest.MAX_PACKETS + UrbLayout.MAX_SEGMENTS;
+
+  /** Node: which device the frontend was told of; for a restarted process. */
+  private static final String PLUGGED = "plugged";
+
+  private final DeviceAddress address;
+  private final XenStore store;
+  private final GuestMemory guest;
+  private final GuestLog log;
+  private final IsoDescriptors descriptors;
+  private final UrbParser parser;
+  private final Runnable wake;
+  private final XenbusBackend<UrbRequest, UsbConnection> backend;
+  private final PlugEvents plugs;
+  private final RingRelief relief = new RingRelief();
+
+  /** What {@link #PLUGGED} says. */
+  private String recorded;
+
+  /** Of the present connection, or the last one. */
+  private Optional<UrbRing> ring = Optional.empty();
+
+  /**
+   * Watches the frontend of nodes that have been published ({@link UsbNodes}); nothing is written
+   * before {@link #offer}. The state is PREPARED; or CONNECTED, when a process before this one has
+   * connected and the frontend still uses the same rings: {@link #reattach} maps them.
+   *
+   * @param guestName for log lines
+   * @param wake runs on any thread when there may be something to poll
+   */
+  public UsbPort(
+      DeviceAddress address,
+      String guestName,
+      XenStore store,
+      GrantTable grants,
+      EventChannels events,
+      Runnable wake) {
+    this.address = address;
+    this.store = store;
+    this.wake = wake;
+    recorded = store.read(address.backendPath() + "/" + PLUGGED).orElse("");
+    plugs = new PlugEvents(recorded);
+    guest = new GuestMemory(address.domid(), grants, MAX_COPIES);
+    log = GuestLog.of(LoggerFactory.getLogger(UsbPort.class), guestName, address);
+    descriptors = new IsoDescriptors(guest);
+    parser = new UrbParser(descriptors);
+    backend = new XenbusBackend<>(address, new Usbif(), store, grants, events, wake, log);
+  }
+
+  @Override
+  public State state() {
+    return backend.state();
+  }
+
+  /** Backend InitWait: the frontend may connect, now or (after PREPARED) again. */
+  public void offer() {
+    backend.offer(nodes -> {});
+  }
+
+  // ---- the port
+
+  /**
+   * Something is plugged in, or still is: the frontend is told with the next {@link #poll} that
+   * takes requests. It ignores what it knows already, by this process or one before; another device
+   * is shown by an unplug in between. To show one anew that has the same identity, say {@link
+   * #unplugged} first.
+   *
+   * @param speed 1 low, 2 full, 3 high (io/usbif.h)
+   * @param identity what tells the device from others; short, printable, not empty
+   */
+  public void plugged(int speed, String identity) {
+    if (speed < 1 || speed > HIGHEST_SPEED) {
+      throw new IllegalArgumentException(
+          "expected a speed of 1 to %d, found %d".formatted(HIGHEST_SPEED, speed));
+    }
+    if (plugs.plugged(speed, identity)) {
+      parser.unplugged();
+    }
+    wake.run();
+  }
+
+  /** The port is empty. The guest gives up its requests, which still want their answers. */
+  public void unplugged() {
+    plugs.unplugged();
+    parser.unplugged();
+    wake.run();
+  }
+
+  /** Once the frontend can see it: after a death in between the device is shown anew, no more. */
+  private void recordPlugged() {
+    if (recorded.equals(plugs.toldIdentity())) {
+      return;
+    }
+    try {
+      var unused = DeviceNodes.setDetail(store, address, PLUGGED, plugs.toldIdentity());
+      recorded = plugs.toldIdentity();
+    } catch (XenStoreException e) {
+      log.warn("cannot note which device the guest was told of: " + e.getMessage());
+    }
+  }
+
+  /** The address that the guest has given the device; 0 while it has none. */
+  public int deviceAddress() {
+    return parser.address();
+  }
+
+  /** The guest gave the device this address before, as another host's process has known. */
+  public void deviceAddress(int address) {
+    parser.address(address);
+  }
+
+  /**
+   * Which INs may be answered empty when a frontend has no slot left: those of interfaces of the
+   * classes 02 and 0a. None at first. To be said before any answer, by a restarted process as well:
+   * what was cancelled there without the guest's wish is empty, and no error.
+   *
+   * @param endpoints bit n stands for IN endpoint n
+   */
+  public void relievable(int endpoints) {
+    relief.endpoints(endpoints);
+  }
+
+  /**
+   * An IN to be unlinked at the device for the frontend's sake; to be asked for every 20 ms or so.
+   * It is answered as ever with what becomes of it; that it was cancelled is not shown to the
+   * guest.
+   */
+  public Optional<UrbRequest> relief(long nowNanos) {
+    return state() == State.CONNECTED
+        ? ring.flatMap(present -> relief.due(present, nowNanos))
+        : Optional.empty();
+  }
+
+  // ---- VirtualDevice
+
+  @Override
+  public int poll(Handler<UrbRequest> handler, int maxRequests) {
+    return backend.poll(handler, maxRequests);
+  }
+
+  @Override
+  public void publishResponses() {
+    backend.publishResponses();
+  }
+
+  @Override
+  public int untaken() {
+    return backend.untaken();
+  }
+
+  @Override
+  public List<UrbRequest> reattach(List<ByteBuffer> taken, int[] requestConsumers) {
+    return backend.reattach(taken, requestConsumers);
+  }
+
+  @Override
+  public int requestConsumer(int queue) {
+    return backend.requestConsumer(queue);
+  }
+
+  @Override
+  public int queues() {
+    return backend.queues();
+  }
+
+  @Override
+  public void close(boolean removeNodes) {
+    backend.close(removeNodes);
+  }
+
+  /** io/usbif.h. */
+  private final class Usbif implements DeviceProtocol<UrbRequest, UsbConnection> {
+    @Override
+    public boolean wasOffered() {
+      return true; // every controller is the same
+    }
+
+    @Override
+    public boolean skipsInitialised() {
+      return true;
+    }
+
+    @Override
+    public UsbConnection readFrontend(XenStoreOperations store, String frontend)
+        throws HandshakeException {
+      return UsbConnection.read(store, frontend);
+    }
+
+    @Override
+    public RequestRing<RingUrb> makeRing(UsbConnection parameters, MappedQueue queue, BackRing back)
+        throws RingBrokenException {
+      PlugRing plugRing =
+          new PlugRing(queue, UsbConnection.PLUG_RING, plugs, UsbPort.this::recordPlugged);
+      UrbRing urbs = new UrbRing(back.size(), parser, descriptors, guest, plugRing, relief, log);
+      ring = Optional.of(urbs);
+      return new RequestRing<>(queue, back, urbs);
+    }
+  }
+}
