@@ -1,12 +1,14 @@
 package io.netchannel.device;
 
 import com.google.common.base.Splitter;
+import io.netchannel.text.Sizes;
 import io.netchannel.time.Durations;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 
 /** The "name=value,name=value" of a filter, or of a device, in a source. */
 public final class SourceOptions {
@@ -57,6 +59,20 @@ public final class SourceOptions {
                 new DeviceException(
                     "%s: %s=%s is not a duration such as %s"
                         .formatted(owner, name, value, Durations.EXAMPLES)));
+  }
+
+  /** In bytes; empty when the option is missing. */
+  public OptionalLong size(String name) throws DeviceException {
+    String value = values.get(name);
+    if (value == null) {
+      return OptionalLong.empty();
+    }
+    OptionalLong size = Sizes.parse(value);
+    if (size.isEmpty()) {
+      throw new DeviceException(
+          "%s: %s=%s is not a size such as %s".formatted(owner, name, value, Sizes.EXAMPLES));
+    }
+    return size;
   }
 
   /** {@code otherwise} when the option is missing. */

@@ -43,7 +43,7 @@ public final class DelayFilter extends ForwardingDevice {
 
   private final Delays delays;
   private final ScheduledExecutorService timer;
-  private final Random random;
+  private final Jitter jitter;
 
   /** One party for the open filter and one per held request; ends when all have left. */
   private final Phaser held = new Phaser(1);
@@ -58,7 +58,7 @@ public final class DelayFilter extends ForwardingDevice {
     super(device);
     this.delays = delays;
     this.timer = timer;
-    this.random = random;
+    jitter = new Jitter(random, delays.jitter());
   }
 
   /** Reads the options of the text form. */
@@ -118,7 +118,7 @@ public final class DelayFilter extends ForwardingDevice {
       submit.run();
       return;
     }
-    long nanos = delay.toNanos() + jitterNanos();
+    long nanos = delay.toNanos() + jitter.nextNanos();
     Runnable passOn =
         () -> {
           try {
@@ -133,16 +133,6 @@ public final class DelayFilter extends ForwardingDevice {
       var unused = timer.schedule(passOn, nanos, TimeUnit.NANOSECONDS);
     } catch (RejectedExecutionException e) {
       passOn.run(); // the process ends; late is not needed any more, completed is
-    }
-  }
-
-  private long jitterNanos() {
-    long most = delays.jitter.toNanos();
-    if (most == 0) {
-      return 0;
-    }
-    synchronized (random) {
-      return (long) (random.nextDouble() * most);
     }
   }
 }

@@ -10,13 +10,11 @@ import io.netchannel.device.SourceOptions;
 import java.nio.ByteBuffer;
 import java.util.List;
 import java.util.Random;
-import java.util.function.BooleanSupplier;
 
 /**
  * Fails requests without sending them to the device: {@code
- * error:read=100,write=0.01,kind=nospace,seed=7}. A whole number N fails every Nth request of that
- * kind (1: all of them), a fraction fails each with that probability. {@code kind} is io (the
- * default) or nospace.
+ * error:read=100,write=0.01,kind=nospace,seed=7}. Each kind of request has a {@link FailureRule}.
+ * {@code kind} is io (the default) or nospace.
  */
 public final class ErrorFilter extends ForwardingDevice {
   static final List<String> OPTIONS =
@@ -24,11 +22,11 @@ public final class ErrorFilter extends ForwardingDevice {
 
   /** Says for each request of a kind whether it fails; called under the filter's lock. */
   public record Failures(
-      BooleanSupplier read,
-      BooleanSupplier write,
-      BooleanSupplier flush,
-      BooleanSupplier discard,
-      BooleanSupplier zero) {}
+      FailureRule read,
+      FailureRule write,
+      FailureRule flush,
+      FailureRule discard,
+      FailureRule zero) {}
 
   private final Failures failures;
   private final Outcome failure;
@@ -48,11 +46,11 @@ public final class ErrorFilter extends ForwardingDevice {
     Random random = new Random(options.number("seed", 0));
     Failures failures =
         new Failures(
-            rule(options, "read", random),
-            rule(options, "write", random),
-            rule(options, "flush", random),
-            rule(options, "discard", random),
-            rule(options, "zero", random));
+            FailureRule.of("error", options, "read", random),
+            FailureRule.of("error", options, "write", random),
+            FailureRule.of("error", options, "flush", random),
+            FailureRule.of("error", options, "discard", random),
+            FailureRule.of("error", options, "zero", random));
     String kind = options.text("kind").orElse("io");
     Outcome failure =
         switch (kind) {
@@ -63,40 +61,6 @@ public final class ErrorFilter extends ForwardingDevice {
                   "filter error: kind=%s is unknown; known are io and nospace".formatted(kind));
         };
     return device -> new ErrorFilter(device, failures, failure);
-  }
-
-  private static BooleanSupplier rule(SourceOptions options, String name, Random random)
-      throws DeviceException {
-    String value = options.text(name).orElse(null);
-    if (value == null) {
-      return () -> false;
-    }
-    try {
-      boolean percent = value.endsWith("%");
-      if (percent || value.contains(".")) {
-        String number = percent ? value.substring(0, value.length() - 1) : value;
-        double probability = Double.parseDouble(number) / (percent ? 100 : 1);
-        if (probability > 0 && probability < 1) {
-          return () -> random.nextDouble() < probability;
-        }
-      } else {
-        long every = Long.parseLong(value);
-        if (every >= 1) {
-          return everyNth(every);
-        }
-      }
-    } catch (NumberFormatException e) {
-      // told below
-    }
-    throw new DeviceException(
-        "filter error: %s=%s is neither a whole number from 1 (every Nth fails) nor a probability"
-                .formatted(name, value)
-            + " between 0 and 1 such as 0.01 or 1%");
-  }
-
-  private static BooleanSupplier everyNth(long every) {
-    long[] count = new long[1];
-    return () -> ++count[0] % every == 0;
   }
 
   @Override
@@ -145,7 +109,7 @@ public final class ErrorFilter extends ForwardingDevice {
     }
   }
 
-  private synchronized boolean fails(BooleanSupplier rule) {
-    return rule.getAsBoolean();
+  private synchronized boolean fails(FailureRule rule) {
+    return rule.fails();
   }
 }

@@ -1,7 +1,9 @@
 package io.netchannel.device.usb;
 
 import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableSortedSet;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.Optional;
 
 /**
@@ -51,7 +53,16 @@ public final class Descriptors {
    * @param interval bInterval as it is
    */
   public record Endpoint(
-      int address, UrbType type, int maxPacketBytes, int packetsPerFrame, int interval) {}
+      int address, UrbType type, int maxPacketBytes, int packetsPerFrame, int interval) {
+    private static final long FRAME_NANOS = 1_000_000;
+    private static final long MICROFRAME_NANOS = 125_000;
+
+    /** Of an isochronous endpoint: from one packet to the next (USB 2.0, 9.6.6). */
+    public long isochronousNanos(UsbSpeed speed) {
+      long unit = speed == UsbSpeed.HIGH ? MICROFRAME_NANOS : FRAME_NANOS;
+      return unit << (Math.min(Math.max(interval, 1), 16) - 1);
+    }
+  }
 
   private final byte[] bytes;
   private final ImmutableList<Configuration> configurations;
@@ -105,6 +116,14 @@ public final class Descriptors {
   /** The configuration with this value. */
   public Optional<Configuration> configuration(int value) {
     return configurations.stream().filter(one -> one.value() == value).findFirst();
+  }
+
+  /** Numbers of the interfaces of a configuration, in order; none of one that does not exist. */
+  public ImmutableSortedSet<Integer> interfaceNumbers(int value) {
+    return configuration(value).stream()
+        .flatMap(one -> one.interfaces().stream())
+        .map(Interface::number)
+        .collect(ImmutableSortedSet.toImmutableSortedSet(Comparator.naturalOrder()));
   }
 
   private int unsigned(int index) {

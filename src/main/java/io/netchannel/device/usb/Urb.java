@@ -88,11 +88,7 @@ public final class Urb {
 
   private void begin(UrbType newType, int newEndpoint, ByteBuffer newData) {
     checkArgument(newData.isDirect(), "expected a direct buffer, found %s", newData);
-    checkArgument(
-        newData.remaining() <= MAX_DATA_BYTES,
-        "expected at most %s bytes, found %s",
-        MAX_DATA_BYTES,
-        newData.remaining());
+    checkRange(newData.remaining(), MAX_DATA_BYTES, "bytes");
     type = newType;
     endpoint = newEndpoint;
     data = newData;
@@ -122,12 +118,8 @@ public final class Urb {
         "expected an isochronous URB of at most %s packets, found %s",
         MAX_PACKETS,
         this);
-    checkArgument(
-        offset >= 0 && bytes >= 0 && offset + bytes <= data.remaining(),
-        "expected a packet within %s bytes, found %s at %s",
-        data.remaining(),
-        bytes,
-        offset);
+    checkRange(offset, data.remaining(), "as a packet's offset");
+    checkRange(bytes, data.remaining() - offset, "bytes of a packet");
     packetOffsets[packets] = offset;
     packetBytes[packets] = bytes;
     packetActualBytes[packets] = 0;
@@ -155,7 +147,7 @@ public final class Urb {
 
   /** Byte {@code index} of the setup packet, 0 .. 255. */
   public int setupByte(int index) {
-    checkArgument(index >= 0 && index < SETUP_BYTES, "a setup packet has no byte %s", index);
+    checkRange(index, SETUP_BYTES - 1, "as the index of a byte of the setup packet");
     return (int) (setup >>> (8 * index)) & 0xff;
   }
 
@@ -166,6 +158,17 @@ public final class Urb {
 
   public boolean shortNotOk() {
     return shortNotOk;
+  }
+
+  /**
+   * Whether nothing that follows on its endpoint may begin before it has ended: the parts of one
+   * transfer are submitted together, and where one brings less than it could the next thing that
+   * comes belongs to none of the others. Host controllers of before USB 3 stop an endpoint then,
+   * and Linux goes by that (usb_sg_wait, as usb-storage has it); where they do not whoever submits
+   * waits.
+   */
+  public boolean stopsIfShort() {
+    return shortNotOk && type == UrbType.BULK && isIn();
   }
 
   public int interval() {
@@ -204,12 +207,7 @@ public final class Urb {
 
   /** What became of a packet. */
   public void packetDone(int packet, int actual, UrbStatus outcome) {
-    checkArgument(
-        actual >= 0 && actual <= packetBytes[packet],
-        "expected 0 to %s bytes of packet %s, found %s",
-        packetBytes[packet],
-        packet,
-        actual);
+    checkRange(actual, packetBytes[packet], "bytes of a packet");
     packetActualBytes[packet] = actual;
     packetStatus[packet] = outcome;
   }
@@ -220,11 +218,7 @@ public final class Urb {
    * @param actual bytes moved; of an isochronous transfer the sum of its packets'
    */
   public void done(UrbStatus outcome, int actual) {
-    checkArgument(
-        actual >= 0 && actual <= data.remaining(),
-        "expected 0 to %s bytes, found %s",
-        data.remaining(),
-        actual);
+    checkRange(actual, data.remaining(), "bytes");
     status = outcome;
     actualBytes = actual;
   }
@@ -259,6 +253,14 @@ public final class Urb {
   /** Set by the device that has it. */
   public void attach(Object newAttachment) {
     attachment = newAttachment;
+  }
+
+  /** Makes no object unless it fails, as every transfer comes by here. */
+  private static void checkRange(int found, int most, String what) {
+    if (found < 0 || found > most) {
+      throw new IllegalArgumentException(
+          "expected 0 to %d %s, found %d".formatted(most, what, found));
+    }
   }
 
   @Override

@@ -58,7 +58,9 @@ public interface UsbDevice extends Backend {
 
   /**
    * What its authority has of the user, as {@code Device.custody} of disks: URBs that go on there
-   * and whose outcome, with its data, the next generation can ask for by name.
+   * and whose outcome, with its data, the next generation can ask for by name. What is submitted
+   * and not in it has not been given to the authority, and is not from then on: the next generation
+   * submits it itself.
    *
    * @return empty when there is no such authority: URBs have to be waited for or unlinked
    */

@@ -3,7 +3,7 @@ package io.netchannel.device.usb;
 import java.util.concurrent.CompletableFuture;
 
 /** A port where nothing is ever plugged; completes nothing, as nothing may be submitted. */
-class EmptyPort implements UsbDevice {
+public class EmptyPort implements UsbDevice {
   @Override
   public PortState port() {
     return PortState.EMPTY;
