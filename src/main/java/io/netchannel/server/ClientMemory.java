@@ -8,8 +8,9 @@ import io.netty.buffer.UnpooledByteBufAllocator;
 import io.netty.buffer.UnpooledDirectByteBuf;
 
 /**
- * What one connection's requests have of the server's budget. Taken on the event loop, given back
- * on any thread: by the device, or when a reply has been sent, perhaps after the connection's end.
+ * What the requests of one connection, or session, have of the server's budget. Taken on the event
+ * loop, given back on any thread: by the device, or when a reply has been sent, perhaps after the
+ * connection's end.
  *
  * <p>A slab without a request goes back at once: a client that is idle has nothing.
  */
@@ -35,10 +36,10 @@ final class ClientMemory {
    * Memory for a request, page-aligned, all of it readable and its content undefined.
    *
    * @param bytes 1 or more
-   * @return null when there is none: {@code wake} tells when to ask again
+   * @return null when there is none: {@code wake} tells when to ask again; never after {@link #end}
    */
   synchronized ByteBuf take(int bytes) {
-    Chunk chunk = lease.acquireOrAwait(bytes);
+    Chunk chunk = ending ? null : lease.acquireOrAwait(bytes);
     refused = chunk == null;
     if (refused) {
       return null;

@@ -1,7 +1,6 @@
 package io.netchannel.server;
 
 import com.google.common.collect.ImmutableSet;
-import io.netchannel.device.memory.BufferBudget;
 import io.netchannel.tls.CertificateNames;
 import io.netchannel.tls.TlsProblem;
 import io.netchannel.wire.Attach;
@@ -18,6 +17,7 @@ import io.netchannel.wire.Preamble;
 import io.netchannel.wire.Refusal;
 import io.netchannel.wire.Stages;
 import io.netchannel.wire.Status;
+import io.netchannel.wire.UrbFormat;
 import io.netchannel.wire.WireException;
 import io.netchannel.wire.ZeroRuns;
 import io.netty.buffer.ByteBuf;
@@ -72,7 +72,6 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
 
   private final Exports exports;
   private final ServerLimits limits;
-  private final BufferBudget buffers;
   private final boolean local;
   private final FrameReader reader = new FrameReader(this);
   private final ReplyQueue replies;
@@ -116,17 +115,16 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
   private boolean signPlanned;
 
   /**
-   * @param buffers what all connections share
    * @param local whether it comes from this process, or over the Unix socket of this host, that
    *     only root can open
    */
-  Connection(Exports exports, ServerLimits limits, BufferBudget buffers, boolean local) {
+  Connection(Exports exports, ServerLimits limits, boolean local) {
     this.exports = exports;
     this.limits = limits;
-    this.buffers = buffers;
     this.local = local;
-    this.replies = new ReplyQueue(limits.slots());
-    this.answering = new Slot[limits.slots()];
+    int slots = Math.max(limits.slots(), UsbSession.ALL_SLOTS);
+    this.replies = new ReplyQueue(slots);
+    this.answering = new Slot[slots];
   }
 
   // ---- for the exports, on any thread
@@ -210,12 +208,7 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
           export = to;
           session = newSession;
           outstandingBytes = runningBytes;
-          memory =
-              new ClientMemory(
-                  buffers,
-                  "client " + this,
-                  newSession.window().bytes(),
-                  () -> onLoop(this::resume));
+          memory = newSession.memoryFor(this);
           answer(attached);
         });
   }
@@ -300,6 +293,18 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
         });
   }
 
+  /** What is at the port may have changed; what was asked of it before is answered before. */
+  void tellPortSoon() {
+    onLoop(
+        () -> {
+          if (state == State.ATTACHED) {
+            answerFinished();
+            session.tellPort(this, writer);
+            writer.flush();
+          }
+        });
+  }
+
   /** There are finished requests. */
   void answerSoon() {
     onLoop(this::answerFinished);
@@ -344,7 +349,7 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
       rest = null;
     }
     if (memory != null) {
-      memory.end();
+      session.leaves(memory);
     }
   }
 
@@ -389,14 +394,18 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
     }
   }
 
-  /** There is memory. */
+  /** There may be memory. */
+  void resumeSoon() {
+    onLoop(this::resume);
+  }
+
   private void resume() {
     if (rest != null) {
       ByteBuf in = rest;
       rest = null;
       read(in, true);
-    } else {
-      memory.trim(); // it has been served meanwhile
+    } else if (memory != null) {
+      memory.trim(); // it has been served meanwhile; or it was refused to a connection before
     }
   }
 
@@ -499,7 +508,9 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
           case WRITE -> header.payloadBytes();
           case READ -> (int) header.lengthBytes();
           case EXTENTS -> ZeroRuns.MAX_BYTES;
-          case ATTACH, ATTACHED, REFUSED, FLUSH, DISCARD, ZERO -> 0;
+          case URB -> UrbFormat.windowBytes(header.urbBytes(), header.urbPackets());
+          case ATTACH, ATTACHED, REFUSED, FLUSH, DISCARD, ZERO, RESET -> 0;
+          case URB_REPLY, UNLINK, PORT -> 0;
           case REPLY, DETACH, DETACHED, PING, PONG, MOVED, ARRIVED, NOTED, RECORD, RECORDED -> 0;
         };
     if (bytes == 0) {
@@ -509,6 +520,9 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
       expect(header);
       checkRequest(header);
       checkWindow(bytes);
+      if (header.type() == FrameType.URB) {
+        session.reuse(this, header.slot()); // what it keeps there may be the memory that is missing
+      }
       checked = true;
     }
     payload = memory.take(bytes);
@@ -519,14 +533,17 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
   @Override
   public ByteBuffer target(FrameHeader header) throws WireException {
     int bytes = header.payloadBytes();
-    if (header.type() != FrameType.WRITE) {
+    int at = 0;
+    if (header.type() == FrameType.URB) {
+      at = header.urbPackets(); // see UrbSlot
+    } else if (header.type() != FrameType.WRITE) {
       expect(header);
       if (bytes > STRANGERS_ATTACH_BYTES && !local && names().isEmpty()) {
         throw new WireException("expected a client certificate, found none");
       }
       payload = Unpooled.buffer(bytes, bytes).writerIndex(bytes);
     }
-    return payload.internalNioBuffer(0, bytes);
+    return payload.internalNioBuffer(at, bytes);
   }
 
   @Override
@@ -565,10 +582,18 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
           owned = true;
           submit(header, data);
         }
-        case FLUSH, DISCARD, ZERO -> {
+        case URB -> {
+          owned = true;
+          if (data == null) {
+            checkRequest(header);
+          }
+          submit(header, data);
+        }
+        case FLUSH, DISCARD, ZERO, RESET -> {
           checkRequest(header);
           submit(header, null);
         }
+        case UNLINK -> session.unlink(this, header);
         case PING -> {
           writer.header().ping(FrameType.PONG, header.sequence());
           writer.add();
@@ -585,7 +610,8 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
         }
         case MOVED -> note(header, Optional.of(Moved.decode(data)));
         case ARRIVED -> note(header, Optional.empty());
-        case ATTACHED, REFUSED, REPLY, DETACHED, PONG, NOTED, RECORDED -> throw unexpected(header);
+        case ATTACHED, REFUSED, REPLY, DETACHED, PONG, NOTED, RECORDED, URB_REPLY, PORT ->
+            throw unexpected(header);
       }
     } finally {
       if (data != null && !owned) {
@@ -601,6 +627,7 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
           case ATTACH -> state == State.READY;
           case RECORD -> state == State.READY || state == State.PROBED;
           case READ, WRITE, FLUSH, DISCARD, ZERO, EXTENTS -> state == State.ATTACHED;
+          case URB, UNLINK, RESET -> state == State.ATTACHED;
           case MOVED, ARRIVED -> state == State.ATTACHED && !noting;
           case DETACH -> state == State.ATTACHED || state == State.PROBED;
           case PING ->
@@ -609,6 +636,7 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
                 case PREAMBLE, READY, CLOSED -> false;
               };
           case ATTACHED, REFUSED, REPLY, DETACHED, PONG, NOTED, RECORDED -> false;
+          case URB_REPLY, PORT -> false;
         };
     if (!may) {
       throw unexpected(header);
@@ -626,10 +654,6 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
       throw new WireException("%s: expected a sequence above %d".formatted(header, lastSequence));
     }
     lastSequence = header.sequence();
-    int slots = session.window().slots();
-    if (header.slot() >= slots) {
-      throw new WireException("%s: expected a slot below %d".formatted(header, slots));
-    }
     session.check(header);
   }
 

@@ -68,6 +68,7 @@ final class DiskExport extends ServedExport {
         device,
         export.readOnly(),
         new Attached.Window(parts.limits().slots(), parts.limits().windowBytes()),
+        parts.buffers(),
         new StorageNote(client));
   }
 
@@ -81,6 +82,7 @@ final class DiskExport extends ServedExport {
 
   @Override
   Attached.Body toldOnProbe(Connection connection, Attach attach) throws DeviceException {
+    openDevice();
     return new AttachedDisk(
         parts.storage(),
         connection.hasStorage() ? identity().orElse(AttachedDisk.UNTOLD) : parts.storage(),
@@ -172,24 +174,26 @@ final class DiskExport extends ServedExport {
    */
   @Override
   void note(Connection connection, Session<?> session, long number, Optional<Moved> to) {
-    serial().execute(
-        () -> {
-          if (!isCurrent(session, connection)) {
-            return;
-          }
-          try {
-            whereabouts.note(session.client(), to, connection.isLeg());
-          } catch (IOException e) {
-            connection.notNoted(number, e.getMessage());
-            return;
-          }
-          log.info(
-              "export {}: the disk of {} is {}",
-              export.name(),
-              session.client(),
-              to.map(moved -> moved.to() + " from now on, and this is out of date").orElse("here"));
-          connection.noted(number);
-        });
+    serial()
+        .execute(
+            () -> {
+              if (!isCurrent(session, connection)) {
+                return;
+              }
+              try {
+                whereabouts.note(session.client(), to, connection.isLeg());
+              } catch (IOException e) {
+                connection.notNoted(number, e.getMessage());
+                return;
+              }
+              log.info(
+                  "export {}: the disk of {} is {}",
+                  export.name(),
+                  session.client(),
+                  to.map(moved -> moved.to() + " from now on, and this is out of date")
+                      .orElse("here"));
+              connection.noted(number);
+            });
   }
 
   /**
@@ -202,37 +206,39 @@ final class DiskExport extends ServedExport {
       connection.refuse(Refusal.DENIED, denied.get(), 0);
       return;
     }
-    serial().execute(
-        () -> {
-          Optional<String> why = Optional.empty();
-          try {
-            if (isRemoved()) {
-              why = Optional.of("export %s is not there any more".formatted(export.name()));
-            } else if (asked.tells()) {
-              why =
-                  whereabouts.record(
-                      asked.client(), asked.generation(), told, isInUse(asked.client()));
-            } else {
-              generations.renew(); // who acts upon it must not find another one after a power cut
-            }
-          } catch (UncertainFileException e) {
-            log.warn("export {}: the record of its legs: {}", export.name(), e.getMessage());
-            connection.close(); // it may be there: neither a refusal nor an answer
-            return;
-          } catch (IOException e) {
-            why = Optional.of("the record of its legs cannot be stored: " + e.getMessage());
-          }
-          if (why.isPresent()) {
-            connection.refuse(Refusal.UNAVAILABLE, why.get(), 0);
-            return;
-          }
-          Optional<GenerationStore.Entry> entry = generations.get(asked.client());
-          connection.recorded(
-              new LegRecord.Known(
-                  entry.map(GenerationStore.Entry::generation).orElse(0L),
-                  isInUse(asked.client()),
-                  entry.flatMap(GenerationStore.Entry::mirror).map(MirrorRecord::encoded)));
-        });
+    serial()
+        .execute(
+            () -> {
+              Optional<String> why = Optional.empty();
+              try {
+                if (isRemoved()) {
+                  why = Optional.of("export %s is not there any more".formatted(export.name()));
+                } else if (asked.tells()) {
+                  why =
+                      whereabouts.record(
+                          asked.client(), asked.generation(), told, isInUse(asked.client()));
+                } else {
+                  generations
+                      .renew(); // who acts upon it must not find another one after a power cut
+                }
+              } catch (UncertainFileException e) {
+                log.warn("export {}: the record of its legs: {}", export.name(), e.getMessage());
+                connection.close(); // it may be there: neither a refusal nor an answer
+                return;
+              } catch (IOException e) {
+                why = Optional.of("the record of its legs cannot be stored: " + e.getMessage());
+              }
+              if (why.isPresent()) {
+                connection.refuse(Refusal.UNAVAILABLE, why.get(), 0);
+                return;
+              }
+              Optional<GenerationStore.Entry> entry = generations.get(asked.client());
+              connection.recorded(
+                  new LegRecord.Known(
+                      entry.map(GenerationStore.Entry::generation).orElse(0L),
+                      isInUse(asked.client()),
+                      entry.flatMap(GenerationStore.Entry::mirror).map(MirrorRecord::encoded)));
+            });
   }
 
   // ---- the device
@@ -336,18 +342,19 @@ final class DiskExport extends ServedExport {
    */
   CompletableFuture<Void> removeIfLeft(ExportLeft seen) {
     CompletableFuture<Void> result = new CompletableFuture<>();
-    serial().execute(
-        () -> {
-          if (whereabouts.left().equals(Optional.of(seen))) {
-            end();
-            result.complete(null);
-          } else {
-            result.completeExceptionally(
-                new ExportException(
-                    "export %s has come into use, or may be used as it is, just now"
-                        .formatted(export.name())));
-          }
-        });
+    serial()
+        .execute(
+            () -> {
+              if (whereabouts.left().equals(Optional.of(seen))) {
+                end();
+                result.complete(null);
+              } else {
+                result.completeExceptionally(
+                    new ExportException(
+                        "export %s has come into use, or may be used as it is, just now"
+                            .formatted(export.name())));
+              }
+            });
     return result;
   }
 
@@ -359,21 +366,24 @@ final class DiskExport extends ServedExport {
    */
   CompletableFuture<Void> forgetMoved(String client) {
     CompletableFuture<Void> result = new CompletableFuture<>();
-    serial().execute(
-        () -> {
-          if (isRemoved()) {
-            result.completeExceptionally(
-                new ExportException("export %s is not there any more".formatted(export.name())));
-            return;
-          }
-          try {
-            whereabouts.forget(client);
-            log.warn("export {}: may be used as the disk of {} as it is", export.name(), client);
-            result.complete(null);
-          } catch (ExportException e) {
-            result.completeExceptionally(e);
-          }
-        });
+    serial()
+        .execute(
+            () -> {
+              if (isRemoved()) {
+                result.completeExceptionally(
+                    new ExportException(
+                        "export %s is not there any more".formatted(export.name())));
+                return;
+              }
+              try {
+                whereabouts.forget(client);
+                log.warn(
+                    "export {}: may be used as the disk of {} as it is", export.name(), client);
+                result.complete(null);
+              } catch (ExportException e) {
+                result.completeExceptionally(e);
+              }
+            });
     return result;
   }
 }

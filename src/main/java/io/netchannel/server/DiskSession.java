@@ -4,10 +4,12 @@ import com.google.common.collect.ImmutableList;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceGeometry;
 import io.netchannel.device.Extents;
+import io.netchannel.device.memory.BufferBudget;
 import io.netchannel.wire.Attach;
 import io.netchannel.wire.Attached;
 import io.netchannel.wire.FrameHeader;
 import io.netchannel.wire.FrameType;
+import io.netchannel.wire.FrameWriter;
 import io.netchannel.wire.Stages;
 import io.netchannel.wire.Status;
 import io.netchannel.wire.WireException;
@@ -43,9 +45,9 @@ final class DiskSession extends Session<DiskSlot> {
   private static final int QUICK_BYTES = 64 << 10;
 
   private final Device device;
+
   /** As of the last ATTACH. */
   private volatile DeviceGeometry geometry;
-
 
   /** Runs on the connection's thread what is in memory. */
   private final Device quick;
@@ -57,6 +59,7 @@ final class DiskSession extends Session<DiskSlot> {
   private final Device alone;
 
   private final boolean readOnly;
+  private final BufferBudget buffers;
   private final Flushes flushes;
 
   /** Whether its client may write; guarded by this. */
@@ -66,14 +69,20 @@ final class DiskSession extends Session<DiskSlot> {
    * @param readOnly whether the device refuses writes
    */
   DiskSession(
-      String client, Device device, boolean readOnly, Attached.Window window, Flushes flushes) {
-    super(client, window);
+      String client,
+      Device device,
+      boolean readOnly,
+      Attached.Window window,
+      BufferBudget buffers,
+      Flushes flushes) {
+    super(client, window, window.slots());
     this.flushes = flushes;
     this.device = device;
     this.geometry = device.geometry();
     this.quick = device.onCallersThread(false);
     this.alone = quick == device ? device : device.onCallersThread(true);
     this.readOnly = readOnly;
+    this.buffers = buffers;
   }
 
   @Override
@@ -81,23 +90,43 @@ final class DiskSession extends Session<DiskSlot> {
     return new DiskSlot(this, number);
   }
 
+  /** Only for what is on its way, or at the device: of each connection by itself. */
   @Override
-  synchronized void use(Connection connection, Attach attach, Answer answer) {
-    writable = !attach.readOnly();
+  ClientMemory memoryFor(Connection connection) {
+    return new ClientMemory(
+        buffers, "client " + connection, window().bytes(), connection::resumeSoon);
+  }
+
+  @Override
+  void leaves(ClientMemory memory) {
+    memory.end();
+  }
+
+  @Override
+  void use(Connection connection, Attach attach, Answer answer) {
     geometry = device.geometry();
-    super.use(connection, attach, answer);
+    synchronized (this) {
+      writable = !attach.readOnly();
+      super.use(connection, attach, answer);
+    }
   }
 
   @Override
   void check(FrameHeader request) throws WireException {
+    int slots = window().slots();
+    if (request.slot() >= slots) {
+      throw new WireException("%s: expected a slot below %d".formatted(request, slots));
+    }
+    if (request.type() == FrameType.URB || request.type() == FrameType.RESET) {
+      throw new WireException("%s: expected a request of a disk".formatted(request));
+    }
     DeviceGeometry known = geometry;
     int block = known.logicalBlockBytes();
     if (request.offsetBytes() % block != 0
         || request.lengthBytes() % block != 0
         || request.lengthBytes() > known.sizeBytes() - request.offsetBytes()) {
       throw new WireException(
-          "%s: expected blocks of %d bytes within %d"
-              .formatted(request, block, known.sizeBytes()));
+          "%s: expected blocks of %d bytes within %d".formatted(request, block, known.sizeBytes()));
     }
   }
 
@@ -143,7 +172,7 @@ final class DiskSession extends Session<DiskSlot> {
       }
       case ATTACH, ATTACHED, REFUSED, REPLY, DETACH, DETACHED, PING, PONG ->
           throw new IllegalArgumentException(request.toString());
-      case MOVED, ARRIVED, NOTED, RECORD, RECORDED ->
+      case MOVED, ARRIVED, NOTED, RECORD, RECORDED, URB, URB_REPLY, UNLINK, RESET, PORT ->
           throw new IllegalArgumentException(request.toString());
     }
   }
@@ -161,6 +190,15 @@ final class DiskSession extends Session<DiskSlot> {
   private static ByteBuffer buffer(ByteBuf data, long lengthBytes) {
     return data.internalNioBuffer(0, (int) lengthBytes);
   }
+
+  @Override
+  void unlink(Connection from, FrameHeader header) throws WireException {
+    throw new WireException("%s: expected a request of a disk".formatted(header));
+  }
+
+  /** A disk has none. */
+  @Override
+  void tellPort(Connection to, FrameWriter writer) {}
 
   /** On any thread, exactly once for each request. */
   void completed(DiskSlot slot, Status status) {

@@ -47,6 +47,12 @@ final class DiskSlot extends Slot implements Completion {
     return Fate.done(status);
   }
 
+  /** The fate says all. */
+  @Override
+  boolean isRepliedAgain() {
+    return false;
+  }
+
   @Override
   void keep() {
     releaseData();

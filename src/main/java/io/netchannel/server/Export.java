@@ -10,7 +10,8 @@ import io.netchannel.wire.Names;
  *
  * @param kind what it is
  * @param name after the slash in "netchannel://host/name"
- * @param source the device, as {@link io.netchannel.device.Devices} opens it
+ * @param source the device, as {@link io.netchannel.device.Devices} opens it, or {@link
+ *     io.netchannel.device.usb.UsbOpener}
  * @param readOnly whether nobody may write; then many may read at the same time
  * @param allow names of which a client's certificate must prove one, as {@link CertificateNames}
  *     has them; empty admits nobody but this host itself, whose disk it is
@@ -32,5 +33,10 @@ public record Export(
   /** A disk. */
   public Export(String name, String source, boolean readOnly, ImmutableSet<String> allow) {
     this(ExportKind.DISK, name, source, readOnly, allow);
+  }
+
+  /** A USB device, which has one user at a time. */
+  public static Export usb(String name, String source, ImmutableSet<String> allow) {
+    return new Export(ExportKind.USB, name, source, false, allow);
   }
 }

@@ -12,6 +12,7 @@ import io.netchannel.tls.HostTls;
 import io.netchannel.tls.Strangers;
 import io.netchannel.tls.TlsException;
 import io.netchannel.wire.Attach;
+import io.netchannel.wire.ExportKind;
 import io.netchannel.wire.LegRecord;
 import io.netchannel.wire.Refusal;
 import io.netchannel.wire.Transport;
@@ -199,7 +200,7 @@ public final class ExportServer implements AutoCloseable {
   }
 
   private Connection connection(boolean local) {
-    return new Connection(clients, parts.limits(), parts.buffers(), local);
+    return new Connection(clients, parts.limits(), local);
   }
 
   /** What clients come for. */
@@ -306,7 +307,11 @@ public final class ExportServer implements AutoCloseable {
       throw new ExportException(
           "export %s cannot be served: %s".formatted(export.name(), e.getMessage()), e);
     }
-    ServedExport served = new DiskExport(export, generations, parts, writers);
+    ServedExport served =
+        switch (export.kind()) {
+          case DISK -> new DiskExport(export, generations, parts, writers);
+          case USB -> new UsbExport(export, generations, parts);
+        };
     if (exports.putIfAbsent(export.name(), served) != null) {
       throw new ExportException(
           "there is an export named %s; remove it first".formatted(export.name()));
@@ -431,7 +436,9 @@ public final class ExportServer implements AutoCloseable {
 
   private boolean isToBeWritten(Storage storage, Export export) {
     try {
-      return !export.readOnly() && parts.devices().storage(export.source()).isSame(storage);
+      return export.kind() == ExportKind.DISK
+          && !export.readOnly()
+          && parts.devices().storage(export.source()).isSame(storage);
     } catch (DeviceException e) {
       return false; // it is not there at present
     }

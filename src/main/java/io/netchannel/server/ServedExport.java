@@ -12,6 +12,7 @@ import io.netchannel.wire.Moved;
 import io.netchannel.wire.Refusal;
 import java.io.IOException;
 import java.time.Instant;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Map;
@@ -93,7 +94,9 @@ abstract class ServedExport {
   /** What a client is told that is let in. */
   abstract Attached.Body told(Connection connection, Attach attach, Session<?> session);
 
-  /** What a client is told that only asks. */
+  /**
+   * What a client is told that only asks; opens the device if that has to be, and disturbs none.
+   */
   abstract Attached.Body toldOnProbe(Connection connection, Attach attach) throws DeviceException;
 
   /** A client says where its disk is; see {@link DiskExport}. */
@@ -109,8 +112,18 @@ abstract class ServedExport {
     return serial;
   }
 
+  /** Whether its clients come back with the next server, and expect to find it as they left it. */
+  final boolean isAwaited() {
+    return closing && !generations.held().isEmpty();
+  }
+
   final boolean isRemoved() {
     return removed;
+  }
+
+  /** Of all clients; also on other threads. */
+  final Collection<Session<?>> sessions() {
+    return sessions.values();
   }
 
   /** Whether the session is a client's, over this connection. */
@@ -288,7 +301,6 @@ abstract class ServedExport {
 
   private Optional<Refused> probe(Connection connection, Attach attach) {
     try {
-      openDevice();
       long generation =
           generations.get(attach.client()).map(GenerationStore.Entry::generation).orElse(0L);
       connection.probed(
@@ -420,7 +432,7 @@ abstract class ServedExport {
   }
 
   private void free(String client) throws IOException {
-    sessions.remove(client);
+    Optional.ofNullable(sessions.remove(client)).ifPresent(Session::over);
     untold.remove(client);
     closeUnused();
     Optional<GenerationStore.Entry> entry = generations.get(client);
@@ -600,6 +612,7 @@ abstract class ServedExport {
     }
     attaching.values().forEach(at -> at.refuse(Refusal.UNAVAILABLE, why, 0));
     attaching.clear();
+    sessions.values().forEach(Session::over);
     dismissed = ImmutableList.copyOf(sessions.values());
     sessions.clear();
     closeUnused(); // waits for what is running

@@ -10,6 +10,8 @@ import io.netchannel.wire.FrameWriter;
 import io.netchannel.wire.Stages;
 import io.netchannel.wire.WireException;
 import io.netty.buffer.ByteBuf;
+import java.util.Comparator;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.stream.IntStream;
@@ -34,14 +36,13 @@ abstract class Session<S extends Slot> {
 
   /**
    * @param window what its client may have outstanding
+   * @param slots those of the window, and what its kind has beside them
    */
-  Session(String client, Attached.Window window) {
+  Session(String client, Attached.Window window, int slots) {
     this.client = client;
     this.window = window;
     this.slots =
-        IntStream.range(0, window.slots())
-            .mapToObj(this::newSlot)
-            .collect(ImmutableList.toImmutableList());
+        IntStream.range(0, slots).mapToObj(this::newSlot).collect(ImmutableList.toImmutableList());
   }
 
   String client() {
@@ -57,8 +58,14 @@ abstract class Session<S extends Slot> {
   /** Called by the constructor: only takes the session as it is. */
   abstract S newSlot(int number);
 
+  /** Memory for the data of a connection's requests. */
+  abstract ClientMemory memoryFor(Connection connection);
+
+  /** A connection that had it is over. */
+  abstract void leaves(ClientMemory memory);
+
   /**
-   * Whether a request is within what the device is.
+   * Whether a request is one of this kind, and within what the device and the window are.
    *
    * @throws WireException when it is not
    */
@@ -73,6 +80,16 @@ abstract class Session<S extends Slot> {
 
   /** Gives it to the device, or finishes it; outside of the lock. */
   abstract void start(S slot, FrameHeader request);
+
+  /**
+   * Ends a request that has not ended.
+   *
+   * @throws WireException when there is no such request of this kind
+   */
+  abstract void unlink(Connection from, FrameHeader header) throws WireException;
+
+  /** Tells what is at the port, if the connection's client does not know it. */
+  abstract void tellPort(Connection to, FrameWriter writer);
 
   // ---- requests, on the connection's event loop
 
@@ -112,6 +129,14 @@ abstract class Session<S extends Slot> {
     // From here on it counts as being at the device: a fence that comes now waits for it. Outside
     // of the lock, as what is run on this thread may take its time.
     start(slot, request);
+  }
+
+  /** The client uses a slot again: it has seen its outcome. */
+  final synchronized void reuse(Connection from, int number) {
+    S slot = slots.get(number);
+    if (current == from && slot.state == Slot.State.FINISHED && !slot.queued) {
+      slot.free();
+    }
   }
 
   /** On any thread, exactly once for each request; its outcome is in the slot. */
@@ -162,7 +187,7 @@ abstract class Session<S extends Slot> {
    * @return how much of the window is free again; nothing when the connection is not the session's
    *     any more
    */
-  final int takeReply(Connection from, Slot slot, FrameWriter writer) {
+  int takeReply(Connection from, Slot slot, FrameWriter writer) {
     ByteBuf data;
     int freed;
     synchronized (this) {
@@ -221,35 +246,36 @@ abstract class Session<S extends Slot> {
    *
    * @param all waits for everything: a take-over
    */
-  synchronized CompletableFuture<Void> settle(
-      ImmutableList<Attach.Unanswered> listed, boolean all) {
-    ImmutableSet<Attach.Unanswered> wanted = ImmutableSet.copyOf(listed);
-    awaited = 0;
-    for (Slot slot : slots) {
-      boolean keeps =
-          slot.isKept() && wanted.contains(new Attach.Unanswered(slot.number, slot.sequence));
-      switch (slot.state) {
-        case FREE -> {}
-        case FINISHED -> {
-          if (!keeps) {
-            slot.free();
+  CompletableFuture<Void> settle(ImmutableList<Attach.Unanswered> listed, boolean all) {
+    synchronized (this) {
+      ImmutableSet<Attach.Unanswered> wanted = ImmutableSet.copyOf(listed);
+      awaited = 0;
+      for (Slot slot : slots) {
+        boolean keeps =
+            slot.isKept() && wanted.contains(new Attach.Unanswered(slot.number, slot.sequence));
+        switch (slot.state) {
+          case FREE -> {}
+          case FINISHED -> {
+            if (!keeps) {
+              slot.free();
+            }
           }
-        }
-        case RUNNING -> {
-          slot.orphan = !keeps;
-          slot.awaited = all || !keeps;
-          if (slot.awaited) {
-            awaited++;
+          case RUNNING -> {
+            slot.orphan = !keeps;
+            slot.awaited = all || !keeps;
+            if (slot.awaited) {
+              awaited++;
+            }
           }
         }
       }
+      settled.cancel(false); // who waited for less, or more, has been superseded
+      settled = new CompletableFuture<>();
+      if (awaited == 0) {
+        settled.complete(null);
+      }
+      return settled;
     }
-    settled.cancel(false); // who waited for less, or more, has been superseded
-    settled = new CompletableFuture<>();
-    if (awaited == 0) {
-      settled.complete(null);
-    }
-    return settled;
   }
 
   /** What an ATTACH is told; {@code tell} is called before any reply of a request can be. */
@@ -263,17 +289,36 @@ abstract class Session<S extends Slot> {
   }
 
   /** The connection is the session's from now on; after {@link #settle} has settled. */
-  synchronized void use(Connection connection, Attach attach, Answer answer) {
-    current = connection;
-    answer.tell(
-        attach.unanswered().stream().map(this::fate).collect(ImmutableList.toImmutableList()),
-        runningBytes());
+  void use(Connection connection, Attach attach, Answer answer) {
+    boolean wake = false;
+    synchronized (this) {
+      current = connection;
+      answer.tell(
+          attach.unanswered().stream().map(this::fate).collect(ImmutableList.toImmutableList()),
+          runningBytes());
+      for (Slot slot : repliedAgain()) {
+        slot.queued = true;
+        wake |= connection.replies().add(slot);
+      }
+    }
+    if (wake) {
+      connection.answerSoon();
+    }
+  }
+
+  /** In the order of their requests: drivers take what an endpoint sends as its URBs end. */
+  private List<S> repliedAgain() {
+    return slots.stream()
+        .filter(slot -> slot.state == Slot.State.FINISHED && slot.isRepliedAgain())
+        .sorted(Comparator.comparingLong(slot -> slot.sequence))
+        .toList();
   }
 
   private int runningBytes() {
     int bytes = 0;
     for (Slot slot : slots) {
-      if (slot.state == Slot.State.RUNNING) {
+      boolean isReplied = slot.state == Slot.State.FINISHED && slot.isRepliedAgain();
+      if (slot.state == Slot.State.RUNNING || isReplied) {
         bytes += slot.windowBytes;
       }
     }
@@ -289,6 +334,19 @@ abstract class Session<S extends Slot> {
       return Fate.UNKNOWN;
     }
     return slot.state == Slot.State.RUNNING ? Fate.RUNNING : slot.fate();
+  }
+
+  /** Nobody comes again for what it has; after {@link #fence}. */
+  void over() {
+    synchronized (this) {
+      for (Slot slot : slots) {
+        if (slot.state == Slot.State.FINISHED) {
+          slot.free();
+        } else {
+          slot.orphan = slot.state == Slot.State.RUNNING;
+        }
+      }
+    }
   }
 
   /** Gives it up, if nothing is running and {@code connection} is the session's. */
@@ -309,6 +367,19 @@ abstract class Session<S extends Slot> {
       }
     }
     return running;
+  }
+
+  final ImmutableList<S> slots() {
+    return slots;
+  }
+
+  final S slot(int number) {
+    return slots.get(number);
+  }
+
+  /** In the session's lock. */
+  final boolean isOf(Connection connection) {
+    return current == connection;
   }
 
   final synchronized int atDevice() {

@@ -47,6 +47,9 @@ abstract class Slot {
   /** Of one that is finished: what a client is told that asks. */
   abstract Fate fate();
 
+  /** Of one that is finished: whether who asks for its fate gets its reply once more. */
+  abstract boolean isRepliedAgain();
+
   /** Of one that is finished: lets go of the data that nobody can ask for any more. */
   abstract void keep();
 

@@ -5,8 +5,9 @@
  *
  * <p>An export is a disk, or a USB device. Who may use it, generations, fences, slots and what
  * becomes of them are the same for both ({@code ServedExport}, {@code Session}, {@code Slot}); what
- * a request is, what an outcome is and what a client is told of the device are its kind's own ({@code
- * DiskExport}, {@code DiskSession}, {@code DiskSlot}).
+ * a request is, what an outcome is and what a client is told of the device are its kind's own
+ * ({@code DiskExport}, {@code DiskSession}, {@code DiskSlot}; {@code UsbExport}, {@code
+ * UsbSession}, {@code UrbSlot}).
  *
  * <p>Whom an export admits: of other hosts those that its list of names allows. This host itself
  * always: the disk is its own. Only root gets at the Unix socket.
@@ -73,6 +74,33 @@
  *    +----------- a read was answered, or is an orphan --+
  * </pre>
  *
+ * <h2>USB devices</h2>
+ *
+ * A URB differs from a request of a disk in three ways. It may never end: an interrupt IN waits for
+ * a key. What it took from the device is there only once, so it cannot be done again. And URBs of
+ * an endpoint have an order.
+ *
+ * <ul>
+ *   <li>The outcome of every URB is kept in its slot, with the data of an IN transfer, until the
+ *       client uses the slot again: 16 slots of up to 64 KiB, 1 MiB a port, twice that where
+ *       isochronous URBs are that long. The memory is from the server's budget, of the session and
+ *       not of a connection, and what a slot keeps is let go of before its next URB asks for some.
+ *   <li>A client that comes again is told RUNNING of what runs and of what has ended; the replies
+ *       of the latter follow. UNKNOWN says that this session never had it.
+ *   <li>A take-over waits for nothing that is listed: it stays submitted, and is the newer
+ *       generation's. What is not listed is unlinked, and has ended before ATTACHED.
+ *   <li>URBs reach the device under a lock of their session, over whatever connection they came:
+ *       those of one endpoint in the order of their sequence, also when a thread of a connection
+ *       that was fenced had one of them in its hands.
+ *   <li>A session that is gone, as the server was restarted, is another one afterwards: its
+ *       identity is in ATTACHED, and as long as it has had nothing it says so. Whoever had URBs at
+ *       the one before knows by that that their outcomes are lost.
+ *   <li>What is at the port is told when it changes, after the replies of all URBs of what was
+ *       unplugged, and before the reply of a request that has set a configuration.
+ *   <li>Whose export it is, with generations, fences and a person's word, is as with disks; there
+ *       is one client at a time. It has no storage, no place where it has moved to and no legs.
+ * </ul>
+ *
  * <h2>Invariants</h2>
  *
  * <ul>
@@ -104,16 +132,17 @@
  *
  * <h2>After a restart</h2>
  *
- * Generations are known, sessions and results are not. A client that comes again is told UNKNOWN
- * for all it lists, and sends all of it again in its old order. That is right:
+ * Generations are known, sessions and results are not. A client of a disk that comes again is told
+ * UNKNOWN for all it lists, and sends all of it again in its old order (one of a USB device sends
+ * none of it). That is right:
  *
  * <ul>
  *   <li>What it lists it has not seen answered. A newer request that overlaps an unanswered write
  *       was either not sent before that write was answered, or both were outstanding together, in
  *       which case any order of the two is theirs to accept ({@code Device}); so no repeated write
  *       can land over a newer one that had to come after it. The mid-point never has two
- *       overlapping writes outstanding at all ({@code midpoint.block}), so for guests not even that
- *       happens: a write that is done twice is the same bytes twice, with nothing between.
+ *       overlapping writes outstanding at all ({@code midpoint.IssueOrder}), so for guests not even
+ *       that happens: a write that is done twice is the same bytes twice, with nothing between.
  *   <li>Nothing of the server before is still on its way to the device: a new one starts only when
  *       it has the lock of the state directory, which the kernel gives free with the last thread of
  *       the old one, and a thread does not end within a system call.

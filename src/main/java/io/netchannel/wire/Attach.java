@@ -88,7 +88,9 @@ public record Attach(
     return new Attach(kind, export, client, generation, readOnly, probe, anew, true, unanswered);
   }
 
-  /** The same of who takes it for a USB device: that is neither read-only, nor copied, nor a leg. */
+  /**
+   * The same of who takes it for a USB device: that is neither read-only, nor copied, nor a leg.
+   */
   public Attach asUsb() {
     return new Attach(
         ExportKind.USB, export, client, generation, false, probe, false, false, unanswered);

@@ -89,8 +89,7 @@ public record Attached(Body body, Window window, long generation, ImmutableList<
 
   private static final int FIXED_BYTES = BODY_BYTES + 18;
 
-  static final int MAX_BYTES =
-      FIXED_BYTES + Wire.MAX_SLOTS * Fate.BYTES + UsbPort.MAX_BYTES;
+  static final int MAX_BYTES = FIXED_BYTES + Wire.MAX_SLOTS * Fate.BYTES + UsbPort.MAX_BYTES;
 
   public int encodedBytes() {
     return FIXED_BYTES + fates.size() * Fate.BYTES + body.restBytes();
@@ -128,7 +127,10 @@ public record Attached(Body body, Window window, long generation, ImmutableList<
     Payload.exactly("ATTACHED", in, (long) count * Fate.BYTES + rest);
     ImmutableList.Builder<Fate> fates = ImmutableList.builderWithExpectedSize(count);
     for (int i = 0; i < count; i++) {
-      fates.add(Fate.decode(in));
+      Fate fate = Fate.decode(in);
+      boolean may = kind == ExportKind.DISK || fate.state() != State.DONE;
+      Payload.check("ATTACHED", may, "nothing DONE of a USB device, but its URB_REPLY", i);
+      fates.add(fate);
     }
     Body body =
         switch (kind) {

@@ -20,7 +20,12 @@ public enum FrameType {
   ARRIVED(16),
   NOTED(17),
   RECORD(18),
-  RECORDED(19);
+  RECORDED(19),
+  URB(20),
+  URB_REPLY(21),
+  UNLINK(22),
+  RESET(23),
+  PORT(24);
 
   private static final FrameType[] BY_CODE = new FrameType[values().length + 1];
 
@@ -43,9 +48,9 @@ public enum FrameType {
   /** Whether it is a request to the device. */
   public boolean isRequest() {
     return switch (this) {
-      case READ, WRITE, FLUSH, DISCARD, ZERO, EXTENTS -> true;
+      case READ, WRITE, FLUSH, DISCARD, ZERO, EXTENTS, URB, RESET -> true;
       case ATTACH, ATTACHED, REFUSED, REPLY, DETACH, DETACHED, PING, PONG -> false;
-      case MOVED, ARRIVED, NOTED, RECORD, RECORDED -> false;
+      case MOVED, ARRIVED, NOTED, RECORD, RECORDED, URB_REPLY, UNLINK, PORT -> false;
     };
   }
 
@@ -55,10 +60,10 @@ public enum FrameType {
    */
   public boolean isKept() {
     return switch (this) {
-      case WRITE, FLUSH, DISCARD, ZERO -> true;
+      case WRITE, FLUSH, DISCARD, ZERO, URB, RESET -> true;
       case READ, EXTENTS -> false;
       case ATTACH, ATTACHED, REFUSED, REPLY, DETACH, DETACHED, PING, PONG -> false;
-      case MOVED, ARRIVED, NOTED, RECORD, RECORDED -> false;
+      case MOVED, ARRIVED, NOTED, RECORD, RECORDED, URB_REPLY, UNLINK, PORT -> false;
     };
   }
 
@@ -75,6 +80,9 @@ public enum FrameType {
     if (version < Wire.ZERO_VERSION) {
       return PONG;
     }
-    return version < Wire.RECORD_VERSION ? NOTED : RECORDED;
+    if (version < Wire.RECORD_VERSION) {
+      return NOTED;
+    }
+    return version < Wire.USB_VERSION ? RECORDED : PORT;
   }
 }

@@ -72,6 +72,26 @@ public final class FrameWriter {
     }
   }
 
+  /**
+   * A frame whose payload begins with something short, with the rest as in {@link
+   * #add(ByteBuffer)}. The caller keeps {@code first} as well.
+   */
+  public void add(ByteBuf first, ByteBuffer rest) {
+    int bytes = rest.remaining();
+    int together = first.readableBytes() + (bytes <= COPY_BYTES ? bytes : 0);
+    ByteBuf out = room(FrameHeader.BYTES + together);
+    header.encode(out);
+    out.writeBytes(first, first.readerIndex(), first.readableBytes());
+    if (bytes <= COPY_BYTES) {
+      int position = rest.position();
+      out.writeBytes(rest);
+      rest.position(position);
+    } else {
+      push();
+      var unused = channel.write(Unpooled.wrappedBuffer(rest), channel.voidPromise());
+    }
+  }
+
   public void preamble(Preamble preamble) {
     preamble.encode(room(Preamble.BYTES));
   }

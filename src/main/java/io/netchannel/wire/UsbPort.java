@@ -6,6 +6,7 @@ import com.google.common.collect.ImmutableSortedMap;
 import com.google.common.collect.ImmutableSortedSet;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufUtil;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.Map;
@@ -46,39 +47,37 @@ public record UsbPort(int incarnation, Optional<Plugged> plugged) {
    * @param serial without control characters; empty for none
    * @param descriptors as the device has them; {@link #MAX_DESCRIPTORS_BYTES} at most
    */
-  @SuppressWarnings("ArrayRecordComponent") // copied in and out
   public record Plugged(
       int speed,
       int configuration,
       ImmutableMap<Integer, Integer> alternates,
       ImmutableSet<Integer> halted,
       String serial,
-      byte[] descriptors) {
+      ByteBuffer descriptors) {
 
     /** Cuts what is too long, and sorts. */
     public Plugged {
       alternates = ImmutableSortedMap.copyOf(alternates);
       halted = ImmutableSortedSet.copyOf(halted);
-      descriptors =
-          Arrays.copyOf(descriptors, Math.min(descriptors.length, MAX_DESCRIPTORS_BYTES));
+      int length = Math.min(descriptors.remaining(), MAX_DESCRIPTORS_BYTES);
+      byte[] copy = new byte[length];
+      descriptors.get(descriptors.position(), copy);
+      descriptors = ByteBuffer.wrap(copy).asReadOnlyBuffer();
       int most = Math.min(serial.length(), MAX_SERIAL_BYTES / 3);
-      serial = serial.substring(0, most).replaceAll("\\p{Cntrl}", "?");
+      serial = serial.substring(0, most).replaceAll("\\p{Cc}", "?");
     }
 
+    /** Read-only; the caller's. */
     @Override
-    public boolean equals(Object other) {
-      return other instanceof Plugged that
-          && speed == that.speed
-          && configuration == that.configuration
-          && alternates.equals(that.alternates)
-          && halted.equals(that.halted)
-          && serial.equals(that.serial)
-          && Arrays.equals(descriptors, that.descriptors);
+    public ByteBuffer descriptors() {
+      return descriptors.duplicate();
     }
 
-    @Override
-    public int hashCode() {
-      return Arrays.hashCode(descriptors);
+    /** A copy. */
+    public byte[] descriptorBytes() {
+      byte[] bytes = new byte[descriptors.remaining()];
+      descriptors().get(bytes);
+      return bytes;
     }
 
     private byte[] serialBytes() {
@@ -94,7 +93,7 @@ public record UsbPort(int incarnation, Optional<Plugged> plugged) {
                     2 * found.alternates().size()
                         + found.halted().size()
                         + found.serialBytes().length
-                        + found.descriptors().length)
+                        + found.descriptors().remaining())
             .orElse(0);
   }
 
@@ -108,7 +107,7 @@ public record UsbPort(int incarnation, Optional<Plugged> plugged) {
     byte[] serial = found.serialBytes();
     out.writeByte(found.speed()).writeByte(found.configuration());
     out.writeByte(found.alternates().size()).writeByte(found.halted().size());
-    out.writeShort(serial.length).writeInt(found.descriptors().length);
+    out.writeShort(serial.length).writeInt(found.descriptors().remaining());
     for (Map.Entry<Integer, Integer> each : found.alternates().entrySet()) {
       out.writeByte(each.getKey()).writeByte(each.getValue());
     }
@@ -137,15 +136,13 @@ public record UsbPort(int incarnation, Optional<Plugged> plugged) {
     Payload.check(frame, serialBytes <= MAX_SERIAL_BYTES, "a short serial number", serialBytes);
     boolean fits = descriptorBytes <= MAX_DESCRIPTORS_BYTES;
     Payload.check(frame, fits, "short descriptors", descriptorBytes);
-    Payload.exactly(
-        frame, in, 2L * alternateCount + haltedCount + serialBytes + descriptorBytes);
+    Payload.exactly(frame, in, 2L * alternateCount + haltedCount + serialBytes + descriptorBytes);
     if (speed == 0) {
-      long more = (long) configuration + in.readableBytes();
+      int more = configuration + in.readableBytes();
       Payload.check(frame, more == 0, "nothing of what is not plugged", more);
       return new UsbPort(incarnation, Optional.empty());
     }
-    Payload.check(
-        frame, descriptorBytes >= MIN_DESCRIPTORS_BYTES, "descriptors", descriptorBytes);
+    Payload.check(frame, descriptorBytes >= MIN_DESCRIPTORS_BYTES, "descriptors", descriptorBytes);
     Payload.check(frame, incarnation > 0, "an incarnation from 1 on", incarnation);
     ImmutableMap.Builder<Integer, Integer> alternates = ImmutableMap.builder();
     int last = -1;
@@ -171,7 +168,7 @@ public record UsbPort(int incarnation, Optional<Plugged> plugged) {
             alternates.buildOrThrow(),
             halted.build(),
             new String(serial, StandardCharsets.UTF_8),
-            ByteBufUtil.getBytes(in.readSlice((int) descriptorBytes)));
+            in.readSlice((int) descriptorBytes).nioBuffer());
     boolean isText = Arrays.equals(found.serialBytes(), serial);
     Payload.check(frame, isText, "a serial number of text", serialBytes);
     return new UsbPort(incarnation, Optional.of(found));

@@ -18,10 +18,10 @@
  * The version of the connection is the smaller of the two newest; when that is older than one of
  * the two oldest, whoever notices closes. The largest payload is the smaller of the two. This is
  * version 5, which has USB devices beyond version 4: before, every export is a disk. Version 4 has
- * RECORD, RECORDED and LEG beyond version 3; in that one the answer to a PROBE
- * says which storage the export has. Version 2 has ZERO, EXTENTS, CAN_ZERO, MOVED, ARRIVED, NOTED
- * and ANEW beyond version 1; in a connection of version 1 they break the rules, so its server tells
- * no CAN_ZERO, and its client sends none of the others. All that follows is frames:
+ * RECORD, RECORDED and LEG beyond version 3; in that one the answer to a PROBE says which storage
+ * the export has. Version 2 has ZERO, EXTENTS, CAN_ZERO, MOVED, ARRIVED, NOTED and ANEW beyond
+ * version 1; in a connection of version 1 they break the rules, so its server tells no CAN_ZERO,
+ * and its client sends none of the others. All that follows is frames:
  *
  * <pre>
  *    0   1  type
@@ -72,6 +72,15 @@
  *     legs of a mirror are up to date, or tells it; in place of ATTACH</td></tr>
  * <tr><td>19</td><td>RECORDED</td><td>s-c</td><td>{@link io.netchannel.wire.LegRecord.Known}: what
  *     the server knows of that, durably</td></tr>
+ * <tr><td>20</td><td>URB</td><td>c-s</td><td>one transfer, see below: the lengths of its packets,
+ *     then the data of an OUT transfer</td></tr>
+ * <tr><td>21</td><td>URB_REPLY</td><td>s-c</td><td>what became of a URB or RESET, exactly once: of
+ *     its packets, then the data of an IN transfer</td></tr>
+ * <tr><td>22</td><td>UNLINK</td><td>c-s</td><td>none; slot and sequence of a URB that shall end. Has
+ *     no answer of its own; nothing when that has ended</td></tr>
+ * <tr><td>23</td><td>RESET</td><td>c-s</td><td>none: the port is reset</td></tr>
+ * <tr><td>24</td><td>PORT</td><td>s-c</td><td>{@link io.netchannel.wire.UsbPort}: what is at the
+ *     port from now on</td></tr>
  * </table>
  *
  * ATTACH, with 0 to 65535 unanswered requests in ascending order of their sequence:
@@ -92,8 +101,8 @@
  * </pre>
  *
  * Where the export is of another kind than the client takes it for it is REFUSED as one that is not
- * there, in words. ATTACHED begins with what its kind has, then comes the same for all, with as many
- * fates as ATTACH had requests, in the same order:
+ * there, in words. ATTACHED begins with what its kind has, then comes the same for all, with as
+ * many fates as ATTACH had requests, in the same order:
  *
  * <pre>
  *    0  54  of a disk, or of a USB device
@@ -126,7 +135,8 @@
  * <pre>
  *    0  16  session     another value than before: what was sent before may have been done, and
  *                       nobody knows what became of it
- *   16  38  reserved
+ *   16   1  flags       1 FRESH: nothing has been sent to this session yet
+ *   17  37  reserved
  *
  *    0   4  incarnation of what is plugged, or was last; 0: nothing yet
  *    4   1  speed       1 low, 2 full, 3 high; 0: nothing is plugged, and what follows is 0
@@ -139,6 +149,34 @@
  *           halted times, ascending:  1 address of an endpoint
  *           serial number, without control characters
  *           descriptors as the device has them
+ * </pre>
+ *
+ * URB has other fields in its header:
+ *
+ * <pre>
+ *    1   1  status      type of transfer: 0 isochronous, 1 interrupt, 2 control, 3 bulk;
+ *                       16 SHORT_NOT_OK, of bulk and interrupt: less than asked for is an error
+ *   16   8  offset      control: the setup packet, byte by byte; else:
+ *   16   1                endpoint, with 128 for IN
+ *   17   1                reserved
+ *   18   2                packets, 0 .. 128; 0 unless isochronous
+ *   20   4                interval, in frames or microframes; 0 for the endpoint's own
+ *   24   4  incarnation of what it is for: of another one than is plugged it gets ENODEV
+ *   28   4  bytes       of data, 0 .. 65536
+ *   32      packets times:  2 length; their sum is bytes
+ *           the data of an OUT transfer, packets without gaps
+ * </pre>
+ *
+ * and so has URB_REPLY. Its status and that of packets is Linux' number of the error: 0, 18 EXDEV
+ * (packets only), 19 ENODEV, 22 EINVAL, 32 EPIPE, 71 EPROTO, 75 EOVERFLOW, 104 ECONNRESET
+ * (unlinked), 121 EREMOTEIO:
+ *
+ * <pre>
+ *   16   4  frame       in which an isochronous transfer began
+ *   20   4  errors      how many of its packets failed
+ *   24   8  length      bytes that were moved
+ *   32      packets times:  2 bytes that it moved;  1 status
+ *           the data of an IN transfer, as long as length, packets without gaps
  * </pre>
  *
  * The REPLY to EXTENTS, with 0 to 256 runs of zeros in ascending order, within the range, none over
@@ -187,6 +225,19 @@
  *       A server takes no record from a client with an older generation than it knows, and none
  *       with a lower epoch than it has; told twice is the same as once. Where it has a record it
  *       lets the client in with a newer generation only with LEG, or ANEW.
+ *   <li>Of a USB device the outcome of every request is kept, with its data: an IN transfer takes
+ *       it from the device. In ATTACHED of one nothing is DONE: what has ended is RUNNING, and its
+ *       URB_REPLY comes. What is UNKNOWN to the session it was sent to was never done, and is sent
+ *       again; to another session it may have been, and nobody sends it again. A new generation,
+ *       which does not know the session, takes it for another one while it is FRESH.
+ *   <li>URBs of one endpoint reach the device in the order of their sequence. A take-over does not
+ *       wait for those that are listed: they stay as they are, and are the new generation's. Those
+ *       that are not are unlinked, and have ended before ATTACHED.
+ *   <li>RESET has the slot after the others; so there is one at a time.
+ *   <li>A URB has of the window its bytes and 3 for each packet. URB and URB_REPLY may be longer
+ *       than the preamble says.
+ *   <li>Before a PORT that says that something was unplugged come the URB_REPLYs of all URBs of
+ *       that.
  *   <li>The client sends PING when it has nothing else to say; who hears nothing for a while
  *       closes. The server answers PING also while an ATTACH waits.
  *   <li>Whatever breaks a rule of this page ends the connection ({@link

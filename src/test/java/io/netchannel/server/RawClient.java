@@ -119,6 +119,13 @@ final class RawClient implements AutoCloseable, FrameReader.Receiver {
     send(out);
   }
 
+  /** A frame without a payload. */
+  void send(FrameHeader header) throws IOException {
+    ByteBuf out = Unpooled.buffer();
+    header.encode(out);
+    send(out);
+  }
+
   void control(FrameType type) throws IOException {
     ByteBuf out = Unpooled.buffer();
     new FrameHeader().control(type, 0).encode(out);

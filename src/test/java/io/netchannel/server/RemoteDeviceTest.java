@@ -286,9 +286,12 @@ final class RemoteDeviceTest {
 
   private static void detachEverybody(ServerSocketChannel fake, List<SocketChannel> clients) {
     Attached attached =
-        new Attached(new AttachedDisk(new UUID(1, 1),
-            new UUID(1, 1),
-            new AttachedDisk.Geometry(1 << 20, 512, 512, false, true, false, 0, false)), new Attached.Window(4, 1 << 20),
+        new Attached(
+            new AttachedDisk(
+                new UUID(1, 1),
+                new UUID(1, 1),
+                new AttachedDisk.Geometry(1 << 20, 512, 512, false, true, false, 0, false)),
+            new Attached.Window(4, 1 << 20),
             1,
             ImmutableList.of());
     try {

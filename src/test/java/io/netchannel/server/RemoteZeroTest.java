@@ -176,7 +176,8 @@ final class RemoteZeroTest {
     }
     try (RawClient client = host.raw()) {
       client.ask(Attach.session(EXPORT, CLIENT, 2, true, ImmutableList.of()));
-      assertThat(client.expect(FrameType.ATTACHED).attached().disk().geometry().canZero()).isFalse();
+      assertThat(client.expect(FrameType.ATTACHED).attached().disk().geometry().canZero())
+          .isFalse();
       client.zero(0, 1, 0, 512, true);
       assertThat(client.expect(FrameType.REPLY).status()).isEqualTo(3); // UNSUPPORTED
     }

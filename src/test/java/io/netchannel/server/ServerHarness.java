@@ -1,17 +1,22 @@
 package io.netchannel.server;
 
 import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableMap;
 import com.google.common.collect.ImmutableSet;
 import com.google.common.net.HostAndPort;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.DeviceOpener;
 import io.netchannel.device.OpenOptions;
+import io.netchannel.device.RequestName;
 import io.netchannel.device.legs.Authority;
 import io.netchannel.device.memory.BufferBudget;
 import io.netchannel.device.remote.OwnServer;
 import io.netchannel.device.remote.RemoteDevices;
 import io.netchannel.device.remote.RemoteOptions;
+import io.netchannel.device.usb.UsbDevice;
+import io.netchannel.device.usb.UsbOpenOptions;
+import io.netchannel.device.usb.UsbOpener;
 import io.netchannel.tls.HostTls;
 import io.netchannel.tls.TestCertificateAuthority;
 import io.netchannel.tls.TlsFiles;
@@ -33,6 +38,7 @@ import java.util.concurrent.Executors;
 final class ServerHarness implements AutoCloseable {
   static final String EXPORT = "vol7";
   static final String READ_ONLY_EXPORT = "iso";
+  static final Export USB = Export.usb("stick", "recording:port1", ImmutableSet.of("hosta"));
   static final String CLIENT = "6b0f/xvdb";
 
   static final RemoteOptions QUICK =
@@ -47,6 +53,7 @@ final class ServerHarness implements AutoCloseable {
 
   final ExecutorService executor = Executors.newCachedThreadPool();
   final RecordingDisk disk;
+  final RecordingUsb usb;
   final Path socket;
   private final Path directory;
   private final Transport serverTransport = new Transport("server", 2);
@@ -55,6 +62,7 @@ final class ServerHarness implements AutoCloseable {
   private final long bufferBytes;
   private UUID storage = new UUID(1, 1);
   private ExportServer server;
+  private boolean exportsUsb;
   private int port;
 
   ServerHarness(Path directory, long seed) throws Exception {
@@ -71,6 +79,7 @@ final class ServerHarness implements AutoCloseable {
     this.limits = limits;
     socket = directory.resolve("server.sock");
     disk = new RecordingDisk(executor, seed);
+    usb = new RecordingUsb(executor, seed);
     TestCertificateAuthority authority =
         new TestCertificateAuthority(Clock.systemUTC(), new SecureRandom());
     authority.init(directory.resolve("ca"));
@@ -91,7 +100,16 @@ final class ServerHarness implements AutoCloseable {
             directory.resolve("exports"),
             serverTransport,
             new ServerParts(
-                disk, executor, Clock.systemUTC(), storage, limits, new BufferBudget(bufferBytes)));
+                disk,
+                new UsbOpener(ImmutableMap.of("recording", usb), ImmutableMap.of()),
+                executor,
+                Clock.systemUTC(),
+                storage,
+                limits,
+                new BufferBudget(bufferBytes)));
+    if (exportsUsb) {
+      server.add(USB);
+    }
     server.add(new Export(EXPORT, "memory", false, ImmutableSet.of("hosta", "HostB")));
     server.add(new Export(READ_ONLY_EXPORT, "memory", true, ImmutableSet.of("hosta")));
     server.add(new Export("nobody", "memory", false, ImmutableSet.of()));
@@ -100,6 +118,43 @@ final class ServerHarness implements AutoCloseable {
     server.listen(socket);
     port =
         server.listen(new InetSocketAddress(InetAddress.getLoopbackAddress(), port), tls("hostb"));
+  }
+
+  /** Exports a USB device as well, from now on. */
+  ServerHarness withUsb() throws Exception {
+    exportsUsb = true;
+    server.add(USB);
+    return this;
+  }
+
+  UsbDevice openUsb(String user, long generation) throws Exception {
+    return openUsb(user, generation, ImmutableSet.of(), port, QUICK);
+  }
+
+  UsbDevice openUsb(
+      String user,
+      long generation,
+      ImmutableSet<RequestName> inherited,
+      int at,
+      RemoteOptions patience)
+      throws Exception {
+    return openUsb(
+        UsbOpenOptions.of(new UsbOpenOptions.User(user, generation, inherited)),
+        "netchannel://127.0.0.1:" + at + "/usb/stick",
+        patience);
+  }
+
+  UsbDevice openUsb(UsbOpenOptions usbOptions, String source, RemoteOptions patience)
+      throws Exception {
+    return usbOpener("hosta", patience).open(source, usbOptions);
+  }
+
+  UsbOpener usbOpener(String host, RemoteOptions patience) throws Exception {
+    return new UsbOpener(
+        new RemoteDevices(
+                clientTransport, executor, Optional.of(tls(host)), patience, new Random(7))
+            .usbKinds(),
+        ImmutableMap.of());
   }
 
   void stop() {

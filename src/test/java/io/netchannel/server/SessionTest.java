@@ -53,8 +53,7 @@ final class SessionTest {
   @Test
   void aDiskIsNotGivenAsAUsbDevice() throws Exception {
     Attach wrong =
-        Attach.session(
-                ServerHarness.EXPORT, ServerHarness.CLIENT, 1, false, ImmutableList.of())
+        Attach.session(ServerHarness.EXPORT, ServerHarness.CLIENT, 1, false, ImmutableList.of())
             .asUsb();
     try (RawClient client = host.raw()) {
       assertThat(client.ask(wrong).expectRefusal(Refusal.UNKNOWN_EXPORT).text())

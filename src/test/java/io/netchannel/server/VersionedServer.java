@@ -149,15 +149,20 @@ final class VersionedServer implements AutoCloseable {
         }
         case ATTACHED, REFUSED, REPLY, DETACHED, PONG, NOTED, RECORD, RECORDED ->
             throw new WireException("expected none of " + header);
+        case URB, URB_REPLY, UNLINK, RESET, PORT ->
+            throw new WireException("expected none of " + header);
       }
       send(out);
     }
 
     private Attached attached(Attach attach) {
       boolean zero = ours.hasZero();
-      return new Attached(new AttachedDisk(STORAGE,
-          STORAGE,
-          new AttachedDisk.Geometry(1 << 20, 512, 4096, false, true, false, 0, zero)), new Attached.Window(16, 1 << 20),
+      return new Attached(
+          new AttachedDisk(
+              STORAGE,
+              STORAGE,
+              new AttachedDisk.Geometry(1 << 20, 512, 4096, false, true, false, 0, zero)),
+          new Attached.Window(16, 1 << 20),
           attach.generation(),
           attach.unanswered().stream()
               .map(request -> Attached.Fate.UNKNOWN)

@@ -35,6 +35,7 @@ final class WireFormatTest {
       new Attached(
           new AttachedUsb(
               UUID.fromString("00112233-4455-6677-8899-aabbccddeeff"),
+              true,
               new UsbPort(
                   4,
                   Optional.of(
@@ -44,15 +45,18 @@ final class WireFormatTest {
                           ImmutableMap.of(1, 2, 0, 0),
                           ImmutableSet.of(0x82, 2),
                           "NC42",
-                          DEVICE_DESCRIPTOR)))),
+                          ByteBuffer.wrap(DEVICE_DESCRIPTOR))))),
           new Attached.Window(16, 1 << 20),
           7,
           ImmutableList.of(Attached.Fate.RUNNING));
 
   static final Attached ATTACHED =
-      new Attached(new AttachedDisk(STORAGE,
-          new UUID(0x1111L, 0x2222L),
-          new AttachedDisk.Geometry(1L << 30, 512, 4096, false, true, true, 4096, true)), new Attached.Window(256, 1 << 24),
+      new Attached(
+          new AttachedDisk(
+              STORAGE,
+              new UUID(0x1111L, 0x2222L),
+              new AttachedDisk.Geometry(1L << 30, 512, 4096, false, true, true, 4096, true)),
+          new Attached.Window(256, 1 << 24),
           7,
           ImmutableList.of(
               Attached.Fate.UNKNOWN, Attached.Fate.RUNNING, Attached.Fate.done(Status.NO_SPACE)));
@@ -251,13 +255,102 @@ final class WireFormatTest {
   }
 
   @Test
+  void urbs() throws Exception {
+    FrameHeader header = new FrameHeader();
+    expectHeader(
+        header.controlUrb(2, 9, 0x0012000001000680L, 3, 18),
+        "14"
+            + "02"
+            + "0002"
+            + "00000000"
+            + "0000000000000009"
+            + "8006000100001200"
+            + "00000003"
+            + "00000012");
+    assertThat(header.urbSetup()).isEqualTo(0x0012000001000680L);
+    assertThat(header.urbIsIn()).isTrue();
+    expectHeader(
+        header.controlUrb(2, 9, 0x0001000000000900L, 3, 1),
+        "14"
+            + "02"
+            + "0002"
+            + "00000001"
+            + "0000000000000009"
+            + "0009000000000100"
+            + "00000003"
+            + "00000001");
+    expectHeader(
+        header.urb(15, 10, UrbFormat.INTERRUPT, 0x82, true, 8, 0, 0x7fffffff, 65536),
+        "14"
+            + "11"
+            + "000f"
+            + "00000000"
+            + "000000000000000a"
+            + "82"
+            + "00"
+            + "0000"
+            + "00000008"
+            + "7fffffff"
+            + "00010000");
+    expectHeader(
+        header.urb(15, 10, UrbFormat.ISOCHRONOUS, 0x03, false, 1, 128, 1, 512),
+        "14"
+            + "00"
+            + "000f"
+            + "00000300"
+            + "000000000000000a"
+            + "03"
+            + "00"
+            + "0080"
+            + "00000001"
+            + "00000001"
+            + "00000200");
+    assertThat(header.urbType()).isEqualTo(UrbFormat.ISOCHRONOUS);
+    assertThat(header.urbEndpoint()).isEqualTo(3);
+    assertThat(header.urbPackets()).isEqualTo(128);
+    assertThat(header.urbInterval()).isEqualTo(1);
+    assertThat(header.urbIncarnation()).isEqualTo(1);
+    assertThat(header.urbBytes()).isEqualTo(512);
+    assertThat(header.urbIsIn()).isFalse();
+    expectHeader(
+        header.urbReply(104, 15, 10, 100, -2, 5, 484),
+        "15"
+            + "68"
+            + "000f"
+            + "000001e4"
+            + "000000000000000a"
+            + "fffffffe"
+            + "00000005"
+            + "0000000000000064");
+    assertThat(header.urbStartFrame()).isEqualTo(-2);
+    assertThat(header.urbErrors()).isEqualTo(5);
+    assertThat(header.urbActualBytes()).isEqualTo(100);
+    expectHeader(
+        header.urbOrder(FrameType.UNLINK, 15, 10),
+        "16" + "00" + "000f" + "00000000" + "000000000000000a" + "00".repeat(16));
+    expectHeader(
+        header.urbOrder(FrameType.RESET, 16, 11),
+        "17" + "00" + "0010" + "00000000" + "000000000000000b" + "00".repeat(16));
+  }
+
+  private static void expectHeader(FrameHeader header, String digits) throws Exception {
+    ByteBuf out = Unpooled.buffer();
+    header.encode(out);
+    assertThat(ByteBufUtil.hexDump(out)).isEqualTo(digits);
+    String written = header.toString();
+    header.decode(out, Wire.MAX_PAYLOAD_BYTES, Wire.VERSION);
+    assertThat(header).hasToString(written);
+  }
+
+  @Test
   void attachedToUsb() throws Exception {
     ByteBuf out = Unpooled.buffer();
     ATTACHED_USB.encode(out);
     assertThat(ByteBufUtil.hexDump(out))
         .isEqualTo(
             "00112233445566778899aabbccddeeff"
-                + "00".repeat(38)
+                + "01"
+                + "00".repeat(37)
                 + "0010"
                 + "00100000"
                 + "0001"
@@ -299,17 +392,18 @@ final class WireFormatTest {
             ImmutableMap.of(),
             ImmutableSet.of(),
             "\u20ac".repeat(500) + "\n",
-            descriptors);
+            ByteBuffer.wrap(descriptors));
     ByteBuf out = Unpooled.buffer();
     new UsbPort(1, Optional.of(plugged)).encode(out);
     UsbPort.Plugged understood = UsbPort.decode(out).plugged().orElseThrow();
     assertThat(understood.serial()).isEqualTo("\u20ac".repeat(126));
-    assertThat(understood.descriptors()).hasSize(UsbPort.MAX_DESCRIPTORS_BYTES);
+    assertThat(understood.descriptorBytes()).hasSize(UsbPort.MAX_DESCRIPTORS_BYTES);
   }
 
   @Test
   void hostilePorts() {
-    refusesUsb(bytes -> bytes.setByte(16, 1), "0 as reserved");
+    refusesUsb(bytes -> bytes.setByte(16, 2), "no unknown flags");
+    refusesUsb(bytes -> bytes.setByte(17, 1), "0 as reserved");
     refusesUsb(bytes -> bytes.setByte(53, 1), "0 as reserved");
     refusesUsb(bytes -> bytes.setShort(62, 0x2b), "more bytes");
     refusesUsb(bytes -> bytes.setInt(74, 0), "an incarnation from 1 on");
@@ -423,7 +517,7 @@ final class WireFormatTest {
   @ParameterizedTest
   @CsvSource({
     "00 00 0000 00000000 0000000000000001 0000000000000000 0000000000000000, type of frame",
-    "14 00 0000 00000000 0000000000000001 0000000000000000 0000000000000000, type of frame",
+    "19 00 0000 00000000 0000000000000001 0000000000000000 0000000000000000, type of frame",
     "ff 00 0000 00000000 0000000000000001 0000000000000000 0000000000000000, type of frame",
     "04 00 0000 00000000 0000000000000000 0000000000000000 0000000000000200, sequence from 1",
     "04 00 0000 00000000 8000000000000000 0000000000000000 0000000000000200, below 2^63",
@@ -482,6 +576,40 @@ final class WireFormatTest {
     "12 00 0000 00000010 0000000000000001 0000000000000000 0000000000000000, sequence 0",
     "12 01 0000 00000010 0000000000000000 0000000000000000 0000000000000000, status 0",
     "13 00 0000 0000200d 0000000000000000 0000000000000000 0000000000000000, at most 8204",
+    "14 03 0000 00000000 0000000000000000 8100000000000000 0000000000000000, sequence from 1",
+    "14 04 0000 00000000 0000000000000001 8100000000000000 0000000000000000, no unknown flags",
+    "14 23 0000 00000000 0000000000000001 8100000000000000 0000000000000000, no unknown flags",
+    "14 12 0000 00000000 0000000000000001 8100000000000000 0000000000000000, SHORT_NOT_OK of bulk",
+    "14 10 0000 00000000 0000000000000001 8100000000000000 0000000000000000, SHORT_NOT_OK of bulk",
+    "14 03 0000 00000000 0000000000000001 8100000000000000 0000000100010001, at most 65536",
+    "14 03 0000 00000000 0000000000000001 8100000000000000 00000001ffffffff, at most 65536",
+    "14 03 0000 00000000 0000000000000001 8100000000000000 8000000100000200, a length below",
+    "14 03 0000 00000000 0000000000000001 9100000000000000 0000000100000200, endpoint",
+    "14 03 0000 00000000 0000000000000001 8101000000000000 0000000100000200, 0 as reserved",
+    "14 01 0000 00000000 0000000000000001 8100000080000000 0000000100000200, an interval below",
+    "14 03 0000 00000000 0000000000000001 8100000100000000 0000000100000200, at most 0 packets",
+    "14 00 0000 00000102 0000000000000001 8300008100000000 0000000100000200, at most 128 packets",
+    "14 00 0000 00000006 0000000000000001 8300000200000000 0000000100000200, a payload of 4 bytes",
+    "14 00 0000 00000004 0000000000000001 0300000200000000 0000000100000200, a payload of 516"
+        + " bytes",
+    "14 03 0000 00000200 0000000000000001 8100000000000000 0000000100000200, a payload of 0 bytes",
+    "14 02 0000 00000000 0000000000000001 0009000100000000 0000000100000200, a payload of 512"
+        + " bytes",
+    "14 03 0000 00010181 0000000000000001 0100000000000000 0000000100010000, payload of at most"
+        + " 65920",
+    "15 00 0000 00000000 0000000000000000 0000000000000000 0000000000000000, sequence from 1",
+    "15 01 0000 00000000 0000000000000001 0000000000000000 0000000000000000, as a URB",
+    "15 00 0000 00000000 0000000000000001 0000000000000000 0000000000010001, at most 65536",
+    "15 00 0000 00010181 0000000000000001 0000000000000000 0000000000010000, payload of at most"
+        + " 65920",
+    "16 00 0000 00000000 0000000000000000 0000000000000000 0000000000000000, sequence from 1",
+    "16 01 0000 00000000 0000000000000001 0000000000000000 0000000000000000, status 0",
+    "16 00 0000 00000000 0000000000000001 0000000000000001 0000000000000000, offset 0",
+    "17 00 0000 00000000 0000000000000001 0000000000000000 0000000000000001, length 0",
+    "17 00 0000 00000001 0000000000000001 0000000000000000 0000000000000000, payload of at most 0",
+    "18 00 0000 00000000 0000000000000000 0000000000000000 0000000000000000, a payload",
+    "18 00 0001 0000000e 0000000000000000 0000000000000000 0000000000000000, slot 0",
+    "18 01 0000 0000000e 0000000000000000 0000000000000000 0000000000000000, status 0",
   })
   void hostileHeaders(String digits, String why) throws Exception {
     ByteBuf in = Unpooled.buffer();
@@ -520,6 +648,18 @@ final class WireFormatTest {
     assertThatThrownBy(() -> reader.read(in))
         .isInstanceOf(WireException.class)
         .hasMessageContaining("expected a type of frame from 1 to 17");
+    assertThat(frames).hasSize(1);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"14", "15", "16", "17", "18"})
+  void versionFourHasNoUsb(String type) throws Exception {
+    ByteBuf in = Unpooled.buffer();
+    new Preamble(1, 4, Wire.MAX_PAYLOAD_BYTES).encode(in);
+    in.writeBytes(ByteBufUtil.decodeHexDump(type + "00" + "0000" + "00000000" + "00".repeat(24)));
+    assertThatThrownBy(() -> reader.read(in))
+        .isInstanceOf(WireException.class)
+        .hasMessageContaining("expected a type of frame from 1 to 19");
     assertThat(frames).hasSize(1);
   }
 

@@ -11,7 +11,8 @@ import java.util.List;
 import java.util.Objects;
 
 /**
- * Requests that were sent and are not answered, by slot, within the server's window.
+ * Requests that were sent and are not answered, by slot, within the server's window. The slot after
+ * those of the window is for requests that have one of their own.
  *
  * @param <R> the requests of a kind of devices
  */
@@ -24,7 +25,7 @@ final class OutstandingTable<R extends RemoteRequest> {
 
   OutstandingTable(int slots, int windowBytes) {
     this.windowBytes = windowBytes;
-    bySlot = new ArrayList<>(Collections.nCopies(slots, null));
+    bySlot = new ArrayList<>(Collections.nCopies(slots + 1, null));
     freeSlots = new int[slots];
     for (int i = slots - 1; i >= 0; i--) {
       freeSlots[free++] = i;
@@ -40,26 +41,34 @@ final class OutstandingTable<R extends RemoteRequest> {
   }
 
   OutstandingTable<R> emptied() {
-    return new OutstandingTable<>(bySlot.size(), windowBytes);
+    return new OutstandingTable<>(freeSlots.length, windowBytes);
   }
 
   int size() {
-    return bySlot.size() - free;
+    int own = bySlot.get(ownSlot()) == null ? 0 : 1;
+    return freeSlots.length - free + own;
+  }
+
+  private int ownSlot() {
+    return freeSlots.length;
   }
 
   boolean hasRoomFor(R request) {
+    if (request.hasOwnSlot()) {
+      return bySlot.get(ownSlot()) == null;
+    }
     return free > 0 && bytes + request.windowBytes() <= windowBytes;
   }
 
   /** Gives it a slot. */
   void add(R request) {
-    request.slot = freeSlots[--free];
+    request.slot = request.hasOwnSlot() ? ownSlot() : freeSlots[--free];
     put(request);
   }
 
   /** Gives one that was sent before the slot it had, by which others know it, if that is free. */
   void addAgain(R request) {
-    if (request.slot < bySlot.size() && isFree(request.slot)) {
+    if (request.slot < freeSlots.length && isFree(request.slot)) {
       addAt(request);
     } else {
       add(request);
@@ -68,11 +77,13 @@ final class OutstandingTable<R extends RemoteRequest> {
 
   /** Leaves it in its slot, which must be free. */
   void addAt(R request) {
-    int at = 0;
-    while (freeSlots[at] != request.slot) {
-      at++;
+    if (request.slot < freeSlots.length) {
+      int at = 0;
+      while (freeSlots[at] != request.slot) {
+        at++;
+      }
+      freeSlots[at] = freeSlots[--free];
     }
-    freeSlots[at] = freeSlots[--free];
     put(request);
   }
 
@@ -83,7 +94,9 @@ final class OutstandingTable<R extends RemoteRequest> {
 
   void remove(R request) {
     bySlot.set(request.slot, null);
-    freeSlots[free++] = request.slot;
+    if (request.slot < freeSlots.length) {
+      freeSlots[free++] = request.slot;
+    }
     bytes -= request.windowBytes();
   }
 
@@ -131,11 +144,17 @@ final class OutstandingTable<R extends RemoteRequest> {
   void check(List<Attach.Unanswered> listed, List<Attached.Fate> fates, int slots)
       throws WireException {
     for (int i = 0; i < listed.size(); i++) {
-      if (fates.get(i).state() == Attached.State.RUNNING && listed.get(i).slot() >= slots) {
+      int slot = listed.get(i).slot();
+      boolean isThere = slot < slots || (slot == slots && hasOwnSlot(listed.get(i)));
+      if (fates.get(i).state() == Attached.State.RUNNING && !isThere) {
         throw new WireException(
-            "ATTACHED: expected nothing running in slot %d of %d"
-                .formatted(listed.get(i).slot(), slots));
+            "ATTACHED: expected nothing running in slot %d of %d".formatted(slot, slots));
       }
     }
+  }
+
+  private boolean hasOwnSlot(Attach.Unanswered listed) {
+    R found = find(listed.slot(), listed.sequence());
+    return found != null && found.hasOwnSlot();
   }
 }

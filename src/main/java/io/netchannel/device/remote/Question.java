@@ -3,6 +3,7 @@ package io.netchannel.device.remote;
 import io.netchannel.device.DeviceException;
 import io.netchannel.wire.FrameHeader;
 import io.netchannel.wire.Status;
+import io.netchannel.wire.UsbPort;
 import io.netchannel.wire.WireException;
 import java.nio.ByteBuffer;
 import java.util.concurrent.CompletableFuture;
@@ -38,6 +39,11 @@ abstract class Question<A> implements RemoteConnection.Owner {
   @Override
   public final void noted(long number, Status status, String words) throws WireException {
     throw new WireException("expected nothing noted for a question, found number " + number);
+  }
+
+  @Override
+  public final void port(UsbPort port) throws WireException {
+    throw new WireException("expected no port for a question, found " + port);
   }
 
   @Override

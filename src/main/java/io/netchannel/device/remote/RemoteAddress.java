@@ -7,6 +7,7 @@ import io.netchannel.device.DeviceException;
 import io.netchannel.device.Storage;
 import io.netchannel.net.HostPorts;
 import io.netchannel.net.Interfaces;
+import io.netchannel.wire.ExportKind;
 import io.netchannel.wire.Names;
 import io.netchannel.wire.Wire;
 import io.netty.channel.unix.DomainSocketAddress;
@@ -21,18 +22,43 @@ import java.util.Optional;
 /**
  * Where an export is.
  *
+ * @param kind what it is; the name of a USB device has "usb/" before it
  * @param plain whether it is reached without TLS: over a Unix socket or a loopback address
  * @param host and port of the server; empty for a Unix socket
  * @param socket path of the Unix socket; empty with a host
  * @param export its name
  */
 record RemoteAddress(
-    boolean plain, Optional<HostAndPort> host, Optional<String> socket, String export) {
+    ExportKind kind,
+    boolean plain,
+    Optional<HostAndPort> host,
+    Optional<String> socket,
+    String export) {
   static final String TCP = "netchannel";
   static final String PLAIN_TCP = "netchannel+tcp";
   static final String UNIX = "netchannel+unix";
 
   private static final String SOCKET = "?socket=";
+
+  /** Before the name of a USB device. */
+  private static final String USB = "/usb/";
+
+  /** Reads what follows a scheme and its colon. */
+  @FunctionalInterface
+  interface Parser {
+    RemoteAddress parse(String text) throws DeviceException;
+  }
+
+  /** Of a USB device: as that of a disk, with "usb/" before its name. */
+  static RemoteAddress parseUsb(String scheme, String text, Parser ofDisks) throws DeviceException {
+    int slash = text.indexOf('/', 2);
+    if (slash < 0 || !text.startsWith(USB, slash)) {
+      throw wrong(scheme, text, "usb/NAME after the host of a USB device");
+    }
+    RemoteAddress found =
+        ofDisks.parse(text.substring(0, slash) + text.substring(slash + USB.length() - 1));
+    return new RemoteAddress(ExportKind.USB, found.plain, found.host, found.socket, found.export);
+  }
 
   /** Reads what follows "netchannel:". */
   static RemoteAddress parseTcp(String text) throws DeviceException {
@@ -62,6 +88,7 @@ record RemoteAddress(
         throw wrong(scheme, text, expected);
       }
       return new RemoteAddress(
+          ExportKind.DISK,
           plain,
           Optional.of(host),
           Optional.empty(),
@@ -82,7 +109,11 @@ record RemoteAddress(
       throw wrong(UNIX, text, "an absolute path after " + SOCKET);
     }
     return new RemoteAddress(
-        true, Optional.empty(), Optional.of(path), name(UNIX, text, text.substring(3, question)));
+        ExportKind.DISK,
+        true,
+        Optional.empty(),
+        Optional.of(path),
+        name(UNIX, text, text.substring(3, question)));
   }
 
   private static String name(String scheme, String text, String name) throws DeviceException {
@@ -147,8 +178,9 @@ record RemoteAddress(
 
   @Override
   public String toString() {
+    String path = (kind == ExportKind.USB ? USB : "/") + export;
     return socket.isPresent()
-        ? UNIX + ":///" + export + SOCKET + socket.get()
-        : (plain ? PLAIN_TCP : TCP) + "://" + HostPorts.uriText(host.get()) + "/" + export;
+        ? UNIX + "://" + path + SOCKET + socket.get()
+        : (plain ? PLAIN_TCP : TCP) + "://" + HostPorts.uriText(host.get()) + path;
   }
 }

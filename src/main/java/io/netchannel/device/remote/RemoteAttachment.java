@@ -12,6 +12,7 @@ import io.netchannel.wire.Preamble;
 import io.netchannel.wire.Refusal;
 import io.netchannel.wire.Stages;
 import io.netchannel.wire.Status;
+import io.netchannel.wire.UsbPort;
 import io.netchannel.wire.WireException;
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
@@ -82,6 +83,9 @@ final class RemoteAttachment<R extends RemoteRequest> implements RemoteConnectio
     /** The answer to a MOVED or ARRIVED. */
     void noted(long number, Status status, String words) throws WireException;
 
+    /** What is at a USB device's port. */
+    void port(UsbPort port) throws WireException;
+
     /** A request ends without an answer. */
     void fail(R request);
 
@@ -90,6 +94,9 @@ final class RemoteAttachment<R extends RemoteRequest> implements RemoteConnectio
 
     /** Nothing more comes from the connection. */
     void disconnected();
+
+    /** It is being closed, and gives its place free when nothing is outstanding any more. */
+    void closes();
 
     /** Why it does not go on with a newer generation; empty when it does. */
     Optional<String> stays();
@@ -136,6 +143,9 @@ final class RemoteAttachment<R extends RemoteRequest> implements RemoteConnectio
 
   private Optional<Long> replacedNanos = Optional.empty();
   private ArrayDeque<R> spare = new ArrayDeque<>();
+
+  /** Whether what waits is not sent. */
+  private boolean heldBack;
 
   /** Set while it is ATTACHED: what is outstanding is not waited for once it is not. */
   private boolean relinquished;
@@ -184,9 +194,7 @@ final class RemoteAttachment<R extends RemoteRequest> implements RemoteConnectio
       throw new DeviceException(
           "%s: expected an answer within %d s, found: %s"
               .formatted(
-                  link.address(),
-                  link.options().open().toSeconds(),
-                  RemoteLink.words(lastProblem)),
+                  link.address(), link.options().open().toSeconds(), RemoteLink.words(lastProblem)),
           e);
     } catch (InterruptedException e) {
       giveUp(takesOver);
@@ -300,9 +308,17 @@ final class RemoteAttachment<R extends RemoteRequest> implements RemoteConnectio
     send();
   }
 
+  /**
+   * Nothing is sent any more, until a newer generation is used: what the server does not have yet
+   * is its owner's to give to another one.
+   */
+  void holdBack() {
+    heldBack = true;
+  }
+
   /** Sends what fits into the window. */
   private void send() {
-    if (state != State.ATTACHED) {
+    if (state != State.ATTACHED || heldBack) {
       return;
     }
     FrameWriter writer = writer();
@@ -328,6 +344,11 @@ final class RemoteAttachment<R extends RemoteRequest> implements RemoteConnectio
   @Override
   public void reply(FrameHeader header) throws WireException {
     kind.reply(header);
+  }
+
+  @Override
+  public void port(UsbPort port) throws WireException {
+    kind.port(port);
   }
 
   @Override
@@ -539,6 +560,7 @@ final class RemoteAttachment<R extends RemoteRequest> implements RemoteConnectio
     }
     log.info("{}: goes on with generation {}, was {}", link.address(), newer, generation);
     generation = newer;
+    heldBack = false;
     requests.use(newer);
     kind.generationChanges();
     disconnect();
@@ -567,6 +589,7 @@ final class RemoteAttachment<R extends RemoteRequest> implements RemoteConnectio
         if (keepsPlace) {
           ended();
         } else {
+          kind.closes();
           detachWhenDone();
         }
       }

@@ -14,6 +14,7 @@ import io.netchannel.wire.LegRecord;
 import io.netchannel.wire.Preamble;
 import io.netchannel.wire.Refusal;
 import io.netchannel.wire.Status;
+import io.netchannel.wire.UsbPort;
 import io.netchannel.wire.WireException;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
@@ -64,6 +65,9 @@ final class RemoteConnection extends ChannelInboundHandlerAdapter implements Fra
 
     /** The answer to a MOVED or ARRIVED: OK, or the words that say why not. */
     void noted(long number, Status status, String words) throws WireException;
+
+    /** What is at a USB device's port. */
+    void port(UsbPort port) throws WireException;
 
     /** All that has arrived together has been told. */
     void readComplete();
@@ -272,7 +276,7 @@ final class RemoteConnection extends ChannelInboundHandlerAdapter implements Fra
     if (over) {
       throw new WireException("expected nothing more, found %s".formatted(header));
     }
-    if (header.type() == FrameType.REPLY) {
+    if (header.type() == FrameType.REPLY || header.type() == FrameType.URB_REPLY) {
       expectAttached(header);
       return owner.target(header);
     }
@@ -293,9 +297,7 @@ final class RemoteConnection extends ChannelInboundHandlerAdapter implements Fra
         }
         isAttached = true;
         Attached attached = Attached.decode(payload, asked);
-        if (asked == ExportKind.DISK
-            && attached.disk().geometry().canZero()
-            && !agreed.hasZero()) {
+        if (asked == ExportKind.DISK && attached.disk().geometry().canZero() && !agreed.hasZero()) {
           throw new WireException("ATTACHED: expected no CAN_ZERO in version 1, found it");
         }
         owner.attached(attached, agreed);
@@ -306,9 +308,13 @@ final class RemoteConnection extends ChannelInboundHandlerAdapter implements Fra
         abandon();
         owner.refused(Refusal.of(header.statusCode()), text);
       }
-      case REPLY -> {
+      case REPLY, URB_REPLY -> {
         expectAttached(header);
         owner.reply(header);
+      }
+      case PORT -> {
+        expectAttached(header);
+        owner.port(UsbPort.decode(payload));
       }
       case NOTED -> {
         expectAttached(header);
@@ -328,7 +334,10 @@ final class RemoteConnection extends ChannelInboundHandlerAdapter implements Fra
           ARRIVED,
           DETACH,
           PING,
-          RECORD ->
+          RECORD,
+          URB,
+          UNLINK,
+          RESET ->
           throw new WireException("expected no %s from a server, found one".formatted(header));
     }
   }
@@ -341,6 +350,14 @@ final class RemoteConnection extends ChannelInboundHandlerAdapter implements Fra
   private void expectAttached(FrameHeader header) throws WireException {
     if (!isAttached) {
       throw new WireException("expected ATTACHED before %s".formatted(header));
+    }
+    boolean isOfKind =
+        switch (header.type()) {
+          case REPLY, NOTED -> asked == ExportKind.DISK;
+          default -> asked == ExportKind.USB;
+        };
+    if (!isOfKind) {
+      throw new WireException("expected what %s says, found %s".formatted(asked.words(), header));
     }
   }
 }

@@ -21,6 +21,7 @@ import io.netchannel.wire.Moved;
 import io.netchannel.wire.Preamble;
 import io.netchannel.wire.Stages;
 import io.netchannel.wire.Status;
+import io.netchannel.wire.UsbPort;
 import io.netchannel.wire.WireException;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
@@ -404,8 +405,21 @@ final class RemoteDevice
 
   /** There is nothing to send again of what was inherited. */
   @Override
-  public boolean unknown(DiskRequest request) {
+  public boolean isSentAgain(DiskRequest request) {
     return !request.inherited;
+  }
+
+  /** Its fate stays unknown. */
+  @Override
+  public void lost(DiskRequest request) {}
+
+  /** What it has is waited for. */
+  @Override
+  public void closes() {}
+
+  @Override
+  public void port(UsbPort port) throws WireException {
+    throw new WireException("expected no port of a disk, found " + port);
   }
 
   @Override

@@ -9,7 +9,11 @@ import io.netchannel.device.DeviceKind;
 import io.netchannel.device.OpenOptions;
 import io.netchannel.device.Storage;
 import io.netchannel.device.legs.Authority;
+import io.netchannel.device.usb.UsbDevice;
+import io.netchannel.device.usb.UsbKind;
+import io.netchannel.device.usb.UsbOpenOptions;
 import io.netchannel.tls.HostTls;
+import io.netchannel.wire.ExportKind;
 import io.netchannel.wire.Transport;
 import io.netty.channel.EventLoop;
 import io.netty.handler.ssl.SslContext;
@@ -93,11 +97,42 @@ public final class RemoteDevices {
         RemoteAddress.UNIX, kind(parser(RemoteAddress.UNIX)));
   }
 
-  private interface Parser {
-    RemoteAddress parse(String text) throws DeviceException;
+  /** Of USB devices, by their schemes: as those of disks, with "usb/" before the name. */
+  public ImmutableMap<String, UsbKind> usbKinds() {
+    return SCHEMES.stream().collect(ImmutableMap.toImmutableMap(scheme -> scheme, this::usbKind));
   }
 
-  private DeviceKind kind(Parser parser) {
+  private UsbKind usbKind(String scheme) {
+    RemoteAddress.Parser parser = text -> RemoteAddress.parseUsb(scheme, text, parser(scheme));
+    return new UsbKind() {
+      @Override
+      public UsbDevice open(String text, UsbOpenOptions usbOptions) throws DeviceException {
+        return openUsb(parser.parse(text), usbOptions);
+      }
+
+      @Override
+      public long newestGeneration(String text, String user) throws DeviceException {
+        return RemoteProbe.ask(link(parser.parse(text)), user, false).generation();
+      }
+
+      @Override
+      public void check(String text) throws DeviceException {
+        var unused = parser.parse(text);
+      }
+    };
+  }
+
+  private UsbDevice openUsb(RemoteAddress address, UsbOpenOptions usbOptions)
+      throws DeviceException {
+    RemoteLink link = link(address);
+    UsbOpenOptions.User user =
+        usbOptions.user().orElseGet(() -> new UsbOpenOptions.User("tool/" + UUID.randomUUID(), 1));
+    return usbOptions.probe()
+        ? LookedUsb.of(RemoteProbe.ask(link, user.name(), false).usb().port())
+        : RemoteUsbDevice.open(link, user);
+  }
+
+  private DeviceKind kind(RemoteAddress.Parser parser) {
     return new DeviceKind() {
       @Override
       public Device open(String text, OpenOptions openOptions) throws DeviceException {
@@ -166,14 +201,16 @@ public final class RemoteDevices {
 
   /** What another host keeps as the witness of mirrors. */
   public Authority witness(HostAndPort host) {
-    return records(new RemoteAddress(false, Optional.of(host), Optional.empty(), "witness"), true);
+    return records(
+        new RemoteAddress(ExportKind.DISK, false, Optional.of(host), Optional.empty(), "witness"),
+        true);
   }
 
   private Authority records(RemoteAddress address, boolean witness) {
     return new RemoteRecords(() -> link(address), address, witness);
   }
 
-  private static Parser parser(String scheme) {
+  private static RemoteAddress.Parser parser(String scheme) {
     return switch (scheme) {
       case RemoteAddress.TCP -> RemoteAddress::parseTcp;
       case RemoteAddress.PLAIN_TCP -> RemoteAddress::parsePlainTcp;

@@ -4,7 +4,10 @@ import com.google.common.collect.ImmutableList;
 import io.netchannel.device.DeviceException;
 import io.netchannel.tls.TlsProblem;
 import io.netchannel.wire.AddressRace;
+import io.netchannel.wire.Attach;
+import io.netchannel.wire.Preamble;
 import io.netchannel.wire.Refusal;
+import io.netchannel.wire.WireException;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelInitializer;
@@ -80,6 +83,21 @@ record RemoteLink(
           case STALE, IN_USE, UNAVAILABLE, REPLACED, PROTOCOL -> false;
         };
     return new DeviceException(lasting, "%s refuses: %s".formatted(address, text));
+  }
+
+  /**
+   * An ATTACH to a USB device.
+   *
+   * @throws WireException when the server's version has none
+   */
+  Attach usb(Attach attach, Preamble agreed) throws WireException {
+    if (!agreed.hasUsb()) {
+      throw new WireException(
+          ("%s: its server is older than this one (version %d of the protocol) and has no USB"
+                  + " devices; install the same netchannel on both")
+              .formatted(address, agreed.newest()));
+    }
+    return attach.asUsb();
   }
 
   /** Why there is no connection, beginning with whom it should lead to. */

@@ -8,8 +8,10 @@ import io.netchannel.device.Outcome;
 import io.netchannel.wire.Attach;
 import io.netchannel.wire.Attached;
 import io.netchannel.wire.AttachedDisk;
+import io.netchannel.wire.ExportKind;
 import io.netchannel.wire.Preamble;
 import io.netchannel.wire.Refusal;
+import io.netchannel.wire.WireException;
 import java.nio.ByteBuffer;
 import java.util.Optional;
 import java.util.UUID;
@@ -32,7 +34,9 @@ final class RemoteProbe extends Question<Attached> {
 
   /** Waits until the server has answered; one attempt. */
   static Attached ask(RemoteLink link, String client, boolean readOnly) throws DeviceException {
-    return new RemoteProbe(link, Attach.probe(link.address().export(), client, readOnly)).ask();
+    Attach disk = Attach.probe(link.address().export(), client, readOnly);
+    boolean isUsb = link.address().kind() == ExportKind.USB;
+    return new RemoteProbe(link, isUsb ? disk.asUsb() : disk).ask();
   }
 
   /**
@@ -72,8 +76,8 @@ final class RemoteProbe extends Question<Attached> {
   }
 
   @Override
-  public Attach attach(Preamble agreed) {
-    return attach;
+  public Attach attach(Preamble agreed) throws WireException {
+    return attach.kind() == ExportKind.USB ? link.usb(attach, agreed) : attach;
   }
 
   @Override

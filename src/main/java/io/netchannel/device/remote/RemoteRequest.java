@@ -19,6 +19,11 @@ abstract class RemoteRequest {
   /** Whether the server keeps its outcome for who has lost its connection. */
   abstract boolean isKept();
 
+  /** Whether it has the slot after those of the window, and not one of them. */
+  boolean hasOwnSlot() {
+    return false;
+  }
+
   /** What it has of the server's window. */
   abstract int windowBytes();
 

@@ -45,12 +45,11 @@ final class RequestQueue<R extends RemoteRequest> {
     /** It is done, and not outstanding any more. */
     void done(R request, Status status);
 
-    /**
-     * The server does not know it.
-     *
-     * @return whether it is to be sent again; otherwise it is not outstanding any more
-     */
-    boolean unknown(R request);
+    /** Whether one that the server does not know is sent again. */
+    boolean isSentAgain(R request);
+
+    /** The server does not know it, and it is not outstanding any more. */
+    void lost(R request);
   }
 
   private OutstandingTable<R> outstanding = new OutstandingTable<>(0, 0);
@@ -149,6 +148,11 @@ final class RequestQueue<R extends RemoteRequest> {
     return removed;
   }
 
+  /** What is outstanding, in the order in which it was sent first. */
+  List<R> inOrder() {
+    return outstanding.inOrder();
+  }
+
   R get(int slot, long sequence) throws WireException {
     return outstanding.get(slot, sequence);
   }
@@ -209,8 +213,9 @@ final class RequestQueue<R extends RemoteRequest> {
             outstanding.addAt(request);
           }
           case UNKNOWN -> {
-            if (!fates.unknown(request)) {
+            if (!fates.isSentAgain(request)) {
               before.remove(request);
+              fates.lost(request);
             }
           }
         }

@@ -7,7 +7,8 @@
  *
  * <p>The connection, the next one after it, the generation and what is outstanding are the same for
  * all kinds of devices ({@code RemoteAttachment}, {@code RequestQueue}); what its requests are is a
- * kind's own ({@code RemoteDevice} for disks).
+ * kind's own ({@code RemoteDevice} for disks, {@code RemoteUsbDevice} for USB devices: {@code
+ * netchannel://host/usb/name}).
  *
  * <pre>
  *               connect            ATTACHED                  close, nothing outstanding
@@ -27,6 +28,34 @@
  * In WAITING the next attempt comes after a delay that doubles, with a random part. While the
  * server is away requests wait, as with a hard mount of NFS: its guest sees a pause. Only a
  * configured bound makes them fail, and from then on new ones at once, until the server is back.
+ *
+ * <h2>USB devices</h2>
+ *
+ * <pre>
+ *   submit --> WAITING --slot and number--> OUTSTANDING --URB_REPLY--> ended, with that outcome
+ *                | |                           | |
+ *                | +--unlink, a RESET, close--------> CANCELLED, if the server never had it
+ *                |                             | +--UNLINK sent, over each connection--> (its reply)
+ *                |                             +--attached, RUNNING: stays
+ *                |                             +--attached, UNKNOWN to its session--> WAITING
+ *                |                             +--attached, UNKNOWN to another one--> PROTOCOL
+ *                +--another device is plugged--> NO_DEVICE
+ *   any of them --given up, stale, closed--> PROTOCOL
+ * </pre>
+ *
+ * <ul>
+ *   <li>While the server is away URBs wait, and nothing is unplugged for the guest. Nor is it by a
+ *       restart of the server that finds the same device with the same settings again; what was at
+ *       it ends as an error then, once, and is never sent again.
+ *   <li>The user is told of what is plugged or unplugged after all URBs of what was there before
+ *       have ended. Incarnations count on over all lives of the server.
+ *   <li>From custody on nothing is sent any more, until a newer generation is used: what is not in
+ *       it the next generation submits itself.
+ *   <li>A URB makes no object on its way once as many have been made as are outstanding. Beside the
+ *       guest's own buffers there is one for isochronous replies, of 65920 bytes, in each device
+ *       that has had such; and what ends before the next generation takes it up, of 64 KiB for each
+ *       slot at most.
+ * </ul>
  *
  * <h2>Invariants</h2>
  *

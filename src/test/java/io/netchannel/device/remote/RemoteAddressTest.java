@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.google.common.net.HostAndPort;
 import io.netchannel.device.DeviceException;
+import io.netchannel.wire.ExportKind;
 import java.io.UncheckedIOException;
 import java.net.Inet6Address;
 import java.net.InetAddress;
@@ -77,7 +78,11 @@ final class RemoteAddressTest {
   void anUnknownHostIsAnError() throws Exception {
     RemoteAddress nowhere =
         new RemoteAddress(
-            false, Optional.of(HostAndPort.fromParts("::g", 5)), Optional.empty(), "vol7");
+            ExportKind.DISK,
+            false,
+            Optional.of(HostAndPort.fromParts("::g", 5)),
+            Optional.empty(),
+            "vol7");
     assertThatThrownBy(nowhere::resolve)
         .isInstanceOf(UncheckedIOException.class)
         .hasMessageContaining("unknown host");

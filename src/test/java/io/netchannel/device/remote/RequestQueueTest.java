@@ -5,8 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.google.common.collect.ImmutableList;
 import io.netchannel.wire.Attach.Unanswered;
 import io.netchannel.wire.Attached;
-import io.netchannel.wire.AttachedDisk;
 import io.netchannel.wire.Attached.Fate;
+import io.netchannel.wire.AttachedDisk;
 import io.netchannel.wire.FrameType;
 import io.netchannel.wire.Status;
 import java.util.List;
@@ -80,9 +80,12 @@ final class RequestQueueTest {
 
   private void attach(int slots, Fate... fates) {
     Attached attached =
-        new Attached(new AttachedDisk(new UUID(1, 1),
-            new UUID(1, 1),
-            new AttachedDisk.Geometry(1 << 20, 512, 512, false, true, false, 0, false)), new Attached.Window(slots, 1 << 20),
+        new Attached(
+            new AttachedDisk(
+                new UUID(1, 1),
+                new UUID(1, 1),
+                new AttachedDisk.Geometry(1 << 20, 512, 512, false, true, false, 0, false)),
+            new Attached.Window(slots, 1 << 20),
             1,
             ImmutableList.copyOf(fates));
     queue.attached(
@@ -92,7 +95,10 @@ final class RequestQueueTest {
           public void done(DiskRequest request, Status status) {}
 
           @Override
-          public boolean unknown(DiskRequest request) {
+          public void lost(DiskRequest request) {}
+
+          @Override
+          public boolean isSentAgain(DiskRequest request) {
             return true;
           }
         });
