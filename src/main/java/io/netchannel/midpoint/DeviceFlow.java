@@ -110,8 +110,8 @@ public abstract class DeviceFlow<
   private long nextSequence = 1;
 
   /**
-   * Whether a request that was taken waits for memory: then no later one is given any, nor taken.
-   * Or a later one could hold what an earlier one needs, and wait for that one itself.
+   * Whether a request that was taken waits for memory: then no later one is given any. Or a later
+   * one could hold what an earlier one needs, and wait for that one itself.
    */
   private boolean starved;
 
@@ -157,11 +157,27 @@ public abstract class DeviceFlow<
   /** Offers the device that is there to a frontend that waits. */
   protected abstract void offer(B offered);
 
-  /** As many requests as surely have room in what buffers can be had now. */
-  protected abstract int roomFor(BufferLease available);
+  /**
+   * How many requests may be taken now, as far as their data goes.
+   *
+   * @param starved one that was taken waits for memory
+   */
+  protected abstract int mayTake(boolean starved, BufferLease available);
 
-  /** A process before had taken it and not answered it; it is HELD. */
-  protected void takenBefore(P entry) {}
+  /** Whether it has been finished without the device, which it is not for; it was HELD. */
+  protected boolean endsHere(P entry) {
+    return false;
+  }
+
+  /**
+   * A process before had taken it and not answered it; it is HELD.
+   *
+   * @param issued whether that process may have given it to the device, where that was noted
+   */
+  protected void takenBefore(P entry, boolean issued) {}
+
+  /** What its requests go to from now on. */
+  protected void given(B newDevice) {}
 
   /** The frontend is connected. */
   protected void connected() {}
@@ -244,6 +260,7 @@ public abstract class DeviceFlow<
     deviceNumber++;
     atDeviceBefore += atDevice;
     atDevice = 0;
+    given(newDevice);
   }
 
   /** Whether something that was given to a device before this one has not ended. */
@@ -337,6 +354,9 @@ public abstract class DeviceFlow<
 
   /** False when it has to stay held for want of memory. */
   protected final boolean issue(P entry) {
+    if (endsHere(entry)) {
+      return true;
+    }
     return switch (fill(entry)) {
       case NO_MEMORY -> false;
       case REFUSED -> {
@@ -357,6 +377,11 @@ public abstract class DeviceFlow<
     entry.leaveForDevice();
     entry.deviceNumber = deviceNumber;
     atDevice++;
+  }
+
+  /** The next process is to know that it may have been at the device; before it gets there. */
+  protected final void noteIssued(P entry) {
+    inflight.issued(entry.slot());
   }
 
   /**
@@ -474,16 +499,10 @@ public abstract class DeviceFlow<
     return work;
   }
 
-  /**
-   * How many requests may be taken now; each may be as long as a request can be. The others wait on
-   * their rings, but for one: how long it is tells how much is missing.
-   */
+  /** How many requests may be taken now. The others wait on their rings. */
   private int pollBudget() {
-    if (starved) {
-      return 0;
-    }
     int entries = table.freeCount() + table.unseenCount();
-    int batch = Math.min(parts.limits().pollBatch(), Math.max(1, roomFor(buffers)));
+    int batch = Math.min(parts.limits().pollBatch(), mayTake(starved, buffers));
     return Math.min(batch, entries);
   }
 
@@ -574,7 +593,7 @@ public abstract class DeviceFlow<
         inflight.takenAgain(slot.slot(), request);
         P entry = hold(request, slot.sequence(), slot.generation(), slot.slot());
         trace.take(entry);
-        takenBefore(entry);
+        takenBefore(entry, slot.issued());
       }
     }
   }

@@ -28,6 +28,7 @@ import java.util.List;
  *
  * <pre>
  *   take    slot's fields and encoding; state = TAKEN; next sequence; queue's request consumer
+ *   issued  slot's mark, where its kind must know that after a crash        then to the device
  *   answer  other encoding, with the response's index; state = ANSWERED     then publishResponses
  *   forget  state = FREE                                 only after publishResponses, see below
  * </pre>
@@ -61,6 +62,7 @@ public final class InflightTable implements AutoCloseable {
    *           64 request consumer of queue 0..15 (4 each)
    *   slot     0 state (4)   4 queue (4)     8 sequence (8)  16 id (8)  24 generation (8)
    *           32 request consumer after it (4)  36 length of encoding A (4)  40 of B (4)
+   *           44 given to the device (4): 1, or 0 for no and for not noted
    *           64 encoding A   then encoding B
    * </pre>
    *
@@ -92,6 +94,7 @@ public final class InflightTable implements AutoCloseable {
     static final int CONSUMER = 32;
     static final int LENGTH_A = 36;
     static final int LENGTH_B = 40;
+    static final int ISSUED = 44;
     static final int ENCODING_A = 64;
 
     static final int FREE = 0;
@@ -135,10 +138,17 @@ public final class InflightTable implements AutoCloseable {
   /**
    * A request that an earlier process had taken and perhaps answered.
    *
+   * @param issued whether it may have been given to the device, where that was noted
    * @param encoded as {@link VirtualRequest#encode} wrote it last
    */
   public record Slot(
-      int slot, long sequence, long generation, int queue, long id, ByteBuffer encoded) {}
+      int slot,
+      long sequence,
+      long generation,
+      int queue,
+      long id,
+      boolean issued,
+      ByteBuffer encoded) {}
 
   private final Layout layout;
   private final ByteBuffer memory;
@@ -261,11 +271,19 @@ public final class InflightTable implements AutoCloseable {
     putLong(base + Layout.ID, request.id());
     putLong(base + Layout.GENERATION, generation);
     putInt(base + Layout.CONSUMER, consumerAfter);
+    if (getInt(base + Layout.ISSUED) != 0) {
+      putInt(base + Layout.ISSUED, 0);
+    }
     encode(base, true, request);
     putInt(base + Layout.STATE, Layout.TAKEN_A);
     putLong(Layout.NEXT_SEQUENCE_OFFSET, sequence + 1);
     consumed(request.queue(), consumerAfter);
     return slot;
+  }
+
+  /** It is about to be given to the device. */
+  void issued(int slot) {
+    putInt(layout.slotOffset(slot) + Layout.ISSUED, 1);
   }
 
   /** The response has been given, and is not visible yet. */
@@ -333,6 +351,7 @@ public final class InflightTable implements AutoCloseable {
               getLong(base + Layout.GENERATION),
               getInt(base + Layout.QUEUE),
               getLong(base + Layout.ID),
+              getInt(base + Layout.ISSUED) != 0,
               memory.slice(start, lengthBytes)));
     }
     found.sort((left, right) -> Long.compare(left.sequence(), right.sequence()));

@@ -184,6 +184,7 @@ public class MidPoint<B extends Backend, M extends Manifest> implements Agent {
             become(Phase.SEALED, "recover");
           } else {
             become(Phase.SERVING, "recover");
+            flow.goOn();
             flow.offerIfPrepared();
           }
           future.complete(null);
@@ -434,8 +435,9 @@ public class MidPoint<B extends Backend, M extends Manifest> implements Agent {
 
   // Commands
 
-  private <T> CompletableFuture<T> command(Command<T> command) {
-    return commands.give(command, future -> future.completeExceptionally(closedBefore()));
+  /** One that is done on the agent's thread; it completes the future. */
+  protected final <T> CompletableFuture<T> command(Consumer<CompletableFuture<T>> command) {
+    return commands.give(command::accept, future -> future.completeExceptionally(closedBefore()));
   }
 
   /** A command that brings a device: nobody else would close it when it is not taken. */

@@ -2,7 +2,7 @@
  * The mid-point: between a guest's virtual device and the device its requests go to, of whatever
  * kind. {@link io.netchannel.midpoint.MidPoint} is what happens when, {@link
  * io.netchannel.midpoint.DeviceFlow} the way of the requests, which each kind of device extends:
- * disks in {@code midpoint.block}.
+ * disks in {@code midpoint.block}, USB ports in {@code midpoint.usb}.
  *
  * <pre>
  *   EXPECTING --serve, takeOver, recover--> STARTING --settled--> SERVING --seal--> SEALING

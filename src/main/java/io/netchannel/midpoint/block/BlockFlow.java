@@ -177,10 +177,13 @@ final class BlockFlow extends DeviceFlow<Device, BlockManifest, BlockRequest, Pe
     }
   }
 
-  /** Each may be as long as a request can be. */
+  /**
+   * Each may be as long as a request can be. The others wait on their rings, but for one: how long
+   * it is tells how much is missing.
+   */
   @Override
-  protected int roomFor(BufferLease available) {
-    return available.longestBuffers();
+  protected int mayTake(boolean starved, BufferLease available) {
+    return starved ? 0 : Math.max(1, available.longestBuffers());
   }
 
   // Order

@@ -1,0 +1,155 @@
+package io.netchannel.midpoint.usb;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.google.common.collect.ImmutableMap;
+import io.netchannel.device.memory.BufferBudget;
+import io.netchannel.midpoint.InflightTables;
+import io.netchannel.midpoint.MidPointId;
+import io.netchannel.midpoint.MidPointTrace;
+import io.netchannel.vdevice.DeviceAddress;
+import io.netchannel.vdevice.DeviceDetail;
+import io.netchannel.vdevice.usb.PipeType;
+import io.netchannel.vdevice.usb.UsbNodes;
+import io.netchannel.vdevice.usb.UsbPort;
+import io.netchannel.vdevice.usb.frontend.GuestUrb;
+import io.netchannel.vdevice.usb.frontend.XenHcdModel;
+import io.netchannel.xen.XenStore;
+import io.netchannel.xen.embedded.EmbeddedDomain;
+import io.netchannel.xen.embedded.EmbeddedHypervisor;
+import java.nio.ByteBuffer;
+import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
+
+/**
+ * A host with a guest that has a USB port, and the daemon that serves it, which can die and be
+ * started again; all runs on the test's thread.
+ */
+final class UsbGuest {
+  /** The daemon is dead. */
+  static final class Killed extends Error {
+    private static final long serialVersionUID = 1L;
+  }
+
+  static final int BULK_IN = 0x81;
+  static final int BULK_OUT = 0x02;
+  private static final int DEVID = 0;
+  private static final MidPointId ID = new MidPointId("guest", new UUID(0, 1), 1, "usb0");
+
+  final EmbeddedHypervisor hypervisor = new EmbeddedHypervisor(Runnable::run);
+  final XenStore store = hypervisor.xenStore(0);
+  final EmbeddedDomain domain = hypervisor.createDomain();
+  final DeviceAddress address = UsbNodes.TYPE.address(domain.domid(), DEVID, 0);
+  final Gadget gadget = new Gadget();
+  final XenHcdModel driver;
+  private BufferBudget buffers;
+  private boolean woken;
+  private final ByteBuffer inflight =
+      InflightTables.memory(UsbMidPoint.INFLIGHT, UsbMidPoint.LIMITS);
+
+  /** Of what is plugged when a daemon comes again. */
+  int pluggedClass = 0xff;
+
+  long nanos;
+  int storesToLive;
+  ScriptedUsbDevice device;
+  UsbPort port;
+  UsbMidPoint midPoint;
+
+  UsbGuest() {
+    this(new BufferBudget(BufferBudget.UNIT_BYTES), XenHcdModel.Driver.STOCK);
+  }
+
+  UsbGuest(BufferBudget buffers, XenHcdModel.Driver kind) {
+    this.buffers = buffers;
+    store.write("/local/domain/" + domain.domid() + "/name", "guest");
+    domain.unpause();
+    UsbNodes.publish(store, address, ImmutableMap.of(DeviceDetail.PARAMS, "usb:3-1.2"));
+    driver = new XenHcdModel(domain, DEVID, kind);
+    device = ScriptedUsbDevice.plugged(gadget, 0xff);
+    start();
+  }
+
+  private void start() {
+    port =
+        new UsbPort(
+            address,
+            "guest",
+            store,
+            hypervisor.grantTable(0),
+            hypervisor.eventChannels(0),
+            () -> woken = true);
+    midPoint =
+        new UsbMidPoint(
+            ID,
+            port,
+            InflightTables.over(UsbMidPoint.INFLIGHT, inflight, this::onStore),
+            buffers,
+            MidPointTrace.off(),
+            () -> nanos,
+            () -> woken = true);
+  }
+
+  private void onStore() {
+    if (storesToLive > 0 && --storesToLive == 0) {
+      throw new Killed();
+    }
+  }
+
+  /** Serves it, and lets its driver find the device. */
+  UsbGuest served() {
+    await(midPoint.serve(device, 1));
+    settle();
+    assertThat(driver.isConnected()).isTrue();
+    return this;
+  }
+
+  /** kill -9 now, where it was not killed before, and a new daemon. */
+  void restart() {
+    restart(0);
+  }
+
+  /**
+   * Likewise.
+   *
+   * @param nextStoresToLive that one is killed at one of its stores; 0 for not at all
+   */
+  void restart(int nextStoresToLive) {
+    storesToLive = nextStoresToLive;
+    port.close(false);
+    buffers = new BufferBudget(BufferBudget.UNIT_BYTES); // what the dead one had is nobody's
+    device = ScriptedUsbDevice.plugged(gadget, pluggedClass);
+    start();
+    await(midPoint.recover(device, 1, false));
+  }
+
+  void await(CompletableFuture<Void> command) {
+    for (int i = 0; i < 20 && !command.isDone(); i++) {
+      midPoint.doWork();
+    }
+    command.join();
+  }
+
+  /** Until neither end has anything to do; the device does nothing. */
+  void settle() {
+    int work;
+    do {
+      woken = false;
+      work = midPoint.doWork() + driver.poll();
+    } while (work > 0 || woken);
+  }
+
+  GuestUrb in(int lengthBytes) {
+    return driver.submit(GuestUrb.of(domain, PipeType.BULK, BULK_IN, lengthBytes, 0));
+  }
+
+  GuestUrb out(byte[] content) {
+    return driver.submit(
+        GuestUrb.of(domain, PipeType.BULK, BULK_OUT, content.length, 100).fill(content));
+  }
+
+  GuestUrb setAddress(int address, int from) {
+    return driver.submit(
+        GuestUrb.control(domain, GuestUrb.setup(0, 5, address, 0, 0)).address(from));
+  }
+}
