@@ -64,6 +64,7 @@ final class ArchitectureTest {
           .put("server", ImmutableSet.of("device", "wire", "tls"))
           .put("midpoint", ImmutableSet.of("vdevice", "device"))
           .put("midpoint.block", ImmutableSet.of("vdevice", "device"))
+          .put("midpoint.usb", ImmutableSet.of("vdevice", "device"))
           .put("libvirt", ImmutableSet.of())
           .put("coordinator", ImmutableSet.of())
           .put("text", ImmutableSet.of())

@@ -1,10 +1,6 @@
 package io.netchannel.cli;
 
-import io.netchannel.daemon.Json;
-import io.netchannel.libvirt.DomainMetadata;
-import io.netchannel.libvirt.MetadataException;
-import java.util.ArrayList;
-import java.util.List;
+import io.netchannel.libvirt.DeviceId;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
@@ -35,12 +31,9 @@ final class AttachDiskCommand implements Callable<Integer> {
   /** How the source begins that is the same on every host. */
   private static final String FOR_ALL = "netchannel://";
 
-  @Mixin private ControlOptions control;
-  @Mixin private DefinitionOptions definition;
+  @Mixin private DomainOptions domain;
+  @Mixin private SourceOptions around;
   @Spec private CommandSpec spec;
-
-  @Parameters(index = "0", paramLabel = "DOMAIN", description = "The domain's name, id or UUID.")
-  private String domain;
 
   @Parameters(
       index = "1",
@@ -64,15 +57,6 @@ final class AttachDiskCommand implements Callable<Integer> {
   private boolean readOnly;
 
   @Option(
-      names = "--filter",
-      paramLabel = "FILTER",
-      description = {
-        "A filter around the device, such as delay:read=300ms or trace:/tmp/x.jsonl; may be given "
-            + "several times, outermost first."
-      })
-  private List<String> filters = new ArrayList<>();
-
-  @Option(
       names = "--follow",
       paramLabel = "POOL",
       description =
@@ -82,33 +66,21 @@ final class AttachDiskCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws CommandFailedException {
-    String text = sourceText(source, filters);
+    String text = around.around(sourceText(source));
     boolean noWrites = readOnly || mode == Mode.readonly;
     if (follow.isPresent()) {
       checkFollows(text, noWrites);
     }
-    String name = domain;
-    if (definition.live()) {
-      Map<String, Object> request =
-          Map.of(
-              "command", "attach-disk",
-              "domain", domain,
-              "source", text,
-              "target", target,
-              "readOnly", noWrites);
-      name = String.valueOf(Json.object(control.call(request)).get("domain"));
-      noteLive(name, text, noWrites);
-      if (follow.isPresent()) {
-        control.call(Map.of("command", "follow", "domain", domain));
-      }
-    }
-    if (definition.config()) {
-      try {
-        new DomainMetadata(name, DomainMetadata.Definition.CONFIG)
-            .put(target, text, noWrites, follow);
-      } catch (MetadataException e) {
-        throw new CommandFailedException(e.getMessage(), e);
-      }
+    domain.attach(
+        DeviceId.disk(target),
+        "attach-disk",
+        Map.of("source", text, "target", target, "readOnly", noWrites),
+        metadata -> {
+          metadata.put(target, text, noWrites, follow);
+          return true;
+        });
+    if (follow.isPresent()) {
+      domain.tellLive("follow");
     }
     spec.commandLine().getOut().println("Disk attached successfully");
     return 0;
@@ -133,21 +105,8 @@ final class AttachDiskCommand implements Callable<Integer> {
     return new ParameterException(spec.commandLine(), words);
   }
 
-  private void noteLive(String name, String text, boolean noWrites) throws CommandFailedException {
-    try {
-      new DomainMetadata(name, DomainMetadata.Definition.LIVE).put(target, text, noWrites, follow);
-    } catch (MetadataException e) {
-      throw new CommandFailedException(
-          "disk %s is attached, but a save of %s will not carry it: %s"
-              .formatted(target, name, e.getMessage()),
-          e);
-    }
-  }
-
-  /** The source with its filters in front, and "file:" before a bare path. */
-  static String sourceText(String source, List<String> filters) {
-    List<String> parts = new ArrayList<>(filters);
-    parts.add(source.startsWith("/") ? "file:" + source : source);
-    return String.join("!", parts);
+  /** Also of a bare path. */
+  static String sourceText(String source) {
+    return source.startsWith("/") ? "file:" + source : source;
   }
 }

@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -39,6 +40,32 @@ final class DevicesCommand implements Callable<Integer> {
   }
 
   private static void print(PrintWriter out, List<Map<String, Object>> devices) {
+    Map<Boolean, List<Map<String, Object>>> byKind =
+        devices.stream().collect(Collectors.partitioningBy(DevicesCommand::isUsb));
+    List<Map<String, Object>> ports = byKind.get(true);
+    if (ports.isEmpty() || !byKind.get(false).isEmpty()) {
+      printDisks(out, byKind.get(false));
+    }
+    if (!ports.isEmpty()) {
+      if (!byKind.get(false).isEmpty()) {
+        out.println();
+      }
+      UsbTable.print(out, ports);
+    }
+    for (Map<String, Object> device : devices) {
+      if (device.get("problem") != null) {
+        out.println(
+            "\n%s of %s: its guest waits: %s"
+                .formatted(device.get("target"), device.get("domain"), device.get("problem")));
+      }
+    }
+  }
+
+  private static boolean isUsb(Map<String, Object> device) {
+    return "usb".equals(device.get("kind"));
+  }
+
+  private static void printDisks(PrintWriter out, List<Map<String, Object>> devices) {
     Table table =
         new Table(
             "Domain",
@@ -78,11 +105,6 @@ final class DevicesCommand implements Callable<Integer> {
                       leg.get("source"),
                       Boolean.TRUE.equals(leg.get("upToDate")) ? "up to date" : "behind"));
         }
-      }
-      if (device.get("problem") != null) {
-        out.println(
-            "\n%s of %s: its guest waits: %s"
-                .formatted(device.get("target"), device.get("domain"), device.get("problem")));
       }
     }
   }

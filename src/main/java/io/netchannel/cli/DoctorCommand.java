@@ -60,6 +60,7 @@ final class DoctorCommand implements Callable<Integer> {
       host.directories(configuration);
       host.daemon(configuration);
       host.exports(configuration);
+      new UsbChecks(root, findings::add).run(configuration.exports().exports());
       new TlsChecks(configuration, Instant.now(), findings::add).run();
     } catch (ConfigurationException e) {
       host.servesGuests();

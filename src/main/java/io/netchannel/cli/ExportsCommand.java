@@ -48,6 +48,7 @@ final class ExportsCommand implements Callable<Integer> {
     Table table =
         new Table(
             "Name",
+            "Kind",
             "Mode",
             "Allow",
             "Client",
@@ -74,6 +75,7 @@ final class ExportsCommand implements Callable<Integer> {
       for (Map<String, Object> client : Iterables.concat(clients, moved)) {
         table.row(
             export.get("name"),
+            export.get("kind"),
             export.get("mode"),
             allow,
             client.get("client"),

@@ -34,8 +34,11 @@ final class NetchannelCommand {
     COMMANDS.put("daemon", DaemonCommand::new);
     COMMANDS.put("status", StatusCommand::new);
     COMMANDS.put("devices", DevicesCommand::new);
+    COMMANDS.put("usb-devices", UsbDevicesCommand::new);
     COMMANDS.put("attach-disk", AttachDiskCommand::new);
     COMMANDS.put("detach-disk", DetachDiskCommand::new);
+    COMMANDS.put("attach-usb", AttachUsbCommand::new);
+    COMMANDS.put("detach-usb", DetachUsbCommand::new);
     COMMANDS.put("swap", SwapCommand::new);
     COMMANDS.put("jobs", JobsCommand::new);
     COMMANDS.put("job", JobCommand::new);

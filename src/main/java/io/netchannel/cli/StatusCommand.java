@@ -68,13 +68,13 @@ final class StatusCommand implements Callable<Integer> {
     }
   }
 
-  /** How far the disks of the daemon before it are. */
+  /** How far the devices of the daemon before it are. */
   private static String servedAgain(Map<?, ?> progress) {
     Object millis = progress.get("millis");
-    return " %-14s %s of %s disks%s"
+    return " %-14s %s of %s devices%s"
         .formatted(
             "served again:",
-            progress.get("disks"),
+            progress.get("devices"),
             progress.get("of"),
             millis == null ? "" : ", the last one %s ms after the start".formatted(millis));
   }

@@ -1,6 +1,5 @@
 package io.netchannel.cli;
 
-import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -105,7 +104,7 @@ final class SwapCommand implements Callable<Integer> {
                     "command", "swap",
                     "domain", domain,
                     "target", target,
-                    "source", AttachDiskCommand.sourceText(source, List.of()),
+                    "source", AttachDiskCommand.sourceText(source),
                     "destIsZero", destIsZero,
                     "create", create,
                     "verify", verify,

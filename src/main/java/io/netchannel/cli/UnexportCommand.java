@@ -13,7 +13,7 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "unexport",
     mixinStandardHelpOptions = true,
-    description = "Ends an export. One that a disk uses stays, unless --force is given.")
+    description = "Ends an export. One that a guest uses stays, unless --force is given.")
 final class UnexportCommand implements Callable<Integer> {
   @Mixin private ControlOptions control;
   @Spec private CommandSpec spec;

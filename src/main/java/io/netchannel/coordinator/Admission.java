@@ -152,12 +152,12 @@ final class Admission {
       throw new MigrationRefusedException(
           silent.isEmpty()
               ? domainName
-                  + " has Netchannel disks, and no peer of "
+                  + " has Netchannel devices, and no peer of "
                   + context.host()
                   + " serves them: is the source configured as a [[peer]] here, and does its"
                   + " netchanneld serve the domain?"
               : domainName
-                  + " has Netchannel disks, and these peers of "
+                  + " has Netchannel devices, and these peers of "
                   + context.host()
                   + " could not be asked whether they serve them: "
                   + silent

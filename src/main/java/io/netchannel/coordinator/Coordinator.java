@@ -283,7 +283,10 @@ public final class Coordinator implements MigrationHooks, PeerService {
         context.stockDisks() == StockDiskPolicy.IGNORE
             ? List.of()
             : context.devices().stockDisksOf(domain);
-    return away || (disks.isEmpty() && stock.isEmpty())
+    // One that cannot leave is known by being asked to.
+    boolean none =
+        disks.isEmpty() && stock.isEmpty() && context.devices().obstacle(domain).isEmpty();
+    return away || none
         ? Optional.empty()
         : Optional.of(new ServedDomain(name, domain, disks, stock, jobs.copiesOf(domain)));
   }

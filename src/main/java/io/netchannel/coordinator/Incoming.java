@@ -104,7 +104,7 @@ final class Incoming {
             .tells()
             .now(migration.moved(Phase.ABORT, context.clock().instant(), Deadline.words(e)));
       }
-      throw context.refused(migration, Deadline.words(e), e);
+      throw context.refused(migration, "cannot begin: " + Deadline.words(e), e);
     }
   }
 

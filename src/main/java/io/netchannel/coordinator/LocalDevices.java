@@ -75,6 +75,14 @@ public interface LocalDevices {
   /** UUIDs of the running domains with this name that have disks here, of ours or not (0 or 1). */
   List<UUID> domainsNamed(String name);
 
+  /**
+   * Why a domain that runs here cannot leave, beside its disks: the words that follow its name.
+   * Empty when it can.
+   */
+  default Optional<String> obstacle(UUID domain) {
+    return Optional.empty();
+  }
+
   /** The disks of a domain that have a mid-point here, in order of target. */
   List<Disk> disksOf(UUID domain);
 

@@ -19,8 +19,8 @@ public interface MigrationHooks {
    * Whether a domain that is about to be made here ("start begin") comes by a migration that was
    * announced.
    *
-   * @param hasDisks its XML names Netchannel disks: a start of a domain which still has its devices
-   *     at a peer is refused
+   * @param hasDisks its XML names Netchannel devices: a start of a domain which still has its
+   *     devices at a peer is refused
    * @param hasStockDisks its XML has disks of other backends: it may only come from a source that
    *     looks after them, see {@link StockDiskPolicy}
    */

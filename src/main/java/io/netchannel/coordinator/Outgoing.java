@@ -80,6 +80,10 @@ final class Outgoing {
       throw context.refused(
           known, "cannot be prepared in phase " + known.phase() + " " + known.detail());
     }
+    Optional<String> obstacle = devices.obstacle(request.domain());
+    if (obstacle.isPresent()) {
+      throw new MigrationRefusedException(request.domainName() + obstacle.get());
+    }
     Migration other = newest(request.domain()).orElse(null);
     if (other != null) {
       // Also of one that is over: who ended it may not have told its disks yet.

@@ -2,6 +2,7 @@ package io.netchannel.daemon;
 
 import com.google.common.collect.ImmutableMap;
 import io.netchannel.coordinator.Coordinator;
+import io.netchannel.coordinator.LocalDevices;
 import io.netchannel.coordinator.Migration;
 import io.netchannel.coordinator.MigrationRefusedException;
 import io.netchannel.coordinator.Migrations;
@@ -9,7 +10,6 @@ import io.netchannel.coordinator.peer.Peers;
 import io.netchannel.device.legs.Mirrors;
 import io.netchannel.midpoint.MidPointMemory;
 import io.netchannel.midpoint.MidPointStatus;
-import io.netchannel.vdevice.DeviceNodes;
 import io.netchannel.vdevice.block.DiskName;
 import io.netchannel.xen.XenStore;
 import java.time.Clock;
@@ -26,6 +26,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.Function;
+import java.util.function.Predicate;
 import java.util.stream.Stream;
 
 /**
@@ -38,13 +39,15 @@ final class ControlCommands implements ControlEndpoint.Handler {
   /** Somebody waits at a prompt; a live peer answers in milliseconds, a busy one in a second. */
   private static final Duration HEALTH_BOUND = Duration.ofSeconds(3);
 
-  /** The longest anybody may wait at a prompt for a guest to let go of a disk. */
-  private static final long MAX_DETACH_SECONDS = 600;
-
   private final DaemonConfiguration configuration;
   private final XenStore store;
   private final MidPoints midPoints;
+  private final GuestDevices guests;
+  private final HotPlug hotPlug;
+  private final UsbCommands usb;
+  private final LocalDevices devices;
   private final DomainLifecycle lifecycle;
+  private final ServedAgain servedAgain;
   private final Coordinator coordinator;
   private final DiskJobCommands jobs;
   private final StorageMigration storage;
@@ -59,7 +62,10 @@ final class ControlCommands implements ControlEndpoint.Handler {
       DaemonConfiguration configuration,
       XenStore store,
       MidPoints midPoints,
+      UsbPorts ports,
+      LocalDevices devices,
       DomainLifecycle lifecycle,
+      ServedAgain servedAgain,
       Coordinator coordinator,
       DiskJobCommands jobs,
       StorageMigration storage,
@@ -71,7 +77,12 @@ final class ControlCommands implements ControlEndpoint.Handler {
     this.configuration = configuration;
     this.store = store;
     this.midPoints = midPoints;
+    this.devices = devices;
+    guests = new GuestDevices(midPoints, ports);
+    hotPlug = new HotPlug(store, coordinator::claimGeneration);
+    usb = new UsbCommands(ports, hotPlug);
     this.lifecycle = lifecycle;
+    this.servedAgain = servedAgain;
     this.coordinator = coordinator;
     this.jobs = jobs;
     this.storage = storage;
@@ -92,6 +103,8 @@ final class ControlCommands implements ControlEndpoint.Handler {
       case "devices" -> devices(optional(request, "domain"));
       case "attach-disk" -> attach(request);
       case "detach-disk" -> detach(request);
+      case "attach-usb" -> usb.attach(settled(request), request);
+      case "detach-usb" -> usb.detach(settled(request), request);
       case "migrations" -> migrations(optional(request, "which"));
       case "take-back" -> takeBack(text(request, "which"));
       case "swap" -> {
@@ -136,6 +149,10 @@ final class ControlCommands implements ControlEndpoint.Handler {
   private Object prepareMigration(Map<String, Object> request) throws ControlException {
     Guest guest = guest(text(request, "domain"));
     refuseWhileMigrating(guest);
+    Optional<String> obstacle = devices.obstacle(guest.uuid());
+    if (obstacle.isPresent()) {
+      throw new ControlException(guest + obstacle.get());
+    }
     StorageMigration.Prepared prepared =
         storage.prepare(
             guest,
@@ -164,9 +181,9 @@ final class ControlCommands implements ControlEndpoint.Handler {
       status.put("guests", "not served: guests = false in [daemon]");
     }
     status.put(
-        "domains", midPoints.all().stream().map(disk -> disk.guest().uuid()).distinct().count());
-    status.put("devices", midPoints.all().size());
-    midPoints.servedAgain().ifPresent(progress -> status.put("servedAgain", describe(progress)));
+        "domains", guests.all().stream().map(device -> device.guest().uuid()).distinct().count());
+    status.put("devices", guests.all().size());
+    servedAgain.progress().ifPresent(progress -> status.put("servedAgain", describe(progress)));
     status.put("starting", lifecycle.armedDomains());
     List<Migration> active = migrations.list().stream().filter(Migration::isActive).toList();
     status.put("migrations", active.size());
@@ -180,7 +197,7 @@ final class ControlCommands implements ControlEndpoint.Handler {
         "waiting",
         Stream.of(
                 migrations.list().stream().flatMap(this::progress),
-                midPoints.all().stream().flatMap(ControlCommands::problem),
+                guests.all().stream().flatMap(ControlCommands::problem),
                 following.behind().stream().map(FollowingDisks.Behind::toString))
             .flatMap(each -> each)
             .toList());
@@ -189,7 +206,7 @@ final class ControlCommands implements ControlEndpoint.Handler {
 
   private static Map<String, Object> describe(ServedAgain.Progress progress) {
     Map<String, Object> described = new LinkedHashMap<>();
-    described.put("disks", progress.served());
+    described.put("devices", progress.served());
     described.put("of", progress.found());
     described.put("millis", progress.last().map(Duration::toMillis).orElse(null));
     return described;
@@ -226,15 +243,18 @@ final class ControlCommands implements ControlEndpoint.Handler {
             unfinished.map(words -> "; " + words).orElse(""));
   }
 
-  private static Stream<String> problem(ServedDisk disk) {
-    return disk.problem().stream().map(why -> "disk %s: its guest waits: %s".formatted(disk, why));
+  private static Stream<String> problem(ServedDevice<?, ?, ?> device) {
+    return device.problem().stream().map(why -> "%s: its guest waits: %s".formatted(device, why));
   }
 
   private Object devices(Optional<String> which) throws ControlException {
     Optional<Guest> guest = which.isPresent() ? Optional.of(guest(which.get())) : Optional.empty();
-    return midPoints.all().stream()
-        .filter(disk -> guest.isEmpty() || guest.get().domid() == disk.guest().domid())
-        .map(ControlCommands::describe)
+    Predicate<Guest> asked = each -> guest.isEmpty() || guest.get().domid() == each.domid();
+    return Stream.concat(
+            midPoints.all().stream()
+                .filter(disk -> asked.test(disk.guest()))
+                .map(ControlCommands::describe),
+            usb.list(asked).stream())
         .toList();
   }
 
@@ -242,6 +262,7 @@ final class ControlCommands implements ControlEndpoint.Handler {
     MidPointStatus status = disk.status();
     DiskDetails details = disk.details();
     Map<String, Object> device = new LinkedHashMap<>();
+    device.put("kind", "disk");
     device.put("domain", details.guest().name());
     device.put("domid", details.guest().domid());
     device.put("uuid", details.guest().uuid());
@@ -267,63 +288,38 @@ final class ControlCommands implements ControlEndpoint.Handler {
   }
 
   /** Of its mid-point, or why that does not count. */
-  private static String state(ServedDisk disk) {
-    return switch (disk.condition()) {
-      case NEW, RUNS -> MigrationJson.lowerCase(disk.status().state());
-      case RECOVERING, FAILED -> MigrationJson.lowerCase(disk.condition());
+  static String state(ServedDevice<?, ?, ?> device) {
+    return switch (device.condition()) {
+      case NEW, RUNS -> MigrationJson.lowerCase(device.status().state());
+      case RECOVERING, FAILED -> MigrationJson.lowerCase(device.condition());
     };
   }
 
   private Object attach(Map<String, Object> request) throws ControlException {
-    Guest guest = guest(text(request, "domain"));
+    Guest guest = settled(request);
     String target = text(request, "target");
-    String source = text(request, "source");
     boolean readOnly = Boolean.TRUE.equals(request.get("readOnly"));
-    refuseWhileMigrating(guest);
-    String frontend = DiskDetails.expecting(guest, target, readOnly).address().frontendPath();
-    if (store.exists(frontend)) {
-      throw new ControlException(
-          "%s has a disk %s (vbd %d) already".formatted(guest, target, DiskName.devid(target)));
-    }
-    ServedDisk disk;
-    try {
-      disk = midPoints.publish(guest, target, readOnly);
-    } catch (IllegalStateException e) {
-      throw new ControlException(e.getMessage(), e);
-    }
-    try {
-      await(midPoints.serve(disk, source, coordinator::claimGeneration), ATTACH_BOUND);
-    } catch (ControlException e) {
-      midPoints.remove(disk);
-      throw e;
-    }
-    return describe(disk);
+    return describe(
+        hotPlug.attach(
+            midPoints,
+            DiskDetails.expecting(guest, target, readOnly),
+            "disk %s (vbd %d)".formatted(target, DiskName.devid(target)),
+            text(request, "source")));
   }
 
   private Object detach(Map<String, Object> request) throws ControlException {
-    Guest guest = guest(text(request, "domain"));
-    String target = text(request, "target");
-    boolean force = Boolean.TRUE.equals(request.get("force"));
-    Duration bound =
-        request.get("timeoutSeconds") instanceof Long seconds && seconds > 0
-            ? Duration.ofSeconds(Math.min(seconds, MAX_DETACH_SECONDS))
-            : ATTACH_BOUND;
     ServedDisk disk = disk(request);
-    refuseWhileMigrating(guest);
+    refuseWhileMigrating(disk.guest());
     Map<String, Object> described = describe(disk);
-    DeviceNodes.requestClose(store, disk.address());
-    try {
-      await(disk.midPoint().retired(), bound);
-    } catch (ControlException e) {
-      if (!force) {
-        throw new ControlException(
-            "%s still uses %s after %d s (mounted?): it goes when the guest lets go; --force removes it now"
-                .formatted(guest, target, bound.toSeconds()),
-            e);
-      }
-    }
-    midPoints.remove(disk);
+    hotPlug.detach(midPoints, disk, request, " (mounted?)");
     return described;
+  }
+
+  /** A guest whose devices may be changed just now. */
+  private Guest settled(Map<String, Object> request) throws ControlException {
+    Guest guest = guest(text(request, "domain"));
+    refuseWhileMigrating(guest);
+    return guest;
   }
 
   private ServedDisk disk(Map<String, Object> request) throws ControlException {
@@ -413,8 +409,7 @@ final class ControlCommands implements ControlEndpoint.Handler {
             () -> new ControlException("no running domain \"" + which + "\" on this host"));
   }
 
-  private static void await(CompletableFuture<Void> future, Duration bound)
-      throws ControlException {
+  static void await(CompletableFuture<Void> future, Duration bound) throws ControlException {
     if (!awaitAtMost(future, bound)) {
       throw new ControlException("not done within " + bound.toSeconds() + " s");
     }

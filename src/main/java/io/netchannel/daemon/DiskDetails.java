@@ -1,7 +1,6 @@
 package io.netchannel.daemon;
 
 import com.google.common.collect.ImmutableMap;
-import io.netchannel.coordinator.DiskKey;
 import io.netchannel.device.Inheritance;
 import io.netchannel.device.OpenOptions;
 import io.netchannel.vdevice.DeviceAddress;
@@ -11,11 +10,9 @@ import io.netchannel.vdevice.block.VbdNodes;
 import io.netchannel.vdevice.block.VbdNodes.Detail;
 import java.util.Map;
 import java.util.Optional;
-import java.util.UUID;
 
 /**
- * What our backend's nodes say of a disk beside the handshake: all that a restarted daemon needs to
- * serve it again, and what administrators look for.
+ * What our backend's nodes say of a disk.
  *
  * @param source where its requests go; empty while it waits for a take-over
  * @param generation 0 while it waits for a take-over
@@ -27,11 +24,8 @@ record DiskDetails(
     boolean readOnly,
     Optional<String> source,
     long generation,
-    boolean inherited) {
-
-  /** The service domain we run in. */
-  static final int BACKEND_DOMID = 0;
-
+    boolean inherited)
+    implements DeviceDetails<DiskDetails> {
   private static final String READ_ONLY = "r";
   private static final String READ_WRITE = "w";
 
@@ -48,36 +42,26 @@ record DiskDetails(
     return new DiskDetails(guest, target, readOnly, Optional.empty(), 0);
   }
 
-  /** As what the coordinator knows it. */
-  DiskKey key() {
-    return new DiskKey(guest.uuid(), target);
-  }
-
   /** The same of one that libxl made. */
   DiskDetails asInherited() {
     return new DiskDetails(guest, target, readOnly, source, generation, true);
   }
 
-  /** The same, served from a device. */
-  DiskDetails with(Optional<String> newSource, long newGeneration) {
+  @Override
+  public DiskDetails with(Optional<String> newSource, long newGeneration) {
     return new DiskDetails(guest, target, readOnly, newSource, newGeneration, inherited);
   }
 
   /** What the nodes at {@code address} say; empty when something is missing or malformed. */
   static Optional<DiskDetails> parse(DeviceAddress address, Map<String, String> nodes) {
     try {
-      Guest guest =
-          new Guest(
-              required(nodes, DeviceDetail.DOMAIN),
-              UUID.fromString(required(nodes, DeviceDetail.UUID)),
-              address.domid());
       return Optional.of(
           new DiskDetails(
-              guest,
-              required(nodes, Detail.DEV),
-              required(nodes, Detail.MODE).equals(READ_ONLY),
+              DeviceDetails.guest(address, nodes),
+              DeviceDetails.required(nodes, Detail.DEV),
+              DeviceDetails.required(nodes, Detail.MODE).equals(READ_ONLY),
               Optional.ofNullable(nodes.get(DeviceDetail.PARAMS)),
-              Long.parseLong(required(nodes, DeviceDetail.GENERATION)),
+              Long.parseLong(DeviceDetails.required(nodes, DeviceDetail.GENERATION)),
               YES.equals(nodes.get(Detail.INHERITED))));
     } catch (IllegalArgumentException e) {
       return Optional.empty();
@@ -105,30 +89,21 @@ record DiskDetails(
     return OpenOptions.User.diskName(guest.uuid(), target);
   }
 
-  DeviceAddress address() {
+  @Override
+  public DeviceAddress address() {
     return VbdNodes.TYPE.address(guest.domid(), DiskName.devid(target), BACKEND_DOMID);
   }
 
-  ImmutableMap<String, String> nodes() {
+  @Override
+  public ImmutableMap<String, String> nodes() {
     ImmutableMap.Builder<String, String> nodes = ImmutableMap.builder();
-    nodes.put(DeviceDetail.DOMAIN, guest.name());
-    nodes.put(DeviceDetail.UUID, guest.uuid().toString());
+    nodes.putAll(DeviceDetails.common(this));
     nodes.put(Detail.DEV, target);
     nodes.put(Detail.MODE, readOnly ? READ_ONLY : READ_WRITE);
-    nodes.put(DeviceDetail.GENERATION, Long.toString(generation));
-    source.ifPresent(text -> nodes.put(DeviceDetail.PARAMS, text));
     if (inherited) {
       nodes.put(Detail.INHERITED, YES);
     }
     return nodes.buildOrThrow();
-  }
-
-  private static String required(Map<String, String> nodes, String name) {
-    String value = nodes.get(name);
-    if (value == null) {
-      throw new IllegalArgumentException("no node " + name);
-    }
-    return value;
   }
 
   @Override

@@ -30,8 +30,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Follows domains by libvirt's hooks and a xenstore watch, and sees that their disks are there
- * before they run and gone after they end.
+ * Follows domains by libvirt's hooks and a xenstore watch, and sees that their disks and USB ports
+ * are there before they run and gone after they end.
  *
  * <pre>
  *   hook start begin --> ARMED --watch: /local/domain/N has a name--> nodes published
@@ -72,9 +72,11 @@ public final class DomainLifecycle implements HookHandler, AutoCloseable {
 
   private final XenStore store;
   private final MidPoints midPoints;
+  private final UsbPorts ports;
+  private final GuestDevices devices;
   private final InheritedDisks inherited;
   private final MigrationHooks hooks;
-  private final MidPoints.GenerationClaim generations;
+  private final GenerationClaim generations;
   private final Bounds bounds;
   private final LongSupplier nanoTime;
   private final Timer timer;
@@ -91,21 +93,26 @@ public final class DomainLifecycle implements HookHandler, AutoCloseable {
   /**
    * Starts to watch.
    *
+   * @param devices those of all kinds together
    * @param timer looks again where a look has failed
    * @param runs told of each domain that was started here; must not block
    */
-  public DomainLifecycle(
+  DomainLifecycle(
       XenStore store,
       MidPoints midPoints,
+      UsbPorts ports,
+      GuestDevices devices,
       InheritedDisks inherited,
       MigrationHooks hooks,
-      MidPoints.GenerationClaim generations,
+      GenerationClaim generations,
       Bounds bounds,
       LongSupplier nanoTime,
       Timer timer,
       Consumer<UUID> runs) {
     this.store = store;
     this.midPoints = midPoints;
+    this.ports = ports;
+    this.devices = devices;
     this.inherited = inherited;
     this.hooks = hooks;
     this.generations = generations;
@@ -155,12 +162,9 @@ public final class DomainLifecycle implements HookHandler, AutoCloseable {
     return arrivals.containsKey(domain);
   }
 
-  /** Looks at every domain with disks of ours: something says that one may have ended. */
+  /** Looks at every domain with devices of ours: something says that one may have ended. */
   public void lookAtAll() {
-    midPoints.all().stream()
-        .map(disk -> disk.guest().domid())
-        .filter(dirty::add)
-        .forEach(this::lookSoon);
+    devices.domids().stream().filter(dirty::add).forEach(this::lookSoon);
   }
 
   private HookReply announced(HookCall call) throws MigrationRefusedException {
@@ -179,22 +183,32 @@ public final class DomainLifecycle implements HookHandler, AutoCloseable {
   private HookReply arm(HookCall call) throws MigrationRefusedException, DomainXmlException {
     forgetStale();
     DomainDevices found = DomainXmlParser.parse(call.xml());
-    boolean hasDisks = !found.disks().isEmpty();
     boolean incoming =
-        hooks.incomingStarts(found.name(), found.uuid(), hasDisks, hasStockDisks(call, found));
-    if (!hasDisks && !incoming) {
+        hooks.incomingStarts(
+            found.name(), found.uuid(), found.hasAny(), hasStockDisks(call, found));
+    if (!found.hasAny() && !incoming) {
       return HookReply.OK;
     }
-    if (!incoming) {
+    if (incoming) {
+      refuseUsb(found);
+    } else {
       probe(found);
     }
     arrivals.put(found.uuid(), arrival(found, incoming));
     log.info(
-        "{}: armed for {} disks{}",
+        "{}: armed for {} disks and {} USB ports{}",
         found.name(),
         found.disks().size(),
+        found.usb().size(),
         incoming ? ", coming by a migration" : "");
     return HookReply.OK;
+  }
+
+  /** Of a domain that comes from another host, where it should have been refused. */
+  private static void refuseUsb(DomainDevices found) throws MigrationRefusedException {
+    if (!found.usb().isEmpty()) {
+      throw new MigrationRefusedException(found.name() + HostDevices.USB_STAYS);
+    }
   }
 
   /** Storage that cannot be opened, or does not answer, is told before the domain is made. */
@@ -206,6 +220,9 @@ public final class DomainLifecycle implements HookHandler, AutoCloseable {
             "disk %s cannot be served".formatted(disk.target()),
             midPoints.probe(disk.source(), disk.readOnly()));
       }
+    }
+    for (DomainDevices.Usb usb : found.usb()) {
+      probes.add(unserved(usb), ports.probe(usb.source()));
     }
     probes.await(bounds.ready());
   }
@@ -227,16 +244,18 @@ public final class DomainLifecycle implements HookHandler, AutoCloseable {
   private HookReply started(HookCall call) throws MigrationRefusedException, DomainXmlException {
     DomainDevices found = DomainXmlParser.parse(call.xml());
     Arrival arrival = arrivals.get(found.uuid());
-    boolean hasDisks = !found.disks().isEmpty();
-    if (arrival == null && !hasDisks && !hooks.isIncoming(found.uuid())) {
+    if (arrival == null && !found.hasAny() && !hooks.isIncoming(found.uuid())) {
       return HookReply.OK;
     }
     if (arrival == null) {
       // The daemon was restarted since "start begin", or was not there: the journal and the peers
       // know.
       boolean incoming =
-          !hasDisks
+          !found.hasAny()
               || hooks.incomingStarts(found.name(), found.uuid(), true, hasStockDisks(call, found));
+      if (incoming) {
+        refuseUsb(found);
+      }
       arrival = new Arrival(found, incoming, Set.of(), nanoTime.getAsLong());
     }
     Optional<Guest> guest = guestOf(found);
@@ -265,7 +284,7 @@ public final class DomainLifecycle implements HookHandler, AutoCloseable {
       runs.accept(found.uuid());
     }
     arrivals.remove(found.uuid(), arrival);
-    log.info("{}: runs with its disks", guest.get());
+    log.info("{}: runs with its devices", guest.get());
     return HookReply.OK;
   }
 
@@ -274,12 +293,10 @@ public final class DomainLifecycle implements HookHandler, AutoCloseable {
       DomainDevices found = DomainXmlParser.parse(call.xml());
       arrivals.remove(found.uuid());
       hooks.domainEnded(found.uuid());
-      found.domid().ifPresent(midPoints::endDomain);
-      midPoints.ofDomain(found.uuid()).stream()
-          .map(disk -> disk.guest().domid())
+      found.domid().ifPresent(devices::endDomain);
+      devices.domidsOf(found.uuid()).stream()
           .filter(domid -> !store.exists(Guest.path(domid)))
-          .distinct()
-          .forEach(midPoints::endDomain);
+          .forEach(devices::endDomain);
     } catch (DomainXmlException | RuntimeException e) {
       // The domain has ended whatever we say; the watch cleans up what is left.
       log.warn("{}: hook {}: {}", call.domain(), call.operation(), e.toString());
@@ -303,6 +320,9 @@ public final class DomainLifecycle implements HookHandler, AutoCloseable {
     for (DomainDevices.Disk disk : arrival.devices().disks()) {
       all.add("disk %s cannot be served".formatted(disk.target()), readyOf(arrival, disk.target()));
     }
+    for (DomainDevices.Usb usb : arrival.devices().usb()) {
+      all.add(unserved(usb), readyOf(arrival, PortDetails.target(usb.port())));
+    }
     all.await(bounds.ready());
     for (DomainDevices.Disk disk : arrival.devices().disks()) {
       if (arrival.incoming() && !midPoints.isServing(guest.domid(), disk.target())) {
@@ -311,6 +331,10 @@ public final class DomainLifecycle implements HookHandler, AutoCloseable {
                 .formatted(disk.target(), guest));
       }
     }
+  }
+
+  private static String unserved(DomainDevices.Usb usb) {
+    return "USB port %d cannot be served".formatted(usb.port());
   }
 
   private static CompletableFuture<Void> readyOf(Arrival arrival, String target)
@@ -399,30 +423,44 @@ public final class DomainLifecycle implements HookHandler, AutoCloseable {
 
   /** A domain's directory has gone, perhaps without libvirt: xl destroy, a crash. */
   private void vanished(int domid) {
-    midPoints
+    devices
         .guestOf(domid)
         .ifPresent(
             guest -> {
               log.info("{}: has gone", guest);
               hooks.domainEnded(guest.uuid());
-              midPoints.endDomain(domid);
+              devices.endDomain(domid);
             });
   }
 
-  /** Publishes the nodes of all disks that have none, and opens the devices of a plain start. */
+  /** Publishes the nodes of all devices that have none, and opens those of a plain start. */
   private void place(Arrival arrival, Guest guest) {
     synchronized (arrival) {
       for (DomainDevices.Disk disk : arrival.devices().disks()) {
-        if (!arrival.isPlaced(disk.target())) {
-          try {
-            place(arrival, guest, disk);
-          } catch (RuntimeException | Error e) {
-            failed(guest + " " + disk.target(), e);
-            arrival.place(disk.target(), CompletableFuture.failedFuture(e));
-          }
-        }
+        place(arrival, guest, disk.target(), () -> place(arrival, guest, disk));
+      }
+      for (DomainDevices.Usb usb : arrival.devices().usb()) {
+        String target = PortDetails.target(usb.port());
+        place(arrival, guest, target, () -> arrival.place(target, plug(guest, usb)));
       }
     }
+  }
+
+  private void place(Arrival arrival, Guest guest, String target, Runnable placing) {
+    if (arrival.isPlaced(target)) {
+      return;
+    }
+    try {
+      placing.run();
+    } catch (RuntimeException | Error e) {
+      failed(guest + " " + target, e);
+      arrival.place(target, CompletableFuture.failedFuture(e));
+    }
+  }
+
+  private CompletableFuture<Void> plug(Guest guest, DomainDevices.Usb usb) {
+    ServedPort port = ports.publish(PortDetails.expecting(guest, usb.port()));
+    return ports.serve(port, usb.source(), generations);
   }
 
   private void place(Arrival arrival, Guest guest, DomainDevices.Disk disk) {

@@ -4,14 +4,17 @@ import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableSet;
 import com.google.common.net.HostAndPort;
 import com.google.common.net.InetAddresses;
+import io.netchannel.device.usb.UsbShorthand;
 import io.netchannel.net.HostPorts;
 import io.netchannel.server.Export;
+import io.netchannel.wire.ExportKind;
 import io.netchannel.wire.Wire;
 import java.time.Duration;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Stream;
 
 /**
  * What netchannel.toml says about devices for other hosts, and devices of other hosts.
@@ -90,9 +93,14 @@ public record ExportSettings(
       String name = table.required("name");
       Optional<String> path = table.text("path");
       Optional<String> source = table.text("source");
-      if (path.isPresent() == source.isPresent()) {
+      Optional<String> usb = table.text("usb");
+      if (Stream.of(path, source, usb).filter(Optional::isPresent).count() != 1) {
         throw table.error(
-            "name", "export " + name + " needs a path (\"/dev/vg0/data\") or a source, not both");
+            "name",
+            "export "
+                + name
+                + " needs a path (\"/dev/vg0/data\"), a source or usb (\"3-1.2\"), and one of them"
+                + " only");
       }
       if (path.isPresent() && !path.get().startsWith("/")) {
         throw table.error("path", "a path from the root", path.get());
@@ -103,8 +111,12 @@ public record ExportSettings(
       try {
         exports.add(
             new Export(
+                usb.isPresent() ? ExportKind.USB : ExportKind.DISK,
                 name,
-                path.isPresent() ? "file:" + path.get() : source.get(),
+                usb.map(UsbShorthand::expand)
+                    .or(() -> path.map(text -> "file:" + text))
+                    .or(() -> source)
+                    .get(),
                 table.flag("read-only", false),
                 ImmutableSet.copyOf(table.list("allow"))));
       } catch (IllegalArgumentException e) {

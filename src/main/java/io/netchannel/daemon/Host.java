@@ -17,6 +17,7 @@ import io.netchannel.coordinator.peer.PeerAddress;
 import io.netchannel.coordinator.peer.Peers;
 import io.netchannel.device.Devices;
 import io.netchannel.device.memory.BufferBudget;
+import io.netchannel.device.usb.UsbOpener;
 import io.netchannel.libvirt.HookHandler;
 import io.netchannel.midpoint.ManifestBudget;
 import io.netchannel.midpoint.MidPointMemory;
@@ -64,6 +65,7 @@ public final class Host implements AutoCloseable {
   /**
    * What a host is made of; closing what was passed in stays with the caller.
    *
+   * @param usb opens what guests have at their USB ports
    * @param volumes of this host for disks that come to it
    * @param definitions what libvirt has of the domains
    * @param kernel the kernel's own block backends
@@ -79,6 +81,7 @@ public final class Host implements AutoCloseable {
       EventChannels events,
       Domains domains,
       Devices devices,
+      UsbOpener usb,
       VolumePools volumes,
       DiskDefinitions definitions,
       KernelBackends kernel,
@@ -100,6 +103,9 @@ public final class Host implements AutoCloseable {
 
   private final MigrationJournal journal;
   private final MidPoints midPoints;
+  private final UsbPorts ports;
+  private final GuestDevices guests;
+  private final ServedAgain servedAgain;
   private final StockDisks stockDisks;
   private final SuspendWatch suspends;
   private final HostDevices devices;
@@ -131,19 +137,20 @@ public final class Host implements AutoCloseable {
         new MidPointMemory(
             new BufferBudget(configuration.memory().guestBytes()),
             new ManifestBudget(configuration.memory().manifestBytes()));
-    midPoints =
-        new MidPoints(
-            new ServedDisk.Environment(
-                parts.store(),
-                parts.grants(),
-                parts.events(),
-                memory,
-                configuration.inflightDirectory(),
-                configuration.traceDirectory(),
-                parts.clock(),
-                parts.nanoTime(),
-                this::noteArrival),
-            parts.devices());
+    ServedDevice.Environment environment =
+        new ServedDevice.Environment(
+            parts.store(),
+            parts.grants(),
+            parts.events(),
+            memory,
+            configuration.inflightDirectory(),
+            configuration.traceDirectory(),
+            parts.clock(),
+            parts.nanoTime(),
+            this::noteArrival);
+    midPoints = new MidPoints(environment, parts.devices());
+    ports = new UsbPorts(environment, parts.usb());
+    guests = new GuestDevices(midPoints, ports);
     Timer lookTimer = new DispatchingTimer(scheduler, looks);
     stockDisks =
         new StockDisks(
@@ -162,6 +169,7 @@ public final class Host implements AutoCloseable {
             parts.store(),
             parts.domains(),
             midPoints,
+            ports,
             stockDisks,
             suspends,
             this::isArriving,
@@ -220,8 +228,8 @@ public final class Host implements AutoCloseable {
                 this::arrived,
                 executor,
                 timer));
-    ServedAgain servedAgain = new ServedAgain(parts.nanoTime(), parts.startedNanos());
-    awaitFirstTries(
+    servedAgain = new ServedAgain(parts.nanoTime(), parts.startedNanos());
+    CompletableFuture<Void> disksTried =
         midPoints.recover(
             new DiskRecovery(
                 parts.devices(),
@@ -230,8 +238,14 @@ public final class Host implements AutoCloseable {
                 coordinator::claimGeneration,
                 timer,
                 servedAgain),
-            executor),
-        headStart(servedAgain.age()));
+            executor);
+    CompletableFuture<Void> portsTried =
+        ports.recover(
+            new PortRecovery(
+                ports, coordinator::standing, coordinator::claimGeneration, timer, servedAgain),
+            executor);
+    servedAgain.allFound();
+    awaitFirstTries(CompletableFuture.allOf(disksTried, portsTried), headStart(servedAgain.age()));
     jobs.start();
     coordinator.recover();
     coordinator.start(scheduler);
@@ -240,6 +254,8 @@ public final class Host implements AutoCloseable {
         new DomainLifecycle(
             parts.store(),
             midPoints,
+            ports,
+            guests,
             new InheritedDisks(parts.store(), parts.kernel(), waits.unbind(), parts.nanoTime()),
             coordinator,
             coordinator::claimGeneration,
@@ -253,7 +269,10 @@ public final class Host implements AutoCloseable {
             configuration,
             parts.store(),
             midPoints,
+            ports,
+            devices,
             lifecycle,
+            servedAgain,
             coordinator,
             new DiskJobCommands(jobs, metadata, coordinator.jobs()),
             new StorageMigration(
@@ -288,7 +307,11 @@ public final class Host implements AutoCloseable {
         MigrationJournal.open(configuration.stateDirectory().resolve("journal"));
     try {
       Host host = new Host(parts, journal, maps);
-      log.info("{}: ready with {} disks", configuration.name(), host.midPoints.all().size());
+      log.info(
+          "{}: ready with {} disks and {} USB ports",
+          configuration.name(),
+          host.midPoints.all().size(),
+          host.ports.all().size());
       return host;
     } catch (RuntimeException e) {
       journal.close();
@@ -308,7 +331,7 @@ public final class Host implements AutoCloseable {
       log.warn(
           "goes on after {} ms, although {} are not served again yet",
           bound.toMillis(),
-          midPoints.all().stream().filter(ServedDisk::isExpecting).toList());
+          guests.expecting());
     } catch (ExecutionException e) {
       throw new AssertionError("to try a disk never fails", e);
     } catch (InterruptedException e) {
@@ -316,9 +339,9 @@ public final class Host implements AutoCloseable {
     }
   }
 
-  /** Whether a guest of this host waits for a disk: nothing that can wait is done meanwhile. */
+  /** Whether a guest of this host waits for a device: nothing that can wait is done meanwhile. */
   public boolean guestWaits() {
-    return midPoints.guestWaits();
+    return guests.guestWaits();
   }
 
   /** The peer of that name, or that is configured with that host. */
@@ -406,6 +429,21 @@ public final class Host implements AutoCloseable {
     return midPoints;
   }
 
+  /** How far the devices of the daemon before are. */
+  ServedAgain servedAgain() {
+    return servedAgain;
+  }
+
+  /** USB ports of this host's guests. */
+  UsbPorts usbPorts() {
+    return ports;
+  }
+
+  /** Devices of all kinds of this host's guests. */
+  GuestDevices guests() {
+    return guests;
+  }
+
   @Override
   public void close() {
     lifecycle.close();
@@ -417,6 +455,7 @@ public final class Host implements AutoCloseable {
     scheduler.shutdownNow();
     looks.shutdownNow();
     executor.shutdownNow();
+    ports.close();
     midPoints.close();
     try {
       journal.close();

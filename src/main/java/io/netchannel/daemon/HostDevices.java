@@ -33,9 +33,14 @@ import org.slf4j.LoggerFactory;
 final class HostDevices implements LocalDevices {
   private static final Logger log = LoggerFactory.getLogger(HostDevices.class);
 
+  /** What follows a domain's name. */
+  static final String USB_STAYS =
+      " has USB devices, which do not migrate yet: detach-usb them first";
+
   private final XenStore store;
   private final Domains domains;
   private final MidPoints midPoints;
+  private final UsbPorts ports;
   private final StockDisks stockDisks;
   private final SuspendWatch suspends;
   private final Predicate<UUID> arriving;
@@ -51,6 +56,7 @@ final class HostDevices implements LocalDevices {
       XenStore store,
       Domains domains,
       MidPoints midPoints,
+      UsbPorts ports,
       StockDisks stockDisks,
       SuspendWatch suspends,
       Predicate<UUID> arriving,
@@ -59,6 +65,7 @@ final class HostDevices implements LocalDevices {
     this.store = store;
     this.domains = domains;
     this.midPoints = midPoints;
+    this.ports = ports;
     this.stockDisks = stockDisks;
     this.suspends = suspends;
     this.arriving = arriving;
@@ -83,7 +90,18 @@ final class HostDevices implements LocalDevices {
             .filter(guest -> guest.name().equals(name) && runs(guest))
             .filter(guest -> !stockDisks.of(guest).isEmpty())
             .map(Guest::uuid);
-    return Stream.concat(ours, stock).distinct().toList();
+    Stream<UUID> usb =
+        ports.all().stream()
+            .filter(port -> port.guest().name().equals(name) && !port.isEnding())
+            .map(port -> port.guest().uuid());
+    return Stream.of(ours, stock, usb).flatMap(all -> all).distinct().toList();
+  }
+
+  @Override
+  public Optional<String> obstacle(UUID domain) {
+    return ports.ofDomain(domain).stream().allMatch(ServedPort::isEnding)
+        ? Optional.empty()
+        : Optional.of(USB_STAYS);
   }
 
   private boolean runs(Guest guest) {

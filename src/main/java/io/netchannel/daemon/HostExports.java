@@ -7,6 +7,7 @@ import io.netchannel.device.DeviceOpener;
 import io.netchannel.device.Storage;
 import io.netchannel.device.file.FileStat;
 import io.netchannel.device.memory.BufferBudget;
+import io.netchannel.device.usb.UsbOpener;
 import io.netchannel.files.DurableFile;
 import io.netchannel.server.Export;
 import io.netchannel.server.ExportException;
@@ -19,6 +20,7 @@ import io.netchannel.server.ServerParts;
 import io.netchannel.text.TextFile;
 import io.netchannel.tls.HostTls;
 import io.netchannel.tls.TlsException;
+import io.netchannel.wire.ExportKind;
 import io.netchannel.wire.Transport;
 import java.io.IOException;
 import java.net.InetSocketAddress;
@@ -28,6 +30,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -54,6 +57,9 @@ final class HostExports
 
   private static final String SUFFIX = ".export";
 
+  /** In requests, answers and such files: what is exported. */
+  private static final String KIND = "kind";
+
   /** In such a file: which file a pool has made as what is exported, and may delete. */
   private static final String VOLUME = "volume";
 
@@ -73,7 +79,7 @@ final class HostExports
       ImmutableSet.of("exports", "export", "unexport", "release-export");
 
   private final DaemonConfiguration configuration;
-  private final DeviceOpener devices;
+  private final ExportChecks checks;
   private final Timer timer;
   private final BufferBudget buffers;
   private final Path directory;
@@ -94,6 +100,7 @@ final class HostExports
   /**
    * Serves clients of this host from now on.
    *
+   * @param usb opens USB devices
    * @param transport also has the connections of this process's own clients
    * @param tls empty when this host has no certificates: clients of this host only
    * @param own how other hosts reach it
@@ -102,6 +109,7 @@ final class HostExports
   HostExports(
       DaemonConfiguration configuration,
       DeviceOpener devices,
+      UsbOpener usb,
       Transport transport,
       Optional<HostTls> tls,
       ThisHost own,
@@ -111,7 +119,7 @@ final class HostExports
     this.timer = timer;
     this.tls = tls;
     this.configuration = configuration;
-    this.devices = devices;
+    checks = new ExportChecks(devices, usb);
     directory = configuration.stateDirectory().resolve("exports");
     buffers = new BufferBudget(configuration.memory().serverBytes());
     server =
@@ -120,6 +128,7 @@ final class HostExports
             transport,
             new ServerParts(
                 devices,
+                usb,
                 executor,
                 Clock.systemUTC(),
                 ServerParts.bootId(),
@@ -193,11 +202,7 @@ final class HostExports
   }
 
   private void add(Export export) throws ExportException {
-    try {
-      devices.check(export.source());
-    } catch (DeviceException e) {
-      throw cannotBeServed(export, e);
-    }
+    checks.source(export);
     server.add(export);
   }
 
@@ -304,36 +309,20 @@ final class HostExports
   private Object export(Map<String, Object> request) throws ExportException, ControlException {
     Export export =
         new Export(
+            kind(request),
             text(request, "name"),
             text(request, "source"),
             Boolean.TRUE.equals(request.get("readOnly")),
             names(request.get("allow")));
     add(export);
     try {
-      look(export);
+      checks.look(export);
     } catch (ExportException e) {
       server.remove(export.name(), true);
       throw e;
     }
     write(export);
     return describe(ExportStatus.unused(export));
-  }
-
-  /** Who exports a device wants to hear now what is wrong with it, not from its clients. */
-  private void look(Export export) throws ExportException {
-    try {
-      if (!export.readOnly()) {
-        devices.checkUnused(export.source());
-      }
-      var unused = devices.probe(export.source(), export.readOnly());
-    } catch (DeviceException e) {
-      throw cannotBeServed(export, e);
-    }
-  }
-
-  private static ExportException cannotBeServed(Export export, DeviceException why) {
-    return new ExportException(
-        "export %s cannot be served: %s".formatted(export.name(), why.getMessage()), why);
   }
 
   private Object unexport(Map<String, Object> request) throws ExportException, ControlException {
@@ -498,6 +487,7 @@ final class HostExports
     Export export = status.export();
     Map<String, Object> described = new LinkedHashMap<>();
     described.put("name", export.name());
+    described.put(KIND, MigrationJson.lowerCase(export.kind()));
     described.put("source", export.source());
     described.put("mode", export.readOnly() ? "ro" : "rw");
     described.put("allow", export.allow().asList());
@@ -552,6 +542,7 @@ final class HostExports
 
   private void store(Export export, Optional<FileStat.Birth> volume) throws ExportException {
     Map<String, Object> content = new LinkedHashMap<>();
+    content.put(KIND, MigrationJson.lowerCase(export.kind()));
     content.put("source", export.source());
     content.put("readOnly", export.readOnly());
     content.put("allow", export.allow().asList());
@@ -571,12 +562,25 @@ final class HostExports
     String name = file.getFileName().toString();
     if (content.get("source") instanceof String source) {
       return new Export(
+          kind(content),
           name.substring(0, name.length() - SUFFIX.length()),
           source,
           Boolean.TRUE.equals(content.get("readOnly")),
           names(content.get("allow")));
     }
     throw new IllegalArgumentException("expected a source, found " + content);
+  }
+
+  /** A disk where it does not say. */
+  private static ExportKind kind(Map<String, Object> content) {
+    String kind = String.valueOf(content.getOrDefault(KIND, "disk"));
+    return Arrays.stream(ExportKind.values())
+        .filter(known -> MigrationJson.lowerCase(known).equals(kind))
+        .findFirst()
+        .orElseThrow(
+            () ->
+                new IllegalArgumentException(
+                    "expected an export of kind disk or usb, found " + kind));
   }
 
   private static ImmutableSet<String> names(Object list) {

@@ -13,6 +13,10 @@ import io.netchannel.device.legs.Mirrors;
 import io.netchannel.device.memory.BufferBudget;
 import io.netchannel.device.remote.RemoteDevices;
 import io.netchannel.device.remote.RemoteOptions;
+import io.netchannel.device.usb.UsbDevice;
+import io.netchannel.device.usb.UsbKind;
+import io.netchannel.device.usb.UsbOpenOptions;
+import io.netchannel.device.usb.UsbOpener;
 import io.netchannel.tls.HostTls;
 import io.netchannel.wire.Transport;
 import java.io.IOException;
@@ -55,6 +59,7 @@ public final class HostStorage implements AutoCloseable {
   private final DaemonConfiguration configuration;
   private final Optional<HostTls> tls;
   private final DeviceOpener devices;
+  private final HostUsb usb;
 
   /** What was opened; closed in the opposite order. */
   private final Deque<AutoCloseable> opened = new ArrayDeque<>();
@@ -66,7 +71,11 @@ public final class HostStorage implements AutoCloseable {
 
   /** What remote disks and the server share. */
   private record Remote(
-      Transport transport, ThisHost own, Mirrors mirrors, ImmutableMap<String, DeviceKind> kinds) {}
+      Transport transport,
+      ThisHost own,
+      Mirrors mirrors,
+      ImmutableMap<String, DeviceKind> kinds,
+      ImmutableMap<String, UsbKind> usb) {}
 
   private HostStorage(DaemonConfiguration configuration, Optional<HostTls> tls) {
     this.configuration = configuration;
@@ -79,6 +88,7 @@ public final class HostStorage implements AutoCloseable {
                     .putAll(Maps.toMap(RemoteDevices.SCHEMES, LateKind::new))
                     .put(Mirrors.SCHEME, new LateKind(Mirrors.SCHEME))
                     .buildOrThrow()));
+    usb = opened(new HostUsb(devices, Maps.toMap(RemoteDevices.SCHEMES, LateUsb::new)));
   }
 
   /**
@@ -126,7 +136,8 @@ public final class HostStorage implements AutoCloseable {
               ImmutableMap.<String, DeviceKind>builder()
                   .putAll(found.kinds())
                   .put(Mirrors.SCHEME, mirrors)
-                  .buildOrThrow());
+                  .buildOrThrow(),
+              found.usbKinds());
     }
     return remote;
   }
@@ -158,13 +169,74 @@ public final class HostStorage implements AutoCloseable {
       exports =
           opened(
               new HostExports(
-                  configuration, devices, transport, tls, remote().own(), HostStorage::later));
+                  configuration,
+                  devices,
+                  usb.opener(),
+                  transport,
+                  tls,
+                  remote().own(),
+                  HostStorage::later));
       devices.serves(exports);
     }
     return exports;
   }
 
-  /** Disks of a scheme of the network: the server may be our own, so that is there before. */
+  /** The server may be our own, so that is there before. */
+  private void beginServer() throws DeviceException {
+    try {
+      var unused = exports();
+    } catch (IOException e) {
+      throw new DeviceException("the device server of this host: " + e.getMessage(), e);
+    }
+  }
+
+  private Remote network() throws DeviceException {
+    try {
+      return remote();
+    } catch (IOException e) {
+      throw new DeviceException("devices of other hosts: " + e.getMessage(), e);
+    }
+  }
+
+  /** USB devices of a scheme of the network. */
+  private final class LateUsb implements UsbKind {
+    private final String scheme;
+
+    LateUsb(String scheme) {
+      this.scheme = scheme;
+    }
+
+    private UsbKind known() throws DeviceException {
+      return Objects.requireNonNull(network().usb().get(scheme), scheme);
+    }
+
+    private UsbKind reachable() throws DeviceException {
+      beginServer();
+      return known();
+    }
+
+    @Override
+    public UsbDevice open(String text, UsbOpenOptions options) throws DeviceException {
+      return reachable().open(text, options);
+    }
+
+    @Override
+    public long newestGeneration(String text, String user) throws DeviceException {
+      return reachable().newestGeneration(text, user);
+    }
+
+    @Override
+    public void giveFree(String text, UsbOpenOptions options) throws DeviceException {
+      reachable().giveFree(text, options);
+    }
+
+    @Override
+    public void check(String text) throws DeviceException {
+      known().check(text);
+    }
+  }
+
+  /** Disks of a scheme of the network. */
   private final class LateKind implements DeviceKind {
     private final String scheme;
 
@@ -174,19 +246,11 @@ public final class HostStorage implements AutoCloseable {
 
     /** The server asks this of its exports while it begins. */
     private DeviceKind known() throws DeviceException {
-      try {
-        return Objects.requireNonNull(remote().kinds().get(scheme), scheme);
-      } catch (IOException e) {
-        throw new DeviceException("disks of other hosts: " + e.getMessage(), e);
-      }
+      return Objects.requireNonNull(network().kinds().get(scheme), scheme);
     }
 
     private DeviceKind reachable() throws DeviceException {
-      try {
-        var unused = exports();
-      } catch (IOException e) {
-        throw new DeviceException("the device server of this host: " + e.getMessage(), e);
-      }
+      beginServer();
       return known();
     }
 
@@ -243,6 +307,11 @@ public final class HostStorage implements AutoCloseable {
 
   public DeviceOpener devices() {
     return devices;
+  }
+
+  /** USB devices that guests can have. */
+  public UsbOpener usb() {
+    return usb.opener();
   }
 
   /** What the command line asks about exports; all else is passed on. */

@@ -129,6 +129,6 @@ public final class InheritedDisks {
 
   private static String libxlBackend(DeviceAddress address) {
     return "/local/domain/%d/backend/vbd/%d/%d"
-        .formatted(DiskDetails.BACKEND_DOMID, address.domid(), address.devid());
+        .formatted(DeviceDetails.BACKEND_DOMID, address.domid(), address.devid());
   }
 }

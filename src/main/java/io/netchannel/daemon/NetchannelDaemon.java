@@ -200,6 +200,7 @@ public final class NetchannelDaemon implements AutoCloseable {
                     xen.events(),
                     xen.domains(),
                     storage.devices(),
+                    storage.usb(),
                     storage.volumes(),
                     configuration.guests() ? DiskDefinitions.LIBVIRT : DiskDefinitions.NONE,
                     KernelBackends.sysfs(KernelBackends.SYSFS),

@@ -10,13 +10,13 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * How soon after its start a daemon serves the disks again that one before it served: how long
+ * How soon after its start a daemon serves the devices again that one before it served: how long
  * their guests have waited, but for what it took to notice the end of that one.
  *
  * <pre>
  *   found --> WAITS --its mid-point has its device and its rings--> SERVED
  *               |
- *               +--its guest has gone, or has its disk elsewhere--> not counted
+ *               +--its guest has gone, or has it elsewhere--> not counted
  *
  *   all are found, and none WAITS: told, once, in one line
  * </pre>
@@ -27,7 +27,7 @@ final class ServedAgain {
   /**
    * What is to be shown.
    *
-   * @param served disks that are served again
+   * @param served devices that are served again
    * @param found all of them
    * @param last when the last one was, after the start; empty before the first one
    */
@@ -37,7 +37,7 @@ final class ServedAgain {
   private final long startedNanos;
 
   /** Found, and neither served nor gone yet: since when. */
-  private final Map<ServedDisk, Long> waiting = new HashMap<>();
+  private final Map<ServedDevice<?, ?, ?>, Long> waiting = new HashMap<>();
 
   private boolean complete;
   private boolean told;
@@ -53,8 +53,8 @@ final class ServedAgain {
   }
 
   /** One with a guest that waits for it. */
-  synchronized void found(ServedDisk disk) {
-    waiting.put(disk, nanoTime.getAsLong());
+  synchronized void found(ServedDevice<?, ?, ?> device) {
+    waiting.put(device, nanoTime.getAsLong());
   }
 
   /** There are no others. */
@@ -64,8 +64,8 @@ final class ServedAgain {
   }
 
   /** Its guest does not wait any more; nothing for one that had not been found. */
-  synchronized void served(ServedDisk disk) {
-    Long since = waiting.remove(disk);
+  synchronized void served(ServedDevice<?, ?, ?> device) {
+    Long since = waiting.remove(device);
     if (since == null) {
       return;
     }
@@ -73,15 +73,15 @@ final class ServedAgain {
     lastNanos = nanoTime.getAsLong();
     log.debug(
         "{}: served again {} ms after the start, {} ms of them after it was found",
-        disk,
+        device,
         TimeUnit.NANOSECONDS.toMillis(lastNanos - startedNanos),
         TimeUnit.NANOSECONDS.toMillis(lastNanos - since));
     tell();
   }
 
   /** Nobody waits for it here: its guest has gone, or has it elsewhere. */
-  synchronized void gone(ServedDisk disk) {
-    if (waiting.remove(disk) != null) {
+  synchronized void gone(ServedDevice<?, ?, ?> device) {
+    if (waiting.remove(device) != null) {
       tell();
     }
   }
@@ -90,7 +90,7 @@ final class ServedAgain {
     if (complete && waiting.isEmpty() && served > 0 && !told) {
       told = true;
       log.info(
-          "served again {} ms after the start: {} disks",
+          "served again {} ms after the start: {} devices",
           TimeUnit.NANOSECONDS.toMillis(lastNanos - startedNanos),
           served);
     }
@@ -101,7 +101,7 @@ final class ServedAgain {
     return Duration.ofNanos(nanoTime.getAsLong() - startedNanos);
   }
 
-  /** Empty when the daemon before has left no disk to serve. */
+  /** Empty when the daemon before has left no device to serve. */
   synchronized Optional<Progress> progress() {
     int found = served + waiting.size();
     return found == 0

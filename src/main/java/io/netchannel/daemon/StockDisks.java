@@ -147,7 +147,7 @@ final class StockDisks implements AutoCloseable {
       return Optional.empty();
     }
     int owner = Integer.parseInt(parts.group(1));
-    boolean readable = owner == DiskDetails.BACKEND_DOMID;
+    boolean readable = owner == DeviceDetails.BACKEND_DOMID;
     String type = parts.group(2);
     return Optional.of(
         new Found(

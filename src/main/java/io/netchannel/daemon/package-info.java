@@ -1,9 +1,10 @@
 /**
- * One host's Netchannel: wiring, configuration, the life of domains and their disks.
+ * One host's Netchannel: wiring, configuration, the life of domains and their devices.
  *
  * <pre>
  *   libvirt's hooks ---> DomainLifecycle ---> MidPoints ---> ServedDisk (Vbd, MidPoint, its thread)
- *   xenstore watch ------^      |                ^
+ *   xenstore watch ------^      |   |            ^
+ *                               |   +-------> UsbPorts ----> ServedPort (UsbPort, MidPoint, ...)
  *                               v                |
  *                          Coordinator ---> HostDevices ---> StockDisks ---> Drain (others' rings)
  *                               ^                |
@@ -45,7 +46,11 @@
  * <p>A host that serves no guests ([daemon] guests = false) has no hooks and, in place of Xen, an
  * empty model of it in memory; all else is the same.
  *
- * <p>A disk in {@link io.netchannel.daemon.MidPoints}:
+ * <p>Disks and USB ports are kinds of one thing: {@code ServedDevices} and {@code ServedDevice} are
+ * their life, {@code DeviceRecovery} what a restart makes of them, {@code GuestDevices} all of a
+ * guest. A kind says how its source is opened, and which mid-point it has.
+ *
+ * <p>A device in {@code ServedDevices}:
  *
  * <pre>
  *   (none) --nodes published--> EXPECTING --device opened, or taken over--> SERVING
@@ -56,10 +61,10 @@
  *
  *   seal and unseal of a migration: inside SERVING, see midpoint
  *
- *   its mid-point ends by an error: RECOVERING, as after a restart, or FAILED ({@code ServedDisk})
+ *   its mid-point ends by an error: RECOVERING, as after a restart, or FAILED ({@code ServedDevice})
  *
  *   restart: nodes, rings and in-flight table stay; the next process finds the nodes, asks the
- *   journal for the disk's standing, and goes on ({@code DiskRecovery})
+ *   journal for the device's standing, and goes on ({@code DeviceRecovery})
  * </pre>
  *
  * What runs here, and what becomes of it when an error comes through. "Ends the process": with
@@ -92,6 +97,10 @@
  *   resolve-N                                            be made it waits for one (PatientPool)
  *   domains-N               looks at domains             looked at again, after a growing pause
  *   storage-N               opens storage                its future fails: the disk is tried again
+ *   disk-ends-N, usb-ends-N ends devices, starts their   who waits for it hears of it
+ *                           mid-points again
+ *   usb-soft                devices in software, URBs    the URB is late for ever: its guest
+ *                           that filters hold            unlinks it
  *   rehearsal               a rehearsal                  the first migration is slower
  *   any other               gRPC's, Netty's              logged
  * </pre>
@@ -103,7 +112,7 @@
  * <p>Invariants:
  *
  * <ul>
- *   <li>A disk's nodes name its source and generation before a request goes to that source.
+ *   <li>A device's nodes name its source and generation before a request goes to that source.
  *   <li>Nothing waits for storage but a thread that has nothing else to do ({@code
  *       StorageThreads}). A device that comes when its disk does not expect it any more is closed
  *       unused.
@@ -126,7 +135,7 @@
  *       whatever happens to this daemon.
  *   <li>A disk is copied over nothing that is known to be a disk, a copy or an export of this host,
  *       by whatever name ({@code DiskPlaces}); what an export has its server says.
- *   <li>A disk has one mid-point per domid; a new one starts when the old one is wholly gone.
+ *   <li>A device has one mid-point per domid; a new one starts when the old one is wholly gone.
  *   <li>An incoming domain's guest runs only when each of its disks was taken over.
  *   <li>A disk that recovers gets what the journal allows at that moment; while its guest is being
  *       sealed or has been given away that is SEALED, and one that was retired gets nothing.
@@ -138,6 +147,8 @@
  *       meanwhile.
  *   <li>Nor does it wait beyond a bound for the storage of its own exports: what is there then ends
  *       as after a kill, and the next device server starts when it has ended.
+ *   <li>A guest with USB ports is refused a migration before anything of it is done, at its source;
+ *       one that comes all the same is not let in.
  *   <li>A domain that has gone leaves no node, no mapped page and no thread.
  *   <li>Disks that others serve are looked at, through their rings and read-only; nothing of theirs
  *       is changed, and nothing stays mapped when the look is over.

@@ -10,8 +10,10 @@ import java.util.UUID;
  *
  * @param domid from {@code <domain id=>}; present only while it runs, in "started" and "stopped"
  * @param disks from {@code <metadata>}, in the order written
+ * @param usb likewise, its USB ports
  */
-public record DomainDevices(String name, UUID uuid, OptionalInt domid, List<Disk> disks) {
+public record DomainDevices(
+    String name, UUID uuid, OptionalInt domid, List<Disk> disks, List<Usb> usb) {
 
   /**
    * A {@code <netchannel:disk>}.
@@ -29,5 +31,21 @@ public record DomainDevices(String name, UUID uuid, OptionalInt domid, List<Disk
     public Disk(String target, String source, boolean readOnly) {
       this(target, source, readOnly, Optional.empty());
     }
+  }
+
+  /**
+   * A {@code <netchannel:usb>}.
+   *
+   * @param port 1 to {@link #MAX_PORT}, each a USB controller of its own in the guest
+   * @param source of a USB device
+   */
+  public record Usb(int port, String source) {
+    /** As many as a controller may have ports (io/usbif.h). */
+    public static final int MAX_PORT = 31;
+  }
+
+  /** Whether Netchannel serves any device of it. */
+  public boolean hasAny() {
+    return !disks.isEmpty() || !usb.isEmpty();
   }
 }

@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.function.Consumer;
 import java.util.function.Predicate;
 import java.util.regex.Pattern;
 import javax.xml.XMLConstants;
@@ -89,27 +90,44 @@ public final class DomainMetadata {
    */
   public void put(String target, String source, boolean readOnly, Optional<String> follow)
       throws MetadataException {
+    put(
+        DeviceId.disk(target),
+        disk -> {
+          DiskSource.set(disk, source);
+          if (readOnly) {
+            disk.setAttribute("readonly", "yes");
+          }
+          follow.ifPresent(pool -> disk.setAttribute(FOLLOW, pool));
+        });
+  }
+
+  /**
+   * Adds a USB port, in place of one with the same number.
+   *
+   * @throws MetadataException as for a disk
+   */
+  public void putUsb(int port, String source) throws MetadataException {
+    put(DeviceId.usb(port), usb -> usb.setAttribute(DiskSource.SOURCE, source));
+  }
+
+  private void put(DeviceId id, Consumer<Element> content) throws MetadataException {
     Document document = read();
-    drop(document, target);
-    Element disk = document.createElement("disk");
-    disk.setAttribute("target", target);
-    DiskSource.set(disk, source);
-    if (readOnly) {
-      disk.setAttribute("readonly", "yes");
-    }
-    follow.ifPresent(pool -> disk.setAttribute(FOLLOW, pool));
-    document.getDocumentElement().appendChild(disk);
+    drop(document, id);
+    Element element = document.createElement(id.element());
+    element.setAttribute(id.attribute(), id.value());
+    content.accept(element);
+    document.getDocumentElement().appendChild(element);
     write(document);
   }
 
   /**
-   * Removes a disk; false when the definition does not name it.
+   * Removes a device; false when the definition does not name it.
    *
    * @throws MetadataException as {@link #put}
    */
-  public boolean remove(String target) throws MetadataException {
+  public boolean remove(DeviceId id) throws MetadataException {
     Document document = read();
-    if (!drop(document, target)) {
+    if (!drop(document, id)) {
       return false;
     }
     write(document);
@@ -133,7 +151,7 @@ public final class DomainMetadata {
       return false;
     }
     Document document = document(answer);
-    List<Element> disks = disks(document, target);
+    List<Element> disks = devices(document, DeviceId.disk(target));
     boolean changed = false;
     for (Element disk : disks) {
       String source = DiskSource.of(disk);
@@ -162,8 +180,8 @@ public final class DomainMetadata {
       return ImmutableMap.of();
     }
     ImmutableMap.Builder<String, String> follows = ImmutableMap.builder();
-    for (Element disk : disks(document(answer), element -> !pool(element).isEmpty())) {
-      follows.put(disk.getAttribute("target"), pool(disk));
+    for (Element disk : devices(document(answer), element -> !pool(element).isEmpty())) {
+      follows.put(disk.getAttribute(DeviceId.TARGET), pool(disk));
     }
     return follows.buildKeepingLast();
   }
@@ -187,28 +205,28 @@ public final class DomainMetadata {
     return all.done() && SPACE.splitAsStream(all.text()).noneMatch(domain::equals);
   }
 
-  /** Removes the disk elements with this target. */
-  private static boolean drop(Document document, String target) {
-    List<Element> disks = disks(document, target);
-    disks.forEach(document.getDocumentElement()::removeChild);
-    return !disks.isEmpty();
+  /** Removes the elements of this device. */
+  private static boolean drop(Document document, DeviceId id) {
+    List<Element> devices = devices(document, id);
+    devices.forEach(document.getDocumentElement()::removeChild);
+    return !devices.isEmpty();
   }
 
   /** One; none; or several, which a start refuses. */
-  private static List<Element> disks(Document document, String target) {
-    return disks(document, element -> element.getAttribute("target").equals(target));
+  private static List<Element> devices(Document document, DeviceId id) {
+    return devices(document, element -> element.getAttribute(id.attribute()).equals(id.value()));
   }
 
-  private static List<Element> disks(Document document, Predicate<Element> which) {
-    List<Element> disks = new ArrayList<>();
+  private static List<Element> devices(Document document, Predicate<Element> which) {
+    List<Element> devices = new ArrayList<>();
     for (Node node = document.getDocumentElement().getFirstChild();
         node != null;
         node = node.getNextSibling()) {
       if (node instanceof Element element && which.test(element)) {
-        disks.add(element);
+        devices.add(element);
       }
     }
-    return disks;
+    return devices;
   }
 
   private static Document parse(String xml) throws MetadataException {

@@ -6,6 +6,7 @@ import com.google.common.collect.ImmutableSet;
 import com.google.errorprone.annotations.FormatMethod;
 import com.google.errorprone.annotations.FormatString;
 import io.netchannel.libvirt.DomainDevices.Disk;
+import io.netchannel.libvirt.DomainDevices.Usb;
 import io.netchannel.net.MirrorSource;
 import java.io.IOException;
 import java.io.StringReader;
@@ -52,9 +53,13 @@ public final class DomainXmlParser {
           Pattern.CASE_INSENSITIVE | Pattern.DOTALL);
 
   private static final Pattern TARGET = Pattern.compile("xvd[a-z]{1,4}");
+  private static final Pattern USB_PORT = Pattern.compile("[1-9]\\d?");
   private static final Pattern PARTITION = Pattern.compile("xvd[a-z]{1,4}\\d+");
   private static final ImmutableSet<String> DISK_ATTRIBUTES =
-      ImmutableSet.of("target", "source", "readonly", DomainMetadata.FOLLOW);
+      ImmutableSet.of(DeviceId.TARGET, DiskSource.SOURCE, "readonly", DomainMetadata.FOLLOW);
+
+  private static final ImmutableSet<String> USB_ATTRIBUTES =
+      ImmutableSet.of(DeviceId.PORT, DiskSource.SOURCE);
 
   private static final ImmutableSet<String> LEG_ATTRIBUTES = ImmutableSet.of(DiskSource.SOURCE);
 
@@ -64,7 +69,7 @@ public final class DomainXmlParser {
   private DomainXmlParser() {}
 
   /**
-   * What the XML says about the domain and its Netchannel devices; the list is empty without any.
+   * What the XML says about the domain and its Netchannel devices; the lists are empty without any.
    *
    * @throws DomainXmlException when it is no domain, or its devices are not right
    */
@@ -73,16 +78,37 @@ public final class DomainXmlParser {
     String name = text(domain, "name");
     Map<String, StockDisk> stock = stockDisks(domain);
     Map<String, Disk> disks = new LinkedHashMap<>();
+    Map<Integer, Usb> usb = new LinkedHashMap<>();
     for (Element devices : netchannelDevices(domain, name)) {
       for (Element element : children(devices)) {
-        Disk disk = disk(name, element, stock);
-        if (disks.put(disk.target(), disk) != null) {
-          throw wrong(name, "target %s is given to two Netchannel disks", disk.target());
+        switch (kind(element)) {
+          case DeviceId.DISK -> {
+            Disk disk = disk(name, element, stock);
+            if (disks.put(disk.target(), disk) != null) {
+              throw wrong(name, "target %s is given to two Netchannel disks", disk.target());
+            }
+          }
+          case DeviceId.USB -> {
+            Usb port = usb(name, element);
+            if (usb.put(port.port(), port) != null) {
+              throw wrong(name, "USB port %s is given to two devices", port.port());
+            }
+          }
+          default ->
+              throw wrong(
+                  name,
+                  "<%s> is unknown in Netchannel's <devices>; expected <disk target= source=> or"
+                      + " <usb port= source=>",
+                  element.getTagName());
         }
       }
     }
     return new DomainDevices(
-        name, uuid(name, domain), domid(name, domain), ImmutableList.copyOf(disks.values()));
+        name,
+        uuid(name, domain),
+        domid(name, domain),
+        ImmutableList.copyOf(disks.values()),
+        ImmutableList.copyOf(usb.values()));
   }
 
   /**
@@ -186,28 +212,47 @@ public final class DomainXmlParser {
           found.add(element);
         } else if (namespace != null && NEARLY_OURS.matcher(namespace).matches()) {
           // Misspelt, or a newer Netchannel's: to ignore it would start the guest without its
-          // disks.
+          // devices.
           throw wrong(
               name, "namespace \"%s\" is not known here; expected \"%s\"", namespace, NAMESPACE);
         }
       }
     }
     if (found.size() > 1) {
-      throw wrong(name, "<devices> is there %d times; put all disks into one", found.size());
+      throw wrong(name, "<devices> is there %d times; put all devices into one", found.size());
     }
     return found;
   }
 
-  private static Disk disk(String name, Element element, Map<String, StockDisk> stock)
-      throws DomainXmlException {
-    if (!NAMESPACE.equals(element.getNamespaceURI()) || !element.getLocalName().equals("disk")) {
+  /** The name of an element of ours; another one's has none. */
+  private static String kind(Element element) {
+    return NAMESPACE.equals(element.getNamespaceURI()) ? element.getLocalName() : "";
+  }
+
+  private static Usb usb(String name, Element element) throws DomainXmlException {
+    ImmutableMap<String, String> attributes = attributes(name, element, USB_ATTRIBUTES);
+    String port = attributes.getOrDefault(DeviceId.PORT, "");
+    if (!USB_PORT.matcher(port).matches() || Integer.parseInt(port) > Usb.MAX_PORT) {
+      throw wrong(name, "<usb port=\"%s\">: expected a port from 1 to %d", port, Usb.MAX_PORT);
+    }
+    String source = attributes.getOrDefault(DiskSource.SOURCE, "");
+    if (source.isEmpty()) {
+      throw wrong(name, "USB port %s has no source=; e.g. source=\"usb:port=3-1.2\"", port);
+    }
+    if (!children(element).isEmpty()) {
       throw wrong(
           name,
-          "<%s> is unknown in Netchannel's <devices>; expected <disk target= source=>",
-          element.getTagName());
+          "USB port %s: <%s> is unknown in it; expected nothing",
+          port,
+          children(element).get(0).getTagName());
     }
+    return new Usb(Integer.parseInt(port), source);
+  }
+
+  private static Disk disk(String name, Element element, Map<String, StockDisk> stock)
+      throws DomainXmlException {
     ImmutableMap<String, String> attributes = attributes(name, element, DISK_ATTRIBUTES);
-    String target = attributes.getOrDefault("target", "");
+    String target = attributes.getOrDefault(DeviceId.TARGET, "");
     checkTarget(name, target);
     String source =
         legs(name, target, element, attributes)

@@ -30,13 +30,23 @@ final class MainTest {
   @TempDir private Path directory;
   private Path socket;
   private ControlEndpoint endpoint;
+
+  /** What the daemon was asked last. */
+  private volatile Map<String, Object> asked = Map.of();
+
   private final StringWriter out = new StringWriter();
   private final StringWriter err = new StringWriter();
 
   @BeforeEach
   void listen() throws Exception {
     socket = directory.resolve("control.sock");
-    endpoint = ControlEndpoint.open(socket, MainTest::answer);
+    endpoint =
+        ControlEndpoint.open(
+            socket,
+            request -> {
+              asked = request;
+              return answer(request);
+            });
   }
 
   @AfterEach
@@ -49,7 +59,7 @@ final class MainTest {
       case "status" ->
           Map.of(
               "name", "hosta",
-              "servedAgain", Map.of("disks", 2, "of", 3, "millis", 740),
+              "servedAgain", Map.of("devices", 2, "of", 3, "millis", 740),
               "mirrorMemory", Map.of("inUseBytes", 3L << 20, "budgetBytes", 32L << 20),
               "peers",
                   List.of(
@@ -69,16 +79,37 @@ final class MainTest {
                   "target", "xvdb",
                   "sizeBytes", 3L << 29,
                   "problem", "/dev/x: No such file"),
-              Map.of("domain", "g2", "domid", 4, "target", "xvdb", "source", "file:/dev/vdb"));
+              Map.of("domain", "g2", "domid", 4, "target", "xvdb", "source", "file:/dev/vdb"),
+              Map.ofEntries(
+                  Map.entry("kind", "usb"),
+                  Map.entry("domain", "g2"),
+                  Map.entry("domid", 4),
+                  Map.entry("target", "usb1"),
+                  Map.entry("port", 1),
+                  Map.entry("state", "serving"),
+                  Map.entry("driver", "stock"),
+                  Map.entry("plugged", Map.of("id", "1209:0003", "speed", "480M")),
+                  Map.entry("pending", 2),
+                  Map.entry("answered", 71),
+                  Map.entry("source", "usb:port=3-1.2")),
+              Map.of(
+                  "kind", "usb",
+                  "domain", "g2",
+                  "domid", 4,
+                  "target", "usb2",
+                  "port", 2,
+                  "driver", "module missing"));
       case "exports" ->
           List.of(
               Map.of(
                   "name", "dead",
+                  "kind", "disk",
                   "mode", "rw",
                   "source", "file:/dev/vdc",
                   "problem", "no answer within 3 s"),
               Map.of(
                   "name", "well",
+                  "kind", "usb",
                   "mode", "rw",
                   "source", "file:/dev/vdd",
                   "clients", List.of(Map.of("client", "g1/xvdb", "generation", 4))));
@@ -240,6 +271,42 @@ final class MainTest {
   }
 
   @Test
+  void usbPortsTellWhatIsPluggedAndHowTheGuestsDriverIs() {
+    assertThat(control("devices")).isZero();
+    assertThat(out.toString())
+        .containsPattern(" Domain +Id +Port +State +Plugged +Guest's driver +Gen ")
+        .containsPattern(" g2 +4 +1 +serving +1209:0003 480M +stock +- +2 +71 +usb:port=3-1.2")
+        .containsPattern(" g2 +4 +2 +- +- +module missing ")
+        .contains("usb1 of g2: its guest has the stock xen-hcd")
+        .contains("usb2 of g2: its guest has not looked at the port")
+        .contains("modprobe xen-hcd");
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "attach-usb g9 1 3-1.2 | usb:port=3-1.2",
+        "attach-usb g9 1 3-1.2,driver=keep | usb:port=3-1.2,driver=keep",
+        "attach-usb g9 1 1209:0003 --filter trace:/t --filter delay:bulk=1ms |"
+            + " trace:/t!delay:bulk=1ms!usb:id=1209:0003",
+        "export --usb stick 3-1.2 | usb:port=3-1.2",
+        "export --usb stick netchannel://hostc/usb/s | netchannel://hostc/usb/s"
+      })
+  void usbSourcesMayBeWrittenInShort(String line, String source) {
+    assertThat(control(words(line))).isEqualTo(1);
+    assertThat(asked).containsEntry("source", source);
+  }
+
+  @Test
+  void whatIsExportedHasItsKind() {
+    assertThat(control("export", "data", "/dev/vdb")).isEqualTo(1);
+    assertThat(asked).containsEntry("kind", "disk").containsEntry("source", "file:/dev/vdb");
+    assertThat(control("export", "--usb", "stick", "3-1.2")).isEqualTo(1);
+    assertThat(asked).containsEntry("kind", "usb");
+  }
+
+  @Test
   void statusTellsHowPeersAre() {
     assertThat(control("status")).isZero();
     assertThat(out.toString())
@@ -247,7 +314,7 @@ final class MainTest {
         .containsPattern(" hostb +hostb:16515 +connected +-")
         .containsPattern(" hostc +hostc:16515 +unreachable +no route")
         .contains(" mirror data:   3 of 32 MiB in use")
-        .contains(" served again:  2 of 3 disks, the last one 740 ms after the start\n");
+        .contains(" served again:  2 of 3 devices, the last one 740 ms after the start\n");
   }
 
   /** What the unit runs, and nothing that would have to be parsed. */
@@ -279,8 +346,8 @@ final class MainTest {
   void anExportThatDoesNotAnswerIsNotShownAsUnused() {
     assertThat(control("exports")).isEqualTo(1);
     assertThat(out.toString())
-        .containsPattern(" dead +rw +- +\\(no answer\\) +- ")
-        .containsPattern(" well +rw +- +g1/xvdb +4 ");
+        .containsPattern(" dead +disk +rw +- +\\(no answer\\) +- ")
+        .containsPattern(" well +usb +rw +- +g1/xvdb +4 ");
   }
 
   @Test
@@ -368,7 +435,12 @@ final class MainTest {
         "devices --nonsense",
         "attach-disk g1",
         "status --format xml",
-        "detach-disk g1 xvdb --timeout soon"
+        "detach-disk g1 xvdb --timeout soon",
+        "attach-usb g1 1",
+        "attach-usb g1 xvdb 3-1.2",
+        "detach-usb g1 0",
+        "export --usb --read-only stick 3-1.2",
+        "detach-usb g1 1 --timeout soon"
       })
   void misuseIsExitCodeOneAsVirshHasIt(String line) {
     assertThat(run(words(line))).isEqualTo(1);
@@ -389,9 +461,10 @@ final class MainTest {
 
   @Test
   void filtersGoInFrontOfTheDevice() {
-    assertThat(AttachDiskCommand.sourceText("/dev/vdb", List.of("trace:/t", "delay:read=1s")))
+    assertThat(SourceOptions.text(List.of("trace:/t", "delay:read=1s"), "file:/dev/vdb"))
         .isEqualTo("trace:/t!delay:read=1s!file:/dev/vdb");
-    assertThat(AttachDiskCommand.sourceText("file:/a", List.of())).isEqualTo("file:/a");
+    assertThat(AttachDiskCommand.sourceText("/dev/vdb")).isEqualTo("file:/dev/vdb");
+    assertThat(AttachDiskCommand.sourceText("file:/a")).isEqualTo("file:/a");
   }
 
   @Test

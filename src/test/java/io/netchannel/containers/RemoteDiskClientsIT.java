@@ -108,7 +108,8 @@ final class RemoteDiskClientsIT {
       assertThat(Domain.backendOfFrontend(disk.hosta())).isEqualTo(Domain.backend());
       assertThat(Domain.sourceOfBackend(disk.hosta())).isEqualTo("netchannel://hostb/guest");
       String first = awaitClient("");
-      assertThat(disk.hostb().netchannel("exports").out()).containsPattern("guest +rw +hosta");
+      assertThat(disk.hostb().netchannel("exports").out())
+          .containsPattern("guest +disk +rw +hosta");
       ContainerHost.Result busy = disk.hostb().netchannel("unexport", "guest");
       assertThat(busy.status()).isOne();
       assertThat(busy.err()).contains("guest").contains("/xvdb");

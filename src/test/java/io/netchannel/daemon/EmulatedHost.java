@@ -7,6 +7,7 @@ import com.google.common.collect.ImmutableMap;
 import io.netchannel.coordinator.PeerService;
 import io.netchannel.coordinator.Timeouts;
 import io.netchannel.device.DeviceOpener;
+import io.netchannel.device.usb.UsbOpener;
 import io.netchannel.libvirt.HookCall;
 import io.netchannel.libvirt.HookReply;
 import io.netchannel.xen.Domains;
@@ -26,6 +27,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Stream;
 
 /** A host on the embedded hypervisor: its daemon, and what libxl and libvirt do around it. */
 final class EmulatedHost implements AutoCloseable {
@@ -41,6 +43,8 @@ final class EmulatedHost implements AutoCloseable {
   private final DeviceOpener devices;
 
   /** What its libvirt would do; before a daemon starts. */
+  private UsbOpener usb = new UsbOpener(ImmutableMap.of(), ImmutableMap.of());
+
   private DiskDefinitions definitions = DiskDefinitions.NONE;
 
   private final DaemonConfiguration configuration;
@@ -146,6 +150,10 @@ final class EmulatedHost implements AutoCloseable {
             defaults.pools());
   }
 
+  void usb(UsbOpener given) {
+    usb = given;
+  }
+
   void definitions(DiskDefinitions given) {
     definitions = given;
   }
@@ -162,6 +170,7 @@ final class EmulatedHost implements AutoCloseable {
                 events,
                 new CountedDomains(hypervisor.domainStates()),
                 devices,
+                usb,
                 VolumePools.NONE,
                 definitions,
                 (domid, devid) -> {
@@ -291,7 +300,9 @@ final class EmulatedHost implements AutoCloseable {
 
   /** Everything of ours that xenstore still has. */
   List<String> leftovers() {
-    return store.directory("/local/domain/0/backend/netchannel");
+    return Stream.of("netchannel", "netchannel-usb")
+        .flatMap(type -> store.directory("/local/domain/0/backend/" + type).stream())
+        .toList();
   }
 
   @Override

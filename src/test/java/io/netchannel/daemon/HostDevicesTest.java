@@ -144,6 +144,7 @@ final class HostDevicesTest {
             host.store(),
             host.hypervisor().domainStates(),
             host.daemon().midPoints(),
+            host.daemon().usbPorts(),
             disks,
             new SuspendWatch(
                 host.store(),

@@ -2,6 +2,7 @@ package io.netchannel.daemon;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.tuple;
 
 import ch.qos.logback.classic.Logger;
 import ch.qos.logback.classic.spi.ILoggingEvent;
@@ -17,7 +18,12 @@ import io.netchannel.device.Outcome;
 import io.netchannel.device.Requests;
 import io.netchannel.device.remote.RemoteDevices;
 import io.netchannel.device.remote.RemoteOptions;
+import io.netchannel.device.usb.EmptyPort;
+import io.netchannel.device.usb.UsbDevice;
+import io.netchannel.device.usb.UsbOpener;
+import io.netchannel.server.Export;
 import io.netchannel.server.ExportServer;
+import io.netchannel.wire.ExportKind;
 import io.netchannel.wire.Transport;
 import io.netchannel.xen.Waiting;
 import java.io.IOException;
@@ -34,6 +40,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -108,6 +115,8 @@ final class HostExportsTest {
         new HostExports(
             configuration,
             devices,
+            new UsbOpener(
+                ImmutableMap.of("usb-test", (text, options) -> usb(text)), ImmutableMap.of()),
             transport,
             Optional.empty(),
             new ThisHost("hosta", ExportSettings.EVERYWHERE),
@@ -121,6 +130,13 @@ final class HostExportsTest {
     devices.close();
     transport.close();
     executor.shutdownNow();
+  }
+
+  private static UsbDevice usb(String text) throws DeviceException {
+    if (!text.equals("port")) {
+      throw new DeviceException("usb-test: expected port, found " + text);
+    }
+    return new EmptyPort();
   }
 
   private Object call(String command, Object... more) throws ControlException {
@@ -409,7 +425,9 @@ final class HostExportsTest {
   @Test
   void settingsThatMeanNothingAreRefused() {
     refuses("[[export]]\nname = \"a\"\n", "needs a path");
-    refuses("[[export]]\nname = \"a\"\npath = \"/a\"\nsource = \"file:/a\"\n", "not both");
+    refuses("[[export]]\nname = \"a\"\npath = \"/a\"\nusb = \"3-1\"\n", "one of them only");
+    refuses("[[export]]\nname = \"a\"\nusb = \"3-1\"\nread-only = true\n", "read-only");
+    refuses("[[export]]\nname = \"a\"\npath = \"/a\"\nsource = \"file:/a\"\n", "one of them only");
     refuses("[[export]]\nname = \"a\"\npath = \"a.raw\"\n", "a path from the root");
     refuses("[[export]]\nname = \"a/b\"\npath = \"/a\"\n", "expected a name");
     refuses("[[export]]\nname = \"a\"\npath = \"/a\"\nallow = \"hostb\"\n", "a list such as");
@@ -424,5 +442,55 @@ final class HostExportsTest {
     assertThatThrownBy(() -> DaemonConfiguration.parse("test.toml", text))
         .isInstanceOf(ConfigurationException.class)
         .hasMessageContaining(why);
+  }
+
+  @Test
+  void aUsbPortIsExportedUnderItsKindAlsoAfterARestart() throws Exception {
+    assertThat(
+            Json.object(call("export", "name", "stick", "kind", "usb", "source", "usb-test:port")))
+        .containsEntry("kind", "usb")
+        .containsEntry("source", "usb-test:port");
+    assertThat(kinds()).containsEntry("stick", "usb").containsEntry("a", "disk");
+    exports.close();
+    serve();
+    assertThat(kinds()).containsEntry("stick", "usb");
+    call("unexport", "name", "stick");
+    assertThat(kinds()).doesNotContainKey("stick");
+  }
+
+  private Map<Object, Object> kinds() throws ControlException {
+    return Json.objects(call("exports")).stream()
+        .collect(Collectors.toMap(export -> export.get("name"), export -> export.get("kind")));
+  }
+
+  @Test
+  void aUsbPortThatCannotBeServedIsNoExport() throws Exception {
+    assertThatThrownBy(() -> call("export", "name", "s", "kind", "usb", "source", "usb-test:other"))
+        .hasMessageContaining("export s cannot be served: usb-test: expected port, found other");
+    assertThatThrownBy(() -> call("export", "name", "s", "kind", "usb", "source", "file:/dev/vdb"))
+        .hasMessageContaining("export s cannot be served");
+    assertThatThrownBy(() -> call("export", "name", "s", "kind", "tape", "source", "usb-test:port"))
+        .hasMessageContaining("expected an export of kind disk or usb, found tape");
+    assertThat(names()).doesNotContain("s");
+  }
+
+  @Test
+  void theConfigurationNamesUsbPortsInShort() throws Exception {
+    DaemonConfiguration named =
+        DaemonConfiguration.parse(
+            "test.toml",
+            """
+            [[export]]
+            name = "a"
+            usb = "3-1.2"
+            [[export]]
+            name = "b"
+            usb = "1209:0003,serial=NC42"
+            """);
+    assertThat(named.exports().exports())
+        .extracting(Export::kind, Export::source)
+        .containsExactly(
+            tuple(ExportKind.USB, "usb:port=3-1.2"),
+            tuple(ExportKind.USB, "usb:id=1209:0003,serial=NC42"));
   }
 }

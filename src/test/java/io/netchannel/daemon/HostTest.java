@@ -517,6 +517,20 @@ final class HostTest {
     assertWritten(3);
   }
 
+  /** Its source should have refused it: nothing is plugged into it here. */
+  @Test
+  void aGuestThatComesWithAUsbPortIsNotLetIn() throws Exception {
+    Blkfront unused = runningGuest();
+    EmbeddedDomain destination = beginMigration();
+    String usb = xvdb + "<n:usb port='1' source='usb-soft:keyboard'/>";
+    String refusal = "has USB devices, which do not migrate yet";
+    assertThat(hostb.hook(GUEST, "start", "begin", xml(null, usb)).message()).contains(refusal);
+    hostb.startDaemon(); // and has not heard of hook "start"
+    assertThat(hostb.hook(GUEST, "started", "begin", xml(destination, usb)).message())
+        .contains(refusal);
+    assertThat(hostb.daemon().usbPorts().all()).isEmpty();
+  }
+
   /**
    * libvirt hears no answer to hook "started" (the script refuses then), destroys the domain at the
    * destination and lets the guest go on at the source.

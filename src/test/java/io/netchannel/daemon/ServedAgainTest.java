@@ -85,8 +85,8 @@ final class ServedAgainTest {
         "one disk is told as served",
         () ->
             host.daemon()
-                .midPoints()
                 .servedAgain()
+                .progress()
                 .filter(progress -> progress.served() == 1)
                 .isPresent());
     assertThat(host.daemon().midPoints().isServing(domain.domid(), "xvdc")).isTrue();
@@ -108,16 +108,16 @@ final class ServedAgainTest {
     awaitTheGoodOne();
     assertThat(host.daemon().midPoints().isServing(domain.domid(), "xvdb")).isFalse();
     assertThat(host.daemon().guestWaits()).isTrue();
-    assertThat(Json.object(servedAgain())).containsEntry("disks", 1).containsEntry("of", 2);
+    assertThat(Json.object(servedAgain())).containsEntry("devices", 1).containsEntry("of", 2);
     assertThat(told()).isEmpty();
     host.hookOk("g2", "start", "begin", EmulatedHost.xml("g2", new UUID(1, 3), null, ""));
 
     mount.heal();
     Waiting.until("the other disk is served", () -> !host.daemon().guestWaits());
     Waiting.until("all are told", () -> !told().isEmpty());
-    assertThat(told()).singleElement().asString().matches("served again \\d+ ms .*: 2 disks");
+    assertThat(told()).singleElement().asString().matches("served again \\d+ ms .*: 2 devices");
     Map<String, Object> all = Json.object(servedAgain());
-    assertThat(all).containsEntry("disks", 2).containsEntry("of", 2);
+    assertThat(all).containsEntry("devices", 2).containsEntry("of", 2);
     assertThat((Long) all.get("millis")).isNotNegative();
   }
 
@@ -130,7 +130,7 @@ final class ServedAgainTest {
     ServedDisk waiting = host.daemon().midPoints().find(domain.domid(), "xvdb").orElseThrow();
     host.store().remove("/local/domain/" + domain.domid() + "/device/vbd/51728");
     host.daemon().midPoints().remove(waiting);
-    assertThat(told()).singleElement().asString().endsWith(": 1 disks");
+    assertThat(told()).singleElement().asString().endsWith(": 1 devices");
     assertThat(Json.object(servedAgain())).containsEntry("of", 1);
   }
 

@@ -205,7 +205,7 @@ final class SupervisionTest {
     await("a hung request", guest, () -> hung.hangs.getCount() == 0);
     first.destroy();
     CompletableFuture<Void> ended =
-        CompletableFuture.runAsync(() -> host.daemon().midPoints().endDomain(first.domid()));
+        CompletableFuture.runAsync(() -> host.daemon().guests().endDomain(first.domid()));
     await(
         "its end to begin",
         () ->
@@ -215,7 +215,7 @@ final class SupervisionTest {
     Blkfront other = connected(second);
     await("its answer", other, write(other, 1)::isDone);
     second.destroy();
-    host.daemon().midPoints().endDomain(second.domid());
+    host.daemon().guests().endDomain(second.domid());
     assertThat(host.daemon().midPoints().ofDomain(SECOND)).isEmpty();
     assertThat(host.daemon().midPoints().ofDomain(FIRST)).hasSize(1);
     assertThat(stuck.isDone()).isFalse();

@@ -250,7 +250,8 @@ final class DomainMetadataTest {
   @Test
   void withoutVirshOneIsToldWhatToInstall() {
     Virsh none = new Virsh(List.of(directory.resolve("none").toString()), BOUND);
-    assertThatThrownBy(() -> new DomainMetadata("web1", Definition.LIVE, none).remove("xvdb"))
+    assertThatThrownBy(
+            () -> new DomainMetadata("web1", Definition.LIVE, none).remove(DeviceId.disk("xvdb")))
         .hasMessageContaining("install libvirt-clients");
   }
 
@@ -258,7 +259,8 @@ final class DomainMetadataTest {
   @Test
   void virshThatHangsIsEnded() {
     Virsh hung = new Virsh(List.of("sh", "-c", "exec sleep 1000"), Duration.ofMillis(200));
-    assertThatThrownBy(() -> new DomainMetadata("web1", Definition.LIVE, hung).remove("xvdb"))
+    assertThatThrownBy(
+            () -> new DomainMetadata("web1", Definition.LIVE, hung).remove(DeviceId.disk("xvdb")))
         .hasMessageContaining("virsh does not answer");
   }
 
@@ -276,10 +278,28 @@ final class DomainMetadataTest {
         .isEqualTo(
             "<devices><disk readonly=\"yes\" source=\"file:/c\" target=\"xvdc\"/>"
                 + "<disk source=\"file:/b\" target=\"xvdb\"/></devices>");
-    assertThat(live().remove("xvdb")).isTrue();
-    assertThat(live().remove("xvdb")).isFalse();
+    assertThat(live().remove(DeviceId.disk("xvdb"))).isTrue();
+    assertThat(live().remove(DeviceId.disk("xvdb"))).isFalse();
     assertThat(text("live"))
         .isEqualTo(
             "<devices><disk readonly=\"yes\" source=\"file:/c\" target=\"xvdc\"/></devices>");
+  }
+
+  @Test
+  void aUsbPortStandsBesideTheDisks() throws Exception {
+    has("live", "<devices><disk target=\"xvdb\" source=\"%s\"/></devices>".formatted(OLD));
+    live().putUsb(1, "usb:port=3-1.2");
+    live().putUsb(2, "usb:id=1209:0003");
+    live().putUsb(1, "usb:port=3-4");
+    String disk = "<disk source=\"%s\" target=\"xvdb\"/>".formatted(OLD);
+    assertThat(text("live"))
+        .isEqualTo(
+            "<devices>%s<usb port=\"2\" source=\"usb:id=1209:0003\"/>".formatted(disk)
+                + "<usb port=\"1\" source=\"usb:port=3-4\"/></devices>");
+    assertThat(live().remove(DeviceId.usb(1))).isTrue();
+    assertThat(live().remove(DeviceId.usb(1))).isFalse();
+    assertThat(live().remove(DeviceId.disk("1"))).as("of another kind").isFalse();
+    assertThat(live().remove(DeviceId.usb(2))).isTrue();
+    assertThat(text("live")).isEqualTo("<devices>%s</devices>".formatted(disk));
   }
 }

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.netchannel.libvirt.DomainDevices.Disk;
+import io.netchannel.libvirt.DomainDevices.Usb;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
@@ -180,7 +181,7 @@ final class DomainXmlParserTest {
         "<n:disk target='xvdb'><n:leg source='netchannel://a/w' cache='no'/></n:disk> | attribute"
             + " cache of <leg> is unknown",
         "<n:disk target='xvdb' source='file:/a'><n:foot/></n:disk> | <n:foot> is unknown in it",
-        "<n:usb port='1'/> | <n:usb> is unknown",
+        "<n:tape port='1'/> | <n:tape> is unknown",
         "<disk target='xvdb' source='file:/a'/> | <disk> is unknown",
         "<n:disk target='xvdb' source='file:/a'/><n:disk target='xvdb' source='file:/b'/>"
             + " | xvdb is given to two",
@@ -290,5 +291,48 @@ final class DomainXmlParserTest {
           .hasMessageContaining("DOCTYPE")
           .hasMessageNotContaining("s3cret");
     }
+  }
+
+  @Test
+  void readsUsbPortsBesideDisks() throws Exception {
+    DomainDevices devices =
+        DomainXmlParser.parse(
+            disks(
+                "<n:usb port='2' source=' usb:id=1209:0003,serial=NC42 '/>"
+                    + "<n:disk target='xvdb' source='file:/dev/vdb'/>"
+                    + "<n:usb port='31' source='netchannel://hostb/usb/stick'/>"));
+    assertThat(devices.usb())
+        .containsExactly(
+            new Usb(2, "usb:id=1209:0003,serial=NC42"),
+            new Usb(31, "netchannel://hostb/usb/stick"));
+    assertThat(devices.disks()).extracting(Disk::target).containsExactly("xvdb");
+    assertThat(devices.hasAny()).isTrue();
+    assertThat(DomainXmlParser.parse(disks("<n:usb port='1' source='usb:port=3-1'/>")).hasAny())
+        .as("USB alone")
+        .isTrue();
+    assertThat(DomainXmlParser.parse(disks("")).hasAny()).isFalse();
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "<n:usb source='usb:port=3-1'/> | expected a port from 1 to 31",
+        "<n:usb port='0' source='usb:port=3-1'/> | <usb port=\"0\">: expected a port from 1 to 31",
+        "<n:usb port='32' source='usb:port=3-1'/> | expected a port from 1 to 31",
+        "<n:usb port='3-1' source='usb:port=3-1'/> | expected a port from 1 to 31",
+        "<n:usb port='99999999999' source='usb:port=3-1'/> | expected a port from 1 to 31",
+        "<n:usb port='1' source=' '/> | USB port 1 has no source=",
+        "<n:usb port='1'/> | USB port 1 has no source=",
+        "<n:usb port='1' source='a:b' readonly='yes'/> | attribute readonly of <usb> is unknown",
+        "<n:usb port='1' source='a:b'><n:leg/></n:usb> | <n:leg> is unknown in it",
+        "<n:usb port='1' source='a:b'/><n:usb port='1' source='a:c'/> | given to two devices",
+        "<usb port='1' source='a:b'/> | expected <disk target= source=> or <usb port= source=>"
+      })
+  void usbPortsThatAreNotRightAreRefused(String devices, String words) {
+    assertThatThrownBy(() -> DomainXmlParser.parse(disks(devices)))
+        .isInstanceOf(DomainXmlException.class)
+        .hasMessageStartingWith("domain guest one: ")
+        .hasMessageContaining(words);
   }
 }

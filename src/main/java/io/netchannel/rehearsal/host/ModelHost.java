@@ -133,6 +133,7 @@ public final class ModelHost implements AutoCloseable {
                     events,
                     hypervisor.domainStates(),
                     devices,
+                    storage.usb(),
                     storage.volumes(),
                     definitions,
                     (domid, devid) -> false,
