@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from xenlab.guest import Guest, Machine, netchannel  # noqa: E402 - the path above
+from xenlab.guest import NAMESPACE, Guest, Machine, netchannel  # noqa: E402 - the path above
 from xenlab.hosts import GUESTS, Host, guests_and_clients  # noqa: E402
 from xenlab.settings import Options  # noqa: E402
 
@@ -30,6 +30,13 @@ class GuestXml(unittest.TestCase):
         [interface] = xml.findall("devices/interface")
         self.assertEqual((interface.find("source").get("bridge"), interface.find("mac").get("address")), (GUESTS, MACHINE.mac))
         self.assertEqual(xml.findtext("memory"), "256")
+
+    def test_usb_ports_stand_beside_the_disks_in_the_metadata(self):
+        of_one = Guest("web1", SimpleNamespace(a=None, both=()), Options(), [netchannel("xvdb", "/dev/vdb")], usb={3: 'usb:port=1-1'})
+        [devices] = ElementTree.fromstring(of_one.xml()).find("metadata")
+        self.assertEqual([(each.tag, each.attrib) for each in devices],
+                         [(f"{{{NAMESPACE}}}disk", {"target": "xvdb", "source": "file:/dev/vdb"}),
+                          (f"{{{NAMESPACE}}}usb", {"port": "3", "source": "usb:port=1-1"})])
 
     def test_more_memory_that_the_user_wants_is_given(self):
         self.assertEqual(ElementTree.fromstring(guest(Options(guest_memory_mib=512), MACHINE).xml()).findtext("memory"), "512")

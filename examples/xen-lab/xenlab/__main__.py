@@ -11,7 +11,7 @@ import traceback
 from pathlib import Path
 from typing import Sequence
 
-from . import image, product
+from . import image, product, usb_image
 from .choice import choose, newest_work
 from .hosts import Host, Hosts
 from .report import Failure, LabError, Result, say, table
@@ -35,12 +35,15 @@ def main() -> int:
         return 0
     if options.product:
         build_product()
-    hosts = Hosts(options)
+    usb = any(getattr(load(name), "USB", False) for name in scenarios)
+    hosts = Hosts(options, usb)
     if hosts.kept and not all(host.alive() for host in hosts.both):
         hosts.stop()
-        hosts = Hosts(options)
+        hosts = Hosts(options, usb)
     if not hosts.kept:
         image.build(options.product, options.old_jar)
+    if usb:
+        usb_image.build()
     results = []
     with hosts:
         versions = read_versions(hosts.a, options)

@@ -31,6 +31,8 @@ MOVES = (CODE + "coordinator/", CODE + "daemon/", CODE + "libvirt/", CODE + "xen
 DISKS = (CODE + "midpoint/", CODE + "vdevice/", CODE + "device/[A-Z]", CODE + "device/file/", CODE + "device/filter/")
 REMOTE = (CODE + "server/", CODE + "device/remote/", CODE + "wire/", CODE + "tls/", CODE + "daemon/HostExports", CODE + "daemon/ExportSettings")
 SWAPS = (CODE + "device/mirror/", CODE + "daemon/(Swap|DiskJob|Metadata)", CODE + "coordinator/(DiskJob|Job)")
+USB = (CODE + "device/usb/", CODE + "vdevice/[A-Z]", CODE + "vdevice/usb/", CODE + "midpoint/usb/", CODE + "daemon/UsbPorts",
+       "examples/xen-lab/usb/")
 STARTS = ("xen-hooks/", CODE + "daemon/", CODE + "cli/")
 
 
@@ -60,6 +62,8 @@ COSTS = {
     "with-storage": Cost(350, SWAPS + (CODE + "daemon/(StorageMigration|Volume)", CODE + "coordinator/(GoingCopies|IncomingTakeOver)",
                                        CODE + "libvirt/LibvirtMigration", CODE + "cli/(Migrate|GuestMove)")),
     "mirror-leg": Cost(250, (CODE + "device/legs/", CODE + "device/mirror/")),
+    "usb": Cost(130, USB),
+    "usb-remote": Cost(300, USB + REMOTE),
     "auction": Cost(900, SWAPS + REMOTE),
     "remote": Cost(80, REMOTE),
     "cut": Cost(50, REMOTE),

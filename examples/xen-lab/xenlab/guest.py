@@ -71,15 +71,16 @@ class Machine:
 
     memory_mib: int
     archive: str  # in /opt/lab of the hosts, unpacked over the initramfs
-    mac: str  # of its interface on the guests' network
+    mac: str = ""  # of its interface on the guests' network, if it has one
 
 
 class Guest:
     def __init__(self, name: str, hosts: Hosts, options: Options, disks: list[Disk], program: str = "",
-                 machine: Machine | None = None):
+                 machine: Machine | None = None, usb: dict[int, str] | None = None):
         self.name, self.hosts, self.disks, self.machine = name, hosts, disks, machine
         self.options = replace(options, guest_memory_mib=max(options.guest_memory_mib, machine.memory_mib)) if machine else options
         self.program = program  # what runs in the guest instead of fio
+        self.usb = usb or {}  # what Netchannel's metadata says of its USB ports: the source of each
         self.host = hosts.a  # where it runs
         self.uuid = uuid.uuid4()
         self.consoles = hosts.both  # whose logs are its console
@@ -122,10 +123,11 @@ class Guest:
             f"<target dev='{d.target}' bus='xen'/><shareable/></disk>\n" for d in self.disks if d.libxl_made)
         ours = "".join(f"      <netchannel:disk target='{d.target}'{source(d)}\n"
                        for d in self.disks if d.source)
+        ours += "".join(f"      <netchannel:usb port='{port}' source={quoteattr(each)}/>\n" for port, each in self.usb.items())
         metadata = (f"  <metadata>\n    <netchannel:devices xmlns:netchannel='{NAMESPACE}'>\n{ours}"
                     "    </netchannel:devices>\n  </metadata>\n") if ours else ""
         interface = (f"    <interface type='bridge'><mac address='{self.machine.mac}'/><source bridge='{GUESTS}'/></interface>\n"
-                     if self.machine else "")
+                     if self.machine and self.machine.mac else "")
         return (f"<domain type='xen'>\n  <name>{self.name}</name>\n  <uuid>{self.uuid}</uuid>\n{metadata}"
                 f"  <memory unit='MiB'>{self.options.guest_memory_mib}</memory>\n  <vcpu>1</vcpu>\n"
                 "  <os>\n    <type arch='x86_64' machine='xenpvh'>xenpvh</type>\n"
@@ -190,7 +192,7 @@ class Guest:
     def expect_nothing_left(self) -> None:
         """After the guest's end: no domain, a zombie neither, and no xenstore node of it or of its disks."""
         script = ("xl list | tail -n +3; xenstore-list /local/domain | grep -vx 0; "
-                  "for type in netchannel vbd; do xenstore-ls -f /local/domain/0/backend/$type 2>/dev/null; done; true")
+                  "for type in netchannel netchannel-usb vbd; do xenstore-ls -f /local/domain/0/backend/$type 2>/dev/null; done; true")
         deadline = time.monotonic() + LEFTOVERS_SECONDS
         while True:
             left = [f"{h}: {line}" for h in self.hosts.both for line in h.output(script).splitlines()]

@@ -14,6 +14,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+from . import usb_devices
 from .one_head import OneHead
 from .report import LabError, say
 from .settings import (ACCEL, BOOT_SECONDS, COMMAND_SECONDS, CPU, DOM0_MEMORY_MIB, HOST_MEMORY_MIB, IMAGE, RUN,
@@ -39,8 +40,9 @@ SHARED_DISKS = {"/dev/vdb": RUN / "vdb.raw", "/dev/vdc": RUN / "vdc.raw"}  # the
 
 
 class Host:
-    def __init__(self, name: str, number: int, ssh_port: int, wire: str, guests: list[str], sockets: Path, disk: OneHead):
+    def __init__(self, name: str, number: int, ssh_port: int, wire: str, guests: list[str], sockets: Path, disk: OneHead, usb: bool = False):
         self.name, self.number, self.ssh_port, self.wire, self.guests, self.disk = name, number, ssh_port, wire, guests, disk
+        self.sockets, self.usb = sockets, usb
         self.directory = RUN / name
         self.state_disk = self.directory / "state.raw"
         self.ssh_options = ["-i", str(IMAGE / "lab_key"), "-o", "StrictHostKeyChecking=no",
@@ -96,6 +98,7 @@ class Host:
             *self.guests,
             "-device", f"virtio-net-pci,netdev={GUESTS},mac=52:54:00:77:02:0{n},romfile=",
             "-device", "virtio-rng-pci",
+            *(usb_devices.arguments(self.directory, self.sockets) if self.usb else ()),
             "-chardev", f"file,id=com1,path={self.directory}/console.log", "-serial", "chardev:com1",
             "-monitor", f"unix:{self.directory}/monitor.sock,server=on,wait=off",
             "-pidfile", str(self.directory / "pid")]
@@ -224,18 +227,20 @@ class Followed:
 class Hosts:
     """Both hosts. Use as a context: everything started is stopped at the end, unless the user wants to keep it."""
 
-    def __init__(self, options: Options):
-        self.options = options
+    def __init__(self, options: Options, usb: bool = False):
+        self.options, self.usb = options, usb
         self.state = RUN / "state.json"  # ports of hosts kept by an earlier run
         kept = json.loads(self.state.read_text()) if self.state.exists() else None
         ports = kept or {name: free_port() for name in ("hosta", "hostb", WIRE, GUESTS, "database")} | {
-            "sockets": tempfile.mkdtemp(prefix="xen-lab-")}
+            "sockets": tempfile.mkdtemp(prefix="xen-lab-"), "usb": usb}
         sockets = Path(ports["sockets"])
         self.ports, self.kept = ports, kept is not None
+        self.has_usb = ports.get("usb", False)
         self.disk = OneHead(sockets)  # /dev/vdd in both
-        self.a = Host("hosta", 1, ports["hosta"], f"listen=127.0.0.1:{ports[WIRE]}", guests_and_clients(ports), sockets, self.disk)
+        self.a = Host("hosta", 1, ports["hosta"], f"listen=127.0.0.1:{ports[WIRE]}", guests_and_clients(ports), sockets, self.disk,
+                      self.has_usb)
         self.b = Host("hostb", 2, ports["hostb"], f"connect=127.0.0.1:{ports[WIRE]}",
-                      ["-netdev", f"socket,id={GUESTS},connect=127.0.0.1:{ports[GUESTS]}"], sockets, self.disk)
+                      ["-netdev", f"socket,id={GUESTS},connect=127.0.0.1:{ports[GUESTS]}"], sockets, self.disk, self.has_usb)
         self.both = (self.a, self.b)
 
     @contextmanager
@@ -265,6 +270,8 @@ class Hosts:
 
     def __enter__(self) -> "Hosts":
         if self.kept and all(host.alive() for host in self.both):
+            if self.usb and not self.has_usb:
+                raise LabError("expected hosts with USB, those kept by an earlier run have none; end them: run --stop")
             say("hosts kept by an earlier run")
             return self
         RUN.mkdir(parents=True, exist_ok=True)
@@ -272,6 +279,8 @@ class Hosts:
             path.unlink(missing_ok=True)
             with open(path, "wb") as disk:
                 disk.truncate(self.options.disk_bytes)
+        if self.usb:
+            usb_devices.make_medium()
         say("booting hosta and hostb")
         try:
             self.disk.start(self.options.keep)

@@ -1,6 +1,7 @@
 """The lab's side of guest/slots.c: where its blocks are, what they hold, what they hold at the end."""
 
-from .hosts import SHARED_DISKS
+from pathlib import Path
+
 from .report import expect
 from .watch import BLOCK, RECORD, Layout
 
@@ -17,10 +18,10 @@ def counter(block: bytes, offset: int) -> int | None:
 LAYOUT = Layout(SLOTS, STRIDE, counter)
 
 
-def verify_from_outside(device: str, counters: list[int]) -> None:
+def verify_from_outside(raw: Path, counters: list[int]) -> None:
     """The raw disk holds, whole, the newest block of each slot as the guest named them at its end."""
-    with open(SHARED_DISKS[device], "rb") as disk:
+    with open(raw, "rb") as disk:
         for slot, wanted in enumerate(counters):
             disk.seek(slot * STRIDE)
             expect(disk.read(BLOCK) == RECORD.pack(MAGIC, slot, wanted) * (BLOCK // RECORD.size),
-                   f"{device} from outside: slot {slot} does not hold what the guest wrote last, counter {wanted}")
+                   f"{raw.name} from outside: slot {slot} does not hold what the guest wrote last, counter {wanted}")

@@ -1,7 +1,8 @@
 """One file per scenario: `TITLE` for --list, `run(context)` which returns or raises Failure.
 
 Scenarios that follow one another may share a guest, which saves its boot and its end: one that has `LODGER` = "NAME"
-or "NAME@HOST" goes on with a guest of that name (on that host) if the one before has left it.
+or "NAME@HOST" goes on with a guest of that name (on that host) if the one before has left it. One that has `USB` = True needs hosts
+that have a USB controller.
 """
 
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from ..settings import Options
 
 ORDER = ("stock", "attach", "migrate", "refuse", "abort", "kill", "hostile-time", "black-hole", "stopped", "full", "ten-trips",
          "swap", "swap-kill", "swap-full", "remote", "cut", "server-restart", "fence", "stay-behind", "swap-home", "follow",
-         "with-storage", "mirror-leg", "auction", "blackout", "handover-table", "late-write")
+         "with-storage", "mirror-leg", "usb", "usb-remote", "auction", "blackout", "handover-table", "late-write")
 
 
 @dataclass
@@ -27,8 +28,8 @@ class Context:
     left: Guest | None = None  # by the scenario before; then by this one
     wanted: str = ""  # LODGER of the scenario after this one
 
-    def guest(self, name: str, *disks: Disk, program: str = "", machine: Machine | None = None) -> Guest:
-        guest = Guest(name, self.hosts, self.options, list(disks), program, machine)
+    def guest(self, name: str, *disks: Disk, program: str = "", machine: Machine | None = None, usb: dict[int, str] | None = None) -> Guest:
+        guest = Guest(name, self.hosts, self.options, list(disks), program, machine, usb)
         self.guests.append(guest)
         return guest
 

@@ -223,7 +223,7 @@ def finish(guest) -> None:
     guest.destroy()
     guest.expect_nothing_left()
     for target, shared in WRITERS.values():
-        slots.verify_from_outside(shared, [int(counter) for counter in finals[target].split()])
+        slots.verify_from_outside(SHARED_DISKS[shared], [int(counter) for counter in finals[target].split()])
 
 
 def end(guest, disks, hosts) -> None:
