@@ -8,6 +8,7 @@ import io.netchannel.device.usb.UsbKind;
 import io.netchannel.device.usb.UsbOpenOptions;
 import java.util.HashSet;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * A device that outlives who has opened it, as hardware does: it stays plugged, configured and
@@ -15,9 +16,15 @@ import java.util.Set;
  */
 final class KeptUsb implements UsbKind {
   private final UsbDevice device;
+  private final AtomicInteger atDevice = new AtomicInteger();
 
   KeptUsb(UsbDevice device) {
     this.device = device;
+  }
+
+  /** URBs that are at the device. */
+  int atDevice() {
+    return atDevice.get();
   }
 
   @Override
@@ -38,10 +45,12 @@ final class KeptUsb implements UsbKind {
       synchronized (outstanding) {
         outstanding.add(urb);
       }
+      atDevice.incrementAndGet();
       device.submit(
           urb,
           incarnation,
           done -> {
+            atDevice.decrementAndGet();
             synchronized (outstanding) {
               outstanding.remove(done);
               outstanding.notifyAll();

@@ -49,6 +49,7 @@ final class UsbPortsTest {
       new SoftPort(new SoftSourceSink("4E4330303032"), executor, System::nanoTime);
   private final SoftKeyboard keyboard = new SoftKeyboard("4E4330303033", Optional.empty());
   private final SoftPort keyboards = new SoftPort(keyboard, executor, System::nanoTime);
+  private final KeptUsb keptKeyboard = new KeptUsb(keyboards);
   private final UsbOpener usb =
       new UsbOpener(
           ImmutableMap.of(
@@ -57,7 +58,7 @@ final class UsbPortsTest {
               "kept",
               new KeptUsb(kept),
               "keyboard",
-              new KeptUsb(keyboards),
+              keptKeyboard,
               "taken",
               (text, options) -> new Taken(kept),
               "broken",
@@ -287,8 +288,7 @@ final class UsbPortsTest {
     try (UsbGuest guest = new UsbGuest(domain, 1, Driver.STOCK).plugged()) {
       guest.enumerate();
       GuestUrb report = guest.awaitReport();
-      Waiting.until(
-          "it is taken", () -> host.daemon().usbPorts().all().get(0).status().pending() == 1);
+      guest.until("it is at the device", () -> keptKeyboard.atDevice() == 1);
       host.stopDaemon();
       host.startDaemon();
       assertThat(guest.done(report).status()).isEqualTo(-UrbStatus.PROTOCOL.errno());

@@ -71,6 +71,10 @@ final class CuttingProxy implements AutoCloseable {
         open.add(client);
         Socket server = new Socket(InetAddress.getLoopbackAddress(), serverPort);
         open.add(server);
+        if (blocked) { // since it was looked: whoever blocked may have found neither
+          closeQuietly(client);
+          closeQuietly(server);
+        }
         AtomicLong left = new AtomicLong(random.nextInt(MOST_BYTES));
         boolean reset = random.nextBoolean();
         executor.execute(() -> pump(client, server, left, reset));

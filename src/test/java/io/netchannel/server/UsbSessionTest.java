@@ -302,8 +302,14 @@ final class UsbSessionTest {
           assertThat(all.get(i - UsbSession.SLOTS).await()).isEqualTo(UrbStatus.OK);
         }
         Transfer transfer = Transfer.in(RecordingUsb.INTERRUPT_IN, 8);
-        var unused = transfer.ended.thenRun(() -> ended.add(number));
-        all.add(transfer.to(device));
+        device.submit(
+            transfer.urb,
+            1,
+            urb -> {
+              ended.add(number); // before whoever waits for it goes on
+              transfer.complete(urb);
+            });
+        all.add(transfer);
       }
       Waiting.until("slots are full", () -> host.usb.waiting() == UsbSession.SLOTS);
       proxy.block(true);

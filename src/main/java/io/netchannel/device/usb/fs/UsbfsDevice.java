@@ -233,8 +233,8 @@ public final class UsbfsDevice implements UsbDevice {
     } catch (IOException e) {
       throw new DeviceException("the USB devices of this host cannot be listed: " + e, e);
     }
-    refusal = Optional.empty();
     if (found.isEmpty()) {
+      refusal = Optional.empty();
       unconfiguredLooks = 0;
       return;
     }
@@ -243,6 +243,7 @@ public final class UsbfsDevice implements UsbDevice {
     }
     unconfiguredLooks = 0;
     PluggedDevice device = claim(found.get());
+    refusal = Optional.empty();
     place = new Place(place.incarnation() + 1, device);
     log.info("{}: {} is plugged", source, found.get());
     synchronized (this) {

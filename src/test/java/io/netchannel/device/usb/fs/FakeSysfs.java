@@ -59,6 +59,15 @@ public final class FakeSysfs {
     }
   }
 
+  /** The kernel has chosen a configuration. */
+  void configure(String port, int configuration) {
+    try {
+      Files.writeString(sysfs.resolve(port).resolve("bConfigurationValue"), configuration + "\n");
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
   /** A driver of the kernel has an interface. */
   public void bind(String port, int configuration, int number, String driver) {
     try {

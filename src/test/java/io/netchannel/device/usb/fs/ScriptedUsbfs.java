@@ -29,6 +29,7 @@ final class ScriptedUsbfs implements Usbfs {
   private int submitResult;
   private boolean echo;
   private boolean timeFlies;
+  private boolean timeStands;
   private boolean gone;
   private boolean woken;
   private boolean closed;
@@ -59,6 +60,11 @@ final class ScriptedUsbfs implements Usbfs {
   /** A pause takes no time. */
   synchronized void setTimeFlies() {
     timeFlies = true;
+  }
+
+  /** A pause lasts until a URB is done. */
+  synchronized void setTimeStands() {
+    timeStands = true;
   }
 
   /** The next call of what is noted so is held until {@link #goOn}. */
@@ -245,6 +251,9 @@ final class ScriptedUsbfs implements Usbfs {
   public synchronized int await(int events, int boundMillis) {
     if (timeFlies && events == 0) {
       return 0;
+    }
+    while (timeStands && events == 0 && doneCount == 0) {
+      waitHere(0);
     }
     long endNanos = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(boundMillis);
     while (!woken && ready(events) == 0 && (boundMillis < 0 || endNanos - System.nanoTime() > 0)) {

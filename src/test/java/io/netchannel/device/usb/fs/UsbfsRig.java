@@ -9,8 +9,10 @@ import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.function.Supplier;
 
 /** A host whose sysfs are files, and whose usbfs is scripted. */
 final class UsbfsRig implements AutoCloseable {
@@ -20,6 +22,7 @@ final class UsbfsRig implements AutoCloseable {
   private final List<Runnable> listeners = new CopyOnWriteArrayList<>();
   private final Deque<ScriptedUsbfs> scripts = new ArrayDeque<>();
   private final List<UsbDevice> opened = new CopyOnWriteArrayList<>();
+  private Optional<Supplier<ScriptedUsbfs>> otherwise = Optional.empty();
 
   UsbfsRig(Path directory) throws IOException {
     sysfs = new FakeSysfs(directory);
@@ -34,11 +37,16 @@ final class UsbfsRig implements AutoCloseable {
     return made;
   }
 
+  /** Plays each node that is opened without a script: a device looks again by itself, too. */
+  synchronized void otherwise(Supplier<ScriptedUsbfs> script) {
+    otherwise = Optional.of(script);
+  }
+
   private synchronized Usbfs openNode(HostUsbDevice device) throws DeviceException {
-    if (scripts.isEmpty()) {
-      throw new DeviceException("no script for " + device);
+    if (!scripts.isEmpty()) {
+      return scripts.removeFirst();
     }
-    return scripts.removeFirst();
+    return otherwise.orElseThrow(() -> new DeviceException("no script for " + device)).get();
   }
 
   UsbDevice open(String text) throws DeviceException {
