@@ -10,8 +10,10 @@ import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.IntUnaryOperator;
 
 /**
  * Passes a TCP connection's bytes on and cuts it after some of them, in the middle of whatever they
@@ -20,6 +22,7 @@ import java.util.concurrent.atomic.AtomicLong;
 final class CuttingProxy implements AutoCloseable {
   private static final int MOST_BYTES = 300_000;
   private static final int PIECE_BYTES = 8192;
+  private static final int PLENTY_BYTES = 1 << 29;
 
   private final ServerSocket listener = new ServerSocket(0, 50, InetAddress.getLoopbackAddress());
   private final Executor executor;
@@ -28,6 +31,10 @@ final class CuttingProxy implements AutoCloseable {
   private volatile int serverPort;
   private volatile boolean cutting = true;
   private volatile boolean blocked;
+
+  /** Bytes that may get to clients; more than any test has unless it says how many. */
+  private final Semaphore toClients = new Semaphore(PLENTY_BYTES);
+
   final AtomicInteger cuts = new AtomicInteger();
 
   CuttingProxy(int serverPort, Executor executor, long seed) throws IOException {
@@ -54,6 +61,21 @@ final class CuttingProxy implements AutoCloseable {
     }
   }
 
+  /** So many bytes get to clients from now on, and no more until {@link #goOn}. */
+  void hold(int bytes) {
+    toClients.drainPermits();
+    toClients.release(bytes);
+  }
+
+  /** Whether all of them have. */
+  boolean isHeldUp() {
+    return toClients.availablePermits() == 0;
+  }
+
+  void goOn() {
+    toClients.release(PLENTY_BYTES);
+  }
+
   /** Cuts all there are. */
   void cutNow() {
     cuts.incrementAndGet();
@@ -77,8 +99,8 @@ final class CuttingProxy implements AutoCloseable {
         }
         AtomicLong left = new AtomicLong(random.nextInt(MOST_BYTES));
         boolean reset = random.nextBoolean();
-        executor.execute(() -> pump(client, server, left, reset));
-        executor.execute(() -> pump(server, client, left, reset));
+        executor.execute(() -> pump(client, server, left, reset, n -> n));
+        executor.execute(() -> pump(server, client, left, reset, this::awaitLeave));
       } catch (IOException e) {
         // The server is away, or the test is over.
         open.forEach(CuttingProxy::closeQuietly);
@@ -87,15 +109,32 @@ final class CuttingProxy implements AutoCloseable {
     }
   }
 
-  private void pump(Socket from, Socket to, AtomicLong left, boolean reset) {
+  /** How many of so many bytes may get to a client now; waits for the first. */
+  private int awaitLeave(int bytes) {
+    if (toClients.tryAcquire(bytes)) {
+      return bytes;
+    }
+    toClients.acquireUninterruptibly();
+    return 1;
+  }
+
+  /**
+   * Passes on what comes.
+   *
+   * @param leave how many of so many bytes may be passed on now, at least one
+   */
+  private void pump(
+      Socket from, Socket to, AtomicLong left, boolean reset, IntUnaryOperator leave) {
     byte[] piece = new byte[PIECE_BYTES];
     try {
       InputStream in = from.getInputStream();
       OutputStream out = to.getOutputStream();
       for (int n = in.read(piece); n >= 0; n = in.read(piece)) {
         long rest = cutting ? left.getAndAdd(-n) : Long.MAX_VALUE;
-        if (rest > 0) {
-          out.write(piece, 0, (int) Math.min(n, rest));
+        int end = (int) Math.min(n, Math.max(rest, 0));
+        for (int at = 0, some; at < end; at += some) {
+          some = leave.applyAsInt(end - at);
+          out.write(piece, at, some);
         }
         if (rest <= n) {
           cuts.incrementAndGet();
@@ -126,6 +165,7 @@ final class CuttingProxy implements AutoCloseable {
 
   @Override
   public void close() throws IOException {
+    goOn();
     listener.close();
     open.forEach(CuttingProxy::closeQuietly);
   }

@@ -482,6 +482,40 @@ final class UsbSessionTest {
     after.close();
   }
 
+  /** What has arrived of it by then is not in the new owner's memory. */
+  @Test
+  void theDataOfWhatIsTakenUpWhileItArrivesIsKept() throws Exception {
+    try (CuttingProxy proxy = new CuttingProxy(host.port(), host.executor, 1)) {
+      proxy.heal();
+      UsbDevice before = host.openUsb(USER, 1);
+      Transfer kept = Transfer.in(RecordingUsb.INTERRUPT_IN, 65536).to(before);
+      Waiting.until("it is there", () -> host.usb.waiting() == 1);
+      Map<Urb, RequestName> custody = before.custody().orElseThrow().join();
+      before.relinquish();
+      before.keepPlace();
+      before.close();
+      UsbDevice after =
+          host.openUsb(USER, 2, ImmutableSet.copyOf(custody.values()), proxy.port(), QUICK);
+      proxy.hold(20_000); // the first of the records of its reply, and a part of the second
+      host.usb.report(stream(7, 60_000));
+      Waiting.until("that much is through", proxy::isHeldUp);
+      for (long number = 0; number < 3; number++) { // so the client has looked at what came
+        long last = number;
+        Transfer.out(RecordingUsb.BULK_OUT, number, 8).to(after);
+        Waiting.until(
+            "the client has sent", () -> host.usb.written(RecordingUsb.BULK_OUT).contains(last));
+      }
+      Transfer taken = Transfer.in(RecordingUsb.INTERRUPT_IN, 65536);
+      assertThat(after.takeUp(custody.get(kept.urb), taken.urb, taken::complete)).isTrue();
+      Transfer.out(RecordingUsb.BULK_OUT, 3, 8).to(after);
+      Waiting.until("it is taken up", () -> host.usb.written(RecordingUsb.BULK_OUT).contains(3L));
+      proxy.goOn();
+      assertThat(taken.await()).isEqualTo(UrbStatus.OK);
+      assertThat(taken.data()).isEqualTo(stream(7, 60_000));
+      after.close();
+    }
+  }
+
   /** It may have been done: whoever goes on must not do it again. */
   @Test
   void aRestartOfTheServerBetweenTheGenerationsIsAnError() throws Exception {

@@ -52,7 +52,7 @@ final class RemoteUsbDevice
   /** Whether what the server does not know may have been done: set while it attaches. */
   private boolean outcomesLost;
 
-  /** Where the payload of a reply to a URB goes that is not taken up; null when there is none. */
+  /** Where the payload of a reply goes whose URB was not taken up when it began; null for none. */
   private ByteBuffer early;
 
   private RemoteUsbDevice(RemoteLink link, UsbOpenOptions.User user) {
@@ -309,15 +309,20 @@ final class RemoteUsbDevice
   @Override
   public void reply(FrameHeader header) throws WireException {
     UrbRequest request = attachment.requests().get(header.slot(), header.sequence());
+    ByteBuffer payload = early;
+    early = null;
     if (request.order == UrbRequest.Order.RESET) {
       attachment.requests().answered(request);
       finish(request, UrbCodec.status(header.statusCode()));
     } else if (request.urb == null) {
       attachment.requests().answered(request);
-      request.outcome = UrbRequest.Outcome.of(header, early);
-      early = null;
+      request.outcome = UrbRequest.Outcome.of(header, payload);
     } else {
-      codec.read(request.urb, header);
+      if (payload == null) {
+        codec.read(request.urb, header);
+      } else { // it was taken up while its payload was arriving
+        codec.read(request.urb, header, payload);
+      }
       attachment.requests().answered(request);
       tell(request);
     }
