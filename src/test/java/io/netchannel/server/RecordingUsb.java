@@ -56,6 +56,9 @@ final class RecordingUsb implements UsbKind {
   private Opened opened;
   private final ArrayDeque<byte[]> reports = new ArrayDeque<>();
 
+  /** For what is not plugged any more, and held. */
+  private final List<Waiting> gone = new ArrayList<>();
+
   /** Numbers of OUT transfers by their endpoint, as they came. */
   final Map<Integer, List<Long>> written = new HashMap<>();
 
@@ -87,13 +90,17 @@ final class RecordingUsb implements UsbKind {
     return opened;
   }
 
-  /** What is submitted is not looked at until it is released. */
+  /** What is submitted is not looked at until it is released, and does not end. */
   void hold(boolean now) {
     Opened wake;
+    List<Waiting> late;
     synchronized (this) {
       held = now;
       wake = opened;
+      late = now ? List.of() : List.copyOf(gone);
+      gone.removeAll(late);
     }
+    late.forEach(each -> end(each.urb, each.completion, UrbStatus.NO_DEVICE));
     if (wake != null) {
       wake.workSoon();
     }
@@ -138,39 +145,51 @@ final class RecordingUsb implements UsbKind {
   }
 
   void plug(String newSerial) {
-    Opened wake;
     synchronized (this) {
       plugged = true;
       plugs++;
       serial = newSerial;
-      wake = opened;
     }
-    if (wake != null) {
-      wake.tell();
-    }
+    tellPort();
   }
 
   void unplug() {
-    Opened wake;
-    List<Waiting> gone = List.of();
-    synchronized (this) {
-      plugged = false;
-      wake = opened;
-      if (wake != null) {
-        gone = List.copyOf(wake.queue);
-        wake.queue.clear();
-      }
+    List<Waiting> all = pull();
+    for (Waiting each : all) {
+      each.urb.done(UrbStatus.NO_DEVICE, 0);
     }
-    if (wake != null) {
-      for (Waiting each : gone) {
-        each.urb.done(UrbStatus.NO_DEVICE, 0);
-      }
-      List<Waiting> all = gone;
-      executor.execute(
-          () -> {
-            all.forEach(each -> each.completion.complete(each.urb));
-            wake.tell();
-          });
+    executor.execute(
+        () -> {
+          all.forEach(each -> each.completion.complete(each.urb));
+          tellPort();
+        });
+  }
+
+  /** It is unplugged while nothing is at it, and nobody has been told. */
+  void unplugUntold() {
+    if (!pull().isEmpty()) {
+      throw new IllegalStateException("something is at it");
+    }
+  }
+
+  private synchronized List<Waiting> pull() {
+    plugged = false;
+    if (opened == null) {
+      return List.of();
+    }
+    List<Waiting> outstanding = List.copyOf(opened.queue);
+    opened.queue.clear();
+    return outstanding;
+  }
+
+  /** Tells the present user that the port has changed. */
+  void tellPort() {
+    Opened to;
+    synchronized (this) {
+      to = opened;
+    }
+    if (to != null) {
+      to.tell();
     }
   }
 
@@ -180,6 +199,11 @@ final class RecordingUsb implements UsbKind {
   }
 
   private record Waiting(Urb urb, UrbCompletion completion) {}
+
+  private void end(Urb urb, UrbCompletion completion, UrbStatus status) {
+    urb.done(status, 0);
+    executor.execute(() -> completion.complete(urb));
+  }
 
   /** One life of the device for its server. */
   private final class Opened implements UsbDevice {
@@ -242,6 +266,9 @@ final class RecordingUsb implements UsbKind {
         isGone = !plugged || closed || incarnation != plugs - plugsBefore;
         if (!isGone) {
           queue.add(new Waiting(urb, completion));
+        } else if (held) {
+          gone.add(new Waiting(urb, completion));
+          return;
         }
       }
       if (isGone) {
@@ -249,11 +276,6 @@ final class RecordingUsb implements UsbKind {
       } else {
         workSoon();
       }
-    }
-
-    private void end(Urb urb, UrbCompletion completion, UrbStatus status) {
-      urb.done(status, 0);
-      executor.execute(() -> completion.complete(urb));
     }
 
     private void workSoon() {

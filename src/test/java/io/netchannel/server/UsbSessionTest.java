@@ -726,6 +726,25 @@ final class UsbSessionTest {
     }
   }
 
+  /** As one may be that was on its way when the device went: nobody tells the port again. */
+  @Test
+  void thatItIsUnpluggedWaitsForTheReplyOfAUrbThatCameLate() throws Exception {
+    try (RawClient client = attached()) {
+      host.usb.hold(true);
+      host.usb.unplugUntold();
+      client.send(inUrb(0, 1, RecordingUsb.INTERRUPT_IN));
+      Waiting.until("it has come", () -> host.usb.submitted() == 1);
+      host.usb.tellPort();
+      for (int i = 0; i < 2; i++) { // the first may be read before the port is looked at
+        client.control(FrameType.PING);
+        client.expect(FrameType.PONG);
+      }
+      host.usb.hold(false);
+      assertThat(client.expect(FrameType.URB_REPLY).sequence()).isEqualTo(1);
+      client.expect(FrameType.PORT);
+    }
+  }
+
   /** What it lists that the server never had; what it does not list that the server has. */
   @Test
   void theFatesOfUrbs() throws Exception {
