@@ -32,6 +32,7 @@ enum {
     VENDOR_UNPLUG = 2, /* OUT: the device is gone; with wValue it is plugged again when that is known */
     VENDOR_MEMORY = 3, /* OUT: the next wValue URBs find no memory */
     VENDOR_ANSWER = 4, /* OUT: what waits at 0x83 is done, and found so by who discards it */
+    VENDOR_REPORT = 5, /* OUT: from now on 0x81 has wValue reports more, and none by itself */
 };
 
 enum { MAX_URBS = 64, SETUP_BYTES = 8, LOG_BYTES = 4096, DEVICE_BYTES = 18 };
@@ -39,13 +40,15 @@ enum { MAX_URBS = 64, SETUP_BYTES = 8, LOG_BYTES = 4096, DEVICE_BYTES = 18 };
 struct pending {
     UMockdevIoctlData *urb, *buffer;
     int done;
+    unsigned long number; /* in the order of submission */
 };
 
 static struct pending pending[MAX_URBS];
 static UMockdevTestbed *testbed;
 static gchar *description;
 static GPid child;
-static int busy_interface = -1, without_memory, gone, plug_again, counter, exit_status = 1;
+static int busy_interface = -1, reports = -1, without_memory, gone, plug_again, counter, exit_status = 1;
+static unsigned long submitted;
 static char log_text[LOG_BYTES];
 static unsigned char stored[65536];
 static int stored_bytes;
@@ -110,6 +113,30 @@ static gboolean plug(gpointer unused)
     return G_SOURCE_REMOVE;
 }
 
+/* As far as there are any; -1 is without end. */
+static void report(struct pending *p)
+{
+    if (reports == 0)
+        return;
+    if (reports > 0)
+        reports--;
+    unsigned char bytes[8] = {0, 0, 4, 0, 0, 0, 0, ++counter};
+    put(p->buffer, 0, bytes, sizeof bytes);
+    finish(p, 0, sizeof bytes);
+}
+
+/* What waits at an endpoint, that submitted first; NULL for nothing. */
+static struct pending *waiting_at(unsigned char endpoint)
+{
+    struct pending *found = NULL;
+    for (int i = 0; i < MAX_URBS; i++) {
+        struct usbdevfs_urb *urb = pending[i].urb ? (void *)pending[i].urb->data : NULL;
+        if (urb && urb->endpoint == endpoint && !pending[i].done && (!found || pending[i].number < found->number))
+            found = &pending[i];
+    }
+    return found;
+}
+
 static void control(struct pending *p)
 {
     unsigned char *setup = p->buffer->data;
@@ -138,13 +165,14 @@ static void control(struct pending *p)
     } else if (setup[0] == 0x40 && setup[1] == VENDOR_MEMORY) {
         without_memory = value;
     } else if (setup[0] == 0x40 && setup[1] == VENDOR_ANSWER) {
-        for (int i = 0; i < MAX_URBS; i++) {
-            struct usbdevfs_urb *urb = pending[i].urb ? (void *)pending[i].urb->data : NULL;
-            if (urb && urb->endpoint == 0x83 && !pending[i].done) {
-                put(pending[i].buffer, 0, "real", 4);
-                finish(&pending[i], 0, 4);
-            }
+        for (struct pending *w = waiting_at(0x83); w; w = waiting_at(0x83)) {
+            put(w->buffer, 0, "real", 4);
+            finish(w, 0, 4);
         }
+    } else if (setup[0] == 0x40 && setup[1] == VENDOR_REPORT) {
+        reports = (reports < 0 ? 0 : reports) + value;
+        for (struct pending *w = waiting_at(0x81); w && reports > 0; w = waiting_at(0x81))
+            report(w);
     } else {
         finish(p, -EPIPE, 0);
         return;
@@ -191,9 +219,7 @@ static void serve(struct pending *p)
     } else if (urb->type == USBDEVFS_URB_TYPE_ISO) {
         iso(p);
     } else if (urb->endpoint == 0x81) {
-        unsigned char report[8] = {0, 0, 4, 0, 0, 0, 0, ++counter};
-        put(p->buffer, 0, report, sizeof report);
-        finish(p, 0, sizeof report);
+        report(p);
     } else if (urb->endpoint == 0x02) {
         stored_bytes = urb->buffer_length;
         memcpy(stored, p->buffer->data, stored_bytes);
@@ -234,6 +260,7 @@ static int submit(UMockdevIoctlData *arg)
             continue;
         p->urb = umockdev_ioctl_data_ref(data);
         p->done = 0;
+        p->number = ++submitted;
         p->buffer = NULL;
         if (urb->buffer_length > 0) {
             p->buffer = umockdev_ioctl_data_resolve(

@@ -50,8 +50,14 @@ public final class TestDescriptors {
   }
 
   private TestDescriptors configuration(int value) {
-    return add(9, 2, 0, 0, 2, value, 0, 0x80, 50)
-        .interfaceSetting(0, 0, 4)
+    byte[] interfaces = new TestDescriptors().interfaces().bytes.toByteArray();
+    int total = 9 + interfaces.length;
+    add(9, 2, total & 0xff, total >> 8, 2, value, 0, 0x80, 50).bytes.writeBytes(interfaces);
+    return this;
+  }
+
+  private TestDescriptors interfaces() {
+    return interfaceSetting(0, 0, 4)
         .endpoint(INTERRUPT_IN, INTERRUPT, 8)
         .endpoint(BULK_OUT, BULK, 512)
         .endpoint(BULK_IN, BULK, 512)
