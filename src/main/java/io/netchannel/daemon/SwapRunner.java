@@ -12,19 +12,15 @@ import io.netchannel.coordinator.JournalException;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.Devices;
-import io.netchannel.device.Inheritance;
 import io.netchannel.device.memory.BufferBudget;
-import io.netchannel.device.mirror.DifferenceMap;
 import io.netchannel.device.mirror.MirrorDevice;
 import io.netchannel.device.mirror.MirrorOwner;
-import io.netchannel.device.mirror.MirrorSettings;
 import io.netchannel.device.mirror.MirrorState;
 import io.netchannel.device.mirror.MirrorStatus;
 import io.netchannel.device.mirror.TrackedDevice;
 import io.netchannel.time.Backoff;
 import java.time.Duration;
 import java.util.Optional;
-import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
@@ -125,6 +121,8 @@ final class SwapRunner implements MirrorOwner {
   private final NewDevice newDevice;
   private final SwitchRecord record;
   private final SwapSettlement settlement;
+  private final SwapMirrors mirrors;
+  private final SwapAttempts attempts;
   private final CopyRate rate = new CopyRate();
   private final AtomicBoolean lookDue = new AtomicBoolean();
 
@@ -140,12 +138,6 @@ final class SwapRunner implements MirrorOwner {
   private volatile Optional<ServedDisk> disk = Optional.empty();
 
   private volatile Optional<MirrorDevice> mirror = Optional.empty();
-
-  /** Whether an attempt to open the new device is under way, or to come: two would be rivals. */
-  private final AtomicBoolean retrying = new AtomicBoolean();
-
-  /** Whether one is under way: its server is not told that it was left before the end of it. */
-  private volatile boolean attempting;
 
   /** What keeps it, beside what the mirror says; empty when nothing does. */
   private volatile String problem = "";
@@ -179,6 +171,16 @@ final class SwapRunner implements MirrorOwner {
             environment, this::job, () -> disk, () -> mirror, words -> problem = words);
     this.settlement =
         new SwapSettlement(environment, this::job, () -> disk, newDevice, words -> problem = words);
+    this.mirrors =
+        new SwapMirrors(
+            environment,
+            this::job,
+            newDevice,
+            this,
+            () -> this.stage == Stage.OLD_ONLY && !settlement.isOver());
+    this.attempts =
+        new SwapAttempts(
+            first.label(), environment.executor(), environment.timer(), new Attempted());
     this.stage = stage;
   }
 
@@ -250,7 +252,7 @@ final class SwapRunner implements MirrorOwner {
     watch(served);
     Device leader = leader(served);
     long generation = newDevice.generation(served);
-    attempting = true;
+    attempts.first();
     try {
       enter();
       environment.jobs().begin(first);
@@ -259,10 +261,7 @@ final class SwapRunner implements MirrorOwner {
     }
     CompletableFuture<Void> put;
     try {
-      DifferenceMap map = newMap(bare(leader));
-      map.beginAnew(leaderStorage(), newDevice.incarnation());
-      Device follower = newDevice.open(generation, Optional.empty());
-      put = put(served, leader, mirror(bare(leader), follower, map, followerIsZero, false));
+      put = put(served, leader, mirrors.first(leader, generation, followerIsZero));
     } catch (DeviceException | RuntimeException e) {
       notBegun(e);
       throw e;
@@ -270,7 +269,7 @@ final class SwapRunner implements MirrorOwner {
     return put.whenComplete(
         (done, failure) -> {
           if (failure == null) {
-            attempted();
+            attempts.firstEnded();
           } else {
             notBegun(failure);
           }
@@ -279,21 +278,20 @@ final class SwapRunner implements MirrorOwner {
 
   private void notBegun(Throwable why) {
     end(JobEvent.ABORTED, "it could not begin: " + why.getMessage());
-    attempted();
+    attempts.firstEnded();
   }
 
   /** An attempt to open the new device has come to its end. */
   private void attempted() {
-    attempting = false;
     if (settlement.isOver()) {
-      environment.maps().remove(first.id()); // it may have been made since
+      mirrors.forget(); // its map may have been made since
     }
     leftIsClosed();
   }
 
   /** Where it is over, and nobody here has the device that was left, or is about to. */
   private void leftIsClosed() {
-    if (settlement.isOver() && !attempting && mirror.isEmpty()) {
+    if (settlement.isOver() && !attempts.isUnderWay() && mirror.isEmpty()) {
       settlement.leftIsClosed(Optional.empty(), Optional.empty());
     }
   }
@@ -314,64 +312,6 @@ final class SwapRunner implements MirrorOwner {
                 new DeviceException(
                     "%s has no device at present: %s"
                         .formatted(served, served.problem().orElse("it is not being served"))));
-  }
-
-  /**
-   * One that is under nobody yet.
-   *
-   * @param compareFirst whether most of the follower may be like the leader
-   * @throws IllegalArgumentException when the follower does not fit; it is closed then
-   */
-  private MirrorDevice mirror(
-      Device leader,
-      Device follower,
-      DifferenceMap map,
-      boolean followerIsZero,
-      boolean compareFirst) {
-    DiskJob.Settings settings = job().settings();
-    try {
-      return new MirrorDevice(
-          leader,
-          follower,
-          map,
-          new MirrorSettings(
-              followerIsZero,
-              compareFirst,
-              settings.switches(),
-              settings.mayThrottle(),
-              settings.verifies(),
-              MirrorSettings.LEG_TIMEOUT),
-          environment.buffers(),
-          this,
-          environment.nanoTime());
-    } catch (RuntimeException e) {
-      keepForTheNext(follower);
-      follower.close();
-      throw e;
-    }
-  }
-
-  /**
-   * A job that goes on relies on what is there: its server remembers for the next attempt what it
-   * has lost.
-   */
-  private void keepForTheNext(Device follower) {
-    if (stage == Stage.OLD_ONLY && !settlement.isOver()) {
-      follower.keepPlace();
-    }
-  }
-
-  /** What was in front of the leader of a job before, and would be of no use. */
-  private static Device bare(Device leader) {
-    return leader instanceof TrackedDevice tracked ? tracked.leader() : leader;
-  }
-
-  private Optional<UUID> leaderStorage() throws DeviceException {
-    return environment.devices().storage(job().oldSource()).incarnation();
-  }
-
-  private DifferenceMap newMap(Device leader) {
-    return environment.maps().create(first.id(), leader.geometry().sizeBytes());
   }
 
   /**
@@ -403,7 +343,7 @@ final class SwapRunner implements MirrorOwner {
             return null;
           }
           if (!isMirror(made)) {
-            drop(made);
+            mirrors.drop(made);
           }
           throw new IllegalStateException(failure.getMessage(), failure);
         },
@@ -517,21 +457,7 @@ final class SwapRunner implements MirrorOwner {
     synchronized (this) {
       stage = stage == Stage.OVER ? stage : Stage.OLD_ONLY;
     }
-    return tracked(served, device);
-  }
-
-  /** What was at both devices when the process before ended may have reached one of them. */
-  private Device tracked(ServedDisk served, Device device) {
-    long sizeBytes = device.geometry().sizeBytes();
-    return new TrackedDevice(
-        device, environment.maps().find(first.id(), sizeBytes, served.changesBefore()));
-  }
-
-  /** One that nobody uses: its leader is the guest's, and stays open. */
-  private void drop(MirrorDevice made) {
-    made.abort();
-    keepForTheNext(made.follower());
-    made.dissolve();
+    return mirrors.tracked(device, served.changesBefore());
   }
 
   /** Its mid-point serves it. */
@@ -545,101 +471,44 @@ final class SwapRunner implements MirrorOwner {
   }
 
   private void retry() {
-    disk.filter(served -> stage == Stage.OLD_ONLY).ifPresent(this::retry);
+    disk.filter(served -> stage == Stage.OLD_ONLY).ifPresent(attempts::begin);
   }
 
-  private void retry(ServedDisk served) {
-    if (!retrying.getAndSet(true)) {
-      environment
-          .executor()
-          .execute(() -> tryAgain(served, new Backoff(FIRST_PAUSE, LONGEST_PAUSE)));
+  /** What the attempts to open the new device, and to mirror to it, are for. */
+  private final class Attempted implements SwapAttempts.Owner {
+    @Override
+    public boolean isDue(ServedDisk served) {
+      return stage == Stage.OLD_ONLY && !settlement.isOver() && !served.isEnding() && !closed;
     }
-  }
 
-  private boolean isToBeTried(ServedDisk served) {
-    return stage == Stage.OLD_ONLY && !settlement.isOver() && !served.isEnding() && !closed;
-  }
-
-  /** Its mid-point may have begun again since this was looked at. */
-  private void doNotRetry(ServedDisk served) {
-    attempted();
-    retrying.set(false); // last: the next attempt is not this one's to end
-    if (isToBeTried(served)) {
-      retry(served);
-    }
-  }
-
-  private void later(ServedDisk served, Backoff pauses) {
-    attempted();
-    environment.timer().after(pauses.next(), () -> tryAgain(served, pauses));
-  }
-
-  private void tryAgain(ServedDisk served, Backoff pauses) {
-    attempting = true; // before it is asked whether it is over
-    if (!isToBeTried(served)) {
-      doNotRetry(served);
-      return;
-    }
-    if (!job().isActive()) { // given up while its mid-point began again
-      end(JobEvent.ABORTED, job().reason());
-      doNotRetry(served);
-      return;
-    }
-    if (mustNotOpen()) {
-      pauses.reset();
-      later(served, pauses);
-      return;
-    }
-    try {
-      Device leader = leader(served);
-      MirrorDevice made = mirrorAgain(leader, served.details().generation());
-      var unused =
-          put(served, leader, made)
-              .whenComplete(
-                  (done, failure) -> {
-                    if (failure == null) {
-                      doNotRetry(served);
-                    } else {
-                      problem = failure.getMessage();
-                      later(served, pauses);
-                    }
-                  });
-    } catch (DeviceException | RuntimeException e) {
-      problem = e.getMessage();
-      log.info("{}: not mirrored yet: {}", job().label(), e.getMessage());
-      later(served, pauses);
-    }
-  }
-
-  /**
-   * What the map says, or a map of which nothing is known. What is going to be overwritten anyway
-   * is opened as a new one: what its server has lost of it does not matter then.
-   */
-  private MirrorDevice mirrorAgain(Device leader, long generation) throws DeviceException {
-    DifferenceMap map = leader instanceof TrackedDevice tracked ? tracked.map() : newMap(leader);
-    boolean isKnown = isKnown(map, leaderStorage(), newDevice.incarnation());
-    Device follower =
-        newDevice.open(generation, isKnown ? Optional.of(Inheritance.UNTOLD) : Optional.empty());
-    return mirror(bare(leader), follower, map, false, !isKnown);
-  }
-
-  /**
-   * Another storage may have either's place, or the same one may have lost what was not flushed.
-   */
-  private boolean isKnown(DifferenceMap map, Optional<UUID> leader, Optional<UUID> follower) {
-    synchronized (map) { // what changes meanwhile is noted there
-      boolean isOfThem = map.isOf(leader, follower);
-      if (!isOfThem) {
-        if (map.isFound() && !map.isFull()) {
-          log.warn(
-              "{}: all is compared: {} and {} may not be the storages that were mirrored",
-              job().label(),
-              job().oldSource(),
-              job().newSource());
-        }
-        map.beginAnew(leader, follower);
+    @Override
+    public boolean isGivenUp() {
+      boolean isGivenUp = !job().isActive(); // while its mid-point began again
+      if (isGivenUp) {
+        end(JobEvent.ABORTED, job().reason());
       }
-      return isOfThem && map.isFound() && !map.isFull();
+      return isGivenUp;
+    }
+
+    @Override
+    public boolean mustWait() {
+      return mustNotOpen();
+    }
+
+    @Override
+    public CompletableFuture<Void> attempt(ServedDisk served) throws DeviceException {
+      Device leader = leader(served);
+      return put(served, leader, mirrors.again(leader, served.details().generation()));
+    }
+
+    @Override
+    public void failed(String why) {
+      problem = why;
+    }
+
+    @Override
+    public void ended() {
+      attempted();
     }
   }
 
@@ -683,7 +552,7 @@ final class SwapRunner implements MirrorOwner {
     if (now.state() == MirrorState.PAUSED) {
       problem = now.reason();
       stale = Optional.of(present);
-      environment.maps().remove(first.id()); // nobody notes in it what changes from now on
+      mirrors.forget(); // nobody notes in its map what changes from now on
       giveUp(present);
     }
   }
@@ -878,7 +747,7 @@ final class SwapRunner implements MirrorOwner {
       synchronized (this) {
         stage = Stage.OVER;
       }
-      environment.maps().remove(first.id());
+      mirrors.forget();
       disk.ifPresent(
           served -> {
             served.followsNothing();
