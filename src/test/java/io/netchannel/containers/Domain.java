@@ -60,7 +60,17 @@ final class Domain {
 
   /** After hook "start begin". */
   void appearIn(ContainerHost host) {
+    appearAlone(host);
+  }
+
+  /** One that nobody told our hook of: it has no devices of ours. */
+  static void appearAlone(ContainerHost host) {
     host.run(NODES);
+  }
+
+  /** As {@link #appearAlone} came. */
+  static void vanish(ContainerHost host) {
+    host.run("rm /run/fakexen/xenstored/dom-1; xenstore-rm /local/domain/1");
   }
 
   /** Where the guest would find its backend. */
@@ -80,7 +90,7 @@ final class Domain {
 
   /** The domain ends and libvirtd says so. */
   void end(ContainerHost host) {
-    host.run("rm /run/fakexen/xenstored/dom-1; xenstore-rm /local/domain/1");
+    vanish(host);
     hook(host, "stopped", "end");
     hook(host, "release", "end");
   }

@@ -3,31 +3,42 @@ package io.netchannel.containers;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.netchannel.containers.tool.VerifiedLoad;
+import io.netchannel.containers.tool.VerifiedUsb;
 import io.netchannel.daemon.Json;
 import java.nio.file.Path;
 import java.util.Map;
 
 /**
- * A {@link VerifiedLoad} on one of the hosts, with the product's own client device; in a directory
- * of its own below /run.
+ * A {@link VerifiedLoad} or {@link VerifiedUsb} on one of the hosts, with the product's own client
+ * device; in a directory of its own below /run.
  */
 record VerifiedLoadRun(ContainerHost host, String directory, long generation) {
-  private static final String TOOL = "VerifiedLoad";
   private static final long BLOCKS = VerifiedLoad.SIZE_BYTES / 4096;
 
-  /** Returns at once. */
+  /** On a disk; returns at once. */
   static VerifiedLoadRun start(
       ContainerHost host, String source, long generation, Path certificates) {
+    return start(host, "VerifiedLoad", source, generation, certificates);
+  }
+
+  /** On a USB device; returns at once. */
+  static VerifiedLoadRun startUsb(
+      ContainerHost host, String source, long generation, Path certificates) {
+    return start(host, "VerifiedUsb", source, generation, certificates);
+  }
+
+  private static VerifiedLoadRun start(
+      ContainerHost host, String tool, String source, long generation, Path certificates) {
     VerifiedLoadRun load = new VerifiedLoadRun(host, "/run/load-" + System.nanoTime(), generation);
     host.run(
         "mkdir -p %1$s; %2$s %3$s %1$s %4$d %5$s >%1$s/log 2>&1 &"
-            .formatted(load.directory(), HostImage.tool(TOOL), source, generation, certificates));
+            .formatted(load.directory(), HostImage.tool(tool), source, generation, certificates));
     return load;
   }
 
   /** Ends all of a host, as a crash does. */
   static void killAll(ContainerHost host) {
-    host.execute("pkill", "-9", "-f", HostImage.toolClass(TOOL));
+    host.execute("pkill", "-9", "-f", HostImage.toolClass("Verified"));
   }
 
   /** What the client device has said. */
@@ -76,14 +87,25 @@ record VerifiedLoadRun(ContainerHost host, String directory, long generation) {
     return String.valueOf(progress().get("refused"));
   }
 
-  /** Ends it: it had no error and finds all that it wrote. */
-  void endWell() {
+  /** Ends it; what it has found. */
+  Map<String, Object> end() {
     host.run("touch %s/stop".formatted(directory));
-    assertThat(awaitEnd())
+    return awaitEnd();
+  }
+
+  /** Ends it: it had no error. */
+  Map<String, Object> endWithoutError() {
+    Map<String, Object> end = end();
+    assertThat(end)
         .containsEntry("problem", "")
         .containsEntry("failed", 0L)
-        .containsEntry("wrong", 0L)
-        .containsEntry("checked", BLOCKS);
+        .containsEntry("wrong", 0L);
+    return end;
+  }
+
+  /** Ends one on a disk: it had no error and finds all that it wrote. */
+  void endWell() {
+    assertThat(endWithoutError()).containsEntry("checked", BLOCKS);
   }
 
   /** Goes on by itself after a pause, and ends well. */

@@ -8,7 +8,8 @@
  * <p>There is no hypervisor below: {@code src/test/native/fakexen.c} answers for it, so that
  * domains show up in the real xenstored and are offered disks, but no guest connects one. What a
  * guest would do with a disk of another host, {@link io.netchannel.containers.tool.VerifiedLoad}
- * does with the product's own client device, where a mid-point would have it.
+ * does with the product's own client device, where a mid-point would have it; with a USB device
+ * {@link io.netchannel.containers.tool.VerifiedUsb}.
  *
  * <p>{@code mvn verify} runs them after {@code package}, as they need its jar. Each class has hosts
  * and a network of its own; the classes run at the same time, as they mostly wait. Without Docker

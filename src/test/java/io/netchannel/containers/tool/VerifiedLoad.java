@@ -1,17 +1,12 @@
 package io.netchannel.containers.tool;
 
-import com.google.common.collect.ImmutableMap;
-import io.netchannel.daemon.Json;
 import io.netchannel.device.BlockBuffers;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.Outcome;
-import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.Random;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Executors;
@@ -26,7 +21,7 @@ import java.util.concurrent.TimeUnit;
  * <pre>
  *   VerifiedLoad SOURCE DIRECTORY GENERATION CERTIFICATES
  *
- *   DIRECTORY/progress   JSON, renewed several times a second, see {@link #progress}
+ *   DIRECTORY/progress   JSON, renewed several times a second, see {@link Progress}
  *   DIRECTORY/stop       ends it
  *   CERTIFICATES         in libvirt's layout
  *
@@ -77,17 +72,12 @@ public final class VerifiedLoad {
   private final Random random;
   private int active = SLOTS;
   private boolean stopping;
-  private long answered;
-  private long failed;
-  private long wrong;
-  private long checked;
-  private String firstProblem = "";
-  private long lastAnswerNanos = System.nanoTime();
-  private long longestPauseNanos;
+  private final Progress progress;
 
   private VerifiedLoad(Device device, Path directory, long generation, long seed) {
     this.device = device;
     this.directory = directory;
+    this.progress = new Progress(directory);
     this.generation = generation;
     this.random = new Random(seed);
   }
@@ -103,7 +93,7 @@ public final class VerifiedLoad {
         Device device = devices.open(source, "load", generation)) {
       new VerifiedLoad(device, directory, generation, seed).run();
     } catch (DeviceException e) {
-      report(directory, ImmutableMap.of("refused", e.getMessage()));
+      Progress.refused(directory, e.getMessage());
     }
     System.exit(0);
   }
@@ -120,45 +110,9 @@ public final class VerifiedLoad {
 
   private void look() {
     stopping = stopping || Files.exists(directory.resolve("stop"));
-    report(directory, progress());
+    progress.report(active == 0);
     if (active == 0) {
       ended.countDown();
-    }
-  }
-
-  /**
-   * What the tests look at.
-   *
-   * <pre>
-   *   answered, failed, wrong   requests answered; with an error; reads with other data than expected
-   *   problem                   the first failed or wrong one
-   *   quiet                     since the last answer, in milliseconds
-   *   pause                     the longest time without an answer, in milliseconds
-   *   checked                   blocks read at the end
-   *   ended                     true: this is all
-   * </pre>
-   */
-  private ImmutableMap<String, Object> progress() {
-    long quietNanos = active == 0 ? 0 : System.nanoTime() - lastAnswerNanos;
-    return ImmutableMap.<String, Object>builder()
-        .put("answered", answered)
-        .put("failed", failed)
-        .put("wrong", wrong)
-        .put("problem", firstProblem)
-        .put("quiet", TimeUnit.NANOSECONDS.toMillis(quietNanos))
-        .put("pause", TimeUnit.NANOSECONDS.toMillis(longestPauseNanos))
-        .put("checked", checked)
-        .put("ended", active == 0)
-        .buildOrThrow();
-  }
-
-  private static void report(Path directory, ImmutableMap<String, Object> progress) {
-    try {
-      Path file = directory.resolve("progress.new");
-      Files.writeString(file, Json.write(progress));
-      Files.move(file, directory.resolve("progress"), StandardCopyOption.ATOMIC_MOVE);
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
     }
   }
 
@@ -183,7 +137,7 @@ public final class VerifiedLoad {
         case FILL -> write(position++);
         case WORK -> work();
         case CHECK -> {
-          checked++;
+          progress.checked();
           read(position++);
         }
         case DONE -> active--;
@@ -221,15 +175,11 @@ public final class VerifiedLoad {
     }
 
     private void answer(Outcome outcome, String what, Runnable whenGood) {
-      long now = System.nanoTime();
-      longestPauseNanos = Math.max(longestPauseNanos, now - lastAnswerNanos);
-      lastAnswerNanos = now;
-      answered++;
+      progress.answered();
       if (outcome == Outcome.OK) {
         whenGood.run();
       } else {
-        failed++;
-        problem("%s from block %d: %s".formatted(what, firstBlock, outcome));
+        progress.failed("%s from block %d: %s", what, firstBlock, outcome);
         stage = Stage.DONE;
       }
       if (position == BLOCKS_PER_SLOT) {
@@ -262,19 +212,12 @@ public final class VerifiedLoad {
     private void check(int block) {
       for (int i = 0; i < BLOCK_BYTES / Long.BYTES; i++) {
         if (buffer.getLong(i * Long.BYTES) != word(block, versions[block], i)) {
-          wrong++;
-          problem(
-              "block %d: expected version %d, found other data at its word %d"
-                  .formatted(firstBlock + block, versions[block], i));
+          progress.wrong(
+              "block %d: expected version %d, found other data at its word %d",
+              firstBlock + block, versions[block], i);
           return;
         }
       }
-    }
-  }
-
-  private void problem(String text) {
-    if (firstProblem.isEmpty()) {
-      firstProblem = text;
     }
   }
 }
