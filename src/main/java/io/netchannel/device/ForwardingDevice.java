@@ -1,20 +1,13 @@
 package io.netchannel.device;
 
 import java.nio.ByteBuffer;
-import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 
-/**
- * A device in front of another one: all that it leaves as it is. What the device below has in
- * custody is not passed on: it knows the completions that it was given, and not those of who uses
- * this one.
- */
-public abstract class ForwardingDevice implements Device {
-  protected final Device device;
-
+/** A device in front of another one: all that it leaves as it is. */
+public abstract class ForwardingDevice extends ForwardingBackend<Device> implements Device {
   /** In front of {@code device}, which is closed with it. */
   protected ForwardingDevice(Device device) {
-    this.device = device;
+    super(device);
   }
 
   @Override
@@ -54,23 +47,8 @@ public abstract class ForwardingDevice implements Device {
   }
 
   @Override
-  public void rest() {
-    device.rest();
-  }
-
-  @Override
-  public void useGeneration(long generation) {
-    device.useGeneration(generation);
-  }
-
-  @Override
   public void becomesLeg() {
     device.becomesLeg();
-  }
-
-  @Override
-  public void keepPlace() {
-    device.keepPlace();
   }
 
   @Override
@@ -84,22 +62,7 @@ public abstract class ForwardingDevice implements Device {
   }
 
   @Override
-  public Optional<String> problem() {
-    return device.problem();
-  }
-
-  @Override
-  public boolean isGivenFree() {
-    return device.isGivenFree();
-  }
-
-  @Override
   public boolean hasLostWrites() {
     return device.hasLostWrites();
-  }
-
-  @Override
-  public void close() {
-    device.close();
   }
 }

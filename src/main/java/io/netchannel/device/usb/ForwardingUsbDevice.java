@@ -1,18 +1,14 @@
 package io.netchannel.device.usb;
 
-import java.util.Optional;
+import io.netchannel.device.ForwardingBackend;
 import java.util.concurrent.CompletableFuture;
 
-/**
- * A USB device in front of another one: all that it leaves as it is. What the device below has in
- * custody is not passed on, as with {@link io.netchannel.device.ForwardingDevice}.
- */
-public abstract class ForwardingUsbDevice implements UsbDevice {
-  protected final UsbDevice device;
-
+/** A USB device in front of another one: all that it leaves as it is. */
+public abstract class ForwardingUsbDevice extends ForwardingBackend<UsbDevice>
+    implements UsbDevice {
   /** In front of {@code device}, which is closed with it. */
   protected ForwardingUsbDevice(UsbDevice device) {
-    this.device = device;
+    super(device);
   }
 
   @Override
@@ -38,35 +34,5 @@ public abstract class ForwardingUsbDevice implements UsbDevice {
   @Override
   public CompletableFuture<UrbStatus> reset() {
     return device.reset();
-  }
-
-  @Override
-  public void useGeneration(long generation) {
-    device.useGeneration(generation);
-  }
-
-  @Override
-  public void keepPlace() {
-    device.keepPlace();
-  }
-
-  @Override
-  public void rest() {
-    device.rest();
-  }
-
-  @Override
-  public Optional<String> problem() {
-    return device.problem();
-  }
-
-  @Override
-  public boolean isGivenFree() {
-    return device.isGivenFree();
-  }
-
-  @Override
-  public void close() {
-    device.close();
   }
 }
