@@ -5,10 +5,8 @@ import io.netchannel.device.Completion;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.DeviceGeometry;
-import io.netchannel.device.Devices;
 import io.netchannel.device.Extents;
 import io.netchannel.device.Inheritance;
-import io.netchannel.device.OpenOptions;
 import io.netchannel.device.Outcome;
 import io.netchannel.device.mirror.MirrorDevice;
 import io.netchannel.device.mirror.MirrorOwner;
@@ -19,8 +17,6 @@ import io.netchannel.time.Backoff;
 import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.Optional;
-import java.util.OptionalLong;
-import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.RejectedExecutionException;
@@ -45,12 +41,6 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
 
   /** What a mirror does by time it does within tenths of a second. */
   private static final Duration TICK = Duration.ofMillis(100);
-
-  private static final Duration FIRST_PAUSE = Duration.ofSeconds(1);
-  private static final Duration LONGEST_PAUSE = Duration.ofSeconds(30);
-
-  /** A leg that was in sync for so long, and failed only then, is no leg that fails again. */
-  private static final Duration STEADY = Duration.ofMinutes(5);
 
   /** The guest has gone; without it the next start compares the legs. */
   private static final long LAST_FLUSH_SECONDS = 5;
@@ -87,11 +77,8 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
    */
   private volatile boolean hasLost;
 
-  /** Of the leg that is away; one after the other has them, from the first time on. */
-  private final Backoff pauses = pauses();
-
-  /** When both were recorded as up to date; empty when that is over, or was not yet. */
-  private volatile OptionalLong inSyncNanos = OptionalLong.empty();
+  /** Of the leg that is away; one after the other has it. */
+  private final LegReturns returns;
 
   /** Under way, or done and not acted upon. */
   private final AtomicReference<LegDrop> dropping = new AtomicReference<>();
@@ -135,6 +122,7 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
     this.whenClosed = whenClosed;
     this.time = new WorkingTime(environment.nanoTime());
     this.mirror = mirror.by(this, time);
+    this.returns = new LegReturns(environment, user, keepers, time, new ReturnsTo());
   }
 
   /** Makes the mirror of the legs. */
@@ -150,7 +138,7 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
    */
   void willBeInSync(boolean handedOver) {
     changed = !handedOver;
-    inSyncNanos = OptionalLong.of(time.getAsLong());
+    returns.areInSync();
     beginning = mirror::beginInSync;
   }
 
@@ -164,10 +152,7 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
   void willCopy(Optional<Device> opened, Optional<Inheritance> left) {
     changed = true;
     spare = opened;
-    beginning =
-        () ->
-            opened.ifPresentOrElse(
-                present -> onExecutor(() -> comeBack(present, left)), () -> reopenLater(left));
+    beginning = () -> returns.begin(opened, left);
   }
 
   @Override
@@ -277,7 +262,7 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
                   if (failure == null) {
                     log.info("{}: {}", user, keepers.record());
                     if (members == Members.BOTH) {
-                      inSyncNanos = OptionalLong.of(time.getAsLong());
+                      returns.areInSync();
                     }
                     recorded.complete(null);
                   } else if (failure instanceof Authority.UntoldException) {
@@ -385,7 +370,10 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
                   if (failure != null || device.isEmpty()) {
                     drop.refuse("the disk has ended");
                   } else {
-                    drop.isAlone(device.get(), () -> dissolve(drop), () -> forget(drop, pauses()));
+                    drop.isAlone(
+                        device.get(),
+                        () -> dissolve(drop),
+                        () -> forget(drop, LegReturns.pauses()));
                   }
                 });
   }
@@ -416,99 +404,34 @@ final class MirroredDisk implements Mirrors.Added, MirrorOwner {
 
   @Override
   public void followerAway(boolean lost) {
-    Leg leg = (Leg) mirror.follower();
-    String why = mirror.status().reason();
-    onExecutor(
-        () -> {
-          Optional<Inheritance> left = leg.giveUp(why);
-          log.warn("{}: {} is away: {}", user, leg.source(), why);
-          if (wasSteady()) {
-            pauses.reset();
-          }
-          inSyncNanos = OptionalLong.empty();
-          reopenLater(lost ? Optional.empty() : left);
-        });
+    returns.away(lost);
   }
 
-  /** One that hangs under load is in sync again and again, and silent for a while then. */
-  private boolean wasSteady() {
-    long leastNanos = STEADY.plus(environment.legTimeout()).toNanos();
-    OptionalLong since = inSyncNanos;
-    return since.isPresent() && time.getAsLong() - since.getAsLong() > leastNanos;
-  }
-
-  private static Backoff pauses() {
-    return new Backoff(FIRST_PAUSE, LONGEST_PAUSE);
-  }
-
-  private void reopenLater(Optional<Inheritance> left) {
-    environment.later().run(pauses.next(), () -> onExecutor(() -> reopen(left)));
-  }
-
-  private void reopen(Optional<Inheritance> left) {
-    Leg leg = (Leg) mirror.follower();
-    if (closed) {
-      return;
+  /** Whose leg it is that is opened again. */
+  private final class ReturnsTo implements LegReturns.Owner {
+    @Override
+    public MirrorDevice mirror() {
+      return mirror;
     }
-    if (dropping.get() != null) {
-      reopenLater(left); // unless it goes
-      return;
-    }
-    try {
-      comeBack(opened(leg.source(), new OpenOptions.User(user, keepers.generation(), left)), left);
-    } catch (DeviceException | RuntimeException e) {
-      leg.problem(e.getMessage());
-      reopenLater(left);
-    }
-  }
 
-  /**
-   * A leg that was one before hears that it is behind, and stays a leg: should this host be lost
-   * now, a person may still say that it is the disk. Anew it would be a part of a copy for its
-   * server until it has heard that the disk is here, and no person's word which leg is the disk
-   * ends that: a first copy, which never was the disk, looks the same there and has the same
-   * record, and has to stay refused.
-   */
-  private Device opened(String leg, OpenOptions.User as) throws DeviceException {
-    Devices devices = environment.devices().get();
-    if (!elsewhere && keepers.isLeg(leg)) {
-      try {
-        MirrorKeepers.await(keepers.tellBehind(leg));
-        return devices.open(leg, OpenOptions.of(false, as).asLeg());
-      } catch (DeviceException e) {
-        log.debug("{}: {}", user, e.getMessage());
-      }
+    @Override
+    public boolean isClosed() {
+      return closed;
     }
-    // Whatever became of the disk while it was away, that is no reason to keep it out.
-    return devices.open(leg, OpenOptions.anew(as).asLeg());
-  }
 
-  /** Its server hears that it is behind before anything is written there. */
-  private void comeBack(Device opened, Optional<Inheritance> left) {
-    Leg leg = (Leg) mirror.follower();
-    boolean told = false;
-    try {
-      MirrorKeepers.await(keepers.tellBehind(leg.source()));
-      // That of its device: the server has it open.
-      Optional<UUID> storage = environment.storage(leg.source());
-      told = true;
-      leg.put(opened);
-      if (!elsewhere) {
-        MirrorKeepers.await(opened.arrived());
-      }
-      log.info("{}: {} is back", user, leg.source());
-      mirror.resumeWith(keepers.record().legs().indexOf(leg.source()), storage);
-    } catch (DeviceException | RuntimeException e) {
-      if (told) {
-        var unused = leg.giveUp(e.getMessage());
-      } else {
-        opened.keepPlace();
-        opened.close();
-      }
-      leg.problem(e.getMessage());
-      if (!closed) {
-        reopenLater(left);
-      }
+    @Override
+    public boolean isElsewhere() {
+      return elsewhere;
+    }
+
+    @Override
+    public boolean isDropping() {
+      return dropping.get() != null;
+    }
+
+    @Override
+    public void run(Runnable task) {
+      onExecutor(task);
     }
   }
 
