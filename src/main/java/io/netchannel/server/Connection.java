@@ -1,6 +1,7 @@
 package io.netchannel.server;
 
 import com.google.common.collect.ImmutableSet;
+import io.netchannel.device.usb.DescriptorLoop;
 import io.netchannel.tls.CertificateNames;
 import io.netchannel.tls.TlsProblem;
 import io.netchannel.wire.Attach;
@@ -26,6 +27,7 @@ import io.netty.channel.Channel;
 import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.IoEventLoop;
 import io.netty.channel.local.LocalChannel;
 import io.netty.handler.ssl.SslHandler;
 import java.nio.ByteBuffer;
@@ -76,6 +78,7 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
   private final FrameReader reader = new FrameReader(this);
   private final ReplyQueue replies;
   private final Slot[] answering;
+  private final Runnable answer = this::answerFinished;
 
   private volatile Channel channel;
   private FrameWriter writer;
@@ -161,6 +164,11 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
 
   boolean isOpen() {
     return channel.isActive();
+  }
+
+  /** Where it lives: what completes there is answered with no other thread between. */
+  DescriptorLoop loop() {
+    return new ChannelLoop((IoEventLoop) channel.eventLoop());
   }
 
   /** Guarded by the session. */
@@ -307,7 +315,7 @@ final class Connection extends ChannelInboundHandlerAdapter implements FrameRead
 
   /** There are finished requests. */
   void answerSoon() {
-    onLoop(this::answerFinished);
+    onLoop(answer);
   }
 
   void close() {

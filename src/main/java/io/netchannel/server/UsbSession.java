@@ -276,6 +276,7 @@ final class UsbSession extends Session<UrbSlot> {
   @Override
   void use(Connection connection, Attach attach, Answer answer) {
     newest = connection;
+    device.completeOn(connection.loop());
     super.use(connection, attach, answer);
     connection.tellPortSoon(); // it may have changed since it was told
   }

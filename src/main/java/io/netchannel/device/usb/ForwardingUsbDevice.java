@@ -35,4 +35,9 @@ public abstract class ForwardingUsbDevice extends ForwardingBackend<UsbDevice>
   public CompletableFuture<UrbStatus> reset() {
     return device.reset();
   }
+
+  @Override
+  public void completeOn(DescriptorLoop loop) {
+    device.completeOn(loop);
+  }
 }

@@ -57,6 +57,13 @@ public interface UsbDevice extends Backend {
   CompletableFuture<UrbStatus> reset();
 
   /**
+   * Tells completions on the thread of a loop from now on, if what it waits for has a descriptor;
+   * until another one is named, or that thread ends. It is told to by who uses the device: of two
+   * threads that a completion needs otherwise one is enough.
+   */
+  default void completeOn(DescriptorLoop loop) {}
+
+  /**
    * What its authority has of the user, as {@code Device.custody} of disks: URBs that go on there
    * and whose outcome, with its data, the next generation can ask for by name. What is submitted
    * and not in it has not been given to the authority, and is not from then on: the next generation

@@ -6,12 +6,15 @@ import java.util.ArrayDeque;
 import java.util.concurrent.CompletableFuture;
 
 /**
- * URBs that are done and whose owners are still to be told, on the device's thread: never within
+ * URBs that are done and whose owners are still to be told, in order, by who reaps: never within
  * the call that gave them. From any thread.
  */
 final class Completions {
   private final ArrayDeque<Urb> urbs = new ArrayDeque<>();
   private final ArrayDeque<UrbCompletion> owners = new ArrayDeque<>();
+
+  /** Held by who tells: one thread after the other, each all that there is. */
+  private final Object telling = new Object();
 
   private final Object device;
   private boolean ended;
@@ -43,19 +46,21 @@ final class Completions {
     tell();
   }
 
-  /** Tells their owners, in order; on one thread. */
+  /** Tells their owners; afterwards all that was done before has been told, by whomever. */
   void tell() {
-    while (true) {
-      Urb urb;
-      UrbCompletion owner;
-      synchronized (this) {
-        urb = urbs.pollFirst();
-        owner = owners.pollFirst();
+    synchronized (telling) {
+      while (true) {
+        Urb urb;
+        UrbCompletion owner;
+        synchronized (this) {
+          urb = urbs.pollFirst();
+          owner = owners.pollFirst();
+        }
+        if (urb == null) {
+          return;
+        }
+        UrbCompletion.tell(owner, urb, device);
       }
-      if (urb == null) {
-        return;
-      }
-      UrbCompletion.tell(owner, urb, device);
     }
   }
 }

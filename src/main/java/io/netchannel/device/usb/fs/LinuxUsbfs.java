@@ -229,6 +229,11 @@ final class LinuxUsbfs implements Usbfs {
   }
 
   @Override
+  public int descriptor() {
+    return fd;
+  }
+
+  @Override
   public synchronized void wake() {
     if (!closed) {
       LibC.write(wakeFd, Pointer.nativeValue(one), Long.BYTES);

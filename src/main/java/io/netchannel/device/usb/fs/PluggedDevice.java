@@ -1,6 +1,7 @@
 package io.netchannel.device.usb.fs;
 
 import io.netchannel.device.ErrorLog;
+import io.netchannel.device.usb.DescriptorLoop;
 import io.netchannel.device.usb.PortState.Plugged;
 import io.netchannel.device.usb.SuperSpeed;
 import io.netchannel.device.usb.Urb;
@@ -14,6 +15,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.BooleanSupplier;
+import java.util.function.Supplier;
 
 /**
  * What is plugged, from its claim to its end. Its thread is that of its {@link UsbfsDevice}, which
@@ -39,7 +41,7 @@ import java.util.function.BooleanSupplier;
  * may come short ({@link Urb#stopsIfShort}). When one does, or fails, the parts that wait behind it
  * end as it has, without data.
  */
-final class PluggedDevice {
+final class PluggedDevice implements Reaper.Taker {
   /**
    * URBs that the kernel has at a time, each with a {@link KernelUrb}: what a ring of a guest has,
    * twice, as those of a generation before may be there as well. So direct memory is bounded by as
@@ -63,12 +65,12 @@ final class PluggedDevice {
   private final ErrorLog errors;
   private final HostUsbDevice device;
 
-  /** Written by the device's thread. */
+  /** Written by who reaps. */
   private volatile Plugged plugged;
 
   private volatile Optional<String> problem = Optional.empty();
 
-  /** Whether what the kernel has ended was ended by a special request. On the device's thread. */
+  /** Whether what the kernel has ended was ended by a special request. Of who reaps. */
   private boolean killing;
 
   // All below is guarded by this.
@@ -88,6 +90,8 @@ final class PluggedDevice {
    * One whose interfaces are all claimed.
    *
    * @param usbfs owned from now on
+   * @param loop where completions are told, as long as nothing but URBs comes; null for the
+   *     device's thread
    */
   PluggedDevice(
       HostUsbDevice device,
@@ -95,15 +99,16 @@ final class PluggedDevice {
       Claims claims,
       Completions completions,
       UsbfsMemory memory,
-      ErrorLog errors) {
+      ErrorLog errors,
+      Supplier<DescriptorLoop> loop) {
     this.device = device;
     this.usbfs = usbfs;
+    reaper = new Reaper(usbfs, this, loop);
     this.claims = claims;
     this.completions = completions;
     this.memory = memory;
     this.errors = errors;
     special = new SpecialRequests(usbfs, claims);
-    reaper = new Reaper(usbfs, this::reaped);
     plugged = device.asPlugged();
   }
 
@@ -200,6 +205,7 @@ final class PluggedDevice {
       there = reaper.await(boundMillis());
       completions.tell();
     }
+    reaper.end();
     finishAll(there);
     if (there) {
       letGo(managed.getAsBoolean());
@@ -373,17 +379,24 @@ final class PluggedDevice {
     }
   }
 
-  private void reaped(long address) {
+  @Override
+  public boolean reaped(long address) {
     synchronized (this) {
       for (int i = 0; i < inKernel.size(); i++) {
         if (inKernel.get(i).kernel.address() == address) {
           Submission found = inKernel.remove(i);
           finishReaped(found, found.killed || killing);
-          return;
+          return !inKernel.isEmpty();
         }
       }
     }
     errors.report("a URB was reaped that was not submitted", device.toString());
+    return true;
+  }
+
+  @Override
+  public void reapedOnLoop() {
+    completions.tell();
   }
 
   // ---- guarded by this

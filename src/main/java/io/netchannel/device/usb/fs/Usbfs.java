@@ -74,6 +74,12 @@ interface Usbfs extends AutoCloseable {
    */
   int await(int events, int boundMillis);
 
+  /**
+   * What an event loop may wait for in place of {@link #await}, until it can be written to or is
+   * broken: {@link #COMPLETED} and {@link #GONE}.
+   */
+  int descriptor();
+
   /** Ends a wait, this one or the next. From any thread, also after {@link #close}. */
   void wake();
 

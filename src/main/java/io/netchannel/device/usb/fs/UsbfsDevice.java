@@ -3,6 +3,7 @@ package io.netchannel.device.usb.fs;
 import com.google.common.util.concurrent.Uninterruptibles;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.ErrorLog;
+import io.netchannel.device.usb.DescriptorLoop;
 import io.netchannel.device.usb.PortState;
 import io.netchannel.device.usb.Urb;
 import io.netchannel.device.usb.UrbCompletion;
@@ -65,6 +66,9 @@ public final class UsbfsDevice implements UsbDevice {
   private volatile PortListener listener = () -> {};
   private volatile Optional<String> refusal = Optional.empty();
   private volatile boolean managed;
+
+  /** Where completions are told; null for the device's thread. */
+  private volatile DescriptorLoop loop;
 
   /** Of the device's thread. */
   private int unconfiguredLooks;
@@ -141,6 +145,12 @@ public final class UsbfsDevice implements UsbDevice {
   public CompletableFuture<UrbStatus> reset() {
     PluggedDevice device = place.device();
     return device == null ? CompletableFuture.completedFuture(UrbStatus.NO_DEVICE) : device.reset();
+  }
+
+  @Override
+  public void completeOn(DescriptorLoop newLoop) {
+    loop = newLoop;
+    wake();
   }
 
   /** A kernel driver that had it meanwhile would be cut off when its user comes again. */
@@ -267,7 +277,8 @@ public final class UsbfsDevice implements UsbDevice {
       usbfs.close();
       throw notClaimed(found, -result);
     }
-    return new PluggedDevice(found, usbfs, claims, completions, host.memory(), errors);
+    return new PluggedDevice(
+        found, usbfs, claims, completions, host.memory(), errors, () -> loop);
   }
 
   private static DeviceException notClaimed(HostUsbDevice found, int errno) {

@@ -62,6 +62,11 @@ class NoUsbfs implements Usbfs {
   }
 
   @Override
+  public int descriptor() {
+    throw unexpected();
+  }
+
+  @Override
   public void wake() {}
 
   @Override

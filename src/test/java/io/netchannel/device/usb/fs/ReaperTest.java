@@ -2,6 +2,7 @@ package io.netchannel.device.usb.fs;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.netchannel.device.usb.DescriptorLoop;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -9,9 +10,26 @@ import org.junit.jupiter.api.Test;
 final class ReaperTest {
   private static final int ALL = Usbfs.COMPLETED | Usbfs.GONE;
 
+  /** Among the addresses: those before were told. */
+  private static final long TOLD = -1;
+
+  private DescriptorLoop loop;
+
   private final List<Long> reaped = new ArrayList<>();
   private final Polled usbfs = new Polled();
-  private final Reaper reaper = new Reaper(usbfs, reaped::add);
+  private final Reaper reaper = new Reaper(usbfs, new Noted(), () -> loop);
+
+  private final class Noted implements Reaper.Taker {
+    @Override
+    public boolean reaped(long urb) {
+      return reaped.add(urb);
+    }
+
+    @Override
+    public void reapedOnLoop() {
+      reaped.add(TOLD);
+    }
+  }
 
   /** Notes what is waited for, and gives what a test has said. */
   private static final class Polled extends NoUsbfs {

@@ -268,6 +268,11 @@ final class ScriptedUsbfs implements Usbfs {
   }
 
   @Override
+  public int descriptor() {
+    return 42;
+  }
+
+  @Override
   public synchronized void wake() {
     woken = true;
     wakes++;

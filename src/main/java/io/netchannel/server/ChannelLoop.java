@@ -1,0 +1,136 @@
+package io.netchannel.server;
+
+import io.netchannel.device.usb.DescriptorLoop;
+import io.netty.channel.IoEvent;
+import io.netty.channel.IoEventLoop;
+import io.netty.channel.IoRegistration;
+import io.netty.channel.epoll.EpollIoEvent;
+import io.netty.channel.epoll.EpollIoHandle;
+import io.netty.channel.epoll.EpollIoOps;
+import io.netty.channel.unix.FileDescriptor;
+import io.netty.util.concurrent.Future;
+import java.io.UncheckedIOException;
+import java.util.concurrent.RejectedExecutionException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** A connection's event loop, which waits for devices beside its socket. */
+record ChannelLoop(IoEventLoop loop) implements DescriptorLoop {
+  private static final Logger log = LoggerFactory.getLogger(ChannelLoop.class);
+
+  /** EPOLLERR and EPOLLHUP, which are told whether asked for or not. */
+  private static final int BROKEN = 0x8 | 0x10;
+
+  @Override
+  public Watch watch(int descriptor, Watcher watcher) {
+    Watched watched = new Watched(new FileDescriptor(descriptor), watcher);
+    try {
+      var unused = loop.register(watched).addListener(watched::begin);
+    } catch (RejectedExecutionException e) {
+      watcher.over();
+    }
+    return watched;
+  }
+
+  /** Everything but {@link #fd} happens on the loop. */
+  private final class Watched implements EpollIoHandle, Watch {
+    private final FileDescriptor descriptor;
+    private final Watcher watcher;
+
+    /** Null before the loop has it. */
+    private IoRegistration registration;
+
+    private boolean listens = true;
+    private boolean cancelled;
+
+    private Watched(FileDescriptor descriptor, Watcher watcher) {
+      this.descriptor = descriptor;
+      this.watcher = watcher;
+    }
+
+    private void begin(Future<? super IoRegistration> registered) {
+      if (!registered.isSuccess()) {
+        fail(registered.cause());
+        return;
+      }
+      registration = (IoRegistration) registered.getNow();
+      if (cancelled) {
+        var unused = registration.cancel();
+      } else {
+        apply();
+      }
+    }
+
+    private void apply() {
+      try {
+        var unused = registration.submit(listens ? EpollIoOps.EPOLLOUT : EpollIoOps.NONE);
+      } catch (UncheckedIOException e) {
+        fail(e); // a file that is always ready, in place of a device
+      }
+    }
+
+    private void fail(Throwable cause) {
+      log.debug("a device's descriptor is not waited for: {}", cause.toString());
+      endNow();
+      watcher.over();
+    }
+
+    private void endNow() {
+      cancelled = true;
+      if (registration != null) {
+        var unused = registration.cancel();
+      }
+    }
+
+    private void onLoop(Runnable task) {
+      if (loop.inEventLoop()) {
+        task.run();
+        return;
+      }
+      try {
+        loop.execute(task);
+      } catch (RejectedExecutionException e) {
+        log.debug("a device's descriptor is not waited for: the event loop has ended");
+      }
+    }
+
+    @Override
+    public void listen(boolean on) {
+      onLoop(
+          () -> {
+            listens = on;
+            if (registration != null && !cancelled) {
+              apply();
+            }
+          });
+    }
+
+    @Override
+    public void cancel() {
+      onLoop(this::endNow);
+    }
+
+    // ---- Netty
+
+    @Override
+    public FileDescriptor fd() {
+      return descriptor;
+    }
+
+    @Override
+    public void handle(IoRegistration of, IoEvent event) {
+      if (!cancelled) {
+        watcher.ready((((EpollIoEvent) event).ops().value() & BROKEN) != 0);
+      }
+    }
+
+    /** The loop ends. The descriptor is its device's. */
+    @Override
+    public void close() {
+      if (!cancelled) {
+        cancelled = true;
+        watcher.over();
+      }
+    }
+  }
+}
