@@ -21,6 +21,9 @@ record ChannelLoop(IoEventLoop loop) implements DescriptorLoop {
   /** EPOLLERR and EPOLLHUP, which are told whether asked for or not. */
   private static final int BROKEN = 0x8 | 0x10;
 
+  /** Only sockets tell that. After {@link EpollIoOps#NONE} Netty takes nothing else any more. */
+  private static final EpollIoOps NOTHING = EpollIoOps.EPOLLRDHUP;
+
   @Override
   public Watch watch(int descriptor, Watcher watcher) {
     Watched watched = new Watched(new FileDescriptor(descriptor), watcher);
@@ -63,7 +66,7 @@ record ChannelLoop(IoEventLoop loop) implements DescriptorLoop {
 
     private void apply() {
       try {
-        var unused = registration.submit(listens ? EpollIoOps.EPOLLOUT : EpollIoOps.NONE);
+        var unused = registration.submit(listens ? EpollIoOps.EPOLLOUT : NOTHING);
       } catch (UncheckedIOException e) {
         fail(e); // a file that is always ready, in place of a device
       }

@@ -153,8 +153,11 @@ final class Reaper {
     }
 
     private synchronized void end() {
-      isOver = true;
-      watch.cancel();
+      isLent = false;
+      if (!isOver) {
+        isOver = true;
+        watch.cancel();
+      }
     }
 
     /** Waits for what the loop reaps at this moment. */

@@ -2,7 +2,6 @@ package io.netchannel.device.usb.fs;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.netchannel.device.usb.DescriptorLoop;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -13,7 +12,7 @@ final class ReaperTest {
   /** Among the addresses: those before were told. */
   private static final long TOLD = -1;
 
-  private DescriptorLoop loop;
+  private ScriptedLoop loop;
 
   private final List<Long> reaped = new ArrayList<>();
   private final Polled usbfs = new Polled();
@@ -37,11 +36,28 @@ final class ReaperTest {
     private final List<Long> ready = new ArrayList<>();
     private int found;
     private long otherwise = -Errno.EAGAIN;
+    private int wakes;
+
+    /** Done within the next wait. */
+    private Runnable meanwhile = () -> {};
 
     @Override
     public int await(int events, int boundMillis) {
       waits.add(List.of(events, boundMillis));
+      Runnable once = meanwhile;
+      meanwhile = () -> {};
+      once.run();
       return events & found;
+    }
+
+    @Override
+    public int descriptor() {
+      return 42;
+    }
+
+    @Override
+    public void wake() {
+      wakes++;
     }
 
     @Override
@@ -102,5 +118,110 @@ final class ReaperTest {
     usbfs.found = Usbfs.GONE;
     reaper.reapLast();
     assertThat(usbfs.waits).containsExactly(List.of(0, 16));
+  }
+
+  private void onTheLoop(Runnable what) {
+    usbfs.meanwhile = what;
+    reaper.await(-1);
+  }
+
+  @Test
+  void aLoopReapsAndTellsWhileTheDevicesThreadSleeps() {
+    loop = new ScriptedLoop();
+    onTheLoop(
+        () -> {
+          usbfs.ready.addAll(List.of(16L, 32L));
+          loop.watcher().ready(false);
+          assertThat(reaped).containsExactly(16L, 32L, TOLD);
+        });
+    assertThat(usbfs.waits).containsExactly(List.of(0, -1), List.of(ALL, 0));
+    assertThat(usbfs.wakes).as("of the device's thread").isZero();
+    assertThat(loop.calls()).containsExactly("watch 42");
+  }
+
+  @Test
+  void theDevicesThreadHasItBackWhenItIsAwake() {
+    loop = new ScriptedLoop();
+    onTheLoop(() -> {});
+    usbfs.ready.add(16L);
+    loop.watcher().ready(false);
+    loop.watcher().ready(false);
+    assertThat(reaped).isEmpty();
+    assertThat(loop.calls()).as("not told again and again").containsExactly("watch 42", "ignore");
+    assertThat(reaper.await(0)).isTrue();
+    assertThat(reaped).containsExactly(16L);
+    onTheLoop(() -> assertThat(loop.calls()).containsExactly("watch 42", "ignore", "listen"));
+  }
+
+  @Test
+  void aLoopIsNotLentWhatHasABound() {
+    loop = new ScriptedLoop();
+    reaper.await(20);
+    assertThat(usbfs.waits).containsExactly(List.of(ALL, 20));
+    assertThat(loop.calls()).isEmpty();
+  }
+
+  /** It would be told without end where something else plays the device. */
+  @Test
+  void aLoopThatFindsNothingGivesItBack() {
+    loop = new ScriptedLoop();
+    usbfs.found = Usbfs.COMPLETED;
+    onTheLoop(() -> loop.watcher().ready(false));
+    assertThat(usbfs.wakes).isOne();
+    assertThat(reaped).as("and nothing is told").isEmpty();
+    usbfs.waits.clear();
+    reaper.await(-1);
+    assertThat(usbfs.waits).as("in growing pauses").containsExactly(List.of(Usbfs.GONE, 1));
+    usbfs.ready.add(16L);
+    reaper.await(-1);
+    usbfs.waits.clear();
+    reaper.await(-1);
+    assertThat(usbfs.waits).as("and is lent it again").contains(List.of(0, -1));
+  }
+
+  @Test
+  void whatIsBrokenTheDevicesThreadEnds() {
+    loop = new ScriptedLoop();
+    usbfs.otherwise = -Errno.ENODEV;
+    usbfs.ready.add(16L);
+    usbfs.meanwhile = () -> loop.watcher().ready(true);
+    assertThat(reaper.await(-1)).isFalse();
+    assertThat(usbfs.wakes).isOne();
+    assertThat(reaped).containsExactly(16L);
+    assertThat(loop.calls()).containsExactly("watch 42", "cancel");
+  }
+
+  @Test
+  void aLoopThatEndsIsNotWaitedFor() {
+    loop = new ScriptedLoop();
+    onTheLoop(() -> loop.watcher().over());
+    assertThat(usbfs.wakes).isOne();
+    usbfs.waits.clear();
+    usbfs.ready.add(16L);
+    reaper.await(-1);
+    assertThat(usbfs.waits).containsExactly(List.of(ALL, -1));
+    assertThat(reaped).containsExactly(16L);
+  }
+
+  @Test
+  void anotherLoopHasItAfterTheFirst() {
+    loop = new ScriptedLoop();
+    onTheLoop(() -> {});
+    ScriptedLoop first = loop;
+    loop = new ScriptedLoop();
+    usbfs.ready.add(16L);
+    onTheLoop(
+        () -> {
+          first.watcher().ready(false);
+          assertThat(reaped).as("by the first").isEmpty();
+          loop.watcher().ready(false);
+        });
+    assertThat(reaped).containsExactly(16L, TOLD);
+    assertThat(first.calls()).containsExactly("watch 42", "cancel", "ignore");
+    reaper.end();
+    assertThat(loop.calls()).containsExactly("watch 42", "cancel");
+    usbfs.ready.add(32L);
+    loop.watcher().ready(false);
+    assertThat(reaped).as("after the end").doesNotContain(32L);
   }
 }

@@ -1,0 +1,165 @@
+package io.netchannel.device.usb.fs;
+
+import static io.netchannel.device.usb.fs.TestUrbs.bulk;
+import static io.netchannel.device.usb.fs.TestUrbs.setInterface;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.sun.jna.Pointer;
+import com.sun.management.ThreadMXBean;
+import io.netchannel.device.usb.DescriptorLoop;
+import io.netchannel.device.usb.Urb;
+import io.netchannel.device.usb.UrbCompletion;
+import io.netchannel.device.usb.UrbStatus;
+import java.lang.management.ManagementFactory;
+import java.nio.ByteBuffer;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A device whose completions are told on an event loop: here, on the test's thread. */
+@Timeout(30)
+final class UsbfsOnLoopTest {
+  @TempDir private Path directory;
+  private final ScriptedLoop loop = new ScriptedLoop();
+  private UsbfsRig rig;
+  private ScriptedUsbfs usbfs;
+  private DescriptorLoop.Watcher watcher;
+
+  @BeforeEach
+  void open() throws Exception {
+    rig = new UsbfsRig(directory);
+    usbfs = rig.usual();
+    rig.device().completeOn(loop);
+    watcher = loop.watcher();
+  }
+
+  @AfterEach
+  void close() {
+    rig.close();
+  }
+
+  @Test
+  void whatIsDoneIsToldWithinTheCallOfTheLoop() {
+    CompletableFuture<Urb> first = rig.submit(bulk(TestDescriptors.BULK_IN, 8));
+    CompletableFuture<Urb> second = rig.submit(bulk(TestDescriptors.BULK_IN, 8));
+    CompletableFuture<Urb> third = rig.submit(bulk(TestDescriptors.BULK_IN, 8));
+    Pointer[] urbs = usbfs.awaitSubmitted(3);
+    usbfs.complete(urbs[0], 0, 8);
+    usbfs.complete(urbs[1], -Errno.EPIPE, 0);
+    watcher.ready(false);
+    assertThat(first.getNow(null).status()).isEqualTo(UrbStatus.OK);
+    assertThat(second.getNow(null).status()).isEqualTo(UrbStatus.STALL);
+    assertThat(third).isNotDone();
+  }
+
+  /** What one completion submits may be done before the next is told. */
+  @Test
+  void completionsMaySubmit() {
+    usbfs.setEcho();
+    Urb urb = bulk(TestDescriptors.BULK_IN, 8);
+    List<String> told = new ArrayList<>();
+    UrbCompletion again =
+        done -> {
+          told.add("told");
+          if (told.size() < 3) {
+            rig.submit(urb).thenRun(() -> told.add("again"));
+          }
+        };
+    rig.device().submit(urb, 1, again);
+    watcher.ready(false);
+    assertThat(told).as("never within the call that gives it").containsExactly("told");
+    watcher.ready(false);
+    assertThat(told).containsExactly("told", "again");
+  }
+
+  @Test
+  void whatIsUnlinkedIsDiscardedByTheDevicesThread() {
+    Urb urb = bulk(TestDescriptors.BULK_IN, 8);
+    CompletableFuture<Urb> outcome = rig.submit(urb);
+    usbfs.awaitSubmitted();
+    rig.device().unlink(urb);
+    usbfs.awaitCall("discard");
+    while (!outcome.isDone()) {
+      watcher.ready(false); // told again and again, also while the other thread is awake
+    }
+    assertThat(outcome.join().status()).isEqualTo(UrbStatus.CANCELLED);
+  }
+
+  /** The kernel holds up whoever would reap meanwhile. */
+  @Test
+  void nothingIsReapedByTheLoopWhileARequestBlocks() {
+    CompletableFuture<Urb> outcome = rig.submit(bulk(TestDescriptors.BULK_IN, 8));
+    Pointer urb = usbfs.awaitSubmitted();
+    usbfs.hold("interface 1 1");
+    CompletableFuture<Urb> blocks = rig.submit(setInterface(1, 1));
+    usbfs.awaitCall("interface 1 1");
+    usbfs.complete(urb, 0, 8);
+    watcher.ready(false);
+    assertThat(outcome).isNotDone();
+    assertThat(loop.calls()).containsExactly("watch 42", "ignore");
+    usbfs.goOn();
+    assertThat(blocks.join().status()).isEqualTo(UrbStatus.OK);
+    assertThat(outcome.join().actualBytes()).isEqualTo(8);
+  }
+
+  @Test
+  void aDeviceThatIsGoneIsToldAsEver() {
+    CompletableFuture<Urb> first = rig.submit(bulk(TestDescriptors.BULK_IN, 8));
+    CompletableFuture<Urb> second = rig.submit(bulk(TestDescriptors.PARKED_IN, 8));
+    Pointer[] urbs = usbfs.awaitSubmitted(2);
+    rig.sysfs.unplug("3-1.2");
+    usbfs.complete(urbs[0], 0, 8);
+    usbfs.complete(urbs[1], -Errno.ESHUTDOWN, 0);
+    usbfs.setGone();
+    watcher.ready(true);
+    assertThat(first.join().status()).isEqualTo(UrbStatus.OK);
+    assertThat(second.join().status()).isEqualTo(UrbStatus.NO_DEVICE);
+    assertThat(loop.calls()).containsExactly("watch 42", "cancel");
+  }
+
+  @Test
+  void aLoopThatEndsLeavesItToTheDevicesThread() {
+    CompletableFuture<Urb> outcome = rig.submit(bulk(TestDescriptors.BULK_IN, 8));
+    watcher.over();
+    usbfs.complete(usbfs.awaitSubmitted(), 0, 8);
+    assertThat(outcome.join().status()).isEqualTo(UrbStatus.OK);
+  }
+
+  @Test
+  void noLoopWaitsForADeviceThatIsClosed() {
+    rig.close();
+    assertThat(loop.calls()).containsExactly("watch 42", "cancel");
+    assertThat(usbfs.isClosed()).isTrue();
+  }
+
+  @Test
+  void aTransferMakesNoObject() {
+    usbfs.setEcho();
+    Urb urb = new Urb();
+    ByteBuffer data = ByteBuffer.allocateDirect(512);
+    exchange(urb, data, 4096);
+    ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+    long before = threads.getCurrentThreadAllocatedBytes();
+    int count = 16_384;
+    exchange(urb, data, count);
+    long bytes = threads.getCurrentThreadAllocatedBytes() - before;
+    assertThat((double) bytes / count).as("bytes a transfer").isLessThan(1);
+  }
+
+  private void exchange(Urb urb, ByteBuffer data, int count) {
+    int[] done = {0};
+    UrbCompletion completion = each -> done[0]++;
+    for (int i = 0; i < count; i++) {
+      urb.bulk(TestDescriptors.BULK_IN, data, false);
+      rig.device().submit(urb, 1, completion);
+      watcher.ready(false);
+    }
+    assertThat(done[0]).isEqualTo(count);
+  }
+}
