@@ -16,7 +16,14 @@ public final class DirectReceive implements RecvByteBufAllocator {
   /** Shorter ones are received together with what comes after them. */
   public static final int LEAST_BYTES = 16 << 10;
 
-  private final RecvByteBufAllocator otherwise = new AdaptiveRecvByteBufAllocator();
+  /** A header that is received alone says nothing about how much comes together. */
+  private static final int LEAST_TOGETHER_BYTES = 2048;
+
+  private static final int MOST_TOGETHER_BYTES = 64 << 10;
+
+  private final RecvByteBufAllocator otherwise =
+      new AdaptiveRecvByteBufAllocator(
+          LEAST_TOGETHER_BYTES, LEAST_TOGETHER_BYTES, MOST_TOGETHER_BYTES);
   private final Supplier<ByteBuf> place;
 
   /**

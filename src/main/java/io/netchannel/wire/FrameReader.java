@@ -1,6 +1,7 @@
 package io.netchannel.wire;
 
 import io.netty.buffer.ByteBuf;
+import io.netty.buffer.PooledByteBufAllocator;
 import io.netty.buffer.Unpooled;
 import java.nio.ByteBuffer;
 
@@ -47,6 +48,9 @@ public final class FrameReader {
   private boolean held;
   private ByteBuffer target;
 
+  /** Whether the payload before was one that is received where it belongs. */
+  private boolean longPayloads;
+
   /** Over the rest of the target, and on its way to be read. */
   private ByteBuf place;
 
@@ -61,14 +65,26 @@ public final class FrameReader {
   }
 
   /**
-   * Where the socket's next bytes may go without a copy: an empty buffer over what is missing of a
-   * long payload, to be given to {@link #read} next. Null when there is no such.
+   * Where the socket's next bytes may go without a copy, to be given to {@link #read} next: an empty
+   * buffer over what is missing of a long payload; or, where another such may come, one for its
+   * header alone. Null when there is no such.
    */
   public ByteBuf place() {
-    boolean fits =
-        target != null && target.isDirect() && target.remaining() >= DirectReceive.LEAST_BYTES;
-    place = fits ? Unpooled.wrappedBuffer(target.slice()).writerIndex(0) : null;
+    place = null;
+    if (target == null) {
+      boolean isHeaderNext = longPayloads && !fixed.isReadable() && !held;
+      return isHeaderNext
+          ? PooledByteBufAllocator.DEFAULT.directBuffer(FrameHeader.BYTES, FrameHeader.BYTES)
+          : null;
+    }
+    if (isLong(target)) {
+      place = Unpooled.wrappedBuffer(target.slice()).writerIndex(0);
+    }
     return place;
+  }
+
+  private static boolean isLong(ByteBuffer target) {
+    return target.isDirect() && target.remaining() >= DirectReceive.LEAST_BYTES;
   }
 
   /** Whether a frame waits for room: {@link #read} has left the rest unread. */
@@ -155,7 +171,9 @@ public final class FrameReader {
     }
     if (header.payloadBytes() > 0) {
       target = receiver.target(header);
+      longPayloads = isLong(target);
     } else {
+      longPayloads = false;
       receiver.frame(header);
     }
   }

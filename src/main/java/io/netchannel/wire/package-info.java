@@ -246,7 +246,8 @@
  * </ul>
  *
  * <p>A long payload is received where it belongs ({@link io.netchannel.wire.DirectReceive}), unless
- * TLS is in between: then it is copied there once.
+ * TLS is in between: then it is copied there once. So that this holds from its first byte on, a
+ * header is received alone when the frame before it had a long payload.
  *
  * <p>Nothing in this package has a state of its own but {@code PollingIo}, which has a small one,
  * and {@link io.netchannel.wire.FrameReader}:
