@@ -97,17 +97,19 @@ class MachineTest(unittest.TestCase):
     ANSWER = {"seconds": 1, "bytes": 1, "errors": 0, "ends": [0]}
 
     def lines(self, product: str, round_micros: int) -> str:
-        answers = [{"devices": 1}, self.ANSWER | {"micros": [9999]}, self.ANSWER | {"micros": [round_micros]}]
+        warm_ups = [self.ANSWER | {"micros": [9000 - number]} for number in range(machine.WARM_UPS)]
+        answers = [{"devices": 1}, *warm_ups, self.ANSWER | {"micros": [round_micros]}]
         return "".join(f"{product} {json.dumps(answer)}\n" for answer in answers)
 
     def test_what_warms_up_does_not_count(self):
         text = "".join(self.lines(product, micros) for micros in (1, 2) for product in machine.PRODUCTS)
         found = machine.samples(text, ["control"], 2, Path("/dev/null"))
         self.assertEqual([[1], [2]], [each.micros for each in found["usbip"]["control"]])
+        self.assertEqual([9001 - machine.WARM_UPS] * 2, [each.before for each in found["usbip"]["control"]])
 
     def test_a_product_that_gave_up_is_an_error(self):
         text = "".join(self.lines(product, 1) for product in machine.PRODUCTS if product != "usbip")
-        with self.assertRaisesRegex(BenchError, "expected 3 answers of usbip"):
+        with self.assertRaisesRegex(BenchError, f"expected {2 + machine.WARM_UPS} answers of usbip"):
             machine.samples(text, ["control"], 1, Path("/dev/null"))
 
 

@@ -14,7 +14,7 @@ from .load import Endpoints, Load
 
 MOST_BYTES = 300_000  # both ways, of one connection
 PIECE_BYTES = 16384
-LONGEST_SECONDS = 900
+LONGEST_SECONDS = 3600
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: what is on its way is lost
 
 

@@ -5,7 +5,8 @@
     machine.cpio   that and what is measured; booted as an initramfs by QEMU's TCG, so it needs nothing of the host's kernel
 
 Its clients: usbip's device is the kernel's, so it is asked by usbfs, as a driver would, by a program in C. Ours and usbredir's
-have a client that gives USB devices to guests: both are asked where a guest's requests come in, by UsbLoad.
+have a client that gives USB devices to guests: both are asked where a guest's requests come in, by UsbLoad. The relay is that
+program in C twice, with TCP between: the least that a server and a client outside of the kernel cost there.
 """
 
 import shutil
@@ -14,6 +15,7 @@ import tempfile
 from pathlib import Path
 
 from remotebench.processes import BenchError, run, say, tail
+from xenlab.auction_report import percentile
 from xenlab.guest_image import command, copy_modules, pack
 from xenlab.image import apt_sources
 
@@ -25,9 +27,10 @@ SOURCES = Path(__file__).resolve().parents[1] / "machine"
 PACKAGES = ("linux-image-amd64", "usbip", "usbredirect", "openjdk-17-jre-headless", "kmod", "iproute2")
 MODULES = ("dummy_hcd", "libcomposite", "usb_f_ss_lb", "usbip-host", "vhci-hcd")
 ENDPOINTS = Endpoints(bulk_out="OUT", bulk_in="IN")  # machine/init knows the kernel's choice
-PRODUCTS = ("direct", "netchannel-usbfs", "usbip", "usbredir", "netchannel")
+PRODUCTS = ("direct", "relay", "netchannel-usbfs", "usbip", "usbredir", "netchannel")
 PLAIN = 16517
-PRODUCT_SECONDS = 600  # of one product in one round
+PRODUCT_SECONDS = 1200  # of one product in one round
+WARM_UPS = 5  # rounds of all requests, so that p50 of a JVM stands still: what is said at the end tells whether it does
 # openjdk's postinst wants the directory; the initrd that the kernel's package makes is not used.
 HOOK = 'mkdir -p "$1/usr/share/man/man1" "$1/etc/initramfs-tools/conf.d"; echo MODULES=list >"$1/etc/initramfs-tools/conf.d/bench"'
 
@@ -52,7 +55,10 @@ def measure(directory: Path, classes: Path, rounds: int, requests: int, results:
         finally:
             process.kill()
             process.wait()
+    small = [each.name for each in workloads if each.small]
     for product, found in samples(answers.read_text(), [each.name for each in workloads], rounds, console).items():
+        say(f"{product}: p50 of the last small requests that do not count, then of those that do, in microseconds: " +
+            ", ".join(f"{each.before} {percentile(each.micros, 0.5)}" for name in small for each in found[name]))
         for name, each in found.items():
             results.setdefault("machine", {}).setdefault(name, {})[product] = each
 
@@ -63,15 +69,21 @@ def samples(text: str, names: list[str], rounds: int, console: Path) -> dict[str
     for line in text.splitlines():
         product, _, answer = line.partition(" ")
         lines.setdefault(product, []).append(answer)
-    whole = 1 + 2 * len(names)
+    whole = 1 + (WARM_UPS + 1) * len(names)
     found: dict[str, dict[str, list[Sample]]] = {}
     for product in PRODUCTS:
         if len(lines[product]) != rounds * whole:
             raise BenchError(f"expected {rounds * whole} answers of {product} in the machine, found {len(lines[product])}; its console ends "
                              f"with:\n{tail(console)}")
-        counted = [lines[product][number * whole + 1 + len(names):(number + 1) * whole] for number in range(rounds)]
-        found[product] = {name: [Sample.read(each[place], f"{product} in the machine, {name}") for each in counted]
+        ends = [(number + 1) * whole - len(names) for number in range(rounds)]  # of what does not count
+        found[product] = {name: [sample(lines[product], end + place, len(names), f"{product} in the machine, {name}") for end in ends]
                           for place, name in enumerate(names)}
+    return found
+
+
+def sample(answers: list[str], place: int, names: int, what: str) -> Sample:
+    found, before = (Sample.read(answers[each], what) for each in (place, place - names))
+    found.before = percentile(before.micros, 0.5)
     return found
 
 
@@ -95,7 +107,7 @@ def build(directory: Path, classes: Path, rounds: int, requests: list[str]) -> P
         shutil.copy(JAR, bench / "netchannel.jar")
         shutil.copy(SOURCES / "init", bench / "init")
         run(["gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-static", "-o", bench / "usbload", SOURCES / "usbload.c"], "compiling usbload")
-        (bench / "requests").write_text("".join(f"{line}\n" for line in 2 * requests))
+        (bench / "requests").write_text("".join(f"{line}\n" for line in (WARM_UPS + 1) * requests))
         (bench / "settings").write_text(f"VENDOR={VENDOR:04x} ID={PRODUCT:04x} SERIAL={SERIAL} ROUNDS={rounds} WANTED={PRODUCT_SECONDS}\n")
         exports = {"device": f"usb:id={VENDOR:04x}:{PRODUCT:04x},serial={SERIAL}"}
         (bench / "netchannel.toml").write_text(configuration(Path("/run/netchannel"), Path("/nowhere"), PLAIN - 1, PLAIN, exports))

@@ -45,7 +45,7 @@ import java.util.concurrent.Executors;
 public final class UsbLoad {
 
   /** In an emulated machine a server that has just begun needs a while for everything. */
-  private static final Duration PATIENCE = Duration.ofMinutes(1);
+  private static final Duration PATIENCE = Duration.ofMinutes(5);
 
   private static final Splitter WORDS = Splitter.on(' ').omitEmptyStrings();
 
