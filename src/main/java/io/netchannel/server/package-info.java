@@ -92,6 +92,9 @@
  *   <li>URBs reach the device under a lock of their session, over whatever connection they came:
  *       those of one endpoint in the order of their sequence, also when a thread of a connection
  *       that was fenced had one of them in its hands.
+ *   <li>The event loop of the newest connection waits for the device as well, where that is one of
+ *       this host: it reaps, and answers, with no other thread between ({@code ChannelLoop}). With
+ *       the connection its loop ends, and the device goes on by itself.
  *   <li>A session that is gone, as the server was restarted, is another one afterwards: its
  *       identity is in ATTACHED, and as long as it has had nothing it says so. Whoever had URBs at
  *       the one before knows by that that their outcomes are lost.

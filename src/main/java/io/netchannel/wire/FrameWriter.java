@@ -10,8 +10,11 @@ import java.nio.ByteBuffer;
  * more than a copy of a few KiB. Used on the channel's event loop only.
  */
 public final class FrameWriter {
-  /** Of one buffer; 15 frames with a page each, and a few TLS records. */
-  private static final int BUFFER_BYTES = 64 << 10;
+  /**
+   * Of one buffer; 7 frames with a page each, and two TLS records. The longest that Netty keeps at
+   * hand for a thread (io.netty.allocator.maxCachedBufferCapacity): each flush needs one.
+   */
+  private static final int BUFFER_BYTES = 32 << 10;
 
   /** Longer payloads are sent from where they are. */
   public static final int COPY_BYTES = 16 << 10;

@@ -2,6 +2,7 @@ package io.netchannel.server;
 
 import com.google.common.collect.ImmutableMap;
 import com.google.common.collect.ImmutableSet;
+import io.netchannel.device.usb.DescriptorLoop;
 import io.netchannel.device.usb.Descriptors;
 import io.netchannel.device.usb.PortState;
 import io.netchannel.device.usb.Urb;
@@ -66,6 +67,9 @@ final class RecordingUsb implements UsbKind {
   int submitted;
 
   int resets;
+
+  /** Where it was to complete, the last one as the last. */
+  private final List<DescriptorLoop> loops = new ArrayList<>();
 
   /** How often it was taken from the kernel's drivers, and how often they got it back. */
   int opens;
@@ -205,6 +209,10 @@ final class RecordingUsb implements UsbKind {
     executor.execute(() -> completion.complete(urb));
   }
 
+  synchronized List<DescriptorLoop> loops() {
+    return List.copyOf(loops);
+  }
+
   /** One life of the device for its server. */
   private final class Opened implements UsbDevice {
     private final int plugsBefore = plugs - 1;
@@ -221,6 +229,13 @@ final class RecordingUsb implements UsbKind {
     public void keepPlace() {
       synchronized (RecordingUsb.this) {
         keeps = true;
+      }
+    }
+
+    @Override
+    public void completeOn(DescriptorLoop loop) {
+      synchronized (RecordingUsb.this) {
+        loops.add(loop);
       }
     }
 

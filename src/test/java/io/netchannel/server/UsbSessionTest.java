@@ -286,6 +286,22 @@ final class UsbSessionTest {
     }
   }
 
+  /** Whose thread sends the replies. */
+  @Test
+  void theDeviceCompletesOnTheEventLoopOfTheNewestConnection() throws Exception {
+    try (CuttingProxy proxy = new CuttingProxy(host.port(), host.executor, 1)) {
+      proxy.heal();
+      UsbDevice device = openThrough(proxy, QUICK);
+      assertThat(host.usb.loops()).hasSize(1);
+      proxy.block(true);
+      Waiting.until("the server has noticed", () -> host.from("stick").isEmpty());
+      proxy.block(false);
+      Waiting.until("it is back", () -> host.usb.loops().size() == 2);
+      assertThat(host.usb.loops()).doesNotHaveDuplicates();
+      device.close();
+    }
+  }
+
   /** Their slots are in another order by then. */
   @Test
   void whatEndsWhileTheLinkIsDownComesInItsOrder() throws Exception {

@@ -57,9 +57,10 @@ public interface UsbDevice extends Backend {
   CompletableFuture<UrbStatus> reset();
 
   /**
-   * Tells completions on the thread of a loop from now on, if what it waits for has a descriptor;
-   * until another one is named, or that thread ends. It is told to by who uses the device: of two
-   * threads that a completion needs otherwise one is enough.
+   * Has completions told on the thread of a loop, where they are wanted, rather than on one of the
+   * device's own that would have to wake that one; until another loop is named, or this one ends. A
+   * wish: it changes nothing where the device waits for no descriptor, or does something else just
+   * then.
    */
   default void completeOn(DescriptorLoop loop) {}
 

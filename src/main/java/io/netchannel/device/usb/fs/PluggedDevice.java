@@ -19,7 +19,8 @@ import java.util.function.Supplier;
 
 /**
  * What is plugged, from its claim to its end. Its thread is that of its {@link UsbfsDevice}, which
- * reaps, and does all calls that block; others come with URBs and go at once.
+ * does all calls that block, and reaps unless an event loop does ({@link Reaper}); others come with
+ * URBs and go at once.
  *
  * <pre>
  *   a submission:
