@@ -65,9 +65,9 @@ public final class FrameReader {
   }
 
   /**
-   * Where the socket's next bytes may go without a copy, to be given to {@link #read} next: an empty
-   * buffer over what is missing of a long payload; or, where another such may come, one for its
-   * header alone. Null when there is no such.
+   * Where the socket's next bytes may go without a copy, to be given to {@link #read} next: an
+   * empty buffer over what is missing of a long payload; or, where another such may come, one for
+   * its header alone. Null when there is no such.
    */
   public ByteBuf place() {
     place = null;

@@ -21,7 +21,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** With pipes, which can be written as long as they are not full, and are broken without a reader. */
+/**
+ * With pipes, which can be written as long as they are not full, and are broken without a reader.
+ */
 @Timeout(30)
 final class ChannelLoopTest {
   private final IoEventLoopGroup group =

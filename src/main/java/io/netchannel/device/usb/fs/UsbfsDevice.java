@@ -277,8 +277,7 @@ public final class UsbfsDevice implements UsbDevice {
       usbfs.close();
       throw notClaimed(found, -result);
     }
-    return new PluggedDevice(
-        found, usbfs, claims, completions, host.memory(), errors, () -> loop);
+    return new PluggedDevice(found, usbfs, claims, completions, host.memory(), errors, () -> loop);
   }
 
   private static DeviceException notClaimed(HostUsbDevice found, int errno) {

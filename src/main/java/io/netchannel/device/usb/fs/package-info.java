@@ -16,10 +16,10 @@
  *                      given back to the kernel's drivers where they are managed
  * </pre>
  *
- * {@link io.netchannel.device.usb.fs.PluggedDevice} has the states of a URB. Whoever has an event loop
- * that waits for its users' sockets may have it wait for the device as well ({@link
- * io.netchannel.device.usb.DescriptorLoop}): it reaps then, as long as nothing but URBs comes, while
- * the device's thread sleeps ({@link io.netchannel.device.usb.fs.Reaper}).
+ * {@link io.netchannel.device.usb.fs.PluggedDevice} has the states of a URB. Whoever has an event
+ * loop that waits for its users' sockets may have it wait for the device as well ({@link
+ * io.netchannel.device.usb.DescriptorLoop}): it reaps then, as long as nothing but URBs comes,
+ * while the device's thread sleeps ({@link io.netchannel.device.usb.fs.Reaper}).
  *
  * <p>Invariants:
  *
