@@ -56,6 +56,15 @@ final class UsbfsRig implements AutoCloseable {
   }
 
   UsbfsKind kind() {
+    return kind(this::openNode);
+  }
+
+  /** Whose devices all are {@code usbfs}. */
+  UsbfsKind kind(Usbfs usbfs) {
+    return kind(found -> usbfs);
+  }
+
+  private UsbfsKind kind(Usbfs.Opener opener) {
     HotPlug hotPlug =
         new HotPlug() {
           @Override
@@ -68,7 +77,7 @@ final class UsbfsRig implements AutoCloseable {
           public void close() {}
         };
     return new UsbfsKind(
-        new UsbfsDevice.Host(sysfs.finder(), hotPlug, this::openNode, memory, () -> 0));
+        new UsbfsDevice.Host(sysfs.finder(), hotPlug, opener, memory, () -> 0));
   }
 
   /** A usual device at port 3-1.2 that is open, and its script. */
