@@ -2,9 +2,10 @@
 it needs 140 MB of packages, and half a minute the first time.
 
 Debian's kernel comes without xen-hcd, the frontend of PVUSB. It is compiled here from Debian's own source, in two forms: stock, and
-fixed by usb/xen-hcd-resume.patch.
+fixed, as xen-hooks/guest makes it in a guest.
 """
 
+import os
 import shutil
 import subprocess
 import tempfile
@@ -13,13 +14,13 @@ from pathlib import Path
 from .guest_image import MODULES, command, compile_programs, copy_modules, pack
 from .image import ROOTFS, digest, kernel_version, up_to_date, write_key
 from .report import LabError, say
-from .settings import IMAGE, LAB
+from .settings import IMAGE, LAB, REPO
 
 ARCHIVE = "usb.cpio"
 SOURCES = LAB / "usb"
 DEBIAN = LAB.parent / "debian.sh"
+FIXED_DRIVER = REPO / "xen-hooks" / "guest"
 DRIVER = "drivers/usb/host/xen-hcd.c"
-PATCHES = {"stock": None, "fixed": SOURCES / "xen-hcd-resume.patch"}
 # What devices may need: keyboard; stick; serial line, of FTDI and of the class; sound.
 USB_MODULES = ("usbhid", "hid-generic", "evdev", "usb-storage", "sd_mod", "crc32c_generic", "crct10dif_generic", "ftdi_sio", "cdc-acm", "snd-usb-audio")
 
@@ -27,19 +28,24 @@ USB_MODULES = ("usbhid", "hid-generic", "evdev", "usb-storage", "sd_mod", "crc32
 def build() -> None:
     """Brings the archive up to date; the image must be."""
     version = kernel_version(ROOTFS)
-    key = digest(version, SOURCES, LAB / "xenlab/usb_image.py", LAB / "xenlab/guest_image.py")
+    key = digest(version, SOURCES, FIXED_DRIVER, LAB / "xenlab/usb_image.py", LAB / "xenlab/guest_image.py")
     if up_to_date(ARCHIVE, key, IMAGE / ARCHIVE):
         return
     say("image: USB for a guest, with xen-hcd from Debian's kernel source")
-    install_packages(f"linux-source-{source_version(version)}", f"linux-headers-{version}", "make", "patch", "xz-utils")
+    install_packages(f"linux-source-{source_version(version)}", f"linux-headers-{version}", "make", "xz-utils")
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary) / "root"
         for name in ("bin", "lib/xen-hcd", f"lib/modules/{version}"):
             (root / name).mkdir(parents=True)
         copy_modules(ROOTFS, version, root, MODULES + USB_MODULES)
         source = driver_source(version, Path(temporary))
-        for form, patch in PATCHES.items():
-            shutil.copy(compile_driver(source, patch, version, Path(temporary) / form), root / f"lib/xen-hcd/{form}.ko")
+        for form in ("stock", "fixed"):
+            directory = driver_directory(Path(temporary) / form)
+            if form == "stock":
+                shutil.copy(source, directory)
+            else:
+                command([directory / "prepare", version], env=os.environ | {"XEN_HCD_SOURCE": str(source)})
+            shutil.copy(compile_driver(directory, version), root / f"lib/xen-hcd/{form}.ko")
         compile_programs(SOURCES, root / "bin")
         shutil.copy(SOURCES / "usb", root / "bin")
         (root / "bin/usb").chmod(0o755)
@@ -67,14 +73,15 @@ def driver_source(version: str, scratch: Path) -> Path:
     return scratch / package / DRIVER
 
 
-def compile_driver(source: Path, patch: Path | None, version: str, directory: Path) -> Path:
+def driver_directory(destination: Path) -> Path:
+    """What a guest builds its driver in; the source is still to come."""
+    command([FIXED_DRIVER / "install", "--destdir", destination])
+    return next(destination.glob("usr/src/netchannel-xen-hcd-*"))
+
+
+def compile_driver(directory: Path, version: str) -> Path:
     """As a module outside of the kernel's tree."""
-    directory.mkdir()
-    shutil.copy(source, directory)
-    if patch:
-        command(["patch", "--strip=1", "--fuzz=0", "--directory", directory, "--input", patch])
-    (directory / "Makefile").write_text(f"obj-m := {source.stem}.o\n")
     command(["make", "-s", "-C", f"/usr/src/linux-headers-{version}", f"M={directory}", "modules"])
-    module = directory / f"{source.stem}.ko"
+    module = directory / "xen-hcd.ko"
     command(["strip", "--strip-debug", module])
     return module
