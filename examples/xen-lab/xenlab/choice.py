@@ -32,7 +32,7 @@ DISKS = (CODE + "midpoint/", CODE + "vdevice/", CODE + "device/[A-Z]", CODE + "d
 REMOTE = (CODE + "server/", CODE + "device/remote/", CODE + "wire/", CODE + "tls/", CODE + "daemon/HostExports", CODE + "daemon/ExportSettings")
 SWAPS = (CODE + "device/mirror/", CODE + "daemon/(Swap|DiskJob|Metadata)", CODE + "coordinator/(DiskJob|Job)")
 USB = (CODE + "device/usb/", CODE + "vdevice/[A-Z]", CODE + "vdevice/usb/", CODE + "midpoint/usb/", CODE + "daemon/UsbPorts",
-       "examples/xen-lab/usb/")
+       "examples/xen-lab/usb/", "xen-hooks/guest/")
 STARTS = ("xen-hooks/", CODE + "daemon/", CODE + "cli/")
 
 

@@ -61,11 +61,11 @@ final class UsbTable {
   private static String advice(String driver) {
     return switch (driver) {
       case "module missing" ->
-          "its guest has not looked at the port: it is booting, or has no xen-hcd (modprobe xen-hcd"
-              + " there)";
+          "its guest has not looked at the port: it is booting, or has no xen-hcd (there: modprobe"
+              + " xen-hcd, or install netchannel-xen-hcd-dkms)";
       case "stock" ->
           "its guest has the stock xen-hcd: after a save and restore, devices that were busy may be"
-              + " dead until they are plugged anew";
+              + " dead until they are plugged anew; install netchannel-xen-hcd-dkms there";
       default -> "";
     };
   }

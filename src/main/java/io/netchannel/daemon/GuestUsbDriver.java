@@ -9,9 +9,14 @@ import java.util.Optional;
 enum GuestUsbDriver {
   /** It has not looked at the controller: the guest is booting, or has no such driver. */
   MISSING("module missing"),
-  /** Loses, after a suspend, what its USB drivers sent before it had connected again. */
+  /**
+   * Linux' own: loses, after a suspend, what its USB drivers sent before it had connected again.
+   */
   STOCK("stock"),
-  /** Says that it goes on after a suspend with all it had. */
+  /**
+   * Says that it goes on after a suspend with all it had: xen-hooks/guest, the guest package
+   * netchannel-xen-hcd-dkms.
+   */
   FIXED("fixed"),
   /** Has let go of the controller. */
   GONE("gone");

@@ -278,6 +278,7 @@ final class MainTest {
         .containsPattern(" g2 +4 +1 +serving +1209:0003 480M +stock +- +2 +71 +usb:port=3-1.2")
         .containsPattern(" g2 +4 +2 +- +- +module missing ")
         .contains("usb1 of g2: its guest has the stock xen-hcd")
+        .contains("plugged anew; install netchannel-xen-hcd-dkms there")
         .contains("usb2 of g2: its guest has not looked at the port")
         .contains("modprobe xen-hcd");
   }
