@@ -201,6 +201,11 @@ class Package(Directory):
         for each in control.iterdir():
             self.assertNotRegex(each.read_text(), "@[A-Z]+@", each.name)
 
+    def test_the_scripts_are_what_shellcheck_wants(self):
+        scripts = [GUEST / name for name in ("prepare", "install", "build-deb", "debian/postinst", "debian/prerm")]
+        done = run("shellcheck", *scripts)
+        self.assertEqual(done.returncode, 0, done.stdout)
+
 
 if __name__ == "__main__":
     unittest.main()
