@@ -10,14 +10,12 @@ import io.netchannel.midpoint.PendingTable.Fate;
 import io.netchannel.vdevice.VirtualDevice;
 import io.netchannel.vdevice.VirtualRequest;
 import java.nio.ByteBuffer;
-import java.util.List;
-import java.util.Map;
 import java.util.function.Function;
 import java.util.function.LongSupplier;
 
 /**
  * The way of a virtual device's requests through a mid-point, and what a kind of device makes of
- * it: taken, filled with data, ordered, issued, completed, answered, forgotten. {@link MidPoint}
+ * it: taken, filled with data, ordered, issued, completed, answered, forgotten. {@link Lifecycle}
  * decides which of these steps happen when. Owned by the agent's thread.
  *
  * <pre>
@@ -96,6 +94,7 @@ public abstract class DeviceFlow<
   private final FrontendLink<R> link;
   private final Counters counters = new Counters();
   private final PendingTable<R, P> table;
+  private final FlowRounds<R, P> rounds;
 
   private Mode mode = Mode.QUIET;
 
@@ -129,6 +128,7 @@ public abstract class DeviceFlow<
     trace = parts.trace();
     table = new PendingTable<>(inflight.slots(), buffers, parts.wake(), entries);
     link = new FrontendLink<>(virtual, inflight);
+    rounds = new FlowRounds<>(this, virtual, parts);
   }
 
   // What a kind of device decides
@@ -255,6 +255,10 @@ public abstract class DeviceFlow<
     return link;
   }
 
+  final FlowRounds<R, P> rounds() {
+    return rounds;
+  }
+
   final void device(B newDevice) {
     device = newDevice;
     deviceNumber++;
@@ -297,7 +301,7 @@ public abstract class DeviceFlow<
   public final void onRequest(R request) {
     while (!table.hasFree() || !inflight.hasFree()) {
       checkState(table.unseenCount() > 0, "more requests were polled than allowed");
-      forget(table.firstUnseen(), Fate.GIVEN_UP);
+      rounds.forget(table.firstUnseen(), Fate.GIVEN_UP);
     }
     long sequence = nextSequence++;
     int slot =
@@ -306,6 +310,19 @@ public abstract class DeviceFlow<
     counters.add(Counter.TAKEN, 1);
     trace.take(entry);
     taken(entry);
+  }
+
+  /** A process before had taken it, and it has no answer. */
+  final void takeAgain(InflightTable.Slot slot, R request) {
+    inflight.takenAgain(slot.slot(), request);
+    P entry = hold(request, slot.sequence(), slot.generation(), slot.slot());
+    trace.take(entry);
+    takenBefore(entry, slot.issued());
+  }
+
+  /** Of the next request that is taken. */
+  final void nextSequence(long next) {
+    nextSequence = next;
   }
 
   private P hold(R request, long sequence, long itsGeneration, int slot) {
@@ -413,6 +430,11 @@ public abstract class DeviceFlow<
     return false;
   }
 
+  /** Whether a request that was taken waits for memory. */
+  final boolean isStarved() {
+    return starved;
+  }
+
   // From the device to the guest
 
   /** Takes note of what the device has completed. */
@@ -445,93 +467,7 @@ public abstract class DeviceFlow<
     table.answered(entry);
   }
 
-  /** Answers what was finished while that was not allowed. */
-  private void answerDone() {
-    P entry = table.firstOpen();
-    while (entry != null) {
-      P next = entry.next; // one that is answered leaves the list
-      if (entry.state() == PendingRequest.State.DONE) {
-        answer(entry);
-      }
-      entry = next;
-    }
-  }
-
-  /** Makes the responses visible. */
-  private void publish() {
-    link.publish();
-    table.published();
-  }
-
-  /** Forgets what the frontend has seen. */
-  private int sweep() {
-    int count = 0;
-    P entry = table.firstUnseen();
-    while (entry != null) {
-      P next = entry.next; // one that is forgotten leaves the list
-      if (entry.request().seen()) {
-        trace.seen(entry);
-        forget(entry, Fate.SEEN);
-        count++;
-      }
-      entry = next;
-    }
-    return count;
-  }
-
-  private void forget(P entry, Fate fate) {
-    inflight.forget(entry.slot());
-    table.release(entry, fate);
-  }
-
   // The frontend
-
-  /** One round of serving. */
-  final int serve() {
-    publish();
-    int work = sweep() + issueHeld();
-    int budget = pollBudget();
-    int polled = link.poll(this, budget);
-    publish();
-    work += polled + relieve(budget > 0 && polled == 0);
-    offerIfPrepared();
-    served();
-    return work;
-  }
-
-  /** How many requests may be taken now. The others wait on their rings. */
-  private int pollBudget() {
-    int entries = table.freeCount() + table.unseenCount();
-    int batch = Math.min(parts.limits().pollBatch(), mayTake(starved, buffers));
-    return Math.min(batch, entries);
-  }
-
-  /**
-   * A virtual device stops giving requests when too many are kept. That a frontend has seen answers
-   * need not ever become known, so the oldest are given up then; at the second fruitless poll,
-   * because a request may have come just after the first.
-   */
-  private int relieve(boolean foundNothing) {
-    return switch (link.fruitless(foundNothing)) {
-      case 0 -> 0;
-      case 1 -> 1;
-      default -> giveUpOldest(parts.limits().pollBatch());
-    };
-  }
-
-  /** Forgets the oldest answered requests although the frontend may not have seen them. */
-  private int giveUpOldest(int count) {
-    int given = Math.min(count, table.unseenCount());
-    for (int i = 0; i < given; i++) {
-      forget(table.firstUnseen(), Fate.GIVEN_UP);
-    }
-    return given;
-  }
-
-  /** The handshake only: requests stay on the rings. */
-  final int follow() {
-    return link.poll(this, 0);
-  }
 
   protected final boolean isConnected() {
     return link.isConnected();
@@ -553,127 +489,6 @@ public abstract class DeviceFlow<
   @Override
   public final void onDisconnected() {
     link.disconnected();
-  }
-
-  // Beginnings and ends
-
-  /** Nothing was pending. */
-  final void begin() {
-    inflight.clear();
-  }
-
-  /**
-   * Makes the table again from what an earlier process left and the rings tell. Nothing is issued.
-   */
-  final void recover() {
-    if (!isConnected()) {
-      // The frontend has begun again meanwhile and will resubmit everything.
-      inflight.clear();
-      return;
-    }
-    List<InflightTable.Slot> slots = inflight.recovered();
-    nextSequence = inflight.recoveredNextSequence();
-    List<R> unanswered =
-        virtual.reattach(
-            slots.stream().map(InflightTable.Slot::encoded).toList(), inflight.requestConsumers());
-    if (!isConnected()) {
-      // The rings cannot be used any more; the virtual device has logged why and closed itself.
-      inflight.clear();
-      return;
-    }
-    link.connected();
-    // Before slots are forgotten: a slot may be all that tells how far its queue was consumed.
-    link.rememberConsumers();
-    Map<Integer, R> bySlot = Recovery.bySlot(slots, unanswered);
-    for (InflightTable.Slot slot : slots) {
-      R request = bySlot.get(slot.slot());
-      if (request == null) {
-        inflight.forget(slot.slot());
-      } else {
-        inflight.takenAgain(slot.slot(), request);
-        P entry = hold(request, slot.sequence(), slot.generation(), slot.slot());
-        trace.take(entry);
-        takenBefore(entry, slot.issued());
-      }
-    }
-  }
-
-  /** Whether all that was pending is finished, when nobody is to be answered. */
-  final boolean isSettled() {
-    return isFed() && table.heldCount() == 0 && table.issuedCount() == 0;
-  }
-
-  /**
-   * All that was pending is finished; what is known through it is kept for a frontend that sends
-   * its requests again.
-   *
-   * @return how many that were
-   */
-  final int endSettlement() {
-    int known = settled(link.resubmits());
-    release(Fate.SETTLED, true);
-    inflight.clear();
-    link.settled();
-    return known;
-  }
-
-  /** A seal has begun: what can still be taken travels too. */
-  final void takeTheRest() {
-    if (link.isLost()) {
-      return;
-    }
-    publish();
-    int unused = sweep();
-    // As many as there are now: a guest that runs after all must not keep us here. Those that find
-    // no room the guest resubmits anyway.
-    int rest = link.untaken();
-    int polled = 1;
-    while (rest > 0 && polled > 0 && isConnected()) {
-      polled = link.poll(this, Math.min(rest, pollBudget()));
-      rest -= polled;
-    }
-    publish();
-  }
-
-  /** Goes on after a seal that is undone. */
-  final void goOn() {
-    open();
-    if (link.isUp()) {
-      answerDone();
-      publish();
-    }
-  }
-
-  /** Empties the table of all that is not at the device. The in-flight file stays as it is. */
-  final void release(Fate fate, boolean traceDrop) {
-    for (P entry : table.all()) {
-      if (entry.state() != PendingRequest.State.ISSUED) {
-        if (traceDrop) {
-          trace.drop(entry);
-        }
-        table.release(entry, fate);
-      }
-    }
-  }
-
-  /** Lets others have what they wait for: what is free, and data that is only kept. */
-  final void share() {
-    while (buffers.owes() && table.giveUpOldestBuffer()) {
-      buffers.giveBack();
-    }
-    buffers.giveBack();
-  }
-
-  /** There was nothing to do. */
-  final void rest() {
-    buffers.rest();
-  }
-
-  /** Nothing is at the device any more, nor will be. */
-  final void releaseMemory() {
-    dropSettled();
-    handOver().drop();
-    buffers.close();
   }
 
   final InflightTable inflight() {

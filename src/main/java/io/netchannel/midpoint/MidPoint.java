@@ -1,11 +1,8 @@
 package io.netchannel.midpoint;
 
-import static com.google.common.base.Preconditions.checkState;
-
 import io.netchannel.device.Backend;
 import io.netchannel.midpoint.CommandQueue.Command;
 import io.netchannel.midpoint.Counters.Counter;
-import io.netchannel.midpoint.PendingTable.Fate;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -13,13 +10,12 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * The mid-point of one virtual device: between the guest's requests and the device they go to. What
- * kind of device that is its {@link DeviceFlow} knows; this is what happens when. The state diagram
- * and the invariants are in the package's description.
+ * kind of device that is its {@link DeviceFlow} knows, what happens when its {@link Lifecycle};
+ * this is what others see of it. The state diagram and the invariants are in the package's
+ * description.
  *
  * <p>Everything happens in {@link #doWork}, on one thread. Commands may be given on any thread;
  * their futures complete on the agent's, exceptionally with {@link IllegalStateException} where the
@@ -29,8 +25,6 @@ import org.slf4j.LoggerFactory;
  * @param <M> what is handed over of them
  */
 public class MidPoint<B extends Backend, M extends Manifest> implements Agent {
-  private static final Logger log = LoggerFactory.getLogger(MidPoint.class);
-
   /** What others see of it. */
   public enum State {
     /**
@@ -47,23 +41,6 @@ public class MidPoint<B extends Backend, M extends Manifest> implements Agent {
     RETIRED
   }
 
-  private enum Phase {
-    EXPECTING,
-    /**
-     * It has its device: what is pending from elsewhere is being finished. Or that failed, and it
-     * waits to be retired.
-     */
-    STARTING,
-    SERVING,
-    SEALING,
-    SEALED,
-    /** Waits for what is at the device; the rest is dropped. From outside it is what it was. */
-    DROPPING,
-    /** Likewise after a seal: what the manifest has is the destination's. */
-    RELEASING,
-    RETIRED
-  }
-
   /** Who goes on where {@link #close} leaves it. */
   private enum Successor {
     ANOTHER_PROCESS,
@@ -74,26 +51,9 @@ public class MidPoint<B extends Backend, M extends Manifest> implements Agent {
   private final DeviceFlow<B, M, ?, ?> flow;
   private final MidPointTrace trace;
   private final CommandQueue commands;
-  private final CompletableFuture<Void> retired = new CompletableFuture<>();
-  private final CompletableFuture<Void> nothingIssued = new CompletableFuture<>();
+  private final Lifecycle<B, M> life;
 
-  private volatile State state = State.EXPECTING;
-  private volatile long generation;
   private volatile Successor successor = Successor.ANOTHER_PROCESS;
-
-  private Phase phase = Phase.EXPECTING;
-
-  /** Null before STARTING, and in what an EXPECTING one is sealed to. */
-  private B device;
-
-  /** Who waits for a take-over that goes on; else null. */
-  private CompletableFuture<Void> takeOver;
-
-  /** While SEALING; else null. */
-  private Seal<M> seal;
-
-  /** While SEALED, unless a process before this one has sealed; else null. */
-  private M manifest;
 
   /** Wait for what the devices before have of them. */
   private final List<CompletableFuture<Void>> exchanges = new ArrayList<>();
@@ -109,6 +69,7 @@ public class MidPoint<B extends Backend, M extends Manifest> implements Agent {
     id = flow.id();
     trace = flow.trace();
     commands = new CommandQueue(flow.wake());
+    life = new Lifecycle<>(flow);
   }
 
   /**
@@ -121,11 +82,7 @@ public class MidPoint<B extends Backend, M extends Manifest> implements Agent {
     return commandWith(
         newDevice,
         future -> {
-          start(newDevice, newGeneration);
-          flow.handOver().unstage();
-          flow.begin();
-          become(Phase.SERVING, "serve");
-          flow.offerIfPrepared();
+          life.serve(newDevice, newGeneration);
           future.complete(null);
         });
   }
@@ -137,12 +94,7 @@ public class MidPoint<B extends Backend, M extends Manifest> implements Agent {
   public final CompletableFuture<Void> stage(M expected) {
     return command(
         future -> {
-          if (phase != Phase.EXPECTING) {
-            throw unfit("stage a manifest");
-          }
-          flow.handOver().stage(expected);
-          trace.stage(expected.generation(), expected.pending());
-          trace.flush();
+          life.stage(expected);
           future.complete(null);
         });
   }
@@ -155,15 +107,7 @@ public class MidPoint<B extends Backend, M extends Manifest> implements Agent {
    */
   public final CompletableFuture<Void> takeOver(B newDevice, long newGeneration, M handedOver) {
     return commandWith(
-        newDevice,
-        future -> {
-          flow.handOver().check(handedOver, newDevice);
-          start(newDevice, newGeneration);
-          flow.begin();
-          flow.handOver().takeOver(handedOver, newDevice);
-          flow.counters().add(Counter.ADOPTED, handedOver.pending());
-          takeOver = future;
-        });
+        newDevice, future -> life.takeOver(newDevice, newGeneration, handedOver, future));
   }
 
   /**
@@ -177,16 +121,7 @@ public class MidPoint<B extends Backend, M extends Manifest> implements Agent {
     return commandWith(
         newDevice,
         future -> {
-          start(newDevice, newGeneration);
-          flow.handOver().unstage();
-          flow.recover();
-          if (wasSealed) {
-            become(Phase.SEALED, "recover");
-          } else {
-            become(Phase.SERVING, "recover");
-            flow.goOn();
-            flow.offerIfPrepared();
-          }
+          life.recover(newDevice, newGeneration, wasSealed);
           future.complete(null);
         });
   }
@@ -203,12 +138,7 @@ public class MidPoint<B extends Backend, M extends Manifest> implements Agent {
   public final CompletableFuture<Void> exchange(UnaryOperator<B> around) {
     return command(
         future -> {
-          if (phase != Phase.SERVING) {
-            throw unfit("exchange the device");
-          }
-          device = around.apply(device);
-          flow.device(device);
-          trace.event(generation, "exchange");
+          life.exchange(around);
           exchanges.add(future);
         });
   }
@@ -217,11 +147,7 @@ public class MidPoint<B extends Backend, M extends Manifest> implements Agent {
   public final CompletableFuture<Void> useGeneration(long newer) {
     return command(
         future -> {
-          if (phase != Phase.SERVING) {
-            throw unfit("use a newer generation");
-          }
-          setGeneration(newer);
-          device.useGeneration(newer);
+          life.useGeneration(newer);
           future.complete(null);
         });
   }
@@ -248,29 +174,14 @@ public class MidPoint<B extends Backend, M extends Manifest> implements Agent {
    *     block nor throw. Not told when it is sealed, or being sealed, already
    */
   public final CompletableFuture<M> seal(Duration bound, long dataBytes, Consumer<M> known) {
-    return command(future -> pass(startSeal(new Seal.Terms<>(bound, dataBytes, known)), future));
+    return command(future -> pass(life.seal(new Seal.Terms<>(bound, dataBytes, known)), future));
   }
 
   /** Undoes a seal, also one that is going on: answers and issues what is pending and goes on. */
   public final CompletableFuture<Void> unseal(long newGeneration) {
     return command(
         future -> {
-          switch (phase) {
-            case EXPECTING, STARTING, SERVING, DROPPING -> {}
-            case SEALING -> failSeal(new IllegalStateException(id + ": unsealed meanwhile"));
-            case SEALED -> {
-              manifest = null;
-              flow.handOver().drop();
-              setGeneration(newGeneration);
-              if (device != null) {
-                device.useGeneration(newGeneration);
-              }
-              trace.event(generation, "unseal");
-              goOn("unseal");
-            }
-            case RELEASING, RETIRED -> throw unfit("unseal");
-          }
-          setGeneration(newGeneration);
+          life.unseal(newGeneration);
           future.complete(null);
         });
   }
@@ -283,12 +194,10 @@ public class MidPoint<B extends Backend, M extends Manifest> implements Agent {
   public final CompletableFuture<Void> retire() {
     return commands.give(
         future -> {
-          if (phase != Phase.RETIRED) {
-            depart();
-          }
-          pass(nothingIssued, future);
+          life.retire();
+          pass(life.nothingIssued(), future);
         },
-        future -> pass(nothingIssued, future));
+        future -> pass(life.nothingIssued(), future));
   }
 
   /**
@@ -296,7 +205,7 @@ public class MidPoint<B extends Backend, M extends Manifest> implements Agent {
    * be forgotten. Exceptionally when it was closed before.
    */
   public final CompletableFuture<Void> retired() {
-    return retired.copy();
+    return life.retired().copy();
   }
 
   /** From any thread. */
@@ -304,8 +213,8 @@ public class MidPoint<B extends Backend, M extends Manifest> implements Agent {
     Counters counters = flow.counters();
     return new MidPointStatus(
         id,
-        state,
-        generation,
+        life.state(),
+        life.generation(),
         flow.link().frontend(),
         counters.get(Counter.TAKEN),
         counters.get(Counter.ANSWERED),
@@ -330,23 +239,15 @@ public class MidPoint<B extends Backend, M extends Manifest> implements Agent {
     }
     int work = commands.run();
     work += flow.reap() + noteExchanged();
-    work +=
-        switch (phase) {
-          case EXPECTING, SEALED, RETIRED -> flow.follow();
-          case STARTING -> takeOver == null ? flow.follow() : settle();
-          case SERVING -> flow.link().isLost() ? settle() : flow.serve();
-          case SEALING -> flow.follow() + sealOn();
-          case DROPPING, RELEASING -> flow.follow() + depart();
-        };
-    noteGone();
-    if (!isDeparting()) {
-      flow.share();
+    work += life.round();
+    if (!life.isDeparting()) {
+      flow.rounds().share();
     }
     if (work > 0) {
       flow.counters().set(Counter.PENDING, flow.table().openCount());
       trace.flush();
     } else {
-      flow.rest();
+      flow.rounds().rest();
     }
     return work;
   }
@@ -380,49 +281,26 @@ public class MidPoint<B extends Backend, M extends Manifest> implements Agent {
     }
     commands.close();
     try {
-      if (isDeparting() || (successor == Successor.NOBODY && phase != Phase.RETIRED)) {
-        departNow();
-      }
+      life.leave(successor == Successor.NOBODY);
     } finally {
       closeParts();
-    }
-  }
-
-  /** To RETIRED also with requests at the device. */
-  private void departNow() {
-    if (depart() == 0) {
-      device.close(); // waits for what is running
-      if (phase == Phase.DROPPING) {
-        flow.leave(); // what has steps left has no outcome: nothing more gets to the device
-      }
-      flow.reap();
-      depart();
     }
   }
 
   /** Each step is made whatever the others throw: nobody waits for an agent that has ended. */
   private void closeParts() {
     IllegalStateException reason = closedBefore();
-    if (seal != null) {
-      seal.result().completeExceptionally(reason);
-    }
-    if (takeOver != null) {
-      takeOver.completeExceptionally(reason);
-    }
+    life.failWaiting(reason);
     commands.run(); // what came too late; it need not wait for the device
     try {
-      if (device != null) {
-        device.close(); // waits for what is running
-      }
-      flow.releaseMemory();
-      nothingIssued.complete(null);
+      life.closeDevice();
     } finally {
       exchanges.forEach(each -> each.completeExceptionally(reason));
-      nothingIssued.completeExceptionally(reason);
+      life.nothingIssued().completeExceptionally(reason);
       try {
         flow.link().close(false);
       } finally {
-        retired.completeExceptionally(reason);
+        life.retired().completeExceptionally(reason);
         try {
           flow.inflight().close();
         } finally {
@@ -457,7 +335,7 @@ public class MidPoint<B extends Backend, M extends Manifest> implements Agent {
   }
 
   private void closeUnlessTaken(B brought) {
-    if (brought != device) {
+    if (!life.has(brought)) {
       brought.close();
     }
   }
@@ -477,227 +355,5 @@ public class MidPoint<B extends Backend, M extends Manifest> implements Agent {
                 to.completeExceptionally(failure);
               }
             });
-  }
-
-  private void start(B newDevice, long newGeneration) {
-    if (phase != Phase.EXPECTING) {
-      throw unfit("start serving");
-    }
-    phase = Phase.STARTING;
-    device = newDevice;
-    flow.device(newDevice);
-    setGeneration(newGeneration);
-  }
-
-  private void setGeneration(long newGeneration) {
-    generation = newGeneration;
-    flow.generation(newGeneration);
-  }
-
-  private IllegalStateException unfit(String command) {
-    return new IllegalStateException(
-        "%s: cannot %s, it is %s%s%s"
-            .formatted(
-                id,
-                command,
-                state,
-                device == null ? " without a device" : "",
-                isDeparting() ? " and its frontend or owner has left" : ""));
-  }
-
-  private boolean isDeparting() {
-    return phase == Phase.DROPPING || phase == Phase.RELEASING;
-  }
-
-  private void become(Phase next, String reason) {
-    log.info("{}: {} -> {} ({}, generation {})", id, phase, next, reason, generation);
-    if (phase == Phase.STARTING && next == Phase.SERVING) {
-      trace.event(generation, "serve");
-    }
-    if (next == Phase.SERVING) {
-      flow.open();
-    }
-    if (next == Phase.SEALED && device != null) {
-      device.rest();
-    }
-    phase = next;
-    state =
-        switch (next) {
-          case EXPECTING, STARTING -> State.EXPECTING;
-          case SERVING -> State.SERVING;
-          case SEALING -> State.SEALING;
-          case SEALED -> State.SEALED;
-          case DROPPING, RELEASING -> state;
-          case RETIRED -> State.RETIRED;
-        };
-  }
-
-  // Settling: what is pending is finished, then the frontend may connect
-
-  private int settle() {
-    int work = flow.settle() + flow.follow();
-    if (flow.link().isGone() || !flow.isSettled()) {
-      return work;
-    }
-    int known = flow.endSettlement();
-    if (phase == Phase.STARTING) {
-      become(Phase.SERVING, "taken over " + known + " requests");
-    }
-    flow.offerIfPrepared();
-    if (takeOver != null) {
-      CompletableFuture<Void> waiting = takeOver;
-      takeOver = null;
-      waiting.complete(null);
-    }
-    return work + 1;
-  }
-
-  // Sealing
-
-  private CompletableFuture<M> startSeal(Seal.Terms<M> terms) {
-    switch (phase) {
-      case EXPECTING -> {
-        manifest = flow.handOver().nothing();
-        become(Phase.SEALED, "nothing to seal");
-        return CompletableFuture.completedFuture(manifest);
-      }
-      case SERVING -> {}
-      case SEALING -> {
-        return seal.result();
-      }
-      case SEALED -> {
-        checkState(
-            manifest != null,
-            "%s: was sealed by a process before this one; unseal or retire it",
-            id);
-        return CompletableFuture.completedFuture(manifest);
-      }
-      case STARTING, DROPPING, RELEASING, RETIRED -> throw unfit("seal");
-    }
-    seal = flow.handOver().seal(terms);
-    flow.quiet();
-    become(Phase.SEALING, "seal");
-    flow.takeTheRest();
-    return seal.result();
-  }
-
-  private int sealOn() {
-    if (flow.link().isGone()) {
-      failSeal(new IllegalStateException(id + ": the domain went away during the seal"));
-      return 1;
-    }
-    return switch (seal.advance()) {
-      case WAITS -> 0;
-      case SEALED -> {
-        finishSeal();
-        yield 1;
-      }
-      case FAILED -> {
-        failSeal(seal.failure());
-        yield 1;
-      }
-    };
-  }
-
-  private void finishSeal() {
-    Seal<M> finished = seal;
-    seal = null;
-    manifest = finished.manifest();
-    trace.flush();
-    flow.counters().add(Counter.HANDED_OVER, manifest.pending());
-    become(Phase.SEALED, manifest.pending() + " pending, " + finished.incomplete() + " incomplete");
-    finished.result().complete(manifest);
-  }
-
-  private void failSeal(Exception reason) {
-    Seal<M> failed = giveUpSeal();
-    goOn("seal failed");
-    failed.result().completeExceptionally(reason);
-  }
-
-  /** What the trace says of it is taken back; its result is the caller's to complete. */
-  private Seal<M> giveUpSeal() {
-    Seal<M> failed = seal;
-    seal = null;
-    flow.handOver().drop();
-    if (failed.manifest() != null) {
-      trace.event(generation, "unseal");
-    }
-    return failed;
-  }
-
-  /** After a seal that is undone. */
-  private void goOn(String reason) {
-    if (device == null) {
-      become(Phase.EXPECTING, reason);
-    } else {
-      become(Phase.SERVING, reason);
-      flow.goOn();
-    }
-  }
-
-  // The end
-
-  private void noteGone() {
-    if (isDeparting() || flow.link().isClosed() || !flow.link().isGone()) {
-      return;
-    }
-    log.info("{}: its frontend has gone", id);
-    if (phase == Phase.RETIRED) {
-      finishDevice();
-    } else {
-      depart();
-    }
-  }
-
-  /** One step towards RETIRED: waits for what is at the device, drops the rest. */
-  private int depart() {
-    if (!isDeparting()) {
-      phase = phase == Phase.SEALED ? Phase.RELEASING : Phase.DROPPING;
-    }
-    flow.quiet();
-    flow.handOver().unstage();
-    if (seal != null) {
-      giveUpSeal()
-          .result()
-          .completeExceptionally(new IllegalStateException(id + ": retired during the seal"));
-    }
-    if (takeOver != null) {
-      takeOver.completeExceptionally(
-          new IllegalStateException(id + ": retired during the take-over"));
-      takeOver = null;
-    }
-    // What a manifest has is the destination's; anything else is lost with the frontend.
-    boolean handedOver = phase == Phase.RELEASING;
-    flow.release(handedOver ? Fate.HANDED_OVER : Fate.ABANDONED, !handedOver);
-    flow.dropSettled();
-    if (flow.table().issuedCount() > 0) {
-      if (handedOver) {
-        device.relinquish();
-      } else {
-        flow.depart();
-      }
-      return 0;
-    }
-    if (device != null) {
-      device.close();
-    }
-    become(Phase.RETIRED, handedOver ? "handed over" : "dropped");
-    trace.event(generation, "retire");
-    trace.flush();
-    manifest = null;
-    flow.releaseMemory();
-    flow.begin(); // not before the trace has what became of it: a crash would take that along
-    if (flow.link().isGone()) {
-      finishDevice();
-    }
-    nothingIssued.complete(null);
-    return 1;
-  }
-
-  private void finishDevice() {
-    flow.link().close(true);
-    flow.inflight().remove();
-    retired.complete(null);
   }
 }

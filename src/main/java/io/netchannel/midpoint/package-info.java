@@ -1,8 +1,9 @@
 /**
  * The mid-point: between a guest's virtual device and the device its requests go to, of whatever
- * kind. {@link io.netchannel.midpoint.MidPoint} is what happens when, {@link
- * io.netchannel.midpoint.DeviceFlow} the way of the requests, which each kind of device extends:
- * disks in {@code midpoint.block}, USB ports in {@code midpoint.usb}.
+ * kind. {@link io.netchannel.midpoint.MidPoint} is what others see of it; {@code Lifecycle} is what
+ * happens when, {@link io.netchannel.midpoint.DeviceFlow} the way of each request, which each kind
+ * of device extends (disks in {@code midpoint.block}, USB ports in {@code midpoint.usb}), and
+ * {@code FlowRounds} what a round does with all of them.
  *
  * <pre>
  *   EXPECTING --serve, takeOver, recover--> STARTING --settled--> SERVING --seal--> SEALING
