@@ -118,7 +118,8 @@ public record ExportSettings(
                     .or(() -> source)
                     .get(),
                 table.flag("read-only", false),
-                ImmutableSet.copyOf(table.list("allow"))));
+                ImmutableSet.copyOf(table.list("allow")),
+                Optional.empty()));
       } catch (IllegalArgumentException e) {
         throw table.error("name", e.getMessage());
       }

@@ -8,7 +8,6 @@ import io.netchannel.device.Storage;
 import io.netchannel.device.file.FileStat;
 import io.netchannel.device.memory.BufferBudget;
 import io.netchannel.device.usb.UsbOpener;
-import io.netchannel.files.DurableFile;
 import io.netchannel.server.Export;
 import io.netchannel.server.ExportException;
 import io.netchannel.server.ExportLeft;
@@ -17,20 +16,14 @@ import io.netchannel.server.ExportStatus;
 import io.netchannel.server.ExportUse;
 import io.netchannel.server.ServerLimits;
 import io.netchannel.server.ServerParts;
-import io.netchannel.text.TextFile;
 import io.netchannel.tls.HostTls;
 import io.netchannel.tls.TlsException;
-import io.netchannel.wire.ExportKind;
 import io.netchannel.wire.Transport;
 import java.io.IOException;
 import java.net.InetSocketAddress;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.DirectoryStream;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -44,8 +37,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The device server of this host, with what the configuration exports and what was exported by
- * command. The latter is in files of its own, "NAME.export" in the server's directory: clients come
- * again after a restart.
+ * command. The latter is in {@link ExportFiles}.
  */
 final class HostExports
     implements ControlEndpoint.Handler,
@@ -54,14 +46,6 @@ final class HostExports
         DeviceOpener.ServedStorage,
         AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(HostExports.class);
-
-  private static final String SUFFIX = ".export";
-
-  /** In requests, answers and such files: what is exported. */
-  private static final String KIND = "kind";
-
-  /** In such a file: which file a pool has made as what is exported, and may delete. */
-  private static final String VOLUME = "volume";
 
   private static final String IS_CLAIMED =
       "export %s is being made or ended just now; try again in a moment";
@@ -82,7 +66,7 @@ final class HostExports
   private final ExportChecks checks;
   private final Timer timer;
   private final BufferBudget buffers;
-  private final Path directory;
+  private final ExportFiles files;
   private final ExecutorService executor = new PatientPool("exports-%d");
   private final ExportServer server;
   private final Optional<HostTls> tls;
@@ -120,7 +104,8 @@ final class HostExports
     this.tls = tls;
     this.configuration = configuration;
     checks = new ExportChecks(devices, usb);
-    directory = configuration.stateDirectory().resolve("exports");
+    Path directory = configuration.stateDirectory().resolve("exports");
+    files = new ExportFiles(directory);
     buffers = new BufferBudget(configuration.memory().serverBytes());
     server =
         new ExportServer(
@@ -177,20 +162,11 @@ final class HostExports
     for (Export export : configuration.exports().exports()) {
       addOrLog(export);
     }
-    try (DirectoryStream<Path> files = Files.newDirectoryStream(directory, "*" + SUFFIX)) {
-      for (Path file : files) {
-        try {
-          Map<String, Object> content = Json.parseObject(TextFile.read(file));
-          Export export = read(file, content);
-          if (content.get(VOLUME) instanceof String birth) {
-            volumes.put(export.name(), FileStat.Birth.parse(birth));
-          }
-          addOrLog(export);
-        } catch (IOException | IllegalArgumentException e) {
-          log.error("{}: {}; export it again", file, e.getMessage());
-        }
-      }
-    }
+    files.each(
+        stored -> {
+          stored.volume().ifPresent(birth -> volumes.put(stored.export().name(), birth));
+          addOrLog(stored.export());
+        });
   }
 
   private void addOrLog(Export export) {
@@ -309,11 +285,12 @@ final class HostExports
   private Object export(Map<String, Object> request) throws ExportException, ControlException {
     Export export =
         new Export(
-            kind(request),
+            ExportFiles.kind(request),
             text(request, "name"),
             text(request, "source"),
             Boolean.TRUE.equals(request.get("readOnly")),
-            names(request.get("allow")));
+            ExportFiles.names(request.get("allow")),
+            Optional.empty());
     add(export);
     try {
       checks.look(export);
@@ -340,14 +317,7 @@ final class HostExports
 
   private void forget(String name) throws ExportException {
     volumes.remove(name);
-    try {
-      DurableFile.delete(directory.resolve(name + SUFFIX));
-    } catch (IOException e) {
-      throw new ExportException(
-          "export %s is gone and may come back with the next start: %s; check that disk and remove it then"
-              .formatted(name, e),
-          e);
-    }
+    files.delete(name);
   }
 
   // ---- exports of volumes
@@ -483,14 +453,54 @@ final class HostExports
     remove(name, false);
   }
 
+  // ---- USB devices that stay
+
+  /** The source by which all hosts reach a USB device that this one exports. */
+  String usbSource(String name) {
+    return own.source(ExportPlace.USB + name);
+  }
+
+  /** Those of this host, in order of their names. */
+  List<ExportStatus> staying() {
+    return server.exports(after(ANSWER_BOUND)).stream()
+        .filter(status -> status.export().owner().isPresent())
+        .toList();
+  }
+
+  /** Serves one from now on, in the place of the one of that name. Durable when it returns. */
+  void addStaying(Export export) throws ExportException {
+    Optional<Export> before = server.find(export.name());
+    if (before.equals(Optional.of(export))) {
+      return;
+    }
+    if (before.isPresent()) {
+      endStaying(export.name());
+    }
+    add(export);
+    write(export);
+  }
+
+  /** Ends one: with its generation nobody comes again. Nothing where there is none. */
+  void endStaying(String name) throws ExportException {
+    for (ExportStatus found : staying()) {
+      if (found.export().name().equals(name)) {
+        for (ExportStatus.Client client : found.clients()) {
+          server.release(name, client.name());
+        }
+        remove(name, true);
+      }
+    }
+  }
+
   private Map<String, Object> describe(ExportStatus status) {
     Export export = status.export();
     Map<String, Object> described = new LinkedHashMap<>();
     described.put("name", export.name());
-    described.put(KIND, MigrationJson.lowerCase(export.kind()));
+    described.put(ExportFiles.KIND, MigrationJson.lowerCase(export.kind()));
     described.put("source", export.source());
     described.put("mode", export.readOnly() ? "ro" : "rw");
     described.put("allow", export.allow().asList());
+    described.put("owner", export.owner().orElse(null));
     described.put(
         "clients",
         status.answers() ? status.clients().stream().map(HostExports::describe).toList() : null);
@@ -541,54 +551,7 @@ final class HostExports
   }
 
   private void store(Export export, Optional<FileStat.Birth> volume) throws ExportException {
-    Map<String, Object> content = new LinkedHashMap<>();
-    content.put(KIND, MigrationJson.lowerCase(export.kind()));
-    content.put("source", export.source());
-    content.put("readOnly", export.readOnly());
-    content.put("allow", export.allow().asList());
-    volume.ifPresent(birth -> content.put(VOLUME, birth.toString()));
-    try {
-      DurableFile.write(
-          directory.resolve(export.name() + SUFFIX),
-          Json.write(content).getBytes(StandardCharsets.UTF_8),
-          DurableFile.PRIVATE);
-    } catch (IOException e) {
-      throw new ExportException(
-          "export %s cannot be stored: %s".formatted(export.name(), e.getMessage()), e);
-    }
-  }
-
-  private static Export read(Path file, Map<String, Object> content) {
-    String name = file.getFileName().toString();
-    if (content.get("source") instanceof String source) {
-      return new Export(
-          kind(content),
-          name.substring(0, name.length() - SUFFIX.length()),
-          source,
-          Boolean.TRUE.equals(content.get("readOnly")),
-          names(content.get("allow")));
-    }
-    throw new IllegalArgumentException("expected a source, found " + content);
-  }
-
-  /** A disk where it does not say. */
-  private static ExportKind kind(Map<String, Object> content) {
-    String kind = String.valueOf(content.getOrDefault(KIND, "disk"));
-    return Arrays.stream(ExportKind.values())
-        .filter(known -> MigrationJson.lowerCase(known).equals(kind))
-        .findFirst()
-        .orElseThrow(
-            () ->
-                new IllegalArgumentException(
-                    "expected an export of kind disk or usb, found " + kind));
-  }
-
-  private static ImmutableSet<String> names(Object list) {
-    ImmutableSet.Builder<String> names = ImmutableSet.builder();
-    if (list instanceof List<?> texts) {
-      texts.forEach(text -> names.add(String.valueOf(text)));
-    }
-    return names.build();
+    files.write(new ExportFiles.Stored(export, volume));
   }
 
   private static String text(Map<String, Object> request, String name) throws ControlException {

@@ -60,6 +60,7 @@ public final class HostStorage implements AutoCloseable {
   private final Optional<HostTls> tls;
   private final DeviceOpener devices;
   private final HostUsb usb;
+  private final StayingUsb staying;
 
   /** What was opened; closed in the opposite order. */
   private final Deque<AutoCloseable> opened = new ArrayDeque<>();
@@ -89,6 +90,7 @@ public final class HostStorage implements AutoCloseable {
                     .put(Mirrors.SCHEME, new LateKind(Mirrors.SCHEME))
                     .buildOrThrow()));
     usb = opened(new HostUsb(devices, Maps.toMap(RemoteDevices.SCHEMES, LateUsb::new)));
+    staying = new StayingUsb(usb.opener(), this::exports);
   }
 
   /**
@@ -312,6 +314,11 @@ public final class HostStorage implements AutoCloseable {
   /** USB devices that guests can have. */
   public UsbOpener usb() {
     return usb.opener();
+  }
+
+  /** USB devices that stay on this host when their guests go. */
+  public StayingUsb stayingUsb() {
+    return staying;
   }
 
   /** What the command line asks about exports; all else is passed on. */

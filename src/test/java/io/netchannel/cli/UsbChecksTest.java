@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.google.common.collect.ImmutableSet;
 import io.netchannel.cli.Finding.Level;
 import io.netchannel.server.Export;
-import io.netchannel.wire.ExportKind;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -34,7 +33,7 @@ final class UsbChecksTest {
   }
 
   private static Export usb(String source) {
-    return new Export(ExportKind.USB, "stick", source, false, ImmutableSet.of());
+    return Export.usb("stick", source, ImmutableSet.of());
   }
 
   @ParameterizedTest

@@ -9,12 +9,14 @@ import io.netchannel.device.DeviceKind;
 import io.netchannel.device.OpenOptions;
 import io.netchannel.device.Storage;
 import io.netchannel.device.legs.Authority;
+import io.netchannel.device.usb.LookedUsb;
 import io.netchannel.device.usb.UsbDevice;
 import io.netchannel.device.usb.UsbKind;
 import io.netchannel.device.usb.UsbOpenOptions;
 import io.netchannel.tls.HostTls;
 import io.netchannel.wire.ExportKind;
 import io.netchannel.wire.Transport;
+import io.netchannel.wire.UsbPort;
 import io.netty.channel.EventLoop;
 import io.netty.handler.ssl.SslContext;
 import java.io.UncheckedIOException;
@@ -128,8 +130,12 @@ public final class RemoteDevices {
     UsbOpenOptions.User user =
         usbOptions.user().orElseGet(() -> new UsbOpenOptions.User("tool/" + UUID.randomUUID(), 1));
     return usbOptions.probe()
-        ? LookedUsb.of(RemoteProbe.ask(link, user.name(), false).usb().port())
+        ? looked(RemoteProbe.ask(link, user.name(), false).usb().port())
         : RemoteUsbDevice.open(link, user);
+  }
+
+  private static UsbDevice looked(UsbPort told) {
+    return new LookedUsb(UsbPorts.state(told, told.incarnation()));
   }
 
   private DeviceKind kind(RemoteAddress.Parser parser) {

@@ -1,10 +1,13 @@
 package io.netchannel.device.usb.fs;
 
 import io.netchannel.device.DeviceException;
+import io.netchannel.device.usb.LookedUsb;
+import io.netchannel.device.usb.PortState;
 import io.netchannel.device.usb.UsbDevice;
 import io.netchannel.device.usb.UsbKind;
 import io.netchannel.device.usb.UsbOpenOptions;
 import java.io.IOException;
+import java.util.Optional;
 import java.util.function.LongSupplier;
 
 /**
@@ -45,8 +48,20 @@ public final class UsbfsKind implements UsbKind, AutoCloseable {
   public UsbDevice open(String text, UsbOpenOptions options) throws DeviceException {
     UsbSource source = UsbSource.parse(text);
     return options.probe()
-        ? UsbfsProbe.open(source, host.finder())
+        ? new LookedUsb(look(source))
         : UsbfsDevice.open(source, host);
+  }
+
+  /** Nothing of it is claimed, or even opened. */
+  private PortState look(UsbSource source) throws DeviceException {
+    try {
+      return source
+          .choose(host.finder().list())
+          .map(found -> new PortState(1, Optional.of(found.asPlugged())))
+          .orElse(PortState.EMPTY);
+    } catch (IOException e) {
+      throw new DeviceException("the USB devices of this host cannot be listed: " + e, e);
+    }
   }
 
   @Override

@@ -1,21 +1,14 @@
-package io.netchannel.device.remote;
+package io.netchannel.device.usb;
 
-import io.netchannel.device.usb.PortState;
-import io.netchannel.device.usb.Urb;
-import io.netchannel.device.usb.UrbCompletion;
-import io.netchannel.device.usb.UrbStatus;
-import io.netchannel.device.usb.UsbDevice;
-import io.netchannel.wire.UsbPort;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ForkJoinPool;
 
-/** A USB device for who only asks what is there. */
-record LookedUsb(PortState port) implements UsbDevice {
-  static LookedUsb of(UsbPort told) {
-    return new LookedUsb(UsbPorts.state(told, told.incarnation()));
-  }
-
-  /** What is there is what was there when it was asked. */
+/**
+ * A USB device for who only asks what is there: it was looked at, and nothing of it is open.
+ *
+ * @param port what was there then
+ */
+public record LookedUsb(PortState port) implements UsbDevice {
   @Override
   public void listen(PortListener listener) {
     listener.portChanged();
