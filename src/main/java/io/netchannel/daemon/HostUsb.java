@@ -1,6 +1,7 @@
 package io.netchannel.daemon;
 
 import com.google.common.collect.ImmutableMap;
+import com.google.common.collect.Maps;
 import com.google.common.util.concurrent.ThreadFactoryBuilder;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.Devices;
@@ -11,6 +12,7 @@ import io.netchannel.device.usb.UsbOpener;
 import io.netchannel.device.usb.filter.UrbFilters;
 import io.netchannel.device.usb.fs.UsbfsKind;
 import io.netchannel.device.usb.redir.RedirDevices;
+import io.netchannel.device.usb.shared.SharedDevices;
 import io.netchannel.device.usb.soft.SoftDevices;
 import java.time.Clock;
 import java.util.Map;
@@ -18,7 +20,10 @@ import java.util.Random;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 
-/** The USB devices that a host's guests can have, and its server can export. */
+/**
+ * The USB devices that a host's guests can have, and its server can export. Those of this host are
+ * open once for a guest, whoever of port and server has them ({@link SharedDevices}).
+ */
 final class HostUsb implements AutoCloseable {
   private final PluggedHere plugged = new PluggedHere();
   private final ScheduledExecutorService software =
@@ -34,12 +39,19 @@ final class HostUsb implements AutoCloseable {
    * @param remote devices of other hosts, by their schemes
    */
   HostUsb(Devices storage, Map<String, UsbKind> remote) {
+    SharedDevices shared = new SharedDevices(software, System::nanoTime);
+    ImmutableMap<String, UsbKind> own =
+        ImmutableMap.of(
+            "usb",
+            plugged,
+            SoftDevices.SCHEME,
+            new SoftDevices(software, System::nanoTime, storage),
+            RedirDevices.SCHEME,
+            new RedirDevices(System::nanoTime, new Random()));
     opener =
         new UsbOpener(
             ImmutableMap.<String, UsbKind>builder()
-                .put("usb", plugged)
-                .put(SoftDevices.SCHEME, new SoftDevices(software, System::nanoTime, storage))
-                .put(RedirDevices.SCHEME, new RedirDevices(System::nanoTime, new Random()))
+                .putAll(Maps.transformEntries(own, shared::around))
                 .putAll(remote)
                 .buildOrThrow(),
             UrbFilters.all(software, Clock.systemUTC()));
