@@ -82,7 +82,7 @@ final class DiskExport extends ServedExport {
 
   @Override
   Attached.Body toldOnProbe(Connection connection, Attach attach) throws DeviceException {
-    openDevice();
+    openDevice(attach);
     return new AttachedDisk(
         parts.storage(),
         connection.hasStorage() ? identity().orElse(AttachedDisk.UNTOLD) : parts.storage(),
@@ -265,7 +265,7 @@ final class DiskExport extends ServedExport {
   }
 
   @Override
-  void openDevice() throws DeviceException {
+  void openDevice(Attach attach) throws DeviceException {
     if (device == null) {
       if (!export.readOnly()) {
         parts.devices().checkUnused(export.source());

@@ -70,8 +70,8 @@ abstract class ServedExport {
   /** What the device is called as that of a generation: another one is not its client's. */
   abstract String place() throws DeviceException;
 
-  /** Opens the device if it is not open. */
-  abstract void openDevice() throws DeviceException;
+  /** Opens the device for a client, if it is not open. */
+  abstract void openDevice(Attach attach) throws DeviceException;
 
   /** Whether it is. */
   abstract boolean isOpen();
@@ -189,6 +189,12 @@ abstract class ServedExport {
     if (attach.probe()) {
       return probe(connection, attach);
     }
+    if (export.owner().isPresent() && !export.owner().get().equals(attach.client())) {
+      return Refused.because(
+          Refusal.DENIED,
+          "export %s is the device of %s, and %s asks for it"
+              .formatted(export.name(), export.owner().get(), attach.client()));
+    }
     Optional<GenerationStore.Entry> known = generations.get(attach.client());
     long newest = known.map(GenerationStore.Entry::generation).orElse(0L);
     if (attach.generation() < newest) {
@@ -223,7 +229,7 @@ abstract class ServedExport {
       if (another.isPresent()) {
         return Refused.because(Refusal.UNAVAILABLE, another.get());
       }
-      openDevice();
+      openDevice(attach);
     } catch (DeviceException e) {
       return Refused.because(Refusal.UNAVAILABLE, e.getMessage());
     }

@@ -20,6 +20,9 @@ final class UsbExport extends ServedExport {
   /** Null while it is not open; used on serial() only. */
   private UsbDevice device;
 
+  /** Of its user, as the device knows it. */
+  private long generation;
+
   UsbExport(Export export, GenerationStore generations, ServerParts parts) {
     super(export, generations, parts);
     this.export = export;
@@ -32,11 +35,21 @@ final class UsbExport extends ServedExport {
   }
 
   @Override
-  void openDevice() throws DeviceException {
+  void openDevice(Attach attach) throws DeviceException {
     if (device == null) {
-      device = parts.usb().open(export.source(), UsbOpenOptions.PLAIN);
+      device = parts.usb().open(export.source(), options(attach, false));
+      generation = attach.generation();
       device.listen(this::portChanged);
     }
+  }
+
+  /** One that is somebody's is shared with what that has of it on this host. */
+  private UsbOpenOptions options(Attach attach, boolean probe) {
+    return new UsbOpenOptions(
+        export
+            .owner()
+            .map(owner -> new UsbOpenOptions.User(owner, Math.max(1, attach.generation()))),
+        probe);
   }
 
   /** On any thread. */
@@ -81,6 +94,10 @@ final class UsbExport extends ServedExport {
 
   @Override
   Attached.Body told(Connection connection, Attach attach, Session<?> session) {
+    if (attach.generation() > generation) {
+      generation = attach.generation();
+      device.useGeneration(generation); // what was before has ended, or is this one's
+    }
     return ((UsbSession) session).attached();
   }
 
@@ -90,7 +107,7 @@ final class UsbExport extends ServedExport {
     if (device != null) {
       return UsbSession.probed(device);
     }
-    try (UsbDevice look = parts.usb().open(export.source(), UsbOpenOptions.PROBE)) {
+    try (UsbDevice look = parts.usb().open(export.source(), options(attach, true))) {
       return UsbSession.probed(look);
     }
   }
