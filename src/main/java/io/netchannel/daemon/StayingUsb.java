@@ -70,8 +70,8 @@ public final class StayingUsb {
    * @param hosts that may use it, as their certificates name them
    * @return the source by which these reach it: {@code source} itself where it names an export by a
    *     name that all hosts have for it
-   * @throws DeviceException when no other host can reach it, with what to do, or when that cannot be
-   *     stored
+   * @throws DeviceException when no other host can reach it, with what to do, or when that cannot
+   *     be stored
    */
   public String exportFor(UUID domain, String port, String source, ImmutableSet<String> hosts)
       throws DeviceException {
@@ -104,8 +104,7 @@ public final class StayingUsb {
    */
   public String here(UUID domain, String port, String source) throws DeviceException {
     Optional<ExportPlace> found =
-        ExportPlace.of(devices, source)
-            .filter(place -> place.export().equals(name(domain, port)));
+        ExportPlace.of(devices, source).filter(place -> place.export().equals(name(domain, port)));
     if (found.isEmpty() || !server().isHere(found.get().server())) {
       return source;
     }
@@ -117,10 +116,10 @@ public final class StayingUsb {
   }
 
   /**
-   * The guest has its device here again, or not at all any more: whoever else has it is refused from
-   * now on, and no migration ends with that. Called where a migration away was aborted, before the
-   * port goes on, or after; where the guest has come home, when that is certain (COMMIT); where the
-   * port is detached. Idempotent, and nothing where there is no such export.
+   * The guest has its device here again, or not at all any more: whoever else has it is refused
+   * from now on, and no migration ends with that. Called where a migration away was aborted, before
+   * the port goes on, or after; where the guest has come home, when that is certain (COMMIT); where
+   * the port is detached. Idempotent, and nothing where there is no such export.
    *
    * @throws DeviceException when that cannot be stored; a restart may find the export again, which
    *     {@link #tidy} ends

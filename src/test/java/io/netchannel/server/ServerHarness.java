@@ -54,6 +54,7 @@ final class ServerHarness implements AutoCloseable {
   final ExecutorService executor = Executors.newCachedThreadPool();
   final RecordingDisk disk;
   final RecordingUsb usb;
+  final SharedKeyboard keyboard = new SharedKeyboard();
   final Path socket;
   private final Path directory;
   private final Transport serverTransport = new Transport("server", 2);
@@ -101,7 +102,9 @@ final class ServerHarness implements AutoCloseable {
             serverTransport,
             new ServerParts(
                 disk,
-                new UsbOpener(ImmutableMap.of("recording", usb), ImmutableMap.of()),
+                new UsbOpener(
+                    ImmutableMap.of("recording", usb, SharedKeyboard.SCHEME, keyboard.kind()),
+                    ImmutableMap.of()),
                 executor,
                 Clock.systemUTC(),
                 storage,

@@ -47,9 +47,7 @@ public final class UsbfsKind implements UsbKind, AutoCloseable {
   @Override
   public UsbDevice open(String text, UsbOpenOptions options) throws DeviceException {
     UsbSource source = UsbSource.parse(text);
-    return options.probe()
-        ? new LookedUsb(look(source))
-        : UsbfsDevice.open(source, host);
+    return options.probe() ? new LookedUsb(look(source)) : UsbfsDevice.open(source, host);
   }
 
   /** Nothing of it is claimed, or even opened. */

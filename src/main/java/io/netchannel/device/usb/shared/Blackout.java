@@ -7,8 +7,8 @@ import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
 
 /**
- * What an endpoint of a HID has to say while nobody asks: from the moment its owner's last URB there
- * was unlinked until the next one comes.
+ * What an endpoint of a HID has to say while nobody asks: from the moment its owner's last URB
+ * there was unlinked until the next one comes.
  *
  * <pre>
  *             a report came, room for more

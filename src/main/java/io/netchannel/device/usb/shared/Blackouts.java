@@ -97,8 +97,7 @@ final class Blackouts {
     return plugged.descriptors().configuration(plugged.configuration()).stream()
         .map(Configuration::interfaces)
         .flatMap(interfaces -> interfaces.stream())
-        .filter(
-            each -> plugged.alternates().getOrDefault(each.number(), -1) == each.alternate());
+        .filter(each -> plugged.alternates().getOrDefault(each.number(), -1) == each.alternate());
   }
 
   private void post(Blackout blackout) {

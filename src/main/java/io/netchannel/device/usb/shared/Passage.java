@@ -6,8 +6,8 @@ import io.netchannel.device.usb.UrbStatus;
 import java.util.concurrent.CompletableFuture;
 
 /**
- * A URB of a holder on its way to the device and back, or a reset that waits. Used again; guarded by
- * its {@link SharedDevice}.
+ * A URB of a holder on its way to the device and back, or a reset that waits. Used again; guarded
+ * by its {@link SharedDevice}.
  */
 final class Passage implements UrbCompletion {
   private final SharedDevice device;

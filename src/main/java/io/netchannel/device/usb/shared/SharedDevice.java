@@ -74,7 +74,11 @@ final class SharedDevice {
    * @param whenClosed called when the device is
    */
   SharedDevice(
-      String place, UsbDevice device, Executor executor, LongSupplier nanoTime, Runnable whenClosed) {
+      String place,
+      UsbDevice device,
+      Executor executor,
+      LongSupplier nanoTime,
+      Runnable whenClosed) {
     this.place = place;
     this.device = device;
     this.executor = executor;
@@ -400,6 +404,9 @@ final class SharedDevice {
    * @return what is to be told before anything else of its endpoint goes there
    */
   private synchronized List<Passage> step() {
+    if (!waiting.isEmpty()) {
+      endOutdated();
+    }
     List<Passage> told = ended;
     ended = new ArrayList<>();
     if (others > 0) {
@@ -416,7 +423,7 @@ final class SharedDevice {
         startReset(next);
       } else if (blocked.stream().noneMatch(before -> isOneEndpoint(before, next.urb))) {
         Blackout blackout = blackouts.of(next.urb);
-        if (blackout == null || blackout.incarnation != next.incarnation) {
+        if (blackout == null) {
           all.remove();
           forward(next);
         } else if (blackouts.gives(blackout, next)) {
@@ -447,8 +454,7 @@ final class SharedDevice {
         device
             .reset()
             .whenComplete(
-                (status, failure) ->
-                    waits.complete(failure == null ? status : UrbStatus.PROTOCOL));
+                (status, failure) -> waits.complete(failure == null ? status : UrbStatus.PROTOCOL));
   }
 
   // ---- the port
@@ -457,11 +463,7 @@ final class SharedDevice {
   private void portChanged() {
     List<Holder> all;
     synchronized (this) {
-      PortState now = device.port();
-      int present = now.plugged().isPresent() ? now.incarnation() : -1;
-      blackouts.forget(each -> each.incarnation != present);
-      endWaiting(
-          each -> each.reset == null && each.incarnation != present, UrbStatus.NO_DEVICE);
+      endOutdated();
       all = List.copyOf(holders);
     }
     proceed();
@@ -469,6 +471,14 @@ final class SharedDevice {
   }
 
   // ---- guarded by this
+
+  /** What was for a device that has gone does not get to the next one. */
+  private void endOutdated() {
+    PortState now = device.port();
+    int present = now.plugged().isPresent() ? now.incarnation() : -1;
+    blackouts.forget(each -> each.incarnation != present);
+    endWaiting(each -> each.reset == null && each.incarnation != present, UrbStatus.NO_DEVICE);
+  }
 
   private void endWaiting(Predicate<Passage> which, UrbStatus status) {
     for (Iterator<Passage> all = waiting.iterator(); all.hasNext(); ) {

@@ -22,11 +22,12 @@
  *
  * <h2>Blackouts</h2>
  *
- * A guest that is suspended unlinks what it has at a keyboard, and asks again seconds later, perhaps
- * from another host. What the keyboard has to say meanwhile is asked for here ({@code Blackout}),
- * and given to the first URBs of whoever owns the device then: the next host's, or the same guest's
- * when it does not go after all. It begins where the last interrupt IN URB of an endpoint of a HID
- * was unlinked; so nobody has to say that a blackout begins, and the wire has no frame for it.
+ * A guest that is suspended unlinks what it has at a keyboard, and asks again seconds later,
+ * perhaps from another host. What the keyboard has to say meanwhile is asked for here ({@code
+ * Blackout}), and given to the first URBs of whoever owns the device then: the next host's, or the
+ * same guest's when it does not go after all. It begins where the last interrupt IN URB of an
+ * endpoint of a HID was unlinked; so nobody has to say that a blackout begins, and the wire has no
+ * frame for it.
  *
  * <pre>
  *   at most      of what
@@ -45,8 +46,8 @@
  *
  * <ul>
  *   <li>A URB goes to the device for the owner only, and when those of owners before have ended.
- *   <li>Each URB is told its end once; those of an endpoint in their order, also those that end with
- *       a report of a blackout.
+ *   <li>Each URB is told its end once; those of an endpoint in their order, also those that end
+ *       with a report of a blackout.
  *   <li>A report is given once, in the order in which the device sent them.
  *   <li>A reset, another configuration or setting, a cleared halt and a replug end blackouts:
  *       reports of before say nothing afterwards.
