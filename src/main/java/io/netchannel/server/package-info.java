@@ -102,6 +102,13 @@
  *       unplugged, and before the reply of a request that has set a configuration.
  *   <li>Whose export it is, with generations, fences and a person's word, is as with disks; there
  *       is one client at a time. It has no storage, no place where it has moved to and no legs.
+ *   <li>A newer generation is a newer owner of the device ({@code device.usb.shared}), which is not
+ *       closed for it: the same incarnation, the same settings. What a keyboard had to say between
+ *       the last URB of one and the first of the next is kept there, for that URB; whether somebody
+ *       asks an endpoint is seen by its URBs, so nobody has to tell it.
+ *   <li>An export with an owner is a device that has stayed on this host while its guest is on
+ *       another one. No other client gets in, and the guest's port, as long as it is on this host,
+ *       and the export have the device as one: of the two the newer generation owns it.
  * </ul>
  *
  * <h2>Invariants</h2>

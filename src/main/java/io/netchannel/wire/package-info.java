@@ -230,6 +230,9 @@
  *       URB_REPLY comes. What is UNKNOWN to the session it was sent to was never done, and is sent
  *       again; to another session it may have been, and nobody sends it again. A new generation,
  *       which does not know the session, takes it for another one while it is FRESH.
+ *   <li>No frame says that the guest of a USB device stands still, or for which endpoints: its
+ *       UNLINKs do, and the ATTACH of a newer generation. What a HID sends in between is in the
+ *       replies to the first URBs after that.
  *   <li>URBs of one endpoint reach the device in the order of their sequence. A take-over does not
  *       wait for those that are listed: they stay as they are, and are the new generation's. Those
  *       that are not are unlinked, and have ended before ATTACHED.

@@ -33,7 +33,15 @@ final class Blackout implements UrbCompletion {
    */
   static final int MAX_REPORT_BYTES = 1024;
 
-  private record Report(byte[] data, long nanos) {}
+  private static final class Report {
+    private final byte[] data;
+    private final long nanos;
+
+    Report(byte[] data, long nanos) {
+      this.data = data;
+      this.nanos = nanos;
+    }
+  }
 
   private final SharedDevice device;
   final int endpoint;
@@ -123,7 +131,7 @@ final class Blackout implements UrbCompletion {
    */
   int dropBefore(long nanos) {
     int dropped = 0;
-    while (!reports.isEmpty() && reports.peekFirst().nanos() - nanos < 0) {
+    while (!reports.isEmpty() && reports.peekFirst().nanos - nanos < 0) {
       reports.removeFirst();
       dropped++;
     }
@@ -136,19 +144,17 @@ final class Blackout implements UrbCompletion {
     if (report == null) {
       return false;
     }
-    int bytes = Math.min(report.data().length, to.dataBytes());
-    to.data().put(to.data().position(), report.data(), 0, bytes);
+    int bytes = Math.min(report.data.length, to.dataBytes());
+    to.data().put(to.data().position(), report.data, 0, bytes);
     to.clearOutcome();
     to.done(status(report, to), bytes);
     return true;
   }
 
   private static UrbStatus status(Report report, Urb to) {
-    if (report.data().length > to.dataBytes()) {
+    if (report.data.length > to.dataBytes()) {
       return UrbStatus.OVERFLOW;
     }
-    return to.shortNotOk() && report.data().length < to.dataBytes()
-        ? UrbStatus.SHORT
-        : UrbStatus.OK;
+    return to.shortNotOk() && report.data.length < to.dataBytes() ? UrbStatus.SHORT : UrbStatus.OK;
   }
 }

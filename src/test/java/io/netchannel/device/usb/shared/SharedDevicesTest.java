@@ -5,15 +5,21 @@ import static io.netchannel.device.usb.shared.ManualDevice.OUT;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.sun.management.ThreadMXBean;
 import io.netchannel.device.DeviceException;
+import io.netchannel.device.usb.EmptyPort;
 import io.netchannel.device.usb.ForwardingUsbDevice;
 import io.netchannel.device.usb.Transfer;
+import io.netchannel.device.usb.Urb;
+import io.netchannel.device.usb.UrbCompletion;
 import io.netchannel.device.usb.UrbStatus;
 import io.netchannel.device.usb.UsbDevice;
 import io.netchannel.device.usb.UsbKind;
 import io.netchannel.device.usb.UsbOpenOptions;
 import io.netchannel.device.usb.UsbOpenOptions.User;
 import io.netchannel.device.usb.VirtualTime;
+import java.lang.management.ManagementFactory;
+import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -321,5 +327,45 @@ final class SharedDevicesTest {
     assertThat(told).containsOnly("home", "away true").hasSize(4);
     assertThat(waits.status()).isEqualTo(UrbStatus.NO_DEVICE);
     assertThat(home.port().incarnation()).isEqualTo(2).isEqualTo(away.port().incarnation());
+  }
+
+  /** A device that keeps one URB, and makes no object of it. */
+  private static final class OneUrb extends EmptyPort {
+    private Urb urb;
+    private UrbCompletion completion;
+
+    @Override
+    public void submit(Urb submitted, int incarnation, UrbCompletion itsCompletion) {
+      urb = submitted;
+      completion = itsCompletion;
+    }
+
+    private void complete() {
+      urb.done(UrbStatus.OK, 0);
+      completion.complete(urb);
+    }
+  }
+
+  @Test
+  void aUrbMakesNoObjectOnItsWay() throws Exception {
+    OneUrb one = new OneUrb();
+    UsbDevice owner = around((text, options) -> one).open("it", UsbOpenOptions.PLAIN);
+    Urb urb = new Urb();
+    urb.interrupt(IN, ByteBuffer.allocateDirect(8), false, 0);
+    int[] ends = new int[1];
+    UrbCompletion completion = done -> ends[0]++;
+    ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+    int count = 16_384;
+    long allocated = 0;
+    for (int round = 0; round < 4; round++) { // the first ones warm it up
+      long before = threads.getCurrentThreadAllocatedBytes();
+      for (int i = 0; i < count; i++) {
+        owner.submit(urb, 0, completion);
+        one.complete();
+      }
+      allocated = threads.getCurrentThreadAllocatedBytes() - before;
+    }
+    assertThat(ends[0]).isEqualTo(4 * count);
+    assertThat((double) allocated / count).as("bytes a URB").isLessThan(1);
   }
 }
