@@ -24,6 +24,7 @@ import io.netchannel.midpoint.MidPointMemory;
 import io.netchannel.server.ServerParts;
 import io.netchannel.xen.Domains;
 import io.netchannel.xen.EventChannels;
+import io.netchannel.xen.ForeignMemory;
 import io.netchannel.xen.GrantTable;
 import io.netchannel.xen.XenStore;
 import java.io.IOException;
@@ -78,6 +79,7 @@ public final class Host implements AutoCloseable {
       DaemonConfiguration configuration,
       XenStore store,
       GrantTable grants,
+      ForeignMemory foreignMemory,
       EventChannels events,
       Domains domains,
       Devices devices,
@@ -141,6 +143,7 @@ public final class Host implements AutoCloseable {
         new ServedDevice.Environment(
             parts.store(),
             parts.grants(),
+            parts.foreignMemory(),
             parts.events(),
             memory,
             configuration.inflightDirectory(),

@@ -16,6 +16,7 @@ import io.netchannel.tls.HostTls;
 import io.netchannel.tls.TlsException;
 import io.netchannel.xen.Domains;
 import io.netchannel.xen.EventChannels;
+import io.netchannel.xen.ForeignMemory;
 import io.netchannel.xen.GrantTable;
 import io.netchannel.xen.XenException;
 import io.netchannel.xen.XenStore;
@@ -197,6 +198,7 @@ public final class NetchannelDaemon implements AutoCloseable {
                     configuration,
                     xen.store(),
                     xen.grants(),
+                    xen.foreignMemory(),
                     xen.events(),
                     xen.domains(),
                     storage.devices(),
@@ -227,12 +229,18 @@ public final class NetchannelDaemon implements AutoCloseable {
   }
 
   /** What a host needs of Xen. */
-  record Xen(XenStore store, GrantTable grants, EventChannels events, Domains domains) {}
+  record Xen(
+      XenStore store,
+      GrantTable grants,
+      ForeignMemory foreignMemory,
+      EventChannels events,
+      Domains domains) {}
 
   private Xen xenBelow() {
     try {
       XenHost xen = opened(XenHost.open());
-      return new Xen(xen.store(), xen.grants(), xen.events(), xen.domains());
+      return new Xen(
+          xen.store(), xen.grants(), xen.foreignMemory(), xen.events(), xen.domains());
     } catch (XenException e) {
       throw new XenException(
           e.getMessage()
@@ -249,7 +257,11 @@ public final class NetchannelDaemon implements AutoCloseable {
         configuration.name());
     EmbeddedHypervisor empty = new EmbeddedHypervisor(Runnable::run);
     return new Xen(
-        empty.xenStore(0), empty.grantTable(0), empty.eventChannels(0), empty.domainStates());
+        empty.xenStore(0),
+        empty.grantTable(0),
+        empty.foreignMemory(),
+        empty.eventChannels(0),
+        empty.domainStates());
   }
 
   /**

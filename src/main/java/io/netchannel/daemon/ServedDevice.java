@@ -11,6 +11,7 @@ import io.netchannel.vdevice.DeviceNodes;
 import io.netchannel.vdevice.VirtualDevice;
 import io.netchannel.vdevice.block.VbdNodes;
 import io.netchannel.xen.EventChannels;
+import io.netchannel.xen.ForeignMemory;
 import io.netchannel.xen.GrantTable;
 import io.netchannel.xen.XenStore;
 import java.io.IOException;
@@ -71,6 +72,7 @@ abstract class ServedDevice<
   record Environment(
       XenStore store,
       GrantTable grants,
+      ForeignMemory foreignMemory,
       EventChannels events,
       MidPointMemory memory,
       Path inflightDirectory,

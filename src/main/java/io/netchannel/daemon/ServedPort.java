@@ -32,6 +32,7 @@ final class ServedPort extends ServedDevice<UsbDevice, UsbMidPoint, PortDetails>
             environment.store(),
             environment.grants(),
             environment.events(),
+            environment.foreignMemory(),
             wake);
     return new UsbMidPoint(
         id(), port, inflight, environment.memory().buffers(), trace, environment.nanoTime(), wake);

@@ -58,7 +58,19 @@ public final class BackRing {
    */
   public static BackRing attach(ByteBuffer memory, int slotBytes, int answered, int unanswered)
       throws RingBrokenException {
-    BackRing ring = new BackRing(memory, slotBytes, answered, answered + unanswered);
+    return attach(memory, slotBytes, answered, unanswered, 0);
+  }
+
+  /**
+   * A ring in use that has also given answers to requests which were never on it.
+   *
+   * @param answered requests of this ring
+   * @param ahead how many answers there were of others ({@link InheritedRequests})
+   */
+  static BackRing attach(
+      ByteBuffer memory, int slotBytes, int answered, int unanswered, int ahead)
+      throws RingBrokenException {
+    BackRing ring = new BackRing(memory, slotBytes, answered + ahead, answered + unanswered);
     ring.waiting();
     return ring;
   }
@@ -66,6 +78,10 @@ public final class BackRing {
   /** The number of slots. */
   public int size() {
     return size;
+  }
+
+  int slotBytes() {
+    return slotBytes;
   }
 
   /** Index of the next request to take. */
@@ -77,8 +93,9 @@ public final class BackRing {
   public int waiting() throws RingBrokenException {
     int producer = requestProducer();
     // A frontend never has more requests out than the ring has slots (RING_REQUEST_PROD_OVERFLOW).
-    // Following a larger index would read slots over and over, up to four billion times.
-    if (Integer.compareUnsigned(producer - responses, size) > 0 || producer - consumer < 0) {
+    // Following a larger index would read slots over and over, up to four billion times. Responses
+    // may be ahead of the requests (InheritedRequests).
+    if (Integer.compareUnsigned(producer - consumer, size) > 0 || producer - responses > size) {
       throw new RingBrokenException(
           "req_prod is %s with %s requests taken and %s answered on a ring of %d slots"
               .formatted(
@@ -125,6 +142,11 @@ public final class BackRing {
   /** Position in the ring memory where the next response is to be written. */
   public int responseOffset() {
     return slotOffset(responses);
+  }
+
+  /** Index of the next response to give. */
+  int responses() {
+    return responses;
   }
 
   /**

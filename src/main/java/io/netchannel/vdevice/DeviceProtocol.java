@@ -31,6 +31,20 @@ public interface DeviceProtocol<R extends VirtualRequest, P extends FrontendRing
   P readFrontend(XenStoreOperations store, String frontend) throws HandshakeException;
 
   /**
+   * How many requests the process before this one inherited, with the connection that it has made
+   * ({@link InheritedRequests#count}); asked when that is gone on with.
+   */
+  default int inheritedBefore() {
+    return 0;
+  }
+
+  /**
+   * Writes what a restarted process has to know of the rings that were made last, in the
+   * transaction that shows the frontend the connection.
+   */
+  default void connected(XenStoreOperations nodes) {}
+
+  /**
    * Makes the ring of requests of one queue.
    *
    * @param ring our end of the queue's first ring

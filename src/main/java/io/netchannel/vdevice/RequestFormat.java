@@ -24,6 +24,11 @@ public interface RequestFormat<Q extends VirtualRequest> {
    */
   boolean parse(Q request);
 
+  /** What of a ring of before is to be served here; the same object for the ring's life. */
+  default InheritedRequests inherited() {
+    return InheritedRequests.NONE;
+  }
+
   /**
    * Serves the queue's other rings, if it has any; before requests are taken.
    *

@@ -3,6 +3,7 @@ package io.netchannel.vdevice;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * The requests of one queue of a connected device: taken from its first ring, answered there.
@@ -22,6 +23,8 @@ public final class RequestRing<Q extends VirtualRequest> {
   private final MappedQueue mapped;
   private final BackRing ring;
   private final RequestFormat<Q> format;
+  private final InheritedRequests inherited;
+  private final Optional<ResponseCredit> credit;
   private final int maxHeld;
 
   /** All requests that were ever needed, at their places. */
@@ -43,6 +46,11 @@ public final class RequestRing<Q extends VirtualRequest> {
     this.mapped = mapped;
     this.ring = ring;
     this.format = format;
+    inherited = format.inherited();
+    credit =
+        inherited.count() == 0
+            ? Optional.empty()
+            : Optional.of(new ResponseCredit(ring, mapped.memory(0), inherited.count()));
     maxHeld = ring.size() * HELD_REQUESTS_PER_SLOT;
     free = new int[maxHeld];
   }
@@ -65,10 +73,10 @@ public final class RequestRing<Q extends VirtualRequest> {
     return ring.consumer();
   }
 
-  /** Requests the frontend has put on the ring and nobody has taken; 0 for a broken ring. */
+  /** Requests the frontend has put on a ring and nobody has taken; 0 for a broken ring. */
   int untaken() {
     try {
-      return isConnected() ? ring.waiting() : 0;
+      return isConnected() ? inherited.waiting() + ring.waiting() : 0;
     } catch (RingBrokenException e) {
       return 0; // the next take says so
     }
@@ -83,19 +91,27 @@ public final class RequestRing<Q extends VirtualRequest> {
   public int take(VirtualDevice.Handler<? super Q> handler, int max) throws RingBrokenException {
     format.serveOtherRings();
     int taken = 0;
+    for (; inherited.waiting() > 0 && mayTake(taken, max); taken++) {
+      inherited.take(format.slot());
+      hand(handler);
+    }
     do {
       int waiting = ring.waiting();
       for (; waiting > 0 && mayTake(taken, max); waiting--, taken++) {
         ring.take(format.slot());
-        Q request = obtain();
-        if (format.parse(request)) {
-          handler.onRequest(request);
-        } else {
-          request.release();
-        }
+        hand(handler);
       }
     } while (mayTake(taken, max) && ring.finalCheckForRequests());
     return taken;
+  }
+
+  private void hand(VirtualDevice.Handler<? super Q> handler) {
+    Q request = obtain();
+    if (format.parse(request)) {
+      handler.onRequest(request);
+    } else {
+      request.release();
+    }
   }
 
   private boolean mayTake(int taken, int max) {
@@ -132,15 +148,32 @@ public final class RequestRing<Q extends VirtualRequest> {
     if (!isConnected()) {
       return 0;
     }
+    if (credit.isPresent()) {
+      return credit.get().respond(request);
+    }
     request.writeResponse(mapped.memory(0), ring.responseOffset());
     return ring.responded();
   }
 
-  /** Shows the responses to the frontend and notifies it if it asked for that. */
+  /**
+   * Shows the responses to the frontend and notifies it if it asked for that. None before all that
+   * is inherited is taken: a process that is restarted knows by that how far this one has come.
+   */
   public void push() {
-    if (isConnected() && ring.push()) {
+    if (!isConnected() || inherited.waiting() > 0) {
+      return;
+    }
+    if (credit.isPresent()) {
+      credit.get().settle();
+    }
+    if (ring.push()) {
       mapped.notifyPeer();
     }
+  }
+
+  /** How many responses were written that no request of the ring had made room for. */
+  public long uncoveredResponses() {
+    return credit.isPresent() ? credit.get().uncovered() : 0;
   }
 
   /** Whether the frontend has taken the response with this index. */

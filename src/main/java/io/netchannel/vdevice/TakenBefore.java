@@ -17,11 +17,16 @@ final class TakenBefore {
   private final boolean[] answered;
   private final int[] consumers;
   private final int slotBytes;
+  private final int inherited;
 
-  TakenBefore(List<ByteBuffer> taken, int[] consumers, FrontendRings parameters)
+  /**
+   * @param inherited of a device with one queue: how many requests it inherited
+   */
+  TakenBefore(List<ByteBuffer> taken, int[] consumers, FrontendRings parameters, int inherited)
       throws RingBrokenException {
     this.taken = taken;
     this.consumers = consumers;
+    this.inherited = inherited;
     slotBytes = parameters.slotBytes();
     answered = new boolean[taken.size()];
     for (ByteBuffer encoded : taken) {
@@ -38,13 +43,19 @@ final class TakenBefore {
   BackRing attach(int queue, ByteBuffer memory) throws RingBrokenException {
     int published = SharedRing.readIndex(memory, SharedRing.RSP_PROD_OFFSET);
     int unanswered = 0;
+    int unansweredInherited = 0;
     for (int i = 0; i < answered.length; i++) {
       if (TakenRequest.encodedQueue(taken.get(i)) == queue) {
         answered[i] = TakenRequest.encodedAnswerSeen(taken.get(i), published);
-        unanswered += answered[i] ? 0 : 1;
+        boolean isInherited = TakenRequest.encodedInherited(taken.get(i));
+        unanswered += answered[i] || isInherited ? 0 : 1;
+        unansweredInherited += !answered[i] && isInherited ? 1 : 0;
       }
     }
-    BackRing ring = BackRing.attach(memory, slotBytes, published, unanswered);
+    // Nothing is published before all that was inherited is taken: then what is not among the
+    // unanswered is answered.
+    int ahead = published == 0 ? 0 : inherited - unansweredInherited;
+    BackRing ring = BackRing.attach(memory, slotBytes, published - ahead, unanswered, ahead);
     // Requests refused as malformed were answered without having been recorded: consumers may lag.
     if (queue < consumers.length && consumers[queue] - ring.consumer() > 0) {
       throw new RingBrokenException(

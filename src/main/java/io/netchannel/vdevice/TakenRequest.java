@@ -10,7 +10,7 @@ import java.nio.ByteOrder;
  * <p>What all kinds encode first (little endian):
  *
  * <pre>
- *    0  index of the response in the low half, 1 in the high half; 0 when there is none
+ *    0  index of the response (32); 1 when there is one, and 2 when it is inherited (32)
  *    8  format (16 bits), the kind's own (16), queue (32)
  *   16  id
  * </pre>
@@ -20,6 +20,7 @@ public abstract class TakenRequest implements VirtualRequest {
   protected static final int HEAD_BYTES = 24;
 
   private static final long ANSWERED = 1L << 32;
+  private static final long INHERITED = 2L << 32;
   private static final int FORMAT = 8;
   private static final int OWN = 10;
   private static final int QUEUE = 12;
@@ -31,6 +32,7 @@ public abstract class TakenRequest implements VirtualRequest {
   private final int place;
 
   private long id;
+  private boolean inherited;
   private boolean answered;
   private int responseIndex;
   private boolean released = true;
@@ -44,8 +46,18 @@ public abstract class TakenRequest implements VirtualRequest {
   /** Starts a new use. */
   protected final void begin(long newId) {
     id = newId;
+    inherited = false;
     answered = false;
     released = false;
+  }
+
+  /** It was never on its ring ({@link InheritedRequests}). */
+  public final void setInherited(boolean yes) {
+    inherited = yes;
+  }
+
+  public final boolean isInherited() {
+    return inherited;
   }
 
   @Override
@@ -117,7 +129,9 @@ public abstract class TakenRequest implements VirtualRequest {
    * @param own 16 bits that mean something to the kind
    */
   protected final void encodeHead(ByteBuffer target, int format, int own) {
-    target.putLong(answered ? ANSWERED | Integer.toUnsignedLong(responseIndex) : 0);
+    target.putLong(
+        (answered ? ANSWERED | Integer.toUnsignedLong(responseIndex) : 0)
+            | (inherited ? INHERITED : 0));
     target.putShort((short) format);
     target.putShort((short) own);
     target.putInt(ring.queue());
@@ -143,6 +157,11 @@ public abstract class TakenRequest implements VirtualRequest {
     return view.getLong(ID);
   }
 
+  /** Whether an encoded request was never on its ring. */
+  protected static boolean encodedInherited(ByteBuffer encoded) {
+    return (view(encoded).getLong(0) & INHERITED) != 0;
+  }
+
   /** The queue of an encoded request. */
   static int encodedQueue(ByteBuffer encoded) {
     return view(encoded).getInt(QUEUE);
@@ -154,6 +173,6 @@ public abstract class TakenRequest implements VirtualRequest {
    */
   static boolean encodedAnswerSeen(ByteBuffer encoded, int published) {
     long answer = view(encoded).getLong(0);
-    return answer != 0 && published - (int) answer > 0;
+    return (answer & ANSWERED) != 0 && published - (int) answer > 0;
   }
 }

@@ -253,7 +253,10 @@ public final class XenbusBackend<R extends VirtualRequest, P extends FrontendRin
       connection = Optional.of(parameters);
       if (!switchBackend(
           XenbusState.CONNECTED,
-          nodes -> nodes.write(address.backendPath() + CONNECTION, parameters.toString()))) {
+          nodes -> {
+            nodes.write(address.backendPath() + CONNECTION, parameters.toString());
+            protocol.connected(nodes);
+          })) {
         gone(handler, "nodes removed");
         return;
       }
@@ -317,7 +320,8 @@ public final class XenbusBackend<R extends VirtualRequest, P extends FrontendRin
     }
     try {
       P parameters = connection.orElseThrow();
-      TakenBefore before = new TakenBefore(taken, requestConsumers, parameters);
+      TakenBefore before =
+          new TakenBefore(taken, requestConsumers, parameters, protocol.inheritedBefore());
       rings = mapper.open(parameters, protocol, before::attach);
       List<R> requests = new ArrayList<>();
       for (ByteBuffer encoded : before.unanswered()) {

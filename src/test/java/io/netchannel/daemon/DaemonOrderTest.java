@@ -136,6 +136,7 @@ final class DaemonOrderTest {
                 new NetchannelDaemon.Xen(
                     store,
                     xen.hypervisor().grantTable(0),
+                    xen.hypervisor().foreignMemory(),
                     xen.hypervisor().eventChannels(0),
                     xen.hypervisor().domainStates()),
             (known, host) -> {

@@ -167,6 +167,7 @@ final class EmulatedHost implements AutoCloseable {
                 configuration,
                 store,
                 grants,
+                hypervisor.foreignMemory(),
                 events,
                 new CountedDomains(hypervisor.domainStates()),
                 devices,

@@ -130,6 +130,7 @@ public final class ModelHost implements AutoCloseable {
                     configuration,
                     store,
                     grants,
+                    opened(hypervisor.foreignMemory()),
                     events,
                     hypervisor.domainStates(),
                     devices,

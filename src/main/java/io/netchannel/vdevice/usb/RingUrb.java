@@ -370,7 +370,9 @@ final class RingUrb extends TakenRequest implements UrbRequest {
       throw new IllegalStateException("%s is answered before URB %d".formatted(this, unlinkedId()));
     }
     status = UsbifStatus.of(errno);
-    if (errno == UsbifStatus.CANCELLED_ERRNO && ring.isRelievable(this) && unlink().isEmpty()) {
+    if (errno == UsbifStatus.CANCELLED_ERRNO
+        && (relieved || ring.isRelievable(this))
+        && unlink().isEmpty()) {
       // Only we wanted it to end, this process or the one before; the guest knows nothing of that.
       status = UsbifStatus.OK;
     }
@@ -463,6 +465,7 @@ final class RingUrb extends TakenRequest implements UrbRequest {
         own & ~WAS_ADDRESSED,
         in.getLong(SETUP),
         in.getLong(SEQUENCE));
+    setInherited(encodedInherited(in));
     target = in.getLong(TARGET);
     wasAddressed = (own & WAS_ADDRESSED) != 0;
     in.position(HEADER_BYTES);

@@ -18,17 +18,26 @@ final class UrbRing implements RequestFormat<RingUrb> {
   private final GuestMemory guest;
   private final PlugRing plugs;
   private final RingRelief relief;
+  private final OldRing old;
+  private final boolean resumes;
   private final GuestLog log;
 
   /** All that were ever needed: twice as many as slots at most. */
   private final List<RingUrb> requests = new ArrayList<>();
 
-  /** Of the next request. */
+  /** Of the next request; those below the number of inherited ones are these. */
   private long sequence;
 
   /** Counts what was taken and what was answered: it stands still while nothing happens. */
   private long progress;
 
+  private int outstanding;
+  private int peakOutstanding;
+
+  /**
+   * @param old whose requests come first
+   * @param resumes whether the frontend keeps unlinks that find no slot, among others
+   */
   UrbRing(
       int slots,
       UrbParser parser,
@@ -36,6 +45,8 @@ final class UrbRing implements RequestFormat<RingUrb> {
       GuestMemory guest,
       PlugRing plugs,
       RingRelief relief,
+      OldRing old,
+      boolean resumes,
       GuestLog log) {
     this.slots = slots;
     this.parser = parser;
@@ -43,7 +54,10 @@ final class UrbRing implements RequestFormat<RingUrb> {
     this.guest = guest;
     this.plugs = plugs;
     this.relief = relief;
+    this.old = old;
+    this.resumes = resumes;
     this.log = log;
+    sequence = old.count() - old.waiting();
   }
 
   /** Whether this device has not gone. */
@@ -72,9 +86,16 @@ final class UrbRing implements RequestFormat<RingUrb> {
   }
 
   @Override
+  public OldRing inherited() {
+    return old;
+  }
+
+  @Override
   public boolean parse(RingUrb request) {
     boolean repeated = isOutstanding(parser.id());
-    Optional<UrbParser.Refusal> refusal = parser.parse(request, sequence++);
+    Optional<UrbParser.Refusal> refusal = parser.parse(request, sequence);
+    request.setInherited(sequence < old.count());
+    sequence++;
     if (refusal.isPresent()) {
       return refuse(request, refusal.get().errno(), refusal.get().reason());
     }
@@ -148,18 +169,43 @@ final class UrbRing implements RequestFormat<RingUrb> {
   public void decode(ByteBuffer encoded, RingUrb request) {
     request.decode(encoded);
     parser.taken(request);
+    if (request.isInherited()) {
+      old.skip(request.sequence());
+    }
     sequence = Math.max(sequence, request.sequence() + 1);
   }
 
   void begun() {
     progress++;
+    outstanding++;
+    peakOutstanding = Math.max(peakOutstanding, outstanding);
   }
 
   void ended() {
     progress++;
+    outstanding--;
+  }
+
+  /** The most that were without an answer at once. */
+  int peakOutstanding() {
+    return peakOutstanding;
+  }
+
+  /** INs that wait for their device. */
+  int parkedIns() {
+    int parked = 0;
+    for (int i = 0; i < requests.size(); i++) {
+      parked += requests.get(i).isParkedIn() ? 1 : 0;
+    }
+    return parked;
   }
 
   // ---- for RingRelief
+
+  /** Whether unlinks may have found no slot, and were forgotten by the frontend then. */
+  boolean mayMissUnlinks() {
+    return !resumes && peakOutstanding >= slots;
+  }
 
   long progress() {
     return progress;
@@ -167,11 +213,7 @@ final class UrbRing implements RequestFormat<RingUrb> {
 
   /** Whether every slot has an IN that waits for its device. */
   boolean isFullOfParkedIns() {
-    int parked = 0;
-    for (int i = 0; i < requests.size(); i++) {
-      parked += requests.get(i).isParkedIn() ? 1 : 0;
-    }
-    return parked >= slots;
+    return parkedIns() >= slots;
   }
 
   /** Whether one was relieved and is not answered yet. */
@@ -189,12 +231,17 @@ final class UrbRing implements RequestFormat<RingUrb> {
     return request.isParkedIn() && relief.allows(request.endpointNumber());
   }
 
-  /** The IN that has waited longest, of those that may be answered empty. */
-  Optional<RingUrb> oldestRelievable() {
+  /**
+   * The IN that has waited longest, of those that nobody has unlinked.
+   *
+   * @param any whether also of those that an empty answer may harm
+   */
+  Optional<RingUrb> oldestParkedIn(boolean any) {
     RingUrb oldest = null;
     for (int i = 0; i < requests.size(); i++) {
       RingUrb request = requests.get(i);
-      if (isRelievable(request) && (oldest == null || request.sequence() < oldest.sequence())) {
+      boolean fits = any ? request.isParkedIn() && request.unlink().isEmpty() : isRelievable(request);
+      if (fits && (oldest == null || request.sequence() < oldest.sequence())) {
         oldest = request;
       }
     }

@@ -7,8 +7,12 @@ import io.netchannel.vdevice.HandshakeException;
 import io.netchannel.vdevice.QueueNodes;
 import io.netchannel.xen.XenStoreOperations;
 
-/** What a frontend has published about its two rings, which share an event channel. */
-record UsbConnection(QueueNodes queue) implements FrontendRings {
+/**
+ * What a frontend has published about its two rings, which share an event channel.
+ *
+ * @param resumes whether what it submits after a migration waits for these rings
+ */
+record UsbConnection(QueueNodes queue, boolean resumes) implements FrontendRings {
   /** In the queue: that of plug events. */
   static final int PLUG_RING = 1;
 
@@ -23,7 +27,13 @@ record UsbConnection(QueueNodes queue) implements FrontendRings {
             ImmutableList.of(
                 ImmutableList.of(FrontendNodes.required(store, frontend, "urb-ring-ref")),
                 ImmutableList.of(FrontendNodes.required(store, frontend, "conn-ring-ref"))),
-            FrontendNodes.required(store, frontend, "event-channel")));
+            FrontendNodes.required(store, frontend, "event-channel")),
+        FrontendNodes.optional(store, frontend, "feature-resume").orElse(0) == 1);
+  }
+
+  /** Of the page of the ring of requests. */
+  int urbRingReference() {
+    return queue.rings().get(0).get(0);
   }
 
   @Override
@@ -38,6 +48,6 @@ record UsbConnection(QueueNodes queue) implements FrontendRings {
 
   @Override
   public String toString() {
-    return queue.toString();
+    return queue + (resumes ? ", resumes" : "");
   }
 }

@@ -13,13 +13,16 @@ import io.netchannel.vdevice.RingBrokenException;
 import io.netchannel.vdevice.VirtualDevice;
 import io.netchannel.vdevice.XenbusBackend;
 import io.netchannel.xen.EventChannels;
+import io.netchannel.xen.ForeignMemory;
 import io.netchannel.xen.GrantTable;
+import io.netchannel.xen.XenException;
 import io.netchannel.xen.XenStore;
 import io.netchannel.xen.XenStoreException;
 import io.netchannel.xen.XenStoreOperations;
 import java.nio.ByteBuffer;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalLong;
 import org.slf4j.LoggerFactory;
 
 /** The usbif backend an unmodified xen-hcd talks to: a controller with one port. */
@@ -33,22 +36,34 @@ public final class UsbPort implements VirtualDevice<UrbRequest> {
   /** Node: which device the frontend was told of; for a restarted process. */
   private static final String PLUGGED = "plugged";
 
+  /** Node: what is to be served of the ring that the guest used at another host. */
+  private static final String OLD_RING = "old-ring";
+
   private final DeviceAddress address;
   private final XenStore store;
   private final GuestMemory guest;
   private final GuestLog log;
   private final IsoDescriptors descriptors;
   private final UrbParser parser;
+  private final ForeignMemory memory;
   private final Runnable wake;
   private final XenbusBackend<UrbRequest, UsbConnection> backend;
   private final PlugEvents plugs;
+  private final Inheritance inheritance;
   private final RingRelief relief = new RingRelief();
 
   /** What {@link #PLUGGED} says. */
   private String recorded;
 
-  /** Of the present connection, or the last one. */
+  // ---- of the present connection, or the last one
   private Optional<UrbRing> ring = Optional.empty();
+  private Optional<RequestRing<RingUrb>> requests = Optional.empty();
+  private Optional<BackRing> indexes = Optional.empty();
+  private OptionalLong ringFrame = OptionalLong.empty();
+  private boolean resumes;
+
+  /** Of the connections before. */
+  private long uncoveredBefore;
 
   /**
    * Watches the frontend of nodes that have been published ({@link UsbNodes}); nothing is written
@@ -56,6 +71,7 @@ public final class UsbPort implements VirtualDevice<UrbRequest> {
    * connected and the frontend still uses the same rings: {@link #reattach} maps them.
    *
    * @param guestName for log lines
+   * @param memory of the guest, where rings of before a migration are
    * @param wake runs on any thread when there may be something to poll
    */
   public UsbPort(
@@ -64,14 +80,19 @@ public final class UsbPort implements VirtualDevice<UrbRequest> {
       XenStore store,
       GrantTable grants,
       EventChannels events,
+      ForeignMemory memory,
       Runnable wake) {
     this.address = address;
     this.store = store;
+    this.memory = memory;
     this.wake = wake;
     recorded = store.read(address.backendPath() + "/" + PLUGGED).orElse("");
     plugs = new PlugEvents(recorded);
     guest = new GuestMemory(address.domid(), grants, MAX_COPIES);
     log = GuestLog.of(LoggerFactory.getLogger(UsbPort.class), guestName, address);
+    inheritance =
+        new Inheritance(
+            address, memory, log, store.read(address.backendPath() + "/" + OLD_RING).orElse(""));
     descriptors = new IsoDescriptors(guest);
     parser = new UrbParser(descriptors);
     backend = new XenbusBackend<>(address, new Usbif(), store, grants, events, wake, log);
@@ -161,6 +182,85 @@ public final class UsbPort implements VirtualDevice<UrbRequest> {
         : Optional.empty();
   }
 
+  // ---- migration
+
+  /**
+   * Whether the frontend connects again by itself when its guest resumes, so that nothing is lost
+   * on the rings of before (feature-resume); of the present connection, else the last one.
+   */
+  public boolean resumes() {
+    return resumes;
+  }
+
+  /** The most requests that were without an answer at once, unlinks among them; 0 unconnected. */
+  public int peakOutstanding() {
+    return connectedRing().map(UrbRing::peakOutstanding).orElse(0);
+  }
+
+  /** How many INs wait for the device to have something; 0 unconnected. */
+  public int parkedIns() {
+    return connectedRing().map(UrbRing::parkedIns).orElse(0);
+  }
+
+  private Optional<UrbRing> connectedRing() {
+    return state() == State.CONNECTED ? ring : Optional.empty();
+  }
+
+  /**
+   * Whether the guest has been told to suspend. As long as it has, {@link #relief} also finds the
+   * INs whose unlinks have found no slot: Linux' stock xen-hcd forgets those, and its guest could
+   * not freeze.
+   */
+  public void suspending(boolean yes) {
+    relief.suspending(yes);
+  }
+
+  /**
+   * Where the ring of a guest that has suspended is, and how far it was served; for {@link
+   * #inherit} at another host.
+   *
+   * @return empty when nothing is connected, when the frontend needs no such thing ({@link
+   *     #resumes}), or when Xen does not tell; a line in the log says why then
+   */
+  public Optional<RingMark> mark() {
+    return state() == State.CONNECTED && ringFrame.isPresent()
+        ? indexes.map(
+            ends -> new RingMark(ringFrame.getAsLong(), ends.consumer(), ends.published()))
+        : Optional.empty();
+  }
+
+  /**
+   * The guest has used a ring of this port at another host, up to {@code mark}. What it has put
+   * there before it connects here comes out of {@link #poll} before the requests of the new ring,
+   * unless it {@link #resumes}. Before {@link #offer}; remembered by the nodes for a restarted
+   * process.
+   */
+  public void inherit(RingMark mark) {
+    if (state() != State.PREPARED) {
+      throw new IllegalStateException(
+          "%s is %s: a ring is inherited while the port is PREPARED"
+              .formatted(log.device(), state()));
+    }
+    inheritance.inherit(mark);
+    var unused = DeviceNodes.setDetail(store, address, OLD_RING, inheritance.text());
+  }
+
+  /**
+   * Why what the guest had put on the ring of before was not served, in words: its device waits
+   * for ever. Empty when all is well.
+   */
+  public Optional<String> lost() {
+    return inheritance.lost();
+  }
+
+  /**
+   * Responses that were written where no request of the ring had been taken: each might have met a
+   * request that came in that instant. Of all connections.
+   */
+  public long uncoveredResponses() {
+    return uncoveredBefore + requests.map(RequestRing::uncoveredResponses).orElse(0L);
+  }
+
   // ---- VirtualDevice
 
   @Override
@@ -221,9 +321,53 @@ public final class UsbPort implements VirtualDevice<UrbRequest> {
         throws RingBrokenException {
       PlugRing plugRing =
           new PlugRing(queue, UsbConnection.PLUG_RING, plugs, UsbPort.this::recordPlugged);
-      UrbRing urbs = new UrbRing(back.size(), parser, descriptors, guest, plugRing, relief, log);
+      OldRing old =
+          state() == State.CONNECTED
+              ? inheritance.reattach(back.published() != 0)
+              : inheritance.connect(parameters.resumes());
+      UrbRing urbs =
+          new UrbRing(
+              back.size(),
+              parser,
+              descriptors,
+              guest,
+              plugRing,
+              relief,
+              old,
+              parameters.resumes(),
+              log);
+      RequestRing<RingUrb> made = new RequestRing<>(queue, back, urbs);
+      uncoveredBefore = uncoveredResponses();
       ring = Optional.of(urbs);
-      return new RequestRing<>(queue, back, urbs);
+      requests = Optional.of(made);
+      indexes = Optional.of(back);
+      resumes = parameters.resumes();
+      ringFrame = resumes ? OptionalLong.empty() : frame(parameters.urbRingReference());
+      return made;
     }
+
+    @Override
+    public int inheritedBefore() {
+      return inheritance.harvested();
+    }
+
+    @Override
+    public void connected(XenStoreOperations nodes) {
+      nodes.write(address.backendPath() + "/" + OLD_RING, inheritance.text());
+    }
+  }
+
+  /** Where the page of a grant is in the guest's memory. */
+  private OptionalLong frame(int reference) {
+    try {
+      Optional<ForeignMemory.GrantEntry> entry = memory.grantEntry(address.domid(), reference);
+      if (entry.isPresent()) {
+        return OptionalLong.of(entry.get().gfn());
+      }
+      log.warn("grant %d of its ring is not in its grant table".formatted(reference));
+    } catch (XenException e) {
+      log.warn("cannot find its ring for a migration: " + e.getMessage());
+    }
+    return OptionalLong.empty();
   }
 }

@@ -25,6 +25,7 @@ public final class EmbeddedDomain {
   private final EmbeddedHypervisor hypervisor;
   private final int domid;
   private final GrantEntries grants;
+  private final GuestFrames frames = new GuestFrames();
   private final SerialQueue events;
 
   /** By their number; not left to the collector, which knows nothing of their size. */
@@ -98,6 +99,20 @@ public final class EmbeddedDomain {
     hypervisor.reap(domid);
   }
 
+  /**
+   * Gives the domain the memory of one that has suspended, on this host or another one (migration,
+   * restore): every page with what is in it, at the same frame. It has nothing else of it: neither
+   * grants nor ports. The other one is left to be destroyed.
+   */
+  public void restore(EmbeddedDomain suspended) {
+    if (state != State.CREATED || suspended.state == State.RUNNING) {
+      throw new XenException(
+          "domain %d, %s, cannot get the memory of domain %d, %s: expected CREATED and SUSPENDED"
+              .formatted(domid, state, suspended.domid, suspended.state));
+    }
+    suspended.frames.moveTo(frames, this);
+  }
+
   // ---- what its kernel does
 
   /**
@@ -113,7 +128,9 @@ public final class EmbeddedDomain {
       freed = known == null ? null : known.poll();
     }
     if (freed == null) {
-      return new GuestPages(this, count);
+      GuestPages made = new GuestPages(this, count, frames.reserve(count));
+      frames.add(made);
+      return made;
     }
     freed.clear();
     return freed;
@@ -214,6 +231,10 @@ public final class EmbeddedDomain {
 
   GrantEntries grants() {
     return grants;
+  }
+
+  GuestFrames frames() {
+    return frames;
   }
 
   boolean isRunning() {

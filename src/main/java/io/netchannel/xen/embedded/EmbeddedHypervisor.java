@@ -2,6 +2,7 @@ package io.netchannel.xen.embedded;
 
 import io.netchannel.xen.Domains;
 import io.netchannel.xen.EventChannels;
+import io.netchannel.xen.ForeignMemory;
 import io.netchannel.xen.GrantTable;
 import io.netchannel.xen.XenException;
 import io.netchannel.xen.XenStore;
@@ -91,6 +92,11 @@ public final class EmbeddedHypervisor {
   /** A new handle through which {@code domid} binds to the ports of others. */
   public EventChannels eventChannels(int domid) {
     return new EmbeddedEventChannels(ports, domid, newQueue(domain(domid)));
+  }
+
+  /** What its control domain may see of the memory of the others. */
+  public ForeignMemory foreignMemory() {
+    return new EmbeddedForeignMemory(this);
   }
 
   /** What the hypervisor tells its control domain of all domains. */

@@ -1,5 +1,6 @@
 package io.netchannel.xen.embedded;
 
+import io.netchannel.xen.ForeignMemory;
 import io.netchannel.xen.XenException;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -68,6 +69,15 @@ final class GrantEntries {
 
   synchronized int active() {
     return grants.size();
+  }
+
+  /** What a reference stands for, for somebody who does not use the grant. */
+  synchronized Optional<ForeignMemory.GrantEntry> entry(int reference) {
+    return Optional.ofNullable(grants.get(reference))
+        .map(
+            grant ->
+                new ForeignMemory.GrantEntry(
+                    grant.grantee, grant.pages.firstFrame() + grant.index));
   }
 
   /** Takes the grant into use; empty when it is not granted to {@code grantee} for that. */

@@ -6,14 +6,18 @@ import java.nio.ByteOrder;
 
 /** Contiguous pages of a domain's own memory. */
 public final class GuestPages {
-  private final EmbeddedDomain owner;
+  /** Another one when the memory has moved. */
+  private volatile EmbeddedDomain owner;
+
+  private final long firstFrame;
   private final ByteBuffer memory;
 
   /** The same, with a limit that nobody moves. */
   private final ByteBuffer whole;
 
-  GuestPages(EmbeddedDomain owner, int count) {
+  GuestPages(EmbeddedDomain owner, int count, long firstFrame) {
     this.owner = owner;
+    this.firstFrame = firstFrame;
     memory =
         ByteBuffer.allocateDirect((count + 1) * GrantTable.PAGE_BYTES)
             .alignedSlice(GrantTable.PAGE_BYTES)
@@ -61,5 +65,14 @@ public final class GuestPages {
 
   EmbeddedDomain owner() {
     return owner;
+  }
+
+  void owner(EmbeddedDomain newOwner) {
+    owner = newOwner;
+  }
+
+  /** The guest's number of the first page; the others follow (gfn). */
+  public long firstFrame() {
+    return firstFrame;
   }
 }

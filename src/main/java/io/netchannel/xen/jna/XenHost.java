@@ -2,6 +2,7 @@ package io.netchannel.xen.jna;
 
 import io.netchannel.xen.Domains;
 import io.netchannel.xen.EventChannels;
+import io.netchannel.xen.ForeignMemory;
 import io.netchannel.xen.GrantTable;
 import io.netchannel.xen.XenException;
 import io.netchannel.xen.XenStore;
@@ -14,16 +15,24 @@ public final class XenHost implements AutoCloseable {
   private final GrantTable grants;
   private final EventChannels events;
   private final Domains domains;
+  private final ForeignMemory memory;
 
-  private XenHost(XenStore store, GrantTable grants, EventChannels events, Domains domains) {
+  private XenHost(
+      XenStore store,
+      GrantTable grants,
+      EventChannels events,
+      Domains domains,
+      ForeignMemory memory) {
     this.store = store;
     this.grants = grants;
     this.events = events;
     this.domains = domains;
+    this.memory = memory;
   }
 
   /**
-   * Opens xenstore, the grant device, the event channel device and, if possible, hypercalls.
+   * Opens xenstore, the grant device, the event channel device and, if possible, hypercalls and
+   * foreign memory.
    *
    * @throws XenException with everything that is missing, and what to do about each
    */
@@ -36,7 +45,8 @@ public final class XenHost implements AutoCloseable {
     try {
       GrantTable grants = JnaGrantTable.open();
       try {
-        return new XenHost(store, grants, JnaEventChannels.open(), JnaDomains.open());
+        return new XenHost(
+            store, grants, JnaEventChannels.open(), JnaDomains.open(), JnaForeignMemory.open());
       } catch (RuntimeException e) {
         grants.close();
         throw e;
@@ -69,9 +79,15 @@ public final class XenHost implements AutoCloseable {
     return domains;
   }
 
+  /** May be unable to look at anything; each use says so. */
+  public ForeignMemory foreignMemory() {
+    return memory;
+  }
+
   /** Closes all; mappings and channels go with them. */
   @Override
   public void close() {
+    memory.close();
     domains.close();
     events.close();
     grants.close();

@@ -78,6 +78,7 @@ final class UsbGuest {
             store,
             hypervisor.grantTable(0),
             hypervisor.eventChannels(0),
+            hypervisor.foreignMemory(),
             () -> woken = true);
     midPoint =
         new UsbMidPoint(
