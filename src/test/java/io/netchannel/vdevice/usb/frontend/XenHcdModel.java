@@ -3,7 +3,6 @@ package io.netchannel.vdevice.usb.frontend;
 import io.netchannel.vdevice.XenbusState;
 import io.netchannel.vdevice.block.frontend.FrontRing;
 import io.netchannel.vdevice.usb.UrbLayout;
-import io.netchannel.xen.GrantTable;
 import io.netchannel.xen.XenException;
 import io.netchannel.xen.XenStore;
 import io.netchannel.xen.embedded.EmbeddedDomain;
@@ -31,8 +30,12 @@ import java.util.concurrent.atomic.AtomicBoolean;
  * </pre>
  *
  * Over a suspend the stock driver keeps its old ring until it has connected again: what is
- * submitted in between (the window) is lost, and the ids with it. The fixed one lets it wait for
- * the new ring.
+ * submitted in between (the window) is put there, where only somebody who looks at the page finds
+ * it, and its ids are out until then. The page is never freed. The fixed one lets all that wait for
+ * the new ring, and frees the page, which others write to then.
+ *
+ * <p>Where Linux would write to memory that is not the driver's, or lose a response, the model
+ * {@link #failure fails}.
  */
 public final class XenHcdModel implements AutoCloseable {
   /** Which of the two. */
@@ -45,15 +48,15 @@ public final class XenHcdModel implements AutoCloseable {
   public static final int SLOTS = 16;
 
   private static final int PLUG_SLOTS = 512;
-  private static final int NO_ID = 0x0fff;
   private static final int PORT = 1;
+  private static final int GARBAGE = 0x9e3779b1;
 
   private static final int ECONNRESET = -104;
   private static final int EREMOTEIO = -121;
   private static final int ESHUTDOWN = -108;
 
   /** What hangs at a URB (struct urb_priv). */
-  private static final class Entry {
+  static final class Entry {
     private final GuestUrb urb;
     private int id = -1;
     private boolean unlinked;
@@ -63,21 +66,15 @@ public final class XenHcdModel implements AutoCloseable {
     }
   }
 
-  /** What is on the ring under an id (struct usb_shadow). */
-  private static final class Shadow {
-    private int next;
-    private boolean inFlight;
-    private boolean unlink;
-    private Entry entry;
-    private final List<Integer> grants = new ArrayList<>();
-  }
-
-  private final EmbeddedDomain domain;
+  private final int devid;
   private final Driver driver;
-  private final XenStore store;
-  private final String frontend;
-  private final String backend;
-  private final XenStore.Watch watch;
+
+  // ---- of the domain that the guest is now
+  private EmbeddedDomain domain;
+  private XenStore store;
+  private String frontend;
+  private String backend;
+  private XenStore.Watch watch;
   private final AtomicBoolean backendChanged = new AtomicBoolean(true);
   private final AtomicBoolean interrupted = new AtomicBoolean();
 
@@ -89,8 +86,16 @@ public final class XenHcdModel implements AutoCloseable {
   private FrontRing plugRing;
   private int port;
 
-  private final Shadow[] shadow = new Shadow[SLOTS];
-  private int firstFree;
+  /** All that it ever had: what nobody knows the frame number of any more has none. */
+  private final List<GuestPages> ringPages = new ArrayList<>();
+
+  /** Requests put on the ring, and responses taken off it. */
+  private int put;
+
+  private int taken;
+  private boolean oldRing;
+
+  private final ShadowTable shadows = new ShadowTable();
 
   private final Deque<Entry> pending = new ArrayDeque<>();
   private final Deque<Entry> pendingUnlinks = new ArrayDeque<>();
@@ -107,28 +112,24 @@ public final class XenHcdModel implements AutoCloseable {
 
   /** Probes the device. */
   public XenHcdModel(EmbeddedDomain domain, int devid, Driver driver) {
-    this.domain = domain;
+    this.devid = devid;
     this.driver = driver;
-    store = domain.xenStore();
-    frontend = "/local/domain/%d/device/vusb/%d".formatted(domain.domid(), devid);
-    backend = store.read(frontend + "/backend").orElseThrow();
+    find(domain);
     if (number("usb-ver") != 2 || number("num-ports") != PORT) {
       throw new IllegalStateException("expected a USB 2 controller with a port");
     }
+  }
+
+  private void find(EmbeddedDomain found) {
+    domain = found;
+    store = domain.xenStore();
+    frontend = "/local/domain/%d/device/vusb/%d".formatted(domain.domid(), devid);
+    backend = store.read(frontend + "/backend").orElseThrow();
     watch = store.watch(backend + "/state", path -> backendChanged.set(true));
-    resetShadow();
   }
 
   private int number(String name) {
     return Integer.parseInt(store.read(backend + "/" + name).orElseThrow());
-  }
-
-  private void resetShadow() {
-    for (int id = 0; id < SLOTS; id++) {
-      shadow[id] = new Shadow();
-      shadow[id].next = id == SLOTS - 1 ? NO_ID : id + 1;
-    }
-    firstFree = 0;
   }
 
   // ---- what drivers do
@@ -188,9 +189,29 @@ public final class XenHcdModel implements AutoCloseable {
     all().forEach(entry -> unlink(entry.urb));
   }
 
-  /** The guest has resumed: grants and event channels are dead; {@link #poll} connects anew. */
+  /**
+   * The guest has resumed as another domain, which has its memory: grants are none, event channels
+   * dead. What drivers submit from now on, until {@link #poll} connects, is submitted in the
+   * window.
+   */
+  public void resume(EmbeddedDomain next) {
+    watch.close();
+    store.close();
+    find(next);
+    resume();
+    if (driver == Driver.FIXED) {
+      ByteBuffer freed = ringPages.get(ringPages.size() - 1).memory();
+      for (int at = 0; at < freed.capacity(); at += Integer.BYTES) {
+        freed.putInt(at, at * GARBAGE);
+      }
+    }
+  }
+
+  /** The guest has resumed: event channels are dead; {@link #poll} connects anew. */
   public void resume() {
     state = XenbusState.INITIALISING;
+    oldRing = true;
+    interrupted.set(false);
     backendChanged.set(true);
     if (driver == Driver.FIXED) {
       connected = false;
@@ -200,7 +221,7 @@ public final class XenHcdModel implements AutoCloseable {
             pending.add(entry);
           });
       inProgress.clear();
-      resetShadow();
+      shadows.reset();
     }
   }
 
@@ -240,6 +261,10 @@ public final class XenHcdModel implements AutoCloseable {
   private void connect() {
     GuestPages urbPage = domain.allocatePage();
     GuestPages plugPage = domain.allocatePage();
+    ringPages.add(urbPage);
+    put = 0;
+    taken = 0;
+    oldRing = false;
     ring = new FrontRing(urbPage.memory(), UrbLayout.SLOT_BYTES);
     plugRing = new FrontRing(plugPage.memory(), UrbLayout.PLUG_SLOT_BYTES);
     port = domain.allocUnbound(0);
@@ -281,105 +306,67 @@ public final class XenHcdModel implements AutoCloseable {
 
   /** Puts a URB, or the wish to unlink it, on the ring (xenhcd_do_request). */
   private void request(Entry entry) {
-    int id = firstFree;
-    if (id == NO_ID) {
+    int id = shadows.take();
+    if (id == ShadowTable.NO_ID) {
       fail("the guest writes into shadow[0x0fff], which is not its own");
       return;
     }
-    Shadow taken = shadow[id];
-    firstFree = taken.next;
-    taken.inFlight = true;
-    taken.unlink = entry.unlinked;
-    taken.entry = entry;
-    ByteBuffer memory = ring.memory();
-    int slot = ring.requestOffset();
-    GuestUrb urb = entry.urb;
-    int pipe =
-        PORT
-            | (urb.endpoint() & UrbLayout.IN)
-            | urb.deviceAddress() << UrbLayout.ADDRESS_SHIFT
-            | (urb.endpoint() & UrbLayout.ENDPOINT_MASK) << UrbLayout.ENDPOINT_SHIFT
-            | urb.type().number() << UrbLayout.TYPE_SHIFT;
-    memory.putShort(slot + UrbLayout.ID, (short) id);
+    if (put - taken >= 0 && ring.responses() > put - taken) {
+      fail("the guest writes request %d over a response that it has not taken".formatted(put));
+      return;
+    }
+    ShadowTable.Shadow shadow = shadows.get(id);
+    shadow.unlink = entry.unlinked;
+    shadow.entry = entry;
     if (entry.unlinked) {
-      memory.putInt(slot + UrbLayout.PIPE, pipe | UrbLayout.UNLINK);
-      memory.putLong(slot + UrbLayout.SETUP, entry.id);
+      RequestSlot.unlink(ring, id, entry.urb, entry.id);
     } else {
       entry.id = id;
-      memory.putInt(slot + UrbLayout.PIPE, pipe);
-      memory.putShort(
-          slot + UrbLayout.FLAGS, (short) (urb.isShortNotOk() ? UrbLayout.SHORT_NOT_OK : 0));
-      memory.putShort(slot + UrbLayout.LENGTH, (short) urb.lengthBytes());
-      memory.putShort(slot + UrbLayout.SEGMENT_COUNT, (short) urb.dataPages());
-      memory.putLong(slot + UrbLayout.SETUP, urb.union());
-      int next = grant(taken, slot, 0, urb.data(), urb.offset(), urb.lengthBytes(), !urb.isIn());
-      grant(taken, slot, next, urb.table(), urb.tableOffset(), urb.tableBytes(), false);
+      shadow.grants.addAll(RequestSlot.submit(ring, id, entry.urb, domain));
     }
     ring.put();
+    put++;
     if (ring.push()) {
       notifyBackend();
     }
   }
 
   private void notifyBackend() {
+    if (oldRing) {
+      return; // a port that has died with its domain: the guest's hypercall does nothing
+    }
     try {
       domain.notify(port);
     } catch (XenException e) {
-      // A port that has died with its domain: the guest's hypercall does nothing.
+      // The other end has gone.
     }
-  }
-
-  private int grant(
-      Shadow taken,
-      int slot,
-      int first,
-      GuestPages pages,
-      int offset,
-      int bytes,
-      boolean readOnly) {
-    int segment = first;
-    int page = 0;
-    int at = offset;
-    for (int left = bytes; left > 0; page++) {
-      int part = Math.min(left, GrantTable.PAGE_BYTES - at);
-      int reference = domain.grantAccess(0, pages, page, readOnly);
-      taken.grants.add(reference);
-      int position = slot + UrbLayout.SEGMENTS + segment * UrbLayout.SEGMENT_BYTES;
-      ring.memory().putInt(position, reference);
-      ring.memory().putShort(position + 4, (short) at);
-      ring.memory().putShort(position + 6, (short) part);
-      segment++;
-      left -= part;
-      at = 0;
-    }
-    return segment;
   }
 
   /** xenhcd_urb_request_done. */
   private int responses() {
-    int taken = 0;
+    int before = taken;
     do {
       int waiting = ring.responses();
       if (waiting < 0 || waiting > SLOTS) {
         fail("illegal number of responses " + waiting);
-        return taken;
+        return 1;
       }
-      for (; waiting > 0 && failure.isEmpty(); waiting--, taken++) {
+      for (; waiting > 0 && failure.isEmpty(); waiting--) {
         ring.take(response);
+        taken++;
         done();
       }
     } while (failure.isEmpty() && ring.finalCheckForResponses());
-    return taken;
+    return taken - before;
   }
 
   private void done() {
     int id = Short.toUnsignedInt(response.getShort(UrbLayout.ID));
-    if (id >= SLOTS || !shadow[id].inFlight) {
+    if (!shadows.isInFlight(id)) {
       fail("response with illegal id " + id);
       return;
     }
-    Shadow answered = shadow[id];
-    answered.inFlight = false;
+    ShadowTable.Shadow answered = shadows.get(id);
     for (int reference : answered.grants) {
       try {
         domain.endAccess(reference);
@@ -387,12 +374,9 @@ public final class XenHcdModel implements AutoCloseable {
         fail("backend didn't release grant " + reference);
       }
     }
-    answered.grants.clear();
     Entry entry = answered.entry;
     boolean unlink = answered.unlink;
-    answered.entry = null;
-    answered.next = firstFree;
-    firstFree = id;
+    shadows.free(id);
     if (!unlink) {
       inProgress.remove(entry);
       // The stock driver's list of unlinks without a slot is emptied by this alone.
@@ -489,11 +473,7 @@ public final class XenHcdModel implements AutoCloseable {
 
   /** Ids that may be used, as far as the list knows. */
   public int freeIds() {
-    int count = 0;
-    for (int id = firstFree; id != NO_ID; id = shadow[id].next) {
-      count++;
-    }
-    return count;
+    return shadows.freeCount();
   }
 
   @Override
