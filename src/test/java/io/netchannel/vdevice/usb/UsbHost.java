@@ -46,6 +46,16 @@ final class UsbHost implements VirtualDevice.Handler<UrbRequest> {
   UsbPort port;
 
   UsbHost() {
+    this(Optional.empty());
+  }
+
+  /** Where a guest arrives that has suspended elsewhere. */
+  UsbHost(UsbHost other) {
+    this(Optional.of(other.domain));
+  }
+
+  private UsbHost(Optional<EmbeddedDomain> suspended) {
+    suspended.ifPresent(domain::restore);
     store.write("/local/domain/" + domain.domid() + "/name", "guest");
     domain.unpause();
     UsbNodes.publish(store, address, ImmutableMap.of(DeviceDetail.PARAMS, "usb:3-1.2"));
