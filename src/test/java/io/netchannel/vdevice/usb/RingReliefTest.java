@@ -145,4 +145,80 @@ final class RingReliefTest {
     host.port.relievable(1 << 2);
     assertThat(reliefAfter(10 * RingRelief.PARKED_NANOS)).isEmpty();
   }
+
+  // ---- a guest that freezes
+
+  /** Linux' stock driver forgets unlinks that find no slot, and waits for their URBs. */
+  private void freezeWithAFullRing(int relievable) {
+    fill(Driver.STOCK);
+    host.port.relievable(relievable);
+    host.port.suspending(true);
+    guest.freeze();
+    host.settle(guest);
+    assertThat(host.held).as("no unlink has a slot").hasSize(XenHcdModel.SLOTS);
+  }
+
+  @Test
+  void aGuestWithAFullRingFreezes() {
+    freezeWithAFullRing(0);
+    for (int relieved = 0; guest.outstanding() > 0; relieved++) {
+      assertThat(relieved).isLessThan(XenHcdModel.SLOTS);
+      cancel(reliefAfter(RingRelief.FREEZE_NANOS).orElseThrow(), 0);
+    }
+    assertThat(parked).allMatch(urb -> urb.timesGivenBack() == 1);
+    assertThat(guest.freeIds()).isEqualTo(XenHcdModel.SLOTS);
+    assertThat(reliefAfter(RingRelief.FREEZE_NANOS)).isEmpty();
+    assertThat(guest.failure()).isEmpty();
+  }
+
+  @Test
+  void inAFreezeOneIsEndedAfterTheOther() {
+    freezeWithAFullRing(0);
+    UrbRequest first = reliefAfter(RingRelief.FREEZE_NANOS).orElseThrow();
+    assertThat(reliefAfter(RingRelief.FREEZE_NANOS)).as("the first one is not done").isEmpty();
+    cancel(first, 0);
+    cancel(reliefAfter(0).orElseThrow(), 0);
+    assertThat(reliefAfter(RingRelief.FREEZE_NANOS - 1)).isEmpty();
+    assertThat(reliefAfter(1)).isPresent();
+  }
+
+  /** Whose drivers have not frozen yet: an empty answer, not the end of the device. */
+  @Test
+  void whatIsEndedForTheFreezeIsNoError() {
+    fill(Driver.STOCK);
+    host.port.relievable(0);
+    host.port.suspending(true);
+    cancel(reliefAfter(RingRelief.FREEZE_NANOS).orElseThrow(), 0);
+    assertThat(parked.get(0).status()).isZero();
+    assertThat(parked.get(0).actualBytes()).isZero();
+  }
+
+  @Test
+  void whereUnlinksFindSlotsTheyDoIt() {
+    guest = host.connected(Driver.STOCK);
+    for (int i = 0; i < XenHcdModel.SLOTS / 2; i++) {
+      parked.add(guest.submit(host.bulk(DATA, 512)));
+    }
+    host.settle(guest);
+    host.port.suspending(true);
+    assertThat(reliefAfter(RingRelief.FREEZE_NANOS)).isEmpty();
+    guest.freeze();
+    host.settle(guest);
+    assertThat(reliefAfter(RingRelief.FREEZE_NANOS)).as("all are unlinked").isEmpty();
+  }
+
+  @Test
+  void theFixedDriverKeepsItsUnlinks() {
+    fill(Driver.FIXED);
+    host.port.relievable(0);
+    host.port.suspending(true);
+    assertThat(reliefAfter(RingRelief.FREEZE_NANOS)).isEmpty();
+  }
+
+  @Test
+  void aFreezeThatIsGivenUpNeedsNoMoreRelief() {
+    freezeWithAFullRing(0);
+    host.port.suspending(false);
+    assertThat(reliefAfter(10 * RingRelief.PARKED_NANOS)).isEmpty();
+  }
 }

@@ -21,18 +21,21 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /**
- * Random URBs of all types, unlinks, freezes, and a backend that dies at any step: what the device
- * has got is what the guest was told that it sent, byte for byte and once; what the guest has got
+ * Random URBs of all types, unlinks, freezes, migrations, and a backend that dies at any step: what
+ * the device has got is what the guest was told that it sent, byte for byte and once; what the guest has got
  * is the device's stream without a gap or a repeat; and each URB is given back once.
  */
 final class XenHcdPropertyTest {
   private static final int STEPS = 2500;
   private static final int MOST_URBS = 40;
 
-  private final UsbHost host = new UsbHost();
+  private UsbHost host = new UsbHost();
   private Random random = new Random();
   private String context = "";
   private XenHcdModel guest;
+  private boolean migrates;
+  private boolean isBounded;
+  private int migrations;
 
   // ---- the guest's side: what drivers have sent and got, by endpoint
   private final List<GuestUrb> submitted = new ArrayList<>();
@@ -76,22 +79,30 @@ final class XenHcdPropertyTest {
 
   @ParameterizedTest
   @CsvSource({
-    "STOCK, 1",
-    "STOCK, 2",
-    "STOCK, 3",
-    "STOCK, 4",
-    "STOCK, 5",
-    "STOCK, 6",
-    "FIXED, 11",
-    "FIXED, 12",
-    "FIXED, 13",
-    "FIXED, 14",
-    "FIXED, 15",
-    "FIXED, 16"
+    "STOCK, false, 1",
+    "STOCK, false, 2",
+    "STOCK, false, 3",
+    "STOCK, false, 4",
+    "FIXED, false, 11",
+    "FIXED, false, 12",
+    "FIXED, false, 13",
+    "FIXED, false, 14",
+    "STOCK, true, 21",
+    "STOCK, true, 22",
+    "STOCK, true, 23",
+    "STOCK, true, 24",
+    "STOCK, true, 25",
+    "STOCK, true, 26",
+    "FIXED, true, 31",
+    "FIXED, true, 32",
+    "FIXED, true, 33",
+    "FIXED, true, 34"
   })
-  void everyByteOnceAndEveryUrbOnce(Driver driver, long seed) {
+  void everyByteOnceAndEveryUrbOnce(Driver driver, boolean isMigrating, long seed) {
     random = new Random(seed);
     guest = host.connected(driver);
+    migrates = isMigrating;
+    isBounded = migrates && driver == Driver.STOCK;
     for (int step = 0; step < STEPS; step++) {
       context = "%s, seed %d, step %d".formatted(driver, seed, step);
       switch (random.nextInt(12)) {
@@ -99,13 +110,13 @@ final class XenHcdPropertyTest {
         case 3 -> unlinkAny();
         case 4, 5 -> host.port.poll(backend, random.nextInt(8));
         case 6, 7 -> serveAny();
-        case 8 -> host.port.publishResponses();
+        case 8 -> publish();
         case 9, 10 -> {
           guest.poll();
           releaseSeen();
         }
         default -> {
-          switch (random.nextInt(30)) {
+          switch (random.nextInt(migrates ? 10 : 30)) {
             case 0 -> freeze();
             case 1, 2, 3 -> die();
             default -> answerUnlinks();
@@ -116,12 +127,14 @@ final class XenHcdPropertyTest {
     }
     untilNothingIsLeft(false);
     check();
+    assertThat(migrations > 3).as("%s: %d migrations", context, migrations).isEqualTo(migrates);
   }
 
   // ---- the guest
 
   private void submit() {
-    if (guest.outstanding() >= MOST_URBS) {
+    // A stock driver that migrates has to find an id for every unlink, too.
+    if (guest.outstanding() >= (isBounded ? guest.freeIds() - 1 : MOST_URBS)) {
       return;
     }
     GuestUrb urb =
@@ -189,12 +202,16 @@ final class XenHcdPropertyTest {
     untilNothingIsLeft(true);
     assertThat(guest.outstanding()).as(context).isZero();
     host.domain.suspend();
-    host.domain.resume();
-    guest.resume();
-    for (int look = 0; host.port.state() != State.PREPARED; look++) {
-      assertThat(look).as(context).isLessThan(10);
-      guest.poll();
-      host.port.poll(backend, 64);
+    if (migrates) {
+      migrate();
+    } else {
+      host.domain.resume();
+      guest.resume();
+      for (int look = 0; host.port.state() != State.PREPARED; look++) {
+        assertThat(look).as(context).isLessThan(10);
+        guest.poll();
+        host.port.poll(backend, 64);
+      }
     }
     assertThat(inflight).as("%s: all was answered", context).isEmpty();
     host.port.offer();
@@ -206,9 +223,46 @@ final class XenHcdPropertyTest {
     assertThat(guest.speeds()).as("%s: nothing is plugged anew", context).containsExactly(2);
   }
 
+  /** The guest goes on elsewhere; what it does in the window it does before the port is offered. */
+  private void migrate() {
+    Optional<RingMark> mark = host.port.mark();
+    assertThat(mark.isPresent()).as(context).isNotEqualTo(host.port.resumes());
+    answered.clear();
+    inflight.keySet().forEach(UrbRequest::release);
+    inflight.clear();
+    host.port.close(true);
+    host = new UsbHost(host);
+    mark.ifPresent(host.port::inherit);
+    host.port.plugged(2, "it");
+    guest.resume(host.domain);
+    for (int i = random.nextInt(XenHcdModel.SLOTS); i > 0; i--) {
+      if (random.nextInt(4) == 0) {
+        unlinkAny();
+      } else {
+        submit();
+      }
+    }
+    if (random.nextInt(4) == 0) {
+      host.port.close(false);
+      host.port = host.newPort();
+      host.port.plugged(2, "it");
+    }
+    migrations++;
+  }
+
+  /** The guest is interrupted at once by a response that its next request would fall on. */
+  private void publish() {
+    long before = host.port.uncoveredResponses();
+    host.port.publishResponses();
+    if (host.port.uncoveredResponses() > before) {
+      guest.poll();
+    }
+  }
+
   /** Lets everything be done, or, in a freeze, unlinked. */
   private void untilNothingIsLeft(boolean freezing) {
     for (int round = 0; guest.outstanding() > 0 || !inflight.isEmpty(); round++) {
+      assertThat(guest.failure()).as(context).isEmpty();
       assertThat(round).as("%s: rounds with something left", context).isLessThan(2000);
       host.port.poll(backend, 64);
       answerUnlinks();
@@ -216,7 +270,7 @@ final class XenHcdPropertyTest {
       if (!freezing || random.nextInt(4) == 0) {
         serveAny();
       }
-      host.port.publishResponses();
+      publish();
       guest.poll();
       releaseSeen();
     }
