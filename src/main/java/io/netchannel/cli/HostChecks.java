@@ -74,6 +74,11 @@ final class HostChecks {
         "libxencall.so.1",
         "libxencall1",
         "without it nobody tells when a domain suspends, and migrations are slower");
+    optionalLibrary(
+        "libxenforeignmemory.so.1",
+        "libxenforeignmemory1",
+        "without it a guest with a USB port migrates only with the USB driver of Netchannel's guest"
+            + " package");
   }
 
   private void services() {

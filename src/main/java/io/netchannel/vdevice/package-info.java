@@ -11,6 +11,7 @@
  *   +- RequestRing      requests out, responses in                   (one per queue)
  *       +- MappedQueue  an event channel and the rings that share it
  *       +- BackRing     our end of the ring with the requests
+ *       +- InheritedRequests, ResponseCredit    requests of a ring of before, answered here
  *       +- RequestFormat    a slot becomes a TakenRequest, or is refused: the kind's
  * </pre>
  *
@@ -55,6 +56,7 @@
  * <ul>
  *   <li>rsp_prod &lt;= req_cons &lt;= req_prod &lt;= rsp_prod + slots, in arithmetic that wraps;
  *       anything else is a broken frontend ({@link io.netchannel.vdevice.RingBrokenException}).
+ *       With inherited requests rsp_prod may be ahead of req_cons by their number at most.
  *   <li>Nothing is decided by a shared index that we wrote: the guest may have changed it.
  *   <li>A slot is copied once, then looked at.
  *   <li>Nothing a guest writes makes a method of this package throw, except into its own device's

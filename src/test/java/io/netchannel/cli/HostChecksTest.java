@@ -11,6 +11,8 @@ import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** What is looked at in a host's files. */
 final class HostChecksTest {
@@ -33,7 +35,12 @@ final class HostChecksTest {
     put("dev/xen/gntdev", "");
     put("dev/xen/evtchn", "");
     for (String library :
-        List.of("libxenstore.so.4", "libxengnttab.so.1", "libxenevtchn.so.1", "libxencall.so.1")) {
+        List.of(
+            "libxenstore.so.4",
+            "libxengnttab.so.1",
+            "libxenevtchn.so.1",
+            "libxencall.so.1",
+            "libxenforeignmemory.so.1")) {
       put("usr/lib/x86_64-linux-gnu/" + library, "");
     }
   }
@@ -44,10 +51,15 @@ final class HostChecksTest {
     assertThat(xen()).extracting(Finding::level).containsOnly(Level.OK);
   }
 
-  @Test
-  void aMissingLibraryIsAFailureUnlessItIsOnlySlowerWithoutIt() throws IOException {
+  @ParameterizedTest
+  @CsvSource({
+    "libxencall.so.1, libxencall1, slower",
+    "libxenforeignmemory.so.1, libxenforeignmemory1, a USB port"
+  })
+  void aMissingLibraryIsAFailureUnlessItIsOnlyWorseWithoutIt(
+      String library, String debianPackage, String consequence) throws IOException {
     aGoodDom0();
-    Files.delete(root.resolve("usr/lib/x86_64-linux-gnu/libxencall.so.1"));
+    Files.delete(root.resolve("usr/lib/x86_64-linux-gnu/" + library));
     assertThat(xen())
         .filteredOn(found -> found.level() != Level.OK)
         .singleElement()
@@ -55,7 +67,7 @@ final class HostChecksTest {
             found -> {
               assertThat(found.level()).isEqualTo(Level.WARN);
               assertThat(found.detail())
-                  .contains("libxencall.so.1", "apt-get install libxencall1", "slower");
+                  .contains(library, "apt-get install " + debianPackage, consequence);
             });
     Files.delete(root.resolve("usr/lib/x86_64-linux-gnu/libxenstore.so.4"));
     assertThat(xen())

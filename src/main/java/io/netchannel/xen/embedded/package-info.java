@@ -14,6 +14,9 @@
  *  grant:     granted --map/copy--> in use --unmap/done--> granted --endAccess--> gone
  *             endAccess while in use fails, as Linux warns "g.e. still in use"
  *
+ *  memory:    a domain's --restore--> another domain's, here or at another host, at the same frames;
+ *             its grants and ports stay behind
+ *
  *  port:      UNBOUND(remote) --bindInterdomain by remote--> INTERDOMAIN(peer)
  *                 ^                                              |
  *                 +-------------- the peer closes its end -------+
@@ -27,7 +30,9 @@
  *       contiguous, and only such runs can be mapped as one; nothing but a ring needs it.
  *   <li>A grant may be in use several times side by side; a read-only mapping shows the same memory
  *       and cannot change it.
- *   <li>Grant references are never used twice, so that a stale one is always caught.
+ *   <li>Grant references are never used twice in a domain, so that a stale one is always caught.
+ *   <li>A frame number is not used twice either. Pages have theirs as long as somebody knows them:
+ *       what a kernel has forgotten cannot be looked at.
  *   <li>No listener runs while a lock of the hypervisor is held. Listeners of one connection run
  *       one at a time, in order, on the injected executor; {@code Runnable::run} makes everything
  *       deterministic, a listener then runs inside the call that caused it.
