@@ -239,8 +239,7 @@ public final class NetchannelDaemon implements AutoCloseable {
   private Xen xenBelow() {
     try {
       XenHost xen = opened(XenHost.open());
-      return new Xen(
-          xen.store(), xen.grants(), xen.foreignMemory(), xen.events(), xen.domains());
+      return new Xen(xen.store(), xen.grants(), xen.foreignMemory(), xen.events(), xen.domains());
     } catch (XenException e) {
       throw new XenException(
           e.getMessage()

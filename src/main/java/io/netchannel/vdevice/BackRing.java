@@ -67,8 +67,7 @@ public final class BackRing {
    * @param answered requests of this ring
    * @param ahead how many answers there were of others ({@link InheritedRequests})
    */
-  static BackRing attach(
-      ByteBuffer memory, int slotBytes, int answered, int unanswered, int ahead)
+  static BackRing attach(ByteBuffer memory, int slotBytes, int answered, int unanswered, int ahead)
       throws RingBrokenException {
     BackRing ring = new BackRing(memory, slotBytes, answered + ahead, answered + unanswered);
     ring.waiting();

@@ -12,9 +12,9 @@
  * </ul>
  *
  * {@code xen.jna} talks to the real libxenstore, libxengnttab, libxenevtchn, libxencall and
- * libxenforeignmemory; {@code xen.embedded} is an in-process hypervisor for the demo, the tests and simulation. One contract
- * test of the store runs against both. Grants and event channels need a hypervisor: the tests use
- * the embedded ones, the real ones are tried in the Xen lab. Nothing here knows of blocks or
- * migration.
+ * libxenforeignmemory; {@code xen.embedded} is an in-process hypervisor for the demo, the tests and
+ * simulation. One contract test of the store runs against both. Grants and event channels need a
+ * hypervisor: the tests use the embedded ones, the real ones are tried in the Xen lab. Nothing here
+ * knows of blocks or migration.
  */
 package io.netchannel.xen;

@@ -56,8 +56,7 @@ final class OldRing implements InheritedRequests {
    */
   static OldRing read(ForeignMemory memory, DeviceAddress address, RingMark mark)
       throws RingBrokenException {
-    ByteBuffer page =
-        ByteBuffer.allocate(GrantTable.PAGE_BYTES).order(ByteOrder.LITTLE_ENDIAN);
+    ByteBuffer page = ByteBuffer.allocate(GrantTable.PAGE_BYTES).order(ByteOrder.LITTLE_ENDIAN);
     try (ForeignMemory.Mapping mapping = memory.map(address.domid(), mark.gfn())) {
       page.put(0, mapping.memory(), 0, GrantTable.PAGE_BYTES);
       VarHandle.loadLoadFence(); // what is checked is what is used
@@ -81,8 +80,7 @@ final class OldRing implements InheritedRequests {
   private static int checkIndexes(ByteBuffer page, RingMark mark) throws RingBrokenException {
     int responseProducer = page.getInt(SharedRing.RSP_PROD_OFFSET);
     int requestEvent = page.getInt(SharedRing.REQ_EVENT_OFFSET);
-    if (responseProducer != mark.responseProducer()
-        || requestEvent != mark.requestConsumer() + 1) {
+    if (responseProducer != mark.responseProducer() || requestEvent != mark.requestConsumer() + 1) {
       throw new RingBrokenException(
           "rsp_prod is %s and req_event %s: expected %s and %s, as the other host left them"
               .formatted(
@@ -102,8 +100,7 @@ final class OldRing implements InheritedRequests {
     }
     int requestProducer = page.getInt(SharedRing.REQ_PROD_OFFSET);
     int count = requestProducer - mark.requestConsumer();
-    if (Integer.compareUnsigned(count, SLOTS) > 0
-        || requestProducer - responseProducer > SLOTS) {
+    if (Integer.compareUnsigned(count, SLOTS) > 0 || requestProducer - responseProducer > SLOTS) {
       throw new RingBrokenException(
           "req_prod is %s with %s requests taken and %s answered on a ring of %d slots"
               .formatted(

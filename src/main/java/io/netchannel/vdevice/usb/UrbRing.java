@@ -240,7 +240,8 @@ final class UrbRing implements RequestFormat<RingUrb> {
     RingUrb oldest = null;
     for (int i = 0; i < requests.size(); i++) {
       RingUrb request = requests.get(i);
-      boolean fits = any ? request.isParkedIn() && request.unlink().isEmpty() : isRelievable(request);
+      boolean fits =
+          any ? request.isParkedIn() && request.unlink().isEmpty() : isRelievable(request);
       if (fits && (oldest == null || request.sequence() < oldest.sequence())) {
         oldest = request;
       }

@@ -246,8 +246,8 @@ public final class UsbPort implements VirtualDevice<UrbRequest> {
   }
 
   /**
-   * Why what the guest had put on the ring of before was not served, in words: its device waits
-   * for ever. Empty when all is well.
+   * Why what the guest had put on the ring of before was not served, in words: its device waits for
+   * ever. Empty when all is well.
    */
   public Optional<String> lost() {
     return inheritance.lost();

@@ -56,8 +56,8 @@
  *   <li>Of an old page all fits what is known of it, or nothing of it is served ({@code lost()}).
  *   <li>Orphans come before all requests of the new ring, each once, whatever process takes them;
  *       nothing is answered before all are taken.
- *   <li>A response that is ahead of the requests is written into a slot that has been read, or while
- *       all are; those of the second kind are counted.
+ *   <li>A response that is ahead of the requests is written into a slot that has been read, or
+ *       while all are; those of the second kind are counted.
  *   <li>Which kind of pipe it is decides how the 8 bytes of a request's setup are read.
  * </ul>
  */

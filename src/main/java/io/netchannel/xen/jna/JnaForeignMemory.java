@@ -107,7 +107,8 @@ public final class JnaForeignMemory implements ForeignMemory {
       long entry =
           address
               .getPointer(0)
-              .getLong(Integer.remainderUnsigned(reference, ENTRIES_PER_FRAME) * (long) ENTRY_BYTES);
+              .getLong(
+                  Integer.remainderUnsigned(reference, ENTRIES_PER_FRAME) * (long) ENTRY_BYTES);
       int flags = (int) (entry >>> FLAGS * Byte.SIZE) & 0xffff;
       int grantee = (int) (entry >>> DOMID * Byte.SIZE) & 0xffff;
       return (flags & TYPE_MASK) == PERMIT_ACCESS

@@ -1,8 +1,8 @@
 /**
  * The contracts of {@link io.netchannel.xen} on a real Xen, through libxenstore, libxengnttab,
- * libxenevtchn, libxencall and libxenforeignmemory. {@link io.netchannel.xen.jna.XenHost} opens them
- * all. Without the last two everything works, but nobody tells when a domain suspends, and guests
- * whose USB driver is not made for migrations stay where they are.
+ * libxenevtchn, libxencall and libxenforeignmemory. {@link io.netchannel.xen.jna.XenHost} opens
+ * them all. Without the last two everything works, but nobody tells when a domain suspends, and
+ * guests whose USB driver is not made for migrations stay where they are.
  *
  * <p>Invariants:
  *

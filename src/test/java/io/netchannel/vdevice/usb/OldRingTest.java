@@ -156,8 +156,7 @@ final class OldRingTest {
             "packet descriptors beyond the slot",
             (test, slot) -> {
               test.page.putInt(slot + UrbLayout.PIPE, 1 | ISO | 1 << UrbLayout.ENDPOINT_SHIFT);
-              test.page.putLong(
-                  slot + UrbLayout.SETUP, 16L << UrbLayout.TABLE_SEGMENT_COUNT_SHIFT);
+              test.page.putLong(slot + UrbLayout.SETUP, 16L << UrbLayout.TABLE_SEGMENT_COUNT_SHIFT);
             },
             "1 and 16 segments"),
         row(

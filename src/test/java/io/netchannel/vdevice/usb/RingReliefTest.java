@@ -207,12 +207,32 @@ final class RingReliefTest {
     assertThat(reliefAfter(RingRelief.FREEZE_NANOS)).as("all are unlinked").isEmpty();
   }
 
+  /** It keeps slots for unlinks and control requests: its ring is never full of INs. */
   @Test
-  void theFixedDriverKeepsItsUnlinks() {
-    fill(Driver.FIXED);
-    host.port.relievable(0);
+  void theFixedDriverNeedsNoRelief() {
+    guest = host.connected(Driver.FIXED);
+    host.port.relievable(RELIEVABLE);
+    for (int i = 0; i < XenHcdModel.SLOTS; i++) {
+      parked.add(guest.submit(host.bulk(DATA, 512)));
+    }
+    GuestUrb control =
+        guest.submit(GuestUrb.control(host.domain, GuestUrb.setup(0x21, 0x20, 0, 0, 7)));
+    host.settle(guest);
+    UrbRequest served = host.held.remove(host.held.size() - 1);
+    assertThat(served.type()).isEqualTo(PipeType.CONTROL);
+    host.answer(served, UsbHost.OK, 7);
+    host.settle(guest);
+    assertThat(control.status()).isZero();
     host.port.suspending(true);
-    assertThat(reliefAfter(RingRelief.FREEZE_NANOS)).isEmpty();
+    assertThat(reliefAfter(10 * RingRelief.PARKED_NANOS)).isEmpty();
+    guest.freeze();
+    host.settle(guest);
+    while (guest.outstanding() > 0) {
+      cancel(host.held.get(0), 0);
+    }
+    assertThat(parked).allMatch(urb -> urb.timesGivenBack() == 1);
+    assertThat(host.port.peakOutstanding()).isEqualTo(XenHcdModel.SLOTS);
+    assertThat(guest.failure()).isEmpty();
   }
 
   @Test

@@ -63,7 +63,8 @@ final class UsbHost implements VirtualDevice.Handler<UrbRequest> {
   }
 
   UsbPort newPort() {
-    return new UsbPort(address, "guest", store, grants, events, hypervisor.foreignMemory(), () -> {});
+    return new UsbPort(
+        address, "guest", store, grants, events, hypervisor.foreignMemory(), () -> {});
   }
 
   /** A guest whose driver has found its controller and a device of full speed in it. */

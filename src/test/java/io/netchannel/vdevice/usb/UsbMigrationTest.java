@@ -3,10 +3,12 @@ package io.netchannel.vdevice.usb;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.netchannel.vdevice.SharedRing;
 import io.netchannel.vdevice.VirtualDevice.State;
 import io.netchannel.vdevice.usb.frontend.GuestUrb;
 import io.netchannel.vdevice.usb.frontend.XenHcdModel;
 import io.netchannel.vdevice.usb.frontend.XenHcdModel.Driver;
+import io.netchannel.xen.GrantTable;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
@@ -466,6 +468,34 @@ final class UsbMigrationTest {
   }
 
   // ---- what cannot be
+
+  /** Two requests with one id: which of them an answer would be to, nobody could say. */
+  @Test
+  void theIdOfAnOrphanDoesNotComeAgainBeforeItsAnswer() {
+    freeze(Driver.STOCK, 2);
+    move();
+    GuestUrb old = submit(1).get(0);
+    connect();
+    UrbRequest orphan = host.held.get(0);
+    int ringReference =
+        Integer.parseInt(host.node(host.address.frontendPath() + "/urb-ring-ref").orElseThrow());
+    try (GrantTable.Mapping mapping =
+        host.grants.map(host.domain.domid(), new int[] {ringReference})) {
+      ByteBuffer ring = mapping.memory();
+      int slot = SharedRing.HEADER_BYTES;
+      ring.putShort(slot + UrbLayout.ID, (short) orphan.id());
+      ring.putInt(
+          slot + UrbLayout.PIPE,
+          1 | UrbLayout.IN | 1 << UrbLayout.ENDPOINT_SHIFT | 3 << UrbLayout.TYPE_SHIFT);
+      ring.putInt(SharedRing.REQ_PROD_OFFSET, 1);
+      host.port.poll(host, 64);
+      host.port.publishResponses();
+      assertThat(host.held).containsExactly(orphan);
+      assertThat(ring.getInt(SharedRing.RSP_PROD_OFFSET)).isEqualTo(1);
+      assertThat(ring.getInt(slot + UrbLayout.RESPONSE_STATUS)).isEqualTo(UsbifStatus.INVAL);
+    }
+    assertThat(old.status()).isEqualTo(GuestUrb.IN_PROGRESS);
+  }
 
   @Test
   void aPageThatIsNotTheRingIsLost() {

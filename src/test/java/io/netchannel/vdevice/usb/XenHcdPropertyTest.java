@@ -22,8 +22,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /**
  * Random URBs of all types, unlinks, freezes, migrations, and a backend that dies at any step: what
- * the device has got is what the guest was told that it sent, byte for byte and once; what the guest has got
- * is the device's stream without a gap or a repeat; and each URB is given back once.
+ * the device has got is what the guest was told that it sent, byte for byte and once; what the
+ * guest has got is the device's stream without a gap or a repeat; and each URB is given back once.
  */
 final class XenHcdPropertyTest {
   private static final int STEPS = 2500;

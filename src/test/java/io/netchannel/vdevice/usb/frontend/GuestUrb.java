@@ -13,6 +13,10 @@ public final class GuestUrb {
   /** Linux' -EINPROGRESS: it has not been given back. */
   public static final int IN_PROGRESS = -115;
 
+  private static final int ECONNRESET = -104;
+  private static final int ESHUTDOWN = -108;
+  private static final int EREMOTEIO = -121;
+
   private final PipeType type;
   private final int endpoint;
   private final long setup;
@@ -249,6 +253,23 @@ public final class GuestUrb {
   void outcome(int newActualBytes, int newErrorCount) {
     actualBytes = newActualBytes;
     errorCount = newErrorCount;
+  }
+
+  /**
+   * Gives it back with what the backend says of it.
+   *
+   * @param unlinked whether somebody has unlinked it: the answer's status means nothing then
+   */
+  void answered(int usbif, boolean unlinked) {
+    int answer =
+        switch (usbif) {
+          case 0, -19, -22, -32, -71, -75 -> usbif;
+          default -> ESHUTDOWN;
+        };
+    if (answer == 0 && shortNotOk && actualBytes < lengthBytes) {
+      answer = EREMOTEIO; // the USB core's doing (hcd.c)
+    }
+    giveBack(unlinked ? ECONNRESET : answer);
   }
 
   void giveBack(int newStatus) {

@@ -2,6 +2,7 @@ package io.netchannel.vdevice.usb.frontend;
 
 import io.netchannel.vdevice.XenbusState;
 import io.netchannel.vdevice.block.frontend.FrontRing;
+import io.netchannel.vdevice.usb.PipeType;
 import io.netchannel.vdevice.usb.UrbLayout;
 import io.netchannel.xen.XenException;
 import io.netchannel.xen.XenStore;
@@ -31,8 +32,8 @@ import java.util.concurrent.atomic.AtomicBoolean;
  *
  * Over a suspend the stock driver keeps its old ring until it has connected again: what is
  * submitted in between (the window) is put there, where only somebody who looks at the page finds
- * it, and its ids are out until then. The page is never freed. The fixed one lets all that wait for
- * the new ring, and frees the page, which others write to then.
+ * it, and its ids are out until then. The page is never freed. The fixed one has connected before
+ * drivers submit anything, and has freed the page, which others write to then.
  *
  * <p>Where Linux would write to memory that is not the driver's, or lose a response, the model
  * {@link #failure fails}.
@@ -52,7 +53,6 @@ public final class XenHcdModel implements AutoCloseable {
   private static final int GARBAGE = 0x9e3779b1;
 
   private static final int ECONNRESET = -104;
-  private static final int EREMOTEIO = -121;
   private static final int ESHUTDOWN = -108;
 
   /** What hangs at a URB (struct urb_priv). */
@@ -137,7 +137,7 @@ public final class XenHcdModel implements AutoCloseable {
   /** Queues a URB; it is given back once, in {@link #poll} or in {@link #unlink}. */
   public GuestUrb submit(GuestUrb urb) {
     Entry entry = new Entry(urb);
-    if (noSlot() || !pending.isEmpty()) {
+    if (!hasSlot(entry) || mustWait(urb)) {
       pending.add(entry);
     } else {
       request(entry);
@@ -159,7 +159,7 @@ public final class XenHcdModel implements AutoCloseable {
   private void unlink(Entry entry) {
     if (pending.remove(entry)) {
       toGiveBack.add(entry);
-    } else if (noSlot()) {
+    } else if (!hasSlot(entry)) {
       inProgress.remove(entry);
       pendingUnlinks.add(entry);
     } else {
@@ -191,8 +191,8 @@ public final class XenHcdModel implements AutoCloseable {
 
   /**
    * The guest has resumed as another domain, which has its memory: grants are none, event channels
-   * dead. What drivers submit from now on, until {@link #poll} connects, is submitted in the
-   * window.
+   * dead. What drivers submit from now on is submitted in the window, until {@link #poll} connects;
+   * the fixed driver has connected before.
    */
   public void resume(EmbeddedDomain next) {
     watch.close();
@@ -200,14 +200,17 @@ public final class XenHcdModel implements AutoCloseable {
     find(next);
     resume();
     if (driver == Driver.FIXED) {
-      ByteBuffer freed = ringPages.get(ringPages.size() - 1).memory();
+      ByteBuffer freed = ringPages.get(ringPages.size() - 2).memory();
       for (int at = 0; at < freed.capacity(); at += Integer.BYTES) {
         freed.putInt(at, at * GARBAGE);
       }
     }
   }
 
-  /** The guest has resumed: event channels are dead; {@link #poll} connects anew. */
+  /**
+   * The guest has resumed, with no URB that was not given back: event channels are dead; {@link
+   * #poll} connects anew, or the fixed driver has.
+   */
   public void resume() {
     state = XenbusState.INITIALISING;
     oldRing = true;
@@ -215,13 +218,8 @@ public final class XenHcdModel implements AutoCloseable {
     backendChanged.set(true);
     if (driver == Driver.FIXED) {
       connected = false;
-      inProgress.forEach(
-          entry -> {
-            entry.id = -1;
-            pending.add(entry);
-          });
-      inProgress.clear();
       shadows.reset();
+      connect();
     }
   }
 
@@ -236,8 +234,18 @@ public final class XenHcdModel implements AutoCloseable {
     return work + kick();
   }
 
-  private boolean noSlot() {
-    return (driver == Driver.FIXED && !connected) || ring == null || ring.isFull();
+  /** The fixed driver keeps a slot for control requests, and one for unlinks. */
+  private boolean hasSlot(Entry entry) {
+    boolean isFixed = driver == Driver.FIXED;
+    int kept = !isFixed || entry.unlinked ? 0 : entry.urb.type() == PipeType.CONTROL ? 1 : 2;
+    return ring != null && (connected || !isFixed) && SLOTS - (put - taken) > kept;
+  }
+
+  /** None overtakes another; with the fixed driver a control request others than its own kind. */
+  private boolean mustWait(GuestUrb urb) {
+    return driver == Driver.FIXED && urb.type() == PipeType.CONTROL
+        ? pending.stream().anyMatch(waiting -> waiting.urb.type() == PipeType.CONTROL)
+        : !pending.isEmpty();
   }
 
   private int followBackend() {
@@ -383,21 +391,8 @@ public final class XenHcdModel implements AutoCloseable {
       pendingUnlinks.remove(entry);
       entry.urb.outcome(
           response.getInt(UrbLayout.RESPONSE_ACTUAL), response.getInt(UrbLayout.RESPONSE_ERRORS));
-      giveBack(entry, response.getInt(UrbLayout.RESPONSE_STATUS));
+      entry.urb.answered(response.getInt(UrbLayout.RESPONSE_STATUS), entry.unlinked);
     }
-  }
-
-  private static void giveBack(Entry entry, int usbif) {
-    int status =
-        switch (usbif) {
-          case 0, -19, -22, -32, -71, -75 -> usbif;
-          default -> ESHUTDOWN;
-        };
-    GuestUrb urb = entry.urb;
-    if (status == 0 && urb.isShortNotOk() && urb.actualBytes() < urb.lengthBytes()) {
-      status = EREMOTEIO; // the USB core's doing (hcd.c)
-    }
-    urb.giveBack(entry.unlinked ? ECONNRESET : status);
   }
 
   /** xenhcd_conn_notify: what is known already is passed over, the form is sent again. */
@@ -428,19 +423,30 @@ public final class XenHcdModel implements AutoCloseable {
       toGiveBack.remove().urb.giveBack(ECONNRESET);
       work++;
     }
-    while (driver == Driver.FIXED && !pendingUnlinks.isEmpty() && !noSlot()) {
+    while (driver == Driver.FIXED
+        && !pendingUnlinks.isEmpty()
+        && hasSlot(pendingUnlinks.element())) {
       Entry entry = pendingUnlinks.remove();
       request(entry);
       inProgress.add(entry);
       work++;
     }
-    while (!pending.isEmpty() && !noSlot()) {
-      Entry entry = pending.remove();
+    for (Entry entry = nextPending(); entry != null; entry = nextPending()) {
+      pending.remove(entry);
       request(entry);
       inProgress.add(entry);
       work++;
     }
     return work;
+  }
+
+  /** The first in line; with the fixed driver the first that has a slot. */
+  private Entry nextPending() {
+    return pending.stream()
+        .limit(driver == Driver.FIXED ? pending.size() : 1)
+        .filter(this::hasSlot)
+        .findFirst()
+        .orElse(null);
   }
 
   private void fail(String why) {
