@@ -57,7 +57,7 @@ final class UrbRing implements RequestFormat<RingUrb> {
     this.old = old;
     this.resumes = resumes;
     this.log = log;
-    sequence = old.count() - old.waiting();
+    sequence = (long) old.count() - old.waiting();
   }
 
   /** Whether this device has not gone. */

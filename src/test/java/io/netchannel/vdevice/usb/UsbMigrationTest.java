@@ -441,13 +441,30 @@ final class UsbMigrationTest {
     assertUnharmed();
   }
 
-  /** It connects, nothing is taken, and it begins again: all is as before. */
+  /** Else the next process would take the rest for answered. */
   @Test
-  void whatNobodyTookIsThereForTheNextConnection() {
-    freeze(Driver.STOCK, 2);
+  void nothingIsAnsweredBeforeAllIsTaken() {
+    freeze(Driver.STOCK, 3);
     move();
-    submit(2);
-    connectAndTake(0);
+    List<GuestUrb> urbs = submit(3);
+    connectAndTake(1);
+    UrbRequest first = host.next();
+    assertThat(first.copyToGuest(host.buffer, 9)).isTrue();
+    first.respond(UsbHost.OK, 9, 0, 0);
+    ByteBuffer encoded = ByteBuffer.allocate(UrbRequest.MAX_ENCODED_BYTES);
+    first.encode(encoded);
+    host.port.publishResponses();
+    guest.poll();
+    assertThat(urbs.get(0).status()).isEqualTo(GuestUrb.IN_PROGRESS);
+    assertThat(restart(List.of(encoded.flip()))).hasSize(1);
+    host.settle(guest);
+    assertThat(host.held).hasSize(3);
+    answerAll();
+    assertThat(urbs).allMatch(urb -> urb.timesGivenBack() == 1);
+    assertUnharmed();
+  }
+
+  private void beginAgain() {
     guest.resume();
     for (int look = 0; host.port.state() != State.PREPARED; look++) {
       assertThat(look).isLessThan(10);
@@ -456,6 +473,29 @@ final class UsbMigrationTest {
     }
     host.port.offer();
     host.settle(guest);
+  }
+
+  @Test
+  void whatWasServedIsNotTakenAgainWithTheNextConnection() {
+    freeze(Driver.STOCK, 2);
+    move();
+    submit(2);
+    connect();
+    answerAll();
+    beginAgain();
+    assertThat(host.held).isEmpty();
+    assertThat(host.port.lost()).as("nobody has looked").isEmpty();
+    assertUnharmed();
+  }
+
+  /** It connects, nothing is taken, and it begins again: all is as before. */
+  @Test
+  void whatNobodyTookIsThereForTheNextConnection() {
+    freeze(Driver.STOCK, 2);
+    move();
+    submit(2);
+    connectAndTake(0);
+    beginAgain();
     assertThat(host.held).hasSize(2);
   }
 
