@@ -58,7 +58,7 @@ final class OldRingTest {
   }
 
   private static int slot(int consumer, int orphan) {
-    return SharedRing.HEADER_BYTES + (consumer + orphan & 15) * UrbLayout.SLOT_BYTES;
+    return SharedRing.HEADER_BYTES + ((consumer + orphan) & 15) * UrbLayout.SLOT_BYTES;
   }
 
   private void segment(int slot, int reference, int offset, int bytes) {
