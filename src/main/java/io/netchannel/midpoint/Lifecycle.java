@@ -124,9 +124,12 @@ final class Lifecycle<B extends Backend, M extends Manifest> {
    */
   void takeOver(B newDevice, long newGeneration, M handedOver, CompletableFuture<Void> future) {
     flow.handOver().check(handedOver, newDevice);
-    start(newDevice, newGeneration);
+    expectNotStarted();
     rounds.begin();
+    // Before the flow has the device: what the guest was told of it elsewhere decides what it is
+    // told here.
     flow.handOver().takeOver(handedOver, newDevice);
+    start(newDevice, newGeneration);
     flow.counters().add(Counter.ADOPTED, handedOver.pending());
     takeOver = future;
   }
@@ -144,10 +147,14 @@ final class Lifecycle<B extends Backend, M extends Manifest> {
     }
   }
 
-  private void start(B newDevice, long newGeneration) {
+  private void expectNotStarted() {
     if (phase != Phase.EXPECTING) {
       throw unfit("start serving");
     }
+  }
+
+  private void start(B newDevice, long newGeneration) {
+    expectNotStarted();
     phase = Phase.STARTING;
     device = newDevice;
     flow.device(newDevice);

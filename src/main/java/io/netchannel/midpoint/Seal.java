@@ -59,15 +59,17 @@ public abstract class Seal<M extends Manifest> {
   /** Goes on as far as it gets without waiting. */
   protected abstract Progress step();
 
-  /** What it waits for at the device, for people. */
-  protected abstract String waitsFor();
+  /** What it waits for at the device beside requests, for people: " and ..."; empty for nothing. */
+  protected String waitsFor() {
+    return "";
+  }
 
   /** The bound, then the kind's steps. */
   final Progress advance() {
     if (flow.nowNanos() - startNanos > terms.bound().toNanos()) {
       return fail(
           new TimeoutException(
-              "%s: %d requests and %s at the device after %d ms; is its storage stuck?"
+              "%s: %d requests%s at the device after %d ms; is it stuck?"
                   .formatted(
                       flow.id(),
                       flow.table().issuedCount(),

@@ -50,7 +50,7 @@ final class BlockSeal extends Seal<BlockManifest> implements Completion {
 
   @Override
   protected String waitsFor() {
-    return manifest() == null ? "no flush" : "a flush";
+    return manifest() == null ? "" : " and a flush";
   }
 
   @Override

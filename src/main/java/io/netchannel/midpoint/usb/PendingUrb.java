@@ -6,9 +6,12 @@ import io.netchannel.device.usb.UrbStatus;
 import io.netchannel.midpoint.MidPointTrace;
 import io.netchannel.midpoint.PendingRequest;
 import io.netchannel.midpoint.PendingTable;
+import io.netchannel.midpoint.usb.UsbManifest.Kind;
+import io.netchannel.midpoint.usb.UsbManifest.Unanswered;
 import io.netchannel.vdevice.usb.PipeType;
 import io.netchannel.vdevice.usb.UrbRequest;
 import java.nio.ByteBuffer;
+import java.util.Optional;
 
 /**
  * A port's pending request, with the URB that the device gets of it. An unlink, and a SET_ADDRESS,
@@ -33,6 +36,9 @@ final class PendingUrb extends PendingRequest<UrbRequest, PendingUrb> implements
   /** Whether that is what the device said, and so has more to it in {@link #urb}. */
   private boolean devicesWord;
 
+  /** A seal has asked for its end: not its guest. */
+  private boolean calledBack;
+
   PendingUrb(PendingTable<UrbRequest, PendingUrb> table) {
     this.table = table;
   }
@@ -40,6 +46,7 @@ final class PendingUrb extends PendingRequest<UrbRequest, PendingUrb> implements
   @Override
   protected void read(UrbRequest request) {
     decide(UrbStatus.OK);
+    calledBack = false;
   }
 
   @Override
@@ -59,6 +66,38 @@ final class PendingUrb extends PendingRequest<UrbRequest, PendingUrb> implements
   /** What became of it. */
   UrbStatus status() {
     return status;
+  }
+
+  /** Its guest does not know that it is unlinked. */
+  void callBack() {
+    calledBack = true;
+  }
+
+  private boolean isCutShort() {
+    return calledBack && status == UrbStatus.CANCELLED && request().unlink().isEmpty();
+  }
+
+  /** Whether it came back as it went: it may be given to the device again. */
+  boolean isUntouched() {
+    // What a control request asks for may be done already; how much of an OUT has got to the
+    // device nobody can tell for sure.
+    return isCutShort() && isStream() && request().isIn() && actualBytes == 0;
+  }
+
+  /** What the guest is told: it did not want the end of what was called back. */
+  UrbStatus answer() {
+    if (!isCutShort()) {
+      return status;
+    }
+    if (!isStream() || !request().isIn()) {
+      return UrbStatus.PROTOCOL;
+    }
+    boolean missing = request().shortNotOk() && actualBytes < request().lengthBytes();
+    return missing ? UrbStatus.SHORT : UrbStatus.OK;
+  }
+
+  private boolean isStream() {
+    return isTransfer() && request().type() != PipeType.CONTROL;
   }
 
   /** Bytes moved. */
@@ -113,6 +152,31 @@ final class PendingUrb extends PendingRequest<UrbRequest, PendingUrb> implements
       devicesWord = true;
       table.completed(this);
     }
+  }
+
+  /** It as a manifest has it, when it is not at the device. */
+  Unanswered unanswered() {
+    return new Unanswered(
+        sequence(),
+        generation(),
+        (int) request().id(),
+        kind(),
+        request().endpoint(),
+        request().lengthBytes(),
+        state() == State.DONE ? Optional.of(status) : Optional.empty(),
+        state() == State.DONE ? actualBytes : 0);
+  }
+
+  private Kind kind() {
+    if (!isTransfer()) {
+      return request().isUnlink() ? Kind.UNLINK : Kind.SET_ADDRESS;
+    }
+    return switch (request().type()) {
+      case CONTROL -> Kind.CONTROL;
+      case BULK -> Kind.BULK;
+      case INTERRUPT -> Kind.INTERRUPT;
+      case ISOCHRONOUS -> Kind.ISOCHRONOUS;
+    };
   }
 
   @Override

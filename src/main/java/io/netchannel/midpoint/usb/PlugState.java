@@ -22,16 +22,13 @@ import org.slf4j.LoggerFactory;
  *              something is there            it went, or another came
  *   NOTHING ----------------------> SHOWN ------------------------------> NOTHING
  *      ^  |
- *      |  +-- a hub is there --> REFUSED
- *      +--------- it went ----------+
+ *      |  +-- a hub is there, or the port is withdrawn --> HIDDEN
+ *      +--------- it went, or the port is shown again -------+
  * </pre>
  */
 final class PlugState {
   private static final Logger log = LoggerFactory.getLogger(PlugState.class);
 
-  private static final int HUB = 0x09;
-  private static final int COMMUNICATIONS = 0x02;
-  private static final int COMMUNICATIONS_DATA = 0x0a;
   private static final int ENDPOINT_NUMBER = 0x0f;
 
   /** An incarnation of nothing. */
@@ -39,6 +36,8 @@ final class PlugState {
 
   private final Object owner;
   private final UsbPort port;
+  private final ResumeGate gate;
+  private boolean withdrawn;
   private int shown = NOTHING;
   private volatile Optional<String> refusal = Optional.empty();
 
@@ -46,10 +45,12 @@ final class PlugState {
    * Of nothing yet.
    *
    * @param owner for log lines
+   * @param gate is told what the guest is shown
    */
-  PlugState(Object owner, UsbPort port) {
+  PlugState(Object owner, UsbPort port, ResumeGate gate) {
     this.owner = owner;
     this.port = port;
+    this.gate = gate;
   }
 
   /** Another device takes the place of the one before: its incarnations are others. */
@@ -57,13 +58,23 @@ final class PlugState {
     hide();
   }
 
+  /**
+   * Whether the guest is shown an empty port, whatever is there; what is shown changes with the
+   * next {@link #follow}.
+   */
+  void withdrawn(boolean yes) {
+    withdrawn = yes;
+  }
+
   /** Shows the guest what is there now. */
   void follow(PortState state) {
-    if (state.plugged().isEmpty() || state.incarnation() != shown) {
+    if (state.plugged().isEmpty() || withdrawn || state.incarnation() != shown) {
       hide();
     }
     refusal = Optional.empty();
-    state.plugged().ifPresent(plugged -> show(state.incarnation(), plugged));
+    if (!withdrawn) {
+      state.plugged().ifPresent(plugged -> show(state.incarnation(), plugged));
+    }
   }
 
   private void show(int incarnation, Plugged plugged) {
@@ -78,6 +89,7 @@ final class PlugState {
     port.relievable(relievable(plugged));
     if (shown == NOTHING) {
       shown = incarnation;
+      gate.plugged(Optional.of(plugged.descriptors()));
       port.plugged(plugged.speed().number(), identity(plugged));
       log.info("{}: {} is plugged, {}", owner, plugged.descriptors(), plugged.speed());
     }
@@ -86,6 +98,7 @@ final class PlugState {
   private void hide() {
     if (shown != NOTHING) {
       shown = NOTHING;
+      gate.plugged(Optional.empty());
       port.unplugged();
       log.info("{}: unplugged", owner);
     }
@@ -102,7 +115,7 @@ final class PlugState {
   }
 
   /** Who plugs in another one like it, without a number of its own, is not found out. */
-  private static String identity(Plugged plugged) {
+  static String identity(Plugged plugged) {
     return Hashing.sha256()
         .newHasher()
         .putInt(plugged.speed().number())
@@ -113,10 +126,10 @@ final class PlugState {
   }
 
   private static boolean isHub(Descriptors descriptors) {
-    return descriptors.usbClass() == HUB
+    return descriptors.usbClass() == UsbClass.HUB
         || descriptors.configurations().stream()
             .flatMap(configuration -> configuration.interfaces().stream())
-            .anyMatch(each -> each.usbClass() == HUB);
+            .anyMatch(each -> each.usbClass() == UsbClass.HUB);
   }
 
   /** INs whose drivers ask again when nothing comes ({@link UsbPort#relievable}). */
@@ -133,6 +146,7 @@ final class PlugState {
   }
 
   private static boolean isCommunications(Interface each) {
-    return each.usbClass() == COMMUNICATIONS || each.usbClass() == COMMUNICATIONS_DATA;
+    return each.usbClass() == UsbClass.COMMUNICATIONS
+        || each.usbClass() == UsbClass.COMMUNICATIONS_DATA;
   }
 }

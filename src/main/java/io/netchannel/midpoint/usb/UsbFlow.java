@@ -1,13 +1,15 @@
 package io.netchannel.midpoint.usb;
 
+import com.google.common.collect.ImmutableList;
 import io.netchannel.device.memory.BufferLease;
 import io.netchannel.device.usb.UrbStatus;
 import io.netchannel.device.usb.UsbDevice;
 import io.netchannel.midpoint.Counters.Counter;
 import io.netchannel.midpoint.DeviceFlow;
 import io.netchannel.midpoint.HandOver;
-import io.netchannel.midpoint.Manifest;
 import io.netchannel.midpoint.PendingRequest.State;
+import io.netchannel.midpoint.usb.UsbManifest.Settings;
+import io.netchannel.midpoint.usb.UsbManifest.Unanswered;
 import io.netchannel.vdevice.usb.UrbRequest;
 import io.netchannel.vdevice.usb.UsbPort;
 import java.nio.ByteBuffer;
@@ -25,7 +27,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
  * device; of one that was noted by a process that died the outcome is lost, and the guest is told
  * so (PROTOCOL): its driver tries again, or resets the device, as after an error on the bus.
  */
-final class UsbFlow extends DeviceFlow<UsbDevice, Manifest, UrbRequest, PendingUrb> {
+final class UsbFlow extends DeviceFlow<UsbDevice, UsbManifest, UrbRequest, PendingUrb> {
   /** How often it is looked whether the ring is full of INs that wait. */
   private static final long RELIEF_NANOS = TimeUnit.MILLISECONDS.toNanos(20);
 
@@ -34,10 +36,17 @@ final class UsbFlow extends DeviceFlow<UsbDevice, Manifest, UrbRequest, PendingU
 
   private final UsbPort port;
   private final PlugState plug;
-  private final StaysHere handOver;
+  private final ResumeGate gate;
+  private final UsbHandOver handOver;
 
   /** Set by the device on any thread. */
   private final AtomicBoolean portChanged = new AtomicBoolean();
+
+  /** Why the port could not serve what was on the ring of before. */
+  private volatile Optional<String> lostByPort = Optional.empty();
+
+  /** Who waits until the guest has given up a port that is withdrawn; else null. */
+  private CompletableFuture<Void> givenUp;
 
   private long reliefLookedNanos;
   private long nextResetNanos;
@@ -45,14 +54,25 @@ final class UsbFlow extends DeviceFlow<UsbDevice, Manifest, UrbRequest, PendingU
   UsbFlow(UsbPort port, Parts parts) {
     super(port, parts, PendingUrb::new);
     this.port = port;
-    plug = new PlugState(id(), port);
-    handOver = new StaysHere(id());
+    gate = new ResumeGate(id());
+    plug = new PlugState(id(), port, gate);
+    handOver = new UsbHandOver(this, port);
     reliefLookedNanos = nowNanos();
     nextResetNanos = reliefLookedNanos;
   }
 
   Optional<String> refusal() {
     return plug.refusal();
+  }
+
+  /** As {@link UsbMidPoint#obstacle}. */
+  Optional<String> obstacle() {
+    return gate.obstacle();
+  }
+
+  /** As {@link UsbMidPoint#lost}. */
+  Optional<String> lost() {
+    return handOver.lost().or(() -> lostByPort);
   }
 
   // Requests
@@ -153,7 +173,12 @@ final class UsbFlow extends DeviceFlow<UsbDevice, Manifest, UrbRequest, PendingU
 
   @Override
   protected void completed(PendingUrb entry) {
-    finish(entry);
+    if (entry.isUntouched()) {
+      trace().hold(entry);
+      table().heldAgain(entry);
+    } else {
+      finish(entry);
+    }
   }
 
   private void finish(PendingUrb entry, UrbStatus status) {
@@ -181,7 +206,7 @@ final class UsbFlow extends DeviceFlow<UsbDevice, Manifest, UrbRequest, PendingU
             entry.urb().packetStatus(packet).errno());
       }
     }
-    UrbStatus status = entry.status();
+    UrbStatus status = entry.answer();
     int actual = entry.actualBytes();
     if (request.isIn() && actual > 0 && !request.copyToGuest(entry.buffer(), actual)) {
       status = UrbStatus.PROTOCOL;
@@ -247,13 +272,86 @@ final class UsbFlow extends DeviceFlow<UsbDevice, Manifest, UrbRequest, PendingU
     if (now - reliefLookedNanos >= RELIEF_NANOS) {
       reliefLookedNanos = now;
       port.relief(now).ifPresent(this::unlink);
+      look();
     }
+    if (givenUp != null && table().firstOpen() == null) {
+      givenUp.complete(null);
+      givenUp = null;
+    }
+  }
+
+  private void look() {
+    gate.look(!hasFrontend() || port.resumes(), port.parkedIns(), port.peakOutstanding());
+    lostByPort = port.lost();
+  }
+
+  /** Whether a frontend is connected. */
+  boolean hasFrontend() {
+    return isConnected();
+  }
+
+  // Migration
+
+  /** As {@link UsbMidPoint#suspending}. */
+  void suspending(boolean yes) {
+    look();
+    gate.suspending(yes);
+    port.suspending(yes);
+  }
+
+  /** As {@link UsbMidPoint#withdraw}. */
+  void withdraw(CompletableFuture<Void> done) {
+    plug.withdrawn(true);
+    portChanged.set(true);
+    givenUp = done;
+  }
+
+  /** As {@link UsbMidPoint#show}. */
+  void show() {
+    plug.withdrawn(false);
+    portChanged.set(true);
+    if (givenUp != null) {
+      givenUp.completeExceptionally(new IllegalStateException(id() + ": the port is shown again"));
+      givenUp = null;
+    }
+  }
+
+  /** Why it must not be sealed now. */
+  Optional<String> obstacleNow() {
+    look();
+    return gate.obstacle();
+  }
+
+  /** Asks for all that is at the device. */
+  void callBack() {
+    for (PendingUrb entry = table().firstOpen(); entry != null; entry = entry.next()) {
+      if (entry.state() == State.ISSUED && entry.isTransfer()) {
+        entry.callBack();
+        device().unlink(entry.urb());
+      }
+    }
+  }
+
+  /** What is here, when nothing is at the device. */
+  UsbManifest manifest(int incomplete) {
+    ImmutableList.Builder<Unanswered> unanswered = ImmutableList.builder();
+    for (PendingUrb entry = table().firstOpen(); entry != null; entry = entry.next()) {
+      unanswered.add(entry.unanswered());
+    }
+    return new UsbManifest(
+        generation(),
+        incomplete,
+        port.resumes(),
+        port.memory(),
+        port.mark(),
+        device().port().plugged().map(Settings::of),
+        unanswered.build());
   }
 
   // Ends
 
   @Override
-  protected HandOver<UsbDevice, Manifest> handOver() {
+  protected HandOver<UsbDevice, UsbManifest> handOver() {
     return handOver;
   }
 

@@ -4,7 +4,6 @@ import io.netchannel.device.memory.BufferBudget;
 import io.netchannel.device.usb.UsbDevice;
 import io.netchannel.midpoint.DeviceFlow;
 import io.netchannel.midpoint.InflightTable;
-import io.netchannel.midpoint.Manifest;
 import io.netchannel.midpoint.MidPoint;
 import io.netchannel.midpoint.MidPointId;
 import io.netchannel.midpoint.MidPointLimits;
@@ -14,10 +13,11 @@ import io.netchannel.vdevice.usb.UsbPort;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 import java.util.function.LongSupplier;
 
-/** The mid-point of one virtual USB port. It cannot be sealed: its guest stays on its host. */
-public final class UsbMidPoint extends MidPoint<UsbDevice, Manifest> {
+/** The mid-point of one virtual USB port. */
+public final class UsbMidPoint extends MidPoint<UsbDevice, UsbManifest> {
   /** Of a ring of one page (io/usbif.h). */
   static final int RING_SLOTS = 16;
 
@@ -82,5 +82,54 @@ public final class UsbMidPoint extends MidPoint<UsbDevice, Manifest> {
   /** Why the guest is not shown what is plugged; empty when it is. On any thread. */
   public Optional<String> refusal() {
     return flow.refusal();
+  }
+
+  /**
+   * Why the guest must not be sealed, in words that say what to do; empty when it may, as far as is
+   * known now. The seal looks again. On any thread.
+   */
+  public Optional<String> obstacle() {
+    return flow.obstacle();
+  }
+
+  /**
+   * Whether the guest is about to suspend: from now on it gets slots for the unlinks that its
+   * freeze needs. On any thread.
+   */
+  public void suspending(boolean yes) {
+    var unused =
+        this.<Void>command(
+            future -> {
+              flow.suspending(yes);
+              future.complete(null);
+            });
+  }
+
+  /**
+   * Shows the guest an empty port until {@link #show}, or until it is served elsewhere: for a guest
+   * that must not take its device along as it is. Fits SERVING.
+   *
+   * @return completes when the guest has nothing at the port any more
+   */
+  public CompletableFuture<Void> withdraw() {
+    return command(flow::withdraw);
+  }
+
+  /** Shows the guest again what is there. */
+  public CompletableFuture<Void> show() {
+    return command(
+        future -> {
+          flow.show();
+          future.complete(null);
+        });
+  }
+
+  /**
+   * What of a guest that was served elsewhere could not be gone on with here, in words: the guest
+   * is shown that its device was plugged anew, or waits for what it had there. Empty when all is
+   * well. On any thread.
+   */
+  public Optional<String> lost() {
+    return flow.lost();
   }
 }

@@ -11,6 +11,29 @@
  *
  * What the guest sees of what is plugged is {@code PlugState}'s.
  *
+ * <h2>Migration</h2>
+ *
+ * A Linux guest that suspends unlinks all it has at its devices first, so nothing is in flight over
+ * a suspend. What moves is what the guest knows of its device, so that it finds it as it was:
+ *
+ * <pre>
+ *   source       ResumeGate open? --seal--> UsbSeal: nothing is issued, what is at the device is
+ *                      |                    called back --nothing is there--> UsbManifest
+ *                      +--closed--> refused, with what to do
+ *   destination  UsbHandOver: check --> the port remembers what the guest was told, and where its
+ *                ring was --> the same device with the same settings? --> offered
+ *                                  |                           |
+ *                                  no: unplug, and plug        yes: the guest is shown nothing
+ * </pre>
+ *
+ * A driver that resumes (feature-resume) keeps what its guest's drivers submit until it has a new
+ * ring. The stock one puts it on the old ring's page, where {@code vdevice.usb} finds it by the
+ * {@code RingMark}; it comes from {@code poll} and is a request as any other. How many requests the
+ * stock one can lose without harm {@code ResumeGate} says.
+ *
+ * <p>An unseal gives the device again what came back from it untouched. What came of the rest its
+ * guest is told, as if it had ended by itself.
+ *
  * <h2>Invariants</h2>
  *
  * <ul>
@@ -27,6 +50,11 @@
  *       resets its port without a word, and addresses the device again: that resets the device.
  *   <li>Data that an IN brought is in the guest before its answer is visible; of the buffer only
  *       what the device has put there.
+ *   <li>A sealed port has nothing at its device, and gives it nothing. What has moved data, or may
+ *       have, is never given to a device again, here or elsewhere.
+ *   <li>A guest is shown that its device has gone unless the device that is there is known to be
+ *       the one it was told of, with the settings that it gave it.
+ *   <li>A guest whose driver would harm it by a resume is not sealed.
  * </ul>
  *
  * <h2>Particular cases</h2>
@@ -42,7 +70,13 @@
  *   <li>A hub is not shown to the guest, whose port cannot have ports below it.
  *   <li>A ring full of INs that wait is relieved ({@code vdevice.usb}): the oldest is unlinked at
  *       the device and answered as if nothing had come.
- *   <li>Sealing is refused, with why: a guest with a USB device stays on its host.
+ *   <li>A guest suspends with requests unanswered, as no Linux does: when its driver resumes it
+ *       sends them again, and is shown that its device was plugged anew if one of them has moved
+ *       data. With another driver the seal fails, and the guest goes on at the source.
+ *   <li>A daemon that dies while SEALED: the next one ends with PROTOCOL what was at the device, if
+ *       it is unsealed. One that dies after a take-over: the port's nodes have what it was told.
+ *   <li>A port that is withdrawn: the guest gives its device up, and there is nothing to take
+ *       along; it sees it plugged where it is served next.
  * </ul>
  */
 package io.netchannel.midpoint.usb;

@@ -56,6 +56,16 @@ final class PlugEvents {
     present = UNPLUGGED;
   }
 
+  /** It was told so by another host, not by a process here. */
+  void toldElsewhere(String identity) {
+    toldIdentity = identity;
+  }
+
+  /** Whether the frontend has still to hear that what it was told of has gone. */
+  boolean isGone() {
+    return changed;
+  }
+
   /** The frontend has connected: what it knows is not known. */
   void connected() {
     told = NONE;

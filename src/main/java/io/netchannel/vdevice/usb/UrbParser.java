@@ -188,6 +188,11 @@ final class UrbParser {
     device++;
   }
 
+  /** Whether the guest has given no address since one was unplugged. */
+  boolean awaitsAddress() {
+    return awaitsAddress;
+  }
+
   /** Which device is there now. */
   int device() {
     return device;

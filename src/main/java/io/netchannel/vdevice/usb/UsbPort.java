@@ -155,9 +155,25 @@ public final class UsbPort implements VirtualDevice<UrbRequest> {
     return parser.address();
   }
 
-  /** The guest gave the device this address before, as another host's process has known. */
-  public void deviceAddress(int address) {
-    parser.address(address);
+  /** What the guest knows of its device, for {@link #remember} at another host. */
+  public PortMemory memory() {
+    return plugs.isGone() || parser.awaitsAddress()
+        ? PortMemory.OF_ANOTHER
+        : new PortMemory(plugs.toldIdentity(), parser.address());
+  }
+
+  /**
+   * The guest was told so at another host. Before {@link #plugged}, and before {@link #offer}; from
+   * then on as if it had been told here.
+   */
+  public void remember(PortMemory memory) {
+    if (memory.told().equals(PortMemory.GONE)) {
+      parser.unplugged();
+    } else {
+      parser.address(memory.address());
+    }
+    plugs.toldElsewhere(memory.told());
+    recordPlugged();
   }
 
   /**

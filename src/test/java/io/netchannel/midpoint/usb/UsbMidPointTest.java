@@ -1,7 +1,6 @@
 package io.netchannel.midpoint.usb;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.netchannel.device.memory.BufferBudget;
 import io.netchannel.device.memory.BufferLease;
@@ -10,13 +9,11 @@ import io.netchannel.device.usb.Urb;
 import io.netchannel.device.usb.UrbStatus;
 import io.netchannel.device.usb.UrbType;
 import io.netchannel.device.usb.UsbSpeed;
-import io.netchannel.midpoint.Manifest;
 import io.netchannel.midpoint.MidPoint.State;
 import io.netchannel.vdevice.VirtualDevice;
 import io.netchannel.vdevice.usb.PipeType;
 import io.netchannel.vdevice.usb.frontend.GuestUrb;
 import io.netchannel.vdevice.usb.frontend.XenHcdModel;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
@@ -385,22 +382,6 @@ final class UsbMidPointTest {
     assertThat(retired).isCompleted();
     assertThat(guest.device.closed).isTrue();
     assertThat(guest.midPoint.status().state()).isEqualTo(State.RETIRED);
-  }
-
-  @Test
-  void itIsNotSealedAndGoesOn() {
-    CompletableFuture<Manifest> early = guest.midPoint.seal(Duration.ofSeconds(1));
-    guest.midPoint.doWork();
-    assertThatThrownBy(early::join).hasMessageContaining("cannot be migrated; detach the device");
-    guest.served();
-    CompletableFuture<Manifest> sealed = guest.midPoint.seal(Duration.ofSeconds(1));
-    guest.midPoint.doWork();
-    assertThatThrownBy(sealed::join).hasMessageContaining("guest(1)/usb0: a guest with a USB");
-    GuestUrb urb = guest.in(8);
-    guest.settle();
-    guest.device.serveNext();
-    guest.settle();
-    assertThat(urb.status()).isZero();
   }
 
   @Test

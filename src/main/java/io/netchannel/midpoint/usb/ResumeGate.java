@@ -1,0 +1,115 @@
+package io.netchannel.midpoint.usb;
+
+import io.netchannel.device.usb.Descriptors;
+import io.netchannel.device.usb.Descriptors.Configuration;
+import java.util.Optional;
+import java.util.stream.Stream;
+
+/**
+ * Whether a guest may resume with what it has at its port. A driver without a resume of its own, as
+ * Linux' xen-hcd is so far, loses what drivers submit before it has a new ring: it keeps no account
+ * of their ids, and harms its guest's memory when those run out. No backend can prevent that. So
+ * such a guest is let go only where they cannot run out.
+ *
+ * <pre>
+ *   OPEN --INs that wait, and the most requests it ever had, are more than the ring has--> CLOSED
+ *        --what is plugged has a class whose drivers fill the ring-->                      CLOSED
+ *   CLOSED --neither, or the driver resumes--> OPEN
+ * </pre>
+ *
+ * Owned by the agent's thread, but for {@link #obstacle}.
+ */
+final class ResumeGate {
+  private static final int NO_CLASS = -1;
+
+  private final Object owner;
+  private boolean resumes = true;
+  private int parked;
+  private int peak;
+  private int fillingClass = NO_CLASS;
+
+  /** The guest ends its requests: how many INs wait is what it was before. */
+  private boolean suspending;
+
+  private volatile Optional<String> obstacle = Optional.empty();
+
+  /**
+   * @param owner for the words
+   */
+  ResumeGate(Object owner) {
+    this.owner = owner;
+  }
+
+  /** Why the guest must not resume elsewhere, and what to do; on any thread. */
+  Optional<String> obstacle() {
+    return obstacle;
+  }
+
+  void suspending(boolean yes) {
+    suspending = yes;
+  }
+
+  /** What is plugged; empty for nothing. */
+  void plugged(Optional<Descriptors> descriptors) {
+    fillingClass = descriptors.map(ResumeGate::fillingClass).orElse(NO_CLASS);
+    decide();
+  }
+
+  /**
+   * What the frontend has at present.
+   *
+   * @param nowResumes also true where none is connected
+   * @param nowParked INs that wait for the device
+   * @param nowPeak the most requests that were unanswered at once
+   */
+  void look(boolean nowResumes, int nowParked, int nowPeak) {
+    int counted = suspending ? Math.max(parked, nowParked) : nowParked;
+    if (nowResumes != resumes || counted != parked || nowPeak != peak) {
+      resumes = nowResumes;
+      parked = counted;
+      peak = nowPeak;
+      decide();
+    }
+  }
+
+  private void decide() {
+    boolean fills = fillingClass != NO_CLASS;
+    if (resumes || (!fills && parked + peak <= UsbMidPoint.RING_SLOTS)) {
+      obstacle = Optional.empty();
+      return;
+    }
+    String why =
+        fills
+            ? "devices of class %02x fill its ring".formatted(fillingClass)
+            : "%d transfers that wait and %d at once are more than the %d its ring has"
+                .formatted(parked, peak, UsbMidPoint.RING_SLOTS);
+    obstacle =
+        Optional.of(
+            "%s: the guest's xen-hcd cannot resume (it has no feature-resume) and would corrupt the guest's memory, as %s; install netchannel-xen-hcd-dkms in the guest, or set migrate=\"replug\" for the port, or detach-usb the device"
+                .formatted(owner, why));
+  }
+
+  /** Of an interface, or of all of the device. */
+  private static int fillingClass(Descriptors descriptors) {
+    Stream<Integer> interfaces =
+        descriptors.configurations().stream()
+            .map(Configuration::interfaces)
+            .flatMap(each -> each.stream())
+            .map(each -> each.usbClass());
+    return Stream.concat(Stream.of(descriptors.usbClass()), interfaces)
+        .filter(ResumeGate::fills)
+        .findFirst()
+        .orElse(NO_CLASS);
+  }
+
+  private static boolean fills(int usbClass) {
+    return switch (usbClass) {
+      case UsbClass.COMMUNICATIONS,
+          UsbClass.COMMUNICATIONS_DATA,
+          UsbClass.MASS_STORAGE,
+          UsbClass.WIRELESS ->
+          true;
+      default -> false;
+    };
+  }
+}
