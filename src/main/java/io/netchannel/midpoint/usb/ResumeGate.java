@@ -28,7 +28,7 @@ final class ResumeGate {
   private int peak;
   private int fillingClass = NO_CLASS;
 
-  /** The guest ends its requests: how many INs wait is what it was before. */
+  /** The guest ends its requests, with one more for each: what counts is how it was before. */
   private boolean suspending;
 
   private volatile Optional<String> obstacle = Optional.empty();
@@ -63,11 +63,13 @@ final class ResumeGate {
    * @param nowPeak the most requests that were unanswered at once
    */
   void look(boolean nowResumes, int nowParked, int nowPeak) {
-    int counted = suspending ? Math.max(parked, nowParked) : nowParked;
-    if (nowResumes != resumes || counted != parked || nowPeak != peak) {
-      resumes = nowResumes;
-      parked = counted;
+    boolean counts = !suspending && (nowParked != parked || nowPeak != peak);
+    if (counts) {
+      parked = nowParked;
       peak = nowPeak;
+    }
+    if (counts || nowResumes != resumes) {
+      resumes = nowResumes;
       decide();
     }
   }

@@ -58,6 +58,22 @@ final class ScriptedUsbDevice implements UsbDevice {
     listener.portChanged();
   }
 
+  /** Somebody has set it to this configuration. */
+  void configured(int configuration) {
+    Plugged before = port.plugged().orElseThrow();
+    port =
+        new PortState(
+            port.incarnation(),
+            Optional.of(
+                new Plugged(
+                    before.speed(),
+                    before.descriptors(),
+                    before.serial(),
+                    configuration,
+                    before.alternates(),
+                    before.halted())));
+  }
+
   void unplug() {
     while (!submitted.isEmpty()) {
       complete(submitted.get(0), UrbStatus.NO_DEVICE, 0);

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.google.common.collect.ImmutableMap;
 import io.netchannel.device.memory.BufferBudget;
+import io.netchannel.device.usb.UrbStatus;
 import io.netchannel.midpoint.InflightTables;
 import io.netchannel.midpoint.MidPointId;
 import io.netchannel.midpoint.MidPointTrace;
@@ -18,8 +19,10 @@ import io.netchannel.xen.XenStore;
 import io.netchannel.xen.embedded.EmbeddedDomain;
 import io.netchannel.xen.embedded.EmbeddedHypervisor;
 import java.nio.ByteBuffer;
+import java.time.Duration;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 
 /**
  * A host with a guest that has a USB port, and the daemon that serves it, which can die and be
@@ -40,7 +43,7 @@ final class UsbGuest {
   final XenStore store = hypervisor.xenStore(0);
   final EmbeddedDomain domain = hypervisor.createDomain();
   final DeviceAddress address = UsbNodes.TYPE.address(domain.domid(), DEVID, 0);
-  final Gadget gadget = new Gadget();
+  final Gadget gadget;
   final XenHcdModel driver;
   private BufferBudget buffers;
   private boolean woken;
@@ -62,12 +65,33 @@ final class UsbGuest {
 
   UsbGuest(BufferBudget buffers, XenHcdModel.Driver kind) {
     this.buffers = buffers;
+    gadget = new Gadget();
+    create();
+    driver = new XenHcdModel(domain, DEVID, kind);
+    device = ScriptedUsbDevice.plugged(gadget, pluggedClass);
+    start();
+  }
+
+  /**
+   * Another host, where the guest that has suspended at the one before is to go on: with its device,
+   * which stays where it is. Its driver has to be told ({@link #resumed}).
+   */
+  UsbGuest(UsbGuest before) {
+    buffers = new BufferBudget(BufferBudget.UNIT_BYTES);
+    gadget = before.gadget;
+    driver = before.driver;
+    pluggedClass = before.pluggedClass;
+    nanos = before.nanos;
+    domain.restore(before.domain);
+    create();
+    device = ScriptedUsbDevice.plugged(gadget, pluggedClass);
+    start();
+  }
+
+  private void create() {
     store.write("/local/domain/" + domain.domid() + "/name", "guest");
     domain.unpause();
     UsbNodes.publish(store, address, ImmutableMap.of(DeviceDetail.PARAMS, "usb:3-1.2"));
-    driver = new XenHcdModel(domain, DEVID, kind);
-    device = ScriptedUsbDevice.plugged(gadget, 0xff);
-    start();
   }
 
   private void start() {
@@ -105,6 +129,47 @@ final class UsbGuest {
     return this;
   }
 
+  /** The guest goes on here; what its drivers submit is on its old ring until it has connected. */
+  UsbGuest resumed() {
+    driver.resume(domain);
+    return this;
+  }
+
+  /** The guest freezes and suspends; what it has at the device is unlinked. */
+  void suspend() {
+    midPoint.suspending(true);
+    settle();
+    driver.freeze();
+    for (int round = 0; driver.outstanding() > 0; round++) {
+      assertThat(round).as("rounds of a freeze").isLessThan(1_000);
+      settle();
+      device.endUnlinked();
+      device.resets.forEach(reset -> reset.complete(UrbStatus.OK));
+      nanos += TimeUnit.MILLISECONDS.toNanos(20);
+    }
+    settle();
+    domain.suspend();
+  }
+
+  UsbManifest seal() {
+    return await(midPoint.seal(Duration.ofSeconds(1)));
+  }
+
+  /** The manifest as it travels. */
+  static UsbManifest sent(UsbManifest manifest) {
+    return UsbManifest.decode(manifest.encode());
+  }
+
+  /** Suspends, is sealed, and is taken over elsewhere; the driver has not been told. */
+  UsbGuest moved() {
+    suspend();
+    UsbManifest manifest = sent(seal());
+    UsbGuest next = new UsbGuest(this);
+    next.await(next.midPoint.takeOver(next.device, 2, manifest));
+    await(midPoint.retire());
+    return next;
+  }
+
   /** kill -9 now, where it was not killed before, and a new daemon. */
   void restart() {
     restart(0);
@@ -116,19 +181,25 @@ final class UsbGuest {
    * @param nextStoresToLive that one is killed at one of its stores; 0 for not at all
    */
   void restart(int nextStoresToLive) {
+    restart(nextStoresToLive, 1, false);
+  }
+
+  /** Likewise. */
+  void restart(int nextStoresToLive, long generation, boolean wasSealed) {
     storesToLive = nextStoresToLive;
     port.close(false);
     buffers = new BufferBudget(BufferBudget.UNIT_BYTES); // what the dead one had is nobody's
     device = ScriptedUsbDevice.plugged(gadget, pluggedClass);
     start();
-    await(midPoint.recover(device, 1, false));
+    await(midPoint.recover(device, generation, wasSealed));
   }
 
-  void await(CompletableFuture<Void> command) {
+  <T> T await(CompletableFuture<T> command) {
     for (int i = 0; i < 20 && !command.isDone(); i++) {
       midPoint.doWork();
     }
-    command.join();
+    assertThat(command).isDone();
+    return command.join();
   }
 
   /** Until neither end has anything to do; the device does nothing. */
