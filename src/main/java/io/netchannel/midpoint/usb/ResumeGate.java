@@ -12,24 +12,24 @@ import java.util.stream.Stream;
  * such a guest is let go only where they cannot run out.
  *
  * <pre>
- *   OPEN --INs that wait, and the most requests it ever had, are more than the ring has--> CLOSED
- *        --what is plugged has a class whose drivers fill the ring-->                      CLOSED
+ *   OPEN --it has had too many URBs at once, or a device whose drivers fill the ring--> CLOSED
  *   CLOSED --neither, or the driver resumes--> OPEN
  * </pre>
  *
- * Owned by the agent's thread, but for {@link #obstacle}.
+ * Too many are more than half a ring: of u URBs at once any l may be on the ring of before, with as
+ * many ids. The other u - l are on the new one, and with an unlink of each of the u need an id
+ * each: 2u - l, where 16 - l are left.
+ *
+ * <p>Owned by the agent's thread, but for {@link #obstacle}.
  */
 final class ResumeGate {
+  private static final int MOST_URBS = UsbMidPoint.RING_SLOTS / 2;
   private static final int NO_CLASS = -1;
 
   private final Object owner;
   private boolean resumes = true;
-  private int parked;
-  private int peak;
+  private int peakUrbs;
   private int fillingClass = NO_CLASS;
-
-  /** The guest ends its requests, with one more for each: what counts is how it was before. */
-  private boolean suspending;
 
   private volatile Optional<String> obstacle = Optional.empty();
 
@@ -45,10 +45,6 @@ final class ResumeGate {
     return obstacle;
   }
 
-  void suspending(boolean yes) {
-    suspending = yes;
-  }
-
   /** What is plugged; empty for nothing. */
   void plugged(Optional<Descriptors> descriptors) {
     fillingClass = descriptors.map(ResumeGate::fillingClass).orElse(NO_CLASS);
@@ -56,35 +52,30 @@ final class ResumeGate {
   }
 
   /**
-   * What the frontend has at present.
+   * What the frontend is like at present.
    *
    * @param nowResumes also true where none is connected
-   * @param nowParked INs that wait for the device
-   * @param nowPeak the most requests that were unanswered at once
+   * @param nowPeakUrbs the most URBs that were unanswered at once
    */
-  void look(boolean nowResumes, int nowParked, int nowPeak) {
-    boolean counts = !suspending && (nowParked != parked || nowPeak != peak);
-    if (counts) {
-      parked = nowParked;
-      peak = nowPeak;
-    }
-    if (counts || nowResumes != resumes) {
+  void look(boolean nowResumes, int nowPeakUrbs) {
+    if (nowResumes != resumes || nowPeakUrbs != peakUrbs) {
       resumes = nowResumes;
+      peakUrbs = nowPeakUrbs;
       decide();
     }
   }
 
   private void decide() {
     boolean fills = fillingClass != NO_CLASS;
-    if (resumes || (!fills && parked + peak <= UsbMidPoint.RING_SLOTS)) {
+    if (resumes || (!fills && peakUrbs <= MOST_URBS)) {
       obstacle = Optional.empty();
       return;
     }
     String why =
         fills
             ? "devices of class %02x fill its ring".formatted(fillingClass)
-            : "%d transfers that wait and %d at once are more than the %d its ring has"
-                .formatted(parked, peak, UsbMidPoint.RING_SLOTS);
+            : "it has had %d transfers at once and its ring has room for %d with their ends"
+                .formatted(peakUrbs, MOST_URBS);
     obstacle =
         Optional.of(
             "%s: the guest's xen-hcd cannot resume (it has no feature-resume) and would corrupt the guest's memory, as %s; install netchannel-xen-hcd-dkms in the guest, or set migrate=\"replug\" for the port, or detach-usb the device"

@@ -281,7 +281,7 @@ final class UsbFlow extends DeviceFlow<UsbDevice, UsbManifest, UrbRequest, Pendi
   }
 
   private void look() {
-    gate.look(!hasFrontend() || port.resumes(), port.parkedIns(), port.peakOutstanding());
+    gate.look(!hasFrontend() || port.resumes(), port.peakUrbs());
     lostByPort = port.lost();
   }
 
@@ -294,8 +294,6 @@ final class UsbFlow extends DeviceFlow<UsbDevice, UsbManifest, UrbRequest, Pendi
 
   /** As {@link UsbMidPoint#suspending}. */
   void suspending(boolean yes) {
-    look();
-    gate.suspending(yes);
     port.suspending(yes);
   }
 

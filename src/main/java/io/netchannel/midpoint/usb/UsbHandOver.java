@@ -70,7 +70,8 @@ final class UsbHandOver implements HandOver<UsbDevice, UsbManifest> {
 
   @Override
   public void check(UsbManifest handedOver, UsbDevice newDevice) {
-    Optional<Plugged> here = newDevice.port().plugged().filter(plugged -> isSame(handedOver, plugged));
+    Optional<Plugged> here =
+        newDevice.port().plugged().filter(plugged -> isSame(handedOver, plugged));
     if (here.isEmpty() || handedOver.device().isEmpty()) {
       return; // another one: nothing of the manifest is about it
     }
@@ -93,7 +94,8 @@ final class UsbHandOver implements HandOver<UsbDevice, UsbManifest> {
                     .allMatch(
                         wanted ->
                             configuration.interfaces().stream()
-                                .anyMatch(one -> isSetting(one, wanted.getKey(), wanted.getValue()))));
+                                .anyMatch(
+                                    one -> isSetting(one, wanted.getKey(), wanted.getValue()))));
   }
 
   private static boolean isSetting(Interface one, int number, int alternate) {
@@ -106,7 +108,8 @@ final class UsbHandOver implements HandOver<UsbDevice, UsbManifest> {
       flow.trace().adopt(entry, entry.state());
     }
     lost = lostOf(handedOver);
-    Optional<Plugged> here = newDevice.port().plugged().filter(plugged -> isSame(handedOver, plugged));
+    Optional<Plugged> here =
+        newDevice.port().plugged().filter(plugged -> isSame(handedOver, plugged));
     Optional<String> changed = here.flatMap(plugged -> changed(handedOver, plugged));
     lost.or(() -> changed).ifPresent(why -> log.warn("{}: {}", flow.id(), why));
     boolean asItWas = lost.isEmpty() && changed.isEmpty();
@@ -132,8 +135,8 @@ final class UsbHandOver implements HandOver<UsbDevice, UsbManifest> {
         .filter(before -> !before.isAs(now))
         .map(
             before ->
-                ("%s is set to configuration %d, alternate settings %s, and the guest had left it at"
-                        + " %d, %s: the guest is shown that it was plugged anew")
+                ("%s is set to configuration %d, alternate settings %s, and the guest had left it"
+                        + " at %d, %s: the guest is shown that it was plugged anew")
                     .formatted(
                         here.descriptors(),
                         now.configuration(),

@@ -77,8 +77,7 @@ final class UsbManifestCodec {
             + halted
             + told.length
             + (long) ENTRY_BYTES * manifest.unanswered().size();
-    ByteBuffer out =
-        ManifestHead.begin(KIND, flags(manifest), manifest.generation(), bodyBytes);
+    ByteBuffer out = ManifestHead.begin(KIND, flags(manifest), manifest.generation(), bodyBytes);
     out.putLong(manifest.mark().map(RingMark::gfn).orElse(0L));
     out.putInt(manifest.mark().map(RingMark::requestConsumer).orElse(0));
     out.putInt(manifest.mark().map(RingMark::responseProducer).orElse(0));
@@ -265,7 +264,8 @@ final class UsbManifestCodec {
         index,
         actualBytes,
         lengthBytes);
-    checkArgument(isEndpoint(endpoint), "manifest: entry %s: there is no endpoint %s", index, endpoint);
+    checkArgument(
+        isEndpoint(endpoint), "manifest: entry %s: there is no endpoint %s", index, endpoint);
     return new Unanswered(
         sequence, generation, id, kind, endpoint, lengthBytes, outcome, actualBytes);
   }

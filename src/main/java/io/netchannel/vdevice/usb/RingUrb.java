@@ -108,7 +108,7 @@ final class RingUrb extends TakenRequest implements UrbRequest {
     segments = 0;
     packets = 0;
     relieved = false;
-    ring.begun();
+    ring.begun(this);
   }
 
   void addDataSegment(int reference, int pageOffset, int bytes) {
@@ -383,7 +383,7 @@ final class RingUrb extends TakenRequest implements UrbRequest {
       status = UsbifStatus.IOERROR;
     }
     int index = answer();
-    ring.ended();
+    ring.ended(this);
     return index;
   }
 
@@ -394,7 +394,7 @@ final class RingUrb extends TakenRequest implements UrbRequest {
     startFrame = 0;
     errorCount = 0;
     answer();
-    ring.ended();
+    ring.ended(this);
   }
 
   private void checkActual(int actual, int asked) {

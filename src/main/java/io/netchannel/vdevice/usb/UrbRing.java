@@ -33,6 +33,8 @@ final class UrbRing implements RequestFormat<RingUrb> {
 
   private int outstanding;
   private int peakOutstanding;
+  private int urbs;
+  private int peakUrbs;
 
   /**
    * @param old whose requests come first
@@ -175,20 +177,23 @@ final class UrbRing implements RequestFormat<RingUrb> {
     sequence = Math.max(sequence, request.sequence() + 1);
   }
 
-  void begun() {
+  void begun(RingUrb request) {
     progress++;
     outstanding++;
     peakOutstanding = Math.max(peakOutstanding, outstanding);
+    urbs += request.isUnlink() ? 0 : 1;
+    peakUrbs = Math.max(peakUrbs, urbs);
   }
 
-  void ended() {
+  void ended(RingUrb request) {
     progress++;
     outstanding--;
+    urbs -= request.isUnlink() ? 0 : 1;
   }
 
-  /** The most that were without an answer at once. */
-  int peakOutstanding() {
-    return peakOutstanding;
+  /** The most that were without an answer at once, without unlinks. */
+  int peakUrbs() {
+    return peakUrbs;
   }
 
   /** INs that wait for their device. */

@@ -39,6 +39,9 @@ public final class UsbPort implements VirtualDevice<UrbRequest> {
   /** Node: what is to be served of the ring that the guest used at another host. */
   private static final String OLD_RING = "old-ring";
 
+  /** Node: how many URBs the connection has had at once; for a restarted process. */
+  private static final String PEAK_URBS = "peak-urbs";
+
   private final DeviceAddress address;
   private final XenStore store;
   private final GuestMemory guest;
@@ -61,6 +64,9 @@ public final class UsbPort implements VirtualDevice<UrbRequest> {
   private Optional<BackRing> indexes = Optional.empty();
   private OptionalLong ringFrame = OptionalLong.empty();
   private boolean resumes;
+
+  /** What {@link #PEAK_URBS} says. */
+  private int peakUrbs;
 
   /** Of the connections before. */
   private long uncoveredBefore;
@@ -88,6 +94,7 @@ public final class UsbPort implements VirtualDevice<UrbRequest> {
     this.wake = wake;
     recorded = store.read(address.backendPath() + "/" + PLUGGED).orElse("");
     plugs = new PlugEvents(recorded);
+    peakUrbs = store.read(address.backendPath() + "/" + PEAK_URBS).map(Integer::parseInt).orElse(0);
     guest = new GuestMemory(address.domid(), grants, MAX_COPIES);
     log = GuestLog.of(LoggerFactory.getLogger(UsbPort.class), guestName, address);
     inheritance =
@@ -208,18 +215,12 @@ public final class UsbPort implements VirtualDevice<UrbRequest> {
     return resumes;
   }
 
-  /** The most requests that were without an answer at once, unlinks among them; 0 unconnected. */
-  public int peakOutstanding() {
-    return connectedRing().map(UrbRing::peakOutstanding).orElse(0);
-  }
-
-  /** How many INs wait for the device to have something; 0 unconnected. */
-  public int parkedIns() {
-    return connectedRing().map(UrbRing::parkedIns).orElse(0);
-  }
-
-  private Optional<UrbRing> connectedRing() {
-    return state() == State.CONNECTED ? ring : Optional.empty();
+  /**
+   * The most URBs that the present connection has had without an answer at once, also when another
+   * process served it; 0 unconnected.
+   */
+  public int peakUrbs() {
+    return state() == State.CONNECTED ? peakUrbs : 0;
   }
 
   /**
@@ -281,7 +282,20 @@ public final class UsbPort implements VirtualDevice<UrbRequest> {
 
   @Override
   public int poll(Handler<UrbRequest> handler, int maxRequests) {
-    return backend.poll(handler, maxRequests);
+    int work = backend.poll(handler, maxRequests);
+    if (ring.isPresent() && ring.get().peakUrbs() > peakUrbs) {
+      notePeak(ring.get().peakUrbs());
+    }
+    return work;
+  }
+
+  private void notePeak(int peak) {
+    peakUrbs = peak;
+    try {
+      var unused = DeviceNodes.setDetail(store, address, PEAK_URBS, Integer.toString(peak));
+    } catch (XenStoreException e) {
+      log.warn("cannot note how many URBs the guest has had at once: " + e.getMessage());
+    }
   }
 
   @Override
@@ -353,6 +367,9 @@ public final class UsbPort implements VirtualDevice<UrbRequest> {
               parameters.resumes(),
               log);
       RequestRing<RingUrb> made = new RequestRing<>(queue, back, urbs);
+      if (state() != State.CONNECTED) {
+        peakUrbs = 0;
+      }
       uncoveredBefore = uncoveredResponses();
       ring = Optional.of(urbs);
       requests = Optional.of(made);

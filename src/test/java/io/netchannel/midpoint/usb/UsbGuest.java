@@ -73,8 +73,8 @@ final class UsbGuest {
   }
 
   /**
-   * Another host, where the guest that has suspended at the one before is to go on: with its device,
-   * which stays where it is. Its driver has to be told ({@link #resumed}).
+   * Another host, where the guest that has suspended at the one before is to go on: with its
+   * device, which stays where it is. Its driver has to be told ({@link #resumed}).
    */
   UsbGuest(UsbGuest before) {
     buffers = new BufferBudget(BufferBudget.UNIT_BYTES);

@@ -233,24 +233,31 @@ final class UsbMigrationTest {
   @Test
   void whatTheGateAsksFor() {
     guest = host.connected(Driver.STOCK);
-    assertThat(host.port.peakOutstanding()).isZero();
+    assertThat(host.port.peakUrbs()).isZero();
     submit(3);
     guest.submit(host.bulk(0x02, 100));
     host.settle(guest);
-    assertThat(host.port.parkedIns()).isEqualTo(3);
-    assertThat(host.port.peakOutstanding()).isEqualTo(4);
+    assertThat(host.port.peakUrbs()).isEqualTo(4);
     guest.freeze();
     host.settle(guest);
-    assertThat(host.port.peakOutstanding()).as("unlinks have slots, too").isEqualTo(8);
     while (!host.held.isEmpty()) {
       host.answer(host.next(), UsbHost.ECONNRESET, 0);
     }
     host.settle(guest);
-    assertThat(host.port.parkedIns()).isZero();
-    assertThat(host.port.peakOutstanding()).isEqualTo(8);
-    host.domain.destroy();
-    host.port.poll(host, 8);
-    assertThat(host.port.peakOutstanding()).isZero();
+    assertThat(host.port.peakUrbs()).as("unlinks are none, answers change nothing").isEqualTo(4);
+    assertThat(restart()).isEmpty();
+    assertThat(host.port.peakUrbs()).as("over a death").isEqualTo(4);
+    guest.resume();
+    for (int look = 0; host.port.state() != State.PREPARED; look++) {
+      assertThat(look).isLessThan(10);
+      guest.poll();
+      host.port.poll(host, 0);
+    }
+    assertThat(host.port.peakUrbs()).isZero();
+    connect();
+    submit(1);
+    host.settle(guest);
+    assertThat(host.port.peakUrbs()).as("of this connection").isEqualTo(1);
   }
 
   // ---- credit
