@@ -402,7 +402,7 @@ public abstract class DeviceFlow<
   }
 
   /**
-   * Issues what was held and has nothing to wait for any more. After {@link #publish}, so that no
+   * Issues what was held and has nothing to wait for any more. After responses are published, so that no
    * request passes another one's answer.
    */
   public final int issueHeld() {
