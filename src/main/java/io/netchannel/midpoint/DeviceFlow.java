@@ -402,8 +402,8 @@ public abstract class DeviceFlow<
   }
 
   /**
-   * Issues what was held and has nothing to wait for any more. After responses are published, so that no
-   * request passes another one's answer.
+   * Issues what was held and has nothing to wait for any more. After the answers are published, so
+   * that no request passes another one's answer.
    */
   public final int issueHeld() {
     int count = 0;
