@@ -89,7 +89,7 @@ final class PlugState {
     port.relievable(relievable(plugged));
     if (shown == NOTHING) {
       shown = incarnation;
-      gate.plugged(Optional.of(plugged.descriptors()));
+      gate.shown(plugged.descriptors());
       port.plugged(plugged.speed().number(), identity(plugged));
       log.info("{}: {} is plugged, {}", owner, plugged.descriptors(), plugged.speed());
     }
@@ -98,7 +98,6 @@ final class PlugState {
   private void hide() {
     if (shown != NOTHING) {
       shown = NOTHING;
-      gate.plugged(Optional.empty());
       port.unplugged();
       log.info("{}: unplugged", owner);
     }

@@ -12,8 +12,8 @@ import java.util.stream.Stream;
  * such a guest is let go only where they cannot run out.
  *
  * <pre>
- *   OPEN --it has had too many URBs at once, or a device whose drivers fill the ring--> CLOSED
- *   CLOSED --neither, or the driver resumes--> OPEN
+ *   OPEN --a device whose drivers fill the ring, or too many URBs at once--> CLOSED
+ *   CLOSED --the driver resumes; or the device has gone, and the guest has nothing there--> OPEN
  * </pre>
  *
  * Too many are more than half a ring: of u URBs at once any l may be on the ring of before, with as
@@ -31,6 +31,10 @@ final class ResumeGate {
   private int peakUrbs;
   private int fillingClass = NO_CLASS;
 
+  /** The guest has no device, and knows it. */
+  private boolean isReleased = true;
+
+
   private volatile Optional<String> obstacle = Optional.empty();
 
   /**
@@ -45,10 +49,20 @@ final class ResumeGate {
     return obstacle;
   }
 
-  /** What is plugged; empty for nothing. */
-  void plugged(Optional<Descriptors> descriptors) {
-    fillingClass = descriptors.map(ResumeGate::fillingClass).orElse(NO_CLASS);
+  /** The guest is shown this device. */
+  void shown(Descriptors descriptors) {
+    isReleased = false;
+    fillingClass = fillingClass(descriptors);
     decide();
+  }
+
+  /** It is shown none, and has nothing at the port any more. */
+  void released() {
+    if (!isReleased) {
+      isReleased = true;
+      fillingClass = NO_CLASS;
+      decide();
+    }
   }
 
   /**
@@ -67,7 +81,7 @@ final class ResumeGate {
 
   private void decide() {
     boolean fills = fillingClass != NO_CLASS;
-    if (resumes || (!fills && peakUrbs <= MOST_URBS)) {
+    if (resumes || isReleased || (!fills && peakUrbs <= MOST_URBS)) {
       obstacle = Optional.empty();
       return;
     }

@@ -48,6 +48,9 @@ final class UsbFlow extends DeviceFlow<UsbDevice, UsbManifest, UrbRequest, Pendi
   /** Who waits until the guest has given up a port that is withdrawn; else null. */
   private CompletableFuture<Void> givenUp;
 
+  /** The guest freezes: that it has nothing at the port does not say that it knows why. */
+  private boolean suspending;
+
   private long reliefLookedNanos;
   private long nextResetNanos;
 
@@ -274,7 +277,15 @@ final class UsbFlow extends DeviceFlow<UsbDevice, UsbManifest, UrbRequest, Pendi
       port.relief(now).ifPresent(this::unlink);
       look();
     }
-    if (givenUp != null && table().firstOpen() == null) {
+    if (plug.shown() == PlugState.NOTHING && !suspending && table().firstOpen() == null) {
+      release();
+    }
+  }
+
+  /** The guest has no device, and nothing at the port. */
+  private void release() {
+    gate.released();
+    if (givenUp != null) {
       givenUp.complete(null);
       givenUp = null;
     }
@@ -294,6 +305,7 @@ final class UsbFlow extends DeviceFlow<UsbDevice, UsbManifest, UrbRequest, Pendi
 
   /** As {@link UsbMidPoint#suspending}. */
   void suspending(boolean yes) {
+    suspending = yes;
     port.suspending(yes);
   }
 
@@ -301,6 +313,7 @@ final class UsbFlow extends DeviceFlow<UsbDevice, UsbManifest, UrbRequest, Pendi
   void withdraw(CompletableFuture<Void> done) {
     plug.withdrawn(true);
     portChanged.set(true);
+    keepPort("it is withdrawn again");
     givenUp = done;
   }
 
@@ -308,8 +321,13 @@ final class UsbFlow extends DeviceFlow<UsbDevice, UsbManifest, UrbRequest, Pendi
   void show() {
     plug.withdrawn(false);
     portChanged.set(true);
+    keepPort("the port is shown again");
+  }
+
+  /** Nobody will see whether the guest gives the port up. */
+  private void keepPort(String why) {
     if (givenUp != null) {
-      givenUp.completeExceptionally(new IllegalStateException(id() + ": the port is shown again"));
+      givenUp.completeExceptionally(new IllegalStateException(id() + ": " + why));
       givenUp = null;
     }
   }
@@ -382,5 +400,7 @@ final class UsbFlow extends DeviceFlow<UsbDevice, UsbManifest, UrbRequest, Pendi
   }
 
   @Override
-  protected void dropSettled() {}
+  protected void dropSettled() {
+    keepPort("it is served here no more");
+  }
 }

@@ -109,7 +109,9 @@ public final class UsbMidPoint extends MidPoint<UsbDevice, UsbManifest> {
    * Shows the guest an empty port until {@link #show}, or until it is served elsewhere: for a guest
    * that must not take its device along as it is. Fits SERVING.
    *
-   * @return completes when the guest has nothing at the port any more
+   * @return completes when the guest has nothing at the port any more; to be waited for before it
+   *     is told to suspend: a guest that freezes first has not heard of it, and its drivers go on
+   *     where it resumes
    */
   public CompletableFuture<Void> withdraw() {
     return command(flow::withdraw);

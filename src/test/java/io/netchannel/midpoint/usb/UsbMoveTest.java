@@ -342,6 +342,26 @@ final class UsbMoveTest {
     assertThat(next.driver.failure()).isEmpty();
   }
 
+  /** Its drivers have not heard that the device has gone: they go on where it resumes. */
+  @Test
+  void aPortThatIsWithdrawnWhileTheGuestFreezesIsNoneThatItHasGivenUp() {
+    UsbGuest source = addressed(Driver.STOCK);
+    source.device.unplug();
+    source.device.plug(UsbSpeed.FULL, COMMUNICATIONS_DATA);
+    source.settle();
+    source.setAddress(6, 0);
+    settleLater(source);
+    source.midPoint.suspending(true);
+    CompletableFuture<Void> withdrawn = source.midPoint.withdraw();
+    source.suspend();
+    assertThat(withdrawn).isNotDone();
+    assertThat(refusal(source)).hasMessageContaining("class 0a");
+    source.midPoint.suspending(false);
+    settleLater(source);
+    assertThat(withdrawn).isCompleted();
+    assertThat(source.midPoint.obstacle()).isEmpty();
+  }
+
   @Test
   void aPortThatIsShownAgainIsPlugged() {
     UsbGuest source = addressed(Driver.STOCK);
@@ -353,6 +373,20 @@ final class UsbMoveTest {
     source.settle();
     assertThat(withdrawn).isCompletedExceptionally();
     assertThat(source.driver.speeds()).containsExactly(2, 0, 2);
+  }
+
+  @Test
+  void whoWaitsForAWithdrawnPortHearsOfItsEnd() {
+    UsbGuest source = addressed(Driver.STOCK);
+    interrupt(source);
+    source.settle();
+    CompletableFuture<Void> first = source.midPoint.withdraw();
+    CompletableFuture<Void> second = source.midPoint.withdraw();
+    source.settle();
+    assertThatThrownBy(first::join).hasMessageContaining("withdrawn again");
+    assertThat(second).isNotDone();
+    source.midPoint.close();
+    assertThatThrownBy(second::join).hasMessageContaining("served here no more");
   }
 
   // ---- no move after all
