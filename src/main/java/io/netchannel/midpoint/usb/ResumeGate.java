@@ -34,7 +34,6 @@ final class ResumeGate {
   /** The guest has no device, and knows it. */
   private boolean isReleased = true;
 
-
   private volatile Optional<String> obstacle = Optional.empty();
 
   /**
@@ -112,9 +111,9 @@ final class ResumeGate {
   private static boolean fills(int usbClass) {
     return switch (usbClass) {
       case UsbClass.COMMUNICATIONS,
-          UsbClass.COMMUNICATIONS_DATA,
-          UsbClass.MASS_STORAGE,
-          UsbClass.WIRELESS ->
+              UsbClass.COMMUNICATIONS_DATA,
+              UsbClass.MASS_STORAGE,
+              UsbClass.WIRELESS ->
           true;
       default -> false;
     };

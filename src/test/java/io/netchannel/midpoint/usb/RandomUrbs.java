@@ -122,11 +122,8 @@ final class RandomUrbs {
     assertThat(urbs)
         .as(context)
         .allMatch(
-            urb ->
-                urb.status() == 0 || urb.status() == -104 || (killed && urb.status() == -71));
-    assertThat(guest.driver.speeds())
-        .as("%s: nothing is plugged anew", context)
-        .containsExactly(2);
+            urb -> urb.status() == 0 || urb.status() == -104 || (killed && urb.status() == -71));
+    assertThat(guest.driver.speeds()).as("%s: nothing is plugged anew", context).containsExactly(2);
     checkOuts();
     checkIns(killed);
   }
@@ -139,9 +136,7 @@ final class RandomUrbs {
             contents.forEach(
                 content -> {
                   int number = number(content);
-                  assertThat(content)
-                      .as(context)
-                      .isEqualTo(Gadget.report(number, content.length));
+                  assertThat(content).as(context).isEqualTo(Gadget.report(number, content.length));
                   assertThat(done.add(number)).as("%s: once: %s", context, number).isTrue();
                   Integer before = last.put(endpoint, number);
                   assertThat(before == null || before < number)

@@ -160,6 +160,5 @@ final class UsbCrashPropertyTest {
         guest.settle();
       }
     }
-
   }
 }

@@ -231,7 +231,9 @@ final class RingReliefTest {
       cancel(host.held.get(0), 0);
     }
     assertThat(parked).allMatch(urb -> urb.timesGivenBack() == 1);
-    assertThat(host.port.peakUrbs()).as("all but one for an unlink").isEqualTo(XenHcdModel.SLOTS - 1);
+    assertThat(host.port.peakUrbs())
+        .as("all but one for an unlink")
+        .isEqualTo(XenHcdModel.SLOTS - 1);
     assertThat(guest.failure()).isEmpty();
   }
 
