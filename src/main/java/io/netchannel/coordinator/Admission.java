@@ -136,7 +136,7 @@ final class Admission {
   /** A registration that nobody came for must not make a plain start of a stock guest wait. */
   private boolean isFollowedUp(Migration known, Announced announced) {
     boolean old = store.age(known).compareTo(Announcements.KEPT) > 0;
-    if (known.disks().isEmpty() && announced == null && old) {
+    if (known.devices().isEmpty() && announced == null && old) {
       context.executor().execute(() -> incoming.neverComes(known.domain(), "started plainly"));
       return false;
     }
@@ -211,6 +211,6 @@ final class Admission {
 
   private static ImmutableMap<String, ServedDomain> withOurDisks(PeerQueries.Answers answers) {
     return ImmutableMap.copyOf(
-        Maps.filterValues(answers.serving(), served -> !served.disks().isEmpty()));
+        Maps.filterValues(answers.serving(), served -> !served.devices().isEmpty()));
   }
 }

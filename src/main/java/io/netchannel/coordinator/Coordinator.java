@@ -4,7 +4,7 @@ import com.google.common.collect.ImmutableMap;
 import com.google.common.collect.Maps;
 import io.netchannel.coordinator.PeerMessages.Claim;
 import io.netchannel.coordinator.PeerMessages.PhaseReport;
-import io.netchannel.coordinator.PeerMessages.SealedDisk;
+import io.netchannel.coordinator.PeerMessages.SealedDevice;
 import io.netchannel.coordinator.PeerMessages.ServedDomain;
 import io.netchannel.coordinator.PeerMessages.Timeline;
 import io.netchannel.time.Repeated;
@@ -40,7 +40,7 @@ public final class Coordinator implements MigrationHooks, PeerService {
   private final Context context;
   private final MigrationStore store;
   private final DiskJobStore jobs;
-  private final DiskOrders orders;
+  private final DeviceOrders orders;
   private final Outgoing outgoing;
   private final Incoming incoming;
   private final Admission admission;
@@ -88,7 +88,7 @@ public final class Coordinator implements MigrationHooks, PeerService {
             new Errands<>(executor),
             new Backoffs(nanoTime),
             new Tells(byName, timeouts.tell(), nanoTime, executor, store::told));
-    this.orders = new DiskOrders(context);
+    this.orders = new DeviceOrders(context);
     this.outgoing = new Outgoing(context, orders);
     this.incoming = new Incoming(context, orders);
     this.admission = new Admission(context, incoming, outgoing);
@@ -123,7 +123,7 @@ public final class Coordinator implements MigrationHooks, PeerService {
   public synchronized long claimGeneration(UUID domain, String target, long known)
       throws JournalException {
     orders.forget(domain, target);
-    DiskKey key = new DiskKey(domain, target);
+    DeviceKey key = new DeviceKey(domain, target);
     long own = store.generation(key).map(Generation::number).orElse(0L);
     long number = Math.max(own, known) + 1;
     store.setGenerations(Map.of(key, Generation.here(number)));
@@ -132,7 +132,7 @@ public final class Coordinator implements MigrationHooks, PeerService {
 
   /** What this host may do with a disk, from the journal; for a daemon that has restarted. */
   public Standing standing(UUID domain, String target) {
-    Generation generation = store.generation(new DiskKey(domain, target)).orElse(null);
+    Generation generation = store.generation(new DeviceKey(domain, target)).orElse(null);
     Migration in = store.active(Direction.INCOMING, domain).orElse(null);
     Migration out = store.active(Direction.OUTGOING, domain).orElse(null);
     if (in != null && in.phase() != Phase.RESUME) {
@@ -140,9 +140,9 @@ public final class Coordinator implements MigrationHooks, PeerService {
     }
     if (out != null && isSealed(out.phase())) {
       long own =
-          out.disks().stream()
+          out.devices().stream()
               .filter(moved -> moved.target().equals(target))
-              .mapToLong(moved -> moved.disk().generation())
+              .mapToLong(moved -> moved.device().generation())
               .findFirst()
               .orElse(0);
       return new Standing(Standing.State.SEALED, own);
@@ -274,25 +274,22 @@ public final class Coordinator implements MigrationHooks, PeerService {
   }
 
   private Optional<ServedDomain> served(String name, UUID domain) {
-    List<LocalDevices.Disk> disks = context.devices().disksOf(domain);
+    List<LocalDevices.GuestDevice> devices = context.devices().devicesOf(domain);
     boolean away =
-        disks.stream()
-            .anyMatch(
-                disk -> store.generation(DiskKey.of(disk)).filter(Generation::isHere).isEmpty());
+        devices.stream()
+            .map(DeviceKey::of)
+            .anyMatch(device -> store.generation(device).filter(Generation::isHere).isEmpty());
     List<LocalDevices.StockDisk> stock =
         context.stockDisks() == StockDiskPolicy.IGNORE
             ? List.of()
             : context.devices().stockDisksOf(domain);
-    // One that cannot leave is known by being asked to.
-    boolean none =
-        disks.isEmpty() && stock.isEmpty() && context.devices().obstacle(domain).isEmpty();
-    return away || none
+    return away || (devices.isEmpty() && stock.isEmpty())
         ? Optional.empty()
-        : Optional.of(new ServedDomain(name, domain, disks, stock, jobs.copiesOf(domain)));
+        : Optional.of(new ServedDomain(name, domain, devices, stock, jobs.copiesOf(domain)));
   }
 
   @Override
-  public List<PeerMessages.CarriedJob> prepare(String caller, PeerMessages.Prepare request)
+  public PeerMessages.Prepared prepare(String caller, PeerMessages.Prepare request)
       throws MigrationRefusedException {
     // The one that brought it here is as good as over when its guest has run.
     incoming.tick();
@@ -300,13 +297,13 @@ public final class Coordinator implements MigrationHooks, PeerService {
   }
 
   @Override
-  public List<SealedDisk> seal(String caller, UUID migration) throws MigrationRefusedException {
+  public List<SealedDevice> seal(String caller, UUID migration) throws MigrationRefusedException {
     return outgoing.seal(caller, migration);
   }
 
   @Override
-  public CompletableFuture<List<SealedDisk>> sealWhenSuspended(
-      String caller, UUID migration, Consumer<SealedDisk> known) throws MigrationRefusedException {
+  public CompletableFuture<List<SealedDevice>> sealWhenSuspended(
+      String caller, UUID migration, Consumer<SealedDevice> known) throws MigrationRefusedException {
     return outgoing.sealWhenSuspended(caller, migration, known);
   }
 

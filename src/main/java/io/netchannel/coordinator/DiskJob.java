@@ -18,7 +18,7 @@ import java.util.UUID;
  */
 public record DiskJob(
     UUID id,
-    DiskKey disk,
+    DeviceKey disk,
     String domainName,
     String oldSource,
     String newSource,
@@ -95,7 +95,7 @@ public record DiskJob(
 
   public static DiskJob begin(
       UUID id,
-      DiskKey disk,
+      DeviceKey disk,
       String domainName,
       String oldSource,
       String newSource,
@@ -189,7 +189,7 @@ public record DiskJob(
     DiskJob job =
         begin(
             id,
-            new DiskKey(migration.domain(), carried.target()),
+            new DeviceKey(migration.domain(), carried.target()),
             migration.domainName(),
             oldSource,
             carried.newSource(),

@@ -51,7 +51,7 @@ public final class DiskJobStore {
   }
 
   /** The job of a disk that is not over; there is at most one. */
-  public Optional<DiskJob> active(DiskKey disk) {
+  public Optional<DiskJob> active(DeviceKey disk) {
     return all().stream().filter(job -> job.isActive() && job.disk().equals(disk)).findFirst();
   }
 
@@ -61,12 +61,12 @@ public final class DiskJobStore {
   }
 
   /** Where a disk was switched to, last, for who has an old description of its domain. */
-  public Optional<Moved> moved(DiskKey disk) {
+  public Optional<Moved> moved(DeviceKey disk) {
     return left(disk).stream().reduce((before, newest) -> newest);
   }
 
   /** What a disk was switched away from and is out of date since, the newest last. */
-  public ImmutableList<Moved> left(DiskKey disk) {
+  public ImmutableList<Moved> left(DeviceKey disk) {
     return journal.moved(disk);
   }
 
@@ -88,7 +88,7 @@ public final class DiskJobStore {
    * here, as far as is known, is out of date too. Durable when it returns.
    */
   public synchronized void arrived(
-      DiskKey disk, String domainName, String source, Optional<UUID> storage)
+      DeviceKey disk, String domainName, String source, Optional<UUID> storage)
       throws JournalException {
     Moved last = moved(disk).orElse(null);
     if (last != null && !last.newSource().equals(source)) {
@@ -131,7 +131,7 @@ public final class DiskJobStore {
    * @param known newest generation that the new device knows of
    * @throws JobRefusedException while its guest migrates, with the one it has
    */
-  public long claimGeneration(DiskKey disk, long known)
+  public long claimGeneration(DeviceKey disk, long known)
       throws JournalException, JobRefusedException {
     return migrations.claimUnlessMigrating(disk, known);
   }
@@ -218,7 +218,7 @@ public final class DiskJobStore {
    * Forgets where a disk has gone: all that it was switched away from may be used again, and who is
    * still to be told that it was left is to be told that instead.
    */
-  public synchronized void forget(DiskKey disk) throws JournalException {
+  public synchronized void forget(DeviceKey disk) throws JournalException {
     ImmutableList<DiskJob> jobs =
         untold().stream()
             .filter(job -> job.disk().equals(disk) && job.switched().isPresent())
@@ -242,7 +242,7 @@ public final class DiskJobStore {
    * The newest generation with which something is still to be told of a disk; 0 when there is
    * nothing. Who opens a device for it anew takes a newer one, and no such word concerns him.
    */
-  public long newestUntold(DiskKey disk) {
+  public long newestUntold(DeviceKey disk) {
     return untold().stream()
         .filter(job -> job.disk().equals(disk))
         .flatMap(job -> job.untold().stream())
@@ -294,17 +294,17 @@ public final class DiskJobStore {
   }
 
   /** Whether the copies of a disk rest: its guest migrates, or has gone elsewhere. */
-  public boolean rests(DiskKey disk) {
+  public boolean rests(DeviceKey disk) {
     return migrates(disk) || holder(disk).isPresent();
   }
 
   /** Whether the guest of a disk migrates, or is about to: it may yet be elsewhere. */
-  public boolean migrates(DiskKey disk) {
+  public boolean migrates(DeviceKey disk) {
     return migrations.migrates(disk.domain());
   }
 
   /** The host that a disk has gone to; empty when it is here, or was never here. */
-  public Optional<String> holder(DiskKey disk) {
+  public Optional<String> holder(DeviceKey disk) {
     return migrations.generation(disk).filter(known -> !known.isHere()).map(Generation::holder);
   }
 
@@ -321,7 +321,7 @@ public final class DiskJobStore {
   }
 
   /** The job by which a disk goes to a host with its guest; empty when there is none. */
-  Optional<DiskJob> going(DiskKey disk, String host) {
+  Optional<DiskJob> going(DeviceKey disk, String host) {
     return active(disk)
         .filter(job -> job.phase() == JobPhase.COPYING && job.origin().goesTo().equals(host));
   }
@@ -346,7 +346,7 @@ public final class DiskJobStore {
         .active(Direction.OUTGOING, job.disk().domain())
         .filter(migration -> migration.phase() == Phase.TAKE_OVER)
         .stream()
-        .flatMap(migration -> migration.disks().stream())
+        .flatMap(migration -> migration.devices().stream())
         .anyMatch(moved -> moved.key().equals(job.disk()) && moved.copy().equals(job.newSource()));
   }
 
@@ -392,10 +392,10 @@ public final class DiskJobStore {
    *     travels was given up
    */
   synchronized Migration give(
-      Migration migration, String reason, Map<DiskKey, Generation> generations)
+      Migration migration, String reason, Map<DeviceKey, Generation> generations)
       throws JournalException, JobRefusedException {
     checkCarried(migration);
-    for (Migration.MovedDisk moved : migration.disks()) {
+    for (Migration.MovedDevice moved : migration.devices()) {
       boolean goes =
           going(moved.key(), migration.peer())
               .filter(job -> job.newSource().equals(moved.copy()))
@@ -421,7 +421,7 @@ public final class DiskJobStore {
   }
 
   /** Its destination never will use them: the old devices are the disks, durably. */
-  Migration givenBack(Migration migration, String reason, Map<DiskKey, Generation> generations)
+  Migration givenBack(Migration migration, String reason, Map<DeviceKey, Generation> generations)
       throws JournalException {
     return decided(
         migration,
@@ -437,13 +437,13 @@ public final class DiskJobStore {
       Migration migration,
       Event event,
       String reason,
-      Map<DiskKey, Generation> generations,
+      Map<DeviceKey, Generation> generations,
       JobEvent what,
       String why)
       throws JournalException {
     ImmutableList.Builder<DiskJob> jobs = ImmutableList.builder();
     ImmutableList.Builder<Moved> left = ImmutableList.builder();
-    for (Migration.MovedDisk moved : migration.disks()) {
+    for (Migration.MovedDevice moved : migration.devices()) {
       Optional<DiskJob> job =
           going(moved.key(), migration.peer())
               .filter(known -> known.newSource().equals(moved.copy()));
@@ -496,7 +496,7 @@ public final class DiskJobStore {
   }
 
   /** Whoever has the disk now has it with the generation after this host's. */
-  private Optional<DiskJob.Untold> untold(DiskKey disk) {
+  private Optional<DiskJob.Untold> untold(DeviceKey disk) {
     return migrations
         .generation(disk)
         .map(known -> known.isHere() ? known.number() : known.number() - 1)

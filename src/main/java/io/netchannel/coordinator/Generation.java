@@ -1,7 +1,7 @@
 package io.netchannel.coordinator;
 
 import com.google.common.collect.ImmutableMap;
-import io.netchannel.coordinator.Migration.MovedDisk;
+import io.netchannel.coordinator.Migration.MovedDevice;
 import java.util.function.ToLongFunction;
 
 /**
@@ -29,12 +29,12 @@ public record Generation(long number, String holder) {
    * @param number of each disk
    * @param holder of all of them
    */
-  static ImmutableMap<DiskKey, Generation> of(
-      Migration migration, ToLongFunction<MovedDisk> number, String holder) {
-    return migration.disks().stream()
+  static ImmutableMap<DeviceKey, Generation> of(
+      Migration migration, ToLongFunction<MovedDevice> number, String holder) {
+    return migration.devices().stream()
         .collect(
             ImmutableMap.toImmutableMap(
-                moved -> DiskKey.of(moved.disk()),
+                moved -> DeviceKey.of(moved.device()),
                 moved -> new Generation(number.applyAsLong(moved), holder)));
   }
 }

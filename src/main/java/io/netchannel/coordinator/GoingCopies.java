@@ -1,7 +1,7 @@
 package io.netchannel.coordinator;
 
 import com.google.common.collect.ImmutableList;
-import io.netchannel.coordinator.Migration.MovedDisk;
+import io.netchannel.coordinator.Migration.MovedDevice;
 import io.netchannel.coordinator.PeerMessages.Claim;
 import java.util.ArrayList;
 import java.util.List;
@@ -41,13 +41,13 @@ final class GoingCopies {
     Map<String, Claim> byTarget =
         claims.stream().collect(Collectors.toMap(Claim::target, Function.identity()));
     context.jobs().checkCarried(sealed);
-    ImmutableList.Builder<MovedDisk> disks = ImmutableList.builder();
+    ImmutableList.Builder<MovedDevice> disks = ImmutableList.builder();
     List<String> stay = new ArrayList<>();
-    for (MovedDisk moved : sealed.disks()) {
+    for (MovedDevice moved : sealed.devices()) {
       disks.add(chosen(sealed, moved, byTarget.get(moved.target()), stay));
     }
     stay.forEach(why -> context.store().note(sealed.id(), why));
-    return sealed.withDisks(disks.build());
+    return sealed.withDevices(disks.build());
   }
 
   /**
@@ -55,7 +55,7 @@ final class GoingCopies {
    *
    * @param stay gets the words for one that has a copy and stays where it is
    */
-  private MovedDisk chosen(Migration sealed, MovedDisk moved, Claim claim, List<String> stay)
+  private MovedDevice chosen(Migration sealed, MovedDevice moved, Claim claim, List<String> stay)
       throws MigrationRefusedException {
     String expected = claim.copy();
     String going =
@@ -82,9 +82,9 @@ final class GoingCopies {
               : "nobody but %s reaches".formatted(context.host());
       throw new MigrationRefusedException(
           "%s cannot go along, and %s %s: %s"
-              .formatted(moved.target(), who, moved.disk().source(), why));
+              .formatted(moved.target(), who, moved.device().source(), why));
     }
-    stay.add("%s stays at %s: %s".formatted(moved.target(), moved.disk().source(), why));
+    stay.add("%s stays at %s: %s".formatted(moved.target(), moved.device().source(), why));
     return moved;
   }
 }

@@ -3,8 +3,10 @@ package io.netchannel.coordinator;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.Maps;
 import io.netchannel.coordinator.FaultPoints.Point;
+import io.netchannel.coordinator.Migration.MovedDevice;
 import io.netchannel.coordinator.PeerMessages.CarriedJob;
 import io.netchannel.coordinator.PeerMessages.PhaseReport;
+import io.netchannel.coordinator.PeerMessages.Prepared;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
@@ -30,12 +32,12 @@ final class Incoming {
   private final Context context;
   private final MigrationStore store;
   private final LocalDevices devices;
-  private final DiskOrders orders;
+  private final DeviceOrders orders;
   private final IncomingEnds ends;
   private final IncomingSeal sealing;
   private final IncomingTakeOver takeOver;
 
-  Incoming(Context context, DiskOrders orders) {
+  Incoming(Context context, DeviceOrders orders) {
     this.context = context;
     this.store = context.store();
     this.devices = context.devices();
@@ -45,7 +47,7 @@ final class Incoming {
     this.takeOver = new IncomingTakeOver(context, sealing);
   }
 
-  /** PREPARE: both sides check every disk, then both have the migration in their journals. */
+  /** PREPARE: both sides check every device, then both have the migration in their journals. */
   void prepare(String peerName, PeerMessages.ServedDomain served) throws MigrationRefusedException {
     Migration other = store.active(Direction.INCOMING, served.domain()).orElse(null);
     if (other != null) {
@@ -65,13 +67,13 @@ final class Incoming {
             served.name(),
             served.domain(),
             peerName,
-            served.disks(),
+            served.devices(),
             context.clock().instant());
-    long roomBytes = sealing.makeRoom(migration.id(), served.disks().size());
+    long roomBytes = sealing.makeRoom(migration.id(), served.devices());
     try {
       store.journal().makeRoom();
       Peer source = context.peer(peerName);
-      List<CarriedJob> carried =
+      Prepared prepared =
           deadline.ask(
               bound ->
                   source.prepare(
@@ -79,21 +81,23 @@ final class Incoming {
                           migration.id(),
                           served.name(),
                           served.domain(),
-                          served.disks(),
+                          served.devices(),
                           roomBytes),
                       bound));
       // That the source has them is written down as well: should this end, no restart of the
       // daemon takes the half-made domain's disks for ones of its own.
+      List<MovedDevice> coming = coming(migration, prepared, places);
+      lookAtPorts(coming, served.name(), deadline);
       store.apply(
-          migration.with(disks(migration, places), jobs(migration, carried, places)),
+          migration.with(coming, jobs(migration, prepared.jobs(), places)),
           Event.PREPARED,
-          Migration.count(served.disks().size(), served.stock().size()) + ", both sides agree",
-          Generation.of(migration, d -> d.disk().generation(), peerName));
+          Migration.count(served.devices(), served.stock().size()) + ", both sides agree",
+          Generation.of(migration, d -> d.device().generation(), peerName));
       if (served.stock().isEmpty()) {
         sealing.hasOurDisksOnly(migration.id());
       }
       context.faults().at(Point.DESTINATION_PREPARED);
-    } catch (PeerException | JournalException | RuntimeException e) {
+    } catch (PeerException | MigrationRefusedException | JournalException | RuntimeException e) {
       sealing.forget(migration.id());
       Optional<Migration> known = store.find(migration.id());
       if (known.isPresent()) {
@@ -116,7 +120,7 @@ final class Incoming {
   }
 
   /**
-   * Of each disk, by target. One that comes as its copy need not be reached where it is. Whether it
+   * Of each disk, by target; others have one place. One that comes as its copy need not be reached where it is. Whether it
    * is the source has to know, where the copy has fallen behind when the guest comes.
    *
    * @throws MigrationRefusedException when one is reached nowhere
@@ -125,7 +129,10 @@ final class Incoming {
       throws MigrationRefusedException {
     SideBySide probes = new SideBySide();
     Map<String, CompletableFuture<Places>> asked = new HashMap<>();
-    for (LocalDevices.Disk disk : served.disks()) {
+    for (LocalDevices.GuestDevice disk : served.devices()) {
+      if (disk.kind() != LocalDevices.Kind.DISK) {
+        continue;
+      }
       CompletableFuture<Places> places =
           served
               .copy(disk.target(), context.host())
@@ -144,7 +151,7 @@ final class Incoming {
    *
    * @param bound of the wait for the disk where it is, when its copy is reached
    */
-  private CompletableFuture<Places> places(LocalDevices.Disk disk, String copy, Duration bound) {
+  private CompletableFuture<Places> places(LocalDevices.GuestDevice disk, String copy, Duration bound) {
     CompletableFuture<Void> here = devices.probe(disk);
     CompletableFuture<Boolean> isReached =
         here.handle((done, failure) -> failure == null)
@@ -162,10 +169,31 @@ final class Incoming {
             });
   }
 
-  private static List<Migration.MovedDisk> disks(Migration migration, Map<String, Places> places) {
-    return migration.disks().stream()
+  /** The devices as this host will open them. */
+  private static List<MovedDevice> coming(
+      Migration migration, Prepared prepared, Map<String, Places> places) {
+    return migration.devices().stream()
+        .map(
+            moved -> {
+              String source = prepared.sources().get(moved.target());
+              return source == null ? moved : moved.at(source);
+            })
         .map(moved -> places.get(moved.target()) == Places.COPY ? moved.onlyAsCopy() : moved)
         .toList();
+  }
+
+  /** After PREPARE at the source, which makes reachable what stays there. */
+  private void lookAtPorts(List<MovedDevice> coming, String name, Deadline deadline)
+      throws MigrationRefusedException {
+    SideBySide probes = new SideBySide();
+    for (MovedDevice moved : coming) {
+      if (moved.device().kind() == LocalDevices.Kind.USB_PORT) {
+        probes.add(
+            "%s cannot serve %s of %s".formatted(context.host(), moved.device().name(), name),
+            devices.probe(moved.device()));
+      }
+    }
+    probes.await(deadline.remaining());
   }
 
   /**
@@ -176,9 +204,9 @@ final class Incoming {
       Migration migration, List<CarriedJob> carried, Map<String, Places> places) {
     ImmutableList.Builder<DiskJob> jobs = ImmutableList.builder();
     for (CarriedJob each : carried) {
-      migration.disks().stream()
+      migration.devices().stream()
           .filter(moved -> moved.target().equals(each.target()))
-          .map(moved -> moved.disk().source())
+          .map(moved -> moved.device().source())
           .findFirst()
           .map(
               source ->
@@ -477,7 +505,7 @@ final class Incoming {
                 .filter(says -> says.phase() == Phase.COMMIT)
                 .isPresent()) {
           ends.commit(migration, "released by " + migration.peer());
-        } else if (migration.disks().isEmpty() && age.compareTo(timeouts.hook()) > 0) {
+        } else if (migration.devices().isEmpty() && age.compareTo(timeouts.hook()) > 0) {
           // Nothing here or there depends on it, and nobody sees its requests.
           ends.commit(migration, "the guest has stock disks only");
         }

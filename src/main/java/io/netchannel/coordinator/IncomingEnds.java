@@ -1,6 +1,6 @@
 package io.netchannel.coordinator;
 
-import io.netchannel.coordinator.Migration.MovedDisk;
+import io.netchannel.coordinator.Migration.MovedDevice;
 import io.netchannel.coordinator.PeerMessages.PhaseReport;
 import java.time.Duration;
 import java.util.Map;
@@ -176,7 +176,7 @@ final class IncomingEnds {
 
   private SideBySide stop(Migration migration) {
     SideBySide stops = new SideBySide();
-    for (MovedDisk moved : migration.disks()) {
+    for (MovedDevice moved : migration.devices()) {
       stops.add("stopping " + moved.target(), devices.retire(migration.domain(), moved.target()));
     }
     return stops;
@@ -190,7 +190,7 @@ final class IncomingEnds {
               migration,
               Event.GIVEN_UP,
               going.reason,
-              Generation.of(migration, MovedDisk::nextGeneration, migration.peer()));
+              Generation.of(migration, MovedDevice::nextGeneration, migration.peer()));
       givingUp.remove(migration.id(), going);
       context.backoff().forget(migration.id());
       return Optional.of(over);
@@ -220,13 +220,13 @@ final class IncomingEnds {
       return "the disks were given back to %s, which has not answered yet; `netchannel migrations` there"
           .formatted(over.peer());
     }
-    return over.disks().isEmpty()
+    return over.devices().isEmpty()
         ? "the guest goes on at " + over.peer()
         : "the disks are back at %s with generation %s"
             .formatted(
                 over.peer(),
-                over.disks().stream()
-                    .map(moved -> moved.disk().generation() + 2 + " of " + moved.target())
+                over.devices().stream()
+                    .map(moved -> moved.device().generation() + 2 + " of " + moved.target())
                     .collect(Collectors.joining(", ")));
   }
 

@@ -2,8 +2,8 @@ package io.netchannel.coordinator;
 
 import com.google.common.collect.ImmutableList;
 import com.google.protobuf.ByteString;
-import io.netchannel.coordinator.Migration.MovedDisk;
-import io.netchannel.coordinator.PeerMessages.SealedDisk;
+import io.netchannel.coordinator.Migration.MovedDevice;
+import io.netchannel.coordinator.PeerMessages.SealedDevice;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
@@ -28,7 +28,7 @@ final class IncomingSeal {
   private final Context context;
   private final MigrationStore store;
   private final LocalDevices devices;
-  private final Map<UUID, CompletableFuture<List<SealedDisk>>> parked = new ConcurrentHashMap<>();
+  private final Map<UUID, CompletableFuture<List<SealedDevice>>> parked = new ConcurrentHashMap<>();
 
   /**
    * Manifests in HAND_OVER and TAKE_OVER, as they arrived: each is the one copy that this host
@@ -58,8 +58,8 @@ final class IncomingSeal {
    *
    * @return how much, of the data of what is pending
    */
-  long makeRoom(UUID id, int disks) {
-    LocalDevices.ManifestRoom room = devices.manifestRoom(disks);
+  long makeRoom(UUID id, List<LocalDevices.GuestDevice> coming) {
+    LocalDevices.ManifestRoom room = devices.manifestRoom(coming);
     rooms.put(id, room);
     return room.bytes();
   }
@@ -70,7 +70,7 @@ final class IncomingSeal {
     if (parked.containsKey(id)) {
       return;
     }
-    CompletableFuture<List<SealedDisk>> call;
+    CompletableFuture<List<SealedDevice>> call;
     try {
       call =
           context
@@ -82,7 +82,7 @@ final class IncomingSeal {
     }
     parked.put(id, call);
     store.note(id, "waits at " + migration.peer() + " for the seal");
-    CompletableFuture<List<SealedDisk>> done =
+    CompletableFuture<List<SealedDevice>> done =
         call.whenCompleteAsync(
             (disks, failure) -> {
               parked.remove(id, call);
@@ -105,7 +105,7 @@ final class IncomingSeal {
   }
 
   private void unpark(UUID id) {
-    CompletableFuture<List<SealedDisk>> call = parked.remove(id);
+    CompletableFuture<List<SealedDevice>> call = parked.remove(id);
     if (call != null) {
       call.cancel(false);
     }
@@ -128,7 +128,7 @@ final class IncomingSeal {
   }
 
   /**
-   * What is pending of disk number {@code index}: the very bytes that were staged; after a restart
+   * What is pending of device number {@code index}: the very bytes that were staged; after a restart
    * those from the journal.
    *
    * @throws JournalException when they cannot be read, or are not those that were kept
@@ -138,9 +138,9 @@ final class IncomingSeal {
     if (held != null) {
       return held.get(index);
     }
-    MovedDisk moved = migration.disks().get(index);
+    MovedDevice moved = migration.devices().get(index);
     ByteString kept = store.journal().manifest(migration.id(), index);
-    if (SealedDisk.checksum(kept) != moved.manifestCrc32c()) {
+    if (SealedDevice.checksum(kept) != moved.manifestCrc32c()) {
       throw new JournalException(
           "the manifest of %s in the journal is damaged: its checksum is not %08x; the source still has it"
               .formatted(moved.target(), moved.manifestCrc32c()));
@@ -153,14 +153,14 @@ final class IncomingSeal {
    *
    * @param known in the order in which they became known
    */
-  private void arrived(UUID id, List<SealedDisk> known) {
+  private void arrived(UUID id, List<SealedDevice> known) {
     try (MigrationLocks.Held held =
         context.locks().lock(store.get(id), context.timeouts().tell())) {
       Migration migration = held.migration();
       if (migration.phase() != Phase.PRECOPY) {
         return; // the hook has asked by itself, or it is over
       }
-      List<SealedDisk> sealed = inOrder(migration, known);
+      List<SealedDevice> sealed = inOrder(migration, known);
       check(migration, sealed);
       store.note(id, "manifests arrived, " + bytes(sealed) + " bytes");
       keep(
@@ -171,7 +171,7 @@ final class IncomingSeal {
   }
 
   /** Only saves time: the take-over gets the same manifest. */
-  private void stage(Migration migration, SealedDisk disk) {
+  private void stage(Migration migration, SealedDevice disk) {
     CompletableFuture<Void> staged;
     try {
       staged = devices.stage(migration.domain(), disk.target(), disk.manifest());
@@ -208,7 +208,7 @@ final class IncomingSeal {
         prepared.phase() == Phase.SEAL
             ? prepared
             : store.apply(prepared, Event.SUSPENDED, "domain restored and paused");
-    List<SealedDisk> sealed = answered.ask(bound -> source.seal(id, bound));
+    List<SealedDevice> sealed = answered.ask(bound -> source.seal(id, bound));
     check(migration, sealed);
     Migration sealing = migration;
     store.note(id, "manifests arrived, " + bytes(sealed) + " bytes");
@@ -216,43 +216,43 @@ final class IncomingSeal {
     keep(migration, sealed);
   }
 
-  private static List<SealedDisk> inOrder(Migration migration, List<SealedDisk> known) {
-    List<String> order = migration.disks().stream().map(MovedDisk::target).toList();
+  private static List<SealedDevice> inOrder(Migration migration, List<SealedDevice> known) {
+    List<String> order = migration.devices().stream().map(MovedDevice::target).toList();
     return known.stream()
         .sorted(Comparator.comparingInt(disk -> order.indexOf(disk.target())))
         .toList();
   }
 
-  private void check(Migration migration, List<SealedDisk> sealed)
+  private void check(Migration migration, List<SealedDevice> sealed)
       throws MigrationRefusedException {
-    List<String> expected = migration.disks().stream().map(MovedDisk::target).toList();
-    List<String> found = sealed.stream().map(SealedDisk::target).toList();
+    List<String> expected = migration.devices().stream().map(MovedDevice::target).toList();
+    List<String> found = sealed.stream().map(SealedDevice::target).toList();
     if (!expected.equals(found)) {
       throw context.refused(
-          migration, "expected the disks " + expected + " sealed, found " + found);
+          migration, "expected " + expected + " sealed, found " + found);
     }
   }
 
   /** Makes them durable: N+1 may be asked for. */
-  private void keep(Migration migration, List<SealedDisk> sealed) throws JournalException {
-    ImmutableList.Builder<MovedDisk> counted = ImmutableList.builder();
+  private void keep(Migration migration, List<SealedDevice> sealed) throws JournalException {
+    ImmutableList.Builder<MovedDevice> counted = ImmutableList.builder();
     int pending = 0;
     for (int i = 0; i < sealed.size(); i++) {
-      SealedDisk disk = sealed.get(i);
+      SealedDevice disk = sealed.get(i);
       store.journal().putManifest(migration.id(), i, disk.manifest());
-      counted.add(migration.disks().get(i).sealed(disk));
+      counted.add(migration.devices().get(i).sealed(disk));
       pending += disk.pending();
     }
     manifests.put(
         migration.id(),
-        sealed.stream().map(SealedDisk::manifest).collect(ImmutableList.toImmutableList()));
+        sealed.stream().map(SealedDevice::manifest).collect(ImmutableList.toImmutableList()));
     store.apply(
-        migration.withDisks(counted.build()),
+        migration.withDevices(counted.build()),
         Event.SEALED,
         pending + " pending requests, " + bytes(sealed) + " bytes handed over");
   }
 
-  private static long bytes(List<SealedDisk> sealed) {
+  private static long bytes(List<SealedDevice> sealed) {
     return sealed.stream().mapToLong(disk -> disk.manifest().size()).sum();
   }
 }

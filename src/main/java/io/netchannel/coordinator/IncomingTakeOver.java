@@ -1,7 +1,7 @@
 package io.netchannel.coordinator;
 
 import io.netchannel.coordinator.FaultPoints.Point;
-import io.netchannel.coordinator.Migration.MovedDisk;
+import io.netchannel.coordinator.Migration.MovedDevice;
 import io.netchannel.coordinator.PeerMessages.Claim;
 import java.util.List;
 import java.util.Optional;
@@ -41,7 +41,7 @@ final class IncomingTakeOver {
                 numbers(migration),
                 migration.peer(),
                 copied.isEmpty() ? "" : ", as their copies: " + String.join(", ", copied)),
-        Generation.of(migration, MovedDisk::nextGeneration, ""));
+        Generation.of(migration, MovedDevice::nextGeneration, ""));
     context.faults().at(Point.DESTINATION_TAKEN_OVER);
   }
 
@@ -49,7 +49,7 @@ final class IncomingTakeOver {
   private List<String> claim(Migration migration, Peer source, Deadline deadline)
       throws PeerException {
     List<Claim> claims =
-        migration.disks().stream()
+        migration.devices().stream()
             .map(
                 d ->
                     new Claim(
@@ -76,8 +76,8 @@ final class IncomingTakeOver {
 
   /** What the source has decided: its copy is the disk, or the job goes on here as any other. */
   private Migration withCopies(Migration migration, List<String> copied) {
-    List<MovedDisk> disks =
-        migration.disks().stream()
+    List<MovedDevice> disks =
+        migration.devices().stream()
             .map(
                 moved ->
                     copied.contains(moved.target())
@@ -99,7 +99,7 @@ final class IncomingTakeOver {
   }
 
   /**
-   * REDIRECT: every mid-point here has its device and what was pending. All disks are opened at the
+   * REDIRECT: every mid-point here has its device and what was pending. All are opened at the
    * same time, and the first one that fails ends it; one that hangs, at the latest when the bound
    * passes.
    */
@@ -108,8 +108,8 @@ final class IncomingTakeOver {
     Migration migration = store.get(id);
     Deadline bound = deadline.within(context.timeouts().takeOver());
     SideBySide takeOvers = new SideBySide();
-    for (int i = 0; i < migration.disks().size(); i++) {
-      MovedDisk moved = migration.disks().get(i);
+    for (int i = 0; i < migration.devices().size(); i++) {
+      MovedDevice moved = migration.devices().get(i);
       takeOvers.add(
           "taking over " + moved.target(),
           devices
@@ -118,13 +118,13 @@ final class IncomingTakeOver {
     }
     takeOvers.await(bound.remaining());
     if (migration.phase() == Phase.TAKE_OVER) {
-      store.apply(migration, Event.TAKEN_OVER, migration.disks().size() + " disks");
+      store.apply(migration, Event.TAKEN_OVER, migration.count());
     }
     sealing.forget(id);
   }
 
   private static String numbers(Migration migration) {
-    return migration.disks().stream()
+    return migration.devices().stream()
         .map(d -> d.nextGeneration() + " of " + d.target())
         .reduce((a, b) -> a + ", " + b)
         .orElse("none");

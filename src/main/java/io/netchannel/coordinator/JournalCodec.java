@@ -46,7 +46,7 @@ final class JournalCodec {
   static JournalRecord decode(byte[] bytes) throws JournalException {
     try {
       Record record = Record.parseFrom(bytes);
-      ImmutableMap.Builder<DiskKey, Generation> generations = ImmutableMap.builder();
+      ImmutableMap.Builder<DeviceKey, Generation> generations = ImmutableMap.builder();
       record
           .getGenerationsList()
           .forEach(
@@ -54,7 +54,7 @@ final class JournalCodec {
                   generations.put(
                       key(g.getDomain(), g.getTarget()),
                       new Generation(g.getNumber(), g.getHolder())));
-      Optional<DiskKey> forgotten =
+      Optional<DeviceKey> forgotten =
           record.getMovedList().stream()
               .filter(moved -> moved.getAtEpochMicros() == 0)
               .map(moved -> key(moved.getDomain(), moved.getTarget()))
@@ -79,8 +79,8 @@ final class JournalCodec {
     }
   }
 
-  private static DiskKey key(String domain, String target) {
-    return new DiskKey(UUID.fromString(domain), target);
+  private static DeviceKey key(String domain, String target) {
+    return new DeviceKey(UUID.fromString(domain), target);
   }
 
   private static long micros(Instant at) {
@@ -200,6 +200,21 @@ final class JournalCodec {
         storage(moved.getNewStorage()));
   }
 
+  private static io.netchannel.coordinator.journal.v1.Kind toProto(LocalDevices.Kind kind) {
+    return switch (kind) {
+      case DISK -> io.netchannel.coordinator.journal.v1.Kind.DISK;
+      case USB_PORT -> io.netchannel.coordinator.journal.v1.Kind.USB_PORT;
+    };
+  }
+
+  private static LocalDevices.Kind fromProto(io.netchannel.coordinator.journal.v1.Kind kind) {
+    return switch (kind) {
+      case DISK -> LocalDevices.Kind.DISK;
+      case USB_PORT -> LocalDevices.Kind.USB_PORT;
+      case UNRECOGNIZED -> throw new IllegalArgumentException("a device of an unknown kind");
+    };
+  }
+
   private static io.netchannel.coordinator.journal.v1.Migration toProto(Migration m) {
     var proto =
         io.netchannel.coordinator.journal.v1.Migration.newBuilder()
@@ -210,15 +225,16 @@ final class JournalCodec {
             .setPeer(m.peer())
             .setPhase(m.phase().name())
             .setUntold(m.untold());
-    for (Migration.MovedDisk moved : m.disks()) {
-      LocalDevices.Disk disk = moved.disk();
-      proto.addDisks(
-          io.netchannel.coordinator.journal.v1.Disk.newBuilder()
-              .setTarget(disk.target())
-              .setSource(disk.source())
-              .setReadOnly(disk.readOnly())
-              .setSizeBytes(disk.sizeBytes())
-              .setGeneration(disk.generation())
+    for (Migration.MovedDevice moved : m.devices()) {
+      LocalDevices.GuestDevice device = moved.device();
+      proto.addDevices(
+          io.netchannel.coordinator.journal.v1.Device.newBuilder()
+              .setKind(toProto(device.kind()))
+              .setTarget(device.target())
+              .setSource(device.source())
+              .setReadOnly(device.readOnly())
+              .setSizeBytes(device.sizeBytes())
+              .setGeneration(device.generation())
               .setPending(moved.pending())
               .setIncomplete(moved.incomplete())
               .setManifestCrc32C(moved.manifestCrc32c())
@@ -245,11 +261,12 @@ final class JournalCodec {
         domain,
         m.getPeer(),
         Phase.valueOf(m.getPhase()),
-        m.getDisksList().stream()
+        m.getDevicesList().stream()
             .map(
                 d ->
-                    new Migration.MovedDisk(
-                        new LocalDevices.Disk(
+                    new Migration.MovedDevice(
+                        new LocalDevices.GuestDevice(
+                            fromProto(d.getKind()),
                             domain,
                             d.getTarget(),
                             d.getSource(),

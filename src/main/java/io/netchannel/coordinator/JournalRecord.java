@@ -16,18 +16,18 @@ import java.util.Optional;
  */
 record JournalRecord(
     Optional<Migration> migration,
-    ImmutableMap<DiskKey, Generation> generations,
+    ImmutableMap<DeviceKey, Generation> generations,
     ImmutableList<DiskJob> jobs,
     ImmutableList<Moved> moved,
-    Optional<DiskKey> forgotten) {
+    Optional<DeviceKey> forgotten) {
 
-  static JournalRecord of(Migration migration, Map<DiskKey, Generation> generations) {
+  static JournalRecord of(Migration migration, Map<DeviceKey, Generation> generations) {
     return of(migration, generations, ImmutableList.of(), ImmutableList.of());
   }
 
   static JournalRecord of(
       Migration migration,
-      Map<DiskKey, Generation> generations,
+      Map<DeviceKey, Generation> generations,
       List<DiskJob> jobs,
       List<Moved> moved) {
     return new JournalRecord(
@@ -38,7 +38,7 @@ record JournalRecord(
         Optional.empty());
   }
 
-  static JournalRecord of(Map<DiskKey, Generation> generations) {
+  static JournalRecord of(Map<DeviceKey, Generation> generations) {
     return new JournalRecord(
         Optional.empty(),
         ImmutableMap.copyOf(generations),
@@ -70,7 +70,7 @@ record JournalRecord(
    *
    * @param jobs those whose servers are to be told so
    */
-  static JournalRecord forgotten(DiskKey disk, List<DiskJob> jobs) {
+  static JournalRecord forgotten(DeviceKey disk, List<DiskJob> jobs) {
     return new JournalRecord(
         Optional.empty(),
         ImmutableMap.of(),

@@ -15,35 +15,88 @@ import java.util.function.Consumer;
  */
 public interface LocalDevices {
 
+  /** What a device is to its guest. */
+  enum Kind {
+    DISK("disk"),
+    USB_PORT("USB port");
+
+    private final String words;
+
+    Kind(String words) {
+      this.words = words;
+    }
+
+    /** "2 disks", for people. */
+    String count(long number) {
+      return number == 1 ? "1 " + words : number + " " + words + "s";
+    }
+
+    @Override
+    public String toString() {
+      return words;
+    }
+  }
+
   /**
-   * One disk of a domain.
+   * One device of a domain.
    *
-   * @param target "xvdb"
+   * @param target "xvdb", "usb1"; among all devices of the domain it is the only one
    * @param source where its mid-point sends requests, without "inherit": that is resolved
+   * @param readOnly of a disk
+   * @param sizeBytes of a disk; 0 while its device cannot be opened, and of others
    * @param generation the generation its mid-point was started with
    */
-  record Disk(
+  record GuestDevice(
+      Kind kind,
       UUID domain,
       String target,
       String source,
       boolean readOnly,
       long sizeBytes,
       long generation) {
+
+    /** A disk. */
+    public static GuestDevice disk(
+        UUID domain,
+        String target,
+        String source,
+        boolean readOnly,
+        long sizeBytes,
+        long generation) {
+      return new GuestDevice(Kind.DISK, domain, target, source, readOnly, sizeBytes, generation);
+    }
+
+    /** A USB port, with what is plugged there. */
+    public static GuestDevice usbPort(
+        UUID domain, String target, String source, long generation) {
+      return new GuestDevice(Kind.USB_PORT, domain, target, source, false, 0, generation);
+    }
+
     /** The same with another source. */
-    Disk at(String other) {
-      return new Disk(domain, target, other, readOnly, sizeBytes, generation);
+    GuestDevice at(String other) {
+      return new GuestDevice(kind, domain, target, other, readOnly, sizeBytes, generation);
+    }
+
+    /** The same with another generation. */
+    GuestDevice with(long other) {
+      return new GuestDevice(kind, domain, target, source, readOnly, sizeBytes, other);
+    }
+
+    /** "disk xvdb", "USB port usb1"; for people. */
+    String name() {
+      return kind + " " + target;
     }
   }
 
   /**
-   * A sealed disk.
+   * A sealed device.
    *
    * @param manifest the encoded pending set, see {@code midpoint.Manifest}
    * @param manifestCrc32c CRC32C of it, computed when it was made
    * @param pending requests in it the guest has not seen answered
    * @param incomplete those of them whose outcome was not known when the seal began
    */
-  record Sealed(Disk disk, ByteString manifest, int manifestCrc32c, int pending, int incomplete) {}
+  record Sealed(GuestDevice device, ByteString manifest, int manifestCrc32c, int pending, int incomplete) {}
 
   /**
    * A disk that another backend than ours serves.
@@ -72,31 +125,48 @@ public interface LocalDevices {
     void close();
   }
 
-  /** UUIDs of the running domains with this name that have disks here, of ours or not (0 or 1). */
+  /** UUIDs of the running domains with this name that have devices here, ours or not (0 or 1). */
   List<UUID> domainsNamed(String name);
 
   /**
-   * Why a domain that runs here cannot leave, beside its disks: the words that follow its name.
-   * Empty when it can.
+   * Why a domain that runs here cannot leave just now, and what to do: the words that follow its
+   * name. Empty when it can.
    */
   default Optional<String> obstacle(UUID domain) {
     return Optional.empty();
   }
 
-  /** The disks of a domain that have a mid-point here, in order of target. */
-  List<Disk> disksOf(UUID domain);
+  /** The devices of a domain that have a mid-point here, in order of target. */
+  List<GuestDevice> devicesOf(UUID domain);
 
   /** The disks of a domain that other backends serve here, in order of target. */
   List<StockDisk> stockDisksOf(UUID domain);
 
   /**
-   * Whether this host could serve the disk: opens and closes it. Exceptionally when not, or when
-   * its size is not {@code disk.sizeBytes()}. Never completes while its storage hangs.
+   * Whether this host could serve the device: opens and closes it. Exceptionally when not, or when
+   * the size of a disk is not {@code sizeBytes}. Never completes while its storage hangs.
    */
-  CompletableFuture<Void> probe(Disk disk);
+  CompletableFuture<Void> probe(GuestDevice device);
 
-  /** Keeps memory free for what a guest with that many disks will hand over to this host. */
-  ManifestRoom manifestRoom(int disks);
+  /**
+   * Makes what a device here has stay reachable for the host that its guest goes to, until {@link
+   * #keeps} or for good. May wait for storage of this host. Again gives the same.
+   *
+   * @return the device's source there
+   * @throws MigrationRefusedException when that host cannot reach it, with what to do
+   */
+  default String reachable(GuestDevice device, String peer) throws MigrationRefusedException {
+    return device.source();
+  }
+
+  /**
+   * A domain that was to leave has not, and goes on here: what was made {@link #reachable} for
+   * another host need not be. Must not block. After a restart nobody says so again.
+   */
+  default void keeps(UUID domain) {}
+
+  /** Keeps memory free for what a guest with such devices will hand over to this host. */
+  ManifestRoom manifestRoom(List<GuestDevice> devices);
 
   /**
    * Stops taking requests, waits for those at the device, flushes the device, and gives what is
@@ -180,7 +250,7 @@ public interface LocalDevices {
    * @param manifest the very bytes of {@link #stage}, where they were staged: they are not looked
    *     at again
    */
-  CompletableFuture<Void> takeOver(int domid, Disk disk, boolean isCopy, ByteString manifest);
+  CompletableFuture<Void> takeOver(int domid, GuestDevice device, boolean isCopy, ByteString manifest);
 
   /**
    * A domain that came by a migration is here for good, and so are the jobs that came with it. Must

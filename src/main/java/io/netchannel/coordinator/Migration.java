@@ -2,6 +2,7 @@ package io.netchannel.coordinator;
 
 import com.google.common.collect.ImmutableList;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.UUID;
 
@@ -10,8 +11,8 @@ import java.util.UUID;
  *
  * @param id chosen by the destination
  * @param peer name of the other host
- * @param disks every Netchannel disk of the domain, in order of target; none when it has only stock
- *     disks
+ * @param devices every Netchannel device of the domain, in order of target; none when it has only
+ *     stock disks
  * @param jobs of a destination: those that come along, and are its own once it is COMMIT; of a
  *     source those that it has told of in PREPARE, as they were then
  * @param steps what happened, oldest first; never empty
@@ -24,44 +25,50 @@ public record Migration(
     UUID domain,
     String peer,
     Phase phase,
-    List<MovedDisk> disks,
+    List<MovedDevice> devices,
     List<DiskJob> jobs,
     List<Step> steps,
     boolean untold) {
 
   /**
-   * A disk that moves.
+   * A device that moves.
    *
-   * @param disk with generation N, the source's; the destination gets N+1
+   * @param device with generation N, the source's; the destination gets N+1
    * @param pending requests in the manifest; 0 before the seal
    * @param manifestCrc32c of the encoded manifest; 0 before the seal
    * @param copy source of the device that is the disk from TAKE_OVER on; empty when that is the
    *     disk's own
    * @param onlyCopy whether the destination, whose record this is, reaches a copy of it alone
    */
-  public record MovedDisk(
-      LocalDevices.Disk disk,
+  public record MovedDevice(
+      LocalDevices.GuestDevice device,
       int pending,
       int incomplete,
       int manifestCrc32c,
       String copy,
       boolean onlyCopy) {
-    static MovedDisk of(LocalDevices.Disk disk) {
-      return new MovedDisk(disk, 0, 0, 0, "", false);
+    static MovedDevice of(LocalDevices.GuestDevice device) {
+      return new MovedDevice(device, 0, 0, 0, "", false);
     }
 
-    MovedDisk sealed(PeerMessages.SealedDisk sealed) {
-      return new MovedDisk(
-          disk, sealed.pending(), sealed.incomplete(), sealed.manifestCrc32c(), copy, onlyCopy);
+    MovedDevice sealed(PeerMessages.SealedDevice sealed) {
+      return new MovedDevice(
+          device, sealed.pending(), sealed.incomplete(), sealed.manifestCrc32c(), copy, onlyCopy);
     }
 
-    MovedDisk as(String copySource) {
-      return new MovedDisk(disk, pending, incomplete, manifestCrc32c, copySource, onlyCopy);
+    /** The same where the destination reaches it elsewhere than its host does. */
+    MovedDevice at(String source) {
+      return new MovedDevice(
+          device.at(source), pending, incomplete, manifestCrc32c, copy, onlyCopy);
+    }
+
+    MovedDevice as(String copySource) {
+      return new MovedDevice(device, pending, incomplete, manifestCrc32c, copySource, onlyCopy);
     }
 
     /** The same of a destination that does not reach it where it is. */
-    MovedDisk onlyAsCopy() {
-      return new MovedDisk(disk, pending, incomplete, manifestCrc32c, copy, true);
+    MovedDevice onlyAsCopy() {
+      return new MovedDevice(device, pending, incomplete, manifestCrc32c, copy, true);
     }
 
     /** Whether it is its copy from TAKE_OVER on. */
@@ -70,28 +77,21 @@ public record Migration(
     }
 
     /** As the destination takes it over. */
-    LocalDevices.Disk taken() {
-      LocalDevices.Disk next =
-          new LocalDevices.Disk(
-              disk.domain(),
-              disk.target(),
-              disk.source(),
-              disk.readOnly(),
-              disk.sizeBytes(),
-              nextGeneration());
+    LocalDevices.GuestDevice taken() {
+      LocalDevices.GuestDevice next = device.with(nextGeneration());
       return isCopy() ? next.at(copy) : next;
     }
 
-    DiskKey key() {
-      return DiskKey.of(disk);
+    DeviceKey key() {
+      return DeviceKey.of(device);
     }
 
     String target() {
-      return disk.target();
+      return device.target();
     }
 
     long nextGeneration() {
-      return disk.generation() + 1;
+      return device.generation() + 1;
     }
   }
 
@@ -101,18 +101,18 @@ public record Migration(
    */
   public record Step(Phase phase, Instant at, String detail) {}
 
-  /** Notes that one migration keeps: some for each of a guest's disks, and no flood. */
+  /** Notes that one migration keeps: some for each of a guest's devices, and no flood. */
   static final int MAX_NOTES = 200;
 
   public Migration {
-    disks = ImmutableList.copyOf(disks);
+    devices = ImmutableList.copyOf(devices);
     jobs = ImmutableList.copyOf(jobs);
     steps = ImmutableList.copyOf(steps);
   }
 
   /** Whether a disk is its copy from TAKE_OVER on. */
   boolean hasCopies() {
-    return disks.stream().anyMatch(MovedDisk::isCopy);
+    return devices.stream().anyMatch(MovedDevice::isCopy);
   }
 
   /** A migration that is in no phase anybody else knows of yet. */
@@ -122,7 +122,7 @@ public record Migration(
       String domainName,
       UUID domain,
       String peer,
-      List<LocalDevices.Disk> disks,
+      List<LocalDevices.GuestDevice> devices,
       Instant at) {
     return new Migration(
         id,
@@ -131,7 +131,7 @@ public record Migration(
         domain,
         peer,
         Phase.PREPARE,
-        disks.stream().map(MovedDisk::of).collect(ImmutableList.toImmutableList()),
+        devices.stream().map(MovedDevice::of).collect(ImmutableList.toImmutableList()),
         List.of(),
         List.of(new Step(Phase.PREPARE, at, "")),
         false);
@@ -140,7 +140,7 @@ public record Migration(
   Migration moved(Phase to, Instant at, String detail) {
     List<Step> more =
         ImmutableList.<Step>builder().addAll(steps).add(new Step(to, at, detail)).build();
-    return new Migration(id, direction, domainName, domain, peer, to, disks, jobs, more, untold);
+    return new Migration(id, direction, domainName, domain, peer, to, devices, jobs, more, untold);
   }
 
   /** With a note; unchanged when it has too many. */
@@ -148,11 +148,11 @@ public record Migration(
     return steps.size() >= MAX_NOTES + Phase.values().length ? this : moved(phase, at, text);
   }
 
-  Migration withDisks(List<MovedDisk> changed) {
+  Migration withDevices(List<MovedDevice> changed) {
     return with(changed, jobs);
   }
 
-  Migration with(List<MovedDisk> changed, List<DiskJob> come) {
+  Migration with(List<MovedDevice> changed, List<DiskJob> come) {
     return new Migration(
         id, direction, domainName, domain, peer, phase, changed, come, steps, untold);
   }
@@ -160,7 +160,12 @@ public record Migration(
   /** The same, of which its source is to be told, or not any more. */
   Migration untold(boolean isToBeTold) {
     return new Migration(
-        id, direction, domainName, domain, peer, phase, disks, jobs, steps, isToBeTold);
+        id, direction, domainName, domain, peer, phase, devices, jobs, steps, isToBeTold);
+  }
+
+  /** "2 disks, 1 USB port". */
+  String count() {
+    return count(devices.stream().map(MovedDevice::device).toList(), 0);
   }
 
   /** When the phase it is in was entered. */
@@ -182,14 +187,22 @@ public record Migration(
     return !phase.isOver();
   }
 
-  /** "2 disks", "no Netchannel disks, 1 stock disk", for people. */
-  static String count(int disks, int stockDisks) {
-    String ours = disks == 1 ? "1 disk" : disks + " disks";
-    String stock = stockDisks == 1 ? "1 stock disk" : stockDisks + " stock disks";
-    if (disks == 0) {
-      return "no Netchannel disks, " + stock;
+  /** "2 disks, 1 USB port", "no Netchannel devices, 1 stock disk", for people. */
+  static String count(List<LocalDevices.GuestDevice> devices, int stockDisks) {
+    List<String> counts = new ArrayList<>();
+    for (LocalDevices.Kind kind : LocalDevices.Kind.values()) {
+      long number = devices.stream().filter(device -> device.kind() == kind).count();
+      if (number > 0) {
+        counts.add(kind.count(number));
+      }
     }
-    return stockDisks == 0 ? ours : ours + ", " + stock;
+    if (counts.isEmpty()) {
+      counts.add("no Netchannel devices");
+    }
+    if (stockDisks > 0 || devices.isEmpty()) {
+      counts.add(stockDisks == 1 ? "1 stock disk" : stockDisks + " stock disks");
+    }
+    return String.join(", ", counts);
   }
 
   /** "migration 1b9d… of db from hosta". */

@@ -56,7 +56,7 @@ public final class MigrationJournal implements AutoCloseable {
   /** As the log has them, without phases that are in memory only; guarded by memory. */
   private final Map<UUID, Migration> written = new LinkedHashMap<>();
 
-  private final Map<DiskKey, Generation> generations = new LinkedHashMap<>(); // guarded by memory
+  private final Map<DeviceKey, Generation> generations = new LinkedHashMap<>(); // guarded by memory
 
   private final Map<UUID, DiskJob> jobs = new LinkedHashMap<>(); // guarded by memory
 
@@ -64,7 +64,7 @@ public final class MigrationJournal implements AutoCloseable {
   private final Map<Place, Moved> moved = new LinkedHashMap<>();
 
   /** What was a disk once. */
-  private record Place(DiskKey disk, String source) {}
+  private record Place(DeviceKey disk, String source) {}
 
   /**
    * Opens the journal of this host, or begins one.
@@ -121,7 +121,7 @@ public final class MigrationJournal implements AutoCloseable {
     }
   }
 
-  Optional<Generation> generation(DiskKey key) {
+  Optional<Generation> generation(DeviceKey key) {
     synchronized (memory) {
       return Optional.ofNullable(generations.get(key));
     }
@@ -158,7 +158,7 @@ public final class MigrationJournal implements AutoCloseable {
   }
 
   /** What a disk was switched away from and is out of date since, the newest last. */
-  ImmutableList<Moved> moved(DiskKey disk) {
+  ImmutableList<Moved> moved(DeviceKey disk) {
     synchronized (memory) {
       return moved.values().stream()
           .filter(each -> each.disk().equals(disk))

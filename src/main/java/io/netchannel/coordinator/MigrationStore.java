@@ -78,7 +78,7 @@ final class MigrationStore {
     return active(direction).stream().filter(m -> m.domain().equals(domain)).findFirst();
   }
 
-  Optional<Generation> generation(DiskKey key) {
+  Optional<Generation> generation(DeviceKey key) {
     return journal.generation(key);
   }
 
@@ -97,7 +97,7 @@ final class MigrationStore {
         nanoTime.getAsLong() - enteredNanos.getOrDefault(migration.id(), startedNanos));
   }
 
-  void setGenerations(Map<DiskKey, Generation> generations) throws JournalException {
+  void setGenerations(Map<DeviceKey, Generation> generations) throws JournalException {
     journal.put(JournalRecord.of(generations));
   }
 
@@ -133,7 +133,7 @@ final class MigrationStore {
    *
    * @param known newest generation that a device knows of
    */
-  synchronized long claimUnlessMigrating(DiskKey disk, long known)
+  synchronized long claimUnlessMigrating(DeviceKey disk, long known)
       throws JournalException, JobRefusedException {
     long number = Math.max(known, generation(disk).map(Generation::number).orElse(0L)) + 1;
     putUnlessMigrating(
@@ -170,7 +170,7 @@ final class MigrationStore {
               .formatted(switched.get(0).label(), switched.get(0).newSource()));
     }
     return apply(
-        migration.with(migration.disks(), jobs.carriedOf(migration.domain(), migration.peer())),
+        migration.with(migration.devices(), jobs.carriedOf(migration.domain(), migration.peer())),
         Event.PREPARED,
         reason);
   }
@@ -190,7 +190,7 @@ final class MigrationStore {
    * @throws IllegalStateException for an event that cannot happen in its phase
    */
   Migration apply(
-      Migration migration, Event event, String reason, Map<DiskKey, Generation> generations)
+      Migration migration, Event event, String reason, Map<DeviceKey, Generation> generations)
       throws JournalException {
     return apply(migration, event, reason, generations, List.of(), List.of());
   }
@@ -205,7 +205,7 @@ final class MigrationStore {
       Migration migration,
       Event event,
       String reason,
-      Map<DiskKey, Generation> generations,
+      Map<DeviceKey, Generation> generations,
       List<DiskJob> jobs,
       List<Moved> left)
       throws JournalException {
@@ -221,7 +221,7 @@ final class MigrationStore {
       Migration migration,
       Event event,
       String reason,
-      Map<DiskKey, Generation> generations,
+      Map<DeviceKey, Generation> generations,
       List<DiskJob> decided,
       List<Moved> left)
       throws JournalException {
@@ -236,7 +236,7 @@ final class MigrationStore {
     // What was noted since the caller looked stays.
     Migration moved =
         find(migration.id())
-            .map(newest -> newest.with(migration.disks(), migration.jobs()))
+            .map(newest -> newest.with(migration.devices(), migration.jobs()))
             .orElse(migration)
             .moved(to.phase(), clock.instant(), reason);
     // From the very record on that ends it they are this host's, or nobody's here.
@@ -244,7 +244,7 @@ final class MigrationStore {
     List<DiskJob> jobs = haveCome ? moved.jobs() : decided;
     List<Moved> moves = haveCome ? movesOf(moved) : left;
     Migration next =
-        moved.isActive() ? moved : moved.with(moved.disks(), List.of()).untold(isToBeTold(moved));
+        moved.isActive() ? moved : moved.with(moved.devices(), List.of()).untold(isToBeTold(moved));
     // Before anybody sees it: a new one must not look as old as this daemon.
     enteredNanos.putIfAbsent(next.id(), nanoTime.getAsLong());
     switch (to.durability()) {
@@ -343,7 +343,7 @@ final class MigrationStore {
   }
 
   private void putPresumed(
-      Migration next, Map<DiskKey, Generation> generations, List<DiskJob> jobs, List<Moved> moves) {
+      Migration next, Map<DeviceKey, Generation> generations, List<DiskJob> jobs, List<Moved> moves) {
     try {
       journal.put(JournalRecord.of(next, generations, jobs, moves));
     } catch (JournalException e) {

@@ -27,9 +27,9 @@ public final class Migrations {
 
   private final Context context;
   private final Incoming incoming;
-  private final DiskOrders orders;
+  private final DeviceOrders orders;
 
-  Migrations(Context context, Incoming incoming, DiskOrders orders) {
+  Migrations(Context context, Incoming incoming, DeviceOrders orders) {
     this.context = context;
     this.incoming = incoming;
     this.orders = orders;

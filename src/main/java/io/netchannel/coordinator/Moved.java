@@ -15,7 +15,7 @@ import java.util.UUID;
  * @param newStorage likewise of the storage that has become the disk
  */
 public record Moved(
-    DiskKey disk,
+    DeviceKey disk,
     String domainName,
     String oldSource,
     String newSource,
@@ -24,7 +24,7 @@ public record Moved(
     Optional<UUID> newStorage) {
 
   /** One of which no storage is known. */
-  Moved(DiskKey disk, String domainName, String oldSource, String newSource, Instant at) {
+  Moved(DeviceKey disk, String domainName, String oldSource, String newSource, Instant at) {
     this(disk, domainName, oldSource, newSource, at, Optional.empty(), Optional.empty());
   }
 

@@ -1,16 +1,18 @@
 package io.netchannel.coordinator;
 
 import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableMap;
 import com.google.common.util.concurrent.Striped;
 import io.netchannel.coordinator.FaultPoints.FaultException;
 import io.netchannel.coordinator.FaultPoints.Point;
-import io.netchannel.coordinator.Migration.MovedDisk;
-import io.netchannel.coordinator.PeerMessages.CarriedJob;
+import io.netchannel.coordinator.Migration.MovedDevice;
 import io.netchannel.coordinator.PeerMessages.Claim;
 import io.netchannel.coordinator.PeerMessages.PhaseReport;
-import io.netchannel.coordinator.PeerMessages.SealedDisk;
+import io.netchannel.coordinator.PeerMessages.Prepared;
+import io.netchannel.coordinator.PeerMessages.SealedDevice;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
@@ -35,7 +37,7 @@ final class Outgoing {
   private final MigrationStore store;
   private final LocalDevices devices;
   private final SealAnswers answers = new SealAnswers();
-  private final DiskOrders orders;
+  private final DeviceOrders orders;
   private final OutgoingEnds ends;
   private final SourceSeal sealing;
   private final GoingCopies copies;
@@ -43,7 +45,7 @@ final class Outgoing {
   /** By domain. */
   private final Striped<Lock> preparing = Striped.lazyWeakLock(Integer.MAX_VALUE);
 
-  Outgoing(Context context, DiskOrders orders) {
+  Outgoing(Context context, DeviceOrders orders) {
     this.context = context;
     this.store = context.store();
     this.devices = context.devices();
@@ -54,28 +56,29 @@ final class Outgoing {
   }
 
   /** PREPARE: the destination has chosen us; we check that it sees what we have. */
-  List<CarriedJob> prepare(String caller, PeerMessages.Prepare request)
-      throws MigrationRefusedException {
+  Prepared prepare(String caller, PeerMessages.Prepare request) throws MigrationRefusedException {
     // One at a time for a domain: what it replaces may be waited for, and no other guest with it.
     Lock lock = preparing.get(request.domain());
     lock.lock();
     try {
       // Its jobs rest from now on, and then for as long as it migrates.
       store.hold(request.domain());
-      prepareAlone(caller, request);
-      return store.get(request.migration()).jobs().stream().map(DiskJob::carried).toList();
+      Map<String, String> sources = prepareAlone(caller, request);
+      return new Prepared(
+          store.get(request.migration()).jobs().stream().map(DiskJob::carried).toList(), sources);
     } finally {
       store.release(request.domain());
       lock.unlock();
     }
   }
 
-  private void prepareAlone(String caller, PeerMessages.Prepare request)
+  /** Returns where the destination finds devices that it does not reach by their sources. */
+  private Map<String, String> prepareAlone(String caller, PeerMessages.Prepare request)
       throws MigrationRefusedException {
     if (store.find(request.migration()).isPresent()) {
       Migration known = known(caller, request.migration());
       if (known.phase() == Phase.PRECOPY) {
-        return;
+        return reachable(request, caller);
       }
       throw context.refused(
           known, "cannot be prepared in phase " + known.phase() + " " + known.detail());
@@ -106,19 +109,20 @@ final class Outgoing {
               + " on both hosts and try again");
     }
     awaitSwitches(request);
-    List<LocalDevices.Disk> disks = devices.disksOf(request.domain());
-    if (!disks.equals(request.disks())) {
+    List<LocalDevices.GuestDevice> found = devices.devicesOf(request.domain());
+    if (!found.equals(request.devices())) {
       throw new MigrationRefusedException(
-          "the disks of "
+          "the devices of "
               + request.domainName()
               + " on "
               + context.host()
               + " have changed since they were described: expected "
-              + request.disks()
+              + request.devices()
               + ", found "
-              + disks
+              + found
               + "; try again");
     }
+    Map<String, String> sources = reachable(request, caller);
     int stock = devices.stockDisksOf(request.domain()).size();
     Migration migration =
         Migration.begin(
@@ -127,13 +131,14 @@ final class Outgoing {
             request.domainName(),
             request.domain(),
             caller,
-            disks,
+            found,
             context.clock().instant());
     try {
       store.journal().makeRoom();
-      migration = store.begin(migration, context.jobs(), Migration.count(disks.size(), stock));
+      migration = store.begin(migration, context.jobs(), Migration.count(found, stock));
       sealing.hasRoom(migration.id(), request.manifestDataBytes());
     } catch (JournalException e) {
+      devices.keeps(request.domain());
       throw context.refused(
           migration, "the journal on " + context.host() + ": " + e.getMessage(), e);
     }
@@ -143,6 +148,27 @@ final class Outgoing {
       throw ends.goOn(migration, e.getMessage());
     }
     sealing.sealWhenSuspended(migration);
+    return sources;
+  }
+
+  /** By target, of the devices that another host reaches by another source than their own. */
+  private Map<String, String> reachable(PeerMessages.Prepare request, String caller)
+      throws MigrationRefusedException {
+    ImmutableMap.Builder<String, String> sources = ImmutableMap.builder();
+    for (LocalDevices.GuestDevice device : request.devices()) {
+      String source;
+      try {
+        source = devices.reachable(device, caller);
+      } catch (MigrationRefusedException e) {
+        devices.keeps(request.domain());
+        throw new MigrationRefusedException(
+            "%s of %s: %s".formatted(device.name(), request.domainName(), e.getMessage()), e);
+      }
+      if (!source.equals(device.source())) {
+        sources.put(device.target(), source);
+      }
+    }
+    return sources.buildOrThrow();
   }
 
   /** A disk that was just switched is not refused at once: a moment later its XML is right. */
@@ -177,13 +203,13 @@ final class Outgoing {
     }
   }
 
-  /** SEAL: all disks or none. */
-  List<SealedDisk> seal(String caller, UUID id) throws MigrationRefusedException {
+  /** SEAL: all devices or none. */
+  List<SealedDevice> seal(String caller, UUID id) throws MigrationRefusedException {
     Migration migration = known(caller, id);
-    List<SealedDisk> sealed;
+    List<SealedDevice> sealed;
     try (MigrationLocks.Held held = context.locks().lock(migration, sealing.bound())) {
       migration = held.migration();
-      Optional<ImmutableList<SealedDisk>> before = answers.of(id);
+      Optional<ImmutableList<SealedDevice>> before = answers.of(id);
       if (migration.phase() == Phase.HAND_OVER && before.isPresent()) {
         return before.get();
       }
@@ -197,10 +223,10 @@ final class Outgoing {
   }
 
   /** SEAL without asking for it: what {@link SourceSeal} does when the guest is suspended. */
-  CompletableFuture<List<SealedDisk>> sealWhenSuspended(
-      String caller, UUID id, Consumer<SealedDisk> disks) throws MigrationRefusedException {
+  CompletableFuture<List<SealedDevice>> sealWhenSuspended(
+      String caller, UUID id, Consumer<SealedDevice> disks) throws MigrationRefusedException {
     Migration known = known(caller, id);
-    CompletableFuture<List<SealedDisk>> parked = answers.park(id, disks);
+    CompletableFuture<List<SealedDevice>> parked = answers.park(id, disks);
     Migration migration = store.get(id);
     return switch (migration.phase()) {
       case PREPARE, PRECOPY, SEAL, HAND_OVER -> {
@@ -215,7 +241,7 @@ final class Outgoing {
   }
 
   /**
-   * TAKE OVER: the one moment in which the disks change hands.
+   * TAKE OVER: the one moment in which the devices change hands.
    *
    * @return the targets of those that are their copies from now on
    */
@@ -229,7 +255,7 @@ final class Outgoing {
         throw context.refused(migration, "cannot be taken over in phase " + words(migration));
       }
       List<Claim> expected =
-          migration.disks().stream()
+          migration.devices().stream()
               .map(d -> new Claim(d.target(), d.nextGeneration(), d.manifestCrc32c()))
               .toList();
       if (!claims.stream().map(Claim::withoutCopy).toList().equals(expected)) {
@@ -243,7 +269,7 @@ final class Outgoing {
         migration = give(migration, caller, claims);
       }
       context.faults().at(Point.SOURCE_GIVEN);
-      return migration.disks().stream().filter(MovedDisk::isCopy).map(MovedDisk::target).toList();
+      return migration.devices().stream().filter(MovedDevice::isCopy).map(MovedDevice::target).toList();
     }
   }
 
@@ -256,7 +282,7 @@ final class Outgoing {
               .give(
                   copies.chosen(migration, claims),
                   "given to " + caller,
-                  Generation.of(migration, MovedDisk::nextGeneration, caller));
+                  Generation.of(migration, MovedDevice::nextGeneration, caller));
       answers.end(migration.id(), "given to " + caller);
       return given;
     } catch (JournalException e) {

@@ -1,6 +1,6 @@
 package io.netchannel.coordinator;
 
-import io.netchannel.coordinator.Migration.MovedDisk;
+import io.netchannel.coordinator.Migration.MovedDevice;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
@@ -14,13 +14,13 @@ import java.util.concurrent.ConcurrentHashMap;
 final class OutgoingEnds {
   private final Context context;
   private final MigrationStore store;
-  private final DiskOrders orders;
+  private final DeviceOrders orders;
   private final SealAnswers answers;
 
   /** What waits for the suspend of a domain, by migration in PRECOPY. */
   private final Map<UUID, CompletableFuture<Void>> watches = new ConcurrentHashMap<>();
 
-  OutgoingEnds(Context context, SealAnswers answers, DiskOrders orders) {
+  OutgoingEnds(Context context, SealAnswers answers, DeviceOrders orders) {
     this.context = context;
     this.store = context.store();
     this.orders = orders;
@@ -49,16 +49,16 @@ final class OutgoingEnds {
         migration,
         reason,
         switch (migration.phase()) {
-          case SEAL, HAND_OVER -> migration.disks();
-          case PREPARE, PRECOPY, TAKE_OVER, REDIRECT, RESUME, COMMIT, ABORT -> List.<MovedDisk>of();
+          case SEAL, HAND_OVER -> migration.devices();
+          case PREPARE, PRECOPY, TAKE_OVER, REDIRECT, RESUME, COMMIT, ABORT -> List.<MovedDevice>of();
         });
   }
 
   /**
-   * Ends it before anything was given; {@code sealed} disks, or ones that are about to be, go on
+   * Ends it before anything was given; {@code sealed} devices, or ones that are about to be, go on
    * with the generation they have.
    */
-  Migration abort(Migration migration, String reason, List<MovedDisk> sealed) {
+  Migration abort(Migration migration, String reason, List<MovedDevice> sealed) {
     Migration current = store.get(migration.id());
     Migration aborted;
     try {
@@ -66,9 +66,10 @@ final class OutgoingEnds {
     } catch (JournalException e) {
       throw new AssertionError("an abort before the take-over needs no journal", e);
     }
-    sealed.forEach(moved -> orders.goOn(aborted, moved, moved.disk().generation()));
+    sealed.forEach(moved -> orders.goOn(aborted, moved, moved.device().generation()));
     unwatch(migration.id());
     answers.end(migration.id(), reason);
+    context.devices().keeps(migration.domain());
     return aborted;
   }
 
@@ -80,12 +81,13 @@ final class OutgoingEnds {
           context
               .jobs()
               .givenBack(
-                  migration, reason, Generation.of(migration, d -> d.disk().generation() + 2, ""));
+                  migration, reason, Generation.of(migration, d -> d.device().generation() + 2, ""));
     } catch (JournalException e) {
       throw context.refused(migration, "cannot be reclaimed yet: " + e.getMessage(), e);
     }
     context.backoff().forget(migration.id());
-    over.disks().forEach(moved -> orders.goOn(over, moved, moved.disk().generation() + 2));
+    over.devices().forEach(moved -> orders.goOn(over, moved, moved.device().generation() + 2));
+    context.devices().keeps(migration.domain());
   }
 
   Migration commit(Migration migration, String reason) {
@@ -96,7 +98,7 @@ final class OutgoingEnds {
       throw new AssertionError("a commit at the source needs no journal", e);
     }
     context.backoff().forget(migration.id());
-    over.disks().forEach(moved -> orders.end(over, moved));
+    over.devices().forEach(moved -> orders.end(over, moved));
     return over;
   }
 
@@ -108,7 +110,7 @@ final class OutgoingEnds {
     switch (migration.phase()) {
       case PREPARE, PRECOPY, SEAL, HAND_OVER -> {
         Migration over = abort(migration, "its domain ended on " + context.host(), List.of());
-        over.disks().forEach(moved -> orders.end(over, moved));
+        over.devices().forEach(moved -> orders.end(over, moved));
         tellSoon(over);
       }
       case TAKE_OVER -> {

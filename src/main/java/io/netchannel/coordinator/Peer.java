@@ -25,11 +25,11 @@ public interface Peer {
    *
    * @return the jobs that go on where the guest goes
    */
-  List<PeerMessages.CarriedJob> prepare(PeerMessages.Prepare request, Duration bound)
+  PeerMessages.Prepared prepare(PeerMessages.Prepare request, Duration bound)
       throws PeerException;
 
   /** Seals every disk of a migration; in the order they were prepared. */
-  List<PeerMessages.SealedDisk> seal(UUID migration, Duration bound) throws PeerException;
+  List<PeerMessages.SealedDevice> seal(UUID migration, Duration bound) throws PeerException;
 
   /**
    * As {@link #seal}, but without asking for it: answered when the source has sealed by itself,
@@ -41,8 +41,8 @@ public interface Peer {
    * @return in the order in which they became known; completes on a thread that must not block;
    *     exceptionally with a {@link PeerException}, at the latest when the bound passes
    */
-  CompletableFuture<List<PeerMessages.SealedDisk>> sealWhenSuspended(
-      UUID migration, Duration bound, Consumer<PeerMessages.SealedDisk> known);
+  CompletableFuture<List<PeerMessages.SealedDevice>> sealWhenSuspended(
+      UUID migration, Duration bound, Consumer<PeerMessages.SealedDevice> known);
 
   /**
    * Takes generation N+1 of every disk: all or nothing.

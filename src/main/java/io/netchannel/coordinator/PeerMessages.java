@@ -1,10 +1,12 @@
 package io.netchannel.coordinator;
 
 import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableMap;
 import com.google.protobuf.ByteString;
 import io.netchannel.files.Crc32c;
 import java.time.Instant;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
 
@@ -12,9 +14,9 @@ import java.util.UUID;
 public final class PeerMessages {
 
   /**
-   * A domain and its disks on the answering host.
+   * A domain and its devices on the answering host.
    *
-   * @param disks those of ours that this host may write, in order of target
+   * @param devices those of ours that this host may write, in order of target
    * @param stock those of other backends, in order of target; none where nobody looks at them. Not
    *     both are empty.
    * @param copies of those disks of ours that are to go with their guest
@@ -22,11 +24,11 @@ public final class PeerMessages {
   public record ServedDomain(
       String name,
       UUID domain,
-      List<LocalDevices.Disk> disks,
+      List<LocalDevices.GuestDevice> devices,
       List<LocalDevices.StockDisk> stock,
       List<Copy> copies) {
     public ServedDomain {
-      disks = ImmutableList.copyOf(disks);
+      devices = ImmutableList.copyOf(devices);
       stock = ImmutableList.copyOf(stock);
       copies = ImmutableList.copyOf(copies);
     }
@@ -53,7 +55,7 @@ public final class PeerMessages {
    * Registers a migration at its source.
    *
    * @param migration chosen by the destination, which is the caller
-   * @param disks as the source described them
+   * @param devices as the source described them
    * @param manifestDataBytes what the destination has kept free for the data of what is pending;
    *     what does not fit travels without its data
    */
@@ -61,10 +63,24 @@ public final class PeerMessages {
       UUID migration,
       String domainName,
       UUID domain,
-      List<LocalDevices.Disk> disks,
+      List<LocalDevices.GuestDevice> devices,
       long manifestDataBytes) {
     public Prepare {
-      disks = ImmutableList.copyOf(disks);
+      devices = ImmutableList.copyOf(devices);
+    }
+  }
+
+  /**
+   * What the source answers when it has registered a migration.
+   *
+   * @param jobs that go where the guest goes
+   * @param sources by target, of devices that the destination reaches by another source than their
+   *     own
+   */
+  public record Prepared(List<CarriedJob> jobs, Map<String, String> sources) {
+    public Prepared {
+      jobs = ImmutableList.copyOf(jobs);
+      sources = ImmutableMap.copyOf(sources);
     }
   }
 
@@ -116,16 +132,16 @@ public final class PeerMessages {
   }
 
   /**
-   * One sealed disk.
+   * One sealed device.
    *
    * @param manifest the encoded pending set, see {@link LocalDevices.Sealed}
    * @param manifestCrc32c its checksum, computed at the source when the manifest was made, and
    *     compared with the bytes at the destination when they arrived
    */
-  public record SealedDisk(
+  public record SealedDevice(
       String target, int pending, int incomplete, ByteString manifest, int manifestCrc32c) {
-    public static SealedDisk of(String target, int pending, int incomplete, ByteString manifest) {
-      return new SealedDisk(target, pending, incomplete, manifest, checksum(manifest));
+    public static SealedDevice of(String target, int pending, int incomplete, ByteString manifest) {
+      return new SealedDevice(target, pending, incomplete, manifest, checksum(manifest));
     }
 
     /** CRC32C of a manifest. */
@@ -137,7 +153,7 @@ public final class PeerMessages {
   }
 
   /**
-   * Asks for generation N+1 of a disk.
+   * Asks for generation N+1 of a device.
    *
    * @param manifestCrc32c proves that the manifest has arrived
    * @param copy source of the copy that the caller can take over with; empty for none

@@ -18,11 +18,11 @@ public interface PeerService {
   Optional<PeerMessages.ServedDomain> describe(UUID domain);
 
   /** Registers a migration here, its source; gives the jobs that go on where the guest goes. */
-  List<PeerMessages.CarriedJob> prepare(String caller, PeerMessages.Prepare request)
+  PeerMessages.Prepared prepare(String caller, PeerMessages.Prepare request)
       throws MigrationRefusedException;
 
   /** Seals all disks or none; again for the same migration gives the same manifests. */
-  List<PeerMessages.SealedDisk> seal(String caller, UUID migration)
+  List<PeerMessages.SealedDevice> seal(String caller, UUID migration)
       throws MigrationRefusedException;
 
   /**
@@ -31,8 +31,8 @@ public interface PeerService {
    *
    * @return exceptionally with a {@link MigrationRefusedException} when the migration ends first
    */
-  CompletableFuture<List<PeerMessages.SealedDisk>> sealWhenSuspended(
-      String caller, UUID migration, Consumer<PeerMessages.SealedDisk> known)
+  CompletableFuture<List<PeerMessages.SealedDevice>> sealWhenSuspended(
+      String caller, UUID migration, Consumer<PeerMessages.SealedDevice> known)
       throws MigrationRefusedException;
 
   /**

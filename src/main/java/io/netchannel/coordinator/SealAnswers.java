@@ -1,7 +1,7 @@
 package io.netchannel.coordinator;
 
 import com.google.common.collect.ImmutableList;
-import io.netchannel.coordinator.PeerMessages.SealedDisk;
+import io.netchannel.coordinator.PeerMessages.SealedDevice;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -18,16 +18,16 @@ import java.util.function.Consumer;
  * its requests over is done when the answer says that they count.
  */
 final class SealAnswers {
-  private final Map<UUID, ImmutableList<SealedDisk>> sealed = new ConcurrentHashMap<>();
+  private final Map<UUID, ImmutableList<SealedDevice>> sealed = new ConcurrentHashMap<>();
   private final Map<UUID, Parked> parked = new ConcurrentHashMap<>();
 
-  private record Parked(CompletableFuture<List<SealedDisk>> answer, Consumer<SealedDisk> known) {}
+  private record Parked(CompletableFuture<List<SealedDevice>> answer, Consumer<SealedDevice> known) {}
 
-  Optional<ImmutableList<SealedDisk>> of(UUID migration) {
+  Optional<ImmutableList<SealedDevice>> of(UUID migration) {
     return Optional.ofNullable(sealed.get(migration));
   }
 
-  void put(UUID migration, ImmutableList<SealedDisk> disks) {
+  void put(UUID migration, ImmutableList<SealedDevice> disks) {
     sealed.put(migration, disks);
   }
 
@@ -36,22 +36,22 @@ final class SealAnswers {
    *
    * @param known told of disks that are sealed from now on, before the answer
    */
-  CompletableFuture<List<SealedDisk>> park(UUID migration, Consumer<SealedDisk> known) {
-    CompletableFuture<List<SealedDisk>> answer = new CompletableFuture<>();
+  CompletableFuture<List<SealedDevice>> park(UUID migration, Consumer<SealedDevice> known) {
+    CompletableFuture<List<SealedDevice>> answer = new CompletableFuture<>();
     Parked call = new Parked(answer, known);
     Parked earlier = parked.put(migration, call);
     if (earlier != null) {
       earlier.answer.completeExceptionally(
           new MigrationRefusedException("another call took its place"));
     }
-    CompletableFuture<List<SealedDisk>> unused =
+    CompletableFuture<List<SealedDevice>> unused =
         answer.whenComplete((disks, failure) -> parked.remove(migration, call));
     deliver(migration);
     return answer;
   }
 
   /** Tells the call that waits of one disk; it does not count before {@link #deliver}. */
-  void known(UUID migration, SealedDisk disk) {
+  void known(UUID migration, SealedDevice disk) {
     Parked call = parked.get(migration);
     if (call != null) {
       call.known.accept(disk);
@@ -68,7 +68,7 @@ final class SealAnswers {
    * the answer may run on this thread.
    */
   void deliver(UUID migration) {
-    ImmutableList<SealedDisk> disks = sealed.get(migration);
+    ImmutableList<SealedDevice> disks = sealed.get(migration);
     Parked call = parked.get(migration);
     if (disks != null && call != null) {
       call.answer.complete(disks);

@@ -2,8 +2,8 @@ package io.netchannel.coordinator;
 
 import com.google.common.collect.ImmutableList;
 import io.netchannel.coordinator.FaultPoints.Point;
-import io.netchannel.coordinator.Migration.MovedDisk;
-import io.netchannel.coordinator.PeerMessages.SealedDisk;
+import io.netchannel.coordinator.Migration.MovedDevice;
+import io.netchannel.coordinator.PeerMessages.SealedDevice;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -20,11 +20,11 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * SEAL at the source: all disks of a migration or none, and its stock disks drained.
+ * SEAL at the source: all devices of a migration or none, and its stock disks drained.
  *
  * <pre>
  *   the hypervisor says "suspended" --+
- *                                     +--> seal our disks -----------+--> manifests, HAND_OVER
+ *                                     +--> seal our devices ---------+--> manifests, HAND_OVER
  *   the destination calls Seal -------+--> drain the stock disks ----+       |
  *                                     |       |  (at the same time)          +--> the parked Seal
  *                                     |       v
@@ -137,13 +137,13 @@ final class SourceSeal {
   }
 
   /**
-   * Seals a migration in PRECOPY, all disks or none; who calls holds its lock. After an exception
-   * it is in ABORT and its guest's disks go on.
+   * Seals a migration in PRECOPY, all devices or none; who calls holds its lock. After an exception
+   * it is in ABORT and its guest's devices go on.
    *
    * @param why for the timeline
    * @param early not asked for by the destination
    */
-  ImmutableList<SealedDisk> seal(Migration prepared, String why, boolean early)
+  ImmutableList<SealedDevice> seal(Migration prepared, String why, boolean early)
       throws MigrationRefusedException {
     UUID id = prepared.id();
     ends.unwatch(id);
@@ -157,22 +157,22 @@ final class SourceSeal {
         throw new MigrationRefusedException(
             "the guest runs on " + context.host() + ": it is not the one that was restored");
       }
-      sameDisks(prepared);
+      sameDevices(prepared);
       Migration migration = store.apply(prepared, Event.SUSPENDED, "seal begins: " + why);
       List<CompletableFuture<LocalDevices.Sealed>> seals = beginSeals(migration);
       drained = beginDrain(migration);
-      ImmutableList<SealedDisk> sealed = awaitSeals(migration, seals, stop);
+      ImmutableList<SealedDevice> sealed = awaitSeals(migration, seals, stop);
       awaitDrain(id, drained, stop);
       handingOver(migration, sealed);
       return sealed;
     } catch (MigrationRefusedException | JournalException | RuntimeException e) {
-      // Also the disks that are not sealed yet: their guest must not wait for that.
+      // Also the devices that are not sealed yet: their guest must not wait for that.
       Migration failed = store.get(id);
       throw context.refused(
           ends.abort(
               failed,
               Deadline.words(e),
-              failed.phase() == Phase.PRECOPY ? List.of() : prepared.disks()),
+              failed.phase() == Phase.PRECOPY ? List.of() : prepared.devices()),
           Deadline.words(e),
           e);
     } finally {
@@ -181,14 +181,14 @@ final class SourceSeal {
     }
   }
 
-  /** A disk plugged since PREPARE would stay behind, and the guest lose it. */
-  private void sameDisks(Migration migration) throws MigrationRefusedException {
-    List<String> agreed = migration.disks().stream().map(MovedDisk::target).toList();
+  /** A device plugged since PREPARE would stay behind, and the guest lose it. */
+  private void sameDevices(Migration migration) throws MigrationRefusedException {
+    List<String> agreed = migration.devices().stream().map(MovedDevice::target).toList();
     List<String> present =
-        devices.disksOf(migration.domain()).stream().map(LocalDevices.Disk::target).toList();
+        devices.devicesOf(migration.domain()).stream().map(LocalDevices.GuestDevice::target).toList();
     if (!present.equals(agreed)) {
       throw new MigrationRefusedException(
-          "the guest has disks %s now, and %s were agreed on; do not plug disks while it migrates"
+          "the guest has %s now, and %s were agreed on; do not plug devices while it migrates"
               .formatted(present, agreed));
     }
   }
@@ -202,14 +202,14 @@ final class SourceSeal {
     List<CompletableFuture<LocalDevices.Sealed>> seals = new ArrayList<>();
     long beganNanos = context.nanoTime().getAsLong();
     long roomBytes = Optional.ofNullable(rooms.remove(migration.id())).orElse(0L);
-    for (MovedDisk moved : migration.disks()) {
+    for (MovedDevice moved : migration.devices()) {
       seals.add(
           devices
               .seal(
                   migration.domain(),
                   moved.target(),
                   context.timeouts().seal(),
-                  roomBytes / migration.disks().size(),
+                  roomBytes / migration.devices().size(),
                   known -> answers.known(migration.id(), sealed(moved.target(), known)))
               .thenApply(
                   done -> {
@@ -229,15 +229,15 @@ final class SourceSeal {
     return seals;
   }
 
-  private ImmutableList<SealedDisk> awaitSeals(
+  private ImmutableList<SealedDevice> awaitSeals(
       Migration migration,
       List<CompletableFuture<LocalDevices.Sealed>> seals,
       CompletableFuture<String> stop)
       throws MigrationRefusedException {
     Deadline deadline = context.deadline(context.timeouts().seal().plus(SEAL_GRACE));
-    ImmutableList.Builder<SealedDisk> sealed = ImmutableList.builder();
+    ImmutableList.Builder<SealedDevice> sealed = ImmutableList.builder();
     for (int i = 0; i < seals.size(); i++) {
-      String target = migration.disks().get(i).target();
+      String target = migration.devices().get(i).target();
       CompletableFuture<LocalDevices.Sealed> seal = seals.get(i);
       deadline.await(CompletableFuture.anyOf(seal, stop), "sealing " + target);
       checkNotStopped(stop);
@@ -247,8 +247,8 @@ final class SourceSeal {
     return sealed.build();
   }
 
-  private static SealedDisk sealed(String target, LocalDevices.Sealed done) {
-    return new SealedDisk(
+  private static SealedDevice sealed(String target, LocalDevices.Sealed done) {
+    return new SealedDevice(
         target, done.pending(), done.incomplete(), done.manifest(), done.manifestCrc32c());
   }
 
@@ -290,19 +290,19 @@ final class SourceSeal {
     }
   }
 
-  private void handingOver(Migration migration, ImmutableList<SealedDisk> sealed)
+  private void handingOver(Migration migration, ImmutableList<SealedDevice> sealed)
       throws JournalException {
-    ImmutableList.Builder<MovedDisk> counted = ImmutableList.builder();
+    ImmutableList.Builder<MovedDevice> counted = ImmutableList.builder();
     int pending = 0;
     int incomplete = 0;
     for (int i = 0; i < sealed.size(); i++) {
-      SealedDisk disk = sealed.get(i);
-      counted.add(migration.disks().get(i).sealed(disk));
+      SealedDevice disk = sealed.get(i);
+      counted.add(migration.devices().get(i).sealed(disk));
       pending += disk.pending();
       incomplete += disk.incomplete();
     }
     store.apply(
-        migration.withDisks(counted.build()),
+        migration.withDevices(counted.build()),
         Event.SEALED,
         pending + " pending, " + incomplete + " of them incomplete");
     context.faults().at(Point.SOURCE_SEALED);

@@ -122,7 +122,7 @@
  * the migration on does not count, and neither does what the wall clock says of it.
  *
  * <p>A disk that does not do what the end of its migration asks of it, to go on, to stop, to be
- * given back, is told again until it has ({@code DiskOrders}, {@code IncomingEnds}); what it has
+ * given back, is told again until it has ({@code DeviceOrders}, {@code IncomingEnds}); what it has
  * not done and why is shown until then. A device that hangs while it is opened holds up nothing but
  * its disk: disks are opened side by side, within the bound, and one whose device comes when N+1
  * was given back is RETIRED already, so that device is closed and never used.

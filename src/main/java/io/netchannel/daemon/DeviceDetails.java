@@ -1,7 +1,7 @@
 package io.netchannel.daemon;
 
 import com.google.common.collect.ImmutableMap;
-import io.netchannel.coordinator.DiskKey;
+import io.netchannel.coordinator.DeviceKey;
 import io.netchannel.vdevice.DeviceAddress;
 import io.netchannel.vdevice.DeviceDetail;
 import java.util.Map;
@@ -38,8 +38,8 @@ interface DeviceDetails<D extends DeviceDetails<D>> {
   ImmutableMap<String, String> nodes();
 
   /** As what the journal knows it. */
-  default DiskKey key() {
-    return new DiskKey(guest().uuid(), target());
+  default DeviceKey key() {
+    return new DeviceKey(guest().uuid(), target());
   }
 
   /** The nodes that every kind of device has. */

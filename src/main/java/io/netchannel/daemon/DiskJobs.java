@@ -4,7 +4,7 @@ import static com.google.common.collect.ImmutableSet.toImmutableSet;
 
 import com.google.common.collect.ImmutableList;
 import io.netchannel.coordinator.DiskJob;
-import io.netchannel.coordinator.DiskKey;
+import io.netchannel.coordinator.DeviceKey;
 import io.netchannel.coordinator.JobPhase;
 import io.netchannel.coordinator.JobRefusedException;
 import io.netchannel.coordinator.LocalDevices;
@@ -47,7 +47,7 @@ final class DiskJobs implements DiskRecovery.Jobs, MidPoints.Sources, AutoClosea
   private final Supplier<UUID> ids;
 
   /** Those that are not over, by disk. */
-  private final Map<DiskKey, SwapRunner> runners = new ConcurrentHashMap<>();
+  private final Map<DeviceKey, SwapRunner> runners = new ConcurrentHashMap<>();
 
   private final DiskPlaces places;
 
@@ -196,7 +196,7 @@ final class DiskJobs implements DiskRecovery.Jobs, MidPoints.Sources, AutoClosea
    *     exceptionally, and nothing has changed, when it cannot
    */
   CompletableFuture<Void> begin(ServedDisk disk, SwapRequest request) throws JobRefusedException {
-    DiskKey key = disk.details().key();
+    DeviceKey key = disk.details().key();
     String old = disk.details().source().orElse("");
     SwapRunner runner =
         SwapRunner.opening(
@@ -285,7 +285,7 @@ final class DiskJobs implements DiskRecovery.Jobs, MidPoints.Sources, AutoClosea
   }
 
   /** What a disk is being copied to; see {@link LocalDevices#copyOf}. */
-  LocalDevices.Copy copyOf(DiskKey disk) {
+  LocalDevices.Copy copyOf(DeviceKey disk) {
     String source =
         midPoints
             .find(disk.domain(), disk.target())
@@ -296,7 +296,7 @@ final class DiskJobs implements DiskRecovery.Jobs, MidPoints.Sources, AutoClosea
   }
 
   /** The one of a disk that is not over, or is about to be. */
-  Optional<SwapRunner> running(DiskKey disk) {
+  Optional<SwapRunner> running(DeviceKey disk) {
     return Optional.ofNullable(runners.get(disk))
         .filter(runner -> runner.stage() != SwapRunner.Stage.OVER);
   }
@@ -324,7 +324,7 @@ final class DiskJobs implements DiskRecovery.Jobs, MidPoints.Sources, AutoClosea
   // ---- Where disks have gone
 
   /** A job is of one life of its disk: what is copied then is not what the next one writes. */
-  private void endEarlier(DiskKey key) {
+  private void endEarlier(DeviceKey key) {
     DiskJob job = environment.jobs().active(key).orElse(null);
     if (job != null && job.phase() == JobPhase.COPYING) {
       runner(job).goOnWithoutDisk();
@@ -353,7 +353,7 @@ final class DiskJobs implements DiskRecovery.Jobs, MidPoints.Sources, AutoClosea
   /**
    * A disk that was switched to this source, whose server, if it has one, may not know that yet.
    */
-  private void awaitArrived(DiskKey key, String source) throws DeviceException {
+  private void awaitArrived(DeviceKey key, String source) throws DeviceException {
     SwapRunner runner = runners.get(key);
     if (runner != null) {
       String switched = runner.job().newSource();

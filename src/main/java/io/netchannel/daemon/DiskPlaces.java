@@ -3,7 +3,7 @@ package io.netchannel.daemon;
 import com.google.common.collect.ImmutableList;
 import io.netchannel.coordinator.DiskJob;
 import io.netchannel.coordinator.DiskJobStore;
-import io.netchannel.coordinator.DiskKey;
+import io.netchannel.coordinator.DeviceKey;
 import io.netchannel.coordinator.JournalException;
 import io.netchannel.coordinator.Moved;
 import io.netchannel.device.DeviceException;
@@ -157,7 +157,7 @@ final class DiskPlaces {
   }
 
   /** Refuses what a job of another disk makes a copy of that one. */
-  private void checkNotTarget(DiskKey disk, String source, Optional<Storage> storage)
+  private void checkNotTarget(DeviceKey disk, String source, Optional<Storage> storage)
       throws DeviceException {
     for (SwapRunner runner : runners.get()) {
       String becoming = runner.job().newSource();
@@ -180,7 +180,7 @@ final class DiskPlaces {
    * @throws DeviceException when it must not, with where the disk is
    */
   void checkStart(DiskDetails disk, String source) throws DeviceException {
-    DiskKey key = disk.key();
+    DeviceKey key = disk.key();
     Optional<Storage> storage = ofThisHost(source);
     checkNotTarget(key, source, storage);
     checkNotLeft(key, source, storage);
@@ -202,7 +202,7 @@ final class DiskPlaces {
     }
   }
 
-  private void checkNotLeft(DiskKey key, String source, Optional<Storage> ofThisHost)
+  private void checkNotLeft(DeviceKey key, String source, Optional<Storage> ofThisHost)
       throws DeviceException {
     Moved newest = jobs.moved(key).orElse(null);
     if (newest == null || isSamePlace(source, newest.newSource())) {
@@ -220,7 +220,7 @@ final class DiskPlaces {
     }
   }
 
-  private static String outOfDate(DiskKey key, String source, Moved left, Moved newest) {
+  private static String outOfDate(DeviceKey key, String source, Moved left, Moved newest) {
     boolean isByName = source.equals(left.oldSource());
     return "%s's %s was switched to %s on %s; %s%s is out of date since. %s, `netchannel job %s %s --forget` lets the old one be used"
         .formatted(
@@ -247,7 +247,7 @@ final class DiskPlaces {
 
   /** A disk has come with its guest, and is here from now on. */
   void arrived(DiskDetails disk, String source) {
-    DiskKey key = disk.key();
+    DeviceKey key = disk.key();
     try {
       noteUse(ofThisHost(source));
     } catch (DeviceException e) {

@@ -3,7 +3,7 @@ package io.netchannel.daemon;
 import com.google.common.collect.ImmutableSet;
 import io.netchannel.coordinator.DiskJob;
 import io.netchannel.coordinator.DiskJobStore;
-import io.netchannel.coordinator.DiskKey;
+import io.netchannel.coordinator.DeviceKey;
 import io.netchannel.coordinator.JobPhase;
 import io.netchannel.coordinator.JobRefusedException;
 import io.netchannel.coordinator.Peer;
@@ -90,7 +90,7 @@ final class FollowingDisks implements AutoCloseable {
   }
 
   private final Environment environment;
-  private final Map<DiskKey, Attempt> attempts = new ConcurrentHashMap<>();
+  private final Map<DeviceKey, Attempt> attempts = new ConcurrentHashMap<>();
   private volatile boolean closed;
 
   FollowingDisks(Environment environment) {
@@ -148,7 +148,7 @@ final class FollowingDisks implements AutoCloseable {
   /** The looks at one disk, one after the other, from one reason to look until it is settled. */
   private final class Attempt {
     private final ServedDisk disk;
-    private final DiskKey key;
+    private final DeviceKey key;
     private final Backoff pauses = new Backoff(FIRST_PAUSE, LONGEST_PAUSE);
     private volatile Optional<String> behind = Optional.empty();
 

@@ -1,7 +1,7 @@
 package io.netchannel.daemon;
 
 import io.netchannel.coordinator.DiskJob;
-import io.netchannel.coordinator.DiskKey;
+import io.netchannel.coordinator.DeviceKey;
 import io.netchannel.coordinator.Moved;
 import io.netchannel.libvirt.DomainMetadata.Definition;
 import io.netchannel.libvirt.MetadataException;
@@ -21,12 +21,12 @@ final class JobMetadata implements AutoCloseable {
   private final OutOfDate outOfDate;
 
   /** Guarded by itself; who was told to write last comes last. */
-  private final Map<DiskKey, MetadataWriter> writers = new LinkedHashMap<>();
+  private final Map<DeviceKey, MetadataWriter> writers = new LinkedHashMap<>();
 
   /** Knows the sources that disks were switched away from. */
   @FunctionalInterface
   interface OutOfDate {
-    boolean was(DiskKey disk, String source);
+    boolean was(DeviceKey disk, String source);
   }
 
   JobMetadata(DiskDefinitions definitions, Timer timer, OutOfDate outOfDate) {
@@ -60,7 +60,7 @@ final class JobMetadata implements AutoCloseable {
   }
 
   /** Likewise of a disk that has got a leg, or has one less. */
-  void name(DiskKey disk, String oldSource, String newSource, Runnable whenNamed) {
+  void name(DeviceKey disk, String oldSource, String newSource, Runnable whenNamed) {
     MetadataWriter writer = writer(disk, oldSource, newSource, whenNamed);
     synchronized (writers) {
       put(disk, writer);
@@ -69,7 +69,7 @@ final class JobMetadata implements AutoCloseable {
   }
 
   private MetadataWriter writer(
-      DiskKey disk, String oldSource, String newSource, Runnable whenNamed) {
+      DeviceKey disk, String oldSource, String newSource, Runnable whenNamed) {
     MetadataWriter[] made = new MetadataWriter[1];
     MetadataWriter writer =
         new MetadataWriter(
@@ -88,7 +88,7 @@ final class JobMetadata implements AutoCloseable {
   }
 
   /** In the place of the one before. With the lock. */
-  private void put(DiskKey disk, MetadataWriter writer) {
+  private void put(DeviceKey disk, MetadataWriter writer) {
     Optional.ofNullable(writers.remove(disk)).ifPresent(MetadataWriter::close);
     writers.put(disk, writer);
     if (writers.size() > KEPT) {
@@ -100,7 +100,7 @@ final class JobMetadata implements AutoCloseable {
   }
 
   /** An XML that is older names what the disk was before. */
-  private boolean changeSource(DiskKey disk, Definition definition, String from, String to)
+  private boolean changeSource(DeviceKey disk, Definition definition, String from, String to)
       throws MetadataException {
     try {
       return definitions.changeSource(disk.domain(), definition, disk.target(), from, to);

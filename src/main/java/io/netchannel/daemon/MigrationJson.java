@@ -35,18 +35,18 @@ final class MigrationJson {
     summary.put("started", migration.steps().get(0).at());
     summary.put("outcome", migration.detail());
     unfinished.ifPresent(words -> summary.put("unfinished", words));
-    summary.put("pending", migration.disks().stream().mapToInt(Migration.MovedDisk::pending).sum());
+    summary.put("pending", migration.devices().stream().mapToInt(Migration.MovedDevice::pending).sum());
     summary.put(
-        "incomplete", migration.disks().stream().mapToInt(Migration.MovedDisk::incomplete).sum());
+        "incomplete", migration.devices().stream().mapToInt(Migration.MovedDevice::incomplete).sum());
     summary.put(
         "disks",
-        migration.disks().stream()
+        migration.devices().stream()
             .map(
                 moved ->
                     "%s generation %d, %d pending, %d incomplete"
                         .formatted(
-                            moved.disk().target(),
-                            moved.disk().generation(),
+                            moved.device().target(),
+                            moved.device().generation(),
                             moved.pending(),
                             moved.incomplete()))
             .toList());

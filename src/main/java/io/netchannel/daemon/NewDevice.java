@@ -1,6 +1,6 @@
 package io.netchannel.daemon;
 
-import io.netchannel.coordinator.DiskKey;
+import io.netchannel.coordinator.DeviceKey;
 import io.netchannel.coordinator.JobRefusedException;
 import io.netchannel.coordinator.JournalException;
 import io.netchannel.device.Device;
@@ -14,10 +14,10 @@ import java.util.UUID;
 /** The device that a job puts in the place of a disk's, opened in the disk's name. Stateless. */
 final class NewDevice {
   private final SwapRunner.Environment environment;
-  private final DiskKey key;
+  private final DeviceKey key;
   private final String source;
 
-  NewDevice(SwapRunner.Environment environment, DiskKey key, String source) {
+  NewDevice(SwapRunner.Environment environment, DeviceKey key, String source) {
     this.environment = environment;
     this.key = key;
     this.source = source;

@@ -4,7 +4,7 @@ import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableSet;
 import io.netchannel.coordinator.DiskJob;
 import io.netchannel.coordinator.DiskJobStore;
-import io.netchannel.coordinator.DiskKey;
+import io.netchannel.coordinator.DeviceKey;
 import io.netchannel.coordinator.JobRefusedException;
 import io.netchannel.coordinator.JournalException;
 import io.netchannel.coordinator.MigrationRefusedException;
@@ -288,7 +288,7 @@ final class StorageMigration {
   }
 
   private void giveUp(ServedDisk disk) {
-    DiskKey key = disk.details().key();
+    DeviceKey key = disk.details().key();
     environment
         .jobs()
         .running(key)

@@ -2,7 +2,7 @@ package io.netchannel.daemon;
 
 import io.netchannel.coordinator.DiskJob;
 import io.netchannel.coordinator.DiskJobStore;
-import io.netchannel.coordinator.DiskKey;
+import io.netchannel.coordinator.DeviceKey;
 import io.netchannel.coordinator.FaultPoints;
 import io.netchannel.coordinator.FaultPoints.Point;
 import io.netchannel.coordinator.JobEvent;
@@ -102,7 +102,7 @@ final class SwapRunner implements MirrorOwner {
       Executor executor,
       Timer timer,
       LongSupplier nanoTime,
-      ToLongFunction<DiskKey> generation,
+      ToLongFunction<DeviceKey> generation,
       SwitchNotes notes,
       JobMetadata metadata,
       FaultPoints faults) {}
@@ -117,7 +117,7 @@ final class SwapRunner implements MirrorOwner {
   }
 
   private final Environment environment;
-  private final DiskKey key;
+  private final DeviceKey key;
   private final NewDevice newDevice;
   private final SwitchRecord record;
   private final SwapSettlement settlement;
@@ -209,7 +209,7 @@ final class SwapRunner implements MirrorOwner {
     return environment.jobs().find(first.id()).orElse(first);
   }
 
-  DiskKey key() {
+  DeviceKey key() {
     return key;
   }
 

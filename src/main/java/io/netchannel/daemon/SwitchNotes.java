@@ -5,7 +5,7 @@ import com.google.common.collect.ImmutableList;
 import com.google.common.collect.SetMultimap;
 import io.netchannel.coordinator.DiskJob;
 import io.netchannel.coordinator.DiskJobStore;
-import io.netchannel.coordinator.DiskKey;
+import io.netchannel.coordinator.DeviceKey;
 import io.netchannel.coordinator.Moved;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
@@ -82,7 +82,7 @@ final class SwitchNotes implements AutoCloseable {
 
   private final Devices devices;
   private final DiskJobStore jobs;
-  private final Function<DiskKey, Optional<String>> served;
+  private final Function<DeviceKey, Optional<String>> served;
   private final Executor storage;
   private final Timer timer;
 
@@ -98,7 +98,7 @@ final class SwitchNotes implements AutoCloseable {
   SwitchNotes(
       Devices devices,
       DiskJobStore jobs,
-      Function<DiskKey, Optional<String>> served,
+      Function<DeviceKey, Optional<String>> served,
       Executor storage,
       Timer timer) {
     this.devices = devices;
@@ -378,7 +378,7 @@ final class SwitchNotes implements AutoCloseable {
    * @throws DeviceException when it is not told, with why
    */
   private void tell(DiskJob job, DiskJob.Untold word, String source) throws DeviceException {
-    DiskKey disk = job.disk();
+    DeviceKey disk = job.disk();
     String user = OpenOptions.User.diskName(disk.domain(), disk.target());
     long known = devices.newestGeneration(source, user, true);
     if (saysMoved(job)) {
@@ -411,7 +411,7 @@ final class SwitchNotes implements AutoCloseable {
    *
    * @throws DeviceException when that is not known, or somebody has the place
    */
-  private boolean isThereAgain(DiskKey disk, String source, long known) throws DeviceException {
+  private boolean isThereAgain(DeviceKey disk, String source, long known) throws DeviceException {
     Optional<String> now = served.apply(disk);
     if (now.isEmpty() || jobs.rests(disk)) {
       throw new DeviceException(

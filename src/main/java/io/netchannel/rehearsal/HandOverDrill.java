@@ -6,7 +6,7 @@ import io.netchannel.coordinator.MigrationRefusedException;
 import io.netchannel.coordinator.Peer;
 import io.netchannel.coordinator.PeerExports;
 import io.netchannel.coordinator.PeerMessages;
-import io.netchannel.coordinator.PeerMessages.SealedDisk;
+import io.netchannel.coordinator.PeerMessages.SealedDevice;
 import io.netchannel.coordinator.PeerService;
 import io.netchannel.coordinator.peer.PeerAddress;
 import io.netchannel.coordinator.peer.PeerServer;
@@ -51,7 +51,7 @@ final class HandOverDrill implements PeerService {
   private static final Duration BOUND = Duration.ofSeconds(60);
   private static final UUID MIGRATION = new UUID(0, 0);
 
-  private final CompletableFuture<Consumer<SealedDisk>> caller = new CompletableFuture<>();
+  private final CompletableFuture<Consumer<SealedDevice>> caller = new CompletableFuture<>();
 
   /**
    * Performs it for as long as the pace lets it.
@@ -87,17 +87,17 @@ final class HandOverDrill implements PeerService {
 
   private int repeat(Peer source, Rehearsal.Pace pace) throws IOException, InterruptedException {
     BlockingQueue<BlockManifest> arrived = new LinkedBlockingQueue<>();
-    CompletableFuture<List<SealedDisk>> call =
+    CompletableFuture<List<SealedDevice>> call =
         source.sealWhenSuspended(
             MIGRATION,
             BOUND,
             disk -> arrived.add(BlockManifest.decode(disk.manifest().toByteArray())));
-    Consumer<SealedDisk> there = caller.orTimeout(BOUND.toSeconds(), TimeUnit.SECONDS).join();
+    Consumer<SealedDevice> there = caller.orTimeout(BOUND.toSeconds(), TimeUnit.SECONDS).join();
     BlockManifest manifest = manifest();
     int times = 0;
     while (times < TIMES && pace.next()) {
       ByteString encoded = ByteString.copyFrom(manifest.encode());
-      there.accept(SealedDisk.of("disk" + times, manifest.pending(), 0, encoded));
+      there.accept(SealedDevice.of("disk" + times, manifest.pending(), 0, encoded));
       BlockManifest found = arrived.poll(BOUND.toSeconds(), TimeUnit.SECONDS);
       if (!manifest.equals(found)) {
         throw new IOException("a manifest came as " + found + ": " + call);
@@ -126,14 +126,14 @@ final class HandOverDrill implements PeerService {
   }
 
   @Override
-  public CompletableFuture<List<SealedDisk>> sealWhenSuspended(
-      String from, UUID migration, Consumer<SealedDisk> known) {
+  public CompletableFuture<List<SealedDevice>> sealWhenSuspended(
+      String from, UUID migration, Consumer<SealedDevice> known) {
     caller.complete(known);
     return new CompletableFuture<>();
   }
 
   @Override
-  public List<SealedDisk> seal(String from, UUID migration) throws MigrationRefusedException {
+  public List<SealedDevice> seal(String from, UUID migration) throws MigrationRefusedException {
     throw notHere();
   }
 
@@ -148,7 +148,7 @@ final class HandOverDrill implements PeerService {
   }
 
   @Override
-  public List<PeerMessages.CarriedJob> prepare(String from, PeerMessages.Prepare request)
+  public PeerMessages.Prepared prepare(String from, PeerMessages.Prepare request)
       throws MigrationRefusedException {
     throw notHere();
   }

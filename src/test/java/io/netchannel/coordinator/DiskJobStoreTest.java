@@ -19,7 +19,7 @@ import org.junit.jupiter.api.Test;
 
 final class DiskJobStoreTest {
   private static final UUID DOMAIN = new UUID(1, 2);
-  private static final DiskKey DISK = new DiskKey(DOMAIN, "xvdb");
+  private static final DeviceKey DISK = new DeviceKey(DOMAIN, "xvdb");
   private static final Instant NOW = Instant.parse("2026-01-01T00:00:00.123456Z");
   private static final DiskJob.Settings SETTINGS = new DiskJob.Settings(true, false, true, true, 7);
 
@@ -116,13 +116,13 @@ final class DiskJobStoreTest {
             "web1",
             DOMAIN,
             "hostb",
-            List.of(new LocalDevices.Disk(DOMAIN, "xvdb", "file:/old", false, 4096, 3)),
+            List.of(LocalDevices.GuestDevice.disk(DOMAIN, "xvdb", "file:/old", false, 4096, 3)),
             NOW);
     Migration known = migration;
     for (Event event : List.of(Event.PREPARED, Event.SUSPENDED, Event.SEALED)) {
       known = migrations.apply(known, event, "");
     }
-    Migration copied = known.withDisks(List.of(known.disks().get(0).as("netchannel://hostb/v")));
+    Migration copied = known.withDevices(List.of(known.devices().get(0).as("netchannel://hostb/v")));
     return jobs.give(copied, "given", Map.of(DISK, Generation.at("hostb", 4)));
   }
 
@@ -135,8 +135,8 @@ final class DiskJobStoreTest {
     assertThat(jobs.abort(along(), "by hand")).isFalse();
     assertThat(jobs.end(along(), JobEvent.ABORTED, "its guest has gone").isActive()).isTrue();
     assertThatThrownBy(() -> jobs.switched(along())).isInstanceOf(JobRefusedException.class);
-    assertThat(given.disks().get(0).taken())
-        .isEqualTo(new LocalDevices.Disk(DOMAIN, "xvdb", "netchannel://hostb/v", false, 4096, 4));
+    assertThat(given.devices().get(0).taken())
+        .isEqualTo(LocalDevices.GuestDevice.disk(DOMAIN, "xvdb", "netchannel://hostb/v", false, 4096, 4));
   }
 
   @Test
@@ -495,7 +495,7 @@ final class DiskJobStoreTest {
     assertThat(jobs.untold()).extracting(DiskJob::leftSource).containsExactly("file:/old");
     assertThat(jobs.untold().get(0).untold()).contains(new DiskJob.Untold(4, false));
     assertThat(jobs.newestUntold(DISK)).isEqualTo(4);
-    assertThat(jobs.newestUntold(new DiskKey(DOMAIN, "xvdc"))).isZero();
+    assertThat(jobs.newestUntold(new DeviceKey(DOMAIN, "xvdc"))).isZero();
     tell(1);
     restart();
     assertThat(jobs.untold()).isEmpty();

@@ -47,8 +47,8 @@ final class EarlySealTest {
     assertThat(world.disk("xvda").writers()).isEmpty();
     assertThat(world.host("b").devices().staged())
         .containsExactly("xvda: manifest of xvda", "xvdb: manifest of xvdb");
-    assertThat(newest("b").disks()).isEqualTo(newest("a").disks());
-    assertThat(newest("b").disks()).allMatch(disk -> disk.pending() == 3);
+    assertThat(newest("b").devices()).isEqualTo(newest("a").devices());
+    assertThat(newest("b").devices()).allMatch(disk -> disk.pending() == 3);
     assertThat(world.finish("a", "b")).isTrue();
     world.settle();
     world.assertOneOwner("early seal");

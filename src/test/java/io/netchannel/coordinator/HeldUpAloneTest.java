@@ -4,12 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.google.protobuf.ByteString;
-import io.netchannel.coordinator.PeerMessages.CarriedJob;
 import io.netchannel.coordinator.PeerMessages.Claim;
 import io.netchannel.coordinator.PeerMessages.Exported;
 import io.netchannel.coordinator.PeerMessages.PhaseReport;
 import io.netchannel.coordinator.PeerMessages.Prepare;
-import io.netchannel.coordinator.PeerMessages.SealedDisk;
+import io.netchannel.coordinator.PeerMessages.Prepared;
+import io.netchannel.coordinator.PeerMessages.SealedDevice;
 import io.netchannel.coordinator.PeerMessages.ServedDomain;
 import io.netchannel.coordinator.PeerMessages.Timeline;
 import io.netchannel.coordinator.PeerMessages.Volume;
@@ -18,6 +18,7 @@ import io.netchannel.files.MemoryFiles;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
@@ -133,8 +134,8 @@ final class HeldUpAloneTest {
     }
 
     @Override
-    public List<CarriedJob> prepare(Prepare request, Duration bound) {
-      return List.of();
+    public Prepared prepare(Prepare request, Duration bound) {
+      return new Prepared(List.of(), Map.of());
     }
 
     @Override
@@ -143,13 +144,13 @@ final class HeldUpAloneTest {
     }
 
     @Override
-    public List<SealedDisk> seal(UUID migration, Duration bound) {
+    public List<SealedDevice> seal(UUID migration, Duration bound) {
       return List.of();
     }
 
     @Override
-    public CompletableFuture<List<SealedDisk>> sealWhenSuspended(
-        UUID migration, Duration bound, Consumer<SealedDisk> known) {
+    public CompletableFuture<List<SealedDevice>> sealWhenSuspended(
+        UUID migration, Duration bound, Consumer<SealedDevice> known) {
       return new CompletableFuture<>();
     }
 
@@ -209,8 +210,8 @@ final class HeldUpAloneTest {
     }
 
     @Override
-    public List<Disk> disksOf(UUID domain) {
-      return List.of(new Disk(domain, "xvda", "file:/xvda", false, 4096, 1));
+    public List<GuestDevice> devicesOf(UUID domain) {
+      return List.of(GuestDevice.disk(domain, "xvda", "file:/xvda", false, 4096, 1));
     }
 
     @Override
@@ -219,12 +220,12 @@ final class HeldUpAloneTest {
     }
 
     @Override
-    public CompletableFuture<Void> probe(Disk disk) {
+    public CompletableFuture<Void> probe(GuestDevice disk) {
       return CompletableFuture.completedFuture(null);
     }
 
     @Override
-    public ManifestRoom manifestRoom(int disks) {
+    public ManifestRoom manifestRoom(List<GuestDevice> devices) {
       throw new AssertionError("nobody comes here");
     }
 
@@ -232,7 +233,7 @@ final class HeldUpAloneTest {
     public CompletableFuture<Sealed> seal(
         UUID domain, String target, Duration bound, long dataBytes, Consumer<Sealed> known) {
       return CompletableFuture.completedFuture(
-          new Sealed(disksOf(domain).get(0), ByteString.copyFromUtf8("manifest"), 0, 0, 0));
+          new Sealed(devicesOf(domain).get(0), ByteString.copyFromUtf8("manifest"), 0, 0, 0));
     }
 
     @Override
@@ -272,7 +273,7 @@ final class HeldUpAloneTest {
 
     @Override
     public CompletableFuture<Void> takeOver(
-        int domid, Disk disk, boolean isCopy, ByteString manifest) {
+        int domid, GuestDevice disk, boolean isCopy, ByteString manifest) {
       return CompletableFuture.completedFuture(null);
     }
 
@@ -308,7 +309,7 @@ final class HeldUpAloneTest {
 
   private UUID prepared(UUID domain, String to) throws MigrationRefusedException {
     UUID id = UUID.randomUUID();
-    coordinator.prepare(to, new Prepare(id, "guest", domain, disks.disksOf(domain), 0));
+    coordinator.prepare(to, new Prepare(id, "guest", domain, disks.devicesOf(domain), 0));
     return id;
   }
 
@@ -320,7 +321,7 @@ final class HeldUpAloneTest {
 
   private UUID given(UUID domain, String to) throws MigrationRefusedException {
     UUID id = prepared(domain, to);
-    List<SealedDisk> disk = coordinator.seal(to, id);
+    List<SealedDevice> disk = coordinator.seal(to, id);
     coordinator.takeOver(to, id, List.of(new Claim("xvda", 2, disk.get(0).manifestCrc32c())));
     return id;
   }
@@ -443,7 +444,7 @@ final class HeldUpAloneTest {
             "guest",
             domain,
             "peer",
-            disks.disksOf(domain),
+            disks.devicesOf(domain),
             Clock.systemUTC().instant()),
         Event.PREPARED,
         "1 disk");

@@ -23,7 +23,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 final class MigrationJournalTest {
   private static final UUID DOMAIN = new UUID(1, 2);
-  private static final DiskKey KEY = new DiskKey(DOMAIN, "xvda");
+  private static final DeviceKey KEY = new DeviceKey(DOMAIN, "xvda");
 
   private static final long SEED = 20260101;
   private static final int RUNS = 1_000;
@@ -34,7 +34,7 @@ final class MigrationJournalTest {
   @TempDir Path directory;
 
   private static Migration migration(int number) {
-    LocalDevices.Disk disk = new LocalDevices.Disk(DOMAIN, "xvda", "file:/x", true, 4096, number);
+    LocalDevices.GuestDevice disk = LocalDevices.GuestDevice.disk(DOMAIN, "xvda", "file:/x", true, 4096, number);
     return Migration.begin(
             new UUID(9, number),
             Direction.OUTGOING,

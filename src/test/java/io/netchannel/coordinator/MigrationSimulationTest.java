@@ -62,7 +62,7 @@ final class MigrationSimulationTest {
         .host(host)
         .coordinator()
         .jobs()
-        .left(new DiskKey(Simulation.DOMAIN, "xvda"))
+        .left(new DeviceKey(Simulation.DOMAIN, "xvda"))
         .stream()
         .map(moved -> moved.oldSource() + " for " + moved.newSource())
         .toList();
@@ -104,7 +104,7 @@ final class MigrationSimulationTest {
             .host("b")
             .coordinator()
             .jobs()
-            .active(new DiskKey(Simulation.DOMAIN, "xvda"))
+            .active(new DeviceKey(Simulation.DOMAIN, "xvda"))
             .orElseThrow();
     assertThat(goesOn.settings().switches()).isTrue();
     assertThat(goesOn.origin().goesAlong()).isFalse();
@@ -197,7 +197,7 @@ final class MigrationSimulationTest {
         new Simulation(Simulation.Guest.ALONG, SEED, 0, Simulation.Restart.AT_ONCE, false);
     assertThat(world.arrives("a", "b")).isTrue();
     DiskJobStore known = world.host("a").coordinator().jobs();
-    DiskJob given = known.active(new DiskKey(Simulation.DOMAIN, "xvda")).orElseThrow();
+    DiskJob given = known.active(new DeviceKey(Simulation.DOMAIN, "xvda")).orElseThrow();
     assertThat(known.abort(given, "by hand")).isTrue();
     assertThat(world.finish("a", "b")).isFalse();
     world.settle();
@@ -216,7 +216,7 @@ final class MigrationSimulationTest {
     world.setUnreached(Set.of("netchannel://b/xvda"));
     assertThat(world.arrives("a", "b")).isTrue();
     DiskJobStore known = world.host("a").coordinator().jobs();
-    DiskJob given = known.active(new DiskKey(Simulation.DOMAIN, "xvda")).orElseThrow();
+    DiskJob given = known.active(new DeviceKey(Simulation.DOMAIN, "xvda")).orElseThrow();
     assertThat(known.abort(given, "by hand")).isTrue();
     assertThat(world.finish("a", "b")).isFalse();
     world.settle();
@@ -235,7 +235,7 @@ final class MigrationSimulationTest {
     assertThat(world.arrives("a", "b")).isTrue();
     assertThat(world.restored("b")).isTrue();
     DiskJobStore known = world.host("a").coordinator().jobs();
-    DiskJob stayed = known.active(new DiskKey(Simulation.DOMAIN, "xvda")).orElseThrow();
+    DiskJob stayed = known.active(new DeviceKey(Simulation.DOMAIN, "xvda")).orElseThrow();
     assertThat(known.isGiven(stayed)).isFalse();
     assertThat(known.abort(stayed, "by hand")).isFalse();
   }

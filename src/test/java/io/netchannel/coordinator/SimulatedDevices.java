@@ -117,17 +117,17 @@ final class SimulatedDevices implements LocalDevices {
   }
 
   @Override
-  public List<Disk> disksOf(UUID domain) {
-    ImmutableList.Builder<Disk> disks = ImmutableList.builder();
+  public List<GuestDevice> devicesOf(UUID domain) {
+    ImmutableList.Builder<GuestDevice> disks = ImmutableList.builder();
     midPoints.forEach(
         (target, midPoint) ->
             disks.add(
-                new Disk(domain, target, source(target), false, 4096, midPoint.generation())));
+                GuestDevice.disk(domain, target, source(target), false, 4096, midPoint.generation())));
     return disks.build();
   }
 
   @Override
-  public CompletableFuture<Void> probe(Disk disk) {
+  public CompletableFuture<Void> probe(GuestDevice disk) {
     host.step(life);
     return world.reaches(host.name(), disk.source())
         ? CompletableFuture.completedFuture(null)
@@ -135,13 +135,13 @@ final class SimulatedDevices implements LocalDevices {
   }
 
   @Override
-  public ManifestRoom manifestRoom(int disks) {
+  public ManifestRoom manifestRoom(List<GuestDevice> devices) {
     Object room = new Object();
     rooms.add(room);
     return new ManifestRoom() {
       @Override
       public long bytes() {
-        return disks;
+        return devices.size();
       }
 
       @Override
@@ -165,11 +165,11 @@ final class SimulatedDevices implements LocalDevices {
           new IllegalStateException("does not serve: " + midPoint));
     }
     set(target, State.SEALED, midPoint.generation());
-    Disk disk = new Disk(domain, target, source(target), false, 4096, midPoint.generation());
+    GuestDevice disk = GuestDevice.disk(domain, target, source(target), false, 4096, midPoint.generation());
     String manifest = "manifest of " + target + world.outcomes(host);
     world.disk(target).sealed(manifest);
     ByteString encoded = ByteString.copyFromUtf8(manifest);
-    Sealed sealed = new Sealed(disk, encoded, PeerMessages.SealedDisk.checksum(encoded), 3, 1);
+    Sealed sealed = new Sealed(disk, encoded, PeerMessages.SealedDevice.checksum(encoded), 3, 1);
     known.accept(sealed);
     return CompletableFuture.completedFuture(sealed);
   }
@@ -285,12 +285,12 @@ final class SimulatedDevices implements LocalDevices {
 
   @Override
   public CompletableFuture<Void> takeOver(
-      int domid, Disk disk, boolean isCopy, ByteString manifest) {
+      int domid, GuestDevice disk, boolean isCopy, ByteString manifest) {
     return command(
         disk.target(),
         "take over",
         () -> {
-          Optional<Generation> durable = host.durableJournal().generation(DiskKey.of(disk));
+          Optional<Generation> durable = host.durableJournal().generation(DeviceKey.of(disk));
           if (!durable.equals(Optional.of(Generation.here(disk.generation())))) {
             world
                 .disk(disk.target())

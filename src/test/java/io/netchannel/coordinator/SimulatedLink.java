@@ -1,12 +1,12 @@
 package io.netchannel.coordinator;
 
 import io.netchannel.coordinator.PeerException.Kind;
-import io.netchannel.coordinator.PeerMessages.CarriedJob;
 import io.netchannel.coordinator.PeerMessages.Claim;
 import io.netchannel.coordinator.PeerMessages.Exported;
 import io.netchannel.coordinator.PeerMessages.PhaseReport;
 import io.netchannel.coordinator.PeerMessages.Prepare;
-import io.netchannel.coordinator.PeerMessages.SealedDisk;
+import io.netchannel.coordinator.PeerMessages.Prepared;
+import io.netchannel.coordinator.PeerMessages.SealedDevice;
 import io.netchannel.coordinator.PeerMessages.ServedDomain;
 import io.netchannel.coordinator.PeerMessages.Timeline;
 import io.netchannel.coordinator.PeerMessages.TimelineStep;
@@ -156,7 +156,7 @@ final class SimulatedLink implements Peer {
   }
 
   @Override
-  public List<CarriedJob> prepare(Prepare request, Duration bound) throws PeerException {
+  public Prepared prepare(Prepare request, Duration bound) throws PeerException {
     return call(service -> service.prepare(from.name(), request));
   }
 
@@ -166,15 +166,15 @@ final class SimulatedLink implements Peer {
   }
 
   @Override
-  public List<SealedDisk> seal(UUID migration, Duration bound) throws PeerException {
+  public List<SealedDevice> seal(UUID migration, Duration bound) throws PeerException {
     return call(service -> service.seal(from.name(), migration));
   }
 
   @Override
-  public CompletableFuture<List<SealedDisk>> sealWhenSuspended(
-      UUID migration, Duration bound, Consumer<SealedDisk> known) {
+  public CompletableFuture<List<SealedDevice>> sealWhenSuspended(
+      UUID migration, Duration bound, Consumer<SealedDevice> known) {
     from.step(life);
-    CompletableFuture<List<SealedDisk>> answer = new CompletableFuture<>();
+    CompletableFuture<List<SealedDevice>> answer = new CompletableFuture<>();
     if (faults.happens()) {
       answer.completeExceptionally(noAnswer("request lost"));
       return answer;
@@ -184,7 +184,7 @@ final class SimulatedLink implements Peer {
     try {
       for (int call = 0; call < calls; call++) {
         to.step(lifeThere);
-        CompletableFuture<List<SealedDisk>> unused =
+        CompletableFuture<List<SealedDevice>> unused =
             to.coordinator()
                 .sealWhenSuspended(from.name(), migration, disk -> known(known, lifeThere, disk))
                 .whenComplete((disks, failure) -> answered(answer, lifeThere, disks, failure));
@@ -200,7 +200,7 @@ final class SimulatedLink implements Peer {
   }
 
   /** A crash of who is told is nothing that who tells would feel. */
-  private void known(Consumer<SealedDisk> known, int lifeThere, SealedDisk disk) {
+  private void known(Consumer<SealedDevice> known, int lifeThere, SealedDevice disk) {
     if (isUp(lifeThere) && !faults.happens()) {
       try {
         known.accept(disk);
@@ -217,9 +217,9 @@ final class SimulatedLink implements Peer {
 
   /** A call that was parked is answered. */
   private void answered(
-      CompletableFuture<List<SealedDisk>> answer,
+      CompletableFuture<List<SealedDevice>> answer,
       int lifeThere,
-      List<SealedDisk> disks,
+      List<SealedDevice> disks,
       Throwable failure) {
     if (!isUp(lifeThere)) {
       return;

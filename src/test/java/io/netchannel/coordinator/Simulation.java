@@ -165,7 +165,7 @@ final class Simulation {
   }
 
   private void goesAlong(SimulatedDisk disk) throws JournalException {
-    DiskKey key = new DiskKey(DOMAIN, disk.target());
+    DeviceKey key = new DeviceKey(DOMAIN, disk.target());
     try {
       a.coordinator()
           .jobs()

@@ -71,7 +71,7 @@ record DirectPeer(
   }
 
   @Override
-  public List<PeerMessages.CarriedJob> prepare(PeerMessages.Prepare request, Duration bound)
+  public PeerMessages.Prepared prepare(PeerMessages.Prepare request, Duration bound)
       throws PeerException {
     return call(peer -> peer.prepare(caller, request));
   }
@@ -82,13 +82,13 @@ record DirectPeer(
   }
 
   @Override
-  public List<PeerMessages.SealedDisk> seal(UUID migration, Duration bound) throws PeerException {
+  public List<PeerMessages.SealedDevice> seal(UUID migration, Duration bound) throws PeerException {
     return call(peer -> peer.seal(caller, migration));
   }
 
   @Override
-  public CompletableFuture<List<PeerMessages.SealedDisk>> sealWhenSuspended(
-      UUID migration, Duration bound, Consumer<PeerMessages.SealedDisk> known) {
+  public CompletableFuture<List<PeerMessages.SealedDevice>> sealWhenSuspended(
+      UUID migration, Duration bound, Consumer<PeerMessages.SealedDevice> known) {
     if (!parks.getAsBoolean()) {
       return new CompletableFuture<>();
     }

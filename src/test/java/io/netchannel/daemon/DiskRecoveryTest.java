@@ -216,7 +216,7 @@ final class DiskRecoveryTest {
     recovery.recover(disk);
     LocalDevices devices = host.daemon().devices();
     assertThat(devices.domainsNamed("g1")).containsExactly(DOMAIN);
-    assertThat(devices.disksOf(DOMAIN)).hasSize(1);
+    assertThat(devices.devicesOf(DOMAIN)).hasSize(1);
     assertThat(devices.seal(DOMAIN, "xvdb", Duration.ofSeconds(1), 0, known -> {}))
         .failsWithin(Duration.ZERO)
         .withThrowableThat()

@@ -21,6 +21,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashSet;
+import java.util.Collections;
 import java.util.List;
 import java.util.Set;
 import java.util.UUID;
@@ -81,14 +82,17 @@ final class HostDevicesTest {
 
   @Test
   void memoryForManifestsIsSharedByThoseThatComeAndGivenBackOnce() {
-    LocalDevices.ManifestRoom first = devices.manifestRoom(1_000);
-    LocalDevices.ManifestRoom second = devices.manifestRoom(1_000);
+    List<LocalDevices.GuestDevice> many =
+        Collections.nCopies(
+            1_000, LocalDevices.GuestDevice.disk(MIXED, "xvdb", "file:/x", false, 1 << 20, 5));
+    LocalDevices.ManifestRoom first = devices.manifestRoom(many);
+    LocalDevices.ManifestRoom second = devices.manifestRoom(many);
     assertThat(second.bytes()).isBetween(1L, first.bytes());
-    assertThat(devices.manifestRoom(0).bytes()).isZero();
+    assertThat(devices.manifestRoom(List.of()).bytes()).isZero();
     first.close();
     first.close();
     second.close();
-    assertThat(devices.manifestRoom(1_000).bytes()).isEqualTo(first.bytes());
+    assertThat(devices.manifestRoom(many).bytes()).isEqualTo(first.bytes());
   }
 
   private String image() throws Exception {
@@ -104,7 +108,7 @@ final class HostDevicesTest {
     assertThat(devices.domainsNamed("stock")).containsExactly(STOCK);
     assertThat(devices.domainsNamed("other")).isEmpty();
     assertThat(devices.stockDisksOf(STOCK)).containsExactly(new StockDisk("xvda", "vbd"));
-    assertThat(devices.disksOf(STOCK)).isEmpty();
+    assertThat(devices.devicesOf(STOCK)).isEmpty();
     assertThat(devices.domainExists(STOCK)).isTrue();
   }
 
@@ -121,8 +125,8 @@ final class HostDevicesTest {
     get(host.daemon().midPoints().serve(ours, image(), (domain, target, known) -> 1));
     assertThat(devices.domainsNamed("mixed")).containsExactly(MIXED);
     assertThat(devices.stockDisksOf(MIXED)).containsExactly(new StockDisk("xvda", "qdisk"));
-    assertThat(devices.disksOf(MIXED))
-        .extracting(LocalDevices.Disk::target)
+    assertThat(devices.devicesOf(MIXED))
+        .extracting(LocalDevices.GuestDevice::target)
         .containsExactly("xvdb");
   }
 
@@ -245,7 +249,7 @@ final class HostDevicesTest {
     get(
         devices.takeOver(
             disk.guest().domid(),
-            new LocalDevices.Disk(MIXED, "xvdb", image(), false, 1 << 20, 5),
+            LocalDevices.GuestDevice.disk(MIXED, "xvdb", image(), false, 1 << 20, 5),
             false,
             manifest));
     assertThat(disk.midPoint().status().generation()).isEqualTo(5);
@@ -267,7 +271,7 @@ final class HostDevicesTest {
     assertThat(
             devices.takeOver(
                 disk.guest().domid(),
-                new LocalDevices.Disk(MIXED, "xvdb", image(), false, 1 << 20, 5),
+                LocalDevices.GuestDevice.disk(MIXED, "xvdb", image(), false, 1 << 20, 5),
                 false,
                 ByteString.copyFrom(ofAnother.encode())))
         .failsWithin(BOUND)
@@ -281,7 +285,7 @@ final class HostDevicesTest {
   void aDeviceThatHasGrownIsTakenOver() throws Exception {
     ServedDisk disk = mixed();
     int known = 1 << 19;
-    LocalDevices.Disk atSource = new LocalDevices.Disk(MIXED, "xvdb", image(), false, known, 5);
+    LocalDevices.GuestDevice atSource = LocalDevices.GuestDevice.disk(MIXED, "xvdb", image(), false, known, 5);
     get(devices.probe(atSource));
     BlockManifest.Entry pending =
         new BlockManifest.Entry(
@@ -292,14 +296,14 @@ final class HostDevicesTest {
             disk.guest().domid(), atSource, false, ByteString.copyFrom(manifest.encode()));
     get(takenOver);
     assertThat(disk.midPoint().status().generation()).isEqualTo(5);
-    assertThat(devices.disksOf(MIXED))
-        .extracting(LocalDevices.Disk::sizeBytes)
+    assertThat(devices.devicesOf(MIXED))
+        .extracting(LocalDevices.GuestDevice::sizeBytes)
         .containsExactly(1L << 20);
   }
 
   @Test
   void aSmallerDeviceIsRefusedInTrueWords() throws Exception {
-    LocalDevices.Disk atSource = new LocalDevices.Disk(MIXED, "xvdb", image(), false, 2 << 20, 5);
+    LocalDevices.GuestDevice atSource = LocalDevices.GuestDevice.disk(MIXED, "xvdb", image(), false, 2 << 20, 5);
     assertThat(devices.probe(atSource))
         .failsWithin(BOUND)
         .withThrowableOfType(ExecutionException.class)

@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.google.common.collect.ImmutableMap;
 import io.netchannel.coordinator.LocalDevices.Drained;
 import io.netchannel.coordinator.PeerMessages;
-import io.netchannel.coordinator.PeerMessages.SealedDisk;
+import io.netchannel.coordinator.PeerMessages.SealedDevice;
 import io.netchannel.coordinator.PeerMessages.ServedDomain;
 import io.netchannel.coordinator.PeerService;
 import io.netchannel.vdevice.block.frontend.BlkfrontOptions;
@@ -87,16 +87,16 @@ final class LooksGoOnTest {
     PeerService service = hosta.peerService();
     ServedDomain served = service.describe("held").get(0);
     UUID id = UUID.randomUUID();
-    service.prepare("hostc", new PeerMessages.Prepare(id, "held", uuid, served.disks(), 0));
+    service.prepare("hostc", new PeerMessages.Prepare(id, "held", uuid, served.devices(), 0));
     held.suspend();
-    SealedDisk sealed = service.seal("hostc", id).get(0);
+    SealedDevice sealed = service.seal("hostc", id).get(0);
     isSilent = true;
     service.takeOver(
         "hostc",
         id,
         List.of(
             new PeerMessages.Claim(
-                "xvdb", served.disks().get(0).generation() + 1, sealed.manifestCrc32c())));
+                "xvdb", served.devices().get(0).generation() + 1, sealed.manifestCrc32c())));
     assertThat(asked.await(BOUND.toSeconds(), TimeUnit.SECONDS)).as("hostc is asked").isTrue();
   }
 

@@ -176,7 +176,7 @@ final class SupervisionTest {
         .contains("g1")
         .contains("ended by an error 3 times");
     // What is given to it ends at once, and the guest can neither move nor lose the disk so.
-    assertThat(host.daemon().devices().disksOf(FIRST)).hasSize(1);
+    assertThat(host.daemon().devices().devicesOf(FIRST)).hasSize(1);
     assertThat(host.daemon().devices().seal(FIRST, "xvdb", BOUND, 0, known -> {}))
         .failsWithin(Duration.ZERO);
     errorsLeft.set(0);

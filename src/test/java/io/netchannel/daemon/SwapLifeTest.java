@@ -6,7 +6,7 @@ import static org.assertj.core.api.Assertions.catchThrowable;
 import com.google.common.collect.ImmutableMap;
 import io.netchannel.coordinator.DiskJob;
 import io.netchannel.coordinator.DiskJobStore;
-import io.netchannel.coordinator.DiskKey;
+import io.netchannel.coordinator.DeviceKey;
 import io.netchannel.vdevice.block.frontend.GuestIo;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -208,7 +208,7 @@ final class SwapLifeTest {
     DiskJob job =
         DiskJob.begin(
             new UUID(0, 1),
-            new DiskKey(SwappingHost.DOMAIN, "xvdb"),
+            new DeviceKey(SwappingHost.DOMAIN, "xvdb"),
             "web1",
             "file:/old",
             "file:/new",

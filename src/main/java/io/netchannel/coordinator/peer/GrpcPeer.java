@@ -8,12 +8,12 @@ import io.netchannel.coordinator.Direction;
 import io.netchannel.coordinator.Peer;
 import io.netchannel.coordinator.PeerException;
 import io.netchannel.coordinator.PeerException.Kind;
-import io.netchannel.coordinator.PeerMessages.CarriedJob;
 import io.netchannel.coordinator.PeerMessages.Claim;
 import io.netchannel.coordinator.PeerMessages.Exported;
 import io.netchannel.coordinator.PeerMessages.PhaseReport;
 import io.netchannel.coordinator.PeerMessages.Prepare;
-import io.netchannel.coordinator.PeerMessages.SealedDisk;
+import io.netchannel.coordinator.PeerMessages.Prepared;
+import io.netchannel.coordinator.PeerMessages.SealedDevice;
 import io.netchannel.coordinator.PeerMessages.ServedDomain;
 import io.netchannel.coordinator.PeerMessages.Timeline;
 import io.netchannel.coordinator.PeerMessages.Volume;
@@ -118,18 +118,17 @@ final class GrpcPeer implements Peer {
   }
 
   @Override
-  public List<CarriedJob> prepare(Prepare request, Duration bound) throws PeerException {
+  public Prepared prepare(Prepare request, Duration bound) throws PeerException {
     PrepareRequest message =
         PrepareRequest.newBuilder()
             .setMigration(request.migration().toString())
             .setDomainName(request.domainName())
             .setDomain(request.domain().toString())
-            .addAllDisks(request.disks().stream().map(PeerCodec::toProto).toList())
+            .addAllDevices(request.devices().stream().map(PeerCodec::toProto).toList())
             .setManifestDataBytes(request.manifestDataBytes())
             .setKnowsVerifies(true)
             .build();
-    return now(
-        bound, s -> s.prepare(message).getJobsList().stream().map(PeerCodec::fromProto).toList());
+    return now(bound, s -> PeerCodec.fromProto(s.prepare(message)));
   }
 
   @Override
@@ -158,14 +157,14 @@ final class GrpcPeer implements Peer {
   }
 
   @Override
-  public List<SealedDisk> seal(UUID migration, Duration bound) throws PeerException {
+  public List<SealedDevice> seal(UUID migration, Duration bound) throws PeerException {
     SealRequest request = SealRequest.newBuilder().setMigration(migration.toString()).build();
     return patiently(bound, s -> ManifestParts.join(s.seal(request)));
   }
 
   @Override
-  public CompletableFuture<List<SealedDisk>> sealWhenSuspended(
-      UUID migration, Duration bound, Consumer<SealedDisk> known) {
+  public CompletableFuture<List<SealedDevice>> sealWhenSuspended(
+      UUID migration, Duration bound, Consumer<SealedDevice> known) {
     connect();
     ParkedSeal call = new ParkedSeal(known, e -> failure(e, bound));
     PeerProtocolGrpc.newStub(channel.get())

@@ -5,7 +5,7 @@ import com.google.protobuf.ByteString;
 import com.google.protobuf.UnsafeByteOperations;
 import io.netchannel.coordinator.PeerMessages;
 import io.netchannel.coordinator.peer.v1.SealPart;
-import io.netchannel.coordinator.peer.v1.SealedDisk;
+import io.netchannel.coordinator.peer.v1.SealedDevice;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Iterator;
@@ -20,24 +20,24 @@ final class ManifestParts {
   /** Every slot of eight 16-page rings with 4 MiB of data each comes nowhere near it. */
   private static final long MAX_MANIFEST_BYTES = 1L << 30;
 
-  private SealedDisk header;
+  private SealedDevice header;
   private ByteString manifest = ByteString.EMPTY;
-  private final ImmutableList.Builder<PeerMessages.SealedDisk> disks = ImmutableList.builder();
+  private final ImmutableList.Builder<PeerMessages.SealedDevice> devices = ImmutableList.builder();
 
-  /** A disk in one message when its manifest is a usual one. */
-  static List<SealPart> of(PeerMessages.SealedDisk disk) {
-    ByteString manifest = disk.manifest();
+  /** A device in one message when its manifest is a usual one. */
+  static List<SealPart> of(PeerMessages.SealedDevice device) {
+    ByteString manifest = device.manifest();
     List<SealPart> parts = new ArrayList<>();
     int at = Math.min(CHUNK_BYTES, manifest.size());
     parts.add(
         SealPart.newBuilder()
-            .setDisk(
-                SealedDisk.newBuilder()
-                    .setTarget(disk.target())
-                    .setPending(disk.pending())
-                    .setIncomplete(disk.incomplete())
+            .setDevice(
+                SealedDevice.newBuilder()
+                    .setTarget(device.target())
+                    .setPending(device.pending())
+                    .setIncomplete(device.incomplete())
                     .setManifestBytes(manifest.size())
-                    .setManifestCrc32C(disk.manifestCrc32c())
+                    .setManifestCrc32C(device.manifestCrc32c())
                     .setManifestStart(manifest.substring(0, at)))
             .build());
     while (at < manifest.size()) {
@@ -49,43 +49,43 @@ final class ManifestParts {
   }
 
   /** Reads all parts; a manifest that is not what its header says is an IOException. */
-  static List<PeerMessages.SealedDisk> join(Iterator<SealPart> parts) throws IOException {
+  static List<PeerMessages.SealedDevice> join(Iterator<SealPart> parts) throws IOException {
     ManifestParts joined = new ManifestParts();
     while (parts.hasNext()) {
-      Optional<PeerMessages.SealedDisk> unused = joined.add(parts.next());
+      Optional<PeerMessages.SealedDevice> unused = joined.add(parts.next());
     }
     return joined.finish();
   }
 
   /** After the last part. */
-  List<PeerMessages.SealedDisk> finish() throws IOException {
+  List<PeerMessages.SealedDevice> finish() throws IOException {
     if (header != null) {
       throw new IOException(
           "the manifest of %s: expected %d bytes, found %d"
               .formatted(header.getTarget(), header.getManifestBytes(), manifest.size()));
     }
-    return disks.build();
+    return devices.build();
   }
 
-  /** Gives the disk that this was the last part of. */
-  Optional<PeerMessages.SealedDisk> add(SealPart part) throws IOException {
+  /** Gives the device that this was the last part of. */
+  Optional<PeerMessages.SealedDevice> add(SealPart part) throws IOException {
     switch (part.getPartCase()) {
-      case DISK -> {
+      case DEVICE -> {
         if (header != null) {
           var unused = finish(); // says what is missing
         }
-        header = part.getDisk();
+        header = part.getDevice();
         manifest = header.getManifestStart();
       }
       case MANIFEST -> {
         if (header == null || manifest.size() + part.getManifest().size() > MAX_MANIFEST_BYTES) {
-          throw new IOException("a part of a manifest that belongs to no disk or is too long");
+          throw new IOException("a part of a manifest that belongs to no device or is too long");
         }
         manifest = manifest.concat(part.getManifest());
       }
       case PART_NOT_SET -> throw new IOException("a part of a kind that is not known here");
     }
-    return manifest.size() < header.getManifestBytes() ? Optional.empty() : Optional.of(endDisk());
+    return manifest.size() < header.getManifestBytes() ? Optional.empty() : Optional.of(endDevice());
   }
 
   /** In one piece: it is read as one buffer, again and again, and the parts can go. */
@@ -95,19 +95,19 @@ final class ManifestParts {
         : UnsafeByteOperations.unsafeWrap(manifest.toByteArray());
   }
 
-  private PeerMessages.SealedDisk endDisk() throws IOException {
-    int crc = PeerMessages.SealedDisk.checksum(manifest);
+  private PeerMessages.SealedDevice endDevice() throws IOException {
+    int crc = PeerMessages.SealedDevice.checksum(manifest);
     if (manifest.size() != header.getManifestBytes() || crc != header.getManifestCrc32C()) {
       throw new IOException(
           "the manifest of %s: expected %d bytes, found %d or other ones"
               .formatted(header.getTarget(), header.getManifestBytes(), manifest.size()));
     }
-    PeerMessages.SealedDisk disk =
-        new PeerMessages.SealedDisk(
+    PeerMessages.SealedDevice device =
+        new PeerMessages.SealedDevice(
             header.getTarget(), header.getPending(), header.getIncomplete(), whole(manifest), crc);
-    disks.add(disk);
+    devices.add(device);
     header = null;
     manifest = ByteString.EMPTY;
-    return disk;
+    return device;
   }
 }

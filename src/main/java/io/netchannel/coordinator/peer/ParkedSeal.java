@@ -5,7 +5,7 @@ import io.grpc.StatusRuntimeException;
 import io.grpc.stub.ClientCallStreamObserver;
 import io.grpc.stub.ClientResponseObserver;
 import io.netchannel.coordinator.PeerException;
-import io.netchannel.coordinator.PeerMessages.SealedDisk;
+import io.netchannel.coordinator.PeerMessages.SealedDevice;
 import io.netchannel.coordinator.peer.v1.SealPart;
 import io.netchannel.coordinator.peer.v1.SealRequest;
 import java.io.IOException;
@@ -19,23 +19,23 @@ import java.util.function.Function;
  * Cancelling it ends the call.
  */
 final class ParkedSeal implements ClientResponseObserver<SealRequest, SealPart> {
-  private final Consumer<SealedDisk> known;
+  private final Consumer<SealedDevice> known;
   private final Function<StatusRuntimeException, PeerException> failures;
   private final ManifestParts parts = new ManifestParts();
-  private final CompletableFuture<List<SealedDisk>> answer = new CompletableFuture<>();
+  private final CompletableFuture<List<SealedDevice>> answer = new CompletableFuture<>();
 
-  ParkedSeal(Consumer<SealedDisk> known, Function<StatusRuntimeException, PeerException> failures) {
+  ParkedSeal(Consumer<SealedDevice> known, Function<StatusRuntimeException, PeerException> failures) {
     this.known = known;
     this.failures = failures;
   }
 
-  CompletableFuture<List<SealedDisk>> answer() {
+  CompletableFuture<List<SealedDevice>> answer() {
     return answer;
   }
 
   @Override
   public void beforeStart(ClientCallStreamObserver<SealRequest> call) {
-    CompletableFuture<List<SealedDisk>> unused =
+    CompletableFuture<List<SealedDevice>> unused =
         answer.whenComplete(
             (disks, failure) -> {
               if (answer.isCancelled()) {

@@ -1,21 +1,26 @@
 package io.netchannel.coordinator.peer;
 
+import com.google.common.collect.ImmutableMap;
 import io.netchannel.coordinator.DiskJob;
 import io.netchannel.coordinator.LocalDevices;
 import io.netchannel.coordinator.PeerMessages;
 import io.netchannel.coordinator.PeerMessages.CarriedJob;
 import io.netchannel.coordinator.PeerMessages.Exported;
 import io.netchannel.coordinator.PeerMessages.PhaseReport;
+import io.netchannel.coordinator.PeerMessages.Prepared;
 import io.netchannel.coordinator.PeerMessages.ServedDomain;
 import io.netchannel.coordinator.PeerMessages.Timeline;
 import io.netchannel.coordinator.PeerMessages.TimelineStep;
 import io.netchannel.coordinator.Phase;
 import io.netchannel.coordinator.peer.v1.Copy;
 import io.netchannel.coordinator.peer.v1.DescribeReply;
-import io.netchannel.coordinator.peer.v1.Disk;
+import io.netchannel.coordinator.peer.v1.Device;
 import io.netchannel.coordinator.peer.v1.ExportReply;
 import io.netchannel.coordinator.peer.v1.Job;
+import io.netchannel.coordinator.peer.v1.Kind;
 import io.netchannel.coordinator.peer.v1.PhaseReply;
+import io.netchannel.coordinator.peer.v1.PrepareReply;
+import io.netchannel.coordinator.peer.v1.Source;
 import io.netchannel.coordinator.peer.v1.StockDisk;
 import io.netchannel.coordinator.peer.v1.TimelineReply;
 import java.time.Instant;
@@ -27,24 +32,60 @@ import java.util.UUID;
 final class PeerCodec {
   private PeerCodec() {}
 
-  static Disk toProto(LocalDevices.Disk disk) {
-    return Disk.newBuilder()
-        .setTarget(disk.target())
-        .setSource(disk.source())
-        .setReadOnly(disk.readOnly())
-        .setSizeBytes(disk.sizeBytes())
-        .setGeneration(disk.generation())
+  static Device toProto(LocalDevices.GuestDevice device) {
+    return Device.newBuilder()
+        .setKind(toProto(device.kind()))
+        .setTarget(device.target())
+        .setSource(device.source())
+        .setReadOnly(device.readOnly())
+        .setSizeBytes(device.sizeBytes())
+        .setGeneration(device.generation())
         .build();
   }
 
-  static LocalDevices.Disk fromProto(UUID domain, Disk disk) {
-    return new LocalDevices.Disk(
+  static LocalDevices.GuestDevice fromProto(UUID domain, Device device) {
+    return new LocalDevices.GuestDevice(
+        fromProto(device.getKind()),
         domain,
-        disk.getTarget(),
-        disk.getSource(),
-        disk.getReadOnly(),
-        disk.getSizeBytes(),
-        disk.getGeneration());
+        device.getTarget(),
+        device.getSource(),
+        device.getReadOnly(),
+        device.getSizeBytes(),
+        device.getGeneration());
+  }
+
+  private static Kind toProto(LocalDevices.Kind kind) {
+    return switch (kind) {
+      case DISK -> Kind.DISK;
+      case USB_PORT -> Kind.USB_PORT;
+    };
+  }
+
+  private static LocalDevices.Kind fromProto(Kind kind) {
+    return switch (kind) {
+      case DISK -> LocalDevices.Kind.DISK;
+      case USB_PORT -> LocalDevices.Kind.USB_PORT;
+      case UNRECOGNIZED -> throw new IllegalArgumentException("a device of an unknown kind");
+    };
+  }
+
+  /** As {@link #toProto(CarriedJob, boolean)} has its jobs. */
+  static PrepareReply toProto(Prepared prepared, boolean knowsVerifies) {
+    PrepareReply.Builder reply = PrepareReply.newBuilder();
+    prepared.jobs().forEach(job -> reply.addJobs(toProto(job, knowsVerifies)));
+    prepared
+        .sources()
+        .forEach(
+            (target, source) ->
+                reply.addSources(Source.newBuilder().setTarget(target).setSource(source)));
+    return reply.build();
+  }
+
+  static Prepared fromProto(PrepareReply reply) {
+    return new Prepared(
+        reply.getJobsList().stream().map(PeerCodec::fromProto).toList(),
+        reply.getSourcesList().stream()
+            .collect(ImmutableMap.toImmutableMap(Source::getTarget, Source::getSource)));
   }
 
   /**
@@ -97,7 +138,7 @@ final class PeerCodec {
     return DescribeReply.Domain.newBuilder()
         .setName(served.name())
         .setDomain(served.domain().toString())
-        .addAllDisks(served.disks().stream().map(PeerCodec::toProto).toList())
+        .addAllDevices(served.devices().stream().map(PeerCodec::toProto).toList())
         .addAllStock(
             served.stock().stream()
                 .map(
@@ -116,7 +157,7 @@ final class PeerCodec {
     return new ServedDomain(
         served.getName(),
         domain,
-        served.getDisksList().stream().map(disk -> fromProto(domain, disk)).toList(),
+        served.getDevicesList().stream().map(device -> fromProto(domain, device)).toList(),
         served.getStockList().stream()
             .map(disk -> new LocalDevices.StockDisk(disk.getTarget(), disk.getBackend()))
             .toList(),

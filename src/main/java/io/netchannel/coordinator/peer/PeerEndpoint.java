@@ -115,24 +115,18 @@ final class PeerEndpoint extends PeerProtocolGrpc.PeerProtocolImplBase {
         observer,
         caller -> {
           UUID domain = UUID.fromString(request.getDomain());
-          List<PeerMessages.CarriedJob> jobs =
+          PeerMessages.Prepared prepared =
               service.prepare(
                   caller,
                   new PeerMessages.Prepare(
                       UUID.fromString(request.getMigration()),
                       request.getDomainName(),
                       domain,
-                      request.getDisksList().stream()
-                          .map(disk -> PeerCodec.fromProto(domain, disk))
+                      request.getDevicesList().stream()
+                          .map(device -> PeerCodec.fromProto(domain, device))
                           .toList(),
                       request.getManifestDataBytes()));
-          return List.of(
-              PrepareReply.newBuilder()
-                  .addAllJobs(
-                      jobs.stream()
-                          .map(job -> PeerCodec.toProto(job, request.getKnowsVerifies()))
-                          .toList())
-                  .build());
+          return List.of(PeerCodec.toProto(prepared, request.getKnowsVerifies()));
         });
   }
 
@@ -154,16 +148,16 @@ final class PeerEndpoint extends PeerProtocolGrpc.PeerProtocolImplBase {
   private void park(UUID migration, ServerCallStreamObserver<SealPart> observer) {
     String caller = PeerIdentity.CALLER.get();
     SealStream stream = new SealStream(observer);
-    CompletableFuture<List<PeerMessages.SealedDisk>> sealed;
+    CompletableFuture<List<PeerMessages.SealedDevice>> sealed;
     try {
       sealed = service.sealWhenSuspended(caller, migration, stream::send);
     } catch (MigrationRefusedException e) {
       sealed = CompletableFuture.failedFuture(e);
     }
-    CompletableFuture<List<PeerMessages.SealedDisk>> call = sealed;
+    CompletableFuture<List<PeerMessages.SealedDevice>> call = sealed;
     parked.put(observer, call);
     observer.setOnCancelHandler(() -> call.cancel(false));
-    CompletableFuture<List<PeerMessages.SealedDisk>> answered =
+    CompletableFuture<List<PeerMessages.SealedDevice>> answered =
         call.whenComplete(
             (disks, failure) -> {
               parked.remove(observer);

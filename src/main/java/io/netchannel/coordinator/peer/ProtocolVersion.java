@@ -15,7 +15,7 @@ import io.grpc.Status;
 /** The version of peer.proto, on every call: both hosts must have the same. */
 final class ProtocolVersion implements ClientInterceptor, ServerInterceptor {
   /** Raised when a message changes its meaning. */
-  static final int CURRENT = 2;
+  static final int CURRENT = 3;
 
   static final Metadata.Key<String> KEY =
       Metadata.Key.of("netchannel-protocol", Metadata.ASCII_STRING_MARSHALLER);

@@ -2,7 +2,7 @@ package io.netchannel.coordinator.peer;
 
 import io.grpc.Status;
 import io.grpc.stub.ServerCallStreamObserver;
-import io.netchannel.coordinator.PeerMessages.SealedDisk;
+import io.netchannel.coordinator.PeerMessages.SealedDevice;
 import io.netchannel.coordinator.peer.v1.SealPart;
 import java.util.HashSet;
 import java.util.List;
@@ -29,7 +29,7 @@ final class SealStream {
   }
 
   /** Does not wait for the network, and does not throw: it has the thread of a mid-point. */
-  synchronized void send(SealedDisk disk) {
+  synchronized void send(SealedDevice disk) {
     if (isOver() || !sent.add(disk.target())) {
       return;
     }
@@ -42,7 +42,7 @@ final class SealStream {
   }
 
   /** All disks; those that were not sent yet go first. */
-  synchronized void end(List<SealedDisk> disks) {
+  synchronized void end(List<SealedDevice> disks) {
     if (!isOver()) {
       disks.forEach(this::send);
       ended = true;

@@ -17,7 +17,7 @@ import io.netchannel.coordinator.PeerException.Kind;
 import io.netchannel.coordinator.PeerMessages.Claim;
 import io.netchannel.coordinator.PeerMessages.PhaseReport;
 import io.netchannel.coordinator.PeerMessages.Prepare;
-import io.netchannel.coordinator.PeerMessages.SealedDisk;
+import io.netchannel.coordinator.PeerMessages.SealedDevice;
 import io.netchannel.coordinator.PeerMessages.Volume;
 import io.netchannel.coordinator.Phase;
 import io.netchannel.coordinator.peer.v1.PeerProtocolGrpc;
@@ -146,7 +146,7 @@ final class PeersTest {
     Peer peer = connected("hosta", "hostb");
     var served = peer.describe("db", BOUND);
     assertThat(served).hasSize(1);
-    assertThat(served.get(0).disks()).containsExactly(ScriptedService.DISK);
+    assertThat(served.get(0).devices()).isEqualTo(ScriptedService.DEVICES);
     assertThat(served.get(0).stock()).containsExactly(ScriptedService.STOCK);
     assertThat(served.get(0).copies()).containsExactly(ScriptedService.COPY);
     assertThat(peer.describe(ScriptedService.DOMAIN, BOUND)).isPresent();
@@ -154,9 +154,9 @@ final class PeersTest {
     assertThat(
             peer.prepare(
                 new Prepare(
-                    MIGRATION, "db", ScriptedService.DOMAIN, List.of(ScriptedService.DISK), 123),
+                    MIGRATION, "db", ScriptedService.DOMAIN, ScriptedService.DEVICES, 123),
                 BOUND))
-        .isEqualTo(ScriptedService.JOBS);
+        .isEqualTo(ScriptedService.PREPARED);
     assertThat(peer.export("disk", BOUND)).contains(ScriptedService.EXPORTED);
     assertThat(peer.export("none", BOUND)).isEmpty();
     assertThat(peer.seal(MIGRATION, BOUND)).isEqualTo(ScriptedService.SEALED);
@@ -179,9 +179,9 @@ final class PeersTest {
 
   @Test
   void aParkedSealIsAnsweredWhenTheSourceHasSealed() throws Exception {
-    BlockingQueue<SealedDisk> known = new LinkedBlockingQueue<>();
+    BlockingQueue<SealedDevice> known = new LinkedBlockingQueue<>();
     Peer peer = connected("hosta", "hostb");
-    CompletableFuture<List<SealedDisk>> call =
+    CompletableFuture<List<SealedDevice>> call =
         peer.sealWhenSuspended(ScriptedService.PARKED, BOUND, known::add);
     awaitParked();
     assertThat(call).isNotDone();
@@ -201,7 +201,7 @@ final class PeersTest {
   @Test
   void aParkedSealIsForgottenOnBothHostsWhenItIsCancelled() throws Exception {
     Peer peer = connected("hosta", "hostb");
-    CompletableFuture<List<SealedDisk>> call =
+    CompletableFuture<List<SealedDevice>> call =
         peer.sealWhenSuspended(ScriptedService.PARKED, BOUND, disk -> {});
     awaitParked();
     call.cancel(false);
@@ -215,7 +215,7 @@ final class PeersTest {
     assertThat(parkedFailure(peer.sealWhenSuspended(MIGRATION, BOUND, disk -> {})))
         .hasMessage("no migration " + MIGRATION)
         .returns(Kind.REFUSED, PeerException::kind);
-    CompletableFuture<List<SealedDisk>> refused =
+    CompletableFuture<List<SealedDevice>> refused =
         peer.sealWhenSuspended(ScriptedService.PARKED, BOUND, disk -> {});
     awaitParked();
     service.parked.completeExceptionally(new MigrationRefusedException("16 requests unanswered"));
@@ -240,7 +240,7 @@ final class PeersTest {
   @Test
   void aServerThatEndsDoesNotWaitForParkedCalls() throws Exception {
     Peer peer = connected("hosta", "hostb");
-    CompletableFuture<List<SealedDisk>> call =
+    CompletableFuture<List<SealedDevice>> call =
         peer.sealWhenSuspended(ScriptedService.PARKED, BOUND, disk -> {});
     awaitParked();
     server.close();
@@ -257,7 +257,7 @@ final class PeersTest {
     }
   }
 
-  private static PeerException parkedFailure(CompletableFuture<List<SealedDisk>> call) {
+  private static PeerException parkedFailure(CompletableFuture<List<SealedDevice>> call) {
     ExecutionException failure =
         catchThrowableOfType(
             ExecutionException.class, () -> call.get(BOUND.toSeconds(), TimeUnit.SECONDS));
@@ -440,7 +440,7 @@ final class PeersTest {
       Peer peer = connect("hosta", port);
       assertThat(peer.describe("db", BOUND)).as("a known one gets in").hasSize(1);
       assertThat(hanging(strangers)).as("while they hang").isBetween(1, FEW);
-      CompletableFuture<List<SealedDisk>> call =
+      CompletableFuture<List<SealedDevice>> call =
           peer.sealWhenSuspended(ScriptedService.PARKED, PATIENCE, disk -> {});
       awaitParked();
       crowd(port, strangers);

@@ -12,7 +12,8 @@ import io.netchannel.coordinator.PeerMessages.Copy;
 import io.netchannel.coordinator.PeerMessages.Exported;
 import io.netchannel.coordinator.PeerMessages.PhaseReport;
 import io.netchannel.coordinator.PeerMessages.Prepare;
-import io.netchannel.coordinator.PeerMessages.SealedDisk;
+import io.netchannel.coordinator.PeerMessages.Prepared;
+import io.netchannel.coordinator.PeerMessages.SealedDevice;
 import io.netchannel.coordinator.PeerMessages.ServedDomain;
 import io.netchannel.coordinator.PeerMessages.Timeline;
 import io.netchannel.coordinator.PeerMessages.TimelineStep;
@@ -22,6 +23,7 @@ import io.netchannel.coordinator.PeerService;
 import io.netchannel.coordinator.Phase;
 import java.time.Instant;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
@@ -32,8 +34,10 @@ import java.util.function.Consumer;
 /** Answers what a test says and remembers who asked. */
 final class ScriptedService implements PeerService {
   static final UUID DOMAIN = new UUID(1, 2);
-  static final LocalDevices.Disk DISK =
-      new LocalDevices.Disk(DOMAIN, "xvda", "file:/dev/vdb", true, 1 << 30, 41);
+  static final List<LocalDevices.GuestDevice> DEVICES =
+      List.of(
+          LocalDevices.GuestDevice.usbPort(DOMAIN, "usb1", "usb:port=3-1.2", 7),
+          LocalDevices.GuestDevice.disk(DOMAIN, "xvda", "file:/dev/vdb", true, 1 << 30, 41));
 
   /** Two chunks and a bit. */
   static final ByteString LARGE =
@@ -41,8 +45,8 @@ final class ScriptedService implements PeerService {
           .concat(ByteString.copyFromUtf8("end"));
 
   static final LocalDevices.StockDisk STOCK = new LocalDevices.StockDisk("xvdc", "qdisk");
-  static final List<SealedDisk> SEALED =
-      List.of(SealedDisk.of("xvda", 32, 7, LARGE), SealedDisk.of("xvdb", 0, 0, ByteString.EMPTY));
+  static final List<SealedDevice> SEALED =
+      List.of(SealedDevice.of("xvda", 32, 7, LARGE), SealedDevice.of("xvdb", 0, 0, ByteString.EMPTY));
   static final List<CarriedJob> JOBS =
       List.of(
           new CarriedJob(
@@ -57,6 +61,8 @@ final class ScriptedService implements PeerService {
               false,
               new DiskJob.Settings(false, true, false, false, 0),
               false));
+  static final Prepared PREPARED =
+      new Prepared(JOBS, Map.of("usb1", "netchannel://hosta/usb/web1-usb1"));
   static final Copy COPY = new Copy("xvda", "netchannel://hostb/a", "hostb");
   static final Exported EXPORTED = new Exported(true, List.of("hosta", "hostb"));
 
@@ -89,8 +95,8 @@ final class ScriptedService implements PeerService {
   /** The migration whose parked call the test answers. */
   static final UUID PARKED = new UUID(5, 6);
 
-  final CompletableFuture<List<SealedDisk>> parked = new CompletableFuture<>();
-  volatile Consumer<SealedDisk> known;
+  final CompletableFuture<List<SealedDevice>> parked = new CompletableFuture<>();
+  volatile Consumer<SealedDevice> known;
   final ConcurrentLinkedQueue<String> callers = new ConcurrentLinkedQueue<>();
   final CountDownLatch released = new CountDownLatch(1);
 
@@ -104,34 +110,34 @@ final class ScriptedService implements PeerService {
       }
     }
     return List.of(
-        new ServedDomain(domainName, DOMAIN, List.of(DISK), List.of(STOCK), List.of(COPY)));
+        new ServedDomain(domainName, DOMAIN, DEVICES, List.of(STOCK), List.of(COPY)));
   }
 
   @Override
   public Optional<ServedDomain> describe(UUID domain) {
     return domain.equals(DOMAIN)
-        ? Optional.of(new ServedDomain("db", DOMAIN, List.of(DISK), List.of(), List.of()))
+        ? Optional.of(new ServedDomain("db", DOMAIN, DEVICES, List.of(), List.of()))
         : Optional.empty();
   }
 
   @Override
-  public List<CarriedJob> prepare(String caller, Prepare request) throws MigrationRefusedException {
+  public Prepared prepare(String caller, Prepare request) throws MigrationRefusedException {
     callers.add(caller);
-    if (!request.disks().equals(List.of(DISK))) {
-      throw new MigrationRefusedException("expected " + DISK);
+    if (!request.devices().equals(DEVICES)) {
+      throw new MigrationRefusedException("expected " + DEVICES);
     }
-    return JOBS;
+    return PREPARED;
   }
 
   @Override
-  public List<SealedDisk> seal(String caller, UUID migration) {
+  public List<SealedDevice> seal(String caller, UUID migration) {
     callers.add(caller);
     return SEALED;
   }
 
   @Override
-  public CompletableFuture<List<SealedDisk>> sealWhenSuspended(
-      String caller, UUID migration, Consumer<SealedDisk> sealedSoFar)
+  public CompletableFuture<List<SealedDevice>> sealWhenSuspended(
+      String caller, UUID migration, Consumer<SealedDevice> sealedSoFar)
       throws MigrationRefusedException {
     known = sealedSoFar;
     callers.add(caller);

@@ -1,6 +1,6 @@
 package io.netchannel.coordinator;
 
-import io.netchannel.coordinator.Migration.MovedDisk;
+import io.netchannel.coordinator.Migration.MovedDevice;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
@@ -13,8 +13,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * What the source's disks have to do when their migration is over: go on here, or end. Each is told
- * until it has done so: a frozen disk would keep its guest waiting for ever.
+ * What the source's devices have to do when their migration is over: go on here, or end. Each is told
+ * until it has done so: a frozen device would keep its guest waiting for ever.
  *
  * <pre>
  *   given --told--> TOLD --done--> (forgotten)
@@ -25,13 +25,13 @@ import org.slf4j.LoggerFactory;
  * </pre>
  *
  * In memory only. A daemon that starts reads the same from the journal: the migration is over, and
- * the generation says whose the disk is. What could make an order a wrong one forgets it first: a
+ * the generation says whose the device is. What could make an order a wrong one forgets it first: a
  * domain that starts here, or comes back. No new migration of a domain begins while it has one.
  */
-final class DiskOrders {
-  private static final Logger log = LoggerFactory.getLogger(DiskOrders.class);
+final class DeviceOrders {
+  private static final Logger log = LoggerFactory.getLogger(DeviceOrders.class);
 
-  /** What a disk has to do. */
+  /** What a device has to do. */
   private enum Order {
     GO_ON("goes on"),
     END("ends");
@@ -54,24 +54,24 @@ final class DiskOrders {
   /** Its monitor keeps it from being told once more when it is forgotten. */
   private static final class Given {
     private final Migration migration;
-    private final String target;
+    private final MovedDevice device;
     private final Order order;
     private final long generation;
     private boolean forgotten;
     private volatile CompletableFuture<Void> told = new CompletableFuture<>();
     private volatile String problem = "";
 
-    private Given(Migration migration, String target, Order order, long generation) {
+    private Given(Migration migration, MovedDevice device, Order order, long generation) {
       this.migration = migration;
-      this.target = target;
+      this.device = device;
       this.order = order;
       this.generation = generation;
     }
 
     private String words() {
-      return "disk %s: %s%s; not yet: %s"
+      return "%s: %s%s; not yet: %s"
           .formatted(
-              target,
+              device.device().name(),
               order.words,
               order == Order.GO_ON ? " with generation " + generation : "",
               problem.isEmpty() ? "its mid-point has not answered" : problem);
@@ -82,23 +82,23 @@ final class DiskOrders {
   private final Backoffs backoff;
   private final Map<Key, Given> open = new ConcurrentSkipListMap<>();
 
-  DiskOrders(Context context) {
+  DeviceOrders(Context context) {
     this.devices = context.devices();
     this.backoff = context.backoff();
   }
 
-  /** A sealed disk, or one that is being sealed, is its guest's again. */
-  void goOn(Migration over, MovedDisk disk, long generation) {
-    give(disk, new Given(over, disk.target(), Order.GO_ON, generation));
+  /** A sealed device, or one that is being sealed, is its guest's again. */
+  void goOn(Migration over, MovedDevice device, long generation) {
+    give(device, new Given(over, device, Order.GO_ON, generation));
   }
 
-  /** A disk that is another host's now: nothing of it is lost while this fails, it is sealed. */
-  void end(Migration over, MovedDisk disk) {
-    give(disk, new Given(over, disk.target(), Order.END, disk.disk().generation()));
+  /** A device that is another host's now: nothing of it is lost while this fails, it is sealed. */
+  void end(Migration over, MovedDevice device) {
+    give(device, new Given(over, device, Order.END, device.device().generation()));
   }
 
-  private void give(MovedDisk disk, Given given) {
-    Key key = new Key(disk.disk().domain(), disk.target());
+  private void give(MovedDevice device, Given given) {
+    Key key = new Key(device.device().domain(), device.target());
     open.put(key, given);
     tell(key, given);
   }
@@ -141,7 +141,7 @@ final class DiskOrders {
     open.forEach(
         (key, given) -> {
           if (!devices.domainExists(key.domain)) {
-            log.info("{}: {}: its domain has ended", given.migration.label(), given.target);
+            log.info("{}: {}: its domain has ended", given.migration.label(), given.device.target());
             forget(key, given);
           } else if (given.told.isCompletedExceptionally()
               && due.computeIfAbsent(given.migration.id(), backoff::isDue)) {
@@ -150,7 +150,7 @@ final class DiskOrders {
         });
   }
 
-  /** Of a domain that comes back: from now on a disk of that name is another one. */
+  /** Of a domain that comes back: from now on a device of that name is another one. */
   void forget(UUID domain) {
     open.forEach(
         (key, given) -> {
@@ -160,7 +160,7 @@ final class DiskOrders {
         });
   }
 
-  /** Likewise of one disk, which is about to be served here with a generation of its own. */
+  /** Likewise of one device, which is about to be served here with a generation of its own. */
   void forget(UUID domain, String target) {
     Key key = new Key(domain, target);
     Given given = open.get(key);
@@ -176,7 +176,7 @@ final class DiskOrders {
     open.remove(key, given);
   }
 
-  /** What the disks of a domain have not done yet, for people; empty when there is nothing. */
+  /** What the devices of a domain have not done yet, for people; empty when there is nothing. */
   Optional<String> openOf(UUID domain) {
     return words(given -> given.migration.domain().equals(domain));
   }
