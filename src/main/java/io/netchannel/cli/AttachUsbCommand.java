@@ -6,6 +6,7 @@ import java.util.Map;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
@@ -41,15 +42,29 @@ final class AttachUsbCommand implements Callable<Integer> {
               + " such as netchannel://hostb/usb/stick.")
   private String source;
 
+  /** What a guest that migrates sees of it; as on the command line. */
+  enum Migrate {
+    keep,
+    replug
+  }
+
+  @Option(
+      names = "--migrate",
+      paramLabel = "keep|replug",
+      description =
+          "What the guest sees when it migrates: nothing (the default), or that it is unplugged"
+              + " before and plugged after.")
+  private Migrate migrate = Migrate.keep;
+
   @Override
   public Integer call() throws CommandFailedException {
     String text = around.around(UsbShorthand.expand(source));
     domain.attach(
         DeviceId.usb(port),
         "attach-usb",
-        Map.of("port", port, "source", text),
+        Map.of("port", port, "source", text, "migrate", migrate.name()),
         metadata -> {
-          metadata.putUsb(port, text);
+          metadata.putUsb(port, text, migrate == Migrate.replug);
           return true;
         });
     spec.commandLine().getOut().println("USB port attached successfully");

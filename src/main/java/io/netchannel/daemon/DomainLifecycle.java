@@ -2,7 +2,6 @@ package io.netchannel.daemon;
 
 import io.netchannel.coordinator.MigrationHooks;
 import io.netchannel.coordinator.MigrationRefusedException;
-import io.netchannel.coordinator.SideBySide;
 import io.netchannel.libvirt.DomainDevices;
 import io.netchannel.libvirt.DomainXmlException;
 import io.netchannel.libvirt.DomainXmlParser;
@@ -18,7 +17,6 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.RejectedExecutionException;
@@ -62,22 +60,11 @@ public final class DomainLifecycle implements HookHandler, AutoCloseable {
 
   private static final Duration LONGEST_PAUSE = Duration.ofSeconds(30);
 
-  /**
-   * Bounds of its waits.
-   *
-   * @param armed from "start begin" to the domain's directory in xenstore
-   * @param ready opening the devices of a domain and offering them
-   */
-  public record Bounds(Duration armed, Duration ready) {}
-
   private final XenStore store;
-  private final MidPoints midPoints;
-  private final UsbPorts ports;
   private final GuestDevices devices;
-  private final InheritedDisks inherited;
+  private final Placements placements;
   private final MigrationHooks hooks;
-  private final GenerationClaim generations;
-  private final Bounds bounds;
+  private final Duration armed;
   private final LongSupplier nanoTime;
   private final Timer timer;
   private final Consumer<UUID> runs;
@@ -94,29 +81,24 @@ public final class DomainLifecycle implements HookHandler, AutoCloseable {
    * Starts to watch.
    *
    * @param devices those of all kinds together
+   * @param armed how long it waits from "start begin" to the domain's directory in xenstore
    * @param timer looks again where a look has failed
    * @param runs told of each domain that was started here; must not block
    */
   DomainLifecycle(
       XenStore store,
-      MidPoints midPoints,
-      UsbPorts ports,
       GuestDevices devices,
-      InheritedDisks inherited,
+      Placements placements,
       MigrationHooks hooks,
-      GenerationClaim generations,
-      Bounds bounds,
+      Duration armed,
       LongSupplier nanoTime,
       Timer timer,
       Consumer<UUID> runs) {
     this.store = store;
-    this.midPoints = midPoints;
-    this.ports = ports;
     this.devices = devices;
-    this.inherited = inherited;
+    this.placements = placements;
     this.hooks = hooks;
-    this.generations = generations;
-    this.bounds = bounds;
+    this.armed = armed;
     this.nanoTime = nanoTime;
     this.timer = timer;
     this.runs = runs;
@@ -189,10 +171,8 @@ public final class DomainLifecycle implements HookHandler, AutoCloseable {
     if (!found.hasAny() && !incoming) {
       return HookReply.OK;
     }
-    if (incoming) {
-      refuseUsb(found);
-    } else {
-      probe(found);
+    if (!incoming) {
+      placements.probe(found);
     }
     arrivals.put(found.uuid(), arrival(found, incoming));
     log.info(
@@ -202,29 +182,6 @@ public final class DomainLifecycle implements HookHandler, AutoCloseable {
         found.usb().size(),
         incoming ? ", coming by a migration" : "");
     return HookReply.OK;
-  }
-
-  /** Of a domain that comes from another host, where it should have been refused. */
-  private static void refuseUsb(DomainDevices found) throws MigrationRefusedException {
-    if (!found.usb().isEmpty()) {
-      throw new MigrationRefusedException(found.name() + HostDevices.USB_STAYS);
-    }
-  }
-
-  /** Storage that cannot be opened, or does not answer, is told before the domain is made. */
-  private void probe(DomainDevices found) throws MigrationRefusedException {
-    SideBySide probes = new SideBySide();
-    for (DomainDevices.Disk disk : found.disks()) {
-      if (!disk.source().equals(DomainDevices.Disk.INHERIT)) {
-        probes.add(
-            "disk %s cannot be served".formatted(disk.target()),
-            midPoints.probe(disk.source(), disk.readOnly()));
-      }
-    }
-    for (DomainDevices.Usb usb : found.usb()) {
-      probes.add(unserved(usb), ports.probe(usb.source()));
-    }
-    probes.await(bounds.ready());
   }
 
   /** Whether other backends serve disks of it; an empty drive has no backend that could write. */
@@ -253,9 +210,6 @@ public final class DomainLifecycle implements HookHandler, AutoCloseable {
       boolean incoming =
           !found.hasAny()
               || hooks.incomingStarts(found.name(), found.uuid(), true, hasStockDisks(call, found));
-      if (incoming) {
-        refuseUsb(found);
-      }
       arrival = new Arrival(found, incoming, Set.of(), nanoTime.getAsLong());
     }
     Optional<Guest> guest = guestOf(found);
@@ -263,7 +217,7 @@ public final class DomainLifecycle implements HookHandler, AutoCloseable {
       return refused(call, "xenstore has no running domain with UUID " + found.uuid());
     }
     Arrival waiting = arrival;
-    place(arrival, guest.get());
+    placements.place(arrival, guest.get());
     if (arrival.incoming()) {
       hooks.incomingRestored(
           found.uuid(),
@@ -271,19 +225,22 @@ public final class DomainLifecycle implements HookHandler, AutoCloseable {
           new MigrationHooks.Arrived() {
             @Override
             public void checkPlaced() throws MigrationRefusedException {
-              verifyPlaced(waiting);
+              placements.verifyPlaced(waiting);
             }
 
             @Override
             public void checkReady() throws MigrationRefusedException {
-              verifyReady(waiting, guest.get());
+              placements.verifyReady(waiting, guest.get());
             }
           });
     } else {
-      verifyReady(arrival, guest.get());
+      placements.verifyReady(arrival, guest.get());
       runs.accept(found.uuid());
     }
     arrivals.remove(found.uuid(), arrival);
+    if (arrival.incoming()) {
+      placements.nameSources(arrival, guest.get());
+    }
     log.info("{}: runs with its devices", guest.get());
     return HookReply.OK;
   }
@@ -302,52 +259,6 @@ public final class DomainLifecycle implements HookHandler, AutoCloseable {
       log.warn("{}: hook {}: {}", call.domain(), call.operation(), e.toString());
     }
     return HookReply.OK;
-  }
-
-  private void verifyPlaced(Arrival arrival) throws MigrationRefusedException {
-    SideBySide failed = new SideBySide();
-    for (DomainDevices.Disk disk : arrival.devices().disks()) {
-      CompletableFuture<Void> ready = readyOf(arrival, disk.target());
-      if (ready.isCompletedExceptionally()) {
-        failed.add("disk %s cannot be served".formatted(disk.target()), ready);
-      }
-    }
-    failed.await(bounds.ready());
-  }
-
-  private void verifyReady(Arrival arrival, Guest guest) throws MigrationRefusedException {
-    SideBySide all = new SideBySide();
-    for (DomainDevices.Disk disk : arrival.devices().disks()) {
-      all.add("disk %s cannot be served".formatted(disk.target()), readyOf(arrival, disk.target()));
-    }
-    for (DomainDevices.Usb usb : arrival.devices().usb()) {
-      all.add(unserved(usb), readyOf(arrival, PortDetails.target(usb.port())));
-    }
-    all.await(bounds.ready());
-    for (DomainDevices.Disk disk : arrival.devices().disks()) {
-      if (arrival.incoming() && !midPoints.isServing(guest.domid(), disk.target())) {
-        throw new MigrationRefusedException(
-            "disk %s of %s was not handed over by the source: it must have the same <metadata> there"
-                .formatted(disk.target(), guest));
-      }
-    }
-  }
-
-  private static String unserved(DomainDevices.Usb usb) {
-    return "USB port %d cannot be served".formatted(usb.port());
-  }
-
-  private static CompletableFuture<Void> readyOf(Arrival arrival, String target)
-      throws MigrationRefusedException {
-    synchronized (arrival) {
-      return arrival
-          .ready(target)
-          .orElseThrow(
-              () ->
-                  new MigrationRefusedException(
-                      "disk %s is to be inherited, but libxl has made no disk %s: give it a <disk> too"
-                          .formatted(target, target)));
-    }
   }
 
   /**
@@ -391,7 +302,7 @@ public final class DomainLifecycle implements HookHandler, AutoCloseable {
     Optional<Guest> guest = Guest.byId(store, domid);
     Arrival arrival = guest.map(found -> arrivals.get(found.uuid())).orElse(null);
     if (arrival != null && !arrival.isEarlier(domid)) {
-      place(arrival, guest.get());
+      placements.place(arrival, guest.get());
     }
   }
 
@@ -433,74 +344,6 @@ public final class DomainLifecycle implements HookHandler, AutoCloseable {
             });
   }
 
-  /** Publishes the nodes of all devices that have none, and opens those of a plain start. */
-  private void place(Arrival arrival, Guest guest) {
-    synchronized (arrival) {
-      for (DomainDevices.Disk disk : arrival.devices().disks()) {
-        place(arrival, guest, disk.target(), () -> place(arrival, guest, disk));
-      }
-      for (DomainDevices.Usb usb : arrival.devices().usb()) {
-        String target = PortDetails.target(usb.port());
-        place(arrival, guest, target, () -> arrival.place(target, plug(guest, usb)));
-      }
-    }
-  }
-
-  private void place(Arrival arrival, Guest guest, String target, Runnable placing) {
-    if (arrival.isPlaced(target)) {
-      return;
-    }
-    try {
-      placing.run();
-    } catch (RuntimeException | Error e) {
-      failed(guest + " " + target, e);
-      arrival.place(target, CompletableFuture.failedFuture(e));
-    }
-  }
-
-  private CompletableFuture<Void> plug(Guest guest, DomainDevices.Usb usb) {
-    ServedPort port = ports.publish(PortDetails.expecting(guest, usb.port()));
-    return ports.serve(port, usb.source(), generations);
-  }
-
-  private void place(Arrival arrival, Guest guest, DomainDevices.Disk disk) {
-    ServedDisk served;
-    String source = disk.source();
-    if (source.equals(DomainDevices.Disk.INHERIT)) {
-      InheritedDisks.Take take = inherited.take(guest, disk.target());
-      switch (take.outcome()) {
-        case NOT_YET -> {
-          return;
-        }
-        case TOO_LATE -> {
-          String why =
-              "%s: disk %s stays with the kernel's backend: %s"
-                  .formatted(guest, disk.target(), take.detail());
-          log.warn("{}", why);
-          arrival.place(
-              disk.target(),
-              arrival.incoming()
-                  ? CompletableFuture.failedFuture(new IllegalStateException(why))
-                  : CompletableFuture.completedFuture(null));
-          return;
-        }
-        case TAKEN -> log.info("{} {}: inherited {}", guest, disk.target(), take.detail());
-      }
-      source = take.detail();
-      served =
-          midPoints.adopt(
-              DiskDetails.expecting(guest, disk.target(), take.readOnly() || disk.readOnly())
-                  .asInherited());
-    } else {
-      served = midPoints.publish(guest, disk.target(), disk.readOnly());
-    }
-    if (arrival.incoming()) {
-      arrival.place(disk.target(), CompletableFuture.completedFuture(null));
-    } else {
-      arrival.place(disk.target(), midPoints.serve(served, source, generations));
-    }
-  }
-
   private Optional<Guest> guestOf(DomainDevices found) {
     return found.domid().isPresent()
         ? Guest.byId(store, found.domid().getAsInt())
@@ -519,7 +362,7 @@ public final class DomainLifecycle implements HookHandler, AutoCloseable {
 
   private void forgetStale() {
     long now = nanoTime.getAsLong();
-    arrivals.values().removeIf(arrival -> now - arrival.armedAtNanos() > bounds.armed().toNanos());
+    arrivals.values().removeIf(arrival -> now - arrival.armedAtNanos() > armed.toNanos());
   }
 
   private static HookReply refused(HookCall call, String why) {

@@ -6,7 +6,7 @@ import io.netchannel.coordinator.ConfiguredFaults;
 import io.netchannel.coordinator.Coordinator;
 import io.netchannel.coordinator.Direction;
 import io.netchannel.coordinator.DiskJobStore;
-import io.netchannel.coordinator.DiskKey;
+import io.netchannel.coordinator.DeviceKey;
 import io.netchannel.coordinator.FaultPoints;
 import io.netchannel.coordinator.JournalException;
 import io.netchannel.coordinator.LocalDevices;
@@ -152,9 +152,14 @@ public final class Host implements AutoCloseable {
             parts.nanoTime(),
             this::noteArrival);
     midPoints = new MidPoints(environment, parts.devices());
-    ports = new UsbPorts(environment, parts.usb());
-    guests = new GuestDevices(midPoints, ports);
     Timer lookTimer = new DispatchingTimer(scheduler, looks);
+    ports =
+        new UsbPorts(
+            environment,
+            parts.usb(),
+            new GuestSuspends(
+                parts.store(), parts.domains(), this::isLeaving, lookTimer, parts.nanoTime()));
+    guests = new GuestDevices(midPoints, ports);
     stockDisks =
         new StockDisks(
             new StockDisks.Environment(
@@ -256,13 +261,16 @@ public final class Host implements AutoCloseable {
     lifecycle =
         new DomainLifecycle(
             parts.store(),
-            midPoints,
-            ports,
             guests,
-            new InheritedDisks(parts.store(), parts.kernel(), waits.unbind(), parts.nanoTime()),
+            new Placements(
+                midPoints,
+                ports,
+                new InheritedDisks(parts.store(), parts.kernel(), waits.unbind(), parts.nanoTime()),
+                coordinator::claimGeneration,
+                waits.ready(),
+                (device, old, found) -> metadata.name(device, old, found, () -> {})),
             coordinator,
-            coordinator::claimGeneration,
-            new DomainLifecycle.Bounds(waits.armed(), waits.ready()),
+            waits.armed(),
             parts.nanoTime(),
             timer,
             following::look);
@@ -368,7 +376,7 @@ public final class Host implements AutoCloseable {
   }
 
   /** What the requests of a guest's disk go to; empty when it is not served here. */
-  private Optional<String> servedFrom(DiskKey disk) {
+  private Optional<String> servedFrom(DeviceKey disk) {
     return midPoints
         .find(disk.domain(), disk.target())
         .filter(ServedDisk::isServing)
@@ -382,8 +390,25 @@ public final class Host implements AutoCloseable {
   }
 
   /** Asked by the coordinator, of disks that it has begun to take away. */
-  private LocalDevices.Copy copyOf(DiskKey disk) {
+  private LocalDevices.Copy copyOf(DeviceKey disk) {
     return jobs.copyOf(disk);
+  }
+
+  /** Asked by ports, which are there before the coordinator. */
+  private boolean isLeaving(int domid) {
+    Coordinator known = coordinator;
+    return known != null
+        && guests
+            .guestOf(domid)
+            .filter(
+                guest ->
+                    known.migrations().list().stream()
+                        .anyMatch(
+                            migration ->
+                                migration.isActive()
+                                    && migration.direction() == Direction.OUTGOING
+                                    && migration.domain().equals(guest.uuid())))
+            .isPresent();
   }
 
   /** Asked by the coordinator, which is there before the lifecycle. */

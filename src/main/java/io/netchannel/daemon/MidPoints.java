@@ -7,7 +7,6 @@ import io.netchannel.device.DeviceGeometry;
 import io.netchannel.device.Devices;
 import io.netchannel.device.OpenOptions;
 import io.netchannel.midpoint.ManifestBudget;
-import io.netchannel.midpoint.block.BlockLimits;
 import io.netchannel.vdevice.DeviceAddress;
 import io.netchannel.vdevice.DeviceNodes;
 import io.netchannel.vdevice.DeviceType;
@@ -101,10 +100,10 @@ public final class MidPoints extends ServedDevices<Device, ServedDisk, DiskDetai
     sources.ifPresent(known -> known.arrived(disk.details(), source));
   }
 
-  /** As {@link LocalDevices#manifestRoom}: what that many disks may have pending, if it fits. */
-  LocalDevices.ManifestRoom manifestRoom(int disks) {
+  /** As {@link LocalDevices#manifestRoom}: as much as is wanted, if it fits. */
+  LocalDevices.ManifestRoom manifestRoom(long wantedBytes) {
     ManifestBudget manifests = environment().memory().manifests();
-    long bytes = manifests.take(disks * BlockLimits.defaults().common().bufferBytes());
+    long bytes = manifests.take(wantedBytes);
     AtomicBoolean open = new AtomicBoolean(true);
     return new LocalDevices.ManifestRoom() {
       @Override

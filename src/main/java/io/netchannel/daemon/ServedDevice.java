@@ -273,6 +273,11 @@ abstract class ServedDevice<
         .midPoint();
   }
 
+  /** The present mid-point; empty while there is none. */
+  Optional<M> present() {
+    return run.map(MidPointRun::midPoint);
+  }
+
   /** What its mid-point says; of a device without one that it expects its device. */
   MidPointStatus status() {
     return run.map(present -> present.midPoint().status())

@@ -8,17 +8,44 @@ import io.netchannel.vdevice.usb.UsbPort;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executor;
 import java.util.function.Consumer;
 
 /** A USB port of a domain. */
 final class ServedPort extends ServedDevice<UsbDevice, UsbMidPoint, PortDetails> {
+  private final GuestSuspends.Follower suspends;
 
-  /** As every {@link ServedDevice}. */
+  /**
+   * As every {@link ServedDevice}.
+   *
+   * @param suspends tells when its guest is to suspend
+   */
   ServedPort(
       Environment environment,
       PortDetails details,
-      Consumer<? super ServedDevice<UsbDevice, UsbMidPoint, PortDetails>> whenGone) {
+      Consumer<? super ServedDevice<UsbDevice, UsbMidPoint, PortDetails>> whenGone,
+      GuestSuspends suspends) {
     super(environment, details, whenGone);
+    this.suspends = suspends.follow(details.guest().domid(), this::suspending);
+  }
+
+  /** A guest that replugs must not take its device along as it is. */
+  private void suspending(boolean yes) {
+    present().ifPresent(midPoint -> suspending(midPoint, yes));
+  }
+
+  private void suspending(UsbMidPoint midPoint, boolean yes) {
+    midPoint.suspending(yes);
+    if (details().replugs()) {
+      var unused = yes ? midPoint.withdraw() : midPoint.show();
+    }
+  }
+
+  @Override
+  CompletableFuture<Void> end(boolean removeNodes, Executor executor) {
+    executor.execute(suspends::close);
+    return super.end(removeNodes, executor);
   }
 
   @Override
@@ -34,8 +61,19 @@ final class ServedPort extends ServedDevice<UsbDevice, UsbMidPoint, PortDetails>
             environment.events(),
             environment.foreignMemory(),
             wake);
-    return new UsbMidPoint(
-        id(), port, inflight, environment.memory().buffers(), trace, environment.nanoTime(), wake);
+    UsbMidPoint midPoint =
+        new UsbMidPoint(
+            id(),
+            port,
+            inflight,
+            environment.memory().buffers(),
+            trace,
+            environment.nanoTime(),
+            wake);
+    if (suspends.isAsked()) {
+      suspending(midPoint, true);
+    }
+    return midPoint;
   }
 
   /** Also why the guest is not shown what is plugged. */
@@ -49,6 +87,15 @@ final class ServedPort extends ServedDevice<UsbDevice, UsbMidPoint, PortDetails>
   @Override
   boolean guestWaits() {
     return isExpecting() || noDevice().isPresent();
+  }
+
+  /** Why its guest cannot be migrated now, and what to do; empty when it can. */
+  Optional<String> obstacle() {
+    if (isEnding() || details().replugs()) {
+      return Optional.empty();
+    }
+    Optional<String> noDevice = noDevice();
+    return noDevice.isPresent() ? noDevice : present().flatMap(UsbMidPoint::obstacle);
   }
 
   /** What the guest's driver is; see {@link GuestUsbDriver}. */

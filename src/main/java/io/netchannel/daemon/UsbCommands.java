@@ -20,7 +20,7 @@ final class UsbCommands {
   }
 
   Object attach(Guest guest, Map<String, Object> request) throws ControlException {
-    PortDetails details = PortDetails.expecting(guest, port(request));
+    PortDetails details = PortDetails.expecting(guest, port(request), PortDetails.REPLUG.equals(request.get("migrate")));
     return describe(
         hotPlug.attach(
             ports, details, "USB port " + details.port(), ControlCommands.text(request, "source")));
@@ -76,11 +76,15 @@ final class UsbCommands {
     device.put("state", ControlCommands.state(port));
     device.put("frontend", MigrationJson.lowerCase(status.frontend()));
     device.put("driver", port.driver().words());
+    device.put("migrate", details.replugs() ? PortDetails.REPLUG : PortDetails.KEEP);
+    device.put("obstacle", port.obstacle().orElse(null));
     device.put("generation", details.generation());
     device.put("problem", port.problem().orElse(null));
     device.put("taken", status.taken());
     device.put("answered", status.answered());
     device.put("pending", status.pending());
+    device.put("handedOver", status.handedOver());
+    device.put("adopted", status.adopted());
     device.put("errors", status.errors());
     device.put("restarts", port.failures());
     device.put("bytesRead", status.bytesRead());

@@ -17,10 +17,12 @@ import java.util.concurrent.CompletableFuture;
 /** The USB ports that this host serves. */
 final class UsbPorts extends ServedDevices<UsbDevice, ServedPort, PortDetails> {
   private final UsbOpener devices;
+  private final GuestSuspends suspends;
 
-  UsbPorts(ServedDevice.Environment environment, UsbOpener devices) {
+  UsbPorts(ServedDevice.Environment environment, UsbOpener devices, GuestSuspends suspends) {
     super(environment, "usb");
     this.devices = devices;
+    this.suspends = suspends;
   }
 
   @Override
@@ -30,7 +32,7 @@ final class UsbPorts extends ServedDevices<UsbDevice, ServedPort, PortDetails> {
 
   @Override
   ServedPort make(PortDetails details) {
-    return new ServedPort(environment(), details, this::forget);
+    return new ServedPort(environment(), details, this::forget, suspends);
   }
 
   @Override

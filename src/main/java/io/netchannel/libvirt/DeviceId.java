@@ -14,6 +14,11 @@ public record DeviceId(String element, String attribute, String value) {
   static final String USB = "usb";
   static final String PORT = "port";
 
+  /** What is called so: "xvdb" is a disk, "usb1" a USB port. */
+  static DeviceId of(String target) {
+    return target.startsWith(USB) ? usb(Integer.parseInt(target.substring(USB.length()))) : disk(target);
+  }
+
   /** A disk, by the guest's name for it: "xvdb". */
   public static DeviceId disk(String target) {
     return new DeviceId(DISK, TARGET, target);

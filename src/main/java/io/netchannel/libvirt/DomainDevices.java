@@ -38,10 +38,17 @@ public record DomainDevices(
    *
    * @param port 1 to {@link #MAX_PORT}, each a USB controller of its own in the guest
    * @param source of a USB device
+   * @param replugs whether the guest is shown an unplug before it suspends and a plug after it has
+   *     resumed
    */
-  public record Usb(int port, String source) {
+  public record Usb(int port, String source, boolean replugs) {
     /** As many as a controller may have ports (io/usbif.h). */
     public static final int MAX_PORT = 31;
+
+    /** One whose device stays plugged over a migration. */
+    public Usb(int port, String source) {
+      this(port, source, false);
+    }
   }
 
   /** Whether Netchannel serves any device of it. */

@@ -39,6 +39,12 @@ public final class DomainMetadata {
   /** The attribute that names a pool. */
   static final String FOLLOW = "follow";
 
+  /** The attribute that says what a guest that migrates sees of its USB device. */
+  static final String MIGRATE = "migrate";
+
+  static final String KEEP = "keep";
+  static final String REPLUG = "replug";
+
   private static final String PREFIX = "netchannel";
 
   /** What virsh of libvirt 9.0 says when a domain has no such definition. */
@@ -104,10 +110,18 @@ public final class DomainMetadata {
   /**
    * Adds a USB port, in place of one with the same number.
    *
+   * @param replugs as of {@link DomainDevices.Usb}
    * @throws MetadataException as for a disk
    */
-  public void putUsb(int port, String source) throws MetadataException {
-    put(DeviceId.usb(port), usb -> usb.setAttribute(DiskSource.SOURCE, source));
+  public void putUsb(int port, String source, boolean replugs) throws MetadataException {
+    put(
+        DeviceId.usb(port),
+        usb -> {
+          usb.setAttribute(DiskSource.SOURCE, source);
+          if (replugs) {
+            usb.setAttribute(MIGRATE, REPLUG);
+          }
+        });
   }
 
   private void put(DeviceId id, Consumer<Element> content) throws MetadataException {
@@ -135,11 +149,12 @@ public final class DomainMetadata {
   }
 
   /**
-   * Makes a disk's {@code oldSource} its {@code newSource}, and changes nothing else. May be
+   * Makes a device's {@code oldSource} its {@code newSource}, and changes nothing else. May be
    * repeated.
    *
+   * @param target "xvdb", "usb1"
    * @return true when it names the new one now, also when it did before; false when it does not
-   *     name this disk, or the domain has no such definition: it does not run, is not persistent,
+   *     name this device, or the domain has no such definition: it does not run, is not persistent,
    *     or has gone
    * @throws OtherSourceException when it names a third source: nothing was changed
    * @throws MetadataException when libvirt cannot be asked
@@ -151,12 +166,12 @@ public final class DomainMetadata {
       return false;
     }
     Document document = document(answer);
-    List<Element> disks = devices(document, DeviceId.disk(target));
+    List<Element> named = devices(document, DeviceId.of(target));
     boolean changed = false;
-    for (Element disk : disks) {
-      String source = DiskSource.of(disk);
+    for (Element device : named) {
+      String source = DiskSource.of(device);
       if (source.equals(oldSource)) {
-        DiskSource.set(disk, newSource);
+        DiskSource.set(device, newSource);
         changed = true;
       } else if (!source.equals(newSource)) {
         throw new OtherSourceException(target, oldSource, source);
@@ -165,7 +180,7 @@ public final class DomainMetadata {
     if (changed) {
       write(document);
     }
-    return !disks.isEmpty();
+    return !named.isEmpty();
   }
 
   /**

@@ -59,7 +59,7 @@ public final class DomainXmlParser {
       ImmutableSet.of(DeviceId.TARGET, DiskSource.SOURCE, "readonly", DomainMetadata.FOLLOW);
 
   private static final ImmutableSet<String> USB_ATTRIBUTES =
-      ImmutableSet.of(DeviceId.PORT, DiskSource.SOURCE);
+      ImmutableSet.of(DeviceId.PORT, DiskSource.SOURCE, DomainMetadata.MIGRATE);
 
   private static final ImmutableSet<String> LEG_ATTRIBUTES = ImmutableSet.of(DiskSource.SOURCE);
 
@@ -246,7 +246,18 @@ public final class DomainXmlParser {
           port,
           children(element).get(0).getTagName());
     }
-    return new Usb(Integer.parseInt(port), source);
+    boolean replugs =
+        switch (attributes.getOrDefault(DomainMetadata.MIGRATE, DomainMetadata.KEEP)) {
+          case DomainMetadata.KEEP -> false;
+          case DomainMetadata.REPLUG -> true;
+          default ->
+              throw wrong(
+                  name,
+                  "USB port %s: migrate=\"%s\" is neither \"keep\" nor \"replug\"",
+                  port,
+                  attributes.get(DomainMetadata.MIGRATE));
+        };
+    return new Usb(Integer.parseInt(port), source, replugs);
   }
 
   private static Disk disk(String name, Element element, Map<String, StockDisk> stock)
