@@ -149,13 +149,13 @@ public interface LocalDevices {
   CompletableFuture<Void> probe(GuestDevice device);
 
   /**
-   * Makes what a device here has stay reachable for the host that its guest goes to, until {@link
+   * Makes what a device here has reachable for the hosts that its guest may go to, until {@link
    * #keeps} or for good. May wait for storage of this host. Again gives the same.
    *
    * @return the device's source there
-   * @throws MigrationRefusedException when that host cannot reach it, with what to do
+   * @throws MigrationRefusedException when no other host can reach it, with what to do
    */
-  default String reachable(GuestDevice device, String peer) throws MigrationRefusedException {
+  default String reachable(GuestDevice device) throws MigrationRefusedException {
     return device.source();
   }
 

@@ -57,6 +57,13 @@ public final class Migrations {
     return ImmutableList.copyOf(context.store().all()).reverse();
   }
 
+  /** The one of a domain, away from here or to here, that is not over. */
+  public Optional<Migration> active(UUID domain) {
+    return list().stream()
+        .filter(migration -> migration.isActive() && migration.domain().equals(domain))
+        .findFirst();
+  }
+
   public Optional<Migration> find(UUID id) {
     return context.store().find(id);
   }

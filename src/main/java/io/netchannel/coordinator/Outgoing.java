@@ -78,7 +78,7 @@ final class Outgoing {
     if (store.find(request.migration()).isPresent()) {
       Migration known = known(caller, request.migration());
       if (known.phase() == Phase.PRECOPY) {
-        return reachable(request, caller);
+        return reachable(request);
       }
       throw context.refused(
           known, "cannot be prepared in phase " + known.phase() + " " + known.detail());
@@ -122,7 +122,7 @@ final class Outgoing {
               + found
               + "; try again");
     }
-    Map<String, String> sources = reachable(request, caller);
+    Map<String, String> sources = reachable(request);
     int stock = devices.stockDisksOf(request.domain()).size();
     Migration migration =
         Migration.begin(
@@ -152,13 +152,13 @@ final class Outgoing {
   }
 
   /** By target, of the devices that another host reaches by another source than their own. */
-  private Map<String, String> reachable(PeerMessages.Prepare request, String caller)
+  private Map<String, String> reachable(PeerMessages.Prepare request)
       throws MigrationRefusedException {
     ImmutableMap.Builder<String, String> sources = ImmutableMap.builder();
     for (LocalDevices.GuestDevice device : request.devices()) {
       String source;
       try {
-        source = devices.reachable(device, caller);
+        source = devices.reachable(device);
       } catch (MigrationRefusedException e) {
         devices.keeps(request.domain());
         throw new MigrationRefusedException(

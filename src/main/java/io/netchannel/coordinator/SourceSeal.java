@@ -202,6 +202,10 @@ final class SourceSeal {
     List<CompletableFuture<LocalDevices.Sealed>> seals = new ArrayList<>();
     long beganNanos = context.nanoTime().getAsLong();
     long roomBytes = Optional.ofNullable(rooms.remove(migration.id())).orElse(0L);
+    long disks =
+        migration.devices().stream()
+            .filter(moved -> moved.device().kind() == LocalDevices.Kind.DISK)
+            .count();
     for (MovedDevice moved : migration.devices()) {
       seals.add(
           devices
@@ -209,7 +213,7 @@ final class SourceSeal {
                   migration.domain(),
                   moved.target(),
                   context.timeouts().seal(),
-                  roomBytes / migration.devices().size(),
+                  roomBytes / Math.max(1, disks),
                   known -> answers.known(migration.id(), sealed(moved.target(), known)))
               .thenApply(
                   done -> {

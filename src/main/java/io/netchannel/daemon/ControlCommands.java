@@ -342,10 +342,7 @@ final class ControlCommands implements ControlEndpoint.Handler {
 
   /** Both hosts have agreed on the disks; the seal would find others and fail the migration. */
   private void refuseWhileMigrating(Guest guest) throws ControlException {
-    Optional<Migration> active =
-        migrations.list().stream()
-            .filter(migration -> migration.isActive() && migration.domain().equals(guest.uuid()))
-            .findFirst();
+    Optional<Migration> active = migrations.active(guest.uuid());
     if (active.isPresent()) {
       throw new ControlException(
           "%s is being migrated (%s); try again when that is over"

@@ -3,8 +3,9 @@ package io.netchannel.daemon;
 import io.netchannel.xen.Domains;
 import io.netchannel.xen.XenStore;
 import java.time.Duration;
-import java.util.function.IntPredicate;
+import java.util.UUID;
 import java.util.function.LongSupplier;
+import java.util.function.Predicate;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -14,7 +15,7 @@ import org.slf4j.LoggerFactory;
  *
  * <pre>
  *           control/shutdown says "suspend"; or was emptied before we have looked,
- *           and a migration of the guest is under way; or the guest is suspended at first sight
+ *           and the guest is on its way to another host; or the guest is suspended at first sight
  *   RUNS ---------------------------------------------------------------------------------> ASKED
  *    ^  |<-- suspended, and runs again; not suspended within a bound ------------------------+
  *    +--+
@@ -37,7 +38,7 @@ final class GuestSuspends {
 
   private final XenStore store;
   private final Domains domains;
-  private final IntPredicate leaving;
+  private final Predicate<UUID> leaves;
   private final Timer timer;
   private final LongSupplier nanoTime;
 
@@ -50,25 +51,26 @@ final class GuestSuspends {
   /**
    * Watches nothing yet.
    *
-   * @param leaving whether a migration of the domain with this id is under way; must not block
+   * @param leaves whether a migration of a domain away from here is under way; must not block
    */
   GuestSuspends(
-      XenStore store, Domains domains, IntPredicate leaving, Timer timer, LongSupplier nanoTime) {
+      XenStore store, Domains domains, Predicate<UUID> leaves, Timer timer, LongSupplier nanoTime) {
     this.store = store;
     this.domains = domains;
-    this.leaving = leaving;
+    this.leaves = leaves;
     this.timer = timer;
     this.nanoTime = nanoTime;
   }
 
-  /** Tells a listener of a domain until that is closed; of what is so already as well. */
-  Follower follow(int domid, Listener listener) {
-    return new Follower(domid, listener);
+  /** Tells a listener of a guest until that is closed; of what is so already as well. */
+  Follower follow(Guest guest, Listener listener) {
+    return new Follower(guest, listener);
   }
 
   /** One listener of a domain. Its monitor guards its state. */
   final class Follower implements AutoCloseable {
-    private final int domid;
+    private final Guest guest;
+    private final String request;
     private final Listener listener;
     private final XenStore.Watch watch;
     private boolean firstLook = true;
@@ -77,10 +79,11 @@ final class GuestSuspends {
     private long askedNanos;
     private boolean closed;
 
-    private Follower(int domid, Listener listener) {
-      this.domid = domid;
+    private Follower(Guest guest, Listener listener) {
+      this.guest = guest;
       this.listener = listener;
-      watch = store.watch(Guest.path(domid) + REQUEST, path -> changed());
+      request = Guest.path(guest.domid()) + REQUEST;
+      watch = store.watch(request, path -> changed());
     }
 
     synchronized boolean isAsked() {
@@ -90,12 +93,12 @@ final class GuestSuspends {
     /** On xenstore's thread. */
     private void changed() {
       try {
-        String request = store.read(Guest.path(domid) + REQUEST).orElse("");
-        boolean isSuspended = domains.state(domid) == Domains.State.SUSPENDED;
-        boolean answered = request.isEmpty() && leaving.test(domid);
-        begin(request.equals(SUSPEND) || isSuspended, answered);
+        String found = store.read(request).orElse("");
+        boolean isSuspended = domains.state(guest.domid()) == Domains.State.SUSPENDED;
+        boolean answered = found.isEmpty() && leaves.test(guest.uuid());
+        begin(found.equals(SUSPEND) || isSuspended, answered);
       } catch (RuntimeException e) {
-        log.debug("domid {}: cannot be looked at: {}", domid, e.getMessage());
+        log.debug("{}: cannot be looked at: {}", guest, e.getMessage());
       }
     }
 
@@ -118,7 +121,7 @@ final class GuestSuspends {
       }
       boolean late = nanoTime.getAsLong() - askedNanos > BOUND.toNanos();
       boolean goesOn =
-          switch (domains.state(domid)) {
+          switch (domains.state(guest.domid())) {
             case SUSPENDED -> {
               suspended = true;
               yield false;

@@ -1,6 +1,7 @@
 package io.netchannel.daemon;
 
 import com.google.common.collect.Comparators;
+import com.google.common.collect.ImmutableSet;
 import com.google.common.util.concurrent.ThreadFactoryBuilder;
 import io.netchannel.coordinator.ConfiguredFaults;
 import io.netchannel.coordinator.Coordinator;
@@ -67,6 +68,7 @@ public final class Host implements AutoCloseable {
    * What a host is made of; closing what was passed in stays with the caller.
    *
    * @param usb opens what guests have at their USB ports
+   * @param staying what of that stays here when its guest goes
    * @param volumes of this host for disks that come to it
    * @param definitions what libvirt has of the domains
    * @param kernel the kernel's own block backends
@@ -84,6 +86,7 @@ public final class Host implements AutoCloseable {
       Domains domains,
       Devices devices,
       UsbOpener usb,
+      StayingUsb staying,
       VolumePools volumes,
       DiskDefinitions definitions,
       KernelBackends kernel,
@@ -172,12 +175,20 @@ public final class Host implements AutoCloseable {
             executor);
     suspends = new SuspendWatch(parts.store(), parts.domains(), lookTimer, executor);
     FaultPoints faults = new ConfiguredFaults(configuration.faults());
+    MovingPorts movingPorts =
+        new MovingPorts(
+            parts.store(),
+            ports,
+            parts.staying(),
+            parts.peers().stream().map(Peer::name).collect(ImmutableSet.toImmutableSet()),
+            executor);
     devices =
         new HostDevices(
             parts.store(),
             parts.domains(),
-            midPoints,
-            ports,
+            new MovingDisks(parts.store(), midPoints),
+            movingPorts,
+            guests,
             stockDisks,
             suspends,
             this::isArriving,
@@ -274,6 +285,7 @@ public final class Host implements AutoCloseable {
             parts.nanoTime(),
             timer,
             following::look);
+    movingPorts.tidyLater(timer, coordinator.migrations());
     lifecycle.lookAtAll(); // a domain may have gone since its disks were found
     control =
         new ControlCommands(
@@ -385,6 +397,7 @@ public final class Host implements AutoCloseable {
 
   /** Told by the coordinator; must not block. */
   private void stays(UUID domain) {
+    devices.keeps(domain);
     jobs.stays(domain);
     following.look(domain);
   }
@@ -395,20 +408,11 @@ public final class Host implements AutoCloseable {
   }
 
   /** Asked by ports, which are there before the coordinator. */
-  private boolean isLeaving(int domid) {
+  private boolean isLeaving(UUID domain) {
     Coordinator known = coordinator;
     return known != null
-        && guests
-            .guestOf(domid)
-            .filter(
-                guest ->
-                    known.migrations().list().stream()
-                        .anyMatch(
-                            migration ->
-                                migration.isActive()
-                                    && migration.direction() == Direction.OUTGOING
-                                    && migration.domain().equals(guest.uuid())))
-            .isPresent();
+        && known.migrations().active(domain).map(Migration::direction).stream()
+            .anyMatch(Direction.OUTGOING::equals);
   }
 
   /** Asked by the coordinator, which is there before the lifecycle. */

@@ -3,6 +3,7 @@ package io.netchannel.daemon;
 import com.google.protobuf.ByteString;
 import io.netchannel.coordinator.DeviceKey;
 import io.netchannel.coordinator.LocalDevices;
+import io.netchannel.coordinator.MigrationRefusedException;
 import io.netchannel.vdevice.VirtualDevice;
 import io.netchannel.xen.Domains;
 import io.netchannel.xen.XenStore;
@@ -24,10 +25,9 @@ import java.util.stream.Stream;
 final class HostDevices implements LocalDevices {
   private final XenStore store;
   private final Domains domains;
-  private final MidPoints midPoints;
-  private final UsbPorts ports;
-  private final MovingDisks movingDisks;
-  private final MovingPorts movingPorts;
+  private final MovingDisks disks;
+  private final MovingPorts ports;
+  private final GuestDevices guests;
   private final StockDisks stockDisks;
   private final SuspendWatch suspends;
   private final Predicate<UUID> arriving;
@@ -42,8 +42,9 @@ final class HostDevices implements LocalDevices {
   HostDevices(
       XenStore store,
       Domains domains,
-      MidPoints midPoints,
-      UsbPorts ports,
+      MovingDisks disks,
+      MovingPorts ports,
+      GuestDevices guests,
       StockDisks stockDisks,
       SuspendWatch suspends,
       Predicate<UUID> arriving,
@@ -51,10 +52,9 @@ final class HostDevices implements LocalDevices {
       Function<DeviceKey, Copy> copies) {
     this.store = store;
     this.domains = domains;
-    this.midPoints = midPoints;
+    this.disks = disks;
     this.ports = ports;
-    movingDisks = new MovingDisks(store, midPoints);
-    movingPorts = new MovingPorts(store, ports);
+    this.guests = guests;
     this.stockDisks = stockDisks;
     this.suspends = suspends;
     this.arriving = arriving;
@@ -71,7 +71,7 @@ final class HostDevices implements LocalDevices {
   @Override
   public List<UUID> domainsNamed(String name) {
     Stream<UUID> ours =
-        all()
+        guests.all().stream()
             .filter(device -> device.guest().name().equals(name) && MovingDevices.isHere(device))
             .map(device -> device.guest().uuid());
     Stream<UUID> stock =
@@ -82,13 +82,8 @@ final class HostDevices implements LocalDevices {
     return Stream.concat(ours, stock).distinct().toList();
   }
 
-  /** Devices of ours, of every kind. */
-  private Stream<ServedDevice<?, ?, ?>> all() {
-    return Stream.of(midPoints, ports).flatMap(kind -> kind.all().stream());
-  }
-
   private Stream<ServedDevice<?, ?, ?>> ofDomain(UUID domain) {
-    return Stream.of(midPoints, ports).flatMap(kind -> kind.ofDomain(domain).stream());
+    return guests.all().stream().filter(device -> device.guest().uuid().equals(domain));
   }
 
   private boolean runs(Guest guest) {
@@ -180,10 +175,7 @@ final class HostDevices implements LocalDevices {
 
   @Override
   public Optional<String> obstacle(UUID domain) {
-    return ports.ofDomain(domain).stream()
-        .flatMap(port -> port.obstacle().stream())
-        .map(why -> " cannot migrate: " + why)
-        .findFirst();
+    return ports.obstacle(domain).map(why -> " cannot migrate: " + why);
   }
 
   @Override
@@ -195,14 +187,27 @@ final class HostDevices implements LocalDevices {
   }
 
   private Stream<MovingDevices<?, ?, ?, ?>> kinds() {
-    return Stream.of(movingDisks, movingPorts);
+    return Stream.of(disks, ports);
   }
 
   private MovingDevices<?, ?, ?, ?> of(Kind kind) {
     return switch (kind) {
-      case DISK -> movingDisks;
-      case USB_PORT -> movingPorts;
+      case DISK -> disks;
+      case USB_PORT -> ports;
     };
+  }
+
+  @Override
+  public String reachable(GuestDevice device) throws MigrationRefusedException {
+    return switch (device.kind()) {
+      case DISK -> device.source();
+      case USB_PORT -> ports.reachable(device);
+    };
+  }
+
+  @Override
+  public void keeps(UUID domain) {
+    ports.keeps(domain);
   }
 
   @Override
@@ -212,7 +217,7 @@ final class HostDevices implements LocalDevices {
 
   @Override
   public ManifestRoom manifestRoom(List<GuestDevice> devices) {
-    return midPoints.manifestRoom(
+    return disks.manifestRoom(
         devices.stream().mapToLong(device -> of(device.kind()).manifestDataBytes()).sum());
   }
 

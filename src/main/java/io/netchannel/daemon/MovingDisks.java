@@ -1,6 +1,7 @@
 package io.netchannel.daemon;
 
 import com.google.protobuf.ByteString;
+import io.netchannel.coordinator.LocalDevices;
 import io.netchannel.coordinator.LocalDevices.GuestDevice;
 import io.netchannel.device.Device;
 import io.netchannel.device.DeviceException;
@@ -19,6 +20,10 @@ final class MovingDisks extends MovingDevices<Device, BlockManifest, ServedDisk,
   MovingDisks(XenStore store, MidPoints midPoints) {
     super(store, midPoints);
     this.midPoints = midPoints;
+  }
+
+  LocalDevices.ManifestRoom manifestRoom(long wantedBytes) {
+    return midPoints.manifestRoom(wantedBytes);
   }
 
   @Override

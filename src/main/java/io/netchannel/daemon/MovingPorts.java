@@ -1,20 +1,64 @@
 package io.netchannel.daemon;
 
+import com.google.common.collect.ImmutableSet;
+import com.google.common.util.concurrent.MoreExecutors;
 import com.google.protobuf.ByteString;
 import io.netchannel.coordinator.LocalDevices.GuestDevice;
+import io.netchannel.coordinator.MigrationRefusedException;
+import io.netchannel.coordinator.Migrations;
 import io.netchannel.device.DeviceException;
 import io.netchannel.device.usb.UsbDevice;
-import io.netchannel.midpoint.Manifest;
+import io.netchannel.midpoint.usb.UsbManifest;
 import io.netchannel.xen.XenStore;
+import java.time.Duration;
+import java.util.Optional;
+import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.Executor;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
-/** USB ports that leave this host and come to it. */
-final class MovingPorts extends MovingDevices<UsbDevice, Manifest, ServedPort, PortDetails> {
+/**
+ * USB ports that leave this host and come to it. What is plugged stays where it is: where that is
+ * this host the guest has it as an export of ours from then on ({@link StayingUsb}).
+ *
+ * <p>What is done to these exports is done in the order in which it is asked for: one that is made
+ * for a migration is not ended by the end of the one before.
+ */
+final class MovingPorts extends MovingDevices<UsbDevice, UsbManifest, ServedPort, PortDetails> {
+  private static final Logger log = LoggerFactory.getLogger(MovingPorts.class);
+
+  /** Longer than any guest is on its way from one host to the next. */
+  private static final Duration TIDY_PERIOD = Duration.ofMinutes(5);
+
   private final UsbPorts ports;
+  private final StayingUsb staying;
+  private final ImmutableSet<String> hosts;
+  private final Executor inOrder;
 
-  MovingPorts(XenStore store, UsbPorts ports) {
+  /**
+   * For one host.
+   *
+   * @param hosts that guests may go to, as their certificates name them
+   * @param executor for what waits for the exports
+   */
+  MovingPorts(
+      XenStore store,
+      UsbPorts ports,
+      StayingUsb staying,
+      ImmutableSet<String> hosts,
+      Executor executor) {
     super(store, ports);
     this.ports = ports;
+    this.staying = staying;
+    this.hosts = hosts;
+    inOrder = MoreExecutors.newSequentialExecutor(executor);
+  }
+
+  /** Why a guest cannot leave because of a port of it, and what to do; empty when it can. */
+  Optional<String> obstacle(UUID domain) {
+    return ports.ofDomain(domain).stream().flatMap(port -> port.obstacle().stream()).findFirst();
   }
 
   @Override
@@ -27,33 +71,93 @@ final class MovingPorts extends MovingDevices<UsbDevice, Manifest, ServedPort, P
         details.generation());
   }
 
-  /** A ring of the largest URBs. */
-  @Override
-  long manifestDataBytes() {
-    return 1 << 20;
+  /** As {@link io.netchannel.coordinator.LocalDevices#reachable}. */
+  String reachable(GuestDevice port) throws MigrationRefusedException {
+    CompletableFuture<String> source =
+        CompletableFuture.supplyAsync(
+            () -> {
+              try {
+                return staying.exportFor(port.domain(), port.target(), port.source(), hosts);
+              } catch (DeviceException e) {
+                throw new CompletionException(e);
+              }
+            },
+            inOrder);
+    try {
+      return source.join();
+    } catch (CompletionException e) {
+      throw new MigrationRefusedException(
+          "what is plugged there stays on this host, and no other one reaches it: "
+              + e.getCause().getMessage(),
+          e);
+    }
   }
 
+  /** As {@link io.netchannel.coordinator.LocalDevices#keeps}. */
+  void keeps(UUID domain) {
+    ports
+        .ofDomain(domain)
+        .forEach(port -> inOrder.execute(() -> takeBack(domain, port.target())));
+  }
+
+  private void takeBack(UUID domain, String target) {
+    try {
+      staying.takeBack(domain, target);
+    } catch (DeviceException e) {
+      log.warn("{} of {}: its export is ended later: {}", target, domain, e.getMessage());
+    }
+  }
+
+  /**
+   * Now and then ends the exports of guests that have ended elsewhere.
+   *
+   * @param migrations of this host
+   */
+  void tidyLater(Timer timer, Migrations migrations) {
+    timer.after(
+        TIDY_PERIOD,
+        () ->
+            inOrder.execute(
+                () -> {
+                  try {
+                    staying.tidy(domain -> migrations.active(domain).isPresent());
+                  } finally {
+                    tidyLater(timer, migrations);
+                  }
+                }));
+  }
+
+  /** What a URB has moved went to the guest, or is lost: none travels. */
+  @Override
+  long manifestDataBytes() {
+    return 0;
+  }
+
+  /** Whether it replugs its domain's XML says, which names it. */
   @Override
   PortDetails expecting(Guest guest, GuestDevice coming) {
     return PortDetails.expecting(guest, PortDetails.port(coming.target()), false);
   }
 
   @Override
-  Manifest decode(ServedPort port, ByteString manifest) {
-    throw new IllegalArgumentException(port + ": USB ports do not migrate yet");
+  UsbManifest decode(ServedPort port, ByteString manifest) {
+    return UsbManifest.decodeVerified(manifest.asReadOnlyByteBuffer());
   }
 
+  /** It has a few hundred bytes: nobody keeps it. */
   @Override
   void forgetManifest(ServedPort port) {}
 
+  /** A guest that is back where its device has stayed has the device itself again. */
   @Override
-  UsbDevice open(ServedPort port, GuestDevice coming, boolean isCopy, Manifest manifest)
+  UsbDevice open(ServedPort port, GuestDevice coming, boolean isCopy, UsbManifest manifest)
       throws DeviceException {
+    String source = staying.here(coming.domain(), coming.target(), coming.source());
     return ports.open(
         port,
-        coming.source(),
+        source,
         coming.generation(),
-        () -> ports.openFor(port, coming.source(), coming.generation()));
+        () -> ports.openFor(port, source, coming.generation()));
   }
 
   @Override
@@ -61,6 +165,11 @@ final class MovingPorts extends MovingDevices<UsbDevice, Manifest, ServedPort, P
 
   @Override
   CompletableFuture<Void> probe(GuestDevice coming) {
-    return ports.probe(coming.source()).thenAccept(plugged -> {});
+    return ports.look(
+        () -> {
+          String source = staying.here(coming.domain(), coming.target(), coming.source());
+          var unused = ports.probe(source).join();
+          return null;
+        });
   }
 }

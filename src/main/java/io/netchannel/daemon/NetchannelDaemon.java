@@ -203,6 +203,7 @@ public final class NetchannelDaemon implements AutoCloseable {
                     xen.domains(),
                     storage.devices(),
                     storage.usb(),
+                    storage.stayingUsb(),
                     storage.volumes(),
                     configuration.guests() ? DiskDefinitions.LIBVIRT : DiskDefinitions.NONE,
                     KernelBackends.sysfs(KernelBackends.SYSFS),

@@ -27,7 +27,7 @@ final class ServedPort extends ServedDevice<UsbDevice, UsbMidPoint, PortDetails>
       Consumer<? super ServedDevice<UsbDevice, UsbMidPoint, PortDetails>> whenGone,
       GuestSuspends suspends) {
     super(environment, details, whenGone);
-    this.suspends = suspends.follow(details.guest().domid(), this::suspending);
+    this.suspends = suspends.follow(details.guest(), this::suspending);
   }
 
   /** A guest that replugs must not take its device along as it is. */

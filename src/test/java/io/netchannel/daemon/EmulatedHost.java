@@ -17,6 +17,7 @@ import io.netchannel.xen.XenStorePermission;
 import io.netchannel.xen.XenStorePermission.Access;
 import io.netchannel.xen.embedded.EmbeddedDomain;
 import io.netchannel.xen.embedded.EmbeddedHypervisor;
+import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.util.List;
@@ -44,6 +45,8 @@ final class EmulatedHost implements AutoCloseable {
 
   /** What its libvirt would do; before a daemon starts. */
   private UsbOpener usb = new UsbOpener(ImmutableMap.of(), ImmutableMap.of());
+
+  private StayingUsb staying = new StayingUsb(usb, EmulatedHost::noServer);
 
   private DiskDefinitions definitions = DiskDefinitions.NONE;
 
@@ -150,8 +153,18 @@ final class EmulatedHost implements AutoCloseable {
             defaults.pools());
   }
 
+  /** Without a server: no other host reaches its devices. */
   void usb(UsbOpener given) {
+    usb(given, new StayingUsb(given, EmulatedHost::noServer));
+  }
+
+  void usb(UsbOpener given, StayingUsb reachable) {
     usb = given;
+    staying = reachable;
+  }
+
+  private static HostExports noServer() throws IOException {
+    throw new IOException("there is none");
   }
 
   void definitions(DiskDefinitions given) {
@@ -172,6 +185,7 @@ final class EmulatedHost implements AutoCloseable {
                 new CountedDomains(hypervisor.domainStates()),
                 devices,
                 usb,
+                staying,
                 VolumePools.NONE,
                 definitions,
                 (domid, devid) -> {

@@ -3,10 +3,12 @@ package io.netchannel.daemon;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.google.common.collect.ImmutableMap;
+import com.google.common.collect.ImmutableSet;
 import com.google.protobuf.ByteString;
 import io.netchannel.coordinator.LocalDevices;
 import io.netchannel.coordinator.LocalDevices.StockDisk;
 import io.netchannel.device.DeviceException;
+import io.netchannel.device.usb.UsbOpener;
 import io.netchannel.midpoint.block.BlockManifest;
 import io.netchannel.vdevice.block.BlockOperation;
 import io.netchannel.vdevice.block.frontend.BlkfrontOptions;
@@ -147,8 +149,18 @@ final class HostDevicesTest {
         new HostDevices(
             host.store(),
             host.hypervisor().domainStates(),
-            host.daemon().midPoints(),
-            host.daemon().usbPorts(),
+            new MovingDisks(host.store(), host.daemon().midPoints()),
+            new MovingPorts(
+                host.store(),
+                host.daemon().usbPorts(),
+                new StayingUsb(
+                    new UsbOpener(ImmutableMap.of(), ImmutableMap.of()),
+                    () -> {
+                      throw new IOException("no server");
+                    }),
+                ImmutableSet.of(),
+                Runnable::run),
+            host.daemon().guests(),
             disks,
             new SuspendWatch(
                 host.store(),

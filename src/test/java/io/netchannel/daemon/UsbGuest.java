@@ -23,7 +23,7 @@ final class UsbGuest implements AutoCloseable {
   private static final int DEVICE_BYTES = 18;
   private static final int REPORT_BYTES = 8;
 
-  private final EmbeddedDomain domain;
+  private EmbeddedDomain domain;
   private final XenHcdModel driver;
   private final CounterPattern written = new CounterPattern();
 
@@ -76,6 +76,18 @@ final class UsbGuest implements AutoCloseable {
     assertThat(descriptor.actualBytes()).isEqualTo(DEVICE_BYTES);
     assertThat(control(ADDRESS, 0, 9, 1, 0, 0).status()).isZero();
     return descriptor.bytes(0, DEVICE_BYTES);
+  }
+
+  /** Its kernel freezes for a suspend: nothing is outstanding when that is done. */
+  void freeze() {
+    driver.freeze();
+    until("all is unlinked", () -> driver.outstanding() == 0);
+  }
+
+  /** It goes on as another domain, which has its memory. */
+  void resume(EmbeddedDomain next) {
+    domain = next;
+    driver.resume(next);
   }
 
   /** The next bytes of a counter to a sink. */

@@ -215,7 +215,7 @@ final class UsbPortsTest {
   void aPortIsPublishedOnce() {
     startDomain(port(1, KEPT));
     UsbPorts ports = host.daemon().usbPorts();
-    PortDetails again = PortDetails.expecting(new Guest("g1", DOMAIN, domain.domid()), 1);
+    PortDetails again = PortDetails.expecting(new Guest("g1", DOMAIN, domain.domid()), 1, false);
     assertThatThrownBy(() -> ports.publishNew(again)).hasMessageContaining("usb1 is there already");
     assertThat(ports.all()).hasSize(1).allMatch(ServedPort::isServing);
   }

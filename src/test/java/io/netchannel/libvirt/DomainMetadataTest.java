@@ -288,14 +288,18 @@ final class DomainMetadataTest {
   @Test
   void aUsbPortStandsBesideTheDisks() throws Exception {
     has("live", "<devices><disk target=\"xvdb\" source=\"%s\"/></devices>".formatted(OLD));
-    live().putUsb(1, "usb:port=3-1.2");
-    live().putUsb(2, "usb:id=1209:0003");
-    live().putUsb(1, "usb:port=3-4");
+    live().putUsb(1, "usb:port=3-1.2", true);
+    live().putUsb(2, "usb:id=1209:0003", false);
+    live().putUsb(1, "usb:port=3-4", true);
     String disk = "<disk source=\"%s\" target=\"xvdb\"/>".formatted(OLD);
     assertThat(text("live"))
         .isEqualTo(
             "<devices>%s<usb port=\"2\" source=\"usb:id=1209:0003\"/>".formatted(disk)
-                + "<usb port=\"1\" source=\"usb:port=3-4\"/></devices>");
+                + "<usb migrate=\"replug\" port=\"1\" source=\"usb:port=3-4\"/></devices>");
+    assertThat(live().changeSource("usb1", "usb:port=3-4", "netchannel://hosta/usb/x")).isTrue();
+    assertThat(text("live"))
+        .contains("<usb migrate=\"replug\" port=\"1\" source=\"netchannel://hosta/usb/x\"/>");
+    assertThat(live().changeSource("usb3", "usb:port=3-4", "netchannel://hosta/usb/x")).isFalse();
     assertThat(live().remove(DeviceId.usb(1))).isTrue();
     assertThat(live().remove(DeviceId.usb(1))).isFalse();
     assertThat(live().remove(DeviceId.disk("1"))).as("of another kind").isFalse();

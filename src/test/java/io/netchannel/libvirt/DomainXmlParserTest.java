@@ -300,11 +300,13 @@ final class DomainXmlParserTest {
             disks(
                 "<n:usb port='2' source=' usb:id=1209:0003,serial=NC42 '/>"
                     + "<n:disk target='xvdb' source='file:/dev/vdb'/>"
-                    + "<n:usb port='31' source='netchannel://hostb/usb/stick'/>"));
+                    + "<n:usb port='31' source='netchannel://hostb/usb/stick' migrate='replug'/>"
+                    + "<n:usb port='3' source='usb:port=3-1' migrate='keep'/>"));
     assertThat(devices.usb())
         .containsExactly(
             new Usb(2, "usb:id=1209:0003,serial=NC42"),
-            new Usb(31, "netchannel://hostb/usb/stick"));
+            new Usb(31, "netchannel://hostb/usb/stick", true),
+            new Usb(3, "usb:port=3-1", false));
     assertThat(devices.disks()).extracting(Disk::target).containsExactly("xvdb");
     assertThat(devices.hasAny()).isTrue();
     assertThat(DomainXmlParser.parse(disks("<n:usb port='1' source='usb:port=3-1'/>")).hasAny())
@@ -325,6 +327,7 @@ final class DomainXmlParserTest {
         "<n:usb port='1' source=' '/> | USB port 1 has no source=",
         "<n:usb port='1'/> | USB port 1 has no source=",
         "<n:usb port='1' source='a:b' readonly='yes'/> | attribute readonly of <usb> is unknown",
+        "<n:usb port='1' source='a:b' migrate='no'/> | migrate=\"no\" is neither \"keep\" nor",
         "<n:usb port='1' source='a:b'><n:leg/></n:usb> | <n:leg> is unknown in it",
         "<n:usb port='1' source='a:b'/><n:usb port='1' source='a:c'/> | given to two devices",
         "<usb port='1' source='a:b'/> | expected <disk target= source=> or <usb port= source=>"

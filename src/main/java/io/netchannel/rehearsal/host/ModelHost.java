@@ -135,6 +135,7 @@ public final class ModelHost implements AutoCloseable {
                     hypervisor.domainStates(),
                     devices,
                     storage.usb(),
+                    storage.stayingUsb(),
                     storage.volumes(),
                     definitions,
                     (domid, devid) -> false,
