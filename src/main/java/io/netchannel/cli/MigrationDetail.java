@@ -128,6 +128,9 @@ final class MigrationDetail {
   private List<Tile> tiles() {
     List<Tile> tiles = new ArrayList<>();
     tiles.add(new Tile(text("pending"), "pending, handed over"));
+    if (number("urbs") > 0) {
+      tiles.add(new Tile(text("urbs"), "URBs of USB ports, handed over"));
+    }
     tiles.add(new Tile(text("incomplete"), "of them at the device when the seal began"));
     blackout.ifPresent(
         found ->

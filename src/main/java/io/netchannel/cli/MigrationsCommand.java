@@ -120,7 +120,7 @@ final class MigrationsCommand implements Callable<Integer> {
   }
 
   private static void print(PrintWriter out, List<Map<String, Object>> migrations) {
-    Table table = new Table("Id", "Domain", "Role", "Peer", "State", "Disks", "Started", "Outcome");
+    Table table = new Table("Id", "Domain", "Role", "Peer", "State", "Disks", "USB", "Started", "Outcome");
     for (Map<String, Object> migration : migrations) {
       table.row(
           migration.get("id"),
@@ -129,6 +129,7 @@ final class MigrationsCommand implements Callable<Integer> {
           migration.get("peer"),
           migration.get("state"),
           migration.get("disks"),
+          migration.get("usb"),
           migration.get("started"),
           migration.get("outcome")
               + (migration.get("unfinished") == null ? "" : "; " + migration.get("unfinished")));

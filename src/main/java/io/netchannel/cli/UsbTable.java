@@ -26,7 +26,8 @@ final class UsbTable {
             "Gen",
             "Pending",
             "Answered",
-            "Source");
+            "Source",
+            "Migrate");
     for (Map<String, Object> port : ports) {
       table.row(
           port.get("domain"),
@@ -38,11 +39,12 @@ final class UsbTable {
           port.get("generation"),
           port.get("pending"),
           port.get("answered"),
-          port.get("source"));
+          port.get("source"),
+          port.get("migrate"));
     }
     table.print(out);
     for (Map<String, Object> port : ports) {
-      String advice = advice(String.valueOf(port.get("driver")));
+      String advice = advice(port);
       if (!advice.isEmpty()) {
         out.println("\n%s of %s: %s".formatted(port.get("target"), port.get("domain"), advice));
       }
@@ -58,14 +60,18 @@ final class UsbTable {
     return plugged.get("id") + " " + plugged.get("speed");
   }
 
-  private static String advice(String driver) {
-    return switch (driver) {
+  private static String advice(Map<String, Object> port) {
+    if (port.get("obstacle") != null) {
+      return "its guest cannot migrate: " + port.get("obstacle");
+    }
+    return switch (String.valueOf(port.get("driver"))) {
       case "module missing" ->
           "its guest has not looked at the port: it is booting, or has no xen-hcd (there: modprobe"
               + " xen-hcd, or install netchannel-xen-hcd-dkms)";
       case "stock" ->
-          "its guest has the stock xen-hcd: after a save and restore, devices that were busy may be"
-              + " dead until they are plugged anew; install netchannel-xen-hcd-dkms there";
+          "its guest has the stock xen-hcd: after a migration, or a save and restore, devices that"
+              + " were busy may be dead until they are plugged anew; install"
+              + " netchannel-xen-hcd-dkms there";
       default -> "";
     };
   }

@@ -236,20 +236,19 @@ final class IncomingSeal {
   /** Makes them durable: N+1 may be asked for. */
   private void keep(Migration migration, List<SealedDevice> sealed) throws JournalException {
     ImmutableList.Builder<MovedDevice> counted = ImmutableList.builder();
-    int pending = 0;
     for (int i = 0; i < sealed.size(); i++) {
-      SealedDevice disk = sealed.get(i);
-      store.journal().putManifest(migration.id(), i, disk.manifest());
-      counted.add(migration.devices().get(i).sealed(disk));
-      pending += disk.pending();
+      SealedDevice device = sealed.get(i);
+      store.journal().putManifest(migration.id(), i, device.manifest());
+      counted.add(migration.devices().get(i).sealed(device));
     }
+    Migration handedOver = migration.withDevices(counted.build());
     manifests.put(
         migration.id(),
         sealed.stream().map(SealedDevice::manifest).collect(ImmutableList.toImmutableList()));
     store.apply(
-        migration.withDevices(counted.build()),
+        handedOver,
         Event.SEALED,
-        pending + " pending requests, " + bytes(sealed) + " bytes handed over");
+        handedOver.pending() + ", " + bytes(sealed) + " bytes handed over");
   }
 
   private static long bytes(List<SealedDevice> sealed) {

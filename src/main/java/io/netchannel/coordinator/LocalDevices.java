@@ -17,13 +17,20 @@ public interface LocalDevices {
 
   /** What a device is to its guest. */
   enum Kind {
-    DISK("disk"),
-    USB_PORT("USB port");
+    DISK("disk", "requests"),
+    USB_PORT("USB port", "URBs");
 
     private final String words;
+    private final String requests;
 
-    Kind(String words) {
+    Kind(String words, String requests) {
       this.words = words;
+      this.requests = requests;
+    }
+
+    /** What its guest asks of it, for people. */
+    public String requests() {
+      return requests;
     }
 
     /** "2 disks", for people. */

@@ -3,8 +3,10 @@ package io.netchannel.coordinator;
 import com.google.common.collect.ImmutableList;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.UUID;
+import java.util.stream.Collectors;
 
 /**
  * One migration as this host knows it; immutable, {@link MigrationStore} holds the newest.
@@ -166,6 +168,26 @@ public record Migration(
   /** "2 disks, 1 USB port". */
   String count() {
     return count(devices.stream().map(MovedDevice::device).toList(), 0);
+  }
+
+  /** "3 pending requests, 1 pending URBs", for people. */
+  String pending() {
+    return Arrays.stream(LocalDevices.Kind.values())
+        .filter(kind -> kind == LocalDevices.Kind.DISK || hasAny(kind))
+        .map(kind -> pending(kind) + " pending " + kind.requests())
+        .collect(Collectors.joining(", "));
+  }
+
+  private boolean hasAny(LocalDevices.Kind kind) {
+    return devices.stream().anyMatch(moved -> moved.device().kind() == kind);
+  }
+
+  /** Of its devices of a kind, in their manifests. */
+  public int pending(LocalDevices.Kind kind) {
+    return devices.stream()
+        .filter(moved -> moved.device().kind() == kind)
+        .mapToInt(MovedDevice::pending)
+        .sum();
   }
 
   /** When the phase it is in was entered. */

@@ -219,10 +219,10 @@ final class SourceSeal {
                   done -> {
                     store.note(
                         migration.id(),
-                        "%s sealed: %d pending, %d incomplete, after %s"
+                        "%s sealed: %s pending, %d incomplete, after %s"
                             .formatted(
                                 moved.target(),
-                                done.pending(),
+                                counted(moved, done.pending()),
                                 done.incomplete(),
                                 words(
                                     Duration.ofNanos(
@@ -231,6 +231,14 @@ final class SourceSeal {
                   }));
     }
     return seals;
+  }
+
+  /** "3", "3 URBs". */
+  private static String counted(MovedDevice moved, int pending) {
+    return switch (moved.device().kind()) {
+      case DISK -> Integer.toString(pending);
+      case USB_PORT -> pending + " " + moved.device().kind().requests();
+    };
   }
 
   private ImmutableList<SealedDevice> awaitSeals(

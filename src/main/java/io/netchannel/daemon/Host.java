@@ -11,6 +11,7 @@ import io.netchannel.coordinator.DeviceKey;
 import io.netchannel.coordinator.FaultPoints;
 import io.netchannel.coordinator.JournalException;
 import io.netchannel.coordinator.LocalDevices;
+import io.netchannel.coordinator.Migration;
 import io.netchannel.coordinator.MigrationJournal;
 import io.netchannel.coordinator.Peer;
 import io.netchannel.coordinator.PeerService;

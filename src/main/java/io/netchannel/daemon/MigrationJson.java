@@ -1,5 +1,6 @@
 package io.netchannel.daemon;
 
+import io.netchannel.coordinator.LocalDevices.Kind;
 import io.netchannel.coordinator.Migration;
 import io.netchannel.coordinator.Migrations;
 import io.netchannel.coordinator.Migrations.Entry;
@@ -35,22 +36,27 @@ final class MigrationJson {
     summary.put("started", migration.steps().get(0).at());
     summary.put("outcome", migration.detail());
     unfinished.ifPresent(words -> summary.put("unfinished", words));
-    summary.put("pending", migration.devices().stream().mapToInt(Migration.MovedDevice::pending).sum());
+    summary.put("pending", migration.pending(Kind.DISK));
+    summary.put("urbs", migration.pending(Kind.USB_PORT));
     summary.put(
         "incomplete", migration.devices().stream().mapToInt(Migration.MovedDevice::incomplete).sum());
-    summary.put(
-        "disks",
-        migration.devices().stream()
-            .map(
-                moved ->
-                    "%s generation %d, %d pending, %d incomplete"
-                        .formatted(
-                            moved.device().target(),
-                            moved.device().generation(),
-                            moved.pending(),
-                            moved.incomplete()))
-            .toList());
+    summary.put("disks", devices(migration, Kind.DISK));
+    summary.put("usb", devices(migration, Kind.USB_PORT));
     return summary;
+  }
+
+  private static List<String> devices(Migration migration, Kind kind) {
+    return migration.devices().stream()
+        .filter(moved -> moved.device().kind() == kind)
+        .map(
+            moved ->
+                "%s generation %d, %d pending, %d incomplete"
+                    .formatted(
+                        moved.device().target(),
+                        moved.device().generation(),
+                        moved.pending(),
+                        moved.incomplete()))
+        .toList();
   }
 
   /**
