@@ -157,7 +157,11 @@ final class Placements {
     try {
       placing.run();
     } catch (RuntimeException | Error e) {
-      log.error("{} {}: {}", guest, target, e.getMessage(), e);
+      if (Thread.currentThread().isInterrupted()) { // the daemon ends: the next one places it
+        log.debug("{} {}: not placed: {}", guest, target, e.getMessage());
+      } else {
+        log.error("{} {}: {}", guest, target, e.getMessage(), e);
+      }
       arrival.place(target, CompletableFuture.failedFuture(e));
     }
   }
