@@ -16,6 +16,7 @@ import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.Executor;
+import java.util.concurrent.RejectedExecutionException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -95,9 +96,13 @@ final class MovingPorts extends MovingDevices<UsbDevice, UsbManifest, ServedPort
 
   /** As {@link io.netchannel.coordinator.LocalDevices#keeps}. */
   void keeps(UUID domain) {
-    ports
-        .ofDomain(domain)
-        .forEach(port -> inOrder.execute(() -> takeBack(domain, port.target())));
+    try {
+      ports
+          .ofDomain(domain)
+          .forEach(port -> inOrder.execute(() -> takeBack(domain, port.target())));
+    } catch (RejectedExecutionException e) {
+      log.debug("{}: its exports are left for the next daemon", domain);
+    }
   }
 
   private void takeBack(UUID domain, String target) {
