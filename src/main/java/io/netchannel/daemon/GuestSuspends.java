@@ -17,8 +17,8 @@ import org.slf4j.LoggerFactory;
  *           control/shutdown says "suspend"; or was emptied before we have looked,
  *           and the guest is on its way to another host; or the guest is suspended at first sight
  *   RUNS ---------------------------------------------------------------------------------> ASKED
- *    ^  |<-- suspended, and runs again; not suspended within a bound ------------------------+
- *    +--+
+ *    ^                                                                                       |
+ *    +-- suspended, and runs again; its migration has failed; not suspended within a bound ---+
  * </pre>
  *
  * libxl writes the node, and the guest empties it at once: so an empty one says that something was
@@ -77,6 +77,10 @@ final class GuestSuspends {
     private boolean asked;
     private boolean suspended;
     private long askedNanos;
+
+    /** How often it was asked: a look belongs to one. */
+    private int round;
+
     private boolean closed;
 
     private Follower(Guest guest, Listener listener) {
@@ -111,12 +115,13 @@ final class GuestSuspends {
       asked = true;
       suspended = false;
       askedNanos = nanoTime.getAsLong();
+      int now = ++round;
       listener.suspending(true);
-      timer.after(POLL, this::look);
+      timer.after(POLL, () -> look(now));
     }
 
-    private synchronized void look() {
-      if (closed) {
+    private synchronized void look(int ofRound) {
+      if (closed || !asked || ofRound != round) {
         return;
       }
       boolean late = nanoTime.getAsLong() - askedNanos > BOUND.toNanos();
@@ -131,10 +136,17 @@ final class GuestSuspends {
             case ENDED -> false;
           };
       if (goesOn) {
+        goesOn();
+      } else {
+        timer.after(POLL, () -> look(ofRound));
+      }
+    }
+
+    /** Somebody knows that the guest goes on here, or will when it is let. */
+    synchronized void goesOn() {
+      if (asked && !closed) {
         asked = false;
         listener.suspending(false);
-      } else {
-        timer.after(POLL, this::look);
       }
     }
 

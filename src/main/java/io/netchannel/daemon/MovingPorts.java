@@ -96,6 +96,7 @@ final class MovingPorts extends MovingDevices<UsbDevice, UsbManifest, ServedPort
 
   /** As {@link io.netchannel.coordinator.LocalDevices#keeps}. */
   void keeps(UUID domain) {
+    ports.ofDomain(domain).forEach(ServedPort::stays);
     try {
       ports
           .ofDomain(domain)

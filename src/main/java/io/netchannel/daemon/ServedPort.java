@@ -42,6 +42,11 @@ final class ServedPort extends ServedDevice<UsbDevice, UsbMidPoint, PortDetails>
     }
   }
 
+  /** Its guest was to leave, and goes on here. */
+  void stays() {
+    suspends.goesOn();
+  }
+
   @Override
   CompletableFuture<Void> end(boolean removeNodes, Executor executor) {
     executor.execute(suspends::close);

@@ -46,6 +46,28 @@ final class MigrationJournalTest {
         .moved(Phase.PRECOPY, Instant.parse("2026-01-01T00:00:01Z"), "1 disk");
   }
 
+  @Test
+  void devicesKeepTheirKindsAndThoseWithoutOneAreDisks() throws Exception {
+    LocalDevices.GuestDevice port =
+        LocalDevices.GuestDevice.usbPort(DOMAIN, "usb1", "netchannel://hosta/usb/x", 7);
+    Migration both = migration(1);
+    both =
+        both.withDevices(
+            List.of(Migration.MovedDevice.of(port), both.devices().get(0).as("netchannel://b/x")));
+    byte[] encoded = JournalCodec.encode(JournalRecord.of(both, Map.of()));
+    assertThat(JournalCodec.decode(encoded).migration()).contains(both);
+    var record = io.netchannel.coordinator.journal.v1.Record.parseFrom(encoded).toBuilder();
+    record.getMigrationBuilder().getDevicesBuilder(0).clearKind(); // as an older version wrote it
+    assertThat(
+            JournalCodec.decode(record.build().toByteArray()).migration().orElseThrow().devices())
+        .extracting(moved -> moved.device().kind())
+        .containsOnly(LocalDevices.Kind.DISK);
+    record.getMigrationBuilder().getDevicesBuilder(0).setKindValue(9);
+    assertThatThrownBy(() -> JournalCodec.decode(record.build().toByteArray()))
+        .isInstanceOf(JournalException.class)
+        .hasMessageContaining("newer netchanneld");
+  }
+
   private static void put(MigrationJournal journal, int number) throws JournalException {
     journal.put(JournalRecord.of(migration(number), Map.of(KEY, Generation.at("hostb", number))));
   }

@@ -121,9 +121,14 @@ final class SimulatedDevices implements LocalDevices {
     ImmutableList.Builder<GuestDevice> disks = ImmutableList.builder();
     midPoints.forEach(
         (target, midPoint) ->
-            disks.add(
-                GuestDevice.disk(domain, target, source(target), false, 4096, midPoint.generation())));
+            disks.add(device(target, midPoint.generation())));
     return disks.build();
+  }
+
+  private GuestDevice device(String target, long generation) {
+    return target.startsWith("usb")
+        ? GuestDevice.usbPort(Simulation.DOMAIN, target, source(target), generation)
+        : GuestDevice.disk(Simulation.DOMAIN, target, source(target), false, 4096, generation);
   }
 
   @Override
@@ -165,11 +170,11 @@ final class SimulatedDevices implements LocalDevices {
           new IllegalStateException("does not serve: " + midPoint));
     }
     set(target, State.SEALED, midPoint.generation());
-    GuestDevice disk = GuestDevice.disk(domain, target, source(target), false, 4096, midPoint.generation());
+    GuestDevice device = device(target, midPoint.generation());
     String manifest = "manifest of " + target + world.outcomes(host);
     world.disk(target).sealed(manifest);
     ByteString encoded = ByteString.copyFromUtf8(manifest);
-    Sealed sealed = new Sealed(disk, encoded, PeerMessages.SealedDevice.checksum(encoded), 3, 1);
+    Sealed sealed = new Sealed(device, encoded, PeerMessages.SealedDevice.checksum(encoded), 3, 1);
     known.accept(sealed);
     return CompletableFuture.completedFuture(sealed);
   }

@@ -36,7 +36,7 @@ final class Simulation {
   /**
    * What is migrated.
    *
-   * @param targets its Netchannel disks
+   * @param targets its Netchannel devices: disks, and USB ports by their names
    * @param stock its other disks
    * @param hypervisorTells whether the hosts know when it is suspended
    * @param policy of both hosts
@@ -53,7 +53,8 @@ final class Simulation {
 
     static final Guest DISKS = new Guest(TARGETS, List.of(), true, StockDiskPolicy.ABORT, false);
     static final Guest STOCK = new Guest(List.of(), XVDC, true, StockDiskPolicy.ABORT, false);
-    static final Guest MIXED = new Guest(TARGETS, XVDC, true, StockDiskPolicy.ABORT, false);
+    static final Guest MIXED =
+        new Guest(List.of("usb1", "xvda"), XVDC, true, StockDiskPolicy.ABORT, false);
     static final Guest ALONG = new Guest(TARGETS, List.of(), true, StockDiskPolicy.ABORT, true);
 
     /** On a hypervisor that cannot tell. */

@@ -523,7 +523,7 @@ final class PeersTest {
     Peer peer = connect("hosta", serve("hostb", 0, ProtocolVersion.CURRENT + 1));
     assertThat(failure(peer))
         .hasMessage(
-            "hostb expected peer protocol 3, found 2; install the same version of Netchannel on"
+            "hostb expected peer protocol 4, found 3; install the same version of Netchannel on"
                 + " both hosts");
   }
 
