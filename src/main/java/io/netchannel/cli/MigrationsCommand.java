@@ -120,7 +120,8 @@ final class MigrationsCommand implements Callable<Integer> {
   }
 
   private static void print(PrintWriter out, List<Map<String, Object>> migrations) {
-    Table table = new Table("Id", "Domain", "Role", "Peer", "State", "Disks", "USB", "Started", "Outcome");
+    Table table =
+        new Table("Id", "Domain", "Role", "Peer", "State", "Disks", "USB", "Started", "Outcome");
     for (Map<String, Object> migration : migrations) {
       table.row(
           migration.get("id"),

@@ -303,7 +303,8 @@ public final class Coordinator implements MigrationHooks, PeerService {
 
   @Override
   public CompletableFuture<List<SealedDevice>> sealWhenSuspended(
-      String caller, UUID migration, Consumer<SealedDevice> known) throws MigrationRefusedException {
+      String caller, UUID migration, Consumer<SealedDevice> known)
+      throws MigrationRefusedException {
     return outgoing.sealWhenSuspended(caller, migration, known);
   }
 

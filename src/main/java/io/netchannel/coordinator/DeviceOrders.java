@@ -13,8 +13,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * What the source's devices have to do when their migration is over: go on here, or end. Each is told
- * until it has done so: a frozen device would keep its guest waiting for ever.
+ * What the source's devices have to do when their migration is over: go on here, or end. Each is
+ * told until it has done so: a frozen device would keep its guest waiting for ever.
  *
  * <pre>
  *   given --told--> TOLD --done--> (forgotten)
@@ -141,7 +141,8 @@ final class DeviceOrders {
     open.forEach(
         (key, given) -> {
           if (!devices.domainExists(key.domain)) {
-            log.info("{}: {}: its domain has ended", given.migration.label(), given.device.target());
+            log.info(
+                "{}: {}: its domain has ended", given.migration.label(), given.device.target());
             forget(key, given);
           } else if (given.told.isCompletedExceptionally()
               && due.computeIfAbsent(given.migration.id(), backoff::isDue)) {

@@ -120,8 +120,9 @@ final class Incoming {
   }
 
   /**
-   * Of each disk, by target; others have one place. One that comes as its copy need not be reached where it is. Whether it
-   * is the source has to know, where the copy has fallen behind when the guest comes.
+   * Of each disk, by target; others have one place. One that comes as its copy need not be reached
+   * where it is. Whether it is the source has to know, where the copy has fallen behind when the
+   * guest comes.
    *
    * @throws MigrationRefusedException when one is reached nowhere
    */
@@ -151,7 +152,8 @@ final class Incoming {
    *
    * @param bound of the wait for the disk where it is, when its copy is reached
    */
-  private CompletableFuture<Places> places(LocalDevices.GuestDevice disk, String copy, Duration bound) {
+  private CompletableFuture<Places> places(
+      LocalDevices.GuestDevice disk, String copy, Duration bound) {
     CompletableFuture<Void> here = devices.probe(disk);
     CompletableFuture<Boolean> isReached =
         here.handle((done, failure) -> failure == null)

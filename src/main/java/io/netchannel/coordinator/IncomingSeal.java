@@ -128,8 +128,8 @@ final class IncomingSeal {
   }
 
   /**
-   * What is pending of device number {@code index}: the very bytes that were staged; after a restart
-   * those from the journal.
+   * What is pending of device number {@code index}: the very bytes that were staged; after a
+   * restart those from the journal.
    *
    * @throws JournalException when they cannot be read, or are not those that were kept
    */
@@ -228,8 +228,7 @@ final class IncomingSeal {
     List<String> expected = migration.devices().stream().map(MovedDevice::target).toList();
     List<String> found = sealed.stream().map(SealedDevice::target).toList();
     if (!expected.equals(found)) {
-      throw context.refused(
-          migration, "expected " + expected + " sealed, found " + found);
+      throw context.refused(migration, "expected " + expected + " sealed, found " + found);
     }
   }
 

@@ -99,8 +99,8 @@ final class IncomingTakeOver {
   }
 
   /**
-   * REDIRECT: every mid-point here has its device and what was pending. All are opened at the
-   * same time, and the first one that fails ends it; one that hangs, at the latest when the bound
+   * REDIRECT: every mid-point here has its device and what was pending. All are opened at the same
+   * time, and the first one that fails ends it; one that hangs, at the latest when the bound
    * passes.
    */
   void redirect(UUID id, int domid, Deadline deadline)

@@ -74,8 +74,7 @@ public interface LocalDevices {
     }
 
     /** A USB port, with what is plugged there. */
-    public static GuestDevice usbPort(
-        UUID domain, String target, String source, long generation) {
+    public static GuestDevice usbPort(UUID domain, String target, String source, long generation) {
       return new GuestDevice(Kind.USB_PORT, domain, target, source, false, 0, generation);
     }
 
@@ -103,7 +102,8 @@ public interface LocalDevices {
    * @param pending requests in it the guest has not seen answered
    * @param incomplete those of them whose outcome was not known when the seal began
    */
-  record Sealed(GuestDevice device, ByteString manifest, int manifestCrc32c, int pending, int incomplete) {}
+  record Sealed(
+      GuestDevice device, ByteString manifest, int manifestCrc32c, int pending, int incomplete) {}
 
   /**
    * A disk that another backend than ours serves.
@@ -257,7 +257,8 @@ public interface LocalDevices {
    * @param manifest the very bytes of {@link #stage}, where they were staged: they are not looked
    *     at again
    */
-  CompletableFuture<Void> takeOver(int domid, GuestDevice device, boolean isCopy, ByteString manifest);
+  CompletableFuture<Void> takeOver(
+      int domid, GuestDevice device, boolean isCopy, ByteString manifest);
 
   /**
    * A domain that came by a migration is here for good, and so are the jobs that came with it. Must

@@ -343,7 +343,10 @@ final class MigrationStore {
   }
 
   private void putPresumed(
-      Migration next, Map<DeviceKey, Generation> generations, List<DiskJob> jobs, List<Moved> moves) {
+      Migration next,
+      Map<DeviceKey, Generation> generations,
+      List<DiskJob> jobs,
+      List<Moved> moves) {
     try {
       journal.put(JournalRecord.of(next, generations, jobs, moves));
     } catch (JournalException e) {

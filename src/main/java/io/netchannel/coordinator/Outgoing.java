@@ -269,7 +269,10 @@ final class Outgoing {
         migration = give(migration, caller, claims);
       }
       context.faults().at(Point.SOURCE_GIVEN);
-      return migration.devices().stream().filter(MovedDevice::isCopy).map(MovedDevice::target).toList();
+      return migration.devices().stream()
+          .filter(MovedDevice::isCopy)
+          .map(MovedDevice::target)
+          .toList();
     }
   }
 

@@ -50,7 +50,8 @@ final class OutgoingEnds {
         reason,
         switch (migration.phase()) {
           case SEAL, HAND_OVER -> migration.devices();
-          case PREPARE, PRECOPY, TAKE_OVER, REDIRECT, RESUME, COMMIT, ABORT -> List.<MovedDevice>of();
+          case PREPARE, PRECOPY, TAKE_OVER, REDIRECT, RESUME, COMMIT, ABORT ->
+              List.<MovedDevice>of();
         });
   }
 
@@ -81,7 +82,9 @@ final class OutgoingEnds {
           context
               .jobs()
               .givenBack(
-                  migration, reason, Generation.of(migration, d -> d.device().generation() + 2, ""));
+                  migration,
+                  reason,
+                  Generation.of(migration, d -> d.device().generation() + 2, ""));
     } catch (JournalException e) {
       throw context.refused(migration, "cannot be reclaimed yet: " + e.getMessage(), e);
     }

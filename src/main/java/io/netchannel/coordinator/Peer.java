@@ -25,8 +25,7 @@ public interface Peer {
    *
    * @return the jobs that go on where the guest goes
    */
-  PeerMessages.Prepared prepare(PeerMessages.Prepare request, Duration bound)
-      throws PeerException;
+  PeerMessages.Prepared prepare(PeerMessages.Prepare request, Duration bound) throws PeerException;
 
   /** Seals every disk of a migration; in the order they were prepared. */
   List<PeerMessages.SealedDevice> seal(UUID migration, Duration bound) throws PeerException;

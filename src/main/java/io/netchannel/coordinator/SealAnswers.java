@@ -21,7 +21,8 @@ final class SealAnswers {
   private final Map<UUID, ImmutableList<SealedDevice>> sealed = new ConcurrentHashMap<>();
   private final Map<UUID, Parked> parked = new ConcurrentHashMap<>();
 
-  private record Parked(CompletableFuture<List<SealedDevice>> answer, Consumer<SealedDevice> known) {}
+  private record Parked(
+      CompletableFuture<List<SealedDevice>> answer, Consumer<SealedDevice> known) {}
 
   Optional<ImmutableList<SealedDevice>> of(UUID migration) {
     return Optional.ofNullable(sealed.get(migration));

@@ -185,7 +185,9 @@ final class SourceSeal {
   private void sameDevices(Migration migration) throws MigrationRefusedException {
     List<String> agreed = migration.devices().stream().map(MovedDevice::target).toList();
     List<String> present =
-        devices.devicesOf(migration.domain()).stream().map(LocalDevices.GuestDevice::target).toList();
+        devices.devicesOf(migration.domain()).stream()
+            .map(LocalDevices.GuestDevice::target)
+            .toList();
     if (!present.equals(agreed)) {
       throw new MigrationRefusedException(
           "the guest has %s now, and %s were agreed on; do not plug devices while it migrates"

@@ -3,8 +3,8 @@ package io.netchannel.daemon;
 import static com.google.common.collect.ImmutableSet.toImmutableSet;
 
 import com.google.common.collect.ImmutableList;
-import io.netchannel.coordinator.DiskJob;
 import io.netchannel.coordinator.DeviceKey;
+import io.netchannel.coordinator.DiskJob;
 import io.netchannel.coordinator.JobPhase;
 import io.netchannel.coordinator.JobRefusedException;
 import io.netchannel.coordinator.LocalDevices;

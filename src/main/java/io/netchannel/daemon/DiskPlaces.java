@@ -1,9 +1,9 @@
 package io.netchannel.daemon;
 
 import com.google.common.collect.ImmutableList;
+import io.netchannel.coordinator.DeviceKey;
 import io.netchannel.coordinator.DiskJob;
 import io.netchannel.coordinator.DiskJobStore;
-import io.netchannel.coordinator.DeviceKey;
 import io.netchannel.coordinator.JournalException;
 import io.netchannel.coordinator.Moved;
 import io.netchannel.device.DeviceException;

@@ -1,9 +1,9 @@
 package io.netchannel.daemon;
 
 import com.google.common.collect.ImmutableSet;
+import io.netchannel.coordinator.DeviceKey;
 import io.netchannel.coordinator.DiskJob;
 import io.netchannel.coordinator.DiskJobStore;
-import io.netchannel.coordinator.DeviceKey;
 import io.netchannel.coordinator.JobPhase;
 import io.netchannel.coordinator.JobRefusedException;
 import io.netchannel.coordinator.Peer;

@@ -1,7 +1,7 @@
 package io.netchannel.daemon;
 
-import io.netchannel.coordinator.DiskJob;
 import io.netchannel.coordinator.DeviceKey;
+import io.netchannel.coordinator.DiskJob;
 import io.netchannel.coordinator.Moved;
 import io.netchannel.libvirt.DomainMetadata.Definition;
 import io.netchannel.libvirt.MetadataException;

@@ -39,7 +39,8 @@ final class MigrationJson {
     summary.put("pending", migration.pending(Kind.DISK));
     summary.put("urbs", migration.pending(Kind.USB_PORT));
     summary.put(
-        "incomplete", migration.devices().stream().mapToInt(Migration.MovedDevice::incomplete).sum());
+        "incomplete",
+        migration.devices().stream().mapToInt(Migration.MovedDevice::incomplete).sum());
     summary.put("disks", devices(migration, Kind.DISK));
     summary.put("usb", devices(migration, Kind.USB_PORT));
     return summary;

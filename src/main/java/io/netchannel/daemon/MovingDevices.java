@@ -106,8 +106,7 @@ abstract class MovingDevices<
     }
 
     @Override
-    public CompletableFuture<Sealed> seal(
-        Duration bound, long dataBytes, Consumer<Sealed> known) {
+    public CompletableFuture<Sealed> seal(Duration bound, long dataBytes, Consumer<Sealed> known) {
       if (device.noDevice().isPresent()) {
         return CompletableFuture.failedFuture(
             new IllegalStateException(
@@ -164,8 +163,7 @@ abstract class MovingDevices<
   final CompletableFuture<Void> takeOver(
       int domid, GuestDevice coming, boolean isCopy, ByteString manifest) {
     // Before it returns: a retire that follows finds it.
-    S device =
-        devices.find(domid, coming.target()).orElseGet(() -> publishLate(domid, coming));
+    S device = devices.find(domid, coming.target()).orElseGet(() -> publishLate(domid, coming));
     return devices.withStorage(() -> openAndTakeOver(device, coming, isCopy, manifest));
   }
 

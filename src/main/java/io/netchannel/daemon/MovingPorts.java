@@ -160,10 +160,7 @@ final class MovingPorts extends MovingDevices<UsbDevice, UsbManifest, ServedPort
       throws DeviceException {
     String source = staying.here(coming.domain(), coming.target(), coming.source());
     return ports.open(
-        port,
-        source,
-        coming.generation(),
-        () -> ports.openFor(port, source, coming.generation()));
+        port, source, coming.generation(), () -> ports.openFor(port, source, coming.generation()));
   }
 
   @Override

@@ -17,8 +17,7 @@ import java.util.regex.Pattern;
  * @param source what is plugged there; empty while it waits for that to be opened
  * @param replugs whether a guest that migrates is shown an unplug and a plug
  */
-record PortDetails(
-    Guest guest, int port, Optional<String> source, long generation, boolean replugs)
+record PortDetails(Guest guest, int port, Optional<String> source, long generation, boolean replugs)
     implements DeviceDetails<PortDetails> {
   /** Node, as the attribute in the metadata. */
   private static final String MIGRATE = "migrate";

@@ -2,9 +2,9 @@ package io.netchannel.daemon;
 
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableSet;
+import io.netchannel.coordinator.DeviceKey;
 import io.netchannel.coordinator.DiskJob;
 import io.netchannel.coordinator.DiskJobStore;
-import io.netchannel.coordinator.DeviceKey;
 import io.netchannel.coordinator.JobRefusedException;
 import io.netchannel.coordinator.JournalException;
 import io.netchannel.coordinator.MigrationRefusedException;

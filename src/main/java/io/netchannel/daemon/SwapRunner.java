@@ -1,8 +1,8 @@
 package io.netchannel.daemon;
 
+import io.netchannel.coordinator.DeviceKey;
 import io.netchannel.coordinator.DiskJob;
 import io.netchannel.coordinator.DiskJobStore;
-import io.netchannel.coordinator.DeviceKey;
 import io.netchannel.coordinator.FaultPoints;
 import io.netchannel.coordinator.FaultPoints.Point;
 import io.netchannel.coordinator.JobEvent;

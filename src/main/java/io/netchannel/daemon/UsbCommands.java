@@ -20,7 +20,9 @@ final class UsbCommands {
   }
 
   Object attach(Guest guest, Map<String, Object> request) throws ControlException {
-    PortDetails details = PortDetails.expecting(guest, port(request), PortDetails.REPLUG.equals(request.get("migrate")));
+    PortDetails details =
+        PortDetails.expecting(
+            guest, port(request), PortDetails.REPLUG.equals(request.get("migrate")));
     return describe(
         hotPlug.attach(
             ports, details, "USB port " + details.port(), ControlCommands.text(request, "source")));

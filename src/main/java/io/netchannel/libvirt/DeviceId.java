@@ -16,7 +16,9 @@ public record DeviceId(String element, String attribute, String value) {
 
   /** What is called so: "xvdb" is a disk, "usb1" a USB port. */
   static DeviceId of(String target) {
-    return target.startsWith(USB) ? usb(Integer.parseInt(target.substring(USB.length()))) : disk(target);
+    return target.startsWith(USB)
+        ? usb(Integer.parseInt(target.substring(USB.length())))
+        : disk(target);
   }
 
   /** A disk, by the guest's name for it: "xvdb". */

@@ -122,7 +122,8 @@ final class DiskJobStoreTest {
     for (Event event : List.of(Event.PREPARED, Event.SUSPENDED, Event.SEALED)) {
       known = migrations.apply(known, event, "");
     }
-    Migration copied = known.withDevices(List.of(known.devices().get(0).as("netchannel://hostb/v")));
+    Migration copied =
+        known.withDevices(List.of(known.devices().get(0).as("netchannel://hostb/v")));
     return jobs.give(copied, "given", Map.of(DISK, Generation.at("hostb", 4)));
   }
 
@@ -136,7 +137,8 @@ final class DiskJobStoreTest {
     assertThat(jobs.end(along(), JobEvent.ABORTED, "its guest has gone").isActive()).isTrue();
     assertThatThrownBy(() -> jobs.switched(along())).isInstanceOf(JobRefusedException.class);
     assertThat(given.devices().get(0).taken())
-        .isEqualTo(LocalDevices.GuestDevice.disk(DOMAIN, "xvdb", "netchannel://hostb/v", false, 4096, 4));
+        .isEqualTo(
+            LocalDevices.GuestDevice.disk(DOMAIN, "xvdb", "netchannel://hostb/v", false, 4096, 4));
   }
 
   @Test

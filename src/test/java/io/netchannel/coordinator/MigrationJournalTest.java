@@ -34,7 +34,8 @@ final class MigrationJournalTest {
   @TempDir Path directory;
 
   private static Migration migration(int number) {
-    LocalDevices.GuestDevice disk = LocalDevices.GuestDevice.disk(DOMAIN, "xvda", "file:/x", true, 4096, number);
+    LocalDevices.GuestDevice disk =
+        LocalDevices.GuestDevice.disk(DOMAIN, "xvda", "file:/x", true, 4096, number);
     return Migration.begin(
             new UUID(9, number),
             Direction.OUTGOING,

@@ -119,9 +119,7 @@ final class SimulatedDevices implements LocalDevices {
   @Override
   public List<GuestDevice> devicesOf(UUID domain) {
     ImmutableList.Builder<GuestDevice> disks = ImmutableList.builder();
-    midPoints.forEach(
-        (target, midPoint) ->
-            disks.add(device(target, midPoint.generation())));
+    midPoints.forEach((target, midPoint) -> disks.add(device(target, midPoint.generation())));
     return disks.build();
   }
 

@@ -22,8 +22,8 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.Collections;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.UUID;
@@ -297,7 +297,8 @@ final class HostDevicesTest {
   void aDeviceThatHasGrownIsTakenOver() throws Exception {
     ServedDisk disk = mixed();
     int known = 1 << 19;
-    LocalDevices.GuestDevice atSource = LocalDevices.GuestDevice.disk(MIXED, "xvdb", image(), false, known, 5);
+    LocalDevices.GuestDevice atSource =
+        LocalDevices.GuestDevice.disk(MIXED, "xvdb", image(), false, known, 5);
     get(devices.probe(atSource));
     BlockManifest.Entry pending =
         new BlockManifest.Entry(
@@ -315,7 +316,8 @@ final class HostDevicesTest {
 
   @Test
   void aSmallerDeviceIsRefusedInTrueWords() throws Exception {
-    LocalDevices.GuestDevice atSource = LocalDevices.GuestDevice.disk(MIXED, "xvdb", image(), false, 2 << 20, 5);
+    LocalDevices.GuestDevice atSource =
+        LocalDevices.GuestDevice.disk(MIXED, "xvdb", image(), false, 2 << 20, 5);
     assertThat(devices.probe(atSource))
         .failsWithin(BOUND)
         .withThrowableOfType(ExecutionException.class)

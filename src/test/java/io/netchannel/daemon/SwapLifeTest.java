@@ -4,9 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
 import com.google.common.collect.ImmutableMap;
+import io.netchannel.coordinator.DeviceKey;
 import io.netchannel.coordinator.DiskJob;
 import io.netchannel.coordinator.DiskJobStore;
-import io.netchannel.coordinator.DeviceKey;
 import io.netchannel.vdevice.block.frontend.GuestIo;
 import java.io.IOException;
 import java.nio.file.Files;

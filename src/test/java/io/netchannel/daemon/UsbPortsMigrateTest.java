@@ -79,8 +79,8 @@ final class UsbPortsMigrateTest {
   private final List<UsbDevice> kept = new ArrayList<>();
 
   /** By target, as the domain's XML has them. */
-  private final Map<String, String> sources =
-      new HashMap<>(Map.of("usb1", KEYBOARD, "usb2", SINK));
+  private final Map<String, String> sources = new HashMap<>(Map.of("usb1", KEYBOARD, "usb2", SINK));
+
   private long sent;
 
   /** What the guest has asked its keyboard for just after it resumed. */
@@ -188,8 +188,7 @@ final class UsbPortsMigrateTest {
             .usb()
             .open(
                 source,
-                UsbOpenOptions.of(
-                    UsbOpenOptions.User.device(DOMAIN, port, 0, ImmutableSet.of()))));
+                UsbOpenOptions.of(UsbOpenOptions.User.device(DOMAIN, port, 0, ImmutableSet.of()))));
   }
 
   private void run(Driver driver, String more) throws Exception {
@@ -371,7 +370,10 @@ final class UsbPortsMigrateTest {
         awaitPhase(hostb, Phase.HAND_OVER);
         hostb.startDaemon();
       }
-      case SOURCE_IN_PRECOPY, DESTINATION_IN_PRECOPY, SOURCE_AT_THE_END, DESTINATION_AT_THE_END -> {}
+      case SOURCE_IN_PRECOPY,
+          DESTINATION_IN_PRECOPY,
+          SOURCE_AT_THE_END,
+          DESTINATION_AT_THE_END -> {}
     }
     HookReply started = hostb.hook(GUEST, "started", "begin", xml(next, ""));
     if (kill == Kill.SOURCE_SEALED && started.exitCode() != 0) {
@@ -424,8 +426,7 @@ final class UsbPortsMigrateTest {
     try (UsbGuest guest = new UsbGuest(domain, 3, Driver.STOCK).plugged()) {
       guest.enumerate();
       Waiting.until(
-          "the gate",
-          () -> hosta.daemon().usbPorts().all().get(0).obstacle().isPresent());
+          "the gate", () -> hosta.daemon().usbPorts().all().get(0).obstacle().isPresent());
       HookReply refused = hostb.hook(GUEST, "migrate", "begin", "");
       assertThat(refused.exitCode()).isNotZero();
       assertThat(refused.message())
@@ -491,9 +492,7 @@ final class UsbPortsMigrateTest {
                     hosta
                         .daemon()
                         .control()
-                        .handle(
-                            Map.of(
-                                "command", "detach-usb", "domain", GUEST, "port", 1L))))
+                        .handle(Map.of("command", "detach-usb", "domain", GUEST, "port", 1L))))
         .hasMessageContaining("is being migrated");
   }
 

@@ -85,7 +85,9 @@ final class ManifestParts {
       }
       case PART_NOT_SET -> throw new IOException("a part of a kind that is not known here");
     }
-    return manifest.size() < header.getManifestBytes() ? Optional.empty() : Optional.of(endDevice());
+    return manifest.size() < header.getManifestBytes()
+        ? Optional.empty()
+        : Optional.of(endDevice());
   }
 
   /** In one piece: it is read as one buffer, again and again, and the parts can go. */

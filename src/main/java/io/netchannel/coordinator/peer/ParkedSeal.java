@@ -24,7 +24,8 @@ final class ParkedSeal implements ClientResponseObserver<SealRequest, SealPart> 
   private final ManifestParts parts = new ManifestParts();
   private final CompletableFuture<List<SealedDevice>> answer = new CompletableFuture<>();
 
-  ParkedSeal(Consumer<SealedDevice> known, Function<StatusRuntimeException, PeerException> failures) {
+  ParkedSeal(
+      Consumer<SealedDevice> known, Function<StatusRuntimeException, PeerException> failures) {
     this.known = known;
     this.failures = failures;
   }

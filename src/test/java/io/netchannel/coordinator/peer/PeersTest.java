@@ -153,8 +153,7 @@ final class PeersTest {
     assertThat(peer.describe(new UUID(0, 0), BOUND)).isEmpty();
     assertThat(
             peer.prepare(
-                new Prepare(
-                    MIGRATION, "db", ScriptedService.DOMAIN, ScriptedService.DEVICES, 123),
+                new Prepare(MIGRATION, "db", ScriptedService.DOMAIN, ScriptedService.DEVICES, 123),
                 BOUND))
         .isEqualTo(ScriptedService.PREPARED);
     assertThat(peer.export("disk", BOUND)).contains(ScriptedService.EXPORTED);

@@ -46,7 +46,8 @@ final class ScriptedService implements PeerService {
 
   static final LocalDevices.StockDisk STOCK = new LocalDevices.StockDisk("xvdc", "qdisk");
   static final List<SealedDevice> SEALED =
-      List.of(SealedDevice.of("xvda", 32, 7, LARGE), SealedDevice.of("xvdb", 0, 0, ByteString.EMPTY));
+      List.of(
+          SealedDevice.of("xvda", 32, 7, LARGE), SealedDevice.of("xvdb", 0, 0, ByteString.EMPTY));
   static final List<CarriedJob> JOBS =
       List.of(
           new CarriedJob(
@@ -109,8 +110,7 @@ final class ScriptedService implements PeerService {
         Thread.currentThread().interrupt();
       }
     }
-    return List.of(
-        new ServedDomain(domainName, DOMAIN, DEVICES, List.of(STOCK), List.of(COPY)));
+    return List.of(new ServedDomain(domainName, DOMAIN, DEVICES, List.of(STOCK), List.of(COPY)));
   }
 
   @Override
