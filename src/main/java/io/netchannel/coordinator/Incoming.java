@@ -1,20 +1,17 @@
 package io.netchannel.coordinator;
 
 import com.google.common.collect.ImmutableList;
-import com.google.common.collect.Maps;
 import io.netchannel.coordinator.FaultPoints.Point;
+import io.netchannel.coordinator.IncomingLooks.Places;
 import io.netchannel.coordinator.Migration.MovedDevice;
 import io.netchannel.coordinator.PeerMessages.CarriedJob;
 import io.netchannel.coordinator.PeerMessages.PhaseReport;
 import io.netchannel.coordinator.PeerMessages.Prepared;
 import java.time.Duration;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -36,6 +33,7 @@ final class Incoming {
   private final IncomingEnds ends;
   private final IncomingSeal sealing;
   private final IncomingTakeOver takeOver;
+  private final IncomingLooks looks;
 
   Incoming(Context context, DeviceOrders orders) {
     this.context = context;
@@ -45,6 +43,7 @@ final class Incoming {
     this.ends = new IncomingEnds(context);
     this.sealing = new IncomingSeal(context);
     this.takeOver = new IncomingTakeOver(context, sealing);
+    this.looks = new IncomingLooks(context);
   }
 
   /** PREPARE: both sides check every device, then both have the migration in their journals. */
@@ -57,7 +56,7 @@ final class Incoming {
       }
     }
     Deadline deadline = context.deadline(context.timeouts().prepare());
-    Map<String, Places> places = places(served, deadline);
+    Map<String, Places> places = looks.places(served, deadline);
     // What the disks it had here once have still to do is not for the ones that come.
     orders.forget(served.domain());
     Migration migration =
@@ -86,8 +85,8 @@ final class Incoming {
                       bound));
       // That the source has them is written down as well: should this end, no restart of the
       // daemon takes the half-made domain's disks for ones of its own.
-      List<MovedDevice> coming = coming(migration, prepared, places);
-      lookAtPorts(coming, served.name(), deadline);
+      List<MovedDevice> coming = IncomingLooks.coming(migration, prepared, places);
+      looks.lookAtPorts(coming, served.name(), deadline);
       store.apply(
           migration.with(coming, jobs(migration, prepared.jobs(), places)),
           Event.PREPARED,
@@ -110,92 +109,6 @@ final class Incoming {
       }
       throw context.refused(migration, "cannot begin: " + Deadline.words(e), e);
     }
-  }
-
-  /** Which places of a disk that comes this host can open: where it is, its copy, or both. */
-  private enum Places {
-    DISK,
-    COPY,
-    BOTH
-  }
-
-  /**
-   * Of each disk, by target; others have one place. One that comes as its copy need not be reached
-   * where it is. Whether it is the source has to know, where the copy has fallen behind when the
-   * guest comes.
-   *
-   * @throws MigrationRefusedException when one is reached nowhere
-   */
-  private Map<String, Places> places(PeerMessages.ServedDomain served, Deadline deadline)
-      throws MigrationRefusedException {
-    SideBySide probes = new SideBySide();
-    Map<String, CompletableFuture<Places>> asked = new HashMap<>();
-    for (LocalDevices.GuestDevice disk : served.devices()) {
-      if (disk.kind() != LocalDevices.Kind.DISK) {
-        continue;
-      }
-      CompletableFuture<Places> places =
-          served
-              .copy(disk.target(), context.host())
-              .map(copy -> places(disk, copy, deadline.remaining().dividedBy(2)))
-              .orElseGet(() -> devices.probe(disk).thenApply(done -> Places.DISK));
-      asked.put(disk.target(), places);
-      probes.add(
-          context.host() + " cannot serve disk " + disk.target() + " of " + served.name(), places);
-    }
-    probes.await(deadline.remaining());
-    return Maps.transformValues(asked, CompletableFuture::join);
-  }
-
-  /**
-   * Of one disk with a copy.
-   *
-   * @param bound of the wait for the disk where it is, when its copy is reached
-   */
-  private CompletableFuture<Places> places(
-      LocalDevices.GuestDevice disk, String copy, Duration bound) {
-    CompletableFuture<Void> here = devices.probe(disk);
-    CompletableFuture<Boolean> isReached =
-        here.handle((done, failure) -> failure == null)
-            .completeOnTimeout(false, bound.toMillis(), TimeUnit.MILLISECONDS);
-    return devices
-        .probe(disk.at(copy))
-        .thenCompose(done -> isReached.thenApply(reached -> reached ? Places.BOTH : Places.COPY))
-        .exceptionallyCompose(
-            failure -> {
-              log.warn(
-                  "{}: its copy cannot be opened: {}",
-                  disk.target(),
-                  Deadline.words(SideBySide.cause(failure)));
-              return here.thenApply(nothing -> Places.DISK);
-            });
-  }
-
-  /** The devices as this host will open them. */
-  private static List<MovedDevice> coming(
-      Migration migration, Prepared prepared, Map<String, Places> places) {
-    return migration.devices().stream()
-        .map(
-            moved -> {
-              String source = prepared.sources().get(moved.target());
-              return source == null ? moved : moved.at(source);
-            })
-        .map(moved -> places.get(moved.target()) == Places.COPY ? moved.onlyAsCopy() : moved)
-        .toList();
-  }
-
-  /** After PREPARE at the source, which makes reachable what stays there. */
-  private void lookAtPorts(List<MovedDevice> coming, String name, Deadline deadline)
-      throws MigrationRefusedException {
-    SideBySide probes = new SideBySide();
-    for (MovedDevice moved : coming) {
-      if (moved.device().kind() == LocalDevices.Kind.USB_PORT) {
-        probes.add(
-            "%s cannot serve %s of %s".formatted(context.host(), moved.device().name(), name),
-            devices.probe(moved.device()));
-      }
-    }
-    probes.await(deadline.remaining());
   }
 
   /**

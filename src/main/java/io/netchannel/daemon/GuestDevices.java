@@ -57,9 +57,4 @@ final class GuestDevices {
   boolean guestWaits() {
     return kinds.stream().anyMatch(ServedDevices::guestWaits);
   }
-
-  /** Those that are to be served here and are not yet. */
-  List<ServedDevice<?, ?, ?>> expecting() {
-    return all().stream().filter(ServedDevice::isExpecting).toList();
-  }
 }

@@ -1,6 +1,5 @@
 package io.netchannel.daemon;
 
-import com.google.common.collect.Comparators;
 import com.google.common.collect.ImmutableSet;
 import com.google.common.util.concurrent.ThreadFactoryBuilder;
 import io.netchannel.coordinator.ConfiguredFaults;
@@ -40,13 +39,10 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ThreadFactory;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
 import java.util.function.Function;
 import java.util.function.LongSupplier;
 import java.util.function.Supplier;
@@ -97,15 +93,6 @@ public final class Host implements AutoCloseable {
       LongSupplier nanoTime,
       long startedNanos,
       Supplier<UUID> ids) {}
-
-  /**
-   * How long guests' disks have the host for themselves at the start: as long as it took until
-   * then, as one that is slow to start is slow to open disks; but guests elsewhere wait for exports
-   * and hooks for their answers. Two hosts with disks of each other get out of it by that.
-   */
-  private static final Duration MIN_HEAD_START = Duration.ofSeconds(2);
-
-  private static final Duration MAX_HEAD_START = Duration.ofSeconds(10);
 
   private final MigrationJournal journal;
   private final MidPoints midPoints;
@@ -265,7 +252,7 @@ public final class Host implements AutoCloseable {
                 ports, coordinator::standing, coordinator::claimGeneration, timer, servedAgain),
             executor);
     servedAgain.allFound();
-    awaitFirstTries(CompletableFuture.allOf(disksTried, portsTried), headStart(servedAgain.age()));
+    servedAgain.awaitFirstTries(CompletableFuture.allOf(disksTried, portsTried));
     jobs.start();
     coordinator.recover();
     coordinator.start(scheduler);
@@ -340,26 +327,6 @@ public final class Host implements AutoCloseable {
     } catch (RuntimeException e) {
       journal.close();
       throw e;
-    }
-  }
-
-  private static Duration headStart(Duration age) {
-    return Comparators.max(MIN_HEAD_START, Comparators.min(MAX_HEAD_START, age));
-  }
-
-  /** The rest begins then: a disk whose server is away, or hangs, holds up nobody else for long. */
-  private void awaitFirstTries(CompletableFuture<Void> tried, Duration bound) {
-    try {
-      tried.get(bound.toMillis(), TimeUnit.MILLISECONDS);
-    } catch (TimeoutException e) {
-      log.warn(
-          "goes on after {} ms, although {} are not served again yet",
-          bound.toMillis(),
-          guests.expecting());
-    } catch (ExecutionException e) {
-      throw new AssertionError("to try a disk never fails", e);
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
     }
   }
 

@@ -1,10 +1,15 @@
 package io.netchannel.daemon;
 
+import com.google.common.collect.Comparators;
 import java.time.Duration;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.function.LongSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -32,6 +37,15 @@ final class ServedAgain {
    * @param last when the last one was, after the start; empty before the first one
    */
   record Progress(int served, int found, Optional<Duration> last) {}
+
+  /**
+   * How long guests' disks have the host for themselves at the start: as long as it took until
+   * then, as one that is slow to start is slow to open disks; but guests elsewhere wait for exports
+   * and hooks for their answers. Two hosts with disks of each other get out of it by that.
+   */
+  private static final Duration MIN_HEAD_START = Duration.ofSeconds(2);
+
+  private static final Duration MAX_HEAD_START = Duration.ofSeconds(10);
 
   private final LongSupplier nanoTime;
   private final long startedNanos;
@@ -96,8 +110,29 @@ final class ServedAgain {
     }
   }
 
+  /** The rest begins then: a disk whose server is away, or hangs, holds up nobody else for long. */
+  void awaitFirstTries(CompletableFuture<Void> tried) {
+    Duration bound = Comparators.max(MIN_HEAD_START, Comparators.min(MAX_HEAD_START, age()));
+    try {
+      tried.get(bound.toMillis(), TimeUnit.MILLISECONDS);
+    } catch (TimeoutException e) {
+      log.warn(
+          "goes on after {} ms, although {} are not served again yet",
+          bound.toMillis(),
+          found());
+    } catch (ExecutionException e) {
+      throw new AssertionError("to try a disk never fails", e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private synchronized List<String> found() {
+    return waiting.keySet().stream().map(ServedDevice::toString).toList();
+  }
+
   /** Since the start. */
-  Duration age() {
+  private Duration age() {
     return Duration.ofNanos(nanoTime.getAsLong() - startedNanos);
   }
 

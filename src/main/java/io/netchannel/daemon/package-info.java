@@ -47,8 +47,8 @@
  * empty model of it in memory; all else is the same.
  *
  * <p>Disks and USB ports are kinds of one thing: {@code ServedDevices} and {@code ServedDevice} are
- * their life, {@code DeviceRecovery} what a restart makes of them, {@code GuestDevices} all of a
- * guest. A kind says how its source is opened, and which mid-point it has.
+ * their life, {@code DeviceRecovery} what a restart makes of them, {@code MovingDevices} how they
+ * leave and come, {@code GuestDevices} all of a guest. A kind says how its source is opened, and which mid-point it has.
  *
  * <p>A device in {@code ServedDevices}:
  *
@@ -147,8 +147,10 @@
  *       meanwhile.
  *   <li>Nor does it wait beyond a bound for the storage of its own exports: what is there then ends
  *       as after a kill, and the next device server starts when it has ended.
- *   <li>A guest with USB ports is refused a migration before anything of it is done, at its source;
- *       one that comes all the same is not let in.
+ *   <li>What is plugged into a port stays at its host, which exports it to that port of that guest
+ *       alone while the guest is elsewhere ({@code StayingUsb}); aborts and the way home end that.
+ *   <li>A guest whose ports cannot go with it is refused a migration before anything of it is done,
+ *       at its source. One that comes with a port that nobody hands over does not run here.
  *   <li>A domain that has gone leaves no node, no mapped page and no thread.
  *   <li>Disks that others serve are looked at, through their rings and read-only; nothing of theirs
  *       is changed, and nothing stays mapped when the look is over.
