@@ -11,10 +11,11 @@ from xml.etree import ElementTree
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from xenlab.auction_report import MARKS, WINDOW_SECONDS, Course, Goal, Window, figures, goals, percentile, picture
+from xenlab.auction_report import MARKS, WINDOW_SECONDS, Course, Window, figures, goals, percentile, picture
 from xenlab.bidding import CATEGORIES, CLIENTS, ITEMS, MIX, USERS, WRITING, Client, Interaction, Load, Visitor, Written
 from xenlab.bookkeeping import COLUMNS, Audit
 from xenlab.database import SCHEMA, SEPARATOR, TABLES, DatabaseError
+from xenlab.goals import Goal
 from xenlab.plot import Line, LinePanel, over_time
 from xenlab.report import Failure
 

@@ -17,7 +17,7 @@ from xenlab.settings import REPO
 BUDGET = 2000
 COMMITS = [f"commit {n}" for n in range(200)]
 SERVER = CODE + "server/Session.java"
-REMOTE = {"auction", "swap-home", "remote", "cut", "server-restart", "fence", "stay-behind"}
+REMOTE = {"auction", "swap-home", "remote", "cut", "server-restart", "fence", "stay-behind", "usb-remote", "usb-migrate", "usb-kill"}
 
 
 class Choices(unittest.TestCase):

@@ -3,6 +3,7 @@
 import re
 import sys
 import unittest
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from xml.etree import ElementTree
@@ -21,9 +22,12 @@ def guest(options: Options, machine: Machine | None = None) -> Guest:
 
 
 class GuestXml(unittest.TestCase):
-    def test_most_guests_have_no_network(self):
+    def test_most_guests_have_no_network_and_one_processor(self):
         xml = ElementTree.fromstring(guest(Options()).xml())
-        self.assertEqual((xml.findall("devices/interface"), xml.findtext("memory")), ([], "128"))
+        self.assertEqual((xml.findall("devices/interface"), xml.findtext("memory"), xml.findtext("vcpu")), ([], "128", "1"))
+
+    def test_a_machine_has_its_processors(self):
+        self.assertEqual(ElementTree.fromstring(guest(Options(), replace(MACHINE, vcpus=2)).xml()).findtext("vcpu"), "2")
 
     def test_a_machine_has_an_interface_on_the_guests_bridge_and_its_memory(self):
         xml = ElementTree.fromstring(guest(Options(), MACHINE).xml())

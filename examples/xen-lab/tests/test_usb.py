@@ -6,8 +6,10 @@ import select
 import subprocess
 import sys
 import tempfile
+import threading
 import unittest
 from array import array
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,8 +19,9 @@ from xenlab.guest_image import compile_programs  # noqa: E402 - the path above
 from xenlab.hosts import Host  # noqa: E402
 from xenlab.report import Failure  # noqa: E402
 from xenlab.settings import LAB, TARGET  # noqa: E402
-from xenlab.usb import FIRST, NUMBER_BITS, RATE, SPARE_BITS, VOLUME, WAV_HEADER_BYTES, Numbers, Typist, heard  # noqa: E402
-from xenlab.usb_devices import CONTROLLER, DEVICES, KEYBOARD, STICK  # noqa: E402
+from xenlab.usb import gadget_script  # noqa: E402
+from xenlab.usb_devices import CONTROLLER, DEVICES, KEYBOARD, MODEM, STICK  # noqa: E402
+from xenlab.usb_ends import FIRST, KEYS_KEPT, NUMBER_BITS, RATE, SPARE_BITS, VOLUME, WAV_HEADER_BYTES, Numbers, Typist, heard  # noqa: E402
 
 BOUND_SECONDS = 30
 
@@ -52,25 +55,49 @@ class SerialNumbers(unittest.TestCase):
         with self.assertRaisesRegex(Failure, "expected 2 from the guest, found 1"):
             numbers(b"0000000001\n\n0000000001\n")
 
-    def test_the_guests_program_counts_and_finds_what_is_lost(self):
+    @contextmanager
+    def counting(self):
+        """The guest's program, and the other end of its line."""
         TARGET.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=TARGET) as directory:
             compile_programs(LAB / "usb", Path(directory))
             master, slave = os.openpty()
-            process = subprocess.Popen([f"{directory}/counter", os.ttyname(slave)], stdout=subprocess.PIPE, text=True)
+            stop = Path(directory) / "stop"
+            process = subprocess.Popen([f"{directory}/counter", os.ttyname(slave), stop], stdout=subprocess.PIPE, text=True)
             try:
                 self.assertEqual(process.stdout.readline(), "counter here\n")
-                found = Numbers()
-                while found.read < 3:
-                    self.assertTrue(select.select([master], [], [], BOUND_SECONDS)[0])
-                    found.feed(os.read(master, 4096))
-                os.write(master, b"567\n0000000568\n0000000569\n0000000571\n")
-                self.assertEqual(process.stdout.readline(), "counter FAILED: expected 0000000570, found 0000000571\n")
+                yield process, master, stop
             finally:
                 process.kill()
                 process.communicate()
                 os.close(master)
                 os.close(slave)
+
+    def test_the_guests_program_counts_and_finds_what_is_lost(self):
+        with self.counting() as (process, master, _):
+            found = Numbers()
+            while found.read < 3:
+                self.assertTrue(select.select([master], [], [], BOUND_SECONDS)[0])
+                found.feed(os.read(master, 4096))
+            os.write(master, b"567\n0000000568\n0000000569\n0000000571\n")
+            self.assertEqual(process.stdout.readline(), "counter FAILED: expected 0000000570, found 0000000571\n")
+
+    def test_it_goes_on_later_after_an_empty_line_and_ends_when_it_is_told_to(self):
+        with self.counting() as (process, master, stop):
+            os.write(master, b"7\n0000000008\n0041\r\n\n0000000010\n0000000011\n")
+            found = Numbers()
+            while found.read < 3:  # by then it has looked at what it got
+                self.assertTrue(select.select([master], [], [], BOUND_SECONDS)[0])
+                found.feed(os.read(master, 4096))
+            stop.touch()
+            self.assertRegex(process.stdout.readline(), r"^counter final 3 read, \d+ written, newest 11\n$")
+
+    def test_it_goes_never_back_and_takes_no_echo_for_a_number(self):
+        for received, words in ((b"7\n0000000008\n\n0000000008\n", "expected 0000000009, found 0000000008"),
+                                (b"7\n0000000041\r\n0000000042\n", "expected a number of ten digits, found 0000000041")):
+            with self.counting() as (process, master, _):
+                os.write(master, received)
+                self.assertIn(words, process.stdout.readline())
 
 
 class Loudspeaker(unittest.TestCase):
@@ -123,6 +150,31 @@ class Hardware(unittest.TestCase):
                 self.assertRegex(command, rf"(node-name|id)={name}\b")
         self.assertEqual(len({device.port for device in DEVICES}), len(DEVICES))
         self.assertEqual((KEYBOARD.path, STICK.path), ("1-1", "2-2"))
+
+    def test_a_gadget_is_played_by_dom0_and_has_a_port_of_its_own_in_the_guest(self):
+        script = gadget_script(MODEM)
+        for words in ("usb_f_acm", "echo 0x1d6b >idVendor", "echo NC5 >strings/0x409/serialnumber", "/modem/UDC"):
+            self.assertIn(words, script)
+        self.assertEqual((MODEM.path, MODEM.port in {each.port for each in DEVICES}), ("3-1", False))
+
+    def test_the_stick_keeps_a_log_of_its_own(self):
+        self.assertIn("stick.log -trace enable=scsi_disk_dma_command_WRITE", self.command(usb=True))
+
+    def test_no_more_is_typed_than_is_kept_while_nobody_reads(self):
+        full, typed, seen = threading.Event(), [], [0]
+
+        def keep(key: str) -> None:
+            typed.append(key)
+            if len(typed) == KEYS_KEPT + seen[0]:
+                full.set()
+
+        typist = Typist(SimpleNamespace(monitor=keep), seconds=0)
+        with typist.typing(lambda: seen[0]):
+            self.assertTrue(full.wait(BOUND_SECONDS))
+            full.clear()
+            seen[0] = 2
+            self.assertTrue(full.wait(BOUND_SECONDS))
+        self.assertEqual((len(typed), typist.typed), (KEYS_KEPT + 2, KEYS_KEPT + 2))
 
     def test_who_types_goes_on_in_the_alphabet(self):
         typed = []

@@ -1,12 +1,13 @@
 /*
- * counter TTY: numbers over a serial line, in both directions, ten digits and a newline each. What is read must count by one;
+ * counter TTY [STOP]: numbers over a serial line, in both directions, ten digits and a newline each. What is read must count by one;
  * what is written does, PACE_MILLIS apart.
  *
  * Waits for the line, also after it has gone. Each time it is there it begins with an empty line, and passes over what is left of
- * the one that is being received. xenlab/usb.py is the other end. Ends when there is a /run/stop.
+ * the one that is being received; after an empty line the other end goes on later, never earlier. The other end is xenlab/usb.py, or
+ * another counter in dom0. Ends when there is a file STOP, /run/stop if there is none.
  *
- * Said on the console: counter here | counter gone | counter R read, W written (every REPORT_SECONDS) | counter FAILED: ... |
- * counter final R read, W written
+ * Said on the console: counter here | counter gone | counter R read, W written, newest N (every REPORT_SECONDS) |
+ * counter FAILED: ... | counter final R read, W written, newest N
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -28,16 +29,21 @@ enum {
 
 struct counter {
   int line; /* -1: there is none */
-  char out[DIGITS + 2], in[DIGITS + 1];
+  char out[DIGITS + 2];
+  char in[DIGITS + 2]; /* of a longer line its beginning */
+  char odd[DIGITS + 2]; /* the first line that was no number, since the last empty one */
   int out_length, out_done, in_length;
   int in_step;       /* it knows where a number begins */
-  uint64_t next;     /* to be read; 0: any */
+  int again;         /* the other end begins: any number after the last may come */
+  uint64_t last;     /* that was read */
   uint64_t written;  /* the newest one */
   uint64_t read;     /* how many */
   int64_t due_millis;
 };
 
-static int stopping(void) { return access("/run/stop", F_OK) == 0; }
+static const char *stop = "/run/stop";
+
+static int stopping(void) { return access(stop, F_OK) == 0; }
 
 static int64_t now_millis(void) {
   struct timespec now;
@@ -65,30 +71,42 @@ static int opened(struct counter *c, const char *path) {
   tcsetattr(c->line, TCSANOW, &settings);
   c->out_length = sprintf(c->out, "\n\n"); /* the first ends what was left half written */
   c->out_done = c->in_length = c->in_step = 0;
-  c->next = 0;
+  c->again = 1;
+  c->odd[0] = 0;
   printf("counter here\n");
   return 1;
 }
 
-static void number_read(struct counter *c) {
+/* What comes before an empty line is the end of a number, or an echo: Linux sends back what it receives until it is told not to. */
+static void line_read(struct counter *c) {
   char expected[DIGITS + 1];
-  c->in[c->in_length] = 0;
   char *end;
+  c->in[c->in_length] = 0;
+  if (c->in_length == 0) {
+    c->again = 1;
+    c->odd[0] = 0;
+    return;
+  }
   uint64_t found = strtoull(c->in, &end, 10);
-  snprintf(expected, sizeof expected, "%0*lu", DIGITS, c->next);
-  if (c->in_length != DIGITS || *end || (c->next && found != c->next)) fail(c->next ? expected : "a number of ten digits", c->in);
-  c->next = found + 1;
+  if (c->in_length != DIGITS || *end) {
+    if (!c->odd[0]) strcpy(c->odd, c->in);
+    return;
+  }
+  if (c->odd[0]) fail("a number of ten digits", c->odd);
+  snprintf(expected, sizeof expected, "%0*lu", DIGITS, c->last + 1);
+  if (found != c->last + 1 && !(c->again && found > c->last)) fail(expected, c->in);
+  c->last = found;
+  c->again = 0;
   c->read++;
 }
 
 static void received(struct counter *c, const char *bytes, long length) {
   for (long i = 0; i < length; i++) {
     if (bytes[i] == '\n') {
-      if (c->in_step) number_read(c);
+      if (c->in_step) line_read(c);
       c->in_step = 1;
       c->in_length = 0;
-    } else if (c->in_step) {
-      if (c->in_length == DIGITS) fail("a newline after ten digits", "more");
+    } else if (c->in_step && c->in_length <= DIGITS) {
       c->in[c->in_length++] = bytes[i];
     }
   }
@@ -119,11 +137,14 @@ static int exchange(struct counter *c) {
   return 1;
 }
 
-static void report(const char *when, const struct counter *c) { printf("counter %s%lu read, %lu written\n", when, c->read, c->written); }
+static void report(const char *when, const struct counter *c) {
+  printf("counter %s%lu read, %lu written, newest %lu\n", when, c->read, c->written, c->last);
+}
 
 int main(int count, char **arguments) {
   setvbuf(stdout, NULL, _IOLBF, 0);
-  if (count != 2) fail("TTY", "no such argument");
+  if (count < 2 || count > 3) fail("TTY [STOP]", "other arguments");
+  if (count == 3) stop = arguments[2];
   struct counter c = {.line = -1};
   for (int64_t reported = now_millis(); !stopping();) {
     if (c.line < 0 && !opened(&c, arguments[1])) {

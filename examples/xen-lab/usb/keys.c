@@ -1,5 +1,6 @@
 /*
- * keys: reads the guest's keyboard. What is typed must be the alphabet, over and over: a key that is lost or comes twice shows.
+ * keys [N]: reads the guest's keyboard. What is typed must be the alphabet, over and over: a key that is lost or comes twice shows. N have
+ * come before.
  *
  * Waits for a keyboard, also after one has gone; the next key is then the one after the last. Ends when there is a /run/stop.
  *
@@ -11,6 +12,7 @@
 #include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -59,10 +61,10 @@ static long pressed(uint16_t code, long keys) {
   return keys + 1;
 }
 
-int main(void) {
+int main(int count, char **arguments) {
   setvbuf(stdout, NULL, _IOLBF, 0);
   int keyboard = -1;
-  long keys = 0, said = 0;
+  long keys = count > 1 ? atol(arguments[1]) : 0, said = keys;
   while (!stopping()) {
     if (keyboard < 0) {
       keyboard = open_keyboard();

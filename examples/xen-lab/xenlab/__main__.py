@@ -111,9 +111,8 @@ def collect(context: Context, since: dict[Host, int], consoles: dict[Host, int])
         save("xen.txt", "xl list -v; xenstore-ls -f /local/domain; dmesg | tail -n 100")
         for guest in context.guests:
             save(f"guest-{guest.name}.log", f"cat {guest.log}")
-            for disk in guest.disks:
-                if disk.source:
-                    save(f"trace-{disk.target}.jsonl", f"cat {product.TRACES}/{guest.name}-{disk.target}.jsonl")
+            for target in [disk.target for disk in guest.disks if disk.source] + [f"usb{port}" for port in guest.usb]:
+                save(f"trace-{target}.jsonl", f"cat {product.TRACES}/{guest.name}-{target}.jsonl")
         with open(host.directory / "console.log", "rb") as console:
             console.seek(consoles[host])
             (context.logs / f"{host}-console.log").write_bytes(console.read())

@@ -1,11 +1,11 @@
 """The figures of scenario auction: rates and waits over time, what was to be reached, the picture."""
 
 import math
-import operator
 from dataclasses import dataclass, field
 
 from .bidding import Interaction
 from .bookkeeping import Audit
+from .goals import Goal
 from .plot import Line, LinePanel, median, over_time
 
 # Of a rate. In one second an emulated guest answers too few to tell rates apart.
@@ -66,24 +66,6 @@ class Course:
 
     def figures(self) -> list[dict]:
         return [{"at": each.at, "rate": each.rate, "p99_seconds": each.p99_seconds and round(each.p99_seconds, 3)} for each in self.windows()]
-
-
-@dataclass(frozen=True)
-class Goal:
-    name: str
-    relation: str  # "=" or ">="
-    wanted: float
-    found: float
-
-    @property
-    def met(self) -> bool:
-        return {"=": operator.eq, ">=": operator.ge}[self.relation](self.found, self.wanted)
-
-    def figures(self) -> dict:
-        return {"name": self.name, "goal": f"{self.relation} {self.wanted:g}", "found": self.found, "met": self.met}
-
-    def __str__(self) -> str:
-        return f"{self.name}: expected {self.relation} {self.wanted:g}, found {self.found:g}"
 
 
 def goals(course: Course, born_there: Course, audit: Audit, none: dict[str, int]) -> list[Goal]:

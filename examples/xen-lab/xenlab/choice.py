@@ -64,6 +64,8 @@ COSTS = {
     "mirror-leg": Cost(250, (CODE + "device/legs/", CODE + "device/mirror/")),
     "usb": Cost(130, USB),
     "usb-remote": Cost(300, USB + REMOTE),
+    "usb-migrate": Cost(1100, USB + REMOTE + MOVES),
+    "usb-kill": Cost(1300, USB + REMOTE + MOVES),
     "auction": Cost(900, SWAPS + REMOTE),
     "remote": Cost(80, REMOTE),
     "cut": Cost(50, REMOTE),

@@ -72,6 +72,7 @@ class Machine:
     memory_mib: int
     archive: str  # in /opt/lab of the hosts, unpacked over the initramfs
     mac: str = ""  # of its interface on the guests' network, if it has one
+    vcpus: int = 1
 
 
 class Guest:
@@ -129,7 +130,7 @@ class Guest:
         interface = (f"    <interface type='bridge'><mac address='{self.machine.mac}'/><source bridge='{GUESTS}'/></interface>\n"
                      if self.machine and self.machine.mac else "")
         return (f"<domain type='xen'>\n  <name>{self.name}</name>\n  <uuid>{self.uuid}</uuid>\n{metadata}"
-                f"  <memory unit='MiB'>{self.options.guest_memory_mib}</memory>\n  <vcpu>1</vcpu>\n"
+                f"  <memory unit='MiB'>{self.options.guest_memory_mib}</memory>\n  <vcpu>{self.machine.vcpus if self.machine else 1}</vcpu>\n"
                 "  <os>\n    <type arch='x86_64' machine='xenpvh'>xenpvh</type>\n"
                 f"    <kernel>/opt/lab/vmlinux</kernel>\n    <initrd>/run/{self.name}.cpio</initrd>\n"
                 "    <cmdline>console=hvc0 quiet loglevel=5 mitigations=off</cmdline>\n  </os>\n"
@@ -151,13 +152,33 @@ class Guest:
     def migrate(self, to: Host, rounds: int = 2) -> float:
         """`virsh migrate --live`, as a user types it. Returns the seconds it took; the guest runs at `to` and has verified
         so many rounds there."""
+        seconds = self.move(to)
+        self.verified_again(rounds)
+        return seconds
+
+    def move(self, to: Host, bound_seconds: float = MIGRATION_SECONDS) -> float:
+        """The same, of a guest with another workload than fio."""
         began = time.monotonic()
-        done = self.try_to_migrate(to)
+        done = self.try_to_migrate(to, bound_seconds)
         seconds = round(time.monotonic() - began, 1)
         expect(done.returncode == 0, f"virsh migrate {self.host} -> {to} failed: {done.stderr.strip()}")
         self.host = to
-        self.verified_again(rounds)
         return seconds
+
+    def expect_refused(self, to: Host, words: str) -> dict:
+        """`virsh migrate` fails before the destination begins to build a domain, and says these words; the guest is where it was.
+        Returns all that it says, and when."""
+        console = self.console(to)
+        began = time.monotonic()
+        done = self.try_to_migrate(to)
+        seconds, said = round(time.monotonic() - began, 1), done.stderr.strip()
+        expect(done.returncode != 0, f"expected virsh migrate of {self.name} to be refused, it succeeded")
+        expect(words in said, f"expected virsh to say `{words}`, it says: {said}")
+        # Early: a domain that was ever made there, even for a moment, has said something on its console.
+        expect(self.console(to) == console, "expected the refusal before the destination began to build the domain; "
+                                            f"its console there says: {self.console(to)[-200:]}")
+        self.expect_only_on(self.host)
+        return {"refused_after_seconds": seconds, "message": said}
 
     def try_to_migrate(self, to: Host, seconds: float = MIGRATION_SECONDS) -> subprocess.CompletedProcess:
         say(f"virsh migrate --live {self.name} {self.host} -> {to}")

@@ -1,5 +1,6 @@
 """The lab's side of guest/slots.c: where its blocks are, what they hold, what they hold at the end."""
 
+from collections import Counter
 from pathlib import Path
 
 from .report import expect
@@ -8,6 +9,7 @@ from .watch import BLOCK, RECORD, Layout
 SLOTS = 16  # these three as in guest/slots.c
 STRIDE = 2 * BLOCK
 MAGIC = b"ncslots1"
+SECTOR = 512
 
 
 def counter(block: bytes, offset: int) -> int | None:
@@ -16,6 +18,11 @@ def counter(block: bytes, offset: int) -> int | None:
 
 
 LAYOUT = Layout(SLOTS, STRIDE, counter)
+
+
+def writes(counters: list[int]) -> Counter[tuple[int, int]]:
+    """How often a disk was told to write what, as (sector, sectors): a counter counts the writes of its block."""
+    return Counter({(slot * STRIDE // SECTOR, BLOCK // SECTOR): counter for slot, counter in enumerate(counters)})
 
 
 def verify_from_outside(raw: Path, counters: list[int]) -> None:

@@ -15,7 +15,7 @@ from ..settings import Options
 
 ORDER = ("stock", "attach", "migrate", "refuse", "abort", "kill", "hostile-time", "black-hole", "stopped", "full", "ten-trips",
          "swap", "swap-kill", "swap-full", "remote", "cut", "server-restart", "fence", "stay-behind", "swap-home", "follow",
-         "with-storage", "mirror-leg", "usb", "usb-remote", "auction", "blackout", "handover-table", "late-write")
+         "with-storage", "mirror-leg", "usb", "usb-remote", "usb-migrate", "usb-kill", "auction", "blackout", "handover-table", "late-write")
 
 
 @dataclass

@@ -111,9 +111,7 @@ def move(context, guest: Guest, load: Load, course: Course) -> dict:
     course.begin = time.monotonic()
     go_on(guest, load, ALONE)
     mark("migrate")
-    done = guest.try_to_migrate(b, PATIENT_MIGRATION_SECONDS)
-    expect(done.returncode == 0, f"virsh migrate {a} -> {b} failed: {done.stderr.strip()}")
-    guest.host = b
+    guest.move(b, PATIENT_MIGRATION_SECONDS)
     mark("migrated")
     go_on(guest, load, BETWEEN)
     swapping.begin_swap(guest, NEW, pivot="manual")

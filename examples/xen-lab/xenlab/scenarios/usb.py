@@ -28,6 +28,7 @@ def run(context):
         a.run(f"netchannel detach-usb {NAME} {KEYBOARD.port}")
         desk.said("keys gone", "the keyboard to be gone")
         desk.stop()
+        desk.expect_each_write_once()
         desk.end()
     found = context.figures | watch.figures()
     context.figures |= found | {"summary": f"{found['keys']} keys, {found['stick_writes']} writes to the stick, {found['numbers_to_guest']} and "

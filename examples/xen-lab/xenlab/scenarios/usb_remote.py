@@ -7,12 +7,12 @@ from ..hosts import Host
 from ..report import expect
 from ..usb_desk import Desk
 from ..usb_devices import DEVICES, KEYBOARD, SERIAL, STICK, STICK_RAW, Device
+from ..usb_ends import KEYS_KEPT
 from ..watch import Watch
 
 USB = True
 CUT_SECONDS = 10
 KEYS = 20
-KEYS_IN_THE_CUT = 6  # the keyboard itself keeps 16 reports, two for a key
 WRITES_SECONDS = 120
 
 
@@ -59,7 +59,7 @@ def type_some(desk: Desk) -> None:
 def cut(context, desk: Desk) -> float:
     with Watch(STICK_RAW, slots.LAYOUT) as watch:
         with context.hosts.wire_cut():
-            desk.typist.type(KEYS_IN_THE_CUT)
+            desk.typist.type(KEYS_KEPT)
             time.sleep(CUT_SECONDS)  # what the scenario is about, not a wait for something
         desk.wait_keys()
         type_some(desk)
