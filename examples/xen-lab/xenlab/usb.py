@@ -20,7 +20,9 @@ def prepare(host: Host) -> None:
 
 
 def plug(host: Host, device: Device) -> None:
-    """Dom0 has seen it afterwards."""
+    """Dom0 has seen it afterwards. One that a scenario which failed has left there is unplugged before."""
+    if is_there(host, device):
+        unplug(host, device)
     say(f"{device.name} is plugged in at {host}, port {device.path}")
     if isinstance(device, Gadget):
         host.run(gadget_script(device))
@@ -55,11 +57,15 @@ def gadget_script(device: Gadget) -> str:
 
 
 def wait_port(host: Host, device: Device, there: bool) -> None:
-    entry, wanted = f"/sys/bus/usb/devices/{device.path}/serial", "there" if there else "gone"
     deadline = time.monotonic() + COMMAND_SECONDS
-    while host.output(f"[ -e {entry} ] && echo there || echo gone").strip() != wanted:
-        expect(time.monotonic() < deadline, f"expected {device.name} to be {wanted}: {host}:{entry}")
+    while is_there(host, device) != there:
+        expect(time.monotonic() < deadline, f"expected {device.name} to be {'there' if there else 'gone'}: port {device.path} of {host}")
         time.sleep(LOOK_SECONDS)
+
+
+def is_there(host: Host, device: Device) -> bool:
+    """Dom0 has seen it."""
+    return host.run(f"[ -e /sys/bus/usb/devices/{device.path}/serial ]", check=False).returncode == 0
 
 
 def plugged(host: Host) -> list[str]:

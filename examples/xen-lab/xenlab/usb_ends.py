@@ -160,7 +160,7 @@ class SerialEnd:
 class ModemEnd:
     """A context: at the other end of a gadget's line dom0 counts, with the same program as the guest."""
 
-    PROGRAM, STOP = "/run/lab-counter", "/run/lab-counter.stop"
+    PROGRAM, STOP = "/opt/lab/counter", "/run/lab-counter.stop"  # nothing in /run can be executed
 
     def __init__(self, host: Host, line: str = "/dev/ttyGS0"):
         self.host, self.line = host, line
@@ -181,6 +181,8 @@ class ModemEnd:
     def check(self) -> None:
         failed = re.search("counter FAILED: .*", self._said.text)
         expect(not failed, f"at the other end of {self.line} of {self.host}: {failed and failed[0]}")
+        expect(self._said.is_live or "counter final" in self._said.text,
+               f"expected {self.PROGRAM} of {self.host} to count on, it has ended and said: {self._said.text[-200:]}")
 
     @property
     def begun(self) -> int:
