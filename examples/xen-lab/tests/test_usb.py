@@ -21,7 +21,7 @@ from xenlab.report import Failure  # noqa: E402
 from xenlab.settings import LAB, TARGET  # noqa: E402
 from xenlab.usb import gadget_script  # noqa: E402
 from xenlab.usb_devices import CONTROLLER, DEVICES, KEYBOARD, MODEM, STICK  # noqa: E402
-from xenlab.usb_ends import FIRST, KEYS_KEPT, NUMBER_BITS, RATE, SPARE_BITS, VOLUME, WAV_HEADER_BYTES, Numbers, Typist, heard  # noqa: E402
+from xenlab.usb_ends import FIRST, KEYS_KEPT, NUMBER_BITS, PACE_SECONDS, RATE, SPARE_BITS, VOLUME, WAV_HEADER_BYTES, Numbers, Typist, heard  # noqa: E402
 
 BOUND_SECONDS = 30
 
@@ -56,17 +56,17 @@ class SerialNumbers(unittest.TestCase):
             numbers(b"0000000001\n\n0000000001\n")
 
     @contextmanager
-    def counting(self):
-        """The guest's program, and the other end of its line."""
+    def counting(self, *stop: str):
+        """The guest's program, and the other end of its line; with `stop` as in dom0."""
         TARGET.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=TARGET) as directory:
             compile_programs(LAB / "usb", Path(directory))
             master, slave = os.openpty()
-            stop = Path(directory) / "stop"
-            process = subprocess.Popen([f"{directory}/counter", os.ttyname(slave), stop], stdout=subprocess.PIPE, text=True)
+            words = [str(Path(directory) / each) for each in stop]
+            process = subprocess.Popen([f"{directory}/counter", os.ttyname(slave), *words], stdout=subprocess.PIPE, text=True)
             try:
                 self.assertEqual(process.stdout.readline(), "counter here\n")
-                yield process, master, stop
+                yield process, master, words
             finally:
                 process.kill()
                 process.communicate()
@@ -82,14 +82,15 @@ class SerialNumbers(unittest.TestCase):
             os.write(master, b"567\n0000000568\n0000000569\n0000000571\n")
             self.assertEqual(process.stdout.readline(), "counter FAILED: expected 0000000570, found 0000000571\n")
 
-    def test_it_goes_on_later_after_an_empty_line_and_ends_when_it_is_told_to(self):
-        with self.counting() as (process, master, stop):
-            os.write(master, b"7\n0000000008\n0041\r\n\n0000000010\n0000000011\n")
+    def test_in_dom0_it_answers_and_goes_on_later_after_an_empty_line_until_it_is_told_to_end(self):
+        with self.counting("stop") as (process, master, [stop]):
+            self.assertFalse(select.select([master], [], [], 2 * PACE_SECONDS)[0])
+            os.write(master, b"7\n0041\r\n\n0000000008\n\n0000000010\n0000000011\n")
             found = Numbers()
             while found.read < 3:  # by then it has looked at what it got
                 self.assertTrue(select.select([master], [], [], BOUND_SECONDS)[0])
                 found.feed(os.read(master, 4096))
-            stop.touch()
+            Path(stop).touch()
             self.assertRegex(process.stdout.readline(), r"^counter final 3 read, \d+ written, newest 11\n$")
 
     def test_it_goes_never_back_and_takes_no_echo_for_a_number(self):

@@ -3,8 +3,9 @@
  * what is written does, PACE_MILLIS apart.
  *
  * Waits for the line, also after it has gone. Each time it is there it begins with an empty line, and passes over what is left of
- * the one that is being received; after an empty line the other end goes on later, never earlier. The other end is xenlab/usb.py, or
- * another counter in dom0. Ends when there is a file STOP, /run/stop if there is none.
+ * the one that is being received; after an empty line the other end goes on later, never earlier. The other end is xenlab/usb_ends.py; or
+ * the same program in dom0, which has a file STOP to end it, and says nothing before the guest has: what a guest's Linux gets before
+ * it is told not to it sends back. Without STOP it ends when there is a /run/stop.
  *
  * Said on the console: counter here | counter gone | counter R read, W written, newest N (every REPORT_SECONDS) |
  * counter FAILED: ... | counter final R read, W written, newest N
@@ -21,7 +22,7 @@
 #include <unistd.h>
 
 enum {
-  DIGITS = 10, /* as in xenlab/usb.py */
+  DIGITS = 10, /* as in xenlab/usb_ends.py */
   PACE_MILLIS = 100,
   LOOK_MILLIS = 200,
   REPORT_SECONDS = 10,
@@ -33,6 +34,7 @@ struct counter {
   char in[DIGITS + 2]; /* of a longer line its beginning */
   char odd[DIGITS + 2]; /* the first line that was no number, since the last empty one */
   int out_length, out_done, in_length;
+  int speaks;
   int in_step;       /* it knows where a number begins */
   int again;         /* the other end begins: any number after the last may come */
   uint64_t last;     /* that was read */
@@ -42,6 +44,7 @@ struct counter {
 };
 
 static const char *stop = "/run/stop";
+static int answers; /* after the other end only */
 
 static int stopping(void) { return access(stop, F_OK) == 0; }
 
@@ -73,6 +76,7 @@ static int opened(struct counter *c, const char *path) {
   c->out_done = c->in_length = c->in_step = 0;
   c->again = 1;
   c->odd[0] = 0;
+  c->speaks = !answers;
   printf("counter here\n");
   return 1;
 }
@@ -83,7 +87,7 @@ static void line_read(struct counter *c) {
   char *end;
   c->in[c->in_length] = 0;
   if (c->in_length == 0) {
-    c->again = 1;
+    c->again = c->speaks = 1;
     c->odd[0] = 0;
     return;
   }
@@ -119,7 +123,7 @@ static int exchange(struct counter *c) {
     c->out_length = sprintf(c->out, "%0*lu\n", DIGITS, ++c->written);
     c->out_done = 0;
   }
-  int writes = c->out_done < c->out_length;
+  int writes = c->speaks && c->out_done < c->out_length;
   struct pollfd line = {.fd = c->line, .events = (short)(POLLIN | (writes ? POLLOUT : 0))};
   if (poll(&line, 1, writes ? LOOK_MILLIS : PACE_MILLIS) < 0) return errno == EINTR;
   if (line.revents & (POLLHUP | POLLERR)) return 0;
@@ -144,7 +148,10 @@ static void report(const char *when, const struct counter *c) {
 int main(int count, char **arguments) {
   setvbuf(stdout, NULL, _IOLBF, 0);
   if (count < 2 || count > 3) fail("TTY [STOP]", "other arguments");
-  if (count == 3) stop = arguments[2];
+  if (count == 3) {
+    stop = arguments[2];
+    answers = 1;
+  }
   struct counter c = {.line = -1};
   for (int64_t reported = now_millis(); !stopping();) {
     if (c.line < 0 && !opened(&c, arguments[1])) {

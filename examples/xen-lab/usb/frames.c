@@ -1,6 +1,6 @@
 /*
  * frames DEVICE: plays numbered frames, by ALSA's own interface to the kernel: 48 kHz, 16 bits, two channels, no library. A
- * frame holds its number, 12 bits in each channel, with 3 bits below them that a mixer's rounding may change. xenlab/usb.py
+ * frame holds its number, 12 bits in each channel, with 3 bits below them that a mixer's rounding may change. xenlab/usb_ends.py
  * looks for them in what the device has heard. The first one is FIRST, so that no frame is silence.
  *
  * Waits for the device, also after it has gone. Ends when there is a /run/stop.
@@ -23,7 +23,7 @@ enum {
   CHANNELS = 2,
   PERIOD = 4800, /* frames: 100 ms */
   PERIODS = 4,
-  NUMBER_BITS = 12, /* in each channel; these two as in xenlab/usb.py */
+  NUMBER_BITS = 12, /* in each channel; these two as in xenlab/usb_ends.py */
   SPARE_BITS = 3,
   FIRST = 1 << NUMBER_BITS,
   LOOK_MILLIS = 200,

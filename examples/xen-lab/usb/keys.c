@@ -24,7 +24,7 @@ enum {
   NEVER_MILLIS = 3600 * 1000,
 };
 
-/* As in xenlab/usb.py. */
+/* As in xenlab/usb_ends.py. */
 static const uint16_t ALPHABET[LETTERS] = {
     KEY_A, KEY_B, KEY_C, KEY_D, KEY_E, KEY_F, KEY_G, KEY_H, KEY_I, KEY_J, KEY_K, KEY_L, KEY_M,
     KEY_N, KEY_O, KEY_P, KEY_Q, KEY_R, KEY_S, KEY_T, KEY_U, KEY_V, KEY_W, KEY_X, KEY_Y, KEY_Z,
