@@ -14,7 +14,7 @@ from .report import expect
 from .settings import COMMAND_SECONDS
 from .usb import LOOK_SECONDS, MACHINE, prepare, unplug
 from .usb_devices import AUDIO, KEYBOARD, MODEM, SERIAL, STICK, STICK_RAW, Device, stick_log, wav
-from .usb_ends import ModemEnd, SerialEnd, Typist, heard, stick_writes
+from .usb_ends import KEYS_KEPT, ModemEnd, SerialEnd, Typist, heard, stick_writes
 from .watch import Watch
 
 NAME = "desk"
@@ -79,6 +79,17 @@ class Desk:
         """Until all keys that were typed have come. One more, or another one, ends the wait as a failure."""
         self.said(rf"keys {self.typist.typed}\b", f"key {self.typist.typed}")
 
+    def type(self, keys: int) -> None:
+        """They come, each of them. A guest that has just resumed has a kernel that keeps few keys for a program that is slow."""
+        for _ in range(keys):
+            deadline = time.monotonic() + WORK_SECONDS
+            while self.typist.typed - self.keys_seen() >= KEYS_KEPT:
+                self.guest.complain(self.guest.said())
+                expect(time.monotonic() < deadline, f"expected some of {self.typist.typed} keys, the guest has seen {self.keys_seen()}")
+                time.sleep(LOOK_SECONDS)
+            self.typist.type(1)
+        self.wait_keys()
+
     def keys_seen(self) -> int:
         return self._newest(r"keys (\d+)\b")
 
@@ -110,8 +121,7 @@ class Desk:
     def goes_on(self) -> None:
         """Each device does what it did; stick and disk, if they are watched."""
         if KEYBOARD in self.devices:
-            self.typist.type(KEYS)
-            self.wait_keys()
+            self.type(KEYS)
         for watch in self.watches:
             watch.wait_all_change(WRITES_SECONDS)
         if self.line:

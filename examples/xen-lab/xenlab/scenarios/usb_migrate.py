@@ -7,7 +7,7 @@ from ..goals import Goal
 from ..guest import netchannel
 from ..hosts import Host
 from ..report import expect
-from ..usb_desk import DISK, NAME, Desk
+from ..usb_desk import DISK, KEYS, NAME, Desk
 from ..usb_devices import AUDIO, KEYBOARD, MODEM, STICK, Device
 
 USB = True
@@ -101,8 +101,7 @@ def asleep(desk: Desk, to: Host) -> None:
     desk.guest.type(f"rm /run/stop; keys {desk.typist.typed} & dd if=/dev/sda of=/dev/null bs=4k count=16 && echo the stick reads")
     desk.said("the stick reads", "the stick to be read")
     desk.said("keys here", "the keyboard to be here", times=2)
-    desk.typist.type(10)
-    desk.wait_keys()
+    desk.type(KEYS)
     desk.guest.type("stop")
     desk.said(rf"keys final {desk.typist.typed}\b", "each key once")
     desk.expect_undisturbed()

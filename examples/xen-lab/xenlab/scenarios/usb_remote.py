@@ -52,8 +52,7 @@ def desk_of(context, server: Host, devices: tuple[Device, ...]) -> Desk:
 
 
 def type_some(desk: Desk) -> None:
-    desk.typist.type(KEYS)
-    desk.wait_keys()
+    desk.type(KEYS)
 
 
 def cut(context, desk: Desk) -> float:
