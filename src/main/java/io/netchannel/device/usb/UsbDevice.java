@@ -61,6 +61,8 @@ public interface UsbDevice extends Backend {
    * device's own that would have to wake that one; until another loop is named, or this one ends. A
    * wish: it changes nothing where the device waits for no descriptor, or does something else just
    * then.
+   *
+   * @param loop null for the device's own thread, which is where it begins
    */
   default void completeOn(DescriptorLoop loop) {}
 

@@ -1,5 +1,6 @@
 package io.netchannel.device.usb.shared;
 
+import io.netchannel.device.usb.DescriptorLoop;
 import io.netchannel.device.usb.PortState;
 import io.netchannel.device.usb.Urb;
 import io.netchannel.device.usb.UrbCompletion;
@@ -30,6 +31,9 @@ final class Holder implements UsbDevice {
 
   /** Its URBs that its user has not been told the end of. */
   int untold;
+
+  /** Where its completions are told while it owns the device; null for the device's thread. */
+  DescriptorLoop loop;
 
   volatile PortListener listener = () -> {};
 
@@ -62,6 +66,11 @@ final class Holder implements UsbDevice {
   @Override
   public CompletableFuture<UrbStatus> reset() {
     return device.reset(this);
+  }
+
+  @Override
+  public void completeOn(DescriptorLoop newLoop) {
+    device.completeOn(this, newLoop);
   }
 
   @Override

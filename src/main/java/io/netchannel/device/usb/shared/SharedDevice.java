@@ -1,6 +1,7 @@
 package io.netchannel.device.usb.shared;
 
 import io.netchannel.device.DeviceException;
+import io.netchannel.device.usb.DescriptorLoop;
 import io.netchannel.device.usb.PortState;
 import io.netchannel.device.usb.Urb;
 import io.netchannel.device.usb.UrbCompletion;
@@ -141,6 +142,7 @@ final class SharedDevice {
           owner.generation);
     }
     owner = holder;
+    device.completeOn(holder.loop);
     others = 0;
     for (Passage each : atDevice) {
       if (each.holder != owner) {
@@ -149,6 +151,13 @@ final class SharedDevice {
       }
     }
     endWaiting(each -> each.holder != owner, UrbStatus.CANCELLED);
+  }
+
+  synchronized void completeOn(Holder holder, DescriptorLoop loop) {
+    holder.loop = loop;
+    if (holder == owner) {
+      device.completeOn(loop);
+    }
   }
 
   synchronized void rest(Holder holder) {
@@ -218,6 +227,9 @@ final class SharedDevice {
     holder.gone = true;
     if (owner == holder) {
       owner = null;
+      if (!over) {
+        device.completeOn(null);
+      }
     }
     notifyAll();
   }

@@ -53,6 +53,9 @@
  *       reports of before say nothing afterwards.
  *   <li>What is plugged, its incarnation and its settings are the same for all holders: a change of
  *       owner is no replug.
+ *   <li>Completions are told where the owner wants them ({@link
+ *       io.netchannel.device.usb.UsbDevice#completeOn}): the loop of whoever has lost it waits for
+ *       the device no more.
  *   <li>A URB of the owner makes no object on its way.
  * </ul>
  */

@@ -35,17 +35,28 @@ final class ScriptedLoop implements DescriptorLoop {
     return List.copyOf(calls);
   }
 
+  synchronized void awaitCall(String call) {
+    while (!calls.contains(call)) {
+      waitHere();
+    }
+  }
+
   /** Who waits for the descriptor, as soon as somebody does. */
   Watcher watcher() {
     synchronized (this) {
       while (watcher == null) {
-        try {
-          wait();
-        } catch (InterruptedException e) {
-          throw new AssertionError("interrupted", e);
-        }
+        waitHere();
       }
       return watcher;
+    }
+  }
+
+  @SuppressWarnings("WaitNotInLoop") // all who call it do so in a loop
+  private void waitHere() {
+    try {
+      wait();
+    } catch (InterruptedException e) {
+      throw new AssertionError("interrupted", e);
     }
   }
 }

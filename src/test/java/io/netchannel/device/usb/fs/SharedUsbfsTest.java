@@ -3,6 +3,7 @@ package io.netchannel.device.usb.fs;
 import static io.netchannel.device.usb.fs.TestUrbs.bulk;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.netchannel.device.usb.DescriptorLoop;
 import io.netchannel.device.usb.Urb;
 import io.netchannel.device.usb.UrbStatus;
 import io.netchannel.device.usb.UsbDevice;
@@ -80,6 +81,29 @@ final class SharedUsbfsTest {
     assertThat(usbfs.isClosed()).isFalse();
     home.close();
     assertThat(usbfs.isClosed()).isTrue();
+  }
+
+  /** As that of a connection to the export, which is beside the guest's port. */
+  @Test
+  void theLoopOfTheOwnerWaitsForTheDeviceAsLongAsItIsTheOwners() throws Exception {
+    UsbDevice home = open(1);
+    UsbDevice away = open(2);
+    ScriptedLoop loop = new ScriptedLoop();
+    away.completeOn(loop);
+    DescriptorLoop.Watcher watcher = loop.watcher();
+    CompletableFuture<UrbStatus> there = submit(away, bulk(TestDescriptors.BULK_IN, 512));
+    usbfs.complete(usbfs.awaitSubmitted(), 0, 1);
+    while (!there.isDone()) {
+      watcher.ready(false);
+    }
+    assertThat(there.join()).isEqualTo(UrbStatus.OK);
+    home.useGeneration(3);
+    loop.awaitCall("cancel");
+    CompletableFuture<UrbStatus> here = submit(home, bulk(TestDescriptors.BULK_IN, 512));
+    usbfs.complete(usbfs.awaitSubmitted(), 0, 1);
+    assertThat(await(here)).isEqualTo(UrbStatus.OK);
+    away.close();
+    home.close();
   }
 
   /** An owner that was not sealed: its URB is discarded, and the next one's comes after that. */

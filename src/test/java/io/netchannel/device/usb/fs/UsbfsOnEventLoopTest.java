@@ -23,8 +23,8 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * A device on real event loops, while URBs are unlinked and loops come and go:
- * every URB ends, once. {@code -Dnetchannel.seed=N} repeats the events of a run.
+ * A device on real event loops, while URBs are unlinked and loops come and go: every URB ends,
+ * once. {@code -Dnetchannel.seed=N} repeats the events of a run.
  */
 @Timeout(60)
 final class UsbfsOnEventLoopTest {

@@ -76,8 +76,7 @@ final class UsbfsRig implements AutoCloseable {
           @Override
           public void close() {}
         };
-    return new UsbfsKind(
-        new UsbfsDevice.Host(sysfs.finder(), hotPlug, opener, memory, () -> 0));
+    return new UsbfsKind(new UsbfsDevice.Host(sysfs.finder(), hotPlug, opener, memory, () -> 0));
   }
 
   /** A usual device at port 3-1.2 that is open, and its script. */

@@ -2,6 +2,7 @@ package io.netchannel.device.usb.shared;
 
 import com.google.common.collect.ImmutableMap;
 import com.google.common.collect.ImmutableSet;
+import io.netchannel.device.usb.DescriptorLoop;
 import io.netchannel.device.usb.Descriptors;
 import io.netchannel.device.usb.PortState;
 import io.netchannel.device.usb.Urb;
@@ -34,6 +35,9 @@ final class ManualDevice implements UsbDevice {
 
   /** What was done to it, but URBs. */
   final List<String> calls = new ArrayList<>();
+
+  /** Where completions are wanted. */
+  DescriptorLoop loop;
 
   private final List<Urb> unlinked = new ArrayList<>();
   private int incarnation = 1;
@@ -140,6 +144,11 @@ final class ManualDevice implements UsbDevice {
     calls.add("reset");
     submitted.forEach(each -> unlinked.add(each.urb()));
     return CompletableFuture.completedFuture(UrbStatus.OK);
+  }
+
+  @Override
+  public void completeOn(DescriptorLoop newLoop) {
+    loop = newLoop;
   }
 
   @Override

@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.sun.management.ThreadMXBean;
 import io.netchannel.device.DeviceException;
+import io.netchannel.device.usb.DescriptorLoop;
 import io.netchannel.device.usb.EmptyPort;
 import io.netchannel.device.usb.ForwardingUsbDevice;
 import io.netchannel.device.usb.Transfer;
@@ -94,6 +95,29 @@ final class SharedDevicesTest {
     assertThat(device().calls).isEmpty();
     home.close();
     assertThat(device().calls).containsExactly("close");
+  }
+
+  @Test
+  void completionsAreToldWhereTheOwnerWantsThem() throws Exception {
+    DescriptorLoop ofHome = (descriptor, watcher) -> null;
+    DescriptorLoop ofAway = (descriptor, watcher) -> null;
+    UsbDevice home = open(1);
+    home.completeOn(ofHome);
+    assertThat(device().loop).isSameAs(ofHome);
+    UsbDevice away = open(2);
+    assertThat(device().loop).as("the next one has named none").isNull();
+    away.completeOn(ofAway);
+    home.completeOn(ofHome);
+    assertThat(device().loop).as("it is not home's").isSameAs(ofAway);
+    home.useGeneration(3);
+    assertThat(device().loop).as("named before").isSameAs(ofHome);
+    away.close();
+    assertThat(device().loop).isSameAs(ofHome);
+    UsbDevice last = open(4);
+    last.completeOn(ofAway);
+    last.close();
+    assertThat(device().loop).as("nobody's").isNull();
+    home.close();
   }
 
   @Test
