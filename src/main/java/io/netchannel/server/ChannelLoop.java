@@ -9,6 +9,7 @@ import io.netty.channel.epoll.EpollIoHandle;
 import io.netty.channel.epoll.EpollIoOps;
 import io.netty.channel.unix.FileDescriptor;
 import io.netty.util.concurrent.Future;
+import io.netty.util.concurrent.FutureListener;
 import java.io.UncheckedIOException;
 import java.util.concurrent.RejectedExecutionException;
 import org.slf4j.Logger;
@@ -27,18 +28,27 @@ record ChannelLoop(IoEventLoop loop) implements DescriptorLoop {
   @Override
   public Watch watch(int descriptor, Watcher watcher) {
     Watched watched = new Watched(new FileDescriptor(descriptor), watcher);
+    var unusedEnd = loop.terminationFuture().addListener(watched.whenTerminated);
     try {
       var unused = loop.register(watched).addListener(watched::begin);
     } catch (RejectedExecutionException e) {
-      watcher.over();
+      log.debug("a device's descriptor is not waited for: the event loop has ended");
     }
     return watched;
   }
 
-  /** Everything but {@link #fd} happens on the loop. */
+  /**
+   * Everything but {@link #fd} happens on the loop; or after it, when there is no loop any more.
+   */
   private final class Watched implements EpollIoHandle, Watch {
     private final FileDescriptor descriptor;
     private final Watcher watcher;
+
+    /**
+     * Netty closes the handles of a loop only if that looks at its sockets once more: not if a task
+     * of its own has ended it, as when this side closes the connection that it belongs to.
+     */
+    private final FutureListener<Object> whenTerminated = ended -> tellOver();
 
     /** Null before the loop has it. */
     private IoRegistration registration;
@@ -74,12 +84,20 @@ record ChannelLoop(IoEventLoop loop) implements DescriptorLoop {
 
     private void fail(Throwable cause) {
       log.debug("a device's descriptor is not waited for: {}", cause.toString());
+      tellOver();
       endNow();
-      watcher.over();
+    }
+
+    private void tellOver() {
+      if (!cancelled) {
+        cancelled = true;
+        watcher.over();
+      }
     }
 
     private void endNow() {
       cancelled = true;
+      var unusedEnd = loop.terminationFuture().removeListener(whenTerminated);
       if (registration != null) {
         var unused = registration.cancel();
       }
@@ -127,13 +145,8 @@ record ChannelLoop(IoEventLoop loop) implements DescriptorLoop {
       }
     }
 
-    /** The loop ends. The descriptor is its device's. */
+    /** The loop is about to end, and the descriptor is its device's. */
     @Override
-    public void close() {
-      if (!cancelled) {
-        cancelled = true;
-        watcher.over();
-      }
-    }
+    public void close() {}
   }
 }

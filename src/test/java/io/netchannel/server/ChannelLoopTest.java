@@ -132,4 +132,26 @@ final class ChannelLoopTest {
     late.listen(true);
     late.cancel();
   }
+
+  /** As that of a connection, when the server closes it. */
+  @Test
+  void anEventLoopThatEndsItselfTellsSo() throws Exception {
+    watch(writer.intValue());
+    assertThat(told.take()).isEqualTo("ready");
+    loop.execute(
+        () -> {
+          var unused = group.shutdownGracefully(0, 2, TimeUnit.SECONDS);
+        });
+    assertThat(told.take()).isEqualTo("over");
+  }
+
+  @Test
+  void anEventLoopThatIsEndingTellsSo() throws Exception {
+    loop.execute(
+        () -> {
+          var unused = group.shutdownGracefully(0, 2, TimeUnit.SECONDS);
+          watch = channelLoop.watch(writer.intValue(), watcher);
+        });
+    assertThat(told.take()).isEqualTo("over");
+  }
 }
