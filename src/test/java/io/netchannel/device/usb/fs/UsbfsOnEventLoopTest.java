@@ -28,14 +28,17 @@ import org.junit.jupiter.api.io.TempDir;
  */
 @Timeout(60)
 final class UsbfsOnEventLoopTest {
-  private static final int DEPTH = 16;
   private static final int URBS = 20_000;
   private static final int EVENTS = 200;
 
   @TempDir private Path directory;
   private final long seed = Long.getLong("netchannel.seed", ThreadLocalRandom.current().nextLong());
   private final Random random = new Random(seed);
-  private final AtomicInteger left = new AtomicInteger(URBS - DEPTH);
+
+  /** Also more than the kernel is given at a time. */
+  private final int depth = random.nextBoolean() ? 16 : PluggedDevice.MAX_IN_KERNEL + 16;
+
+  private final AtomicInteger left = new AtomicInteger(URBS - depth);
   private final CountDownLatch ended = new CountDownLatch(URBS);
   private UsbDevice device;
 
@@ -61,29 +64,43 @@ final class UsbfsOnEventLoopTest {
     EventFdUsbfs usbfs = new EventFdUsbfs(hardware, new Random(seed));
     device = rig.kind(usbfs).open("port=3-1.2", UsbOpenOptions.PLAIN);
     device.completeOn(Loops.of(loops.next()));
-    Urb[] urbs = new Urb[DEPTH];
-    for (int i = 0; i < DEPTH; i++) {
+    Urb[] urbs = new Urb[depth];
+    for (int i = 0; i < depth; i++) {
       urbs[i] = new Urb();
       urbs[i].bulk(TestDescriptors.BULK_IN, ByteBuffer.allocateDirect(8), false);
       submit(urbs[i]);
     }
     for (int i = 0; i < EVENTS && ended.getCount() > 0; i++) {
       awaitMore(random.nextInt(URBS / EVENTS));
-      switch (random.nextInt(4)) {
+      switch (random.nextInt(8)) {
         case 0 -> device.completeOn(Loops.of(loops.next()));
-        default -> device.unlink(urbs[random.nextInt(DEPTH)]);
+        case 1 -> completeOnOneThatEnds();
+        default -> device.unlink(urbs[random.nextInt(depth)]);
       }
     }
     ended.await();
     device.close();
-    assertThat(left.get()).isEqualTo(-DEPTH);
+    assertThat(left.get()).isEqualTo(-depth);
     loops.shutdownGracefully(0, 0, TimeUnit.SECONDS).syncUninterruptibly();
     hardware.shutdown();
+  }
+
+  /** By a task of its own, as that of a connection which its server closes. */
+  private void completeOnOneThatEnds() {
+    IoEventLoopGroup own = new MultiThreadIoEventLoopGroup(1, EpollIoHandler.newFactory());
+    device.completeOn(Loops.of(own.next()));
+    own.execute(
+        () -> {
+          var unused = own.shutdownGracefully(0, 2, TimeUnit.SECONDS);
+        });
   }
 
   private void awaitMore(int more) {
     long bound = Math.max(0, ended.getCount() - more);
     while (ended.getCount() > bound) {
+      if (Thread.interrupted()) {
+        throw new AssertionError(ended.getCount() + " URBs have not ended");
+      }
       Thread.onSpinWait();
     }
   }
