@@ -33,6 +33,10 @@ public interface InheritedRequests {
   /** Those that are not taken. */
   int waiting();
 
-  /** Copies the next one's slot to {@code target}, from position 0; only while one is waiting. */
-  void take(ByteBuffer target);
+  /**
+   * Copies the next one's slot to {@code target}, from position 0; only while one is waiting.
+   *
+   * @throws RingBrokenException when a process before this one has found it, and it is there no more
+   */
+  void take(ByteBuffer target) throws RingBrokenException;
 }

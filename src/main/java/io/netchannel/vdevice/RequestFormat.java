@@ -40,6 +40,7 @@ public interface RequestFormat<Q extends VirtualRequest> {
    * Fills {@code request}, not answered, from what {@link VirtualRequest#encode} has written.
    *
    * @throws IllegalArgumentException when that was another version of this program
+   * @throws RingBrokenException when it is not known what became of others
    */
-  void decode(ByteBuffer encoded, Q request);
+  void decode(ByteBuffer encoded, Q request) throws RingBrokenException;
 }

@@ -119,7 +119,7 @@ public final class RequestRing<Q extends VirtualRequest> {
   }
 
   /** Makes the request again which the process before had taken and not answered. */
-  Q adopt(ByteBuffer encoded) {
+  Q adopt(ByteBuffer encoded) throws RingBrokenException {
     Q request = obtain();
     format.decode(encoded, request);
     return request;

@@ -13,16 +13,20 @@ import java.util.Optional;
  * the connection that follows.
  *
  * <pre>
- *                              +--connection ended, none taken--+
- *                              v                                |
- *   NOTHING --inherit(mark)--> MARKED --connected, n orphans--> HARVESTED(n)
- *      ^                         |                              |
- *      +----connected, resumes---+        next connection-------+
+ *                              +------next connection, none taken-----+
+ *                              v                                      |
+ *   NOTHING --inherit(mark)--> MARKED --connected, n > 0 orphans--> HARVESTED(n)
+ *      ^                         |                                    |
+ *      +--connected, and it-----+          next connection------------+
+ *         resumes, none, lost
  * </pre>
  *
- * A restarted process reads the text of it. It reads the old ring again only as long as no answer
- * was published on the new one: until then it is not known how many the process before has taken,
- * but by what that wrote down; afterwards all are.
+ * From a connection on nothing more comes onto the old ring; what its page is used for then is the
+ * guest's.
+ *
+ * <p>A restarted process reads the text of it. It reads the old ring again only as long as no
+ * answer was published on the new one: until then it is not known how many the process before has
+ * taken, but by what that wrote down; afterwards all are.
  */
 final class Inheritance {
   private static final int FIELDS_OF_A_MARK = 3;
@@ -95,12 +99,32 @@ final class Inheritance {
       mark = Optional.empty();
     }
     lost = Optional.empty();
-    old = OldRing.taken(0);
-    old = mark.map(this::harvest).orElse(old);
+    old = mark.map(this::harvest).orElse(OldRing.taken(0));
     if (old.count() > 0) {
       log.info("goes on with %d requests of the ring of before".formatted(old.count()));
+    } else {
+      mark = Optional.empty();
     }
     return old;
+  }
+
+  /** None when they are lost. */
+  private OldRing harvest(RingMark present) {
+    try {
+      return OldRing.read(memory, address, present);
+    } catch (RingBrokenException | XenException e) {
+      lost =
+          Optional.of(
+              "what the guest asked for before it connected here is not served: %s; unplug the device and plug it in again"
+                  .formatted(notAsExpected(present, e)));
+      log.warn(lost.get());
+      return OldRing.taken(0);
+    }
+  }
+
+  private static String notAsExpected(RingMark mark, Exception why) {
+    return "the ring of before (frame 0x%x) is not as expected: %s"
+        .formatted(mark.gfn(), why.getMessage());
   }
 
   /**
@@ -110,30 +134,28 @@ final class Inheritance {
    */
   OldRing reattach(boolean answered) {
     if (old.count() > 0 && !answered) {
-      old = mark.map(this::harvest).orElse(old);
+      old = mark.map(present -> readAgain(present, old.count())).orElse(old);
     }
     return old;
   }
 
-  /** The same, all taken, when it is lost. */
-  private OldRing harvest(RingMark present) {
+  /** How many there are is known, so that none of them may be missing. */
+  private OldRing readAgain(RingMark present, int count) {
     try {
       OldRing read = OldRing.read(memory, address, present);
-      if (old.count() > 0 && read.count() != old.count()) {
+      if (read.count() != count) {
         throw new RingBrokenException(
-            "%d requests are there, %d were before".formatted(read.count(), old.count()));
+            "%d requests are there, %d were before".formatted(read.count(), count));
       }
       return read;
     } catch (RingBrokenException | XenException e) {
-      lost =
-          Optional.of(
-              ("what the guest asked for before it connected here is not served, as the ring of"
-                      + " before (frame 0x%x) is not as expected: %s; unplug the device and plug it"
-                      + " in again")
-                  .formatted(present.gfn(), e.getMessage()));
-      log.warn(lost.get());
-      return old;
+      return OldRing.unreadable(count, notAsExpected(present, e));
     }
+  }
+
+  /** Where the guest's ring is as long as it has not connected here; empty from then on. */
+  Optional<RingMark> mark() {
+    return old.count() > 0 ? Optional.empty() : mark;
   }
 
   /** How many requests the present connection has inherited. */

@@ -30,21 +30,33 @@ final class OldRing implements InheritedRequests {
   /** Ids of xen-hcd are places in a table as long as the ring. */
   private static final int SLOTS = SharedRing.slots(GrantTable.PAGE_BYTES, UrbLayout.SLOT_BYTES);
 
+  private static final ByteBuffer NO_PAGE = ByteBuffer.allocate(0);
+
   private final ByteBuffer page;
   private final int first;
   private final int count;
+
+  /** Why the page is not what it was; empty when it is. */
+  private final String problem;
+
   private int taken;
 
-  private OldRing(ByteBuffer page, int first, int count, int taken) {
+  private OldRing(ByteBuffer page, int first, int count, int taken, String problem) {
     this.page = page;
     this.first = first;
     this.count = count;
     this.taken = taken;
+    this.problem = problem;
   }
 
   /** One of which a process before this one has taken all. */
   static OldRing taken(int count) {
-    return new OldRing(ByteBuffer.allocate(0), 0, count, count);
+    return new OldRing(NO_PAGE, 0, count, count, "");
+  }
+
+  /** One that a process before this one could read, and this one cannot. */
+  static OldRing unreadable(int count, String problem) {
+    return new OldRing(NO_PAGE, 0, count, 0, problem);
   }
 
   /**
@@ -74,20 +86,24 @@ final class OldRing implements InheritedRequests {
       seen[id] = true;
       checkSegments(memory, address, page, slot, id);
     }
-    return new OldRing(page, mark.requestConsumer(), count, 0);
+    return new OldRing(page, mark.requestConsumer(), count, 0, "");
   }
 
   private static int checkIndexes(ByteBuffer page, RingMark mark) throws RingBrokenException {
     int responseProducer = page.getInt(SharedRing.RSP_PROD_OFFSET);
     int requestEvent = page.getInt(SharedRing.REQ_EVENT_OFFSET);
-    if (responseProducer != mark.responseProducer() || requestEvent != mark.requestConsumer() + 1) {
+    // The other host may have taken requests and not yet asked for events of the next one.
+    int unasked = mark.requestConsumer() + 1 - requestEvent;
+    if (responseProducer != mark.responseProducer()
+        || Integer.compareUnsigned(unasked, SLOTS) > 0) {
       throw new RingBrokenException(
-          "rsp_prod is %s and req_event %s: expected %s and %s, as the other host left them"
+          "rsp_prod is %s and req_event %s: expected %s and %s, or at most %d less, as the other host left them"
               .formatted(
                   Integer.toUnsignedString(responseProducer),
                   Integer.toUnsignedString(requestEvent),
                   Integer.toUnsignedString(mark.responseProducer()),
-                  Integer.toUnsignedString(mark.requestConsumer() + 1)));
+                  Integer.toUnsignedString(mark.requestConsumer() + 1),
+                  SLOTS));
     }
     int untaken = responseProducer + 1 - page.getInt(SharedRing.RSP_EVENT_OFFSET);
     if (Integer.compareUnsigned(untaken, SLOTS) > 0) {
@@ -164,13 +180,27 @@ final class OldRing implements InheritedRequests {
   }
 
   @Override
-  public void take(ByteBuffer target) {
+  public void take(ByteBuffer target) throws RingBrokenException {
+    if (!problem.isEmpty()) {
+      throw new RingBrokenException(problem);
+    }
     target.put(0, page, slotOffset(first + taken), UrbLayout.SLOT_BYTES);
     taken++;
   }
 
-  /** A process before this one has taken these: they come again by what it wrote down. */
-  void skip(long number) {
+  /**
+   * A process before this one has taken this one: it comes again by what that wrote down. It has
+   * taken those before it, too.
+   *
+   * @throws RingBrokenException when one of these was not written down: it was refused, and nobody
+   *     knows whether the guest has its answer
+   */
+  void skip(long number) throws RingBrokenException {
+    if (number > taken) {
+      throw new RingBrokenException(
+          "request %d of the ring of before was taken, but only %d before it are accounted for"
+              .formatted(number, taken));
+    }
     taken = (int) Math.max(taken, number + 1);
   }
 

@@ -168,7 +168,7 @@ final class UrbRing implements RequestFormat<RingUrb> {
   }
 
   @Override
-  public void decode(ByteBuffer encoded, RingUrb request) {
+  public void decode(ByteBuffer encoded, RingUrb request) throws RingBrokenException {
     request.decode(encoded);
     parser.taken(request);
     if (request.isInherited()) {

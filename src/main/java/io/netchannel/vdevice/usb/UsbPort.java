@@ -236,11 +236,15 @@ public final class UsbPort implements VirtualDevice<UrbRequest> {
    * Where the ring of a guest that has suspended is, and how far it was served; for {@link
    * #inherit} at another host.
    *
-   * @return empty when nothing is connected, when the frontend needs no such thing ({@link
-   *     #resumes}), or when Xen does not tell; a line in the log says why then
+   * @return what was inherited as long as no frontend has connected; empty when none was, when the
+   *     frontend needs no such thing ({@link #resumes}), or when Xen does not tell; a line in the
+   *     log says why then
    */
   public Optional<RingMark> mark() {
-    return state() == State.CONNECTED && ringFrame.isPresent()
+    if (state() != State.CONNECTED) {
+      return inheritance.mark();
+    }
+    return ringFrame.isPresent()
         ? indexes.map(
             ends -> new RingMark(ringFrame.getAsLong(), ends.consumer(), ends.published()))
         : Optional.empty();

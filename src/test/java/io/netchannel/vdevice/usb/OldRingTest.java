@@ -115,7 +115,8 @@ final class OldRingTest {
     return Stream.of(
         row("one answer more", moved(SharedRing.RSP_PROD_OFFSET, 1), "rsp_prod"),
         row("one answer less", moved(SharedRing.RSP_PROD_OFFSET, -1), "rsp_prod"),
-        row("asked elsewhere for events", moved(SharedRing.REQ_EVENT_OFFSET, 0), "req_event"),
+        row("asked for events beyond the next", moved(SharedRing.REQ_EVENT_OFFSET, 2), "req_event"),
+        row("17 requests not asked for", moved(SharedRing.REQ_EVENT_OFFSET, -16), "req_event"),
         row("events of more than there is", moved(SharedRing.RSP_EVENT_OFFSET, 2), "rsp_event"),
         row("17 answers not taken", moved(SharedRing.RSP_EVENT_OFFSET, -16), "rsp_event"),
         row("17 requests", moved(SharedRing.REQ_PROD_OFFSET, 17), "req_prod"),

@@ -204,6 +204,56 @@ final class UsbMigrationTest {
     }
   }
 
+  /** It took just what was there, and has not asked for events of more: another host took over. */
+  @Test
+  void aHostThatHadNotAskedForMoreIsGoneOnFrom() {
+    guest = host.connected(Driver.STOCK);
+    guest.submit(host.bulk(DATA, 512));
+    host.port.poll(host, 1);
+    host.answerIn(host.next(), new byte[1]);
+    guest.poll();
+    mark = host.port.mark();
+    move();
+    List<GuestUrb> urbs = submit(2);
+    connect();
+    assertThat(host.port.lost()).isEmpty();
+    answerAll();
+    assertThat(urbs).extracting(GuestUrb::actualBytes).containsExactly(1, 2);
+    assertUnharmed();
+  }
+
+  /** It was sent on before it had a new ring: what it submits is still where it was before. */
+  @Test
+  void aGuestThatDidNotConnectInBetweenHasItsRingStill() {
+    freeze(Driver.STOCK, 2);
+    move();
+    host.port.offer();
+    assertThat(host.port.mark()).isEqualTo(mark).isPresent();
+    move();
+    List<GuestUrb> urbs = submit(2);
+    connect();
+    answerAll();
+    assertThat(urbs).extracting(GuestUrb::actualBytes).containsExactly(1, 2);
+    assertUnharmed();
+  }
+
+  /** Nothing was there: what becomes of that page later is none of ours. */
+  @ParameterizedTest
+  @EnumSource(Driver.class)
+  void anOldRingIsLookedAtForOneConnectionOnly(Driver driver) {
+    freeze(driver, 2);
+    move();
+    connect();
+    mark.ifPresent(this::scribble);
+    beginAgain();
+    assertThat(host.port.lost()).isEmpty();
+  }
+
+  /** The guest's kernel uses the page for something else. */
+  private void scribble(RingMark old) {
+    guest.page(old.gfn()).put(0, UsbHost.bytes(GrantTable.PAGE_BYTES, 3));
+  }
+
   // ---- the bound
 
   @Test
@@ -333,28 +383,43 @@ final class UsbMigrationTest {
 
   // ---- a process that dies
 
-  private List<UrbRequest> restart() {
+  private List<ByteBuffer> encodedHeld() {
     List<ByteBuffer> encoded = new ArrayList<>();
     for (UrbRequest request : host.held) {
       ByteBuffer target = ByteBuffer.allocate(UrbRequest.MAX_ENCODED_BYTES);
       request.encode(target);
       encoded.add(target.flip());
     }
-    return restart(encoded);
+    return encoded;
+  }
+
+  private List<UrbRequest> restart() {
+    return restart(encodedHeld());
   }
 
   private List<UrbRequest> restart(List<ByteBuffer> encoded) {
+    reattach(encoded);
+    assertThat(host.port.state()).isEqualTo(State.CONNECTED);
+    return host.held;
+  }
+
+  private void reattach(List<ByteBuffer> encoded) {
     int[] consumers = {host.port.requestConsumer(0)};
     host.held.clear();
     host.port.close(false);
     host.port = host.newPort();
     host.port.plugged(2, "it");
     host.held.addAll(host.port.reattach(encoded, consumers));
-    assertThat(host.port.state()).isEqualTo(State.CONNECTED);
-    return host.held;
   }
 
   private void connectAndTake(int requests) {
+    connectAndTake(requests, requests);
+  }
+
+  /**
+   * @param good how many of them are not refused
+   */
+  private void connectAndTake(int requests, int good) {
     host.port.plugged(2, "it");
     host.port.offer();
     for (int look = 0; host.port.state() != State.CONNECTED; look++) {
@@ -363,7 +428,7 @@ final class UsbMigrationTest {
       host.port.poll(host, 0);
     }
     host.port.poll(host, requests);
-    assertThat(host.held).hasSize(requests);
+    assertThat(host.held).hasSize(good);
   }
 
   @ParameterizedTest
@@ -471,6 +536,53 @@ final class UsbMigrationTest {
     assertUnharmed();
   }
 
+  /** A guest that writes there meanwhile: its port closes, rather than to lose count of the ring. */
+  @Test
+  void anOldRingThatChangesUnderARestartClosesThePort() {
+    freeze(Driver.STOCK, 3);
+    move();
+    submit(3);
+    connectAndTake(1);
+    List<ByteBuffer> encoded = encodedHeld();
+    mark.ifPresent(this::scribble);
+    reattach(encoded);
+    host.port.poll(host, 64);
+    assertThat(host.port.state()).isEqualTo(State.CLOSED);
+    assertThat(host.node(host.address.errorPath() + "/error"))
+        .hasValueSatisfying(why -> assertThat(why).contains("the ring of before"));
+  }
+
+  /** All that was there is known: there is nothing to look for. */
+  @Test
+  void anOldRingThatChangesWhenAllIsTakenIsNoMatter() {
+    freeze(Driver.STOCK, 2);
+    move();
+    List<GuestUrb> urbs = submit(2);
+    connectAndTake(2);
+    List<ByteBuffer> encoded = encodedHeld();
+    mark.ifPresent(this::scribble);
+    reattach(encoded);
+    assertThat(host.held).hasSize(2);
+    answerAll();
+    assertThat(urbs).extracting(GuestUrb::actualBytes).containsExactly(1, 2);
+    assertUnharmed();
+  }
+
+  /** One that is refused is not noted; so it is not known whether it was answered. */
+  @Test
+  void aBadRequestOfTheOldRingIsNotForgottenAtARestart() {
+    freeze(Driver.STOCK, 3);
+    move();
+    submit(3);
+    ByteBuffer ring = guest.page(mark.orElseThrow().gfn());
+    int slot = mark.orElseThrow().requestConsumer() & 15;
+    ring.putShort(
+        SharedRing.HEADER_BYTES + slot * UrbLayout.SLOT_BYTES + UrbLayout.LENGTH, (short) 77);
+    connectAndTake(2, 1);
+    reattach(encodedHeld());
+    assertThat(host.port.state()).isEqualTo(State.CLOSED);
+  }
+
   private void beginAgain() {
     guest.resume();
     for (int look = 0; host.port.state() != State.PREPARED; look++) {
@@ -547,14 +659,14 @@ final class UsbMigrationTest {
   @Test
   void aPageThatIsNotTheRingIsLost() {
     freeze(Driver.STOCK, 2);
-    mark = mark.map(found -> new RingMark(found.gfn(), found.requestConsumer() + 1, 4));
+    mark = mark.map(found -> new RingMark(found.gfn(), found.requestConsumer(), 5));
     move();
     submit(2);
     connect();
     assertThat(host.held).isEmpty();
     assertThat(host.port.lost())
         .hasValueSatisfying(
-            why -> assertThat(why).contains("req_event", "unplug the device and plug it in again"));
+            why -> assertThat(why).contains("rsp_prod", "unplug the device and plug it in again"));
     submit(1);
     host.settle(guest);
     assertThat(host.held).as("what comes now is served").hasSize(1);

@@ -463,6 +463,15 @@ public final class XenHcdModel implements AutoCloseable {
     return failure;
   }
 
+  /** A page that it has, or had, a ring in; its kernel may write there what it likes. */
+  public ByteBuffer page(long frame) {
+    return ringPages.stream()
+        .filter(page -> page.firstFrame() == frame)
+        .findFirst()
+        .orElseThrow()
+        .memory();
+  }
+
   /** What is plugged as far as the guest knows; 0 for nothing. */
   public int speed() {
     return speed;
