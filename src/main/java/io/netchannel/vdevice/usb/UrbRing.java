@@ -32,7 +32,10 @@ final class UrbRing implements RequestFormat<RingUrb> {
   private long progress;
 
   private int outstanding;
-  private int peakOutstanding;
+
+  /** Whether all slots may have been in use at once. */
+  private boolean wasFull;
+
   private int urbs;
   private int peakUrbs;
 
@@ -175,12 +178,13 @@ final class UrbRing implements RequestFormat<RingUrb> {
       old.skip(request.sequence());
     }
     sequence = Math.max(sequence, request.sequence() + 1);
+    wasFull = true; // as far as this process knows
   }
 
   void begun(RingUrb request) {
     progress++;
     outstanding++;
-    peakOutstanding = Math.max(peakOutstanding, outstanding);
+    wasFull |= outstanding >= slots;
     urbs += request.isUnlink() ? 0 : 1;
     peakUrbs = Math.max(peakUrbs, urbs);
   }
@@ -209,7 +213,7 @@ final class UrbRing implements RequestFormat<RingUrb> {
 
   /** Whether unlinks may have found no slot, and were forgotten by the frontend then. */
   boolean mayMissUnlinks() {
-    return !resumes && peakOutstanding >= slots;
+    return !resumes && wasFull;
   }
 
   long progress() {

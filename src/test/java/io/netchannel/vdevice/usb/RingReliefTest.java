@@ -82,6 +82,13 @@ final class RingReliefTest {
   void aReliefOutlivesTheProcess() {
     fill(Driver.STOCK);
     assertThat(reliefAfter(RingRelief.PARKED_NANOS)).isPresent();
+    restart();
+    host.port.relievable(RELIEVABLE);
+    cancel(host.held.get(0), 0);
+    assertThat(parked.get(0).status()).isZero();
+  }
+
+  private void restart() {
     List<ByteBuffer> encoded = new ArrayList<>();
     for (UrbRequest request : host.held) {
       ByteBuffer target = ByteBuffer.allocate(UrbRequest.MAX_ENCODED_BYTES);
@@ -92,9 +99,7 @@ final class RingReliefTest {
     host.held.clear();
     host.port.close(false);
     host.port = host.newPort();
-    host.port.relievable(RELIEVABLE);
-    cancel(host.port.reattach(encoded, consumers).get(0), 0);
-    assertThat(parked.get(0).status()).isZero();
+    host.held.addAll(host.port.reattach(encoded, consumers));
   }
 
   @Test
@@ -168,6 +173,26 @@ final class RingReliefTest {
     assertThat(parked).allMatch(urb -> urb.timesGivenBack() == 1);
     assertThat(guest.freeIds()).isEqualTo(XenHcdModel.SLOTS);
     assertThat(reliefAfter(RingRelief.FREEZE_NANOS)).isEmpty();
+    assertThat(guest.failure()).isEmpty();
+  }
+
+  /** The process that could know that an unlink was forgotten has died. */
+  @Test
+  void aForgottenUnlinkOutlivesTheProcess() {
+    fill(Driver.STOCK);
+    host.port.relievable(0);
+    guest.unlink(parked.get(0));
+    while (host.held.size() > 1) {
+      host.answerIn(host.held.remove(1), new byte[1]);
+      host.settle(guest);
+    }
+    restart();
+    host.port.suspending(true);
+    guest.freeze();
+    host.settle(guest);
+    assertThat(guest.outstanding()).isEqualTo(1);
+    cancel(reliefAfter(RingRelief.FREEZE_NANOS).orElseThrow(), 0);
+    assertThat(guest.outstanding()).isZero();
     assertThat(guest.failure()).isEmpty();
   }
 
