@@ -3,6 +3,7 @@ package io.netchannel.daemon;
 import io.netchannel.device.usb.PortState;
 import io.netchannel.libvirt.DomainDevices.Usb;
 import io.netchannel.midpoint.MidPointStatus;
+import io.netchannel.midpoint.usb.UsbMidPoint;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -88,6 +89,7 @@ final class UsbCommands {
     device.put("handedOver", status.handedOver());
     device.put("adopted", status.adopted());
     device.put("errors", status.errors());
+    device.put("uncovered", port.present().map(UsbMidPoint::uncoveredResponses).orElse(0L));
     device.put("restarts", port.failures());
     device.put("bytesRead", status.bytesRead());
     device.put("bytesWritten", status.bytesWritten());

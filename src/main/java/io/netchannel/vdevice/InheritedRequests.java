@@ -36,7 +36,7 @@ public interface InheritedRequests {
   /**
    * Copies the next one's slot to {@code target}, from position 0; only while one is waiting.
    *
-   * @throws RingBrokenException when a process before this one has found it, and it is there no more
+   * @throws RingBrokenException when an earlier process has found it, and it is there no more
    */
   void take(ByteBuffer target) throws RingBrokenException;
 }

@@ -45,6 +45,8 @@ final class UsbFlow extends DeviceFlow<UsbDevice, UsbManifest, UrbRequest, Pendi
   /** Why the port could not serve what was on the ring of before. */
   private volatile Optional<String> lostByPort = Optional.empty();
 
+  private volatile long uncoveredResponses;
+
   /** Who waits until the guest has given up a port that is withdrawn; else null. */
   private CompletableFuture<Void> givenUp;
 
@@ -76,6 +78,11 @@ final class UsbFlow extends DeviceFlow<UsbDevice, UsbManifest, UrbRequest, Pendi
   /** As {@link UsbMidPoint#lost}. */
   Optional<String> lost() {
     return handOver.lost().or(() -> lostByPort);
+  }
+
+  /** As {@link UsbMidPoint#uncoveredResponses}. */
+  long uncoveredResponses() {
+    return uncoveredResponses;
   }
 
   // Requests
@@ -294,6 +301,7 @@ final class UsbFlow extends DeviceFlow<UsbDevice, UsbManifest, UrbRequest, Pendi
   private void look() {
     gate.look(!hasFrontend() || port.resumes(), port.peakUrbs());
     lostByPort = port.lost();
+    uncoveredResponses = port.uncoveredResponses();
   }
 
   /** Whether a frontend is connected. */

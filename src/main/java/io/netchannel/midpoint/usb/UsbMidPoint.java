@@ -134,4 +134,13 @@ public final class UsbMidPoint extends MidPoint<UsbDevice, UsbManifest> {
   public Optional<String> lost() {
     return flow.lost();
   }
+
+  /**
+   * How many responses this process gave where no request had made room for them, as a stock driver
+   * makes necessary after a migration; each might have met a request that came in that instant. On
+   * any thread.
+   */
+  public long uncoveredResponses() {
+    return flow.uncoveredResponses();
+  }
 }

@@ -96,6 +96,8 @@ final class UsbMoveTest {
     assertThat(next.port.deviceAddress()).isEqualTo(5);
     assertThat(next.gadget.resets).isZero();
     assertThat(next.midPoint.lost()).isEmpty();
+    settleLater(next);
+    assertThat(next.midPoint.uncoveredResponses()).isEqualTo(driver == Driver.STOCK ? 1 : 0);
     assertThat(source.device.closed).isTrue();
     assertThat(source.device.submitted).isEmpty();
   }

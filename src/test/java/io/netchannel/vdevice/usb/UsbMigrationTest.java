@@ -536,7 +536,7 @@ final class UsbMigrationTest {
     assertUnharmed();
   }
 
-  /** A guest that writes there meanwhile: its port closes, rather than to lose count of the ring. */
+  /** A guest that writes there meanwhile: the port closes, or count would be lost. */
   @Test
   void anOldRingThatChangesUnderARestartClosesThePort() {
     freeze(Driver.STOCK, 3);
