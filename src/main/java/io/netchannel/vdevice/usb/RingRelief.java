@@ -27,6 +27,7 @@ final class RingRelief {
   private long seen;
   private long since;
   private boolean suspending;
+  private boolean hasRelieved;
   private long relievedNanos;
 
   void endpoints(int bits) {
@@ -49,13 +50,14 @@ final class RingRelief {
       since = nowNanos;
     }
     boolean isStuck = ring.isFullOfParkedIns() && nowNanos - since >= PARKED_NANOS;
-    boolean freezes =
-        suspending && ring.mayMissUnlinks() && nowNanos - relievedNanos >= FREEZE_NANOS;
+    boolean isPaused = hasRelieved && nowNanos - relievedNanos < FREEZE_NANOS;
+    boolean freezes = suspending && ring.mayMissUnlinks() && !isPaused;
     if ((!isStuck && !freezes) || ring.isRelieving()) {
       return Optional.empty();
     }
     Optional<RingUrb> oldest = ring.oldestParkedIn(freezes);
     oldest.ifPresent(RingUrb::relieve);
+    hasRelieved = true;
     relievedNanos = nowNanos;
     return oldest.map(urb -> urb);
   }

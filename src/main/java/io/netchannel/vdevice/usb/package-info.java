@@ -53,7 +53,8 @@
  *   <li>Of our buffers only what came from the device gets into the guest.
  *   <li>A URB moves as many bytes as its segments have: the length on the ring has 16 bits, and
  *       says 0 for 65536.
- *   <li>Of an old page all fits what is known of it, or nothing of it is served ({@code lost()}).
+ *   <li>Of an old page all fits what is known of it, or nothing of it is served ({@code lost()}). A
+ *       restarted process that needs it and does not find the same there closes the port.
  *   <li>Orphans come before all requests of the new ring, each once, whatever process takes them;
  *       nothing is answered before all are taken.
  *   <li>A response that is ahead of the requests is written into a slot that has been read, or

@@ -197,6 +197,13 @@ final class RingReliefTest {
   }
 
   @Test
+  void aClockMayBeginAnywhere() {
+    now = Long.MIN_VALUE + 1;
+    freezeWithAFullRing(0);
+    assertThat(reliefAfter(RingRelief.FREEZE_NANOS)).isPresent();
+  }
+
+  @Test
   void inAFreezeOneIsEndedAfterTheOther() {
     freezeWithAFullRing(0);
     UrbRequest first = reliefAfter(RingRelief.FREEZE_NANOS).orElseThrow();
