@@ -30,8 +30,7 @@ final class OutgoingPrepare {
   /** By domain. */
   private final Striped<Lock> preparing = Striped.lazyWeakLock(Integer.MAX_VALUE);
 
-  OutgoingPrepare(
-      Context context, DeviceOrders orders, OutgoingEnds ends, SourceSeal sealing) {
+  OutgoingPrepare(Context context, DeviceOrders orders, OutgoingEnds ends, SourceSeal sealing) {
     this.context = context;
     this.store = context.store();
     this.devices = context.devices();

@@ -1,8 +1,8 @@
 /**
  * Carries a migration through its phases, on both hosts, so that at any moment at most one of them
  * may write to a disk and in the end exactly one does. What is said here of disks holds for USB
- * ports as well: a guest's devices of all kinds go together, or stay. Of a port PREPARE at the source
- * makes reachable what stays there, and the destination looks at it after that.
+ * ports as well: a guest's devices of all kinds go together, or stay. Of a port PREPARE at the
+ * source makes reachable what stays there, and the destination looks at it after that.
  *
  * <h2>Phases</h2>
  *

@@ -117,9 +117,7 @@ final class ServedAgain {
       tried.get(bound.toMillis(), TimeUnit.MILLISECONDS);
     } catch (TimeoutException e) {
       log.warn(
-          "goes on after {} ms, although {} are not served again yet",
-          bound.toMillis(),
-          found());
+          "goes on after {} ms, although {} are not served again yet", bound.toMillis(), found());
     } catch (ExecutionException e) {
       throw new AssertionError("to try a disk never fails", e);
     } catch (InterruptedException e) {

@@ -74,7 +74,8 @@ final class ServedPort extends ServedDevice<UsbDevice, UsbMidPoint, PortDetails>
             environment.memory().buffers(),
             trace,
             environment.nanoTime(),
-            wake);
+            wake,
+            what -> environment.notes().note(guest().uuid(), target() + " " + what));
     if (suspends.isAsked()) {
       suspending(midPoint, true);
     }
@@ -101,6 +102,16 @@ final class ServedPort extends ServedDevice<UsbDevice, UsbMidPoint, PortDetails>
     }
     Optional<String> noDevice = noDevice();
     return noDevice.isPresent() ? noDevice : present().flatMap(UsbMidPoint::obstacle);
+  }
+
+  /** Requests that were found on the guest's ring of before, as {@link UsbMidPoint#orphans}. */
+  int orphans() {
+    return present().map(UsbMidPoint::orphans).orElse(0);
+  }
+
+  /** As {@link UsbMidPoint#uncoveredResponses}. */
+  long uncoveredResponses() {
+    return present().map(UsbMidPoint::uncoveredResponses).orElse(0L);
   }
 
   /** What the guest's driver is; see {@link GuestUsbDriver}. */

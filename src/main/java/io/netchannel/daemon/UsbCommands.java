@@ -88,6 +88,8 @@ final class UsbCommands {
     device.put("pending", status.pending());
     device.put("handedOver", status.handedOver());
     device.put("adopted", status.adopted());
+    device.put("orphans", port.orphans());
+    device.put("uncovered", port.uncoveredResponses());
     device.put("errors", status.errors());
     device.put("uncovered", port.present().map(UsbMidPoint::uncoveredResponses).orElse(0L));
     device.put("restarts", port.failures());

@@ -48,7 +48,8 @@
  *
  * <p>Disks and USB ports are kinds of one thing: {@code ServedDevices} and {@code ServedDevice} are
  * their life, {@code DeviceRecovery} what a restart makes of them, {@code MovingDevices} how they
- * leave and come, {@code GuestDevices} all of a guest. A kind says how its source is opened, and which mid-point it has.
+ * leave and come, {@code GuestDevices} all of a guest. A kind says how its source is opened, and
+ * which mid-point it has.
  *
  * <p>A device in {@code ServedDevices}:
  *

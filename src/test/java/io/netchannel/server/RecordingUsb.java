@@ -204,13 +204,13 @@ final class RecordingUsb implements UsbKind {
 
   private record Waiting(Urb urb, UrbCompletion completion) {}
 
+  synchronized List<DescriptorLoop> loops() {
+    return List.copyOf(loops);
+  }
+
   private void end(Urb urb, UrbCompletion completion, UrbStatus status) {
     urb.done(status, 0);
     executor.execute(() -> completion.complete(urb));
-  }
-
-  synchronized List<DescriptorLoop> loops() {
-    return List.copyOf(loops);
   }
 
   /** One life of the device for its server. */

@@ -3,6 +3,7 @@ package io.netchannel.midpoint.block;
 import com.google.common.collect.Range;
 import com.google.common.collect.RangeSet;
 import com.google.common.collect.TreeRangeSet;
+import io.netchannel.midpoint.Arrival;
 import io.netchannel.midpoint.Milestones;
 import io.netchannel.midpoint.block.BlockManifest.Entry;
 import java.util.List;
@@ -20,12 +21,12 @@ import java.util.List;
 final class Resumption {
   private final Milestones milestones;
   private final RangeSet<Long> unanswered = TreeRangeSet.create();
+  private final Arrival arrival;
   private int flushes;
-  private boolean connected;
-  private boolean requested;
 
   Resumption(List<Entry> pending, Milestones milestones) {
     this.milestones = milestones;
+    arrival = new Arrival(milestones);
     for (Entry entry : pending) {
       if (entry.lengthBytes() > 0) {
         unanswered.add(range(entry.offsetBytes(), entry.lengthBytes()));
@@ -36,17 +37,11 @@ final class Resumption {
   }
 
   void connected() {
-    if (!connected) {
-      connected = true;
-      milestones.reached("connected");
-    }
+    arrival.connected();
   }
 
   void taken() {
-    if (!requested) {
-      requested = true;
-      milestones.reached("first request");
-    }
+    arrival.taken();
   }
 
   /** True when that was the last one. */

@@ -36,7 +36,7 @@ final class PendingUrb extends PendingRequest<UrbRequest, PendingUrb> implements
   /** Whether that is what the device said, and so has more to it in {@link #urb}. */
   private boolean devicesWord;
 
-  /** A seal has asked for its end: not its guest. */
+  /** A seal has asked for its end, or a suspend: not its guest. */
   private boolean calledBack;
 
   PendingUrb(PendingTable<UrbRequest, PendingUrb> table) {
@@ -57,6 +57,11 @@ final class PendingUrb extends PendingRequest<UrbRequest, PendingUrb> implements
   /** Whether it is for the device. */
   boolean isTransfer() {
     return !request().isUnlink() && !request().isSetAddress();
+  }
+
+  /** Whether it takes, of what a device has to say, the next, whenever that is. */
+  boolean isUntimedRead() {
+    return isStream() && request().isIn() && request().type() != PipeType.ISOCHRONOUS;
   }
 
   Urb urb() {

@@ -11,6 +11,7 @@ import io.netchannel.device.usb.PortState.Plugged;
 import io.netchannel.device.usb.Urb;
 import io.netchannel.vdevice.usb.UsbPort;
 import java.util.Optional;
+import java.util.function.Predicate;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -39,6 +40,10 @@ final class PlugState {
   private final ResumeGate gate;
   private boolean withdrawn;
   private int shown = NOTHING;
+
+  /** A bit for each IN endpoint where reads wait for what a device may say at any time. */
+  private int waiting;
+
   private volatile Optional<String> refusal = Optional.empty();
 
   /**
@@ -86,7 +91,8 @@ final class PlugState {
       log.warn("{}: {}", owner, refusal.get());
       return;
     }
-    port.relievable(relievable(plugged));
+    port.relievable(endpoints(plugged, PlugState::isCommunications));
+    waiting = endpoints(plugged, PlugState::saysWhatItWants);
     if (shown == NOTHING) {
       shown = incarnation;
       gate.shown(plugged.descriptors());
@@ -131,12 +137,20 @@ final class PlugState {
             .anyMatch(each -> each.usbClass() == UsbClass.HUB);
   }
 
-  /** INs whose drivers ask again when nothing comes ({@link UsbPort#relievable}). */
-  private static int relievable(Plugged plugged) {
+  /**
+   * Whether a read there waits for what the device may say at any time, and may be asked of it
+   * later: what it says meanwhile it keeps. Not of a stick, which answers a command of the guest.
+   */
+  boolean isWaiting(int endpoint) {
+    return (waiting >>> (endpoint & ENDPOINT_NUMBER) & 1) != 0;
+  }
+
+  /** A bit for each IN of such interfaces; for {@link UsbPort#relievable} too. */
+  private static int endpoints(Plugged plugged, Predicate<Interface> which) {
     return plugged.descriptors().configurations().stream()
         .map(Configuration::interfaces)
         .flatMap(interfaces -> interfaces.stream())
-        .filter(PlugState::isCommunications)
+        .filter(which)
         .flatMap(each -> each.endpoints().stream())
         // An OUT may have its number in common with an IN of another interface, as of a disk.
         .filter(endpoint -> (endpoint.address() & Urb.IN) != 0)
@@ -144,6 +158,13 @@ final class PlugState {
         .reduce(0, (bits, bit) -> bits | bit);
   }
 
+  private static boolean saysWhatItWants(Interface each) {
+    return isCommunications(each)
+        || each.usbClass() == UsbClass.HID
+        || each.usbClass() == UsbClass.VENDOR_SPECIFIC;
+  }
+
+  /** Their drivers ask again when nothing comes. */
   private static boolean isCommunications(Interface each) {
     return each.usbClass() == UsbClass.COMMUNICATIONS
         || each.usbClass() == UsbClass.COMMUNICATIONS_DATA;

@@ -111,9 +111,9 @@ final class ResumeGate {
   private static boolean fills(int usbClass) {
     return switch (usbClass) {
       case UsbClass.COMMUNICATIONS,
-              UsbClass.COMMUNICATIONS_DATA,
-              UsbClass.MASS_STORAGE,
-              UsbClass.WIRELESS ->
+          UsbClass.COMMUNICATIONS_DATA,
+          UsbClass.MASS_STORAGE,
+          UsbClass.WIRELESS ->
           true;
       default -> false;
     };

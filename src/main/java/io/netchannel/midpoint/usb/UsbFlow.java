@@ -4,9 +4,11 @@ import com.google.common.collect.ImmutableList;
 import io.netchannel.device.memory.BufferLease;
 import io.netchannel.device.usb.UrbStatus;
 import io.netchannel.device.usb.UsbDevice;
+import io.netchannel.midpoint.Arrival;
 import io.netchannel.midpoint.Counters.Counter;
 import io.netchannel.midpoint.DeviceFlow;
 import io.netchannel.midpoint.HandOver;
+import io.netchannel.midpoint.Milestones;
 import io.netchannel.midpoint.PendingRequest.State;
 import io.netchannel.midpoint.usb.UsbManifest.Settings;
 import io.netchannel.midpoint.usb.UsbManifest.Unanswered;
@@ -17,6 +19,7 @@ import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Predicate;
 
 /**
  * What a USB port makes of the way through a mid-point: URBs of one endpoint reach the device in
@@ -35,6 +38,7 @@ final class UsbFlow extends DeviceFlow<UsbDevice, UsbManifest, UrbRequest, Pendi
   private static final long BETWEEN_RESETS_NANOS = TimeUnit.SECONDS.toNanos(1);
 
   private final UsbPort port;
+  private final Milestones milestones;
   private final PlugState plug;
   private final ResumeGate gate;
   private final UsbHandOver handOver;
@@ -45,20 +49,28 @@ final class UsbFlow extends DeviceFlow<UsbDevice, UsbManifest, UrbRequest, Pendi
   /** Why the port could not serve what was on the ring of before. */
   private volatile Optional<String> lostByPort = Optional.empty();
 
+  private volatile int orphans;
   private volatile long uncoveredResponses;
+
+  /** Null unless a guest that was served elsewhere begins here. */
+  private Arrival arrival;
 
   /** Who waits until the guest has given up a port that is withdrawn; else null. */
   private CompletableFuture<Void> givenUp;
 
-  /** The guest freezes: that it has nothing at the port does not say that it knows why. */
-  private boolean suspending;
-
   private long reliefLookedNanos;
   private long nextResetNanos;
 
-  UsbFlow(UsbPort port, Parts parts) {
+  /**
+   * The guest is about to suspend: what its device has to say waits in the device, and that the
+   * guest has nothing at the port does not say that it knows why.
+   */
+  private boolean suspending;
+
+  UsbFlow(UsbPort port, Milestones milestones, Parts parts) {
     super(port, parts, PendingUrb::new);
     this.port = port;
+    this.milestones = milestones;
     gate = new ResumeGate(id());
     plug = new PlugState(id(), port, gate);
     handOver = new UsbHandOver(this, port);
@@ -80,6 +92,10 @@ final class UsbFlow extends DeviceFlow<UsbDevice, UsbManifest, UrbRequest, Pendi
     return handOver.lost().or(() -> lostByPort);
   }
 
+  int orphans() {
+    return orphans;
+  }
+
   /** As {@link UsbMidPoint#uncoveredResponses}. */
   long uncoveredResponses() {
     return uncoveredResponses;
@@ -89,6 +105,9 @@ final class UsbFlow extends DeviceFlow<UsbDevice, UsbManifest, UrbRequest, Pendi
 
   @Override
   protected void taken(PendingUrb entry) {
+    if (arrival != null) {
+      arrival.taken();
+    }
     if (entry.request().isUnlink()) {
       entry.request().unlinked().ifPresent(this::unlink);
     }
@@ -122,7 +141,8 @@ final class UsbFlow extends DeviceFlow<UsbDevice, UsbManifest, UrbRequest, Pendi
     if (request.isUnlink()) {
       return request.unlinked().isPresent();
     }
-    if (request.followsReset() && nowNanos() - nextResetNanos < 0) {
+    if ((request.followsReset() && nowNanos() - nextResetNanos < 0)
+        || (suspending && isWaiting(entry))) {
       return true;
     }
     for (PendingUrb earlier = table().firstOpen(); earlier != entry; earlier = earlier.next()) {
@@ -301,6 +321,7 @@ final class UsbFlow extends DeviceFlow<UsbDevice, UsbManifest, UrbRequest, Pendi
   private void look() {
     gate.look(!hasFrontend() || port.resumes(), port.peakUrbs());
     lostByPort = port.lost();
+    orphans = port.orphans();
     uncoveredResponses = port.uncoveredResponses();
   }
 
@@ -311,10 +332,30 @@ final class UsbFlow extends DeviceFlow<UsbDevice, UsbManifest, UrbRequest, Pendi
 
   // Migration
 
+  /** A guest that was served elsewhere begins here. */
+  void arrives() {
+    arrival = new Arrival(milestones);
+  }
+
+  @Override
+  protected void connected() {
+    if (arrival != null) {
+      arrival.connected();
+    }
+  }
+
   /** As {@link UsbMidPoint#suspending}. */
   void suspending(boolean yes) {
     suspending = yes;
     port.suspending(yes);
+    if (yes) {
+      callBack(this::isWaiting);
+    }
+  }
+
+  /** A read that may be asked for later. */
+  private boolean isWaiting(PendingUrb entry) {
+    return entry.isUntimedRead() && plug.isWaiting(entry.request().endpoint());
   }
 
   /** As {@link UsbMidPoint#withdraw}. */
@@ -346,10 +387,10 @@ final class UsbFlow extends DeviceFlow<UsbDevice, UsbManifest, UrbRequest, Pendi
     return gate.obstacle();
   }
 
-  /** Asks for all that is at the device. */
-  void callBack() {
+  /** Asks for such of what is at the device. */
+  void callBack(Predicate<PendingUrb> which) {
     for (PendingUrb entry = table().firstOpen(); entry != null; entry = entry.next()) {
-      if (entry.state() == State.ISSUED && entry.isTransfer()) {
+      if (entry.state() == State.ISSUED && entry.isTransfer() && which.test(entry)) {
         entry.callBack();
         device().unlink(entry.urb());
       }

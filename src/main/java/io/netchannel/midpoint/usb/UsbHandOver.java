@@ -107,6 +107,7 @@ final class UsbHandOver implements HandOver<UsbDevice, UsbManifest> {
     for (Unanswered entry : handedOver.unanswered()) {
       flow.trace().adopt(entry, entry.state());
     }
+    flow.arrives();
     lost = lostOf(handedOver);
     Optional<Plugged> here =
         newDevice.port().plugged().filter(plugged -> isSame(handedOver, plugged));

@@ -8,6 +8,7 @@ import io.netchannel.midpoint.MidPoint;
 import io.netchannel.midpoint.MidPointId;
 import io.netchannel.midpoint.MidPointLimits;
 import io.netchannel.midpoint.MidPointTrace;
+import io.netchannel.midpoint.Milestones;
 import io.netchannel.vdevice.usb.UrbRequest;
 import io.netchannel.vdevice.usb.UsbPort;
 import java.io.IOException;
@@ -42,6 +43,7 @@ public final class UsbMidPoint extends MidPoint<UsbDevice, UsbManifest> {
    * @param buffers of all devices of the host
    * @param nanoTime of a monotonic clock
    * @param wake makes somebody call {@link #doWork} soon; called on any thread
+   * @param milestones hears of a guest that is taken over
    */
   public UsbMidPoint(
       MidPointId id,
@@ -50,10 +52,12 @@ public final class UsbMidPoint extends MidPoint<UsbDevice, UsbManifest> {
       BufferBudget buffers,
       MidPointTrace trace,
       LongSupplier nanoTime,
-      Runnable wake) {
+      Runnable wake,
+      Milestones milestones) {
     this(
         new UsbFlow(
             port,
+            milestones,
             new DeviceFlow.Parts(
                 id,
                 inflight,
@@ -94,7 +98,7 @@ public final class UsbMidPoint extends MidPoint<UsbDevice, UsbManifest> {
 
   /**
    * Whether the guest is about to suspend: from now on it gets slots for the unlinks that its
-   * freeze needs. On any thread.
+   * freeze needs, and what its device has to say stays there. On any thread.
    */
   public void suspending(boolean yes) {
     var unused =
@@ -133,6 +137,11 @@ public final class UsbMidPoint extends MidPoint<UsbDevice, UsbManifest> {
    */
   public Optional<String> lost() {
     return flow.lost();
+  }
+
+  /** As {@link UsbPort#orphans}; on any thread. */
+  public int orphans() {
+    return flow.orphans();
   }
 
   /**

@@ -19,7 +19,7 @@ final class UsbSeal extends Seal<UsbManifest> {
   UsbSeal(UsbFlow flow, Terms<UsbManifest> terms) {
     super(flow, terms);
     this.flow = flow;
-    flow.callBack();
+    flow.callBack(any -> true);
   }
 
   @Override

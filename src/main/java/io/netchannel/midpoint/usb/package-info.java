@@ -31,6 +31,10 @@
  * {@code RingMark}; it comes from {@code poll} and is a request as any other. How many requests the
  * stock one can lose without harm {@code ResumeGate} says.
  *
+ * <p>A read that Linux unlinks is given up, with the data that may be on its way to the guest. So
+ * when a guest is asked to suspend, reads that wait for what a device may say at any time are
+ * called back before the guest freezes: the device keeps it, or, of a keyboard, who serves it does.
+ *
  * <p>An unseal gives the device again what came back from it untouched. What came of the rest its
  * guest is told, as if it had ended by itself.
  *

@@ -274,6 +274,11 @@ public final class UsbPort implements VirtualDevice<UrbRequest> {
     return inheritance.lost();
   }
 
+  /** Requests that the present connection has found on the ring of before. */
+  public int orphans() {
+    return inheritance.harvested();
+  }
+
   /**
    * Responses that were written where no request of the ring had been taken: each might have met a
    * request that came in that instant. Of all connections.

@@ -40,8 +40,8 @@
  *
  * The ids of orphans are out, and the stock driver does not count them on its new ring: with more
  * parked requests and requests of the new ring than there are ids (16) it writes where it must not.
- * {@link io.netchannel.vdevice.usb.UsbPort#peakUrbs} tells how near a guest is to that; whoever lets
- * it migrate has to look.
+ * {@link io.netchannel.vdevice.usb.UsbPort#peakUrbs} tells how near a guest is to that; whoever
+ * lets it migrate has to look.
  *
  * <p>Invariants, beside those of {@code vdevice}:
  *

@@ -109,10 +109,10 @@ public final class JnaForeignMemory implements ForeignMemory {
               .getPointer(0)
               .getLong(
                   Integer.remainderUnsigned(reference, ENTRIES_PER_FRAME) * (long) ENTRY_BYTES);
-      int flags = (int) (entry >>> FLAGS * Byte.SIZE) & 0xffff;
-      int grantee = (int) (entry >>> DOMID * Byte.SIZE) & 0xffff;
+      int flags = (int) (entry >>> (FLAGS * Byte.SIZE)) & 0xffff;
+      int grantee = (int) (entry >>> (DOMID * Byte.SIZE)) & 0xffff;
       return (flags & TYPE_MASK) == PERMIT_ACCESS
-          ? Optional.of(new GrantEntry(grantee, entry >>> FRAME * Byte.SIZE))
+          ? Optional.of(new GrantEntry(grantee, entry >>> (FRAME * Byte.SIZE)))
           : Optional.empty();
     } finally {
       unmapFrame(h, domid, resource);

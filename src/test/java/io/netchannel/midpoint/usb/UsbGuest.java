@@ -20,6 +20,8 @@ import io.netchannel.xen.embedded.EmbeddedDomain;
 import io.netchannel.xen.embedded.EmbeddedHypervisor;
 import java.nio.ByteBuffer;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
@@ -52,6 +54,9 @@ final class UsbGuest {
 
   /** Of what is plugged when a daemon comes again. */
   int pluggedClass = 0xff;
+
+  /** As they were reached by the guest here. */
+  final List<String> milestones = new ArrayList<>();
 
   long nanos;
   int storesToLive;
@@ -112,7 +117,8 @@ final class UsbGuest {
             buffers,
             MidPointTrace.off(),
             () -> nanos,
-            () -> woken = true);
+            () -> woken = true,
+            milestones::add);
   }
 
   private void onStore() {

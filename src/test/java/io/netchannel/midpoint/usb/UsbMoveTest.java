@@ -24,15 +24,18 @@ import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** A guest that goes on at another host with its USB port; and one that does not, after all. */
 final class UsbMoveTest {
+  private static final int HID = 0x03;
   private static final int MASS_STORAGE = 0x08;
   private static final int COMMUNICATIONS_DATA = 0x0a;
   private static final int WIRELESS = 0xe0;
+  private static final int VENDOR = 0xff;
 
-  /** The fixed driver keeps two for control and unlinks. */
-  private static final int FIXED_SLOTS = XenHcdModel.SLOTS - 2;
+  /** The fixed driver keeps three from reads. */
+  private static final int FIXED_SLOTS = XenHcdModel.SLOTS - 3;
 
   private static final Duration BOUND = Duration.ofSeconds(1);
 
@@ -43,6 +46,16 @@ final class UsbMoveTest {
   /** It has been given an address, as any device that is used. */
   private static UsbGuest addressed(Driver driver) {
     UsbGuest guest = guest(driver);
+    guest.setAddress(5, 0);
+    guest.settle();
+    return guest;
+  }
+
+  private static UsbGuest withDevice(int usbClass) {
+    UsbGuest guest = guest(Driver.FIXED);
+    guest.device.unplug();
+    guest.device.plug(UsbSpeed.FULL, usbClass);
+    guest.settle();
     guest.setAddress(5, 0);
     guest.settle();
     return guest;
@@ -96,7 +109,10 @@ final class UsbMoveTest {
     assertThat(next.port.deviceAddress()).isEqualTo(5);
     assertThat(next.gadget.resets).isZero();
     assertThat(next.midPoint.lost()).isEmpty();
+    assertThat(source.milestones).isEmpty();
+    assertThat(next.milestones).containsExactly("connected", "first request");
     settleLater(next);
+    assertThat(next.midPoint.orphans()).isEqualTo(driver == Driver.FIXED ? 0 : 1);
     assertThat(next.midPoint.uncoveredResponses()).isEqualTo(driver == Driver.STOCK ? 1 : 0);
     assertThat(source.device.closed).isTrue();
     assertThat(source.device.submitted).isEmpty();
@@ -246,12 +262,7 @@ final class UsbMoveTest {
 
   @Test
   void aFixedGuestGoesWithAnyClassAndAFullRing() {
-    UsbGuest source = guest(Driver.FIXED);
-    source.device.unplug();
-    source.device.plug(UsbSpeed.FULL, MASS_STORAGE);
-    source.settle();
-    source.setAddress(5, 0);
-    source.settle();
+    UsbGuest source = withDevice(MASS_STORAGE);
     for (int urb = 0; urb < FIXED_SLOTS; urb++) {
       interrupt(source);
     }
@@ -294,6 +305,65 @@ final class UsbMoveTest {
     }
     source.suspend();
     assertThat(refusal(source)).hasMessageContaining("corrupt the guest's memory");
+  }
+
+  /** What a driver unlinks it takes no data of: none must be on its way then. */
+  @ParameterizedTest
+  @ValueSource(ints = {HID, COMMUNICATIONS_DATA, VENDOR})
+  void whatADeviceHasToSayWhenItsGuestIsAskedToSuspendStaysThere(int usbClass) {
+    UsbGuest source = withDevice(usbClass);
+    GuestUrb first = interrupt(source);
+    GuestUrb second = interrupt(source);
+    source.settle();
+    source.device.serveNext();
+    source.settle();
+    assertThat(first.actualBytes()).isEqualTo(8);
+    source.midPoint.suspending(true);
+    source.settle();
+    source.device.endUnlinked();
+    GuestUrb third = interrupt(source);
+    source.settle();
+    assertThat(source.device.submitted).as("nothing is read any more").isEmpty();
+    assertThat(List.of(second, third)).allMatch(urb -> urb.status() == GuestUrb.IN_PROGRESS);
+    source.midPoint.suspending(false);
+    source.settle();
+    assertThat(source.device.submitted).as("the guest goes on after all").hasSize(2);
+    source.device.serveNext();
+    source.device.serveNext();
+    source.settle();
+    assertThat(List.of(first, second, third))
+        .extracting(urb -> urb.bytes(0, urb.actualBytes()))
+        .containsExactly(Gadget.report(0, 8), Gadget.report(1, 8), Gadget.report(2, 8));
+  }
+
+  @Test
+  void whatCameBeforeItWasCalledBackIsTheGuests() {
+    UsbGuest source = addressed(Driver.FIXED);
+    GuestUrb read = interrupt(source);
+    source.settle();
+    source.midPoint.suspending(true);
+    source.settle();
+    source.device.serveNext();
+    source.settle();
+    assertThat(read.status()).isZero();
+    assertThat(read.bytes(0, read.actualBytes())).isEqualTo(Gadget.report(0, 8));
+  }
+
+  /** It answers what the guest has asked for: a task that waits for that does not freeze. */
+  @Test
+  void aStickIsReadUntilTheGuestHasFrozen() {
+    UsbGuest source = withDevice(MASS_STORAGE);
+    GuestUrb before = interrupt(source);
+    source.settle();
+    source.midPoint.suspending(true);
+    GuestUrb after = interrupt(source);
+    source.settle();
+    assertThat(source.device.submitted).hasSize(2);
+    assertThat(source.device.unlinked).isEmpty();
+    source.device.serveNext();
+    source.device.serveNext();
+    source.settle();
+    assertThat(List.of(before, after)).allMatch(urb -> urb.status() == 0);
   }
 
   /** As much as a guest may have, with an unlink of each: no id is left, and none is missing. */

@@ -97,9 +97,7 @@ final class OldRingTest {
 
   /** Something is changed in a good ring. */
   interface Change {
-    /**
-     * @param slot of the second orphan
-     */
+    /** Makes it; {@code slot} is that of the second orphan. */
     void in(OldRingTest test, int slot);
   }
 

@@ -37,10 +37,10 @@ final class Blackouts {
 
   /**
    * How long for one who has stopped, or for the next one: a guest that is migrated stands still
-   * for two seconds and more until its driver has its rings, and what was typed meanwhile is for
-   * it.
+   * for two seconds and more until its driver has its rings, for 15 where hosts are busy, and what
+   * was typed meanwhile is for it. Not for one that was given up long ago.
    */
-  static final long LONG_NANOS = TimeUnit.SECONDS.toNanos(10);
+  static final long LONG_NANOS = TimeUnit.SECONDS.toNanos(60);
 
   private final String place;
   private final UsbDevice device;

@@ -36,7 +36,7 @@
  *   1024 bytes   of a report; with 4 endpoints 68 KiB a device, which no other budget has in it
  *   1 s          a report waits for an owner that has ended its asking by itself: it may have meant
  *                that
- *   10 s         for one that rests, or for the next one. A guest's drivers were seen to need 2.5 s
+ *   60 s         for one that rests, or for the next one. A guest's drivers were seen to need 2.5 s
  * </pre>
  *
  * What is older is dropped, and that is said where a guest has stood still. A daemon that is killed

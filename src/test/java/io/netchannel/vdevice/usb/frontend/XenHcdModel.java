@@ -208,8 +208,8 @@ public final class XenHcdModel implements AutoCloseable {
   }
 
   /**
-   * The guest has resumed, with no URB that was not given back: event channels are dead; {@link
-   * #poll} connects anew, or the fixed driver has.
+   * The guest has resumed: event channels are dead; {@link #poll} connects anew, or the fixed
+   * driver has. That one sends again first what it had on the ring.
    */
   public void resume() {
     state = XenbusState.INITIALISING;
@@ -219,6 +219,12 @@ public final class XenHcdModel implements AutoCloseable {
     if (driver == Driver.FIXED) {
       connected = false;
       shadows.reset();
+      List<Entry> again = new ArrayList<>(inProgress);
+      again.forEach(entry -> entry.id = -1);
+      again.addAll(pending);
+      inProgress.clear();
+      pending.clear();
+      pending.addAll(again);
       connect();
     }
   }
@@ -234,17 +240,33 @@ public final class XenHcdModel implements AutoCloseable {
     return work + kick();
   }
 
-  /** The fixed driver keeps a slot for control requests, and one for unlinks. */
   private boolean hasSlot(Entry entry) {
     boolean isFixed = driver == Driver.FIXED;
-    int kept = !isFixed || entry.unlinked ? 0 : entry.urb.type() == PipeType.CONTROL ? 1 : 2;
+    int kept = isFixed ? kept(entry) : 0;
     return ring != null && (connected || !isFixed) && SLOTS - (put - taken) > kept;
   }
 
-  /** None overtakes another; with the fixed driver a control request others than its own kind. */
+  /** The fixed driver keeps slots from reads, from writes as well, and one for unlinks. */
+  private static int kept(Entry entry) {
+    if (entry.unlinked) {
+      return 0;
+    }
+    if (entry.urb.type() == PipeType.CONTROL) {
+      return 1;
+    }
+    return entry.urb.isIn() ? 3 : 2;
+  }
+
+  /** None overtakes another; with the fixed driver only reads wait for others' ones. */
   private boolean mustWait(GuestUrb urb) {
-    return driver == Driver.FIXED && urb.type() == PipeType.CONTROL
-        ? pending.stream().anyMatch(waiting -> waiting.urb.type() == PipeType.CONTROL)
+    boolean isControl = urb.type() == PipeType.CONTROL;
+    return (driver == Driver.FIXED && (isControl || !urb.isIn()))
+        ? pending.stream()
+            .anyMatch(
+                waiting ->
+                    isControl
+                        ? waiting.urb.type() == PipeType.CONTROL
+                        : waiting.urb.endpoint() == urb.endpoint())
         : !pending.isEmpty();
   }
 
