@@ -38,14 +38,15 @@ class KernelLog(unittest.TestCase):
         found = kernel_log.findings(f"<4>[    9.0] xen-hcd: protocol error\n{QUIET}<3>[   93.0] sd 0:0:0:0: [sda] FAILED\n")
         self.assertEqual(found.complaints, ("xen-hcd: protocol error", "sd 0:0:0:0: [sda] FAILED"))
 
-    def test_only_what_was_said_since_the_mark_counts(self):
-        guest = SimpleNamespace(type=lambda line: None)
-        guest.wait_console = lambda pattern, *_: re.search(pattern, said)
-        said = f"<3>[ 1.0] before\n<14>[ 2.0] {kernel_log.MARK}\r\n{QUIET}{kernel_log.END}\n"
-        kernel_log.expect_quiet(guest)
-        said = f"<14>[ 2.0] {kernel_log.MARK}\r\n<3>[ 3.0] afterwards\n{kernel_log.END}\n"
+    def test_only_what_was_said_since_the_mark_counts_and_each_look_is_a_new_one(self):
+        said, typed = f"<3>[ 1.0] before\n[2026-12-01 02:20:35] <14>[ 2.0] {kernel_log.MARK}\r\n{QUIET}{kernel_log.END} 1\n", []
+        guest = SimpleNamespace(type=typed.append, wait_console=lambda pattern, *_: re.search(pattern, said))
+        log = kernel_log.KernelLog(guest)
+        log.expect_quiet()
+        said += f"[2026-12-01 02:21:35] <14>[ 2.0] {kernel_log.MARK}\r\n[2026-12-01 02:21:36] <3>[ 3.0] afterwards\n{kernel_log.END} 2\n"
         with self.assertRaisesRegex(Failure, "without complaint.*afterwards"):
-            kernel_log.expect_quiet(guest)
+            log.expect_quiet()
+        self.assertEqual([each[-1] for each in re.findall(f"{kernel_log.END} .", " ".join(typed))], ["1", "2"])
 
 
 class Sticks(unittest.TestCase):

@@ -7,9 +7,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Callable
 
-from . import kernel_log, slots
+from . import slots
 from .guest import Disk, Guest
 from .hosts import SHARED_DISKS, Host
+from .kernel_log import KernelLog
 from .report import expect
 from .settings import COMMAND_SECONDS
 from .usb import LOOK_SECONDS, MACHINE, prepare, unplug
@@ -41,6 +42,7 @@ class Desk:
         self.guest: Guest = context.guest(NAME, *([disk] if disk else []), program=f"usb {form} {' '.join(parts)}",
                                           machine=replace(MACHINE, vcpus=vcpus),
                                           usb={device.port: source for device, source in sources.items()})
+        self.kernel_log = KernelLog(self.guest)
         self.typist = Typist(server)
         self.line = next((LINES[each](server) for each in devices if each in LINES), None)
         self.watches: list[Watch] = []
@@ -70,7 +72,7 @@ class Desk:
         if self.disk:
             self.said(rf"slots {DISK} aio: \d", "the disk to be at work")
         self.begun = self.line.begun if MODEM in self.devices else 1
-        kernel_log.mark(self.guest)
+        self.kernel_log.mark()
 
     def said(self, pattern: str, what: str, times: int = 1):
         return self.guest.wait_console(rf"(?s)(?:{pattern}.*?){{{times}}}", WORK_SECONDS, what)
@@ -187,7 +189,7 @@ class Desk:
 
     def expect_undisturbed(self) -> None:
         """Since all were at work nothing was plugged anew or reset, and the guest's kernel has had nothing to complain about."""
-        kernel_log.expect_quiet(self.guest)
+        self.kernel_log.expect_quiet()
         if MODEM in self.devices:
             expect(self.line.begun == self.begun, f"expected {self.line.line} to stay as it was, it began {self.line.begun} times")
 

@@ -64,4 +64,6 @@ def one_owner(context, desk: Desk, done, what: str, point: str, host: Host) -> N
     context.figures.setdefault(what, {})[point] = {"host": host.name, "from": source.name, "migrated": not done.returncode,
                                                    "message": done.stderr.strip()}
     desk.guest.expect_only_on(owner)
+    if done.returncode:
+        product.restart_libvirtd(source)  # it may have been the destination's hook that refused
     desk.goes_on()
