@@ -57,7 +57,7 @@ def there_and_back(context, name: str, devices: tuple[Device, ...], trips: int, 
                 if devices:
                     gaps.append(gap(left, devices))
                     figures.setdefault("counters", []).append(expect_kept(to, desk))
-        figures |= {"migration_seconds": seconds, "gaps": [each.figures() for each in gaps]}
+        figures |= {"migration_seconds": seconds, "urb_gaps": [each.figures() for each in gaps]}
         desk.stop()
         if STICK in devices:
             desk.expect_each_write_once()
