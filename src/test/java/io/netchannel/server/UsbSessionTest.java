@@ -742,19 +742,25 @@ final class UsbSessionTest {
     }
   }
 
+  /** Its server has looked at the port since, and has told nothing of it. */
+  private static void awaitLookAtPort(RawClient client) throws Exception {
+    for (int i = 0; i < 2; i++) { // the first may be read before the port is looked at
+      client.control(FrameType.PING);
+      client.expect(FrameType.PONG);
+    }
+  }
+
   /** As one may be that was on its way when the device went: nobody tells the port again. */
   @Test
   void thatItIsUnpluggedWaitsForTheReplyOfAUrbThatCameLate() throws Exception {
     try (RawClient client = attached()) {
       host.usb.hold(true);
+      awaitLookAtPort(client); // of the beginning
       host.usb.unplugUntold();
       client.send(inUrb(0, 1, RecordingUsb.INTERRUPT_IN));
       Waiting.until("it has come", () -> host.usb.submitted() == 1);
       host.usb.tellPort();
-      for (int i = 0; i < 2; i++) { // the first may be read before the port is looked at
-        client.control(FrameType.PING);
-        client.expect(FrameType.PONG);
-      }
+      awaitLookAtPort(client);
       host.usb.hold(false);
       assertThat(client.expect(FrameType.URB_REPLY).sequence()).isEqualTo(1);
       client.expect(FrameType.PORT);
