@@ -304,6 +304,9 @@ final class RedirHost implements AutoCloseable {
           urb,
           done -> {
             running.remove(id);
+            if (done.status() == UrbStatus.NO_DEVICE) {
+              announce(); // first, as libusbredirhost does: an answer has no word for it
+            }
             answer.accept(done);
           });
     }
