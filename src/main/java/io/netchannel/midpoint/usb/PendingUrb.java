@@ -39,6 +39,9 @@ final class PendingUrb extends PendingRequest<UrbRequest, PendingUrb> implements
   /** A seal has asked for its end, or a suspend: not its guest. */
   private boolean calledBack;
 
+  /** Its guest has asked for its end, or somebody for the guest's sake: once it ends it is over. */
+  private boolean unlinked;
+
   PendingUrb(PendingTable<UrbRequest, PendingUrb> table) {
     this.table = table;
   }
@@ -47,6 +50,7 @@ final class PendingUrb extends PendingRequest<UrbRequest, PendingUrb> implements
   protected void read(UrbRequest request) {
     decide(UrbStatus.OK);
     calledBack = false;
+    unlinked = false;
   }
 
   @Override
@@ -78,8 +82,16 @@ final class PendingUrb extends PendingRequest<UrbRequest, PendingUrb> implements
     calledBack = true;
   }
 
+  /** It is not to be given to the device again, called back or not. */
+  void unlink() {
+    unlinked = true;
+  }
+
   private boolean isCutShort() {
-    return calledBack && status == UrbStatus.CANCELLED && request().unlink().isEmpty();
+    return calledBack
+        && !unlinked
+        && status == UrbStatus.CANCELLED
+        && request().unlink().isEmpty();
   }
 
   /** Whether it came back as it went: it may be given to the device again. */

@@ -127,6 +127,7 @@ final class UsbFlow extends DeviceFlow<UsbDevice, UsbManifest, UrbRequest, Pendi
   }
 
   private void unlink(PendingUrb entry) {
+    entry.unlink();
     if (entry.state() == State.HELD) {
       finish(entry, UrbStatus.CANCELLED);
     } else if (entry.state() == State.ISSUED && entry.isTransfer()) {
@@ -270,7 +271,9 @@ final class UsbFlow extends DeviceFlow<UsbDevice, UsbManifest, UrbRequest, Pendi
 
   @Override
   protected void takenBefore(PendingUrb entry, boolean issued) {
-    if (issued) {
+    if (entry.request().isUnlink()) {
+      entry.request().unlinked().ifPresent(this::unlink);
+    } else if (issued) {
       finish(entry, UrbStatus.PROTOCOL);
     }
   }

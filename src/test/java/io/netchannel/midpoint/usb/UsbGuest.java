@@ -60,6 +60,10 @@ final class UsbGuest {
 
   long nanos;
   int storesToLive;
+
+  /** Whether a daemon that comes again finds that the guest is asked to suspend. */
+  boolean suspending;
+
   ScriptedUsbDevice device;
   UsbPort port;
   UsbMidPoint midPoint;
@@ -119,6 +123,9 @@ final class UsbGuest {
             () -> nanos,
             () -> woken = true,
             milestones::add);
+    if (suspending) {
+      midPoint.suspending(true);
+    }
   }
 
   private void onStore() {

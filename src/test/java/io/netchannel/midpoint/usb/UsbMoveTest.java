@@ -8,6 +8,7 @@ import io.netchannel.device.memory.BufferBudget;
 import io.netchannel.device.usb.UrbStatus;
 import io.netchannel.device.usb.UsbSpeed;
 import io.netchannel.midpoint.MidPoint.State;
+import io.netchannel.midpoint.usb.UsbGuest.Killed;
 import io.netchannel.midpoint.usb.UsbManifest.Kind;
 import io.netchannel.midpoint.usb.UsbManifest.Unanswered;
 import io.netchannel.vdevice.usb.PipeType;
@@ -347,6 +348,56 @@ final class UsbMoveTest {
     source.settle();
     assertThat(read.status()).isZero();
     assertThat(read.bytes(0, read.actualBytes())).isEqualTo(Gadget.report(0, 8));
+  }
+
+  /** The relief of a freeze finds reads that are on their way back from the device. */
+  @Test
+  void aReadThatWasCalledBackEndsWhenItsUnlinkWasForgotten() {
+    UsbGuest source = addressed(Driver.STOCK);
+    List<GuestUrb> reads = new ArrayList<>();
+    for (int urb = 0; urb < XenHcdModel.SLOTS; urb++) {
+      reads.add(interrupt(source));
+    }
+    source.settle();
+    assertThat(source.device.submitted).hasSize(XenHcdModel.SLOTS);
+    source.nanos += TimeUnit.MILLISECONDS.toNanos(20);
+    source.suspend();
+    assertThat(reads).allMatch(urb -> urb.timesGivenBack() == 1 && urb.actualBytes() == 0);
+    assertThat(source.device.submitted).isEmpty();
+    assertThat(source.driver.failure()).isEmpty();
+  }
+
+  /** The process dies at any of its notes of the unlink; the next one knows of the suspend. */
+  @Test
+  void aReadThatIsKeptBackEndsWhenAProcessBeforeHadTakenItsUnlink() {
+    boolean killed = true;
+    for (int stores = 1; killed; stores++) {
+      UsbGuest source = addressed(Driver.FIXED);
+      source.midPoint.suspending(true);
+      source.settle();
+      GuestUrb first = interrupt(source);
+      GuestUrb second = interrupt(source);
+      source.settle();
+      assertThat(source.device.submitted).as("they are kept back").isEmpty();
+      source.driver.unlink(second);
+      killed = killedAfter(stores, source);
+      source.suspending = true;
+      source.restart();
+      source.settle();
+      assertThat(second.timesGivenBack()).as("%d stores", stores).isEqualTo(1);
+      assertThat(first.timesGivenBack()).as("%d stores", stores).isZero();
+      assertThat(source.driver.failure()).isEmpty();
+    }
+  }
+
+  private static boolean killedAfter(int stores, UsbGuest guest) {
+    guest.storesToLive = stores;
+    try {
+      guest.settle();
+      return false;
+    } catch (Killed now) {
+      return true;
+    }
   }
 
   /** It answers what the guest has asked for: a task that waits for that does not freeze. */
