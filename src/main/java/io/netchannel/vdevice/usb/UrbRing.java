@@ -1,5 +1,6 @@
 package io.netchannel.vdevice.usb;
 
+import io.netchannel.vdevice.BackRing;
 import io.netchannel.vdevice.GuestLog;
 import io.netchannel.vdevice.GuestMemory;
 import io.netchannel.vdevice.RequestFormat;
@@ -12,6 +13,7 @@ import java.util.Optional;
 
 /** The requests of one connection: how they are made, and which of them are outstanding. */
 final class UrbRing implements RequestFormat<RingUrb> {
+  private final BackRing ring;
   private final int slots;
   private final UrbParser parser;
   private final IsoDescriptors descriptors;
@@ -31,20 +33,22 @@ final class UrbRing implements RequestFormat<RingUrb> {
   /** Counts what was taken and what was answered: it stands still while nothing happens. */
   private long progress;
 
-  private int outstanding;
-
-  /** Whether all slots may have been in use at once. */
+  /** Whether all slots may have been in use at once, as the frontend sees it. */
   private boolean wasFull;
+
+  /** The responses that the frontend had taken when its requests were last looked for. */
+  private int seen;
 
   private int urbs;
   private int peakUrbs;
 
   /**
+   * @param ring where they are
    * @param old whose requests come first
    * @param resumes whether the frontend keeps unlinks that find no slot, among others
    */
   UrbRing(
-      int slots,
+      BackRing ring,
       UrbParser parser,
       IsoDescriptors descriptors,
       GuestMemory guest,
@@ -53,7 +57,8 @@ final class UrbRing implements RequestFormat<RingUrb> {
       OldRing old,
       boolean resumes,
       GuestLog log) {
-    this.slots = slots;
+    this.ring = ring;
+    slots = ring.size();
     this.parser = parser;
     this.descriptors = descriptors;
     this.guest = guest;
@@ -63,6 +68,8 @@ final class UrbRing implements RequestFormat<RingUrb> {
     this.resumes = resumes;
     this.log = log;
     sequence = (long) old.count() - old.waiting();
+    wasFull = old.count() >= slots;
+    seen = seen();
   }
 
   /** Whether this device has not gone. */
@@ -167,7 +174,23 @@ final class UrbRing implements RequestFormat<RingUrb> {
 
   @Override
   public void serveOtherRings() throws RingBrokenException {
+    lookWhetherFull();
     plugs.serve();
+  }
+
+  /**
+   * How many are without an answer here does not tell: some are answered before the next one is
+   * taken, and a slot is in use until the frontend has taken its response. But never since the last
+   * look were more in use than are put on the ring now, less the responses taken by then.
+   */
+  private void lookWhetherFull() {
+    wasFull |= ring.requestProducer() - seen >= slots;
+    seen = seen();
+  }
+
+  /** How many responses the frontend has taken: it sets rsp_event to one after these. */
+  private int seen() {
+    return ring.responseEvent() - 1;
   }
 
   @Override
@@ -183,15 +206,12 @@ final class UrbRing implements RequestFormat<RingUrb> {
 
   void begun(RingUrb request) {
     progress++;
-    outstanding++;
-    wasFull |= outstanding >= slots;
     urbs += request.isUnlink() ? 0 : 1;
     peakUrbs = Math.max(peakUrbs, urbs);
   }
 
   void ended(RingUrb request) {
     progress++;
-    outstanding--;
     urbs -= request.isUnlink() ? 0 : 1;
   }
 

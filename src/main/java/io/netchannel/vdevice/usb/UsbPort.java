@@ -366,7 +366,7 @@ public final class UsbPort implements VirtualDevice<UrbRequest> {
               : inheritance.connect(parameters.resumes());
       UrbRing urbs =
           new UrbRing(
-              back.size(),
+              back,
               parser,
               descriptors,
               guest,

@@ -196,6 +196,29 @@ final class RingReliefTest {
     assertThat(guest.failure()).isEmpty();
   }
 
+  /** Half of its slots are those of responses that it has not taken, and of their unlinks. */
+  @Test
+  void aRingIsFullWhenItsFrontendSeesItSo() {
+    guest = host.connected(Driver.STOCK);
+    for (int i = 0; i <= XenHcdModel.SLOTS / 2; i++) {
+      parked.add(guest.submit(host.bulk(DATA, 512)));
+    }
+    host.settle(guest);
+    while (host.held.size() > 1) {
+      host.answerIn(host.held.remove(1), new byte[1]);
+    }
+    parked.subList(1, XenHcdModel.SLOTS / 2).forEach(guest::unlink);
+    guest.unlink(parked.get(0));
+    host.settle(guest);
+    assertThat(guest.outstanding()).as("the last unlink had no slot").isEqualTo(1);
+    host.port.suspending(true);
+    guest.freeze();
+    host.settle(guest);
+    cancel(reliefAfter(RingRelief.FREEZE_NANOS).orElseThrow(), 0);
+    assertThat(guest.outstanding()).isZero();
+    assertThat(guest.failure()).isEmpty();
+  }
+
   @Test
   void aClockMayBeginAnywhere() {
     now = Long.MIN_VALUE + 1;
