@@ -88,10 +88,7 @@ final class PendingUrb extends PendingRequest<UrbRequest, PendingUrb> implements
   }
 
   private boolean isCutShort() {
-    return calledBack
-        && !unlinked
-        && status == UrbStatus.CANCELLED
-        && request().unlink().isEmpty();
+    return calledBack && !unlinked && status == UrbStatus.CANCELLED && request().unlink().isEmpty();
   }
 
   /** Whether it came back as it went: it may be given to the device again. */

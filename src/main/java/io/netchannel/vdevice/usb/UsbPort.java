@@ -366,15 +366,7 @@ public final class UsbPort implements VirtualDevice<UrbRequest> {
               : inheritance.connect(parameters.resumes());
       UrbRing urbs =
           new UrbRing(
-              back,
-              parser,
-              descriptors,
-              guest,
-              plugRing,
-              relief,
-              old,
-              parameters.resumes(),
-              log);
+              back, parser, descriptors, guest, plugRing, relief, old, parameters.resumes(), log);
       RequestRing<RingUrb> made = new RequestRing<>(queue, back, urbs);
       if (state() != State.CONNECTED) {
         peakUrbs = 0;
