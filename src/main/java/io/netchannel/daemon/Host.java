@@ -365,7 +365,7 @@ public final class Host implements AutoCloseable {
 
   /** Told by the coordinator; must not block. */
   private void stays(UUID domain) {
-    devices.keeps(domain);
+    devices.cameHome(domain);
     jobs.stays(domain);
     following.look(domain);
   }

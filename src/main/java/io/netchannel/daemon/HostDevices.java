@@ -210,6 +210,11 @@ final class HostDevices implements LocalDevices {
     ports.keeps(domain);
   }
 
+  /** As {@link MovingPorts#cameHome}. */
+  void cameHome(UUID domain) {
+    ports.cameHome(domain);
+  }
+
   @Override
   public CompletableFuture<Void> probe(GuestDevice device) {
     return of(device.kind()).probe(device);

@@ -3,6 +3,7 @@ package io.netchannel.daemon;
 import com.google.common.collect.ImmutableSet;
 import com.google.common.util.concurrent.MoreExecutors;
 import com.google.protobuf.ByteString;
+import io.netchannel.coordinator.DeviceKey;
 import io.netchannel.coordinator.LocalDevices.GuestDevice;
 import io.netchannel.coordinator.MigrationRefusedException;
 import io.netchannel.coordinator.Migrations;
@@ -11,12 +12,15 @@ import io.netchannel.device.usb.UsbDevice;
 import io.netchannel.midpoint.usb.UsbManifest;
 import io.netchannel.xen.XenStore;
 import java.time.Duration;
+import java.util.HashSet;
 import java.util.Optional;
+import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
+import java.util.function.Predicate;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -37,6 +41,9 @@ final class MovingPorts extends MovingDevices<UsbDevice, UsbManifest, ServedPort
   private final StayingUsb staying;
   private final ImmutableSet<String> hosts;
   private final Executor inOrder;
+
+  /** What is open here again and has not been made reachable since; {@link #inOrder}. */
+  private final Set<DeviceKey> home = new HashSet<>();
 
   /**
    * For one host.
@@ -77,6 +84,7 @@ final class MovingPorts extends MovingDevices<UsbDevice, UsbManifest, ServedPort
     CompletableFuture<String> source =
         CompletableFuture.supplyAsync(
             () -> {
+              home.remove(key(port));
               try {
                 return staying.exportFor(port.domain(), port.target(), port.source(), hosts);
               } catch (DeviceException e) {
@@ -96,11 +104,30 @@ final class MovingPorts extends MovingDevices<UsbDevice, UsbManifest, ServedPort
 
   /** As {@link io.netchannel.coordinator.LocalDevices#keeps}. */
   void keeps(UUID domain) {
+    stays(domain, key -> true);
+  }
+
+  /** Its guest is here for good; it may be about to leave already, which needs its exports. */
+  void cameHome(UUID domain) {
+    stays(domain, home::contains);
+  }
+
+  /** Ends the exports of some of its ports. */
+  private void stays(UUID domain, Predicate<DeviceKey> ended) {
     ports.ofDomain(domain).forEach(ServedPort::stays);
     try {
       ports
           .ofDomain(domain)
-          .forEach(port -> inOrder.execute(() -> takeBack(domain, port.target())));
+          .forEach(
+              port ->
+                  inOrder.execute(
+                      () -> {
+                        DeviceKey key = new DeviceKey(domain, port.target());
+                        if (ended.test(key)) {
+                          home.remove(key);
+                          takeBack(domain, port.target());
+                        }
+                      }));
     } catch (RejectedExecutionException e) {
       log.debug("{}: its exports are left for the next daemon", domain);
     }
@@ -159,6 +186,9 @@ final class MovingPorts extends MovingDevices<UsbDevice, UsbManifest, ServedPort
   UsbDevice open(ServedPort port, GuestDevice coming, boolean isCopy, UsbManifest manifest)
       throws DeviceException {
     String source = staying.here(coming.domain(), coming.target(), coming.source());
+    if (!source.equals(coming.source())) {
+      inOrder.execute(() -> home.add(key(coming)));
+    }
     return ports.open(
         port, source, coming.generation(), () -> ports.openFor(port, source, coming.generation()));
   }
@@ -174,5 +204,9 @@ final class MovingPorts extends MovingDevices<UsbDevice, UsbManifest, ServedPort
           var unused = ports.probe(source).join();
           return null;
         });
+  }
+
+  private static DeviceKey key(GuestDevice port) {
+    return new DeviceKey(port.domain(), port.target());
   }
 }
